@@ -1,0 +1,70 @@
+"""The exact geometry of continuous piecewise affine networks: tessellations, measures and certificates.
+
+The front door. Names are loaded when first used, so that `import splinescope` is quick:
+
+    network = splinescope.load("model.onnx")
+    domain = splinescope.Slice.through(x0, x1, x2, margin=0.2)
+    cells = splinescope.tessellate(network, domain)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from splinescope import datasets, errors, models, plotting
+    from splinescope.errors import SplinescopeError
+    from splinescope.network import Network, from_onnx, from_torch, load
+    from splinescope.numerics import Tolerance
+    from splinescope.tessellation import PolyhedralComplex, Slice, decision_boundary, tessellate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Network",
+    "PolyhedralComplex",
+    "Slice",
+    "SplinescopeError",
+    "Tolerance",
+    "__version__",
+    "datasets",
+    "decision_boundary",
+    "errors",
+    "from_onnx",
+    "from_torch",
+    "load",
+    "models",
+    "plotting",
+    "tessellate",
+]
+
+_HOMES = {
+    "Network": "splinescope.network",
+    "PolyhedralComplex": "splinescope.tessellation",
+    "Slice": "splinescope.tessellation",
+    "SplinescopeError": "splinescope.errors",
+    "Tolerance": "splinescope.numerics",
+    "decision_boundary": "splinescope.tessellation",
+    "from_onnx": "splinescope.network",
+    "from_torch": "splinescope.network",
+    "load": "splinescope.network",
+    "tessellate": "splinescope.tessellation",
+}
+_MODULES = frozenset({"datasets", "errors", "models", "plotting"})
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home when it is first used."""
+    if name in _MODULES:
+        return import_module(f"splinescope.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'splinescope' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

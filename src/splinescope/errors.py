@@ -1,0 +1,55 @@
+"""The one tree of exceptions that splinescope raises.
+
+Everything derives from `SplinescopeError`, so that a caller catches the library's own complaints with one clause. A
+message names the argument in backticks, says what came, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class SplinescopeError(Exception):
+    """Base of every exception that splinescope raises on purpose."""
+
+
+class InvalidInputError(SplinescopeError, ValueError):
+    """An argument cannot mean anything here: wrong shape, not finite, an empty polygon, a file that cannot be read."""
+
+
+class UnsupportedOpError(SplinescopeError):
+    """The model has an operation that is not continuous piecewise affine, or that splinescope does not know.
+
+    It is raised at import, so that a wrong tessellation is never computed; the message names the node and its op.
+    """
+
+
+class CertificateError(SplinescopeError):
+    """A computed tessellation failed its own verification.
+
+    Attributes:
+        cells: Indices of the cells that the failed check concerns, in increasing order; empty when the check is
+            about the tessellation as a whole.
+    """
+
+    def __init__(self, message: str, cells: Iterable[int] = ()) -> None:
+        """Keep the message and the cells concerned.
+
+        Args:
+            message: What was checked and what was found.
+            cells: Indices of the cells concerned.
+        """
+        super().__init__(message)
+        self.cells: tuple[int, ...] = tuple(sorted(int(cell) for cell in cells))
+
+
+class DegenerateArrangementError(SplinescopeError):
+    """An arrangement of folds is so degenerate that float64 cannot decide it; the message says where."""
+
+
+class MissingDependencyError(SplinescopeError):
+    """An optional package is needed and not installed; the message says how to install it."""
+
+
+class StoreError(SplinescopeError):
+    """A stored tessellation cannot be written, or cannot be read back: missing, incomplete or damaged."""
