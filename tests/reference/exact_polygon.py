@@ -1,6 +1,9 @@
-"""Convex polygons in exact arithmetic: points `(X, Y, W)` of integers with `W > 0`, standing for `(X / W, Y / W)`.
+"""Convex polygons in exact arithmetic.
 
-An affine form `(a, b, c)` of integers is `a x + b y + c`; its sign at a point is the sign of `a X + b Y + c W`.
+A point is a triple of integers `(X, Y, W)` with `W > 0` that stands for `(X / W, Y / W)`.
+
+An affine form `(a, b, c)` of integers is `a x + b y + c`; its sign at a point is the sign of `a X + b Y + c
+W`.
 """
 
 from __future__ import annotations
@@ -45,15 +48,19 @@ def subtract(left: Form, right: Form) -> Form:
 
 
 def split(polygon: Polygon, form: Form) -> tuple[Polygon | None, Polygon | None, bool]:
-    """The parts of the polygon where the form is negative and positive, and whether the form vanishes on all of it.
+    """The parts of the polygon where the form is negative and positive, and whether it vanishes on all of it.
 
-    A part is None where the form takes no value of that strict sign. So both parts are polygons only if the form takes
-    both strict signs; a form that vanishes on the whole polygon gives `(None, None, True)`.
+    A part is None where the form takes no value of that strict sign. So both parts are polygons only if the
+    form takes both strict signs; a form that vanishes on the whole polygon gives `(None, None, True)`.
     """
     values = [value(form, vertex) for vertex in polygon]
     has_negative, has_positive = any(v < 0 for v in values), any(v > 0 for v in values)
     if not (has_negative and has_positive):
-        return (polygon if has_negative else None), (polygon if has_positive else None), not (has_negative or has_positive)
+        return (
+            (polygon if has_negative else None),
+            (polygon if has_positive else None),
+            not (has_negative or has_positive),
+        )
     negative: list[Point] = []
     positive: list[Point] = []
     for here, there, v_here, v_there in zip(polygon, _turned(polygon), values, _turned(values), strict=True):
@@ -71,13 +78,18 @@ def split(polygon: Polygon, form: Form) -> tuple[Polygon | None, Polygon | None,
 def area(polygon: Polygon) -> Fraction:
     """The area of a counter-clockwise polygon (shoelace formula)."""
     points = [coordinates(vertex) for vertex in polygon]
-    return sum((p[0] * q[1] - p[1] * q[0] for p, q in zip(points, _turned(points), strict=True)), Fraction(0)) / 2
+    return (
+        sum((p[0] * q[1] - p[1] * q[0] for p, q in zip(points, _turned(points), strict=True)), Fraction(0))
+        / 2
+    )
 
 
 def centre(polygon: Polygon) -> tuple[Fraction, Fraction]:
     """The mean of the vertices, a point inside a convex polygon."""
     points = [coordinates(vertex) for vertex in polygon]
-    return sum((p[0] for p in points), Fraction(0)) / len(points), sum((p[1] for p in points), Fraction(0)) / len(points)
+    return sum((p[0] for p in points), Fraction(0)) / len(points), sum(
+        (p[1] for p in points), Fraction(0)
+    ) / len(points)
 
 
 def on_segment(vertex: Point, start: Point, end: Point) -> bool:

@@ -1,8 +1,9 @@
-"""Naive twin of the engine: the exact tessellation of a small network in a convex polygon, in integer arithmetic.
+"""Naive twin of the engine: exact tessellations of small networks in convex polygons, by integer arithmetic.
 
-Every float is taken at its exact rational value. A cell is split by a unit only where the unit's pre-activation takes both
-strict signs in it, so units that vanish on a cell never cut it and coincident lines cut it once; a maximum splits a cell
-where the upper envelope of its inputs changes, so inputs that are equal on the whole cell do not split it.
+Every float is taken at its exact rational value. A cell is split by a unit only where the unit's pre-
+activation takes both strict signs in it, so units that vanish on a cell never cut it and coincident lines cut
+it once; a maximum splits a cell where the upper envelope of its inputs changes, so inputs that are equal on
+the whole cell do not split it.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class ExactTessellation:
         return sum(_root(parent, index) == index for index in range(len(parent)))
 
     def class_areas(self) -> list[Fraction]:
-        """The exact area of each class: the first of the largest outputs; for one output, `f <= 0` and `f > 0`."""
+        """The exact area of each class: the first of the largest outputs, or the sign of a single output."""
         totals = [Fraction(0)] * max(2, len(self.cells[0].output.forms))
         for cell in self.cells:
             forms = cell.output.forms
@@ -178,7 +179,9 @@ def _affine(signals: tuple[Signal, ...], step: Dense | Sum | Concatenate) -> Sig
     if isinstance(step, Dense):
         return _dense(signals[step.source], step)
     parts = [signals[source] for source in step.sources]
-    coefficients, denominator = integers(step.coefficients) if isinstance(step, Sum) else ([1] * len(parts), 1)
+    coefficients, denominator = (
+        integers(step.coefficients) if isinstance(step, Sum) else ([1] * len(parts), 1)
+    )
     scale = lcm(*(part.scale for part in parts))
     scaled = [
         [_times(form, coefficient * (scale // part.scale)) for form in part.forms]
@@ -233,7 +236,9 @@ def _fold(state: _State, source: Signal, kind: Kind) -> Iterator[_State]:
         yield _State(polygon, (*state.signals, signal), (*state.pattern, *pattern))
 
 
-def _pieces_of_unit(polygon: Polygon, form: Form, scale: int, kind: Kind) -> Iterator[tuple[Polygon, Choices]]:
+def _pieces_of_unit(
+    polygon: Polygon, form: Form, scale: int, kind: Kind
+) -> Iterator[tuple[Polygon, Choices]]:
     """Cut a polygon at each breakpoint of one unit, from the lowest up."""
     rest: Polygon | None = polygon
     for index, breakpoint in enumerate(kind.breakpoints):
@@ -268,7 +273,7 @@ def _maximum(state: _State, source: Signal, step: Maximum) -> Iterator[_State]:
 
 
 def envelope(polygon: Polygon, forms: Sequence[Form]) -> Iterator[tuple[Polygon, Choices]]:
-    """The parts of a polygon on which one affine function is the largest, with the indices of all functions equal to it."""
+    """The parts of a polygon with one largest affine function, and the indices of all functions equal to it."""
     distinct: dict[Form, list[int]] = {}
     for index, form in enumerate(forms):
         distinct.setdefault(form, []).append(index)

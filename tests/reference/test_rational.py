@@ -27,7 +27,9 @@ def grid(polygon: tuple[tuple[float, float], ...], n: int = 31) -> np.ndarray:
     corners = np.asarray(polygon)
     low, high = corners.min(axis=0), corners.max(axis=0)
     steps = (np.arange(n) + 0.5123456789) / n
-    points = np.stack(np.meshgrid(*(low[i] + (high[i] - low[i]) * steps for i in (0, 1))), axis=-1).reshape(-1, 2)
+    points = np.stack(np.meshgrid(*(low[i] + (high[i] - low[i]) * steps for i in (0, 1))), axis=-1).reshape(
+        -1, 2
+    )
     return points[inside(corners, points)]
 
 
@@ -54,8 +56,12 @@ def near_pieces(case: Case, points: np.ndarray) -> list[list[tuple[int, float]]]
     for step in case.recipe.steps:
         if isinstance(step, Fold) and (kind := merge_pieces(step.kind)).breakpoints:
             for x in values[step.source].T:
-                distance = np.abs(x[:, None] - np.asarray(kind.breakpoints)).min(axis=1) / (1e-300 + np.abs(x).max())
-                columns.append(list(zip(np.searchsorted(kind.breakpoints, x).tolist(), distance.tolist(), strict=True)))
+                distance = np.abs(x[:, None] - np.asarray(kind.breakpoints)).min(axis=1) / (
+                    1e-300 + np.abs(x).max()
+                )
+                columns.append(
+                    list(zip(np.searchsorted(kind.breakpoints, x).tolist(), distance.tolist(), strict=True))
+                )
         elif isinstance(step, Maximum):
             padded = np.concatenate([values[step.source], np.full((len(points), 1), -np.inf)], axis=1)
             for group in step.groups:
@@ -65,7 +71,9 @@ def near_pieces(case: Case, points: np.ndarray) -> list[list[tuple[int, float]]]
     return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in points]
 
 
-@pytest.mark.parametrize(("name", "cells", "vertices"), [("N0", 86, 105), ("Z0", 66, None), ("DUP", 63, None), ("AX", 39, None)])
+@pytest.mark.parametrize(
+    ("name", "cells", "vertices"), [("N0", 86, 105), ("Z0", 66, None), ("DUP", 63, None), ("AX", 39, None)]
+)
 def test_reference_counts(name: str, cells: int, vertices: int | None) -> None:
     answer = tessellate(load_mlp(name), SQUARE)
     assert len(answer) == cells
@@ -124,7 +132,9 @@ def test_gold_values_are_the_twins(name: str) -> None:
     assert summary(BY_NAME[name]) == json.loads(Path(GOLD).read_text())[name]
 
 
-@pytest.mark.parametrize("case", [*CASES, *(random_case(seed) for seed in range(20))], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [*CASES, *(random_case(seed) for seed in range(20))], ids=lambda case: case.name
+)
 def test_cells_tile_the_polygon(case: Case) -> None:
     answer = exact(case)
     assert sum(cell.area for cell in answer.cells) == area(tuple(point(*corner) for corner in case.polygon))
@@ -141,7 +151,9 @@ def test_cells_tile_the_polygon(case: Case) -> None:
             assert any(not left & right for left, right in zip(*patterns, strict=True))
 
 
-@pytest.mark.parametrize("case", [*CASES, *(random_case(seed) for seed in range(20))], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [*CASES, *(random_case(seed) for seed in range(20))], ids=lambda case: case.name
+)
 def test_grid_patterns_are_cells(case: Case) -> None:
     answer = exact(case)
     points = grid(case.polygon)
@@ -152,11 +164,17 @@ def test_grid_patterns_are_cells(case: Case) -> None:
     for index, row in zip(owner, near_pieces(case, points), strict=True):
         pattern = answer.cells[index].pattern
         assert len(pattern) == len(row)
-        assert all(piece in choices or margin < 1e-6 for (piece, margin), choices in zip(row, pattern, strict=True))
-    maps = np.array([[[float(entry) for entry in row] for row in cell.affine_map] for cell in answer.cells])[owner]
+        assert all(
+            piece in choices or margin < 1e-6 for (piece, margin), choices in zip(row, pattern, strict=True)
+        )
+    maps = np.array([[[float(entry) for entry in row] for row in cell.affine_map] for cell in answer.cells])[
+        owner
+    ]
     predicted = np.einsum("nij,nj->ni", maps[..., :2], points) + maps[..., 2]
     scale = np.abs(outputs).max() + np.abs(maps).max() * np.abs(points).max()
-    np.testing.assert_allclose(predicted, outputs, rtol=0, atol=1e-9 * scale + 1e-14 * max(np.abs(x).max() for x in nodes[1:]))
+    np.testing.assert_allclose(
+        predicted, outputs, rtol=0, atol=1e-9 * scale + 1e-14 * max(np.abs(x).max() for x in nodes[1:])
+    )
 
 
 def test_activations_of_one_cell_may_be_said_either_way() -> None:
