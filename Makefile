@@ -1,0 +1,63 @@
+# splinescope: every routine task is one target. Only Python (3.11 or later) with pip is needed; the rest is installed
+# into .venv. Choose another interpreter with `make PYTHON=python3.12 ...`, another environment with `make VENV=...`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST_ARGS ?=
+INPUTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types imports docs readme-picture clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "splinescope needs Python 3.11 or later; name one with `make PYTHON=python3.11`")'
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per set of packages; installs are editable, so that a changed source needs no new install.
+$(VENV)/.installed: $(INPUTS) | $(BIN)/python
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(INPUTS) | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: $(INPUTS) | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+demo: $(VENV)/.installed  ## cut the tessellation of a digits network in a plane through three digits; see demo/
+	$(BIN)/splinescope demo --out demo
+
+test: $(VENV)/.installed-test  ## run all tests, with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+check: lint types imports docs test  ## the whole gate: format, lint, types, imports, docs, tests
+
+format: $(VENV)/.installed-dev  ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.installed-dev  ## format and lint rules, docstrings among them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev  ## static types
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev  ## which module may import which
+	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/.installed-dev  ## the documentation with its executed gallery, in docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
+readme-picture: $(VENV)/.installed  ## make the README's picture anew, by a real run
+	$(BIN)/python docs/readme_picture.py
+
+clean:  ## remove the environment and everything that runs leave behind
+	rm -rf $(VENV) demo build dist docs/_build docs/gallery docs/sg_execution_times.rst .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
