@@ -1,0 +1,238 @@
+"""The folds of a planar complex: which unit made each edge, and the angles at which things fold.
+
+Two angles bear the name dihedral. A *folded hyperplane*, the zero set of one unit, bends where it crosses the fold of
+an earlier unit: `dihedral_angles`. The *graph* of an output bends over every edge: `graph_angles`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.ops import Maximum
+from splinescope.tessellation.affine import affine_maps
+from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
+from splinescope.tessellation.metric import Space, check_choice, isometry, positions
+
+if TYPE_CHECKING:
+    from splinescope.tessellation.complex import PolyhedralComplex
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The interior edges of a complex and what made them.
+
+    Attributes:
+        edges: Indices of the interior edges in the complex.
+        ops: Node of the network that made each, an index into `network.nodes`.
+        units: Flat index of the unit in that node's output.
+        layers: Number of the node among those that fold, from 0 at the input.
+        names: Name of the node of each layer.
+        lengths: Length of each edge in slice coordinates.
+    """
+
+    edges: Int[np.ndarray, " folds"]
+    ops: Int[np.ndarray, " folds"]
+    units: Int[np.ndarray, " folds"]
+    layers: Int[np.ndarray, " folds"]
+    names: tuple[str, ...]
+    lengths: Float[np.ndarray, " folds"]
+
+    def labels(self) -> list[str]:
+        """Name and unit of each fold, such as "relu_1[17]"."""
+        return [f"{self.names[layer]}[{unit}]" for layer, unit in zip(self.layers, self.units, strict=True)]
+
+
+@dataclass(frozen=True)
+class DihedralAngles:
+    """Angles between the pieces of folded hyperplanes.
+
+    Attributes:
+        vertices: Vertex of the complex at which each bends.
+        edges: The two edges that meet there, both made by the same unit.
+        ops: Node of the unit.
+        units: Flat index of the unit in that node's output.
+        angles: Angles in radians, from 0 (straight on) to pi (folded back on itself).
+        space: "domain" for the bend within the slice, "input" for the bend of the hyperplane in the input space.
+    """
+
+    vertices: Int[np.ndarray, " bends"]
+    edges: Int[np.ndarray, "bends 2"]
+    ops: Int[np.ndarray, " bends"]
+    units: Int[np.ndarray, " bends"]
+    angles: Float[np.ndarray, " bends"]
+    space: Space
+
+
+def folds(cells: PolyhedralComplex) -> Folds:
+    """Say which op and unit made each interior edge.
+
+    Args:
+        cells: A planar complex.
+
+    Returns:
+        One entry per interior edge.
+    """
+    edges = np.flatnonzero(cells.edge_op >= 0)
+    nodes = np.array([node for node, _, _ in cells.pattern_nodes], dtype=np.int64)
+    ops = cells.edge_op[edges].astype(np.int64)
+    steps = cells.vertices[cells.edges[edges, 1]] - cells.vertices[cells.edges[edges, 0]]
+    return Folds(
+        edges,
+        ops,
+        cells.edge_unit[edges].astype(np.int64),
+        np.searchsorted(nodes, ops),
+        tuple(cells.network.nodes[node].name for node in nodes),
+        np.hypot(steps[:, 0], steps[:, 1]),
+    )
+
+
+def dihedral_angles(cells: PolyhedralComplex, space: Space = "domain") -> DihedralAngles:
+    r"""Angles at which folded hyperplanes bend, where they cross the folds of earlier units.
+
+    In a tile $w$ of the earlier layers the zero set of a unit has the normal $n_w = A_w^T w$, the gradient of its
+    pre-activation. At a vertex of the complex where two edges of one unit meet the angle is that between the normals of
+    the two tiles, $\arccos \frac{\langle n_w, n_{w'}\rangle}{|n_w| |n_{w'}|}$ with their signs kept, computed without
+    cancellation. In the domain it is that between the normals' projections to the slice, which is the angle by which
+    the polyline turns; where it crosses a fold of its own layer it goes straight on and the angle is 0. For max units
+    the pre-activation is the difference of the two entries that tie. Source: Balestriero et al. (2019); the absolute
+    value of the cosine there folds the angle into [0, pi/2].
+
+    Args:
+        cells: A planar complex.
+        space: "domain" measures in the slice (in the metric of the input space), "input" in the whole input space, at
+            the cost of one vector-Jacobian product per edge.
+
+    Returns:
+        One angle for each vertex inside the domain and unit of which exactly two edges meet there.
+    """
+    check_choice("space", space, ("domain", "input"))
+    vertices, pairs = _bends(cells)
+    if space == "domain":
+        angles = _turns(cells, vertices, pairs)
+    else:
+        angles = np.empty(len(pairs))
+        step = max(1, (1 << 24) // max(1, torch.Size(cells.network.input_shape).numel()))
+        for start in range(0, len(pairs), step):
+            rows = slice(start, start + step)
+            normals = [fold_normals(cells, pairs[rows, side]) for side in (0, 1)]
+            angles[rows] = _angles_between(normals[0], normals[1])
+    first = pairs[:, 0]
+    return DihedralAngles(
+        vertices, pairs, cells.edge_op[first].astype(np.int64), cells.edge_unit[first].astype(np.int64), angles, space
+    )
+
+
+def graph_angles(cells: PolyhedralComplex, output: int = 0) -> Float[np.ndarray, " edges"]:
+    r"""Angle by which the graph of an output bends over each edge.
+
+    The graph over a cell with gradient $g$ has the normal $(-g, 1)$; the angle is that between the normals of the two
+    sides, 0 where the output is affine across the edge. The dihedral angle between the two faces is pi minus it.
+
+    Args:
+        cells: A planar complex.
+        output: The output, before the network's head.
+
+    Returns:
+        Angles in radians in the metric of the input space, NaN on the boundary of the domain.
+
+    Raises:
+        InvalidInputError: If there is no such output.
+    """
+    outputs = cells.vertex_outputs.shape[1]
+    if not 0 <= output < outputs:
+        raise InvalidInputError(f"`output`: got {output}; expected an output from 0 to {outputs - 1}")
+    gradients = affine_maps(cells).A[:, output] @ np.linalg.inv(isometry(cells)).T
+    normals = np.column_stack([-gradients, np.ones(len(gradients))])
+    angles = np.full(len(cells.edges), np.nan)
+    inner = np.flatnonzero(cells.edge_cells.min(axis=1) >= 0)
+    left, right = cells.edge_cells[inner].T
+    angles[inner] = _angles_between(normals[left], normals[right])
+    return angles
+
+
+def fold_normals(cells: PolyhedralComplex, edges: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some inputs"]:
+    """Normals in the input space of the folded hyperplanes at some interior edges.
+
+    Args:
+        cells: A planar complex.
+        edges: Indices of interior edges.
+
+    Returns:
+        Gradient by the flat input of the unit's pre-activation on the two cells of each edge; for a max unit of the
+        entry of higher position minus that of lower position, of the two that tie there.
+    """
+    network = cells.network
+    normals = np.zeros((len(edges), torch.Size(network.input_shape).numel()))
+    for op in np.unique(cells.edge_op[edges]):
+        rows = np.flatnonzero(cells.edge_op[edges] == op)
+        for chunk in torch.from_numpy(rows).split(chunk_length(network, 3)):
+            chosen = edges[chunk.numpy()]
+            pieces = pieces_of(cells, torch.from_numpy(cells.edge_cells[chosen, 0].astype(np.int64)))
+            x = torch.zeros(len(chosen), *network.input_shape, dtype=torch.float64, requires_grad=True)
+            with torch.enable_grad():
+                value = branch_value(network, pieces, x, network.nodes[op].inputs[0])
+                chosen_value = (value * _covectors(cells, chosen, int(op), value.shape[1])).sum()
+                (gradient,) = torch.autograd.grad(chosen_value, x)
+            normals[chunk.numpy()] = gradient.reshape(len(chosen), -1).numpy()
+    return normals
+
+
+def _covectors(cells: PolyhedralComplex, edges: np.ndarray, op: int, width: int) -> torch.Tensor:
+    """What of a node's input is zero at each edge: one entry, or the difference of the two entries that tie."""
+    covectors = torch.zeros(len(edges), width, dtype=torch.float64)
+    rows = torch.arange(len(edges))
+    units = torch.from_numpy(cells.edge_unit[edges].astype(np.int64))
+    kind = cells.network.nodes[op].op
+    if isinstance(kind, Maximum):
+        low, high = (torch.from_numpy(side.astype(np.int64)) for side in _pieces_beside(cells, edges)[1:])
+        covectors[rows, kind.index[units, high]] = 1.0
+        covectors[rows, kind.index[units, low]] -= 1.0
+    else:
+        covectors[rows, units] = 1.0
+    return covectors
+
+
+def _pieces_beside(cells: PolyhedralComplex, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Column in the patterns of the unit of each edge, and the lower and higher of its pieces in the two cells."""
+    starts = np.zeros(len(cells.network.nodes), dtype=np.int64)
+    for node, start, _ in cells.pattern_nodes:
+        starts[node] = start
+    columns = starts[cells.edge_op[edges]] + cells.edge_unit[edges]
+    patterns = cells.patterns
+    one, two = (patterns[cells.edge_cells[edges, side], columns] for side in (0, 1))
+    return columns, np.minimum(one, two), np.maximum(one, two)
+
+
+def _bends(cells: PolyhedralComplex) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices where exactly two edges of one folded hyperplane meet, and these edges."""
+    edges = np.flatnonzero(cells.edge_op >= 0)
+    names = np.column_stack(_pieces_beside(cells, edges)).astype(np.int64)
+    ends = cells.edges[edges].astype(np.int64)
+    rows = np.column_stack([ends.T.ravel(), np.vstack([names, names]), np.concatenate([edges, edges])])
+    rows = rows[np.lexsort(rows.T[::-1])]
+    new = np.concatenate([[True], (rows[1:, :-1] != rows[:-1, :-1]).any(axis=1), [True]])
+    starts = np.flatnonzero(new)
+    first = starts[:-1][np.diff(starts) == 2]
+    return rows[first, 0], np.column_stack([rows[first, -1], rows[first + 1, -1]])
+
+
+def _turns(cells: PolyhedralComplex, vertices: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Angle by which the path along the first edge to the vertex and on along the second turns."""
+    place = positions(cells, "input")
+    others = cells.edges[pairs].sum(axis=2, dtype=np.int64) - vertices[:, None]
+    return _angles_between(place[vertices] - place[others[:, 0]], place[others[:, 1]] - place[vertices])
+
+
+def _angles_between(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Angles between rows, accurate near 0 and pi (Kahan); NaN for a zero row."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one = one / np.linalg.norm(one, axis=1, keepdims=True)
+        two = two / np.linalg.norm(two, axis=1, keepdims=True)
+    angles: np.ndarray = 2 * np.arctan2(np.linalg.norm(one - two, axis=1), np.linalg.norm(one + two, axis=1))
+    return angles
