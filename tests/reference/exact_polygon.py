@@ -78,18 +78,15 @@ def split(polygon: Polygon, form: Form) -> tuple[Polygon | None, Polygon | None,
 def area(polygon: Polygon) -> Fraction:
     """The area of a counter-clockwise polygon (shoelace formula)."""
     points = [coordinates(vertex) for vertex in polygon]
-    return (
-        sum((p[0] * q[1] - p[1] * q[0] for p, q in zip(points, _turned(points), strict=True)), Fraction(0))
-        / 2
-    )
+    return sum((p[0] * q[1] - p[1] * q[0] for p, q in zip(points, _turned(points), strict=True)), Fraction(0)) / 2
 
 
 def centre(polygon: Polygon) -> tuple[Fraction, Fraction]:
     """The mean of the vertices, a point inside a convex polygon."""
     points = [coordinates(vertex) for vertex in polygon]
-    return sum((p[0] for p in points), Fraction(0)) / len(points), sum(
-        (p[1] for p in points), Fraction(0)
-    ) / len(points)
+    return sum((p[0] for p in points), Fraction(0)) / len(points), sum((p[1] for p in points), Fraction(0)) / len(
+        points
+    )
 
 
 def on_segment(vertex: Point, start: Point, end: Point) -> bool:

@@ -179,9 +179,7 @@ def _affine(signals: tuple[Signal, ...], step: Dense | Sum | Concatenate) -> Sig
     if isinstance(step, Dense):
         return _dense(signals[step.source], step)
     parts = [signals[source] for source in step.sources]
-    coefficients, denominator = (
-        integers(step.coefficients) if isinstance(step, Sum) else ([1] * len(parts), 1)
-    )
+    coefficients, denominator = integers(step.coefficients) if isinstance(step, Sum) else ([1] * len(parts), 1)
     scale = lcm(*(part.scale for part in parts))
     scaled = [
         [_times(form, coefficient * (scale // part.scale)) for form in part.forms]
@@ -236,9 +234,7 @@ def _fold(state: _State, source: Signal, kind: Kind) -> Iterator[_State]:
         yield _State(polygon, (*state.signals, signal), (*state.pattern, *pattern))
 
 
-def _pieces_of_unit(
-    polygon: Polygon, form: Form, scale: int, kind: Kind
-) -> Iterator[tuple[Polygon, Choices]]:
+def _pieces_of_unit(polygon: Polygon, form: Form, scale: int, kind: Kind) -> Iterator[tuple[Polygon, Choices]]:
     """Cut a polygon at each breakpoint of one unit, from the lowest up."""
     rest: Polygon | None = polygon
     for index, breakpoint in enumerate(kind.breakpoints):
@@ -273,7 +269,7 @@ def _maximum(state: _State, source: Signal, step: Maximum) -> Iterator[_State]:
 
 
 def envelope(polygon: Polygon, forms: Sequence[Form]) -> Iterator[tuple[Polygon, Choices]]:
-    """The parts of a polygon with one largest affine function, and the indices of all functions equal to it."""
+    """The parts of a polygon with one largest affine function, and the indices of all equal to it."""
     distinct: dict[Form, list[int]] = {}
     for index, form in enumerate(forms):
         distinct.setdefault(form, []).append(index)
