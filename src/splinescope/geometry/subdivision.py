@@ -1,0 +1,353 @@
+"""A planar subdivision into convex faces as flat half-edge arrays, and its refinement by the folds of one layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from splinescope.errors import DegenerateArrangementError
+from splinescope.geometry.chords import Chords, Loops, find_chords
+from splinescope.geometry.cuts import EdgeCuts, Layer, _offsets, cut_edges
+from splinescope.geometry.insertion import Sizes, Target, insert_chords, label_faces
+from splinescope.numerics import in_ranges
+
+OUTSIDE = -1
+
+
+@dataclass(frozen=True)
+class Subdivision:
+    """Convex faces that tile a convex polygon (or a part of one).
+
+    Half-edges `2e` and `2e + 1` are the two directions of edge `e`; a face lies to the left of its half-edges.
+
+    Attributes:
+        points: [V, 2] coordinates of the vertices.
+        amplification: [V] how much worse than rounding the position of a vertex is known (at least 1).
+        origin: [2E] vertex where each half-edge starts.
+        following: [2E] next half-edge around the face.
+        preceding: [2E] previous half-edge around the face.
+        face: [2E] face on the left, -1 outside.
+        edge_op: [E] label of the layer that made the edge, -1 for the boundary of the domain.
+        edge_unit: [E] column of that layer.
+        edge_tag: [E] number of the border that the edge lies on where the subdivision is a piece of another, or -1.
+        first: [F] one half-edge of each face.
+    """
+
+    points: np.ndarray
+    amplification: np.ndarray
+    origin: np.ndarray
+    following: np.ndarray
+    preceding: np.ndarray
+    face: np.ndarray
+    edge_op: np.ndarray
+    edge_unit: np.ndarray
+    edge_tag: np.ndarray
+    first: np.ndarray
+
+    @property
+    def loops(self) -> Loops:
+        """The half-edges alone."""
+        return Loops(self.origin, self.following, self.preceding, self.face)
+
+    @property
+    def num_vertices(self) -> int:
+        """Number of vertices."""
+        return len(self.points)
+
+    @property
+    def num_edges(self) -> int:
+        """Number of edges."""
+        return len(self.edge_op)
+
+    @property
+    def num_faces(self) -> int:
+        """Number of faces, the outside not counted."""
+        return len(self.first)
+
+
+class NewVertices(NamedTuple):
+    """How the vertices of a refinement follow from others: `tails + fractions * (heads - tails)`.
+
+    The first `on_edges` of them lie on edges of the parent and refer to its vertices, the others may refer to those.
+    """
+
+    tails: np.ndarray
+    heads: np.ndarray
+    fractions: np.ndarray
+    on_edges: int
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Result of cutting a subdivision by one layer.
+
+    Attributes:
+        subdivision: The finer subdivision; the vertices of the parent keep their numbers.
+        new_vertices: How its new vertices were interpolated.
+        parent: [F'] face of the parent that contains each face.
+        cuts: Cuts of the parent's edges.
+    """
+
+    subdivision: Subdivision
+    new_vertices: NewVertices
+    parent: np.ndarray
+    cuts: EdgeCuts
+
+
+def convex_polygon(points: np.ndarray) -> Subdivision:
+    """The subdivision that has one convex polygon, given counter-clockwise, as its only face."""
+    number = len(points)
+    index = np.arange(number, dtype=np.int32)
+    origin = np.empty(2 * number, np.int32)
+    following = np.empty(2 * number, np.int32)
+    preceding = np.empty(2 * number, np.int32)
+    face = np.empty(2 * number, np.int32)
+    origin[0::2], origin[1::2] = index, (index + 1) % number
+    following[0::2], preceding[0::2] = 2 * ((index + 1) % number), 2 * ((index - 1) % number)
+    following[1::2], preceding[1::2] = 2 * ((index - 1) % number) + 1, 2 * ((index + 1) % number) + 1
+    face[0::2], face[1::2] = 0, OUTSIDE
+    return Subdivision(
+        np.asarray(points, np.float64).copy(),
+        np.ones(number),
+        origin,
+        following,
+        preceding,
+        face,
+        np.full(number, -1, np.int32),
+        np.full(number, -1, np.int32),
+        np.full(number, -1, np.int64),
+        np.zeros(1, np.int32),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _split_outer_edges(
+    start: int,
+    stop: int,
+    vertices: int,
+    origin: np.ndarray,
+    following: np.ndarray,
+    face: np.ndarray,
+    cuts: EdgeCuts,
+    loops: Loops,
+) -> None:
+    """Half-edges of edges `start:stop` after cutting each at its groups.
+
+    Edge `e` with groups `g, g + 1, ...` keeps its number for the piece at its tail; the next pieces are `E + g, ...`:
+
+        tail --e--> g --E+g--> g+1 --E+g+1--> head
+    """
+    edges = origin.size // 2
+    for edge in range(start, stop):
+        low, high = cuts.group_offsets[edge], cuts.group_offsets[edge + 1]
+        forth, back = 2 * edge, 2 * edge + 1
+        last = edge if low == high else edges + high - 1
+        loops.origin[forth] = origin[forth]
+        loops.origin[2 * last + 1] = origin[back]
+        loops.face[forth] = face[forth]
+        loops.face[back] = face[back]
+        previous = edge
+        for group in range(low, high):
+            piece = edges + group
+            loops.origin[2 * piece] = vertices + group
+            loops.origin[2 * previous + 1] = vertices + group
+            loops.face[2 * piece] = face[forth]
+            loops.face[2 * piece + 1] = face[back]
+            loops.following[2 * previous] = 2 * piece
+            loops.preceding[2 * piece] = 2 * previous
+            loops.following[2 * piece + 1] = 2 * previous + 1
+            loops.preceding[2 * previous + 1] = 2 * piece + 1
+            previous = piece
+        for half, tip in ((forth, 2 * last), (back, back)):
+            after = _first_piece(following[half], edges, cuts)
+            loops.following[tip] = after
+            loops.preceding[after] = tip
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _first_piece(half: int, edges: int, cuts: EdgeCuts) -> int:
+    """The half-edge with the origin of `half`, after its edge was cut."""
+    edge = half >> 1
+    high = cuts.group_offsets[edge + 1]
+    if half & 1 == 1 and high > cuts.group_offsets[edge]:
+        return 2 * (edges + high - 1) + 1
+    return half
+
+
+@njit(cache=True, nogil=True)
+def _relabel_first(start: int, stop: int, first: np.ndarray, edges: int, cuts: EdgeCuts, out: np.ndarray) -> None:
+    for face in range(start, stop):
+        out[face] = _first_piece(first[face], edges, cuts)
+
+
+def _resized(array: np.ndarray, size: int) -> np.ndarray:
+    """A copy with room for `size` entries; the new ones are not initialised."""
+    out = np.empty(size, array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes: Sizes) -> Target:
+    """Arrays for the refined subdivision, with its outer edges already cut."""
+    lengths = np.diff(chords.offsets)
+    vertex_base = sizes.outer_vertices + _offsets(chords.crossings)
+    edge_base = sizes.outer_edges + _offsets(lengths + 2 * chords.crossings)
+    new_vertices = int(vertex_base[-1]) - sizes.old_vertices
+    halves = 2 * int(edge_base[-1])
+    loops = Loops(*(np.empty(halves, np.int32) for _ in range(4)))
+    edges = subdivision.num_edges
+    in_ranges(
+        _split_outer_edges,
+        edges,
+        sizes.old_vertices,
+        subdivision.origin,
+        subdivision.following,
+        subdivision.face,
+        cuts,
+        loops,
+    )
+    first = np.empty(subdivision.num_faces, np.int32)
+    in_ranges(_relabel_first, subdivision.num_faces, subdivision.first, edges, cuts, first)
+    return Target(
+        loops,
+        np.full(halves // 2, -1, np.int32),
+        np.full(halves // 2, -1, np.int32),
+        _resized(cuts.tails, new_vertices),
+        _resized(cuts.heads, new_vertices),
+        _resized(cuts.fractions, new_vertices),
+        _resized(cuts.amplification, new_vertices),
+        np.empty(new_vertices, np.int32),
+        np.empty(new_vertices, np.int32),
+        np.zeros(new_vertices),
+        first,
+        vertex_base,
+        edge_base,
+        np.zeros(subdivision.num_faces, np.int64),
+        np.zeros(subdivision.num_faces, np.int64),
+    )
+
+
+def _compacted(target: Target, sizes: Sizes) -> Target:
+    """The target without the vertices and edges that concurrent or coincident folds left unused."""
+    keep_vertex = _used(sizes.outer_vertices, target.vertex_base, target.used_vertices)
+    keep_edge = _used(sizes.outer_edges, target.edge_base, target.used_edges)
+    if keep_vertex.all() and keep_edge.all():
+        return target
+    vertex_number = np.cumsum(keep_vertex, dtype=np.int32) - 1
+    edge_number = np.cumsum(keep_edge, dtype=np.int32) - 1
+    keep_half = np.repeat(keep_edge, 2)
+
+    def renumbered(halves: np.ndarray) -> np.ndarray:
+        return 2 * edge_number[halves >> 1] + (halves & 1)
+
+    loops = Loops(
+        vertex_number[target.loops.origin[keep_half]],
+        renumbered(target.loops.following[keep_half]),
+        renumbered(target.loops.preceding[keep_half]),
+        target.loops.face[keep_half],
+    )
+    new = keep_vertex[sizes.old_vertices :]
+    return target._replace(
+        loops=loops,
+        edge_column=target.edge_column[keep_edge],
+        edge_chord=target.edge_chord[keep_edge],
+        tails=target.tails[new],
+        heads=target.heads[new],
+        fractions=target.fractions[new],
+        amplification=target.amplification[new],
+        first=renumbered(target.first),
+        edge_base=sizes.outer_edges + _offsets(target.used_edges),
+    )
+
+
+def _used(outer: int, base: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Mask of the numbers that were given out: all outer ones, and for each face the first `used` from its base."""
+    starts = np.repeat(base[:-1], np.diff(base))
+    mask = np.ones(int(base[-1]), np.bool_)
+    mask[outer:] = np.arange(outer, int(base[-1])) - starts < np.repeat(used, np.diff(base))
+    return mask
+
+
+def interpolate_points(points: np.ndarray, new: NewVertices) -> np.ndarray:
+    """Coordinates of all vertices after a refinement."""
+    out = np.empty((len(points) + len(new.tails), points.shape[1]))
+    out[: len(points)] = points
+    for start, stop in ((0, new.on_edges), (new.on_edges, len(new.tails))):
+        tail, head = out[new.tails[start:stop]], out[new.heads[start:stop]]
+        out[len(points) + start : len(points) + stop] = tail + new.fractions[start:stop, None] * (head - tail)
+    return out
+
+
+def _labelled(target: Target, split_faces: np.ndarray, faces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number the faces: one half-edge of each, and its parent."""
+    children = (target.used_edges - target.used_vertices)[split_faces]
+    face_base = faces + _offsets(children)
+    total = int(face_base[-1])
+    first = _resized(target.first, total)
+    parent = _resized(np.arange(faces, dtype=np.int32), total)
+    in_ranges(label_faces, len(split_faces), split_faces, target, face_base, first, parent)
+    return first, parent
+
+
+def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: np.ndarray) -> Refinement:
+    """Cut every face by all folds of a layer that cross it.
+
+    The number of new vertices and edges is known before any surgery, since chords of a convex face cross exactly when
+    their ends interleave: every face is refined on its own, in parallel.
+
+    Args:
+        subdivision: What to cut.
+        layer: Values and decided signs of the layer's columns at its vertices.
+        op: Label for the new edges.
+        cap: Largest amplification of a vertex.
+        units: [columns] unit that each column stands for, to label the new edges.
+
+    Returns:
+        The finer subdivision and how it follows from the old one.
+
+    Raises:
+        DegenerateArrangementError: If decided signs contradict each other beyond repair.
+    """
+    cuts = cut_edges(subdivision.origin, subdivision.points, subdivision.amplification, cap, layer)
+    chords = find_chords(subdivision.first, subdivision.loops, layer, cuts)
+    on_edges = len(cuts.tails)
+    split_faces = np.flatnonzero(np.diff(chords.offsets))
+    edges = subdivision.num_edges
+    sizes = Sizes(subdivision.num_vertices, subdivision.num_vertices + on_edges, edges + on_edges)
+    target = _make_target(subdivision, cuts, chords, sizes)
+    new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, on_edges)
+    outer_points = interpolate_points(subdivision.points, new)
+    arguments = (split_faces, layer, cuts, chords, target, sizes, outer_points, cap)
+    lost = [face for face in in_ranges(insert_chords, len(split_faces), *arguments, grain=512) if face >= 0]
+    if lost:
+        raise DegenerateArrangementError(
+            f"a fold's chord could not be traced through face {lost[0]}; the rounding error of this network is larger than "
+            "estimated there: pass a `tolerance` with a larger `safety`"
+        )
+    target = _compacted(target, sizes)
+    first, parent = _labelled(target, split_faces, subdivision.num_faces)
+    new = NewVertices(target.tails, target.heads, target.fractions, on_edges)
+    total = len(target.edge_column)
+    pieces = np.repeat(np.arange(edges), np.diff(cuts.group_offsets))
+    finer = replace(
+        subdivision,
+        points=interpolate_points(subdivision.points, new),
+        amplification=np.concatenate([subdivision.amplification, target.amplification]),
+        origin=target.loops.origin,
+        following=target.loops.following,
+        preceding=target.loops.preceding,
+        face=target.loops.face,
+        edge_op=_extended(subdivision.edge_op, pieces, np.full(total - sizes.outer_edges, op, np.int32)),
+        edge_unit=_extended(subdivision.edge_unit, pieces, units[target.edge_column[sizes.outer_edges :]]),
+        edge_tag=_extended(subdivision.edge_tag, pieces, np.full(total - sizes.outer_edges, -1, np.int64)),
+        first=first,
+    )
+    return Refinement(finer, new, parent, cuts)
+
+
+def _extended(labels: np.ndarray, pieces: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Labels of the old edges, of the pieces cut from them, and of the new inner edges."""
+    return np.concatenate([labels, labels[pieces], inner])

@@ -1,0 +1,105 @@
+"""Numerical policy: float64 everywhere, tolerances from rounding-error analysis, threads and optional packages."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from splinescope.errors import InvalidInputError, MissingDependencyError
+
+UNIT_ROUNDOFF = 2.0**-53
+"""Half the spacing of float64 numbers around one."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    r"""How near to zero a computed pre-activation counts as zero.
+
+    The rounding error of unit $k$ is estimated by running-error analysis: an affine op adds
+    $2u(|W|\,\bar z + |b|)_k$ to the propagated error $\sqrt{(W \circ W)\,e^2}_k$, where $\bar z$ is the largest magnitude
+    of its inputs on the domain and $u = 2^{-53}$. A value within `safety` times that estimate is zero. A vertex whose
+    position is ill-conditioned (its fold is nearly parallel to its edge) multiplies the estimate by its amplification.
+
+    Attributes:
+        safety: Multiple of the estimated rounding error within which a value counts as zero.
+        certificate: Multiple of the same estimate within which an independent forward pass must agree.
+        max_amplification: Largest amplification that a vertex may have.
+    """
+
+    safety: float = 16.0
+    certificate: float = 1024.0
+    max_amplification: float = 1e6
+
+    def __post_init__(self) -> None:
+        for name in ("safety", "certificate", "max_amplification"):
+            value = getattr(self, name)
+            if not (1.0 <= value < 1e15):
+                raise InvalidInputError(f"`{name}`: got {value!r}; expected a number from 1 to 1e15")
+
+
+def number_of_threads() -> int:
+    """Threads that the geometric kernels use: those that torch uses for its products."""
+    import torch
+
+    return max(1, torch.get_num_threads())
+
+
+def in_ranges(kernel: Callable[..., Any], count: int, *arguments: Any, grain: int = 2048) -> list[Any]:
+    """Run `kernel(start, stop, *arguments)` over `range(count)` in contiguous blocks, on several threads.
+
+    The kernels are compiled without the global interpreter lock and write to disjoint rows, so that the result does
+    not depend on the number of threads.
+
+    Args:
+        kernel: A compiled function of a half-open range and the arguments.
+        count: Number of items.
+        *arguments: Passed on.
+        grain: Smallest worthwhile block.
+
+    Returns:
+        What the kernel returned for each block, in order.
+    """
+    threads = number_of_threads()
+    if threads == 1 or count < 2 * grain:
+        return [kernel(0, count, *arguments)]
+    blocks = min(4 * threads, count // grain)
+    bounds = [count * block // blocks for block in range(blocks + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(kernel, bounds[i], bounds[i + 1], *arguments) for i in range(blocks)]
+        return [future.result() for future in futures]
+
+
+def require(name: str, extra: str, reason: str) -> ModuleType:
+    """Import an optional package, or say in one line how to get it.
+
+    Args:
+        name: Module to import.
+        extra: The extra of splinescope that installs it.
+        reason: What it is needed for.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingDependencyError: If it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        root = name.partition(".")[0]
+        raise MissingDependencyError(
+            f"{reason} needs the package `{root}`, which is not installed; install it with `pip install 'splinescope[{extra}]'`"
+        ) from error
+
+
+def available_memory() -> int:
+    """Bytes of physical memory that are free for use now (half of all memory where the system does not tell)."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 4 << 30

@@ -1,0 +1,158 @@
+"""Join finished pieces along their borders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from splinescope.errors import DegenerateArrangementError
+from splinescope.geometry.subdivision import OUTSIDE, Subdivision
+from splinescope.tessellation.codes import NodeCodes, merged
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A piece that has passed the whole network.
+
+    Attributes:
+        subdivision: Its cells.
+        vertex_tags: [V] numbers of vertices shared with other pieces, or -1.
+        outputs: [V, n_out] outputs of the network at the vertices.
+        codes: Patterns of its cells.
+    """
+
+    subdivision: Subdivision
+    vertex_tags: np.ndarray
+    outputs: np.ndarray
+    codes: list[NodeCodes]
+
+    @property
+    def nbytes(self) -> int:
+        """Approximate bytes in memory."""
+        return self.outputs.nbytes + sum(codes.words.nbytes for codes in self.codes) + 120 * len(self.vertex_tags)
+
+
+def join(pieces: list[Finished], border_ends: np.ndarray, partial: bool) -> Finished:
+    """One piece from several.
+
+    Args:
+        pieces: Pieces whose union is the domain, or a part of it.
+        border_ends: [T, 4] ends of each numbered border edge.
+        partial: Whether pieces may be missing, so that a border may have one side only.
+
+    Returns:
+        Their union; borders with both sides have become inner edges.
+
+    Raises:
+        DegenerateArrangementError: If two pieces disagree about the vertices on their common border.
+    """
+    if len(pieces) == 1:
+        return pieces[0]
+    joined = _side_by_side(pieces)
+    keep_half, drop_half = _matching(joined.subdivision, border_ends, partial)
+    vertex = _common_vertices(joined, keep_half, drop_half)
+    return _glued(joined, keep_half, drop_half, vertex)
+
+
+def _side_by_side(pieces: list[Finished]) -> Finished:
+    """All pieces with running numbers, not yet joined."""
+    parts = [piece.subdivision for piece in pieces]
+    vertices = np.cumsum([0] + [part.num_vertices for part in parts])
+    halves = np.cumsum([0] + [2 * part.num_edges for part in parts])
+    faces = np.cumsum([0] + [part.num_faces for part in parts])
+
+    def all_of(name: str, shift: np.ndarray | None = None) -> np.ndarray:
+        arrays = [getattr(part, name) for part in parts]
+        if shift is not None:
+            arrays = [array + np.int32(s) for array, s in zip(arrays, shift, strict=False)]
+        return np.concatenate(arrays)
+
+    outside = all_of("face") == OUTSIDE
+    face = np.where(outside, OUTSIDE, all_of("face", faces)).astype(np.int32)
+    plain = {name: all_of(name) for name in ("points", "amplification", "edge_op", "edge_unit", "edge_tag")}
+    linked = {name: all_of(name, halves) for name in ("following", "preceding", "first")}
+    subdivision = Subdivision(origin=all_of("origin", vertices), face=face, **plain, **linked)
+    codes = [merged([piece.codes[i] for piece in pieces]) for i in range(len(pieces[0].codes))]
+    tags = np.concatenate([piece.vertex_tags for piece in pieces])
+    return Finished(subdivision, tags, np.concatenate([piece.outputs for piece in pieces]), codes)
+
+
+def _matching(subdivision: Subdivision, ends: np.ndarray, partial: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of half-edges, one from either side of a border, that are the same in opposite direction."""
+    half = np.arange(2 * subdivision.num_edges)
+    tag = subdivision.edge_tag[half >> 1]
+    half = half[(tag >= 0) & (subdivision.face != OUTSIDE) & (subdivision.face[half ^ 1] == OUTSIDE)]
+    tag = subdivision.edge_tag[half >> 1]
+    tail, head = subdivision.points[subdivision.origin[half]], subdivision.points[subdivision.origin[half ^ 1]]
+    start, direction = ends[tag, :2], ends[tag, 2:] - ends[tag, :2]
+    side = np.sum((head - tail) * direction, axis=1) > 0
+    place = np.sum((0.5 * (tail + head) - start) * direction, axis=1) / np.sum(direction**2, axis=1)
+    order = np.lexsort((place, tag))
+    left, right = order[side[order]], order[~side[order]]
+    if not np.array_equal(tag[left], tag[right]):
+        if not partial:
+            raise DegenerateArrangementError(
+                "pieces of the domain disagree about the folds on their border; pass a `tolerance` with a larger `safety` "
+                "or a larger `memory_budget`"
+            )
+        left, right = _two_sided(tag, left, right)
+    return half[left], half[right]
+
+
+def _two_sided(tag: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Only the borders with as many edges on one side as on the other."""
+    size = int(tag.max()) + 1
+    same = np.bincount(tag[left], minlength=size) == np.bincount(tag[right], minlength=size)
+    return left[same[tag[left]]], right[same[tag[right]]]
+
+
+def _common_vertices(joined: Finished, keep_half: np.ndarray, drop_half: np.ndarray) -> np.ndarray:
+    """[V] representative of each vertex among those at the same place."""
+    origin = joined.subdivision.origin
+    count = joined.subdivision.num_vertices
+    tagged = np.flatnonzero(joined.vertex_tags >= 0)
+    _, first, inverse = np.unique(joined.vertex_tags[tagged], return_index=True, return_inverse=True)
+    one = np.concatenate([origin[keep_half], origin[keep_half ^ 1], tagged])
+    other = np.concatenate([origin[drop_half ^ 1], origin[drop_half], tagged[first][inverse]])
+    graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(count, count))
+    number, label = connected_components(graph, directed=False)
+    representative = np.zeros(number, np.int64)
+    representative[label[::-1]] = np.arange(count)[::-1]
+    return representative[label]
+
+
+def _glued(joined: Finished, keep_half: np.ndarray, drop_half: np.ndarray, vertex: np.ndarray) -> Finished:
+    """Identify the vertices and the paired border edges."""
+    old = joined.subdivision
+    target = np.arange(2 * old.num_edges)
+    target[drop_half] = keep_half ^ 1
+    target[drop_half ^ 1] = keep_half
+    face = old.face.copy()
+    following, preceding = old.following.copy(), old.preceding.copy()
+    face[keep_half ^ 1] = old.face[drop_half]
+    following[keep_half ^ 1] = old.following[drop_half]
+    preceding[keep_half ^ 1] = old.preceding[drop_half]
+    keep_edge = np.ones(old.num_edges, bool)
+    keep_edge[drop_half >> 1] = False
+    edge_number = np.cumsum(keep_edge) - 1
+    half_number = 2 * edge_number[target >> 1] + (target & 1)
+    halves = np.flatnonzero(np.repeat(keep_edge, 2))
+    inside = face[halves] != OUTSIDE
+    own = np.arange(len(halves))
+    vertices, origin = np.unique(vertex[old.origin[halves]], return_inverse=True)
+    glued = Subdivision(
+        old.points[vertices],
+        old.amplification[vertices],
+        origin.astype(np.int32),
+        np.where(inside, half_number[following[halves]], own).astype(np.int32),
+        np.where(inside, half_number[preceding[halves]], own).astype(np.int32),
+        face[halves],
+        old.edge_op[keep_edge],
+        old.edge_unit[keep_edge],
+        old.edge_tag[keep_edge],
+        half_number[old.first].astype(np.int32),
+    )
+    return Finished(glued, joined.vertex_tags[vertices], joined.outputs[vertices], joined.codes)

@@ -1,0 +1,264 @@
+"""Certificates: what was verified about a complex, with forward passes that know nothing of how it was built."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from splinescope.errors import CertificateError
+from splinescope.geometry.subdivision import OUTSIDE
+from splinescope.numerics import in_ranges
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.witness import check_interiors, check_vertices
+
+_AREA = 1e-12
+"""Relative tolerance for sums of areas: a few thousand roundings of numbers below one."""
+_TURN = 1e-9
+"""Relative tolerance for the convexity of a corner: its sine, at vertices known to a few roundings."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was verified about a complex.
+
+    Attributes:
+        level: "topology", "values" or "proof".
+        cells: Number of cells.
+        truncated: Whether cells are missing, so that the sum of measures and the Euler characteristic say nothing.
+        area_error: Difference between the sum of the cells' measures and the domain's, relative to it (of a truncated
+            complex: the share of the domain that is not covered).
+        euler_characteristic: Vertices - edges + cells; 1 for a tiled polygon.
+        multiple_folds: Edges on which folds of several units coincide.
+        interior_points: Cells whose pattern and output were compared with a forward pass at an interior point.
+        output_error: Largest difference between a cell's affine map and the forward pass, relative to the largest output.
+        undecided_signs: Recorded signs that the forward pass contradicts by less than its rounding error.
+        sign_error: Largest such contradiction, in units of the estimated rounding error times `tolerance.certificate`.
+        vertex_checks: Pairs of a cell and one of its vertices at which every unit's sign was checked.
+        import_error: Largest relative deviation of the imported network from the original model.
+        tolerances: The relative tolerances that these errors were held to.
+    """
+
+    level: str
+    cells: int
+    truncated: bool
+    area_error: float
+    euler_characteristic: int
+    multiple_folds: int
+    interior_points: int = 0
+    output_error: float = float("nan")
+    undecided_signs: int = 0
+    sign_error: float = float("nan")
+    vertex_checks: int = 0
+    import_error: float = float("nan")
+    tolerances: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON."""
+        return {key: None if value != value else value for key, value in asdict(self).items()}
+
+
+def certified(cells: PolyhedralComplex, level: str) -> PolyhedralComplex:
+    """The complex with its certificate."""
+    return replace(cells, certificate=certify(cells, level))
+
+
+def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate:
+    """Verify a complex.
+
+    Args:
+        cells: The complex.
+        level: "topology": cells are convex, their measures sum to the domain's, the Euler characteristic is 1, and the
+            patterns of neighbours differ in the unit recorded for their common edge. "values": also, at an interior
+            point of each cell, the network's own pattern is the recorded one and its output that of the cell's affine
+            map. "proof": also, at every vertex of every cell, every unit's pre-activation has the cell's sign, weakly;
+            since units are affine on a cell, no fold crosses it.
+
+    Returns:
+        The certificate.
+
+    Raises:
+        CertificateError: With the cells concerned, at the first check that fails.
+    """
+    area_error = _check_areas(cells)
+    euler = _check_euler(cells)
+    multiple = _check_edges(cells)
+    report = getattr(cells.network, "import_report", None)
+    certificate = Certificate(
+        level,
+        len(cells),
+        cells.truncated,
+        area_error,
+        euler,
+        multiple,
+        import_error=float(getattr(report, "max_relative", float("nan"))),
+        tolerances={"area": _AREA, "convexity": _TURN},
+    )
+    if level == "topology":
+        return certificate
+    seen = check_interiors(cells)
+    certificate = replace(
+        certificate,
+        interior_points=len(cells),
+        output_error=seen.output_error,
+        undecided_signs=seen.undecided,
+        sign_error=seen.sign_error,
+        tolerances={**certificate.tolerances, "output": seen.output_tolerance},
+    )
+    if level == "values":
+        return certificate
+    at_vertices = check_vertices(cells)
+    return replace(
+        certificate,
+        vertex_checks=len(cells.cell_vertices),
+        sign_error=float(np.fmax(seen.sign_error, at_vertices.sign_error)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _shapes(
+    start: int,
+    stop: int,
+    vertices: np.ndarray,
+    cell_vertices: np.ndarray,
+    offsets: np.ndarray,
+    areas: np.ndarray,
+    concave: np.ndarray,
+) -> None:
+    """Area of each cell from its corners, and the sine of its most concave turn (0 if convex)."""
+    for cell in range(start, stop):
+        low, high = offsets[cell], offsets[cell + 1]
+        x0, y0 = vertices[cell_vertices[low], 0], vertices[cell_vertices[low], 1]
+        px, py = vertices[cell_vertices[high - 1], 0] - x0, vertices[cell_vertices[high - 1], 1] - y0
+        ux, uy = -px, -py
+        ax = ay = area = 0.0
+        worst = 0.0
+        for at in range(low, high):
+            following = at + 1 if at + 1 < high else low
+            bx, by = vertices[cell_vertices[following], 0] - x0, vertices[cell_vertices[following], 1] - y0
+            area += ax * by - ay * bx
+            vx, vy = bx - ax, by - ay
+            turn = ux * vy - uy * vx
+            if turn < 0.0:
+                worst = min(worst, turn / np.sqrt((ux * ux + uy * uy) * (vx * vx + vy * vy)))
+            ux, uy = vx, vy
+            ax, ay = bx, by
+        areas[cell] = 0.5 * area
+        concave[cell] = worst
+
+
+@njit(cache=True, nogil=True)
+def _areas_from_edges(vertices: np.ndarray, edges: np.ndarray, edge_cells: np.ndarray, areas: np.ndarray) -> None:
+    """Area of each cell from the edges on its boundary (no loop is used)."""
+    for edge in range(len(edges)):
+        tail, head = edges[edge, 0], edges[edge, 1]
+        cross = vertices[tail, 0] * vertices[head, 1] - vertices[tail, 1] * vertices[head, 0]
+        left, right = edge_cells[edge, 0], edge_cells[edge, 1]
+        if left >= 0:
+            areas[left] += 0.5 * cross
+        if right >= 0:
+            areas[right] -= 0.5 * cross
+
+
+def _fail(check: str, cells: np.ndarray, what: str) -> None:
+    """Raise with the cells concerned."""
+    listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
+    raise CertificateError(f"certificate check `{check}` failed at {len(cells)} cells ({listed}): {what}", cells=cells)
+
+
+def _check_areas(cells: PolyhedralComplex) -> float:
+    """Measures are those of the corners and of the edges, cells are convex, and they sum to the domain's measure."""
+    areas, concave = np.empty(len(cells)), np.empty(len(cells))
+    in_ranges(_shapes, len(cells), cells.vertices, cells.cell_vertices, cells.cell_offsets, areas, concave)
+    centre = cells.domain.polygon.mean(axis=0)
+    from_edges = np.zeros(len(cells))
+    _areas_from_edges(cells.vertices - centre, cells.edges, cells.edge_cells, from_edges)
+    total = cells.domain.area
+    wrong = np.flatnonzero(
+        (np.abs(areas - cells.measures) > _AREA * total)
+        | (np.abs(areas - from_edges) > _AREA * total)
+        | (areas < -_AREA * total)
+    )
+    if len(wrong):
+        _fail("measures", wrong, "a measure is not that of the cell's corners and edges")
+    thick = areas > _AREA * total
+    wrong = np.flatnonzero(thick & (concave < -_turn_tolerance(cells)))
+    if len(wrong):
+        _fail("convexity", wrong, f"a corner turns inwards (sine {concave[wrong].min():.1e})")
+    error = abs(float(areas.sum()) - total) / total
+    if error > _AREA * np.sqrt(len(cells) + 1) and not cells.truncated:
+        _fail("measures", np.arange(len(cells)), f"they sum to the domain's measure times {areas.sum() / total!r}")
+    return error
+
+
+def _turn_tolerance(cells: PolyhedralComplex) -> np.ndarray:
+    """How far a straight corner may turn inwards by the rounding of vertices, given the size of the cell."""
+    size = np.sqrt(np.maximum(cells.measures, np.finfo(float).tiny))
+    return np.minimum(1.0, _TURN * cells.domain.size / size)
+
+
+def _check_euler(cells: PolyhedralComplex) -> int:
+    """The cells, edges and vertices form a disc."""
+    used = np.zeros(len(cells.vertices), bool)
+    used[cells.edges.ravel()] = True
+    euler = int(used.sum()) - len(cells.edges) + len(cells)
+    if euler != 1 and not cells.truncated:
+        _fail("euler", np.arange(len(cells)), f"vertices - edges + cells is {euler}; a tiled polygon has 1")
+    return euler
+
+
+def _check_edges(cells: PolyhedralComplex) -> int:
+    """Neighbours differ in the unit recorded for their common edge; the number of edges where others differ too."""
+    inner = np.flatnonzero((cells.edge_cells != OUTSIDE).all(axis=1))
+    left, right = cells.edge_cells[inner].T
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    distance = np.zeros(len(inner), np.int32)
+    recorded = np.zeros(len(inner), bool)
+    ops, units = cells.edge_op[inner], cells.edge_unit[inner]
+    for codes in cells.codes:
+        size = int(np.prod(cells.network.nodes[codes.node].shape, dtype=np.int64))
+        place = np.full(len(codes.base), -1, np.int32)
+        place[codes.columns] = np.arange(len(codes.columns), dtype=np.int32)
+        arguments = (left, right, ops, units, codes.node, size, codes.words, place, distance, recorded)
+        in_ranges(_compare_codes, len(inner), *arguments)
+    wrong = np.flatnonzero(~recorded)
+    if len(wrong):
+        concerned = np.unique(np.concatenate([left[wrong], right[wrong]]))
+        _fail("edges", concerned, f"{len(wrong)} common edges whose cells agree in the unit that made the edge")
+    return int((distance > 1).sum())
+
+
+@njit(cache=True, nogil=True)
+def _compare_codes(
+    start: int,
+    stop: int,
+    left: np.ndarray,
+    right: np.ndarray,
+    ops: np.ndarray,
+    units: np.ndarray,
+    node: int,
+    size: int,
+    words: np.ndarray,
+    place: np.ndarray,
+    distance: np.ndarray,
+    recorded: np.ndarray,
+) -> None:
+    """Count differing bits of the codes of one node, and note whether the recorded unit is among them."""
+    for at in range(start, stop):
+        one, other = left[at], right[at]
+        if ops[at] == node:
+            for column in range(units[at], place.size, size):
+                bit = place[column]
+                if bit >= 0:
+                    difference = words[one, bit >> 6] ^ words[other, bit >> 6]
+                    if (difference >> np.uint64(bit & 63)) & np.uint64(1):
+                        recorded[at] = True
+        differs = 0
+        for word in range(words.shape[1]):
+            difference = words[one, word] ^ words[other, word]
+            while difference != np.uint64(0):
+                differs += 1
+                difference &= difference - np.uint64(1)
+        distance[at] += differs

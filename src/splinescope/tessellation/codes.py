@@ -1,0 +1,122 @@
+"""Activation patterns of cells as bits: only the columns that differ between cells are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from splinescope.geometry.bits import unpack, words_for
+from splinescope.numerics import in_ranges
+
+
+@njit(cache=True, nogil=True)
+def _union_over_vertices(
+    start: int,
+    stop: int,
+    first: np.ndarray,
+    following: np.ndarray,
+    origin: np.ndarray,
+    bits: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    for face in range(start, stop):
+        for word in range(bits.shape[1]):
+            out[face, word] = np.uint64(0)
+        half = first[face]
+        while True:
+            vertex = origin[half]
+            for word in range(bits.shape[1]):
+                out[face, word] |= bits[vertex, word]
+            half = following[half]
+            if half == first[face]:
+                break
+
+
+def face_bits(first: np.ndarray, following: np.ndarray, origin: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """[F, words] which columns are positive at some vertex of each face, from the same at each vertex."""
+    out = np.empty((len(first), bits.shape[1]), np.uint64)
+    in_ranges(_union_over_vertices, len(first), first, following, origin, bits, out)
+    return out
+
+
+@dataclass(frozen=True)
+class NodeCodes:
+    """Codes of all cells at one activation or max node.
+
+    Attributes:
+        node: Index of the node.
+        base: [n] bits that all cells share (where a column is not stored).
+        columns: [c] columns that are stored, ascending.
+        words: [F, words] their bits, packed.
+    """
+
+    node: int
+    base: np.ndarray
+    columns: np.ndarray
+    words: np.ndarray
+
+    def taken(self, cells: np.ndarray) -> NodeCodes:
+        """The codes of some cells (repeats allowed)."""
+        return NodeCodes(self.node, self.base, self.columns, self.words[cells])
+
+    def unpacked(self, columns: np.ndarray) -> np.ndarray:
+        """[F, len(columns)] bits of the given columns as uint8."""
+        out = np.empty((len(self.words), len(columns)), np.uint8)
+        out[:] = self.base[columns]
+        stored = unpack(self.words, len(self.columns))
+        _, here, there = np.intersect1d(self.columns, columns, assume_unique=True, return_indices=True)
+        out[:, there] = stored[:, here]
+        return out
+
+
+def pack(bits: np.ndarray) -> np.ndarray:
+    """[F, c] zeros and ones to [F, words] uint64, column 0 in the lowest bit."""
+    padded = np.zeros((len(bits), 8 * words_for(max(1, bits.shape[1]))), np.uint8)
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    padded[:, : packed.shape[1]] = packed
+    return padded.view("<u8").astype(np.uint64, copy=False)
+
+
+def compress(node: int, words: np.ndarray, columns: int) -> NodeCodes:
+    """Store only what differs: whole words if most of them differ, single columns if few do."""
+    union = np.bitwise_or.reduce(words, axis=0, keepdims=True)
+    common = np.bitwise_and.reduce(words, axis=0, keepdims=True)
+    base = unpack(words[:1], columns)[0]
+    varying = np.flatnonzero(unpack(union ^ common, columns)[0]).astype(np.int32)
+    if 2 * len(varying) >= columns:
+        return NodeCodes(node, base, np.arange(columns, dtype=np.int32), words)
+    return NodeCodes(node, base, varying, select_columns(words, varying))
+
+
+def select_columns(words: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Rows of words that hold only some columns."""
+    out = np.empty((len(words), words_for(max(1, len(columns)))), np.uint64)
+    in_ranges(_select, len(words), words, columns, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _select(start: int, stop: int, words: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
+    for row in range(start, stop):
+        for word in range(out.shape[1]):
+            out[row, word] = np.uint64(0)
+        for at in range(columns.size):
+            column = columns[at]
+            bit = (words[row, column >> 6] >> np.uint64(column & 63)) & np.uint64(1)
+            out[row, at >> 6] |= bit << np.uint64(at & 63)
+
+
+def merged(parts: list[NodeCodes]) -> NodeCodes:
+    """Codes of the cells of several pieces, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = parts[0].columns
+    same = all(np.array_equal(part.columns, columns) and np.array_equal(part.base, parts[0].base) for part in parts)
+    if not same:
+        varying = [part.columns for part in parts]
+        varying += [np.flatnonzero(part.base != parts[0].base).astype(np.int32) for part in parts[1:]]
+        columns = np.unique(np.concatenate(varying)).astype(np.int32)
+        parts = [NodeCodes(p.node, p.base, columns, pack(p.unpacked(columns))) for p in parts]
+    return NodeCodes(parts[0].node, parts[0].base, columns, np.concatenate([part.words for part in parts]))

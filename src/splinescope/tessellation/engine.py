@@ -1,0 +1,217 @@
+"""The exact tessellation of a planar slice: op by op through the network, piece by piece through the domain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from splinescope.errors import InvalidInputError
+from splinescope.geometry.subdivision import convex_polygon
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance, available_memory
+from splinescope.tessellation.assembly import Finished, join
+from splinescope.tessellation.certificate import certified
+from splinescope.tessellation.complex import PolyhedralComplex, build_complex
+from splinescope.tessellation.dissolve import without_straight_vertices
+from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
+from splinescope.tessellation.rounding import input_bounds
+from splinescope.tessellation.rows import Rows
+from splinescope.tessellation.steps import advance
+from splinescope.tessellation.store import PieceStore
+
+LEVELS = ("topology", "values", "proof")
+_SMALLEST_PIECE = 32
+"""Cells below which a piece is not split further, whatever the memory budget."""
+
+
+def tessellate(
+    network: Network,
+    domain: Slice,
+    *,
+    verify: str = "values",
+    max_cells: int | None = None,
+    memory_budget: int | None = None,
+    store: str | os.PathLike[str] | None = None,
+    tolerance: Tolerance | None = None,
+    progress: bool | Callable[[float, int], None] = False,
+) -> PolyhedralComplex:
+    r"""Exact partition of a planar slice into the cells on which a network is affine.
+
+    A cell is a maximal convex set on which every unit keeps its piece: its activation pattern is constant. The planes
+    of all units are inserted op by op; memory is bounded by finishing parts of the domain depth first.
+
+    Args:
+        network: A continuous piecewise affine network (see `splinescope.load`).
+        domain: The slice, whose inputs have the network's input shape.
+        verify: "topology" checks that the cells tile the domain and that neighbours differ in the unit of their common
+            edge; "values" also compares patterns and outputs with a forward pass inside every cell; "proof" also
+            checks the sign of every unit at every vertex of every cell, which proves that no fold was missed.
+        max_cells: Stop refining outwards from the centre of the domain once there are this many cells; the result then
+            says `truncated` and its cells, each of them exact, cover a part of the domain.
+        memory_budget: Bytes for values at vertices; a quarter of the free memory by default.
+        store: Folder for finished parts, for more cells than fit in memory; created, and emptied of parts at the end.
+        tolerance: What counts as zero.
+        progress: Show a progress bar on long work, or a function of (share done, cells found).
+
+    Returns:
+        The complex, with its certificate.
+
+    Raises:
+        InvalidInputError: If the domain's input shape is not the network's, or an option is out of range.
+        CertificateError: If a check fails; it names the cells.
+        DegenerateArrangementError: If rounding errors exceed their estimate.
+
+    Interrupting (Ctrl-C) returns the parts that are finished, marked `truncated`, if there are any.
+
+    Cost: the matrix products of each layer at the vertices present when it starts, and a small number of passes over
+    the new vertices.
+    """
+    _check_arguments(network, domain, verify, max_cells, memory_budget)
+    run = _Run(network, domain, tolerance or Tolerance(), max_cells, memory_budget or available_memory() // 4)
+    run.store = PieceStore(store)
+    with run.store, _reporter(progress) as report:
+        run.report = report
+        complete = run.through_network()
+        finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
+    cells = build_complex(_straightened(finished, network, domain), network, domain, run.tolerance, not complete)
+    return certified(cells, verify)
+
+
+def _check_arguments(
+    network: Network, domain: Slice, verify: str, max_cells: int | None, memory_budget: int | None
+) -> None:
+    if not isinstance(domain, Slice):
+        raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice")
+    if domain.input_shape != tuple(network.input_shape):
+        raise InvalidInputError(
+            f"`domain`: its points have shape {domain.input_shape}; the network's input has shape {tuple(network.input_shape)}"
+        )
+    if verify not in LEVELS:
+        raise InvalidInputError(f"`verify`: got {verify!r}; expected one of {', '.join(map(repr, LEVELS))}")
+    for name, value in (("max_cells", max_cells), ("memory_budget", memory_budget)):
+        if value is not None and value < 1:
+            raise InvalidInputError(f"`{name}`: got {value}; expected a positive number or None")
+
+
+@dataclass
+class _Run:
+    """State of one tessellation."""
+
+    network: Network
+    domain: Slice
+    tolerance: Tolerance
+    max_cells: int | None
+    memory_budget: int
+    borders: Borders = field(default_factory=Borders)
+    store: PieceStore = field(default_factory=PieceStore)
+    report: Callable[[float, int], None] = lambda share, cells: None
+    dropped: bool = False
+    done: float = 0.0
+
+    def through_network(self) -> bool:
+        """Take every piece through the network, depth first; whether nothing was left out."""
+        waiting = [self._first_piece()]
+        last_use = _last_uses(self.network)
+        size = self.domain.size
+        try:
+            while waiting:
+                piece = waiting.pop()
+                while piece.position < len(self.network.nodes):
+                    if self._too_large(piece):
+                        waiting.extend(halves_of(piece, self.borders))
+                        break
+                    advance(piece, self.network, last_use, size, self.tolerance)
+                    piece = self._within_cell_budget(piece, waiting)
+                    self._report(piece)
+                else:
+                    self._finish(piece)
+        except KeyboardInterrupt:
+            if not len(self.store):
+                raise
+            return False
+        return not self.dropped
+
+    def _first_piece(self) -> Piece:
+        polygon = convex_polygon(self.domain.polygon)
+        inputs = self.domain.embed(self.domain.polygon).reshape(len(self.domain.polygon), -1)
+        tags = np.full(len(inputs), -1, np.int64)
+        return Piece(polygon, tags, {0: Rows(inputs)}, {0: input_bounds(inputs)})
+
+    def _too_large(self, piece: Piece) -> bool:
+        """Whether the next node may need more memory than the budget."""
+        if piece.subdivision.num_faces < 2 * _SMALLEST_PIECE:
+            return False
+        columns = int(np.prod(self.network.nodes[piece.position].shape, dtype=np.int64))
+        return 2 * (piece.nbytes + 8 * columns * piece.subdivision.num_vertices) > self.memory_budget
+
+    def _within_cell_budget(self, piece: Piece, waiting: list[Piece]) -> Piece:
+        """The piece without the cells, farthest from the domain's centre, that exceed the budget."""
+        if self.max_cells is None:
+            return piece
+        elsewhere = self.store.cells + sum(other.subdivision.num_faces for other in waiting)
+        allowed = max(1, self.max_cells - elsewhere)
+        if piece.subdivision.num_faces <= allowed:
+            return piece
+        centroids, _ = centroids_and_areas(piece.subdivision)
+        distance = np.sum((centroids - self.domain.polygon.mean(axis=0)) ** 2, axis=1)
+        self.dropped = True
+        return part_of(piece, np.sort(np.argsort(distance, kind="stable")[:allowed]))
+
+    def _finish(self, piece: Piece) -> None:
+        outputs = np.array(piece.rows[self.network.output].values)
+        self.store.add(Finished(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
+        _, areas = centroids_and_areas(piece.subdivision)
+        self.done += float(areas.sum()) / self.domain.area
+        self.report(self.done, self.store.cells)
+
+    def _report(self, piece: Piece) -> None:
+        self.report(self.done, self.store.cells + piece.subdivision.num_faces)
+
+
+def _last_uses(network: Network) -> tuple[int, ...]:
+    """For each node the last node that reads it; the output is never released."""
+    last = list(range(len(network.nodes)))
+    for index, node in enumerate(network.nodes):
+        for source in node.inputs:
+            last[source] = index
+    last[network.output] = len(network.nodes)
+    return tuple(last)
+
+
+def _straightened(finished: Finished, network: Network, domain: Slice) -> Finished:
+    """Without the vertices that hidden folds of max nodes left on edges."""
+    subdivision, vertices = without_straight_vertices(finished.subdivision, domain.polygon)
+    if len(vertices) == len(finished.vertex_tags):
+        return finished
+    return Finished(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)
+
+
+class _reporter:
+    """A progress bar, a user's function, or nothing, as a context."""
+
+    def __init__(self, progress: bool | Callable[[float, int], None]) -> None:
+        self._progress = progress
+        self._bar = None
+
+    def __enter__(self) -> Callable[[float, int], None]:
+        if callable(self._progress):
+            return self._progress
+        if not self._progress:
+            return lambda share, cells: None
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=1.0, bar_format="{l_bar}{bar}| {postfix} [{elapsed}<{remaining}]", delay=1.0)
+        return self._update
+
+    def _update(self, share: float, cells: int) -> None:
+        self._bar.set_postfix_str(f"{cells:,} cells", refresh=False)
+        self._bar.update(max(0.0, min(1.0, share) - self._bar.n))
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

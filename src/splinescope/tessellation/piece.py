@@ -1,0 +1,253 @@
+"""A part of the domain on its way through the network, and how it is split to bound memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numba import njit
+
+from splinescope.geometry.bits import pack_signs, words_for
+from splinescope.geometry.cuts import Layer
+from splinescope.geometry.subdivision import OUTSIDE, Refinement, Subdivision, refine
+from splinescope.numerics import Tolerance, in_ranges
+from splinescope.tessellation.codes import NodeCodes, compress, face_bits, select_columns
+from splinescope.tessellation.rounding import Bounds
+from splinescope.tessellation.rows import Rows
+
+
+@dataclass
+class Piece:
+    """Cells of a part of the domain with the values of the live nodes at their vertices.
+
+    Attributes:
+        subdivision: The cells found so far.
+        vertex_tags: [V] numbers of vertices that other pieces have too, or -1.
+        rows: Values at the vertices of each node that is still needed.
+        bounds: Magnitudes and rounding errors of those nodes.
+        codes: Patterns of the cells at the nodes passed.
+        position: Next node to evaluate.
+    """
+
+    subdivision: Subdivision
+    vertex_tags: np.ndarray
+    rows: dict[int, Rows]
+    bounds: dict[int, Bounds]
+    codes: list[NodeCodes] = field(default_factory=list)
+    position: int = 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values at the vertices."""
+        return sum(rows.nbytes for rows in self.rows.values())
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
+
+    Attributes:
+        shifts: [B, n] breakpoints.
+        thresholds: [B, n] distance within which a value is on its breakpoint; infinite where nothing folds.
+        slopes: [n] typical slope of each unit over the domain.
+        label: Node that the folds belong to.
+        units: [B * 64 * words] unit of that node that each column stands for.
+    """
+
+    shifts: np.ndarray
+    thresholds: np.ndarray
+    slopes: np.ndarray
+    label: int
+    units: np.ndarray
+
+
+def _packed(values: np.ndarray, folds: Folds, amplification: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Decided signs of `values` as bits: positive and negative."""
+    shape = (len(values), len(folds.shifts) * words_for(values.shape[1]))
+    positive, negative = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
+    arguments = (values, folds.shifts, folds.thresholds, amplification, positive, negative)
+    in_ranges(pack_signs, len(values), *arguments)
+    return positive, negative
+
+
+def fold(piece: Piece, values: Rows, folds: Folds, tolerance: Tolerance) -> np.ndarray:
+    """Cut the cells of a piece by one layer, in place.
+
+    Args:
+        piece: The piece; its live rows are extended to the new vertices.
+        values: Rows that decide the folds; extended too.
+        folds: Breakpoints and thresholds.
+        tolerance: For the largest amplification.
+
+    Returns:
+        [V', words] decided positive signs at all vertices after the cut.
+    """
+    before = piece.subdivision
+    positive, negative = _packed(values.values, folds, before.amplification)
+    layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, positive, negative)
+    result = refine(before, layer, folds.label, tolerance.max_amplification, folds.units)
+    _follow(piece, values, folds, result)
+    new = slice(before.num_vertices, None)
+    added, _ = _packed(values.values[new], folds, piece.subdivision.amplification[new])
+    return np.concatenate([positive, added])
+
+
+def _follow(piece: Piece, values: Rows, folds: Folds, result: Refinement) -> None:
+    """Carry everything that a piece knows over to its refinement."""
+    piece.subdivision = result.subdivision
+    for rows in piece.rows.values():
+        if rows is not values:
+            rows.extend(result.new_vertices)
+    values.extend(result.new_vertices, folds.shifts, result.cuts)
+    added = len(result.new_vertices.tails)
+    piece.vertex_tags = np.concatenate([piece.vertex_tags, np.full(added, -1, np.int64)])
+    if len(result.parent) > 0:
+        piece.codes = [codes.taken(result.parent) for codes in piece.codes]
+
+
+def record_codes(piece: Piece, node: int, positive: np.ndarray, columns: np.ndarray) -> None:
+    """Store the pattern of each cell at a node from the decided signs at the vertices.
+
+    Args:
+        piece: The piece.
+        node: Index of the node.
+        positive: [V, words] decided positive signs.
+        columns: Columns of `positive` that hold units (the others are padding).
+    """
+    subdivision = piece.subdivision
+    bits = face_bits(subdivision.first, subdivision.following, subdivision.origin, positive)
+    if not np.array_equal(columns, np.arange(len(columns))):
+        bits = select_columns(bits, columns.astype(np.int32))
+    piece.codes.append(compress(node, bits, len(columns)))
+
+
+@njit(cache=True, nogil=True)
+def _centroids(
+    start: int,
+    stop: int,
+    first: np.ndarray,
+    following: np.ndarray,
+    origin: np.ndarray,
+    points: np.ndarray,
+    out: np.ndarray,
+    areas: np.ndarray,
+) -> None:
+    """Centroid and area of each face, with its first corner as origin so that slivers keep their digits."""
+    for face in range(start, stop):
+        half = first[face]
+        x0, y0 = points[origin[half], 0], points[origin[half], 1]
+        area = 0.0
+        sx = 0.0
+        sy = 0.0
+        mx = 0.0
+        my = 0.0
+        count = 0
+        while True:
+            ax, ay = points[origin[half], 0] - x0, points[origin[half], 1] - y0
+            half = following[half]
+            bx, by = points[origin[half], 0] - x0, points[origin[half], 1] - y0
+            cross = ax * by - ay * bx
+            area += cross
+            sx += (ax + bx) * cross
+            sy += (ay + by) * cross
+            mx += ax
+            my += ay
+            count += 1
+            if half == first[face]:
+                break
+        areas[face] = 0.5 * area
+        if area > 0.0:
+            out[face, 0] = x0 + sx / (3.0 * area)
+            out[face, 1] = y0 + sy / (3.0 * area)
+        else:
+            out[face, 0] = x0 + mx / count
+            out[face, 1] = y0 + my / count
+
+
+def centroids_and_areas(subdivision: Subdivision) -> tuple[np.ndarray, np.ndarray]:
+    """[F, 2] centroids and [F] areas of the faces."""
+    out, areas = np.empty((subdivision.num_faces, 2)), np.empty(subdivision.num_faces)
+    arguments = (subdivision.first, subdivision.following, subdivision.origin, subdivision.points, out, areas)
+    in_ranges(_centroids, subdivision.num_faces, *arguments)
+    return out, areas
+
+
+class Borders:
+    """Numbers for edges and vertices that several pieces share, with the ends of each edge when it was numbered."""
+
+    def __init__(self) -> None:
+        self._ends: list[np.ndarray] = []
+        self._edges = 0
+        self._vertices = 0
+
+    def tag(self, piece: Piece, group: np.ndarray) -> None:
+        """Number the edges between faces of different groups, and all their ends."""
+        subdivision = piece.subdivision
+        left, right = subdivision.face[0::2], subdivision.face[1::2]
+        inner = np.flatnonzero((left != OUTSIDE) & (right != OUTSIDE))
+        shared = inner[group[left[inner]] != group[right[inner]]]
+        tags = subdivision.edge_tag.copy()
+        tags[shared] = self._edges + np.arange(len(shared))
+        self._edges += len(shared)
+        ends = np.stack([subdivision.origin[2 * shared], subdivision.origin[2 * shared + 1]], axis=1)
+        self._ends.append(subdivision.points[ends].reshape(-1, 4))
+        fresh = np.unique(ends)
+        fresh = fresh[piece.vertex_tags[fresh] < 0]
+        piece.vertex_tags[fresh] = self._vertices + np.arange(len(fresh))
+        self._vertices += len(fresh)
+        piece.subdivision = replace(subdivision, edge_tag=tags)
+
+    @property
+    def ends(self) -> np.ndarray:
+        """[T, 4] coordinates of both ends of each numbered edge."""
+        return np.concatenate(self._ends) if self._ends else np.empty((0, 4))
+
+
+def part_of(piece: Piece, faces: np.ndarray) -> Piece:
+    """The piece that has only some of the faces; edges to the others become its outside."""
+    old = piece.subdivision
+    number = np.full(old.num_faces + 1, OUTSIDE, np.int32)
+    number[faces] = np.arange(len(faces), dtype=np.int32)
+    face = number[old.face]
+    keep = (face[0::2] != OUTSIDE) | (face[1::2] != OUTSIDE)
+    edge_number = np.cumsum(keep, dtype=np.int32) - 1
+    halves = np.flatnonzero(np.repeat(keep, 2))
+    vertices, origin = np.unique(old.origin[halves], return_inverse=True)
+    inside = face[halves] != OUTSIDE
+
+    def renumbered(targets: np.ndarray) -> np.ndarray:
+        moved = 2 * edge_number[targets >> 1] + (targets & 1)
+        return np.where(inside, moved, np.arange(len(halves))).astype(np.int32)
+
+    first = old.first[faces]
+    subdivision = Subdivision(
+        old.points[vertices],
+        old.amplification[vertices],
+        origin.astype(np.int32),
+        renumbered(old.following[halves]),
+        renumbered(old.preceding[halves]),
+        face[halves],
+        old.edge_op[keep],
+        old.edge_unit[keep],
+        old.edge_tag[keep],
+        (2 * edge_number[first >> 1] + (first & 1)).astype(np.int32),
+    )
+    return Piece(
+        subdivision,
+        piece.vertex_tags[vertices],
+        {node: rows.taken(vertices) for node, rows in piece.rows.items()},
+        dict(piece.bounds),
+        [codes.taken(faces) for codes in piece.codes],
+        piece.position,
+    )
+
+
+def halves_of(piece: Piece, borders: Borders) -> list[Piece]:
+    """Split a piece in two along the longer side of its bounding box, with equal numbers of cells."""
+    centroids, _ = centroids_and_areas(piece.subdivision)
+    axis = int(np.argmax(np.ptp(piece.subdivision.points, axis=0)))
+    order = np.argsort(centroids[:, axis], kind="stable")
+    group = np.zeros(len(order), np.int8)
+    group[order[len(order) // 2 :]] = 1
+    borders.tag(piece, group)
+    return [part_of(piece, np.flatnonzero(group == side)) for side in (0, 1)]

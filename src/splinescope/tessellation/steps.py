@@ -1,0 +1,265 @@
+"""What one node of a network does to a piece: evaluate it at the vertices, and cut the cells where it folds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from splinescope.geometry.bits import WORD, words_for
+from splinescope.geometry.subdivision import OUTSIDE
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Dense, Maximum
+from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.tessellation.codes import compress, pack
+from splinescope.tessellation.dissolve import without_edges
+from splinescope.tessellation.piece import Folds, Piece, fold, record_codes
+from splinescope.tessellation.rounding import Bounds, propagate, sampled_magnitude
+from splinescope.tessellation.rows import Rows
+
+
+def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: float, tolerance: Tolerance) -> None:
+    """Take a piece through its next node, in place.
+
+    Args:
+        piece: The piece.
+        network: The network.
+        last_use: For each node the last node that reads it.
+        size: Extent of the domain, to turn magnitudes into slopes.
+        tolerance: What counts as zero.
+    """
+    index = piece.position
+    node = network.nodes[index]
+    if isinstance(node.op, Activation):
+        _activate(piece, network, index, last_use, size, tolerance)
+    elif isinstance(node.op, Maximum):
+        _maximise(piece, network, index, size, tolerance)
+    else:
+        _evaluate(piece, network, index)
+    for source in node.inputs:
+        if last_use[source] == index and source in piece.rows:
+            del piece.rows[source], piece.bounds[source]
+    piece.position += 1
+
+
+def _set(piece: Piece, network: Network, index: int, rows: Rows) -> None:
+    """Store the rows of a node with their bounds."""
+    node = network.nodes[index]
+    bounds = [piece.bounds[source] for source in node.inputs]
+    shapes = [network.nodes[source].shape for source in node.inputs]
+    piece.rows[index] = rows
+    piece.bounds[index] = propagate(node.op, bounds, shapes, sampled_magnitude(rows.values))
+
+
+def _evaluate(piece: Piece, network: Network, index: int) -> None:
+    """An op without folds."""
+    node = network.nodes[index]
+    vertices = piece.subdivision.num_vertices
+    inputs = [piece.rows[source].tensor(network.nodes[source].shape) for source in node.inputs]
+    with torch.no_grad():
+        if isinstance(node.op, Dense):
+            rows = Rows.empty(vertices, node.op.weight.shape[0])
+            node.op.evaluate(inputs[0].reshape(vertices, -1), out=torch.from_numpy(rows.values))
+        else:
+            rows = Rows(np.ascontiguousarray(node.op.evaluate(*inputs).reshape(vertices, -1).numpy()))
+    _set(piece, network, index, rows)
+
+
+def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Breakpoints [B, n], slopes [B + 1, n] and intercepts [B + 1, n] of an activation."""
+    return tuple(
+        np.ascontiguousarray(np.broadcast_to(np.asarray(p, np.float64).reshape(len(p), -1), (len(p), units)))
+        for p in (op.breakpoints, op.slopes, op.intercepts)
+    )  # type: ignore[return-value]
+
+
+def activation_folds(op: Activation, bounds: Bounds, label: int, size: float, tolerance: Tolerance) -> Folds:
+    """Folds of an elementwise activation.
+
+    Args:
+        op: The activation.
+        bounds: Bounds of its input.
+        label: Index of its node.
+        size: Extent of the domain.
+        tolerance: What counts as zero.
+    """
+    units = len(bounds.error)
+    shifts, slopes, _ = _tables(op, units)
+    thresholds = tolerance.safety * (bounds.error + UNIT_ROUNDOFF * np.abs(shifts))
+    thresholds[np.diff(slopes, axis=0) == 0] = np.inf
+    thresholds = np.maximum(thresholds, np.finfo(np.float64).tiny)
+    columns = np.tile(np.arange(words_for(units) * WORD, dtype=np.int32), len(shifts))
+    return Folds(shifts, thresholds, _padded(bounds.magnitude / size), label, columns)
+
+
+def _padded(vector: np.ndarray) -> np.ndarray:
+    return np.concatenate([vector, np.zeros(words_for(len(vector)) * WORD - len(vector))])
+
+
+def _activate(
+    piece: Piece, network: Network, index: int, last_use: tuple[int, ...], size: float, tolerance: Tolerance
+) -> None:
+    """An elementwise activation: cut at its breakpoints, then apply it to the rows."""
+    node = network.nodes[index]
+    source = node.inputs[0]
+    rows = piece.rows[source]
+    units = rows.values.shape[1]
+    folds = activation_folds(node.op, piece.bounds[source], index, size, tolerance)
+    positive = fold(piece, rows, folds, tolerance)
+    levels = len(folds.shifts)
+    columns = (np.arange(levels)[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
+    record_codes(piece, index, positive, columns)
+    if last_use[source] != index:
+        rows = Rows(rows.values.copy())
+    _apply(node.op, rows.values)
+    bounds = propagate(node.op, [piece.bounds[source]], [node.shape], sampled_magnitude(rows.values))
+    piece.rows.pop(source) if last_use[source] == index else None
+    piece.rows[index], piece.bounds[index] = rows, bounds
+
+
+def _apply(op: Activation, values: np.ndarray, chunk: int = 1 << 22) -> None:
+    """Apply an activation to rows in place; ReLU is one pass over memory."""
+    tensor = torch.from_numpy(values)
+    if op.is_relu:
+        tensor.clamp_(min=0.0)
+        return
+    step = max(1, chunk // max(1, values.shape[1]))
+    for start in range(0, len(values), step):
+        part = tensor[start : start + step]
+        part.copy_(op.evaluate(part.reshape(len(part), *_shape_for(op, part))).reshape(part.shape))
+
+
+def _shape_for(op: Activation, part: torch.Tensor) -> tuple[int, ...]:
+    """Flat rows suit every activation: per-unit tables are flat too."""
+    return (part.shape[1],)
+
+
+_CANDIDATES = -1
+"""Key of the rows of a running tournament among a piece's live rows."""
+
+
+def _maximise(piece: Piece, network: Network, index: int, size: float, tolerance: Tolerance) -> None:
+    """Maxima over groups, by a tournament of pairs; folds that another element hides are dissolved at the end."""
+    node = network.nodes[index]
+    source = node.inputs[0]
+    groups = np.asarray(node.op.index)
+    members = _filled(groups)
+    bounds = piece.bounds[source]
+    order = members.T.reshape(-1)
+    error, magnitude = bounds.error[order], bounds.magnitude[order]
+    piece.rows[_CANDIDATES] = Rows(np.ascontiguousarray(piece.rows[source].values[:, order]))
+    for width in _widths(members.shape[1]):
+        error, magnitude = _play_round(piece, len(members), width, error, magnitude, index, size, tolerance)
+    positions = _winning_positions(piece, source, members, groups, tolerance)
+    keep = _dissolve_hidden(piece, index, positions)
+    best = piece.rows.pop(_CANDIDATES)
+    shapes = [network.nodes[source].shape]
+    piece.rows[index] = best
+    piece.bounds[index] = propagate(node.op, [bounds], shapes, sampled_magnitude(best.values))
+    _record_positions(piece, index, positions[keep], members.shape[1])
+
+
+def _filled(groups: np.ndarray) -> np.ndarray:
+    """Groups with absent members (-1) replaced by a present one, which never changes their maximum."""
+    present = groups >= 0
+    some = groups[np.arange(len(groups)), np.argmax(present, axis=1)]
+    return np.where(present, groups, some[:, None])
+
+
+def _widths(members: int) -> list[int]:
+    """Number of candidates of each group at the start of each round of the tournament."""
+    widths = []
+    while members > 1:
+        widths.append(members)
+        members = (members + 1) // 2
+    return widths
+
+
+def _play_round(
+    piece: Piece,
+    groups: int,
+    width: int,
+    error: np.ndarray,
+    magnitude: np.ndarray,
+    label: int,
+    size: float,
+    tolerance: Tolerance,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut where the two candidates of a pair are equal, and keep the larger; the new errors and magnitudes."""
+    pairs = width // 2
+    candidates = piece.rows[_CANDIDATES]
+
+    def sides(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        table = array.reshape(*array.shape[:-1], width, groups)
+        flat = (*array.shape[:-1], pairs * groups)
+        return table[..., 0 : 2 * pairs : 2, :].reshape(flat), table[..., 1 : 2 * pairs : 2, :].reshape(flat)
+
+    left, right = sides(candidates.values)
+    errors, magnitudes = sides(error), sides(magnitude)
+    thresholds = tolerance.safety * (np.hypot(*errors) + UNIT_ROUNDOFF * np.maximum(*magnitudes))
+    columns = words_for(pairs * groups) * WORD
+    folds = Folds(
+        np.zeros((1, pairs * groups)),
+        np.maximum(thresholds, np.finfo(np.float64).tiny)[None],
+        _padded(np.maximum(*magnitudes) / size),
+        label,
+        (np.arange(columns) % groups).astype(np.int32),
+    )
+    fold(piece, Rows(np.ascontiguousarray(right - left)), folds, tolerance)
+    left, right = sides(candidates.values)
+    bye = slice(2 * pairs * groups, width * groups)
+    piece.rows[_CANDIDATES] = Rows(np.concatenate([np.maximum(left, right), candidates.values[:, bye]], axis=1))
+    return (
+        np.concatenate([np.maximum(*errors), error[bye]]),
+        np.concatenate([np.maximum(*magnitudes), magnitude[bye]]),
+    )
+
+
+def _vertex_means(piece: Piece, values: np.ndarray) -> np.ndarray:
+    """[F, n] mean over each face's vertices: the values at a point inside it."""
+    subdivision = piece.subdivision
+    inside = subdivision.face != OUTSIDE
+    shape = (subdivision.num_faces, subdivision.num_vertices)
+    incidence = csr_array(
+        (np.ones(int(inside.sum())), (subdivision.face[inside], subdivision.origin[inside])), shape=shape
+    )
+    return (incidence @ values) / incidence.sum(axis=1)[:, None]
+
+
+def _winning_positions(
+    piece: Piece, source: int, members: np.ndarray, groups: np.ndarray, tolerance: Tolerance
+) -> np.ndarray:
+    """[F, groups] position of the largest member of each group in each face; the first one where some are equal."""
+    means = _vertex_means(piece, piece.rows[source].values)
+    slack = 2 * tolerance.safety * piece.bounds[source].error[members].max(axis=1)
+    out = np.zeros((len(means), len(members)), np.uint8)
+    table = np.where(groups >= 0, 0.0, -np.inf)
+    for start in range(0, len(means), 256):
+        values = means[start : start + 256][:, members] + table
+        near = values >= values.max(axis=2, keepdims=True) - slack[None, :, None]
+        out[start : start + 256] = near.argmax(axis=2)
+    return out
+
+
+def _dissolve_hidden(piece: Piece, label: int, positions: np.ndarray) -> np.ndarray:
+    """Remove the edges of a max node between cells with the same winners; the cells that are kept as numbers."""
+    subdivision = piece.subdivision
+    left, right = subdivision.face[0::2], subdivision.face[1::2]
+    edges = np.flatnonzero((subdivision.edge_op == label) & (left != OUTSIDE) & (right != OUTSIDE))
+    hidden = np.zeros(subdivision.num_edges, bool)
+    for part in np.array_split(edges, max(1, len(edges) * positions.shape[1] // (1 << 26))):
+        hidden[part] = (positions[left[part]] == positions[right[part]]).all(axis=1)
+    if not hidden.any():
+        return np.arange(subdivision.num_faces)
+    piece.subdivision, cells, vertices = without_edges(subdivision, hidden)
+    piece.rows = {node: rows.taken(vertices) for node, rows in piece.rows.items()}
+    piece.vertex_tags = piece.vertex_tags[vertices]
+    piece.codes = [codes.taken(cells) for codes in piece.codes]
+    return cells
+
+
+def _record_positions(piece: Piece, index: int, positions: np.ndarray, width: int) -> None:
+    """Store the winners of a max node as binary numbers: column `b * groups + g` is bit `b` of group `g`."""
+    digits = max(1, int(width - 1).bit_length())
+    bits = np.concatenate([(positions >> digit) & 1 for digit in range(digits)], axis=1)
+    piece.codes.append(compress(index, pack(bits), bits.shape[1]))

@@ -1,0 +1,316 @@
+"""Independent witnesses: forward passes at points of the cells, compared with what the complex recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numba import njit
+
+from splinescope.errors import CertificateError
+from splinescope.geometry.bits import pack_signs, words_for
+from splinescope.network.evaluate import walk
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Maximum
+from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
+from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.rounding import Bounds, input_bounds, propagate
+from splinescope.tessellation.steps import activation_folds
+
+_CHUNK_BYTES = 1 << 27
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a comparison measured.
+
+    Attributes:
+        output_error: Largest error of an output, relative to the largest output.
+        output_tolerance: What it was held to.
+        undecided: Number of recorded signs contradicted within the tolerance.
+        sign_error: Largest contradiction as a share of its tolerance.
+    """
+
+    output_error: float
+    output_tolerance: float
+    undecided: int
+    sign_error: float
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """One node of a forward pass over one chunk of points."""
+
+    index: int
+    before: np.ndarray
+    bounds: Bounds
+
+
+def _chunk_size(network: Network) -> int:
+    widest = max(int(np.prod(node.shape, dtype=np.int64)) for node in network.nodes)
+    return max(64, _CHUNK_BYTES // (8 * widest))
+
+
+def _forward(network: Network, inputs: np.ndarray) -> Iterator[_Passed]:
+    """Pre-activations of every folding node, then the outputs (index -1), with running-error bounds."""
+    bounds: dict[int, Bounds] = {}
+    values: dict[int, torch.Tensor] = {}
+    last = {source: i for i, node in enumerate(network.nodes) for source in node.inputs}
+    with torch.no_grad():
+        for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(inputs))):
+            node = network.nodes[index]
+            flat = value.reshape(len(inputs), -1).numpy()
+            if not node.inputs:
+                bounds[index] = input_bounds(flat)
+            else:
+                shapes = [network.nodes[source].shape for source in node.inputs]
+                magnitude = np.maximum(flat.max(axis=0), -flat.min(axis=0))
+                bounds[index] = propagate(node.op, [bounds[source] for source in node.inputs], shapes, magnitude)
+            if isinstance(node.op, Activation | Maximum):
+                source = node.inputs[0]
+                yield _Passed(index, values[source].reshape(len(inputs), -1).numpy(), bounds[source])
+            values[index] = value
+            for source in set(node.inputs):
+                if last[source] == index and source != network.output:
+                    values.pop(source, None)
+    output = values[network.output].reshape(len(inputs), -1).numpy()
+    yield _Passed(-1, output, bounds[network.output])
+
+
+@njit(cache=True, nogil=True)
+def _full_codes(
+    start: int, stop: int, cells: np.ndarray, base: np.ndarray, columns: np.ndarray, words: np.ndarray, out: np.ndarray
+) -> None:
+    """Codes of some cells with their constant columns filled in."""
+    for row in range(start, stop):
+        for word in range(out.shape[1]):
+            out[row, word] = base[word]
+        for at in range(columns.size):
+            bit = (words[cells[row], at >> 6] >> np.uint64(at & 63)) & np.uint64(1)
+            column = columns[at]
+            mask = np.uint64(1) << np.uint64(column & 63)
+            if bit:
+                out[row, column >> 6] |= mask
+            else:
+                out[row, column >> 6] &= ~mask
+
+
+def _codes_of(codes: NodeCodes, cells: np.ndarray) -> np.ndarray:
+    """[n, words] codes of some cells, column `c` in bit `c`."""
+    if len(codes.columns) == len(codes.base):
+        return codes.words[cells]
+    from splinescope.tessellation.codes import pack
+
+    base = pack(codes.base[None])[0]
+    out = np.empty((len(cells), len(base)), np.uint64)
+    in_ranges(_full_codes, len(cells), cells, base, codes.columns, codes.words, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _contradictions(
+    start: int, stop: int, codes: np.ndarray, positive: np.ndarray, negative: np.ndarray, found: np.ndarray
+) -> None:
+    """Mark rows in which a sign contradicts its code."""
+    for row in range(start, stop):
+        for word in range(codes.shape[1]):
+            if (positive[row, word] & ~codes[row, word]) | (negative[row, word] & codes[row, word]):
+                found[row] = True
+
+
+def _signs(values: np.ndarray, shifts: np.ndarray, thresholds: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Positive and negative bits, level after level without padding between the levels if there is only one."""
+    words = words_for(values.shape[1])
+    positive = np.empty((len(values), len(shifts) * words), np.uint64)
+    negative = np.empty_like(positive)
+    in_ranges(pack_signs, len(values), values, shifts, thresholds, factor, positive, negative)
+    return positive, negative
+
+
+def _activation_violation(
+    cells: PolyhedralComplex, passed: _Passed, codes: NodeCodes, which: np.ndarray, factor: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with a sign contradicted, and by how much relative to the tolerance (rows are points of cells `which`)."""
+    op = cells.network.nodes[passed.index].op
+    folds = activation_folds(op, passed.bounds, passed.index, cells.domain.size, cells.tolerance)
+    scale = cells.tolerance.certificate / cells.tolerance.safety
+    units = passed.before.shape[1]
+    recorded = _codes_of(codes, which)
+    rows, amounts = [], []
+    zero = np.where(np.isfinite(folds.thresholds), 0.0, np.inf)
+    if len(folds.shifts) == 1:
+        positive, negative = _signs(passed.before, folds.shifts, zero, factor)
+        found = np.zeros(len(which), bool)
+        in_ranges(_contradictions, len(which), recorded, positive, negative, found)
+        suspects = np.flatnonzero(found)
+    else:
+        suspects = np.arange(len(which))
+    for part in np.array_split(suspects, max(1, len(suspects) * units // (1 << 22))):
+        if not len(part):
+            continue
+        bits = _unpack_rows(recorded[part], len(folds.shifts) * units).reshape(len(part), len(folds.shifts), units)
+        values = passed.before[part][:, None, :] - folds.shifts
+        sign = 1.0 - 2.0 * bits  # positive value contradicts code 0, negative contradicts code 1
+        wrong = np.where(np.isfinite(folds.thresholds), np.maximum(values * sign, 0.0), 0.0)
+        ratio = (wrong / (scale * np.where(np.isfinite(folds.thresholds), folds.thresholds, 1.0))).max(axis=(1, 2))
+        rows.append(part)
+        amounts.append(ratio / factor[part])
+    if not rows:
+        return np.empty(0, np.int64), np.empty(0)
+    row, amount = np.concatenate(rows), np.concatenate(amounts)
+    return row[amount > 0], amount[amount > 0]
+
+
+def _unpack_rows(words: np.ndarray, columns: int) -> np.ndarray:
+    """Bits of rows of words as float64."""
+    raw = np.ascontiguousarray(words.astype("<u8", copy=False)).view(np.uint8)
+    return np.unpackbits(raw, axis=1, bitorder="little")[:, :columns].astype(np.float64)
+
+
+def _maximum_violation(
+    cells: PolyhedralComplex, passed: _Passed, codes: NodeCodes, which: np.ndarray, factor: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in which the recorded winner of a group is not its largest member, and by how much."""
+    groups = np.asarray(cells.network.nodes[passed.index].op.index)
+    number = len(groups)
+    bits = _unpack_rows(_codes_of(codes, which), len(codes.base)).astype(np.int64)
+    winner = sum(bits[:, d * number : (d + 1) * number] << d for d in range(len(codes.base) // number))
+    index = np.maximum(groups, 0)
+    slack = cells.tolerance.certificate * passed.bounds.error[index].max(axis=1) + np.finfo(float).tiny
+    ratio = np.zeros(len(which))
+    for start in range(0, len(which), 256):
+        part = slice(start, start + 256)
+        members = np.where(groups >= 0, passed.before[part][:, index], -np.inf)
+        chosen = np.take_along_axis(members, winner[part][:, :, None], axis=2)[:, :, 0]
+        ratio[part] = ((members.max(axis=2) - chosen) / slack).max(axis=1) / factor[part]
+    rows = np.flatnonzero(ratio > 0)
+    return rows, ratio[rows]
+
+
+def _violations(
+    cells: PolyhedralComplex, passed: _Passed, codes: NodeCodes, which: np.ndarray, factor: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that contradict the recorded codes, with the contradiction as a share of the tolerance."""
+    if isinstance(cells.network.nodes[passed.index].op, Maximum):
+        return _maximum_violation(cells, passed, codes, which, factor)
+    return _activation_violation(cells, passed, codes, which, factor)
+
+
+def _raise(check: str, cells: np.ndarray, what: str) -> None:
+    listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
+    raise CertificateError(f"certificate check `{check}` failed at {len(cells)} cells ({listed}): {what}", cells=cells)
+
+
+def _name(cells: PolyhedralComplex, index: int) -> str:
+    return f"node {cells.network.nodes[index].name!r}"
+
+
+def check_interiors(cells: PolyhedralComplex) -> Seen:
+    """Compare pattern and output of every cell with a forward pass at its centroid."""
+    codes = {code.node: code for code in cells.codes}
+    expected = _outputs_at_centroids(cells)
+    undecided, worst, output_error, output_tolerance = 0, 0.0, 0.0, 0.0
+    scale = max(float(np.abs(cells.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
+    size = _chunk_size(cells.network)
+    for start in range(0, len(cells), size):
+        which = np.arange(start, min(start + size, len(cells)))
+        factor = np.ones(len(which))
+        for passed in _forward(cells.network, cells.domain.embed(cells.interior_points[which])):
+            if passed.index >= 0:
+                rows, amount = _violations(cells, passed, codes[passed.index], which, factor)
+                if (amount > 1).any():
+                    bad = which[rows[amount > 1]]
+                    _raise("patterns", bad, f"the network's pattern at {_name(cells, passed.index)} is another one")
+                undecided += len(rows)
+                worst = max(worst, float(amount.max(initial=0.0)))
+                continue
+            error = np.abs(passed.before - expected[which])
+            allowed = cells.tolerance.certificate * (passed.bounds.error + UNIT_ROUNDOFF * scale)
+            bad = which[(error > _slack(cells, which)[:, None] * allowed).any(axis=1)]
+            if len(bad):
+                _raise("values", bad, f"outputs differ from the cells' affine maps by up to {error.max():.1e}")
+            output_error = max(output_error, float(error.max(initial=0.0)) / scale)
+            output_tolerance = max(output_tolerance, float(allowed.max(initial=0.0)) / scale)
+    return Seen(output_error, output_tolerance, undecided, worst)
+
+
+def _slack(cells: PolyhedralComplex, which: np.ndarray) -> np.ndarray:
+    """Largest amplification among the vertices of each cell: outputs there are known no better."""
+    worst = np.maximum.reduceat(cells.amplification[cells.cell_vertices], cells.cell_offsets[:-1])
+    return np.asarray(worst[which], np.float64)
+
+
+def check_vertices(cells: PolyhedralComplex) -> Seen:
+    """At every vertex of every cell, every unit has the sign recorded for the cell, or none."""
+    codes = {code.node: code for code in cells.codes}
+    undecided, worst = 0, 0.0
+    size = _chunk_size(cells.network)
+    for chosen in _groups_of_cells(cells, size):
+        corners = [cells.cell_vertices[cells.cell_offsets[c] : cells.cell_offsets[c + 1]] for c in chosen]
+        which = np.repeat(chosen, [len(c) for c in corners])
+        vertices, row = np.unique(np.concatenate(corners), return_inverse=True)
+        for passed in _forward(cells.network, cells.domain.embed(cells.vertices[vertices])):
+            if passed.index < 0:
+                continue
+            expanded = _Passed(passed.index, passed.before[row], passed.bounds)
+            factor = cells.amplification[vertices][row]
+            rows, amount = _violations(cells, expanded, codes[passed.index], which, factor)
+            if (amount > 1).any():
+                bad = np.unique(which[rows[amount > 1]])
+                _raise("proof", bad, f"a unit of {_name(cells, passed.index)} has the other sign at a vertex of the cell")
+            undecided += len(rows)
+            worst = max(worst, float(amount.max(initial=0.0)))
+    return Seen(float("nan"), float("nan"), undecided, worst)
+
+
+def _groups_of_cells(cells: PolyhedralComplex, points: int) -> Iterator[np.ndarray]:
+    """Neighbouring cells in groups with at most about `points` corners."""
+    order = np.argsort(cells.interior_points[:, 0], kind="stable")
+    strips = np.array_split(order, max(1, int(np.sqrt(len(cells.cell_vertices) / points))))
+    for strip in strips:
+        strip = strip[np.argsort(cells.interior_points[strip, 1], kind="stable")]
+        corners = int(np.sum(cells.cell_offsets[strip + 1] - cells.cell_offsets[strip]))
+        yield from np.array_split(strip, max(1, -(-corners // points)))
+
+
+@njit(cache=True, nogil=True)
+def _blend(
+    start: int,
+    stop: int,
+    vertices: np.ndarray,
+    cell_vertices: np.ndarray,
+    offsets: np.ndarray,
+    areas: np.ndarray,
+    outputs: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Outputs at the centroid of each cell as the area-weighted mean over its fan of triangles."""
+    width = outputs.shape[1]
+    for cell in range(start, stop):
+        low, high = offsets[cell], offsets[cell + 1]
+        apex = cell_vertices[low]
+        for unit in range(width):
+            out[cell, unit] = 0.0
+        if areas[cell] > 0.0:
+            for at in range(low + 1, high - 1):
+                b, c = cell_vertices[at], cell_vertices[at + 1]
+                bx, by = vertices[b, 0] - vertices[apex, 0], vertices[b, 1] - vertices[apex, 1]
+                cx, cy = vertices[c, 0] - vertices[apex, 0], vertices[c, 1] - vertices[apex, 1]
+                weight = (bx * cy - by * cx) / (6.0 * areas[cell])
+                for unit in range(width):
+                    out[cell, unit] += weight * (outputs[apex, unit] + outputs[b, unit] + outputs[c, unit])
+        else:
+            for at in range(low, high):
+                for unit in range(width):
+                    out[cell, unit] += outputs[cell_vertices[at], unit] / (high - low)
+
+
+def _outputs_at_centroids(cells: PolyhedralComplex) -> np.ndarray:
+    """[F, n_out] value of each cell's affine map at its centroid, from the outputs at its vertices."""
+    out = np.empty((len(cells), cells.vertex_outputs.shape[1]))
+    arguments = (cells.vertices, cells.cell_vertices, cells.cell_offsets, cells.measures, cells.vertex_outputs, out)
+    in_ranges(_blend, len(cells), *arguments)
+    return out
