@@ -1,0 +1,130 @@
+"""Convolutions and transposed convolutions in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from splinescope.network.ops.base import Affine
+
+CHUNK = 1 << 25
+"""Numbers that one call of a convolution may produce; larger batches are taken in parts."""
+
+_CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
+_TRANSPOSED = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution(Affine):
+    """A convolution, in the sense of deep learning, with zero padding.
+
+    Attributes:
+        weight: [out, in / groups, *kernel].
+        bias: [out].
+        stride: One for each dimension.
+        padding: Zeros put before and after, for each dimension.
+        dilation: One for each dimension.
+        groups: Number of groups of channels.
+    """
+
+    weight: Float[Tensor, "out _ *kernel"]
+    bias: Float[Tensor, " out"]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+
+    def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """[batch, in, *sizes] to [batch, out, *sizes]."""
+        (x,) = inputs
+        return self._convolve(x, self.weight, self.bias)
+
+    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `Affine`."""
+        return self._convolve(x, self.weight.abs(), self.bias.abs())
+
+    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `Affine`."""
+        return self._convolve(v, self.weight.square(), None)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        function = _CONVOLUTIONS[weight.ndim - 3]
+        symmetric = all(before == after for before, after in self.padding)
+        padding = tuple(before for before, _ in self.padding) if symmetric else 0
+
+        def part(rows: Tensor) -> Tensor:
+            padded = rows if symmetric else functional.pad(rows, _reversed(self.padding))
+            return function(padded, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+        return _in_parts(part, x)
+
+
+@dataclass(frozen=True, eq=False)
+class TransposedConvolution(Affine):
+    """The transpose of a convolution, plus a bias.
+
+    Attributes:
+        weight: [in, out / groups, *kernel].
+        bias: [out].
+        stride: One for each dimension.
+        crop: Numbers cut off before and after, for each dimension; negative ones are filled with zeros.
+        dilation: One for each dimension.
+        groups: Number of groups of channels.
+    """
+
+    weight: Float[Tensor, "in _ *kernel"]
+    bias: Float[Tensor, " out"]
+    stride: tuple[int, ...]
+    crop: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+
+    def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """[batch, in, *sizes] to [batch, out, *sizes]."""
+        (x,) = inputs
+        return self._convolve(x, self.weight) + self._spatial(self.bias)
+
+    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `Affine`."""
+        return self._convolve(x, self.weight.abs()) + self._spatial(self.bias.abs())
+
+    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `Affine`."""
+        return self._convolve(v, self.weight.square())
+
+    def _spatial(self, bias: Tensor) -> Tensor:
+        return bias.reshape(-1, *(1,) * len(self.stride))
+
+    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        function = _TRANSPOSED[weight.ndim - 3]
+        pads = tuple((-before, -after) for before, after in self.crop)
+
+        def part(rows: Tensor) -> Tensor:
+            grown = function(rows, weight, None, self.stride, 0, 0, self.groups, self.dilation)
+            return functional.pad(grown, _reversed(pads))
+
+        return _in_parts(part, x)
+
+
+def _reversed(pads: tuple[tuple[int, int], ...]) -> list[int]:
+    """Padding in the order of `torch.nn.functional.pad`: last axis first."""
+    return [number for pair in reversed(pads) for number in pair]
+
+
+def _in_parts(function: object, x: Tensor) -> Tensor:
+    """Apply a function of batches to parts of a large batch, into one result."""
+    assert callable(function)
+    first = function(x[:1])
+    rows = max(1, CHUNK // max(1, first.numel(), x[:1].numel()))
+    if len(x) <= rows:
+        return function(x)
+    if torch.is_grad_enabled() and x.requires_grad:
+        return torch.cat([function(rows_) for rows_ in x.split(rows)])
+    out = x.new_empty(len(x), *first.shape[1:])
+    for start in range(0, len(x), rows):
+        out[start : start + rows] = function(x[start : start + rows])
+    return out
