@@ -93,7 +93,7 @@ class View(NamedTuple):
     head_value: np.ndarray
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, forceinline=True)
 def _side(chords: Chords, chord: int, position: int) -> int:
     """Sign of a chord's fold at a position of the parent's boundary."""
     low, high = chords.tail_position[chord], chords.head_position[chord]
@@ -103,7 +103,7 @@ def _side(chords: Chords, chord: int, position: int) -> int:
     return side if low < position < high else -side
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, forceinline=True)
 def _outer_value(layer: Layer, cuts: EdgeCuts, old_vertices: int, vertex: int, column: int) -> float:
     """Value of a column at a vertex on the parent's boundary."""
     if vertex < old_vertices:
@@ -113,7 +113,7 @@ def _outer_value(layer: Layer, cuts: EdgeCuts, old_vertices: int, vertex: int, c
     return tail + cuts.fractions[group] * (value_at(layer, cuts.heads[group], column) - tail)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _look(
     layer: Layer, cuts: EdgeCuts, chords: Chords, old_vertices: int, low: int, chord: int, view: View
 ) -> None:
@@ -132,7 +132,7 @@ def _look(
             view.head_value[at] = _outer_value(layer, cuts, old_vertices, chords.head[earlier], column)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, forceinline=True)
 def _vertex_sign(
     tolerance: float,
     chords: Chords,
@@ -166,7 +166,7 @@ def _vertex_sign(
     return 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _new_crossing(
     layer: Layer,
     cuts: EdgeCuts,
@@ -206,7 +206,7 @@ def _new_crossing(
     target.amplification[at] = min(cap, factor)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _split_edge(target: Target, half: int, vertex: int, edge: int) -> int:
     """Put `vertex` in the middle of the edge of `half`; the half-edge from it onwards (made of the new `edge`)."""
     origin, following, preceding, face = target.loops
@@ -234,7 +234,7 @@ def _split_edge(target: Target, half: int, vertex: int, edge: int) -> int:
     return onward
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _join(target: Target, start: int, end: int, edge: int) -> None:
     """New edge between the origins of two half-edges of one face."""
     origin, following, preceding, face = target.loops
@@ -254,7 +254,7 @@ def _join(target: Target, start: int, end: int, edge: int) -> None:
     face[back] = face[start]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _insert(
     layer: Layer,
     cuts: EdgeCuts,
@@ -332,7 +332,7 @@ def _insert(
     return False
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, forceinline=True)
 def _take_edge(target: Target, face: int) -> int:
     """Number of a new edge inside a parent face."""
     edge = target.edge_base[face] + target.used_edges[face]
@@ -340,7 +340,7 @@ def _take_edge(target: Target, face: int) -> int:
     return edge
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _number_positions(first: int, loops: Loops, position_of: np.ndarray, outgoing: np.ndarray) -> np.ndarray:
     """Number the boundary of a parent face; the half-edge at each position (`outgoing`, grown if it is too short)."""
     length = 0
@@ -358,7 +358,7 @@ def _number_positions(first: int, loops: Loops, position_of: np.ndarray, outgoin
             return outgoing
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def insert_chords(
     start: int,
     stop: int,
@@ -393,7 +393,7 @@ def insert_chords(
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def label_faces(
     start: int,
     stop: int,

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.network.ops import Maximum
 from splinescope.tessellation.affine import affine_maps
-from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
+from splinescope.tessellation.branch import branch_value, chunk_length, patterns_of, pieces_of
 from splinescope.tessellation.metric import Space, check_choice, isometry, positions
 
 if TYPE_CHECKING:
@@ -204,9 +204,15 @@ def _pieces_beside(cells: PolyhedralComplex, edges: np.ndarray) -> tuple[np.ndar
     for node, start, _ in cells.pattern_nodes:
         starts[node] = start
     columns = starts[cells.edge_op[edges]] + cells.edge_unit[edges]
-    patterns = cells.patterns
-    one, two = (patterns[cells.edge_cells[edges, side], columns] for side in (0, 1))
-    return columns, np.minimum(one, two), np.maximum(one, two)
+    sides = np.empty((2, len(edges)), dtype=np.uint8)
+    beside = cells.edge_cells[edges]
+    step = max(1, (1 << 24) // max(1, cells.pattern_nodes[-1][2] if cells.pattern_nodes else 0))
+    for first in range(0, len(cells), step):
+        patterns = patterns_of(cells, np.arange(first, min(first + step, len(cells))))
+        for side in (0, 1):
+            rows = np.flatnonzero((beside[:, side] >= first) & (beside[:, side] < first + step))
+            sides[side, rows] = patterns[beside[rows, side] - first, columns[rows]]
+    return columns, sides.min(axis=0), sides.max(axis=0)
 
 
 def _bends(cells: PolyhedralComplex) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from splinescope.network.ops import Activation, Affine, Concatenate, Maximum, Sum
+from splinescope.network.ops import Activation, Affine, Concatenate, Maximum, Reshape, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
 
 
@@ -66,7 +66,7 @@ def propagate(op: object, inputs: list[Bounds], shapes: list[tuple[int, ...]], m
     if isinstance(op, Maximum):
         index = np.asarray(op.index)
         return Bounds(magnitude, np.where(index >= 0, inputs[0].error[np.maximum(index, 0)], 0.0).max(axis=1))
-    if isinstance(op, Concatenate):
+    if isinstance(op, Concatenate | Reshape):
         tensors = [shaped(bounds.error, i) for i, bounds in enumerate(inputs)]
         return Bounds(magnitude, _flat(op.evaluate(*tensors)))
     raise TypeError(f"no rounding-error rule for {type(op).__name__}")

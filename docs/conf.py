@@ -1,0 +1,67 @@
+"""Sphinx configuration: built with warnings as errors by `make docs`."""
+
+from __future__ import annotations
+
+import os
+import re
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import splinescope
+
+project = "splinescope"
+author = "The splinescope developers"
+copyright = "2026, the splinescope developers"
+version = release = splinescope.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "**/GALLERY_HEADER.rst"]
+default_role = "code"
+nitpicky = False
+
+myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/plot_",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 1,
+    "plot_gallery": True,
+}
+suppress_warnings = ["config.cache"]
+
+html_theme = "furo"
+html_title = f"splinescope {release}"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+
+
+def _mathematics(app, what, name, obj, options, lines):
+    """Docstrings write mathematics as $...$ and $$...$$; reStructuredText has a role for it."""
+    text = "\n".join(lines)
+    text = re.sub(r"\$\$(.+?)\$\$", r":math:`\1`", text, flags=re.DOTALL)
+    text = re.sub(r"(?<![\\$])\$([^$]+?)\$", lambda match: f":math:`{' '.join(match[1].split())}`", text)
+    lines[:] = text.split("\n")
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _mathematics)

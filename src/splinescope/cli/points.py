@@ -1,0 +1,130 @@
+"""Points that the command line is given: arrays, images, and entries of data sets."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from splinescope import datasets
+from splinescope.cli.values import Shape, first_line, numbers
+from splinescope.errors import InvalidInputError
+
+
+def read_data(source: str, indices: Sequence[int]) -> list[np.ndarray]:
+    """Points of a data set.
+
+    Args:
+        source: "digits", "mnist:PATH", or a .npy, .npz or .csv file with one point per row.
+        indices: Which.
+
+    Returns:
+        The points in their own shapes.
+    """
+    try:
+        if source == "digits":
+            return list(datasets.digits().take(list(indices)).numpy())
+        if source.startswith("mnist:"):
+            return list(datasets.mnist(Path(source.removeprefix("mnist:")).expanduser()).take(list(indices)).numpy())
+    except InvalidInputError as error:
+        raise InvalidInputError(f"`--data {source}`: {error}") from error
+    if not Path(source).suffix:
+        raise InvalidInputError(f"`--data`: got {source!r}; expected digits, mnist:PATH, or a .npy, .npz or .csv file")
+    rows = read_array("--data", Path(source))
+    bad = [index for index in indices if rows.ndim < 2 or not 0 <= index < len(rows)]
+    if bad:
+        raise InvalidInputError(f"`--indices`: got {bad[0]}; {source} has the shape {rows.shape}, one point per row")
+    return [rows[index] for index in indices]
+
+
+def read_array(option: str, file: Path) -> np.ndarray:
+    """The numbers of a file."""
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".csv": _read_csv, ".png": _read_png}
+    reader = readers.get(file.suffix.lower())
+    if reader is None:
+        raise InvalidInputError(f"`{option}`: {file} is not of a known type; expected {', '.join(readers)}")
+    if not file.is_file():
+        raise InvalidInputError(f"`{option}`: {file} does not exist")
+    try:
+        array = np.asarray(reader(file))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"`{option}`: {file}: {error}") from error
+    except (OSError, ValueError, EOFError, SyntaxError, KeyError, zipfile.BadZipFile) as error:
+        raise InvalidInputError(f"`{option}`: {file} cannot be read: {first_line(error)}") from error
+    if array.dtype.kind not in "fiub" or array.size == 0:
+        raise InvalidInputError(f"`{option}`: {file} holds {array.dtype} of shape {array.shape}; expected numbers")
+    array = array.astype(np.float64)
+    wrong = int(array.size - np.isfinite(array).sum())
+    if wrong:
+        raise InvalidInputError(f"`{option}`: {file}: {wrong} of {array.size} numbers are NaN or infinite")
+    return array
+
+
+def _read_npy(file: Path) -> Any:
+    return np.load(file, allow_pickle=False)
+
+
+def _read_npz(file: Path) -> Any:
+    with np.load(file, allow_pickle=False) as archive:
+        if len(archive.files) != 1:
+            raise InvalidInputError(f"holds {len(archive.files)} arrays ({', '.join(archive.files)}); expected one")
+        return archive[archive.files[0]]
+
+
+def _read_csv(file: Path) -> Any:
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not lines:
+        raise InvalidInputError("is empty")
+    rows = np.array([[float(word) for word in line.replace(";", ",").split(",") if word.strip()] for line in lines])
+    return rows[0] if len(rows) == 1 else rows
+
+
+def _read_png(file: Path) -> Any:
+    """An image as [channels, height, width] from 0 to 1; an opaque alpha channel is dropped."""
+    from matplotlib.image import imread
+
+    image = np.asarray(imread(str(file)), dtype=np.float64)
+    if image.ndim == 2:
+        return image[None]
+    if image.shape[2] in (2, 4):
+        if image[..., -1].min() < 1:
+            raise InvalidInputError("has transparent pixels; expected an opaque image")
+        image = image[..., :-1]
+    if image.shape[2] == 3 and (image == image[..., :1]).all():
+        image = image[..., :1]
+    return image.transpose(2, 0, 1)
+
+
+def fit_points(points: Sequence[np.ndarray], shape: Shape) -> list[np.ndarray]:
+    """Bring points to a network's input shape where only the arrangement differs; grey images fill three channels."""
+    fitted = []
+    for point in points:
+        if point.ndim == 3 and point.shape[0] == 1 and len(shape) == 3 and shape == (3, *point.shape[1:]):
+            point = np.repeat(point, 3, axis=0)
+        same = [size for size in point.shape if size > 1] == [size for size in shape if size > 1]
+        flat = point.size == math.prod(shape) and (point.ndim == 1 or len(shape) == 1)
+        if not (same or flat):
+            raise InvalidInputError(
+                f"`points`: got a point of shape {point.shape}; the model's input has the shape {tuple(shape)}"
+            )
+        fitted.append(point.reshape(shape))
+    return fitted
+
+
+def normalise(points: Sequence[np.ndarray], mean: str, std: str) -> list[np.ndarray]:
+    """Points less `mean`, divided by `std`; several comma-separated numbers are one per channel."""
+    shift, scale = np.array(numbers("--mean", mean)), np.array(numbers("--std", std))
+    if scale.min() <= 0:
+        raise InvalidInputError(f"`--std`: got {std}; expected positive numbers")
+    results = []
+    for point in points:
+        for name, value in (("--mean", shift), ("--std", scale)):
+            if len(value) not in (1, point.shape[0]):
+                raise InvalidInputError(f"`{name}`: got {len(value)} numbers for {point.shape[0]} channels")
+        column = (-1, *[1] * (point.ndim - 1))
+        results.append((point - shift.reshape(column)) / scale.reshape(column))
+    return results

@@ -1,0 +1,154 @@
+"""The folder that a run leaves: picture, arrays, decision boundary, summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from splinescope.cli.summary import compares_outputs, summarise
+from splinescope.errors import InvalidInputError
+from splinescope.tessellation import PolyhedralComplex, decision_boundary
+from splinescope.tessellation.export import save_complex
+from splinescope.tessellation.statistics import cell_statistics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STATISTICS = {
+    "perimeter": ("perimeters", "perimeter of the cell (input units)"),
+    "diameter": ("diameters", "diameter of the cell (input units)"),
+    "eccentricity": ("eccentricities", "eccentricity of the cell"),
+    "corners": ("corners", "corners of the cell"),
+}
+"""Colourings beyond those of `plot_tessellation`: the statistic and its label."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run should compute and leave.
+
+    Attributes:
+        out: Folder for the results.
+        color: What the colours of cells mean.
+        classes: Outputs that compete for the decision boundary; all if None.
+        boundary: Whether to draw the decision boundary.
+        picture_format: "png", "svg" or "pdf".
+        verify: Level of the certificate.
+        max_cells: Cell budget.
+        memory: Memory budget in bytes.
+        store: Folder for finished parts.
+        title: Name of the model in the picture's title.
+    """
+
+    out: Path
+    color: str = "pattern"
+    classes: list[int] | None = None
+    boundary: bool = True
+    picture_format: str = "png"
+    verify: str = "values"
+    max_cells: int | None = None
+    memory: int | None = None
+    store: Path | None = None
+    title: str = ""
+
+    def make_folder(self) -> None:
+        """Make the folder for the results, before any long work.
+
+        Raises:
+            InvalidInputError: If it cannot be made or written to.
+        """
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(f"`--out`: {self.out} cannot be made a folder: {error.strerror}") from error
+        if not os.access(self.out, os.W_OK):
+            raise InvalidInputError(f"`--out`: {self.out} cannot be written to")
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file under a temporary name and rename it, so that it appears whole or not at all.
+
+    Args:
+        path: The file.
+        write: Writes to the path that it is given.
+
+    Returns:
+        The path.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".splinescope-") as folder:
+        temporary = Path(folder) / path.name
+        write(temporary)
+        os.replace(temporary, path)
+    return path
+
+
+def leave(cells: PolyhedralComplex, wanted: Wanted, about: dict[str, Any]) -> dict[str, Any]:
+    """Write the picture, the arrays, the decision boundary and the summary.
+
+    Args:
+        cells: The complex.
+        wanted: What to leave and where.
+        about: What else the summary should say; goes first.
+
+    Returns:
+        The summary.
+    """
+    compares = compares_outputs(cells.network, wanted.classes)
+    boundary = decision_boundary(cells, wanted.classes) if compares else None
+    facts = about | summarise(cells, wanted.classes, boundary)
+    picture = f"picture.{wanted.picture_format}"
+    facts["files"] = {"picture": picture, "arrays": "complex.npz"}
+    write_whole(wanted.out / picture, lambda path: _draw(cells, wanted, compares, path))
+    write_whole(wanted.out / "complex.npz", lambda path: save_complex(cells, path))
+    if boundary is not None:
+        facts["files"]["boundary"] = "boundary.npz"
+        arrays = {name: getattr(boundary, name) for name in ("segments", "classes", "cells")}
+        write_whole(wanted.out / "boundary.npz", lambda path: np.savez_compressed(path, **arrays))
+    facts["files"]["summary"] = "summary.json"
+    text = json.dumps(facts, indent=2) + "\n"
+    write_whole(wanted.out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return facts
+
+
+def _draw(cells: PolyhedralComplex, wanted: Wanted, compares: bool, path: Path) -> None:
+    """Draw the picture into a file, without a screen."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    from splinescope.plotting import save_figure
+
+    ax = _axes(cells, wanted, compares)
+    try:
+        save_figure(ax.figure, path)
+    finally:
+        pyplot.close(ax.figure)
+
+
+def _axes(cells: PolyhedralComplex, wanted: Wanted, compares: bool) -> Axes:
+    from splinescope.plotting import plot_decision_boundary, plot_tessellation
+    from splinescope.plotting.layers import draw_boundary
+
+    count = f"{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
+    title = f"{wanted.title}: {'at least ' if cells.truncated else ''}{count}"
+    classes = wanted.classes
+    if wanted.color == "class" and classes is not None:
+        return plot_decision_boundary(cells, classes, title=title)
+    label = None
+    color: Any = wanted.color
+    if color in STATISTICS:
+        name, label = STATISTICS[color]
+        color = getattr(cell_statistics(cells), name)
+    draws = wanted.boundary and compares
+    ax = plot_tessellation(cells, color, boundary=draws and classes is None, label=label, title=title)
+    if draws and classes is not None:
+        draw_boundary(ax, decision_boundary(cells, classes))
+    return ax

@@ -1,0 +1,101 @@
+"""What is worth knowing of a run or of a network, as plain values for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+import splinescope
+from splinescope.network import Network
+from splinescope.network.ops import Activation, Maximum
+from splinescope.tessellation import PolyhedralComplex
+from splinescope.tessellation.affine import extrema, lipschitz
+from splinescope.tessellation.boundary import DecisionBoundary, class_areas
+from splinescope.tessellation.regions import linear_regions
+from splinescope.tessellation.statistics import summary
+
+_MOST = 1000
+"""Outputs beyond which comparing them all is no classification that a picture could show."""
+
+
+def compares_outputs(network: Network, classes: Sequence[int] | None) -> bool:
+    """Whether a decision boundary makes sense: outputs in a vector of few, or some that the user named."""
+    return classes is not None or (len(network.output_shape) <= 1 and math.prod(network.output_shape) <= _MOST)
+
+
+def summarise(
+    cells: PolyhedralComplex, classes: Sequence[int] | None, boundary: DecisionBoundary | None
+) -> dict[str, Any]:
+    """What is worth knowing of a run, as plain numbers for JSON.
+
+    Args:
+        cells: The complex.
+        classes: Outputs that compete; all if None.
+        boundary: The decision boundary, if there is one.
+
+    Returns:
+        Facts of the cells, of the domain, of the network and of the certificate.
+    """
+    domain = cells.domain
+    facts = summary(cells)
+    facts["linear_regions"] = linear_regions(cells).count
+    if boundary is not None:
+        areas = class_areas(cells, classes)
+        facts["boundary"] = {"segments": len(boundary.segments), "length": float(boundary.lengths.sum())}
+        facts["class_areas"] = {str(label): float(areas[label]) for label in np.flatnonzero(areas > 0)}
+    if not cells.truncated:  # of a part, neither is known
+        reach = extrema(cells)
+        facts["lipschitz"] = lipschitz(cells)
+        facts["outputs"] = {"minimum": reach.minimum.tolist(), "maximum": reach.maximum.tolist()}
+    facts["domain"] = {
+        "input_shape": list(domain.input_shape),
+        "area": float(domain.area),
+        "polygon": domain.polygon.tolist(),
+        "anchors": None if domain.anchors is None else np.asarray(domain.anchors).tolist(),
+    }
+    facts["network"] = describe_network(cells.network) | {"nodes": len(cells.network.nodes)}
+    facts["versions"] = {"splinescope": splinescope.__version__, "torch": torch.__version__, "numpy": np.__version__}
+    facts["certificate"] = None if cells.certificate is None else cells.certificate.to_dict()
+    return facts
+
+
+def describe_network(network: Network, model: str | None = None) -> dict[str, Any]:
+    """A network's graph and import as plain values for JSON.
+
+    Args:
+        network: The network.
+        model: What the user called it.
+
+    Returns:
+        Shapes, units, head, deviation from the original, and one entry per node.
+    """
+    report = network.import_report
+    nodes = [
+        {
+            "index": index,
+            "name": node.name,
+            "op": type(node.op).__name__,
+            "inputs": list(node.inputs),
+            "shape": list(node.shape),
+            "units": int(np.prod(node.shape)) if isinstance(node.op, Activation | Maximum) else 0,
+        }
+        for index, node in enumerate(network.nodes)
+    ]
+    return ({} if model is None else {"model": model}) | {
+        "piecewise_affine": True,
+        "input_shape": list(network.input_shape),
+        "output_shape": list(network.output_shape),
+        "units": network.num_units,
+        "head": None if network.head is None else network.head.name,
+        "import": {
+            "reference": report.reference,
+            "samples": report.samples,
+            "max_absolute": report.max_absolute,
+            "max_relative": report.max_relative,
+        },
+        "nodes": nodes,
+    }

@@ -1,0 +1,96 @@
+"""What the command line prints for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def show_network(console: Console, description: dict[str, Any]) -> None:
+    """Print a network's graph.
+
+    Args:
+        console: Where.
+        description: What `describe_network` said.
+    """
+    table = Table(box=box.SIMPLE_HEAD)
+    for name, justify in (("node", "right"), ("name", "left"), ("op", "left"), ("inputs", "left"), ("shape", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    table.add_column("units", justify="right")
+    for node in description["nodes"]:
+        cells = (node["index"], node["name"], node["op"], _joined(node["inputs"]), _joined(node["shape"], " x "))
+        table.add_row(*[Text(str(cell)) for cell in cells], Text(f"{node['units']:,}" if node["units"] else ""))
+    console.print(table)
+    ops = Counter(node["op"] for node in description["nodes"])
+    imported = description["import"]
+    _facts(
+        console,
+        {
+            "piecewise affine": "yes" + (f", up to a head: {description['head']}" if description["head"] else ""),
+            "input": _joined(description["input_shape"], " x "),
+            "output": _joined(description["output_shape"], " x "),
+            "ops": ", ".join(f"{count} {op}" for op, count in ops.most_common()),
+            "units that fold": f"{description['units']:,}",
+            "agrees with": f"{imported['reference']} on {imported['samples']} random inputs, to "
+            f"{imported['max_absolute']:.2g} ({imported['max_relative']:.2g} relative)",
+        },
+    )
+
+
+def show(console: Console, facts: dict[str, Any], out: Path) -> None:
+    """Print the main facts of a run.
+
+    Args:
+        console: Where.
+        facts: The summary.
+        out: The folder that was left.
+    """
+    seconds = facts["seconds"]
+    areas = facts["statistics"]["areas"]
+    lines = {
+        "cells": f"{facts['cells']:,} in {seconds:.2f} s" + (" (truncated)" if facts["truncated"] else ""),
+        "linear regions": f"{facts['linear_regions']:,}",
+        "area of a cell": f"median {areas['median']:.3g}, from {areas['min']:.3g} to {areas['max']:.3g}",
+    }
+    if "lipschitz" in facts:
+        lines["Lipschitz constant"] = f"{facts['lipschitz']:.4g} on this polygon, exactly"
+    if "boundary" in facts:
+        total = facts["domain"]["area"]
+        shares = sorted(((area / total, label) for label, area in facts["class_areas"].items()), reverse=True)
+        lines["decision boundary"] = (
+            f"{facts['boundary']['segments']:,} segments, length {facts['boundary']['length']:.4g}"
+        )
+        lines["classes"] = ", ".join(f"{label}: {share:.1%}" for share, label in shares[:10])
+    if "accuracy" in facts:
+        lines["accuracy"] = f"{facts['accuracy']:.1%} of the training set"
+    lines["certificate"] = _certificate_line(facts["certificate"])
+    lines["left in"] = f"{out}: {', '.join(facts['files'].values())}"
+    _facts(console, lines)
+
+
+def _certificate_line(certificate: dict[str, Any] | None) -> str:
+    if certificate is None:
+        return "none"
+    return f"{certificate['level']}; area to {certificate['area_error']:.1g}, Euler characteristic " + str(
+        certificate["euler_characteristic"]
+    )
+
+
+def _facts(console: Console, lines: dict[str, str]) -> None:
+    """Print names and values in two columns."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in lines.items():
+        table.add_row(name, Text(value))
+    console.print(table)
+
+
+def _joined(values: list[int], between: str = ", ") -> str:
+    return between.join(str(value) for value in values)

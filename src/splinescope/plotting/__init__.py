@@ -1,0 +1,10 @@
+"""Pictures: axes in, axes out; nothing is shown, and matplotlib is loaded when the first picture is drawn."""
+
+from __future__ import annotations
+
+from splinescope.plotting.boundary import plot_decision_boundary
+from splinescope.plotting.figures import save_figure
+from splinescope.plotting.surface import plot_surface
+from splinescope.plotting.tessellation import plot_tessellation
+
+__all__ = ["plot_decision_boundary", "plot_surface", "plot_tessellation", "save_figure"]

@@ -1,0 +1,52 @@
+"""Pictures of decision boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from splinescope.plotting.data import fill_cells
+from splinescope.plotting.figures import ACCENT, frame_slice, new_axes, settle_layout
+from splinescope.plotting.layers import draw_boundary, draw_class_legend, draw_fills
+from splinescope.plotting.thumbnails import anchor_images, draw_anchors
+from splinescope.tessellation.boundary import decision_boundary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from splinescope.tessellation.complex import PolyhedralComplex
+
+
+def plot_decision_boundary(
+    cells: PolyhedralComplex,
+    classes: Sequence[int] | None = None,
+    ax: Axes | None = None,
+    *,
+    fill: bool = True,
+    anchors: bool = True,
+    title: str | None = None,
+) -> Axes:
+    """Draw the exact decision boundary in a slice, over the regions of the classes.
+
+    Args:
+        cells: A planar complex.
+        classes: Outputs that compete; all if None.
+        ax: Axes to draw in; new ones if None.
+        fill: Whether to fill the class regions, with a legend.
+        anchors: Whether to mark the slice's anchors.
+        title: Title; "decision boundary" if None, none if "".
+
+    Returns:
+        The axes. Nothing is shown or saved.
+    """
+    axes = new_axes(5.4 if fill else 4.7) if ax is None else ax
+    frame_slice(axes, cells, "decision boundary" if title is None else title)
+    if fill:
+        fills = fill_cells(cells, "class", classes)
+        draw_class_legend(axes, fills.classes)
+        draw_fills(axes, fills)
+    settle_layout(axes)
+    draw_boundary(axes, decision_boundary(cells, classes), "black" if fill else ACCENT)
+    if anchors and cells.domain.anchors is not None:
+        draw_anchors(axes, cells.domain.anchors, anchor_images(cells))
+    return axes

@@ -1,0 +1,164 @@
+"""Colours that hold still: of activation patterns, of classes, and of numbers, safe for colour-blind readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from splinescope.tessellation.branch import patterns_of
+
+if TYPE_CHECKING:
+    from splinescope.tessellation.complex import PolyhedralComplex
+
+OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
+"""Eight colours that readers with any common colour blindness tell apart (Okabe and Ito 2008), grey for black."""
+
+PATTERN_COLORS = 13
+"""Number of colours of activation patterns. It is prime, so that neighbours never share one."""
+
+PATTERN_STEP = 3
+"""Least distance in the palette between cells whose patterns differ by one piece of one unit."""
+
+PATTERN_STRENGTH = 0.5
+"""How much of its colour the fill of an activation pattern keeps; the rest is white."""
+
+CLASS_STRENGTH = 0.75
+"""How much of its colour the fill of a class region keeps; the rest is white."""
+
+SEQUENTIAL = "viridis"
+"""Colour map of per-cell numbers: perceptually uniform, monotone in lightness."""
+
+
+@dataclass(frozen=True)
+class ColorScale:
+    """How numbers become colours.
+
+    Attributes:
+        label: What the numbers are, with units.
+        low: Number at the lower end of the map.
+        high: Number at the upper end.
+        logarithmic: Whether equal ratios, not differences, get equal steps.
+        colormap: Name of the matplotlib colour map.
+    """
+
+    label: str
+    low: float
+    high: float
+    logarithmic: bool
+    colormap: str = SEQUENTIAL
+
+
+def pattern_color_numbers(cells: PolyhedralComplex) -> Int[np.ndarray, " cells"]:
+    r"""Place of each cell's activation pattern in a palette of `PATTERN_COLORS` colours.
+
+    Unit $k$ has a fixed pseudo-random weight $r_k$ and the pattern $p$ the number $\sum_k r_k p_k \bmod 13$. So a
+    colour depends on the pattern alone: it holds still from run to run and while a network trains, as long as the cell
+    keeps its pattern. The weights are in $\{3, \dots, 10\}$, so that the numbers of cells that differ by one piece of
+    one unit are at least 3 apart, cyclically and so in the palette's order.
+
+    Args:
+        cells: A planar complex.
+
+    Returns:
+        Numbers from 0 to 12.
+    """
+    units = cells.pattern_nodes[-1][2] if cells.pattern_nodes else 0
+    weights = _unit_weights(units)
+    numbers = np.empty(len(cells), dtype=np.int64)
+    step = max(1, (1 << 24) // max(1, units))
+    for start in range(0, len(cells), step):
+        rows = np.arange(start, min(start + step, len(cells)))
+        numbers[rows] = np.rint(patterns_of(cells, rows).astype(np.float32) @ weights).astype(np.int64)
+    return numbers % PATTERN_COLORS
+
+
+def _unit_weights(units: int) -> np.ndarray:
+    """Weights of the units, from a fixed integer hash (the finaliser of splitmix64)."""
+    z = (np.arange(units, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    choices = PATTERN_COLORS - 2 * PATTERN_STEP + 1
+    return (PATTERN_STEP + (z % np.uint64(choices)).astype(np.int64)).astype(np.float32)
+
+
+def pattern_palette() -> Float[np.ndarray, "13 4"]:
+    """Colours of activation patterns in the order of their lightness: pale, so that lines and marks stay visible.
+
+    Returns:
+        Red, green, blue, alpha.
+    """
+    from matplotlib import colormaps
+
+    colors = colormaps[SEQUENTIAL](np.linspace(0.1, 0.96, PATTERN_COLORS))
+    return tinted(np.asarray(colors), PATTERN_STRENGTH)
+
+
+def tinted(colors: Float[np.ndarray, "colors 4"], strength: float) -> Float[np.ndarray, "colors 4"]:
+    """Colours mixed with white, so that lines and marks on them stay visible.
+
+    Args:
+        colors: Red, green, blue, alpha.
+        strength: Part of the colour, from 0 (white) to 1.
+
+    Returns:
+        The paler colours.
+    """
+    pale = colors.copy()
+    pale[:, :3] = 1 - strength * (1 - pale[:, :3])
+    return pale
+
+
+def class_colors(count: int) -> Float[np.ndarray, "count 4"]:
+    """One colour per class.
+
+    The first eight are those of Okabe and Ito. Further classes get the same eight hues mixed with white, then with
+    black, then again more strongly: neighbours in number stay far apart in hue, and classes eight apart differ in
+    lightness. Beyond some 24 classes a legend is no longer readable, whatever the colours.
+
+    Args:
+        count: Number of classes.
+
+    Returns:
+        Red, green, blue, alpha.
+    """
+    from matplotlib.colors import to_rgba_array
+
+    base = to_rgba_array(OKABE_ITO)
+    colors = np.tile(base, (-(-count // len(base)), 1))[:count]
+    for turn in range(1, -(-count // len(base))):
+        rows = slice(turn * len(base), (turn + 1) * len(base))
+        strength = 1 - 0.55 ** (1 + (turn - 1) // 2)
+        target = 1.0 if turn % 2 else 0.0
+        colors[rows, :3] += strength * (target - colors[rows, :3])
+    return colors
+
+
+def scale_of(values: Float[np.ndarray, " cells"], label: str, logarithmic: bool | None = None) -> ColorScale:
+    """A colour scale for per-cell numbers.
+
+    Args:
+        values: The numbers; those that are not finite do not count.
+        label: What they are, with units.
+        logarithmic: Whether the scale is logarithmic; None decides for it where all numbers are positive and the
+            central 98 % of them span more than a factor of 20.
+
+    Returns:
+        The scale, from the 1st to the 99th percentile where numbers beyond would flatten the rest.
+    """
+    finite = values[np.isfinite(values)]
+    if logarithmic or logarithmic is None:
+        positive = finite[finite > 0]
+        low, high = np.percentile(positive, [1, 99]) if len(positive) else (1.0, 1.0)
+        if logarithmic or (len(positive) == len(finite) > 0 and high > 20 * low):
+            return ColorScale(label, float(low), float(max(high, low * (1 + 1e-9))), True)
+    if not len(finite):
+        return ColorScale(label, 0.0, 1.0, False)
+    low, high = np.percentile(finite, [1, 99])
+    extremes = float(finite.min()), float(finite.max())
+    if extremes[1] - extremes[0] <= 3 * (high - low):
+        low, high = extremes
+    return ColorScale(label, float(low), float(high), False)

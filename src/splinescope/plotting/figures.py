@@ -1,0 +1,164 @@
+"""Figures and files: new axes, what all pictures share, and saving them whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from splinescope.errors import InvalidInputError
+from splinescope.tessellation.metric import isometry
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from splinescope.tessellation.complex import PolyhedralComplex
+
+FORMATS = (".png", ".svg", ".pdf")
+INK = "#1b1b1f"
+"""Colour of folds."""
+
+ACCENT = "#c4001a"
+"""Colour of decision boundaries on top of pale fills."""
+
+RASTER_LIMIT = 5000
+"""Above this many elements a layer of a vector picture is stored as pixels, so that the file opens."""
+
+
+def new_axes(width: float = 4.7, height: float = 4.3) -> Axes:
+    """Axes in a new figure.
+
+    Args:
+        width: Width of the figure in inches.
+        height: Height in inches.
+
+    Returns:
+        The axes.
+    """
+    from matplotlib import pyplot
+
+    _, ax = pyplot.subplots(figsize=(width, height), layout="compressed")
+    return ax
+
+
+def frame_slice(ax: Axes, cells: PolyhedralComplex, title: str | None) -> None:
+    """Equal aspect, limits, labels with units, title.
+
+    Args:
+        ax: Axes.
+        cells: The complex whose domain they show.
+        title: Title; None for the number of activation regions, "" for none.
+    """
+    polygon = np.asarray(cells.domain.polygon)
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    rectangle = len(polygon) == 4 and bool(((polygon == low) | (polygon == high)).all())
+    margin = 0.0 if rectangle else 0.02 * (high - low).max()
+    ax.set_xlim(low[0] - margin, high[0] + margin)
+    ax.set_ylim(low[1] - margin, high[1] + margin)
+    ax.set_aspect("equal")
+    if not rectangle:
+        ax.fill(*polygon.T, fill=False, ec=INK, lw=0.8, zorder=4)
+    first, second = axis_labels(cells)
+    ax.set_xlabel(first)
+    ax.set_ylabel(second)
+    ax.set_title(region_title(cells) if title is None else title)
+
+
+def region_title(cells: PolyhedralComplex) -> str:
+    """Number of activation regions, in words.
+
+    Args:
+        cells: The complex.
+
+    Returns:
+        Such as "6,668 activation regions".
+    """
+    least = "at least " if cells.truncated else ""
+    return f"{least}{len(cells):,} activation region{'' if len(cells) == 1 else 's'}"
+
+
+def axis_labels(cells: PolyhedralComplex) -> tuple[str, str]:
+    """Names of the slice's two coordinates, with units.
+
+    Args:
+        cells: The complex.
+
+    Returns:
+        Input coordinates where the slice is the network's own plane; else slice coordinates, in input units if the
+        basis is orthonormal.
+    """
+    basis = np.asarray(cells.domain.basis)
+    origin = np.asarray(cells.domain.origin)
+    if basis.shape == (2, 2) and np.array_equal(basis, np.eye(2)) and not origin.any():
+        return "input $x_1$", "input $x_2$"
+    unit = " (input units)" if np.allclose(isometry(cells), np.eye(2), atol=1e-9) else ""
+    return f"slice coordinate $t_1${unit}", f"slice coordinate $t_2${unit}"
+
+
+def settle_layout(ax: Axes) -> None:
+    """Give the axes their final place, before anything is drawn whose size depends on it.
+
+    Args:
+        ax: Axes whose labels, colour bar and legend are there.
+    """
+    engine = ax.figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(ax.figure)
+
+
+def points_per_unit(ax: Axes) -> float:
+    """Typographic points per unit of the data in axes of equal aspect.
+
+    Args:
+        ax: Axes whose limits are set.
+
+    Returns:
+        Points per unit along the tighter direction.
+    """
+    width, height = ax.figure.get_size_inches() * 72
+    box = ax.get_position()
+    spans = np.abs(np.diff([ax.get_xlim(), ax.get_ylim()], axis=1)).ravel()
+    return float(min(box.width * width / spans[0], box.height * height / spans[1]))
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: float = 300.0) -> Path:
+    """Write a figure as PNG, SVG or PDF; the file appears whole or not at all.
+
+    Args:
+        figure: The figure.
+        path: File to write; its ending says the format.
+        dpi: Pixels per inch, of PNG and of the parts that vector formats store as pixels.
+
+    Returns:
+        The path.
+
+    Raises:
+        InvalidInputError: If the ending is unknown, or the folder does not exist.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in FORMATS:
+        raise InvalidInputError(f"`path`: got {str(path)!r}; expected a file that ends in {', '.join(FORMATS)}")
+    if not target.parent.is_dir():
+        raise InvalidInputError(f"`path`: there is no folder {str(target.parent)!r}; make it first")
+    dated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    options: dict[str, Any] = {"metadata": dated.get(target.suffix.lower())}
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix.lower())
+    os.close(handle)
+    try:
+        figure.savefig(temporary, dpi=dpi, **options)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return target
+
+
+def _umask() -> int:
+    """The process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,95 @@
+"""Small pictures of a slice's anchors, for networks whose inputs are images."""
+
+from __future__ import annotations
+
+from math import isqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from splinescope.tessellation.complex import PolyhedralComplex
+
+SMALLEST_SIDE = 8
+"""Fewer pixels than this on a side are no picture."""
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Read an input shape as that of an image.
+
+    Args:
+        shape: Input shape without the batch.
+
+    Returns:
+        Channels (1 or 3), height, width; None if the shape is not plausibly an image. A flat input is one if it
+        has the length of a grey or colour square of at least 8 pixels on a side.
+    """
+    if len(shape) == 3 and shape[0] in (1, 3):
+        found = shape
+    elif len(shape) == 2:
+        found = (1, *shape)
+    elif len(shape) == 1:
+        channels = next((c for c in (1, 3) if shape[0] % c == 0 and isqrt(shape[0] // c) ** 2 * c == shape[0]), None)
+        if channels is None:
+            return None
+        found = (channels, isqrt(shape[0] // channels), isqrt(shape[0] // channels))
+    else:
+        return None
+    return (found[0], found[1], found[2]) if min(found[1:]) >= SMALLEST_SIDE else None
+
+
+def anchor_images(cells: PolyhedralComplex) -> list[Float[np.ndarray, "height width 3"]]:
+    """Pictures of the anchors, scaled to [0, 1] over all of them.
+
+    Args:
+        cells: The complex.
+
+    Returns:
+        One picture (red, green, blue) per anchor; none if the slice has no anchors or the inputs are not images.
+    """
+    shape = image_shape(tuple(cells.network.input_shape))
+    anchors = cells.domain.anchors
+    if shape is None or anchors is None:
+        return []
+    origin = np.asarray(cells.domain.origin).ravel()
+    inputs = origin + np.asarray(anchors) @ np.asarray(cells.domain.basis).reshape(2, -1)
+    low, high = inputs.min(), inputs.max()
+    pictures = (inputs - low) / (high - low if high > low else 1.0)
+    images = [np.moveaxis(picture.reshape(shape), 0, -1) for picture in pictures]
+    return [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
+
+
+def draw_anchors(
+    ax: Axes, anchors: Float[np.ndarray, "anchors 2"], images: list[Float[np.ndarray, "height width 3"]]
+) -> None:
+    """Mark the anchors, with their pictures beside them, on the side away from the other anchors.
+
+    Args:
+        ax: Axes whose limits are set.
+        anchors: Slice coordinates.
+        images: One picture per anchor, or none.
+    """
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    ax.plot(*anchors.T, "o", ms=5.5, mfc="white", mec="black", mew=1.2, zorder=6)
+    box = ax.get_position()
+    side = 0.15 * min(box.width * ax.figure.get_figwidth(), box.height * ax.figure.get_figheight())
+    limits = np.array([ax.get_xlim(), ax.get_ylim()])
+    span = limits[:, 1] - limits[:, 0]
+    middle = anchors.mean(axis=0)
+    for anchor, image in zip(anchors, images, strict=False):
+        away = anchor - middle
+        length = np.hypot(*away)
+        direction = away / length if length > 0 else np.array([0.0, 1.0])
+        place = anchor + 0.13 * span * direction
+        place = np.clip(place, limits[:, 0] + 0.1 * span, limits[:, 1] - 0.1 * span)
+        if np.abs((place - anchor) / span).max() < 0.08:
+            place = anchor - 0.13 * span * direction
+        picture = OffsetImage(image, zoom=side * 72 / max(image.shape[:2]), interpolation="nearest")
+        frame = {"boxstyle": "square,pad=0.08", "lw": 0.8, "ec": "black", "fc": "white"}
+        link = {"arrowstyle": "-", "lw": 0.8, "color": "black"}
+        note = AnnotationBbox(picture, anchor, xybox=place, bboxprops=frame, arrowprops=link, zorder=7, pad=0.1)
+        ax.add_artist(note)
