@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
-from splinescope.cli.values import shape_of, size_in_bytes, whole_numbers
+from splinescope.cli.values import json_text, shape_of, size_in_bytes, whole_numbers
 from splinescope.errors import SplinescopeError, UnsupportedOpError
 
 if TYPE_CHECKING:
@@ -92,11 +91,11 @@ def info(
         network = read_model(model, weights, shape_of("--input-shape", input_shape))
     except UnsupportedOpError as error:
         if as_json:
-            typer.echo(json.dumps({"model": model, "piecewise_affine": False, "reason": str(error)}, indent=2))
+            typer.echo(json_text({"model": model, "piecewise_affine": False, "reason": str(error)}))
         raise
     description = describe_network(network, model)
     if as_json:
-        typer.echo(json.dumps(description, indent=2))
+        typer.echo(json_text(description))
     else:
         show_network(Console(), description)
 
@@ -192,7 +191,7 @@ def _run(
     seconds = time.perf_counter() - started
     summary = leave(cells, wanted, {"model": model, "seconds": round(seconds, 3)} | (more or {}))
     if as_json:
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo(json_text(summary))
     else:
         show(Console(), summary, wanted.out)
 

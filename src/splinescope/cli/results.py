@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from splinescope.cli.summary import compares_outputs, summarise
+from splinescope.cli.values import json_text
 from splinescope.errors import InvalidInputError
 from splinescope.tessellation import PolyhedralComplex, decision_boundary
 from splinescope.tessellation.export import save_complex
@@ -112,7 +112,7 @@ def leave(cells: PolyhedralComplex, wanted: Wanted, about: dict[str, Any]) -> di
         arrays = {name: getattr(boundary, name) for name in ("segments", "classes", "cells")}
         write_whole(wanted.out / "boundary.npz", lambda path: np.savez_compressed(path, **arrays))
     facts["files"]["summary"] = "summary.json"
-    text = json.dumps(facts, indent=2) + "\n"
+    text = json_text(facts) + "\n"
     write_whole(wanted.out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
     return facts
 
