@@ -41,6 +41,7 @@ class ColorScale:
         low: Number at the lower end of the map.
         high: Number at the upper end.
         logarithmic: Whether equal ratios, not differences, get equal steps.
+        extends: Which ends of the map also stand for numbers beyond: "neither", "min", "max" or "both".
         colormap: Name of the matplotlib colour map.
     """
 
@@ -48,6 +49,7 @@ class ColorScale:
     low: float
     high: float
     logarithmic: bool
+    extends: str = "neither"
     colormap: str = SEQUENTIAL
 
 
@@ -150,15 +152,17 @@ def scale_of(values: Float[np.ndarray, " cells"], label: str, logarithmic: bool 
         The scale, from the 1st to the 99th percentile where numbers beyond would flatten the rest.
     """
     finite = values[np.isfinite(values)]
-    if logarithmic or logarithmic is None:
-        positive = finite[finite > 0]
-        low, high = np.percentile(positive, [1, 99]) if len(positive) else (1.0, 1.0)
-        if logarithmic or (len(positive) == len(finite) > 0 and high > 20 * low):
-            return ColorScale(label, float(low), float(max(high, low * (1 + 1e-9))), True)
-    if not len(finite):
-        return ColorScale(label, 0.0, 1.0, False)
-    low, high = np.percentile(finite, [1, 99])
-    extremes = float(finite.min()), float(finite.max())
-    if extremes[1] - extremes[0] <= 3 * (high - low):
-        low, high = extremes
-    return ColorScale(label, float(low), float(high), False)
+    positive = finite[finite > 0]
+    spread = np.percentile(positive, [1, 99]) if len(positive) else np.ones(2)
+    if logarithmic is None:
+        logarithmic = len(positive) == len(finite) and spread[1] > 20 * spread[0]
+    shown = positive if logarithmic else finite
+    if not len(shown):
+        return ColorScale(label, 0.1 if logarithmic else 0.0, 1.0, logarithmic)
+    low, high = np.percentile(shown, [1, 99])
+    least, most = float(shown.min()), float(shown.max())
+    if not logarithmic and most - least <= 3 * (high - low):
+        low, high = least, most
+    extends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    beyond = extends[bool(least < low), bool(most > high)]
+    return ColorScale(label, float(low), float(max(high, low * (1 + 1e-9))), logarithmic, beyond)

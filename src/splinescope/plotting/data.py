@@ -82,7 +82,7 @@ class FoldLines:
         lengths = np.hypot(steps[:, 0], steps[:, 1])
         ink = float((lengths * relative[self.layers]).sum()) * points_per_unit
         paper = area * points_per_unit**2
-        return relative * min(1.3, 0.16 * paper / max(ink, 1e-300))
+        return relative * min(1.0, 0.16 * paper / max(ink, 1e-300))
 
 
 def fill_cells(

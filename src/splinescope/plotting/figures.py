@@ -62,6 +62,8 @@ def frame_slice(ax: Axes, cells: PolyhedralComplex, title: str | None) -> None:
     ax.set_aspect("equal")
     if not rectangle:
         ax.fill(*polygon.T, fill=False, ec=INK, lw=0.8, zorder=4)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.get_major_locator().set_params(nbins=5)
     first, second = axis_labels(cells)
     ax.set_xlabel(first)
     ax.set_ylabel(second)

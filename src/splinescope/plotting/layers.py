@@ -54,19 +54,28 @@ def draw_folds(ax: Axes, folds: FoldLines, area: float, factor: float = 1.0) -> 
         ax.add_collection(lines, autolim=False)
 
 
-def draw_color_bar(ax: Axes, scale: ColorScale, label: str | None = None) -> None:
+def draw_color_bar(
+    ax: Axes, scale: ColorScale, label: str | None = None, *, shrink: float = 1.0, pad: float = 0.03
+) -> None:
     """Draw the colour bar of a scale beside the axes.
 
     Args:
         ax: Axes.
         scale: The scale.
         label: Label instead of the scale's own.
+        shrink: Length of the bar relative to the axes.
+        pad: Distance from the axes, relative to their width.
     """
     from matplotlib.cm import ScalarMappable
+    from matplotlib.ticker import LogLocator
 
     norm: Any = norm_of(scale)
     mappable = ScalarMappable(norm, scale.colormap)
-    bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.046, pad=0.03, extend="both")
+    bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.046, pad=pad, shrink=shrink, extend=scale.extends)
+    if scale.logarithmic and scale.high < 1e4 and scale.low > 1e-3:
+        bar.ax.yaxis.set_major_formatter("{x:g}")
+        bar.ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        bar.ax.yaxis.set_minor_formatter("{x:g}")
     bar.set_label(scale.label if label is None else label)
 
 

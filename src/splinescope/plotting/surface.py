@@ -101,22 +101,22 @@ def plot_surface(
     surface = surface_of(cells, output, color)
     if ax is not None and not hasattr(ax, "add_collection3d"):
         raise InvalidInputError('`ax`: got flat axes; expected axes with `projection="3d"`')
-    axes = _new_axes() if ax is None else ax
+    axes = _new_axes(surface.fills.scale is not None) if ax is None else ax
     _draw_facets(axes, surface)
     _draw_floor(axes, surface)
     _frame(axes, cells, surface)
     axes.set_zlabel(f"output {output}" if label is None else label)
-    axes.set_title(region_title(cells) if title is None else title, y=0.98)
+    axes.set_title(region_title(cells) if title is None else title, y=0.9)
     if surface.fills.scale is not None:
-        draw_color_bar(axes, surface.fills.scale)
+        draw_color_bar(axes, surface.fills.scale, shrink=0.6, pad=0.1)
     return axes
 
 
-def _new_axes() -> Axes:
+def _new_axes(bar: bool) -> Axes:
     from matplotlib import pyplot
 
-    figure = pyplot.figure(figsize=(5.4, 5.2), layout="constrained")
-    return figure.add_subplot(projection="3d", computed_zorder=False)
+    figure = pyplot.figure(figsize=(6.2 if bar else 5.0, 4.5))
+    return figure.add_axes((0.0, 0.06, 0.82 if bar else 0.95, 1.0), projection="3d", computed_zorder=False)
 
 
 def _draw_facets(ax: Axes, surface: Surface) -> None:
@@ -172,17 +172,21 @@ def _width(count: int) -> float:
 
 
 def _frame(ax: Axes, cells: PolyhedralComplex, surface: Surface) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     low, high = surface.fills.points.min(axis=0), surface.fills.points.max(axis=0)
     top = float(surface.heights.max())
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
     ax.set_zlim(surface.floor, top)
-    ax.set_box_aspect((*((high - low) / (high - low).max()), 0.95))
+    ax.set_box_aspect((*((high - low) / (high - low).max()), 0.95), zoom=1.0)
     first, second = axis_labels(cells)
     ax.set_xlabel(first)
     ax.set_ylabel(second)
-    ticks = [tick for tick in ax.get_zticks() if surface.heights.min() <= tick <= top]
-    ax.set_zticks(ticks)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(4))
+    ticks = MaxNLocator(4).tick_values(float(surface.heights.min()), top)
+    ax.set_zticks([tick for tick in ticks if surface.heights.min() <= tick <= top])
     ax.view_init(elev=24, azim=-58)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.pane.set_visible(False)
