@@ -113,7 +113,7 @@ class TrainingResult:
 def train_classifier(
     module: nn.Module,
     inputs: Float[Tensor, "n ..."],
-    labels: Int[Tensor, " n"],
+    labels: Int[Tensor, " labels"],
     *,
     generator: torch.Generator,
     epochs: int = 30,

@@ -133,7 +133,7 @@ def slice_(
     points are made up for by random directions. A network of two inputs is its own plane: no points are needed.
 
     **What it leaves.** In the folder of `--out`: `picture.png`, `complex.npz` (the cells as arrays, read by
-    `splinescope.PolyhedralComplex.load`), `boundary.npz` (the exact decision boundary) and `summary.json`.
+    `splinescope.tessellation.export.load_complex`), `boundary.npz` (the exact decision boundary) and `summary.json`.
 
     **Examples.**
 
