@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from splinescope.errors import SplinescopeError
     from splinescope.network import Network, from_onnx, from_torch, load
     from splinescope.numerics import Tolerance
-    from splinescope.tessellation import PolyhedralComplex, Slice, decision_boundary, tessellate
+    from splinescope.tessellation.boundary import decision_boundary
+    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.domains import Slice
+    from splinescope.tessellation.engine import tessellate
 
 __version__ = "0.1.0"
 
@@ -41,15 +44,15 @@ __all__ = [
 
 _HOMES = {
     "Network": "splinescope.network",
-    "PolyhedralComplex": "splinescope.tessellation",
-    "Slice": "splinescope.tessellation",
+    "PolyhedralComplex": "splinescope.tessellation.complex",
+    "Slice": "splinescope.tessellation.domains",
     "SplinescopeError": "splinescope.errors",
     "Tolerance": "splinescope.numerics",
-    "decision_boundary": "splinescope.tessellation",
+    "decision_boundary": "splinescope.tessellation.boundary",
     "from_onnx": "splinescope.network",
     "from_torch": "splinescope.network",
     "load": "splinescope.network",
-    "tessellate": "splinescope.tessellation",
+    "tessellate": "splinescope.tessellation.engine",
 }
 _MODULES = frozenset({"datasets", "errors", "models", "plotting"})
 

@@ -18,9 +18,9 @@ from splinescope.errors import SplinescopeError, UnsupportedOpError
 if TYPE_CHECKING:
     from splinescope.cli.results import Wanted
     from splinescope.network import Network
-    from splinescope.tessellation import Slice
+    from splinescope.tessellation.domains import Slice
 
-_USAGE_ERROR = typer.BadParameter.__mro__[2]  # click's own base of complaints, which typer re-exports under no name
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[2]  # the base of complaints about usage, which typer names nowhere
 
 app = typer.Typer(
     name="splinescope",
@@ -175,7 +175,7 @@ def _run(
     """Tessellate, leave the folder, and tell."""
     from splinescope.cli.results import leave
     from splinescope.cli.terminal import show
-    from splinescope.tessellation import tessellate
+    from splinescope.tessellation.engine import tessellate
 
     quiet = as_json or not sys.stderr.isatty()
     started = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from splinescope import datasets, models
 from splinescope.cli.results import write_whole
 from splinescope.network import Network, load
-from splinescope.tessellation import Slice
+from splinescope.tessellation.domains import Slice
 
 WIDTHS = (64, 48, 48, 10)
 DIGITS = (3, 7, 8)
@@ -68,7 +69,7 @@ def save(trained: Trained, out: Path) -> Path:
         The file.
     """
     layers = [layer for layer in trained.module if isinstance(layer, nn.Linear)]
-    arrays = {f"W{number}": layer.weight.detach().numpy() for number, layer in enumerate(layers)}
+    arrays: dict[str, Any] = {f"W{number}": layer.weight.detach().numpy() for number, layer in enumerate(layers)}
     arrays |= {f"b{number}": layer.bias.detach().numpy() for number, layer in enumerate(layers)}
     return write_whole(out / "network.npz", lambda path: np.savez(path, **arrays))
 

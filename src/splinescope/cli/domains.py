@@ -12,7 +12,7 @@ import numpy as np
 from splinescope.cli.points import fit_points, normalise, read_array, read_data
 from splinescope.cli.values import Shape, numbers, whole_numbers
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation import Slice
+from splinescope.tessellation.domains import Slice
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def plane_through(points: Sequence[np.ndarray], margin: float, radius: float | N
     while len(corners) < 3:
         direction = generator.standard_normal(corners[0].shape)
         corners.append(np.mean(points, axis=0) + (radius or length) * direction / np.linalg.norm(direction))
-    plane = Slice.through(*corners, margin=margin)
+    first, second, third = corners
+    plane = Slice.through(first, second, third, margin=margin)
     if plane.anchors is None or len(points) == 3:
         return plane
     return Slice(plane.origin, plane.basis, plane.polygon, plane.anchors[: len(points)])

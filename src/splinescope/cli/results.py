@@ -7,19 +7,21 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from splinescope.cli.summary import compares_outputs, summarise
 from splinescope.cli.values import json_text
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation import PolyhedralComplex, decision_boundary
+from splinescope.tessellation.boundary import decision_boundary
+from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.export import save_complex
 from splinescope.tessellation.statistics import cell_statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STATISTICS = {
     "perimeter": ("perimeters", "perimeter of the cell (input units)"),
@@ -126,14 +128,15 @@ def _draw(cells: PolyhedralComplex, wanted: Wanted, compares: bool, path: Path) 
 
     from splinescope.plotting import save_figure
 
-    ax = _axes(cells, wanted, compares)
+    figure = cast("Figure", _axes(cells, wanted, compares).figure)
     try:
-        save_figure(ax.figure, path)
+        save_figure(figure, path)
     finally:
-        pyplot.close(ax.figure)
+        pyplot.close(figure)
 
 
 def _axes(cells: PolyhedralComplex, wanted: Wanted, compares: bool) -> Axes:
+    """The axes with everything drawn."""
     from splinescope.plotting import plot_decision_boundary, plot_tessellation
     from splinescope.plotting.layers import draw_boundary
 

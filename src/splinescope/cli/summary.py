@@ -12,9 +12,9 @@ import torch
 import splinescope
 from splinescope.network import Network
 from splinescope.network.ops import Activation, Maximum
-from splinescope.tessellation import PolyhedralComplex
 from splinescope.tessellation.affine import extrema, lipschitz
 from splinescope.tessellation.boundary import DecisionBoundary, class_areas
+from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.regions import linear_regions
 from splinescope.tessellation.statistics import summary
 
