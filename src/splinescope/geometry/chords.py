@@ -14,59 +14,48 @@ from numba import njit
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.bits import bit_at, count_ones, lowest_one
-from splinescope.geometry.cuts import EdgeCuts, Layer, _offsets
+from splinescope.geometry.cuts import EdgeCuts, Layer, running_sums
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
 from splinescope.numerics import in_ranges
 
+COLUMN, TAIL, HEAD, TAIL_POSITION, HEAD_POSITION, SIDE = 0, 1, 2, 3, 4, 5
+"""Columns of `Chords.table`.
 
-class Loops(NamedTuple):
-    """Half-edges: the boundary of each face, counter-clockwise.
-
-    Half-edge `h` runs from `origin[h]` to `origin[h ^ 1]` with `face[h]` (-1 outside) on its left.
-    """
-
-    origin: np.ndarray
-    following: np.ndarray
-    preceding: np.ndarray
-    face: np.ndarray
+`TAIL` and `HEAD` are vertices (cuts are numbered after the vertices before the layer; -1 in `TAIL` marks a repetition of
+another chord), `TAIL_POSITION < HEAD_POSITION` their places along the boundary of the face, and `SIDE` the sign of the
+fold strictly between these."""
+_TO_REPAIR = 2
 
 
 class Chords(NamedTuple):
     """Chords of all faces.
 
     Attributes:
-        offsets: [F + 1] chords of face `f` are `offsets[f]:offsets[f + 1]`.
-        column: [C] column of the layer.
-        tail: [C] vertex where it starts (numbered past V for cuts); -1 for a repetition of another chord.
-        head: [C] vertex where it ends.
-        tail_position: [C] position of the start along the face's boundary.
-        head_position: [C] position of the end, larger.
-        side: [C] sign of the fold on the boundary strictly between the two positions.
+        offsets: [F + 1] chords of face `f` are the rows `offsets[f]:offsets[f + 1]`.
+        table: [C, 6] one row for each chord.
         crossings: [F] number of interleaving pairs in each face.
     """
 
     offsets: np.ndarray
-    column: np.ndarray
-    tail: np.ndarray
-    head: np.ndarray
-    tail_position: np.ndarray
-    head_position: np.ndarray
-    side: np.ndarray
+    table: np.ndarray
     crossings: np.ndarray
 
 
 @njit(cache=True, nogil=True)
-def _signs_present(first: int, loops: Loops, layer: Layer, mask: np.ndarray, seen: np.ndarray) -> int:
+def _signs_present(
+    first: int, halves: np.ndarray, positive: np.ndarray, negative: np.ndarray, mask: np.ndarray, seen: np.ndarray
+) -> int:
     """Write the columns that take both signs on a face's boundary into `mask`; return their number."""
     words = mask.size
     mask[:] = np.uint64(0)
     seen[:] = np.uint64(0)
     half = first
     while True:
-        vertex = loops.origin[half]
+        vertex = halves[half, ORIGIN]
         for word in range(words):
-            mask[word] |= layer.positive[vertex, word]
-            seen[word] |= layer.negative[vertex, word]
-        half = loops.following[half]
+            mask[word] |= positive[vertex, word]
+            seen[word] |= negative[vertex, word]
+        half = halves[half, FOLLOWING]
         if half == first:
             break
     total = 0
@@ -77,90 +66,127 @@ def _signs_present(first: int, loops: Loops, layer: Layer, mask: np.ndarray, see
 
 
 @njit(cache=True, nogil=True)
-def _count(start: int, stop: int, first: np.ndarray, loops: Loops, layer: Layer, counts: np.ndarray) -> None:
-    words = layer.positive.shape[1]
-    mask = np.empty(words, np.uint64)
-    seen = np.empty(words, np.uint64)
+def _count(
+    start: int,
+    stop: int,
+    first: np.ndarray,
+    halves: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    counts: np.ndarray,
+) -> None:
+    mask = np.empty(positive.shape[1], np.uint64)
+    seen = np.empty(positive.shape[1], np.uint64)
     for face in range(start, stop):
-        counts[face] = _signs_present(first[face], loops, layer, mask, seen)
+        counts[face] = _signs_present(first[face], halves, positive, negative, mask, seen)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _add_end(chords: Chords, chord: int, position: int, vertex: int) -> None:
+@njit(cache=True, nogil=True, forceinline=True)
+def _add_end(table: np.ndarray, chord: int, position: int, vertex: int) -> None:
     """Record the first or second end of a chord; a third one marks it for repair."""
-    if chords.tail_position[chord] < 0:
-        chords.tail[chord] = vertex
-        chords.tail_position[chord] = position
-    elif chords.head_position[chord] < 0:
-        chords.head[chord] = vertex
-        chords.head_position[chord] = position
+    if table[chord, TAIL_POSITION] < 0:
+        table[chord, TAIL] = vertex
+        table[chord, TAIL_POSITION] = position
+    elif table[chord, HEAD_POSITION] < 0:
+        table[chord, HEAD] = vertex
+        table[chord, HEAD_POSITION] = position
     else:
-        chords.side[chord] = 2
+        table[chord, SIDE] = _TO_REPAIR
 
 
 @njit(cache=True, nogil=True)
 def _collect_ends(
-    first: int, loops: Loops, layer: Layer, cuts: EdgeCuts, mask: np.ndarray, slot: np.ndarray, chords: Chords
+    first: int,
+    halves: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    group_offsets: np.ndarray,
+    cut_offsets: np.ndarray,
+    cut_columns: np.ndarray,
+    mask: np.ndarray,
+    slot: np.ndarray,
+    table: np.ndarray,
 ) -> None:
     """Walk a face's boundary once and record where each chord starts and ends."""
-    vertices = layer.positive.shape[0]
+    vertices = positive.shape[0]
     position = 0
     half = first
     while True:
-        vertex = loops.origin[half]
+        vertex = halves[half, ORIGIN]
         for word in range(mask.size):
-            zero = mask[word] & ~(layer.positive[vertex, word] | layer.negative[vertex, word])
+            zero = mask[word] & ~(positive[vertex, word] | negative[vertex, word])
             while zero != np.uint64(0):
-                _add_end(chords, slot[word * 64 + lowest_one(zero)], position, vertex)
+                _add_end(table, slot[word * 64 + lowest_one(zero)], position, vertex)
                 zero &= zero - np.uint64(1)
         position += 1
         edge = half >> 1
-        low, high = cuts.group_offsets[edge], cuts.group_offsets[edge + 1]
+        low, high = group_offsets[edge], group_offsets[edge + 1]
         for step in range(high - low):
             group = low + step if half & 1 == 0 else high - 1 - step
-            for at in range(cuts.cut_offsets[group], cuts.cut_offsets[group + 1]):
-                _add_end(chords, slot[cuts.columns[at]], position, vertices + group)
+            for at in range(cut_offsets[group], cut_offsets[group + 1]):
+                _add_end(table, slot[cut_columns[at]], position, vertices + group)
             position += 1
-        half = loops.following[half]
+        half = halves[half, FOLLOWING]
         if half == first:
             break
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _sign(layer: Layer, vertex: int, column: int) -> int:
+@njit(cache=True, nogil=True, forceinline=True)
+def _sign(positive: np.ndarray, negative: np.ndarray, vertex: int, column: int) -> int:
     """Decided sign of a column at a vertex."""
-    if bit_at(layer.positive[vertex], column):
+    if bit_at(positive[vertex], column):
         return 1
-    if bit_at(layer.negative[vertex], column):
+    if bit_at(negative[vertex], column):
         return -1
     return 0
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def _note_change(table: np.ndarray, chord: int, changes: int, position: int, vertex: int, sign: int) -> None:
+    """Record where the sign changes to `sign`."""
+    if changes == 0:
+        table[chord, TAIL] = vertex
+        table[chord, TAIL_POSITION] = position
+        table[chord, SIDE] = sign
+    else:
+        table[chord, HEAD] = vertex
+        table[chord, HEAD_POSITION] = position
+
+
 @njit(cache=True, nogil=True)
-def _repair(first: int, loops: Loops, layer: Layer, cuts: EdgeCuts, chords: Chords, chord: int) -> bool:
+def _repair(
+    first: int,
+    halves: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    group_offsets: np.ndarray,
+    cut_offsets: np.ndarray,
+    cut_columns: np.ndarray,
+    table: np.ndarray,
+    chord: int,
+) -> bool:
     """Choose the two ends of a chord where several vertices are within rounding of its fold.
 
     Between two strictly opposite signs there is a cut or a run of zeros, of which the first is taken. False if the
     signs change other than twice, which no affine function on a convex face does.
     """
-    column = chords.column[chord]
-    vertices = layer.positive.shape[0]
+    column = table[chord, COLUMN]
+    vertices = positive.shape[0]
     changes = 0
-    chords.side[chord] = 0
     last = 0
     zero_vertex = -1
     zero_position = -1
     position = 0
     half = first
     rounds = 0
-    while True:
-        vertex = loops.origin[half]
-        sign = _sign(layer, vertex, column)
+    while rounds < 2:
+        vertex = halves[half, ORIGIN]
+        sign = _sign(positive, negative, vertex, column)
         if sign == 0 and zero_vertex < 0:
             zero_vertex, zero_position = vertex, position
         if sign != 0:
             if last * sign < 0 and zero_vertex >= 0:
-                _note_change(chords, chord, changes, zero_position, zero_vertex, sign)
+                _note_change(table, chord, changes, zero_position, zero_vertex, sign)
                 changes += 1
             last = sign
             zero_vertex = -1
@@ -168,70 +194,56 @@ def _repair(first: int, loops: Loops, layer: Layer, cuts: EdgeCuts, chords: Chor
                 break
         position += 1
         edge = half >> 1
-        low, high = cuts.group_offsets[edge], cuts.group_offsets[edge + 1]
+        low, high = group_offsets[edge], group_offsets[edge + 1]
         for step in range(high - low):
             group = low + step if half & 1 == 0 else high - 1 - step
-            for at in range(cuts.cut_offsets[group], cuts.cut_offsets[group + 1]):
-                if cuts.columns[at] == column and rounds == 0:
-                    _note_change(chords, chord, changes, position, vertices + group, -sign)
+            for at in range(cut_offsets[group], cut_offsets[group + 1]):
+                if cut_columns[at] == column and rounds == 0:
+                    _note_change(table, chord, changes, position, vertices + group, -sign)
                     changes += 1
                     last = -sign
             position += 1
-        half = loops.following[half]
+        half = halves[half, FOLLOWING]
         if half == first:
             rounds += 1
             position = 0
-            if rounds == 2:
-                break
-    if changes == 2 and chords.tail_position[chord] > chords.head_position[chord]:
-        chords.tail_position[chord], chords.head_position[chord] = (
-            chords.head_position[chord],
-            chords.tail_position[chord],
-        )
-        chords.tail[chord], chords.head[chord] = chords.head[chord], chords.tail[chord]
-        chords.side[chord] = -chords.side[chord]
+    if changes == 2 and table[chord, TAIL_POSITION] > table[chord, HEAD_POSITION]:
+        tail, position = table[chord, TAIL], table[chord, TAIL_POSITION]
+        table[chord, TAIL], table[chord, TAIL_POSITION] = table[chord, HEAD], table[chord, HEAD_POSITION]
+        table[chord, HEAD], table[chord, HEAD_POSITION] = tail, position
+        table[chord, SIDE] = -table[chord, SIDE]
     return changes == 2
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _note_change(chords: Chords, chord: int, changes: int, position: int, vertex: int, sign: int) -> None:
-    """Record where the sign changes to `sign`."""
-    if changes == 0:
-        chords.tail[chord] = vertex
-        chords.tail_position[chord] = position
-        chords.side[chord] = sign
-    else:
-        chords.head[chord] = vertex
-        chords.head_position[chord] = position
-
-
 @njit(cache=True, nogil=True)
-def _orient(first: int, loops: Loops, layer: Layer, chords: Chords, chord: int) -> bool:
+def _orient(
+    first: int, halves: np.ndarray, positive: np.ndarray, negative: np.ndarray, table: np.ndarray, chord: int
+) -> bool:
     """Set the sign on the boundary between a chord's ends; False if it needs repair."""
-    if chords.side[chord] == 2 or chords.head_position[chord] < 0:
+    if table[chord, SIDE] == _TO_REPAIR or table[chord, HEAD_POSITION] < 0:
         return False
-    column = chords.column[chord]
-    sign = -_sign(layer, loops.origin[first], column)
+    column = table[chord, COLUMN]
+    sign = -_sign(positive, negative, halves[first, ORIGIN], column)
     if sign == 0:
-        sign = _sign(layer, loops.origin[loops.following[first]], column)
-    chords.side[chord] = sign
+        sign = _sign(positive, negative, halves[halves[first, FOLLOWING], ORIGIN], column)
+    table[chord, SIDE] = sign
     return sign != 0
 
 
 @njit(cache=True, nogil=True)
-def _count_crossings(first: int, last: int, chords: Chords) -> int:
-    """Interleaving pairs among chords `first:last`; repetitions of a chord are marked."""
+def _count_crossings(table: np.ndarray) -> int:
+    """Interleaving pairs among the chords of one face; repetitions of a chord are marked."""
     total = 0
-    for i in range(first, last):
-        if chords.tail[i] < 0:
+    for i in range(len(table)):
+        if table[i, TAIL] < 0:
             continue
-        low, high = chords.tail_position[i], chords.head_position[i]
-        for j in range(i + 1, last):
-            if chords.tail[j] < 0:
+        low, high = table[i, TAIL_POSITION], table[i, HEAD_POSITION]
+        for j in range(i + 1, len(table)):
+            if table[j, TAIL] < 0:
                 continue
-            tail, head = chords.tail_position[j], chords.head_position[j]
+            tail, head = table[j, TAIL_POSITION], table[j, HEAD_POSITION]
             if tail == low and head == high:
-                chords.tail[j] = -1
+                table[j, TAIL] = -1
             elif (low < tail < high < head) or (tail < low < head < high):
                 total += 1
     return total
@@ -239,42 +251,54 @@ def _count_crossings(first: int, last: int, chords: Chords) -> int:
 
 @njit(cache=True, nogil=True)
 def _find(
-    start: int, stop: int, first: np.ndarray, loops: Loops, layer: Layer, cuts: EdgeCuts, chords: Chords
+    start: int,
+    stop: int,
+    first: np.ndarray,
+    halves: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    group_offsets: np.ndarray,
+    cut_offsets: np.ndarray,
+    cut_columns: np.ndarray,
+    offsets: np.ndarray,
+    all_chords: np.ndarray,
+    crossings: np.ndarray,
 ) -> int:
     """Fill the chords of faces `start:stop`; the number of a face with inconsistent signs, or -1."""
-    words = layer.positive.shape[1]
+    words = positive.shape[1]
     mask = np.empty(words, np.uint64)
     seen = np.empty(words, np.uint64)
     slot = np.empty(words * 64, np.int64)
     for face in range(start, stop):
-        low, high = chords.offsets[face], chords.offsets[face + 1]
-        if low == high:
+        if offsets[face] == offsets[face + 1]:
             continue
-        _signs_present(first[face], loops, layer, mask, seen)
-        chord = low
+        table = all_chords[offsets[face] : offsets[face + 1]]
+        _signs_present(first[face], halves, positive, negative, mask, seen)
+        chord = 0
         for word in range(words):
             rest = mask[word]
             while rest != np.uint64(0):
                 column = word * 64 + lowest_one(rest)
                 rest &= rest - np.uint64(1)
-                chords.column[chord] = column
+                table[chord, COLUMN] = column
                 slot[column] = chord
                 chord += 1
-        _collect_ends(first[face], loops, layer, cuts, mask, slot, chords)
-        for chord in range(low, high):
-            if not _orient(first[face], loops, layer, chords, chord):
-                if not _repair(first[face], loops, layer, cuts, chords, chord):
+        cuts = (group_offsets, cut_offsets, cut_columns)
+        _collect_ends(first[face], halves, positive, negative, *cuts, mask, slot, table)
+        for chord in range(len(table)):
+            if not _orient(first[face], halves, positive, negative, table, chord):
+                if not _repair(first[face], halves, positive, negative, *cuts, table, chord):
                     return face
-        chords.crossings[face] = _count_crossings(low, high, chords)
+        crossings[face] = _count_crossings(table)
     return -1
 
 
-def find_chords(first: np.ndarray, loops: Loops, layer: Layer, cuts: EdgeCuts) -> Chords:
+def find_chords(first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeCuts) -> Chords:
     """All chords of all faces.
 
     Args:
         first: [F] one half-edge of each face.
-        loops: The half-edges.
+        halves: [2E, 4] the half-edges.
         layer: Values and decided signs at the vertices.
         cuts: Cuts of the edges by the same layer.
 
@@ -286,20 +310,16 @@ def find_chords(first: np.ndarray, loops: Loops, layer: Layer, cuts: EdgeCuts) -
     """
     faces = first.size
     counts = np.empty(faces, np.int64)
-    in_ranges(_count, faces, first, loops, layer, counts)
-    offsets = _offsets(counts)
-    total = int(offsets[-1])
-    chords = Chords(
-        offsets,
-        np.empty(total, np.int32),
-        np.full(total, -2, np.int32),
-        np.full(total, -2, np.int32),
-        np.full(total, -1, np.int32),
-        np.full(total, -1, np.int32),
-        np.zeros(total, np.int8),
-        np.zeros(faces, np.int64),
+    signs = (layer.positive, layer.negative)
+    in_ranges(_count, faces, first, halves, *signs, counts)
+    offsets = running_sums(counts)
+    table = np.full((int(offsets[-1]), 6), -1, np.int32)
+    table[:, SIDE] = 0
+    chords = Chords(offsets, table, np.zeros(faces, np.int64))
+    found = in_ranges(
+        _find, faces, first, halves, *signs, cuts.group_offsets, cuts.cut_offsets, cuts.columns, *chords
     )
-    failed = [face for face in in_ranges(_find, faces, first, loops, layer, cuts, chords) if face >= 0]
+    failed = [face for face in found if face >= 0]
     if failed:
         raise DegenerateArrangementError(
             f"signs of a fold change other than twice around face {failed[0]}; the rounding error of this network is larger "

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.bits import count_ones, lowest_one, words_of
+from splinescope.geometry.halfedges import ORIGIN
 from splinescope.numerics import in_ranges
 
 
@@ -23,7 +24,7 @@ class Layer(NamedTuple):
         values: [V, n] values of the units.
         shifts: [B, n] breakpoints: fold `b` of unit `k` is where `values[:, k] == shifts[b, k]`.
         thresholds: [B, n] rounding error within which a value counts as zero; infinite where there is no fold.
-        slopes: [n] typical slope of each unit: its magnitude over the size of the domain.
+        slopes: [64 * words] typical slope of each unit: its magnitude over the size of the domain.
         positive: [V, B * words] bits of decided positive signs.
         negative: [V, B * words] bits of decided negative signs.
     """
@@ -58,41 +59,14 @@ class EdgeCuts(NamedTuple):
     amplification: np.ndarray
 
 
-@njit(cache=True, nogil=True, inline="always")
-def value_at(layer: Layer, vertex: int, column: int) -> float:
-    """Value of a column's unit at a vertex, less its breakpoint."""
-    padded = words_of(layer.values.shape[1]) * 64
-    level = 0
-    while column >= padded:
-        column -= padded
-        level += 1
-    return layer.values[vertex, column] - layer.shifts[level, column]
-
-
-@njit(cache=True, nogil=True, inline="always")
-def threshold_of(layer: Layer, column: int) -> float:
-    """Rounding error of a column."""
-    padded = words_of(layer.values.shape[1]) * 64
-    level = 0
-    while column >= padded:
-        column -= padded
-        level += 1
-    return layer.thresholds[level, column]
-
-
-@njit(cache=True, nogil=True, inline="always")
-def slope_of(layer: Layer, column: int) -> float:
-    """Typical slope of a column's unit."""
-    return layer.slopes[column % (words_of(layer.values.shape[1]) * 64)]
-
-
 @njit(cache=True, nogil=True)
-def _count(start: int, stop: int, origin: np.ndarray, layer: Layer, counts: np.ndarray) -> None:
-    positive, negative = layer.positive, layer.negative
+def _count(
+    start: int, stop: int, halves: np.ndarray, positive: np.ndarray, negative: np.ndarray, counts: np.ndarray
+) -> None:
     words = positive.shape[1]
     for edge in range(start, stop):
-        tail = origin[2 * edge]
-        head = origin[2 * edge + 1]
+        tail = halves[2 * edge, ORIGIN]
+        head = halves[2 * edge + 1, ORIGIN]
         total = 0
         for word in range(words):
             total += count_ones(
@@ -101,11 +75,11 @@ def _count(start: int, stop: int, origin: np.ndarray, layer: Layer, counts: np.n
         counts[edge] = total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _fill(
     start: int,
     stop: int,
-    origin: np.ndarray,
+    halves: np.ndarray,
     layer: Layer,
     amplification: np.ndarray,
     offsets: np.ndarray,
@@ -115,29 +89,33 @@ def _fill(
     groups: np.ndarray,
 ) -> None:
     """Cuts of each edge in order, and which of them open a new group."""
-    positive, negative = layer.positive, layer.negative
+    values, shifts, thresholds, _, positive, negative = layer
+    padded = words_of(values.shape[1]) * 64
     for edge in range(start, stop):
         first, last = offsets[edge], offsets[edge + 1]
         if first == last:
             continue
-        tail = origin[2 * edge]
-        head = origin[2 * edge + 1]
+        tail = halves[2 * edge, ORIGIN]
+        head = halves[2 * edge + 1, ORIGIN]
         at = first
         for word in range(positive.shape[1]):
             cut = (positive[tail, word] & negative[head, word]) | (negative[tail, word] & positive[head, word])
             while cut != np.uint64(0):
                 column = word * 64 + lowest_one(cut)
                 cut &= cut - np.uint64(1)
-                at_tail = value_at(layer, tail, column)
+                level = column // padded
+                unit = column - level * padded
+                at_tail = values[tail, unit] - shifts[level, unit]
                 columns[at] = column
-                fractions[at] = at_tail / (at_tail - value_at(layer, head, column))
+                fractions[at] = at_tail / (at_tail - (values[head, unit] - shifts[level, unit]))
                 at += 1
         _sort(fractions[first:last], columns[first:last])
         factor = max(amplification[tail], amplification[head])
         reach = 0.0
         for at in range(first, last):
-            difference = abs(value_at(layer, tail, columns[at]) - value_at(layer, head, columns[at]))
-            uncertainty = threshold_of(layer, columns[at]) * factor / difference
+            level = columns[at] // padded
+            unit = columns[at] - level * padded
+            uncertainty = thresholds[level, unit] * factor / abs(values[tail, unit] - values[head, unit])
             if at == first or fractions[at] - fractions[at - 1] > reach + uncertainty:
                 opens_group[at] = True
                 groups[edge] += 1
@@ -163,12 +141,13 @@ def _sort(fractions: np.ndarray, columns: np.ndarray) -> None:
         columns[j + 1] = column
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _describe_groups(
     start: int,
     stop: int,
-    origin: np.ndarray,
-    layer: Layer,
+    halves: np.ndarray,
+    values: np.ndarray,
+    slopes: np.ndarray,
     points: np.ndarray,
     amplification: np.ndarray,
     cap: float,
@@ -178,39 +157,41 @@ def _describe_groups(
     cuts: EdgeCuts,
 ) -> None:
     """One row for each group: ends, position and conditioning."""
+    group_offsets, cut_offsets, columns, tails, heads, positions, conditioning = cuts
+    padded = words_of(values.shape[1]) * 64
     for edge in range(start, stop):
-        group = cuts.group_offsets[edge] - 1
+        group = group_offsets[edge] - 1
         if offsets[edge] == offsets[edge + 1]:
             continue
-        tail = origin[2 * edge]
-        head = origin[2 * edge + 1]
+        tail = halves[2 * edge, ORIGIN]
+        head = halves[2 * edge + 1, ORIGIN]
         length = np.hypot(points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1])
         factor = max(amplification[tail], amplification[head])
         for at in range(offsets[edge], offsets[edge + 1]):
             if not opens_group[at]:
                 continue
             group += 1
-            column = cuts.columns[at]
-            difference = abs(value_at(layer, tail, column) - value_at(layer, head, column))
-            cuts.cut_offsets[group] = at
-            cuts.tails[group] = tail
-            cuts.heads[group] = head
-            cuts.fractions[group] = fractions[at]
-            cuts.amplification[group] = min(cap, max(factor, slope_of(layer, column) * length / difference))
+            unit = columns[at] % padded
+            difference = abs(values[tail, unit] - values[head, unit])
+            cut_offsets[group] = at
+            tails[group] = tail
+            heads[group] = head
+            positions[group] = fractions[at]
+            conditioning[group] = min(cap, max(factor, slopes[unit] * length / difference))
 
 
-def _offsets(counts: np.ndarray) -> np.ndarray:
+def running_sums(counts: np.ndarray) -> np.ndarray:
     """Running sums with a leading zero."""
     offsets = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets
 
 
-def cut_edges(origin: np.ndarray, points: np.ndarray, amplification: np.ndarray, cap: float, layer: Layer) -> EdgeCuts:
+def cut_edges(halves: np.ndarray, points: np.ndarray, amplification: np.ndarray, cap: float, layer: Layer) -> EdgeCuts:
     """All cuts of all edges by the folds of a layer.
 
     Args:
-        origin: [2E] origin of each half-edge; half-edges `2e` and `2e + 1` are the two directions of edge `e`.
+        halves: [2E, 4] half-edges; `2e` and `2e + 1` are the two directions of edge `e`.
         points: [V, 2] coordinates.
         amplification: [V] conditioning of the vertices.
         cap: Largest amplification.
@@ -219,17 +200,17 @@ def cut_edges(origin: np.ndarray, points: np.ndarray, amplification: np.ndarray,
     Returns:
         The cuts, grouped into new vertices.
     """
-    edges = origin.size // 2
+    edges = len(halves) // 2
     counts = np.empty(edges, np.int64)
-    in_ranges(_count, edges, origin, layer, counts)
-    offsets = _offsets(counts)
+    in_ranges(_count, edges, halves, layer.positive, layer.negative, counts)
+    offsets = running_sums(counts)
     total = int(offsets[-1])
     columns = np.empty(total, np.int32)
     fractions = np.empty(total)
     opens_group = np.zeros(total, np.bool_)
     groups = np.zeros(edges, np.int64)
-    in_ranges(_fill, edges, origin, layer, amplification, offsets, columns, fractions, opens_group, groups)
-    group_offsets = _offsets(groups)
+    in_ranges(_fill, edges, halves, layer, amplification, offsets, columns, fractions, opens_group, groups)
+    group_offsets = running_sums(groups)
     number = int(group_offsets[-1])
     cuts = EdgeCuts(
         group_offsets,
@@ -240,7 +221,6 @@ def cut_edges(origin: np.ndarray, points: np.ndarray, amplification: np.ndarray,
         np.empty(number),
         np.empty(number),
     )
-    in_ranges(
-        _describe_groups, edges, origin, layer, points, amplification, cap, offsets, fractions, opens_group, cuts
-    )
+    shape = (layer.values, layer.slopes, points, amplification, cap)
+    in_ranges(_describe_groups, edges, halves, *shape, offsets, fractions, opens_group, cuts)
     return cuts

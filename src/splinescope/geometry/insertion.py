@@ -21,46 +21,39 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.chords import Chords, Loops
-from splinescope.geometry.cuts import EdgeCuts, Layer, slope_of, threshold_of, value_at
+from splinescope.geometry.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
+from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, PRECEDING
+
+START, END, BASE, OTHER = 0, 1, 2, 3
+"""Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord and the other one."""
+FRACTION, AMPLIFICATION, REACH = 0, 1, 2
+"""Columns of `Target.weights`: position between tail and head, conditioning, uncertainty of the position."""
+MADE_BY, ON_CHORD = 0, 1
+"""Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
 
 
 class Target(NamedTuple):
     """Arrays of the refined subdivision, with room for the largest possible number of vertices and edges.
 
     Attributes:
-        loops: Half-edges, the boundary edges already split at their cuts.
-        edge_column: [E'] column that made each new edge of this layer.
-        edge_chord: [E'] chord that each inner edge lies on.
-        tails: [N] for each new vertex, one end of the segment that it was interpolated on.
-        heads: [N] the other end.
-        fractions: [N] its position.
-        amplification: [N] its conditioning.
-        chord: [N] for a crossing, the chord that it was interpolated on.
-        other: [N] the chord that crosses it there.
-        reach: [N] uncertainty of its fraction.
+        halves: [2E', 4] half-edges, the boundary edges already split at their cuts.
+        labels: [E', 2] for each inner edge, the column that made it and its chord.
+        places: [N, 4] for each new vertex, the ends of the segment that it was interpolated on, and its two chords.
+        weights: [N, 3] its position there, its conditioning, and the uncertainty of the position.
         first: [F] a half-edge of each parent face that starts the numbering of positions.
-        vertex_base: [F] first vertex for the crossings of each face.
-        edge_base: [F] first edge for the chords of each face.
-        used_vertices: [F] number of crossings made.
-        used_edges: [F] number of edges made.
+        vertex_base: [F + 1] first vertex for the crossings of each face.
+        edge_base: [F + 1] first edge for the chords of each face.
+        used: [F, 2] number of crossings and of edges made.
     """
 
-    loops: Loops
-    edge_column: np.ndarray
-    edge_chord: np.ndarray
-    tails: np.ndarray
-    heads: np.ndarray
-    fractions: np.ndarray
-    amplification: np.ndarray
-    chord: np.ndarray
-    other: np.ndarray
-    reach: np.ndarray
+    halves: np.ndarray
+    labels: np.ndarray
+    places: np.ndarray
+    weights: np.ndarray
     first: np.ndarray
     vertex_base: np.ndarray
     edge_base: np.ndarray
-    used_vertices: np.ndarray
-    used_edges: np.ndarray
+    used: np.ndarray
 
 
 class Sizes(NamedTuple):
@@ -77,88 +70,83 @@ class Sizes(NamedTuple):
     outer_edges: int
 
 
-class View(NamedTuple):
-    """How the chord that is being inserted sees the chords of its face, the first of which is number `low`.
-
-    Attributes:
-        tail_side: [m] sign of its fold at the start of each chord.
-        head_side: [m] sign at the end.
-        tail_value: [m] value at the start of each chord that it crosses.
-        head_value: [m] value at the end.
-    """
-
-    tail_side: np.ndarray
-    head_side: np.ndarray
-    tail_value: np.ndarray
-    head_value: np.ndarray
+# The functions below take arrays one by one rather than in tuples: taking an array out of a tuple counts a reference,
+# which costs more than the surgery itself. `chords` are the rows of one face's chords, `view` and `seen` how the chord
+# being inserted sees them: the signs and the values of its fold at the two ends of each.
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _side(chords: Chords, chord: int, position: int) -> int:
+def _side(chords: np.ndarray, chord: int, position: int) -> int:
     """Sign of a chord's fold at a position of the parent's boundary."""
-    low, high = chords.tail_position[chord], chords.head_position[chord]
+    low, high = chords[chord, TAIL_POSITION], chords[chord, HEAD_POSITION]
     if position == low or position == high:
         return 0
-    side = int(chords.side[chord])
+    side = chords[chord, SIDE]
     return side if low < position < high else -side
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _outer_value(layer: Layer, cuts: EdgeCuts, old_vertices: int, vertex: int, column: int) -> float:
-    """Value of a column at a vertex on the parent's boundary."""
+def _outer_value(
+    values: np.ndarray,
+    shift: float,
+    unit: int,
+    places: np.ndarray,
+    weights: np.ndarray,
+    old_vertices: int,
+    vertex: int,
+) -> float:
+    """Value of a unit, less its breakpoint, at a vertex on the parent's boundary."""
     if vertex < old_vertices:
-        return value_at(layer, vertex, column)
-    group = vertex - old_vertices
-    tail = value_at(layer, cuts.tails[group], column)
-    return tail + cuts.fractions[group] * (value_at(layer, cuts.heads[group], column) - tail)
+        return values[vertex, unit] - shift
+    at = vertex - old_vertices
+    tail = values[places[at, START], unit]
+    head = values[places[at, END], unit]
+    return tail + weights[at, FRACTION] * (head - tail) - shift
 
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _look(
-    layer: Layer, cuts: EdgeCuts, chords: Chords, old_vertices: int, low: int, chord: int, view: View
+    values: np.ndarray,
+    shift: float,
+    unit: int,
+    places: np.ndarray,
+    weights: np.ndarray,
+    old_vertices: int,
+    chords: np.ndarray,
+    chord: int,
+    view: np.ndarray,
+    seen: np.ndarray,
 ) -> None:
-    """Fill the view of a chord with those inserted before it."""
-    column = chords.column[chord]
-    for earlier in range(low, chord):
-        at = earlier - low
-        if chords.tail[earlier] < 0:
+    """How a chord sees those inserted before it."""
+    for earlier in range(chord):
+        if chords[earlier, TAIL] < 0:
             continue
-        tail = _side(chords, chord, chords.tail_position[earlier])
-        head = _side(chords, chord, chords.head_position[earlier])
-        view.tail_side[at] = tail
-        view.head_side[at] = head
+        tail = _side(chords, chord, chords[earlier, TAIL_POSITION])
+        head = _side(chords, chord, chords[earlier, HEAD_POSITION])
+        view[earlier, 0] = tail
+        view[earlier, 1] = head
         if tail * head < 0:
-            view.tail_value[at] = _outer_value(layer, cuts, old_vertices, chords.tail[earlier], column)
-            view.head_value[at] = _outer_value(layer, cuts, old_vertices, chords.head[earlier], column)
+            at_tail, at_head = chords[earlier, TAIL], chords[earlier, HEAD]
+            seen[earlier, 0] = _outer_value(values, shift, unit, places, weights, old_vertices, at_tail)
+            seen[earlier, 1] = _outer_value(values, shift, unit, places, weights, old_vertices, at_head)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _vertex_sign(
-    tolerance: float,
-    chords: Chords,
-    target: Target,
-    sizes: Sizes,
-    view: View,
-    low: int,
-    position_of: np.ndarray,
-    chord: int,
-    vertex: int,
+def _inner_sign(
+    places: np.ndarray, weights: np.ndarray, view: np.ndarray, seen: np.ndarray, tolerance: float, at: int
 ) -> int:
-    """Sign of a chord's fold at a vertex of the parent's boundary, or at the crossing of two earlier chords."""
-    if vertex < sizes.outer_vertices:
-        return _side(chords, chord, position_of[vertex])
-    at = vertex - sizes.old_vertices
-    base = target.chord[at] - low
-    tail, head = view.tail_side[base], view.head_side[base]
+    """Sign of the fold at the crossing `at` of two earlier chords."""
+    base = places[at, BASE]
+    tail, head = view[base, 0], view[base, 1]
     if tail * head >= 0:
         return tail if tail != 0 else head
-    other = target.other[at] - low
-    second, third = view.tail_side[other], view.head_side[other]
+    other = places[at, OTHER]
+    second, third = view[other, 0], view[other, 1]
     if second * third >= 0:
         return second if second != 0 else third
-    difference = view.head_value[base] - view.tail_value[base]
-    value = view.tail_value[base] + target.fractions[at] * difference
-    uncertainty = tolerance + target.reach[at] * abs(difference)
+    difference = seen[base, 1] - seen[base, 0]
+    value = seen[base, 0] + weights[at, FRACTION] * difference
+    uncertainty = tolerance + weights[at, REACH] * abs(difference)
     if value > uncertainty:
         return 1
     if value < -uncertainty:
@@ -167,195 +155,202 @@ def _vertex_sign(
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _new_crossing(
-    layer: Layer,
-    cuts: EdgeCuts,
-    chords: Chords,
-    target: Target,
-    sizes: Sizes,
-    view: View,
-    low: int,
+def _describe_crossing(
+    places: np.ndarray,
+    weights: np.ndarray,
+    chords: np.ndarray,
+    seen: np.ndarray,
     points: np.ndarray,
+    old_vertices: int,
+    tolerance: float,
+    slope: float,
     cap: float,
     chord: int,
     base: int,
-    vertex: int,
+    at: int,
 ) -> None:
-    """Describe the vertex where a chord crosses the earlier chord `base`."""
-    column = chords.column[chord]
-    tail, head = chords.tail[base], chords.head[base]
-    at_tail, at_head = view.tail_value[base - low], view.head_value[base - low]
-    at = vertex - sizes.old_vertices
+    """The row of the vertex where a chord crosses the earlier chord `base`."""
+    tail, head = chords[base, TAIL], chords[base, HEAD]
+    at_tail, at_head = seen[base, 0], seen[base, 1]
     difference = abs(at_head - at_tail)
-    fraction = 0.5
-    if at_tail * at_head < 0.0:
-        fraction = at_tail / (at_tail - at_head)
-    length = np.hypot(points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1])
     factor = 1.0
-    for end in (tail, head):
-        if end >= sizes.old_vertices:
-            factor = max(factor, cuts.amplification[end - sizes.old_vertices])
-    target.tails[at] = tail
-    target.heads[at] = head
-    target.fractions[at] = fraction
-    target.chord[at] = base
-    target.other[at] = chord
+    if tail >= old_vertices:
+        factor = max(factor, weights[tail - old_vertices, AMPLIFICATION])
+    if head >= old_vertices:
+        factor = max(factor, weights[head - old_vertices, AMPLIFICATION])
+    places[at, START] = tail
+    places[at, END] = head
+    places[at, BASE] = base
+    places[at, OTHER] = chord
+    weights[at, FRACTION] = at_tail / (at_tail - at_head) if at_tail * at_head < 0.0 else 0.5
+    weights[at, REACH] = 0.0
     if difference > 0.0:
-        target.reach[at] = threshold_of(layer, column) / difference
-        factor = max(factor, slope_of(layer, column) * length / difference)
-    target.amplification[at] = min(cap, factor)
+        dx, dy = points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1]
+        weights[at, REACH] = tolerance / difference
+        factor = max(factor, slope * np.sqrt(dx * dx + dy * dy) / difference)
+    weights[at, AMPLIFICATION] = min(cap, factor)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _split_edge(target: Target, half: int, vertex: int, edge: int) -> int:
+def _split_edge(halves: np.ndarray, half: int, vertex: int, edge: int) -> int:
     """Put `vertex` in the middle of the edge of `half`; the half-edge from it onwards (made of the new `edge`)."""
-    origin, following, preceding, face = target.loops
-    side = half & 1
     twin = half ^ 1
-    onward = 2 * edge + side
+    onward = 2 * edge + (half & 1)
     back = onward ^ 1
-    origin[onward] = vertex
-    origin[back] = origin[twin]
-    origin[twin] = vertex
-    after = following[half]
-    following[half] = onward
-    preceding[onward] = half
-    following[onward] = after
-    preceding[after] = onward
-    before = preceding[twin]
-    following[before] = back
-    preceding[back] = before
-    following[back] = twin
-    preceding[twin] = back
-    face[onward] = face[half]
-    face[back] = face[twin]
-    target.edge_column[edge] = target.edge_column[half >> 1]
-    target.edge_chord[edge] = target.edge_chord[half >> 1]
+    after = halves[half, FOLLOWING]
+    before = halves[twin, PRECEDING]
+    halves[onward, ORIGIN] = vertex
+    halves[onward, FOLLOWING] = after
+    halves[onward, PRECEDING] = half
+    halves[onward, FACE] = halves[half, FACE]
+    halves[back, ORIGIN] = halves[twin, ORIGIN]
+    halves[back, FOLLOWING] = twin
+    halves[back, PRECEDING] = before
+    halves[back, FACE] = halves[twin, FACE]
+    halves[twin, ORIGIN] = vertex
+    halves[twin, PRECEDING] = back
+    halves[half, FOLLOWING] = onward
+    halves[after, PRECEDING] = onward
+    halves[before, FOLLOWING] = back
     return onward
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _join(target: Target, start: int, end: int, edge: int) -> None:
+def _join(halves: np.ndarray, start: int, end: int, edge: int) -> None:
     """New edge between the origins of two half-edges of one face."""
-    origin, following, preceding, face = target.loops
     forth, back = 2 * edge, 2 * edge + 1
-    origin[forth] = origin[start]
-    origin[back] = origin[end]
-    before_start, before_end = preceding[start], preceding[end]
-    following[before_start] = forth
-    preceding[forth] = before_start
-    following[forth] = end
-    preceding[end] = forth
-    following[before_end] = back
-    preceding[back] = before_end
-    following[back] = start
-    preceding[start] = back
-    face[forth] = face[start]
-    face[back] = face[start]
+    before_start, before_end = halves[start, PRECEDING], halves[end, PRECEDING]
+    halves[forth, ORIGIN] = halves[start, ORIGIN]
+    halves[forth, FOLLOWING] = end
+    halves[forth, PRECEDING] = before_start
+    halves[forth, FACE] = halves[start, FACE]
+    halves[back, ORIGIN] = halves[end, ORIGIN]
+    halves[back, FOLLOWING] = start
+    halves[back, PRECEDING] = before_end
+    halves[back, FACE] = halves[start, FACE]
+    halves[before_start, FOLLOWING] = forth
+    halves[end, PRECEDING] = forth
+    halves[before_end, FOLLOWING] = back
+    halves[start, PRECEDING] = back
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _insert(
-    layer: Layer,
-    cuts: EdgeCuts,
-    chords: Chords,
-    target: Target,
-    sizes: Sizes,
-    view: View,
+    halves: np.ndarray,
+    labels: np.ndarray,
+    places: np.ndarray,
+    weights: np.ndarray,
+    chords: np.ndarray,
+    view: np.ndarray,
+    seen: np.ndarray,
     points: np.ndarray,
-    cap: float,
     position_of: np.ndarray,
-    face: int,
+    used: np.ndarray,
+    sizes: Sizes,
+    bases: tuple[int, int],
+    scales: tuple[float, float, float],
     chord: int,
     start: int,
 ) -> bool:
-    """Insert one chord into a parent face, from half-edge `start` at its tail; False if the walk got lost."""
-    origin, following, preceding = target.loops.origin, target.loops.following, target.loops.preceding
-    low = chords.offsets[face]
-    tolerance = threshold_of(layer, chords.column[chord])
+    """Insert one chord into a parent face, from half-edge `start` at its tail; False if the walk got lost.
+
+    `bases` are the first vertex and edge for this face, `scales` the tolerance and slope of the chord's fold and the
+    largest amplification.
+    """
+    old_vertices, outer_vertices, outer_edges = sizes
+    vertex_base, edge_base = bases
+    tolerance, slope, cap = scales
     here = start
     came_from = -1
-    for _ in range(4 * (chords.offsets[face + 1] - low) + 8):
-        vertex = origin[here]
+    for _ in range(4 * len(chords) + 8):
         enters = False
         along = -1
         turn = here
         sign = 0
         while True:  # turn counter-clockwise around the vertex to the sub-face that the chord enters
-            ahead = origin[turn ^ 1]
-            sign = _vertex_sign(tolerance, chords, target, sizes, view, low, position_of, chord, ahead)
+            ahead = halves[turn ^ 1, ORIGIN]
+            if ahead < outer_vertices:
+                sign = _side(chords, chord, position_of[ahead])
+            else:
+                sign = _inner_sign(places, weights, view, seen, tolerance, ahead - old_vertices)
             if sign == 0 and ahead != came_from:
                 along = turn
-            before = preceding[turn]
+            before = halves[turn, PRECEDING]
             if sign != 0:
-                behind = origin[before]
-                other = _vertex_sign(tolerance, chords, target, sizes, view, low, position_of, chord, behind)
+                behind = halves[before, ORIGIN]
+                if behind < outer_vertices:
+                    other = _side(chords, chord, position_of[behind])
+                else:
+                    other = _inner_sign(places, weights, view, seen, tolerance, behind - old_vertices)
                 if sign * other < 0:
                     enters = True
                     break
             turn = before ^ 1
-            if before >> 1 < sizes.outer_edges or turn == here:
+            if before >> 1 < outer_edges or turn == here:
                 break
+        vertex = halves[here, ORIGIN]
         if not enters:  # the chord runs along an edge that is there already
             if along < 0:
                 return False
             came_from = vertex
-            if origin[along ^ 1] < sizes.outer_vertices:
+            if halves[along ^ 1, ORIGIN] < outer_vertices:
                 return True
-            here = following[along]
+            here = halves[along, FOLLOWING]
             continue
         leave = turn
         reached = sign
+        there = vertex
         while reached == sign:
-            leave = following[leave]
-            there = origin[leave ^ 1]
-            reached = _vertex_sign(tolerance, chords, target, sizes, view, low, position_of, chord, there)
+            leave = halves[leave, FOLLOWING]
+            there = halves[leave ^ 1, ORIGIN]
+            if there < outer_vertices:
+                reached = _side(chords, chord, position_of[there])
+            else:
+                reached = _inner_sign(places, weights, view, seen, tolerance, there - old_vertices)
         if reached == 0:
-            landing = following[leave]
+            landing = halves[leave, FOLLOWING]
             here = landing
         else:
-            if leave >> 1 < sizes.outer_edges:
+            if leave >> 1 < outer_edges:
                 return False
-            there = target.vertex_base[face] + target.used_vertices[face]
-            target.used_vertices[face] += 1
-            base = target.edge_chord[leave >> 1]
-            _new_crossing(layer, cuts, chords, target, sizes, view, low, points, cap, chord, base, there)
-            landing = _split_edge(target, leave, there, _take_edge(target, face))
+            there = vertex_base + used[0]
+            used[0] += 1
+            base = labels[leave >> 1, ON_CHORD]
+            at = there - old_vertices
+            _describe_crossing(
+                places, weights, chords, seen, points, old_vertices, tolerance, slope, cap, chord, base, at
+            )
+            edge = edge_base + used[1]
+            used[1] += 1
+            labels[edge, MADE_BY] = labels[leave >> 1, MADE_BY]
+            labels[edge, ON_CHORD] = base
+            landing = _split_edge(halves, leave, there, edge)
             here = leave ^ 1
-        edge = _take_edge(target, face)
-        _join(target, turn, landing, edge)
-        target.edge_column[edge] = chords.column[chord]
-        target.edge_chord[edge] = chord
-        if there < sizes.outer_vertices:
+        edge = edge_base + used[1]
+        used[1] += 1
+        _join(halves, turn, landing, edge)
+        labels[edge, MADE_BY] = chords[chord, COLUMN]
+        labels[edge, ON_CHORD] = chord
+        if there < outer_vertices:
             return True
         came_from = vertex
     return False
 
 
-@njit(cache=True, nogil=True, forceinline=True)
-def _take_edge(target: Target, face: int) -> int:
-    """Number of a new edge inside a parent face."""
-    edge = target.edge_base[face] + target.used_edges[face]
-    target.used_edges[face] += 1
-    return edge
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _number_positions(first: int, loops: Loops, position_of: np.ndarray, outgoing: np.ndarray) -> np.ndarray:
-    """Number the boundary of a parent face; the half-edge at each position (`outgoing`, grown if it is too short)."""
+@njit(cache=True, nogil=True)
+def _number_positions(first: int, halves: np.ndarray, position_of: np.ndarray, outgoing: np.ndarray) -> int:
+    """Number the boundary of a parent face, with the half-edge at each position; its length, or -1 for lack of room."""
     length = 0
     half = first
     while True:
         if length == outgoing.size:
-            grown = np.empty(2 * length, np.int32)
-            grown[:length] = outgoing
-            outgoing = grown
-        position_of[loops.origin[half]] = length
+            return -1
+        position_of[halves[half, ORIGIN]] = length
         outgoing[length] = half
         length += 1
-        half = loops.following[half]
+        half = halves[half, FOLLOWING]
         if half == first:
-            return outgoing
+            return length
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -363,64 +358,77 @@ def insert_chords(
     start: int,
     stop: int,
     split_faces: np.ndarray,
-    layer: Layer,
-    cuts: EdgeCuts,
-    chords: Chords,
+    values: np.ndarray,
+    shifts: np.ndarray,
+    thresholds: np.ndarray,
+    slopes: np.ndarray,
+    chord_offsets: np.ndarray,
+    chord_table: np.ndarray,
     target: Target,
     sizes: Sizes,
     points: np.ndarray,
     cap: float,
 ) -> int:
     """Insert all chords of the faces `split_faces[start:stop]`; a face where the walk got lost, or -1."""
+    halves, labels, places, weights, first, vertex_bases, edge_bases, used = target
+    padded = (values.shape[1] + 63) // 64 * 64
     position_of = np.empty(sizes.outer_vertices, np.int32)
     outgoing = np.empty(64, np.int32)
     most = 0
     for index in range(start, stop):
-        face = split_faces[index]
-        most = max(most, chords.offsets[face + 1] - chords.offsets[face])
-    view = View(np.zeros(most, np.int64), np.zeros(most, np.int64), np.zeros(most), np.zeros(most))
+        most = max(most, chord_offsets[split_faces[index] + 1] - chord_offsets[split_faces[index]])
+    view = np.zeros((most, 2), np.int32)
+    seen = np.zeros((most, 2))
     for index in range(start, stop):
         face = split_faces[index]
-        low = chords.offsets[face]
-        outgoing = _number_positions(target.first[face], target.loops, position_of, outgoing)
-        for chord in range(low, chords.offsets[face + 1]):
-            if chords.tail[chord] < 0:
+        chords = chord_table[chord_offsets[face] : chord_offsets[face + 1]]
+        while _number_positions(first[face], halves, position_of, outgoing) < 0:
+            outgoing = np.empty(2 * outgoing.size, np.int32)
+        bases = (vertex_bases[face], edge_bases[face])
+        for chord in range(len(chords)):
+            if chords[chord, TAIL] < 0:
                 continue
-            _look(layer, cuts, chords, sizes.old_vertices, low, chord, view)
-            tail = outgoing[chords.tail_position[chord]]
-            if not _insert(layer, cuts, chords, target, sizes, view, points, cap, position_of, face, chord, tail):
+            level = chords[chord, COLUMN] // padded
+            unit = chords[chord, COLUMN] - level * padded
+            shift = shifts[level, unit]
+            _look(values, shift, unit, places, weights, sizes.old_vertices, chords, chord, view, seen)
+            scales = (thresholds[level, unit], slopes[unit], cap)
+            tail = outgoing[chords[chord, TAIL_POSITION]]
+            arrays = (halves, labels, places, weights, chords, view, seen, points, position_of, used[face])
+            if not _insert(*arrays, sizes, bases, scales, chord, tail):
                 return face
     return -1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def label_faces(
     start: int,
     stop: int,
     split_faces: np.ndarray,
-    target: Target,
+    halves: np.ndarray,
+    edge_base: np.ndarray,
+    used: np.ndarray,
     face_base: np.ndarray,
     first: np.ndarray,
     parent: np.ndarray,
 ) -> None:
     """Number the children of the faces `split_faces[start:stop]`: the first keeps the parent's number."""
-    face_of, following = target.loops.face, target.loops.following
     for index in range(start, stop):
         mother = split_faces[index]
-        low, high = 2 * target.edge_base[mother], 2 * (target.edge_base[mother] + target.used_edges[mother])
+        low, high = 2 * edge_base[mother], 2 * (edge_base[mother] + used[mother, 1])
         for half in range(low, high):
-            face_of[half] = -2
+            halves[half, FACE] = -2
         label = mother
         next_label = face_base[index]
         for half in range(low, high):
-            if face_of[half] != -2:
+            if halves[half, FACE] != -2:
                 continue
             first[label] = half
             parent[label] = mother
             walk = half
             while True:
-                face_of[walk] = label
-                walk = following[walk]
+                halves[walk, FACE] = label
+                walk = halves[walk, FOLLOWING]
                 if walk == half:
                     break
             label = next_label

@@ -9,12 +9,11 @@ import numpy as np
 from numba import njit
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.chords import Chords, Loops, find_chords
-from splinescope.geometry.cuts import EdgeCuts, Layer, _offsets, cut_edges
-from splinescope.geometry.insertion import Sizes, Target, insert_chords, label_faces
+from splinescope.geometry.chords import Chords, find_chords
+from splinescope.geometry.cuts import EdgeCuts, Layer, cut_edges, running_sums
+from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, OUTSIDE, PRECEDING
+from splinescope.geometry.insertion import AMPLIFICATION, FRACTION, MADE_BY, Sizes, Target, insert_chords, label_faces
 from splinescope.numerics import in_ranges
-
-OUTSIDE = -1
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,8 @@ class Subdivision:
     Attributes:
         points: [V, 2] coordinates of the vertices.
         amplification: [V] how much worse than rounding the position of a vertex is known (at least 1).
-        origin: [2E] vertex where each half-edge starts.
-        following: [2E] next half-edge around the face.
-        preceding: [2E] previous half-edge around the face.
-        face: [2E] face on the left, -1 outside.
+        halves: [2E, 4] vertex where each half-edge starts, next and previous half-edge around its face, and that face
+            (-1 outside).
         edge_op: [E] label of the layer that made the edge, -1 for the boundary of the domain.
         edge_unit: [E] column of that layer.
         edge_tag: [E] number of the border that the edge lies on where the subdivision is a piece of another, or -1.
@@ -38,19 +35,31 @@ class Subdivision:
 
     points: np.ndarray
     amplification: np.ndarray
-    origin: np.ndarray
-    following: np.ndarray
-    preceding: np.ndarray
-    face: np.ndarray
+    halves: np.ndarray
     edge_op: np.ndarray
     edge_unit: np.ndarray
     edge_tag: np.ndarray
     first: np.ndarray
 
     @property
-    def loops(self) -> Loops:
-        """The half-edges alone."""
-        return Loops(self.origin, self.following, self.preceding, self.face)
+    def origin(self) -> np.ndarray:
+        """[2E] vertex where each half-edge starts."""
+        return self.halves[:, ORIGIN]
+
+    @property
+    def following(self) -> np.ndarray:
+        """[2E] next half-edge around the face."""
+        return self.halves[:, FOLLOWING]
+
+    @property
+    def preceding(self) -> np.ndarray:
+        """[2E] previous half-edge around the face."""
+        return self.halves[:, PRECEDING]
+
+    @property
+    def face(self) -> np.ndarray:
+        """[2E] face on the left, -1 outside."""
+        return self.halves[:, FACE]
 
     @property
     def num_vertices(self) -> int:
@@ -97,6 +106,11 @@ class Refinement:
     cuts: EdgeCuts
 
 
+def half_edges(origin: np.ndarray, following: np.ndarray, preceding: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """[2E, 4] table of half-edges from its columns."""
+    return np.stack([origin, following, preceding, face], axis=1).astype(np.int32)
+
+
 def convex_polygon(points: np.ndarray) -> Subdivision:
     """The subdivision that has one convex polygon, given counter-clockwise, as its only face."""
     number = len(points)
@@ -112,10 +126,7 @@ def convex_polygon(points: np.ndarray) -> Subdivision:
     return Subdivision(
         np.asarray(points, np.float64).copy(),
         np.ones(number),
-        origin,
-        following,
-        preceding,
-        face,
+        half_edges(origin, following, preceding, face),
         np.full(number, -1, np.int32),
         np.full(number, -1, np.int32),
         np.full(number, -1, np.int64),
@@ -125,14 +136,7 @@ def convex_polygon(points: np.ndarray) -> Subdivision:
 
 @njit(cache=True, nogil=True)
 def _split_outer_edges(
-    start: int,
-    stop: int,
-    vertices: int,
-    origin: np.ndarray,
-    following: np.ndarray,
-    face: np.ndarray,
-    cuts: EdgeCuts,
-    loops: Loops,
+    start: int, stop: int, vertices: int, halves: np.ndarray, group_offsets: np.ndarray, out: np.ndarray
 ) -> None:
     """Half-edges of edges `start:stop` after cutting each at its groups.
 
@@ -140,47 +144,49 @@ def _split_outer_edges(
 
         tail --e--> g --E+g--> g+1 --E+g+1--> head
     """
-    edges = origin.size // 2
+    edges = len(halves) // 2
     for edge in range(start, stop):
-        low, high = cuts.group_offsets[edge], cuts.group_offsets[edge + 1]
+        low, high = group_offsets[edge], group_offsets[edge + 1]
         forth, back = 2 * edge, 2 * edge + 1
         last = edge if low == high else edges + high - 1
-        loops.origin[forth] = origin[forth]
-        loops.origin[2 * last + 1] = origin[back]
-        loops.face[forth] = face[forth]
-        loops.face[back] = face[back]
+        out[forth, ORIGIN] = halves[forth, ORIGIN]
+        out[2 * last + 1, ORIGIN] = halves[back, ORIGIN]
+        out[forth, FACE] = halves[forth, FACE]
+        out[back, FACE] = halves[back, FACE]
         previous = edge
         for group in range(low, high):
             piece = edges + group
-            loops.origin[2 * piece] = vertices + group
-            loops.origin[2 * previous + 1] = vertices + group
-            loops.face[2 * piece] = face[forth]
-            loops.face[2 * piece + 1] = face[back]
-            loops.following[2 * previous] = 2 * piece
-            loops.preceding[2 * piece] = 2 * previous
-            loops.following[2 * piece + 1] = 2 * previous + 1
-            loops.preceding[2 * previous + 1] = 2 * piece + 1
+            out[2 * piece, ORIGIN] = vertices + group
+            out[2 * previous + 1, ORIGIN] = vertices + group
+            out[2 * piece, FACE] = halves[forth, FACE]
+            out[2 * piece + 1, FACE] = halves[back, FACE]
+            out[2 * previous, FOLLOWING] = 2 * piece
+            out[2 * piece, PRECEDING] = 2 * previous
+            out[2 * piece + 1, FOLLOWING] = 2 * previous + 1
+            out[2 * previous + 1, PRECEDING] = 2 * piece + 1
             previous = piece
         for half, tip in ((forth, 2 * last), (back, back)):
-            after = _first_piece(following[half], edges, cuts)
-            loops.following[tip] = after
-            loops.preceding[after] = tip
+            after = _first_piece(halves[half, FOLLOWING], edges, group_offsets)
+            out[tip, FOLLOWING] = after
+            out[after, PRECEDING] = tip
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _first_piece(half: int, edges: int, cuts: EdgeCuts) -> int:
+@njit(cache=True, nogil=True, forceinline=True)
+def _first_piece(half: int, edges: int, group_offsets: np.ndarray) -> int:
     """The half-edge with the origin of `half`, after its edge was cut."""
     edge = half >> 1
-    high = cuts.group_offsets[edge + 1]
-    if half & 1 == 1 and high > cuts.group_offsets[edge]:
+    high = group_offsets[edge + 1]
+    if half & 1 == 1 and high > group_offsets[edge]:
         return 2 * (edges + high - 1) + 1
     return half
 
 
 @njit(cache=True, nogil=True)
-def _relabel_first(start: int, stop: int, first: np.ndarray, edges: int, cuts: EdgeCuts, out: np.ndarray) -> None:
+def _relabel_first(
+    start: int, stop: int, first: np.ndarray, edges: int, group_offsets: np.ndarray, out: np.ndarray
+) -> None:
     for face in range(start, stop):
-        out[face] = _first_piece(first[face], edges, cuts)
+        out[face] = _first_piece(first[face], edges, group_offsets)
 
 
 def _resized(array: np.ndarray, size: int) -> np.ndarray:
@@ -192,74 +198,42 @@ def _resized(array: np.ndarray, size: int) -> np.ndarray:
 
 def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes: Sizes) -> Target:
     """Arrays for the refined subdivision, with its outer edges already cut."""
-    lengths = np.diff(chords.offsets)
-    vertex_base = sizes.outer_vertices + _offsets(chords.crossings)
-    edge_base = sizes.outer_edges + _offsets(lengths + 2 * chords.crossings)
+    faces, edges, on_edges = subdivision.num_faces, subdivision.num_edges, len(cuts.tails)
+    vertex_base = sizes.outer_vertices + running_sums(chords.crossings)
+    edge_base = sizes.outer_edges + running_sums(np.diff(chords.offsets) + 2 * chords.crossings)
     new_vertices = int(vertex_base[-1]) - sizes.old_vertices
-    halves = 2 * int(edge_base[-1])
-    loops = Loops(*(np.empty(halves, np.int32) for _ in range(4)))
-    edges = subdivision.num_edges
-    in_ranges(
-        _split_outer_edges,
-        edges,
-        sizes.old_vertices,
-        subdivision.origin,
-        subdivision.following,
-        subdivision.face,
-        cuts,
-        loops,
-    )
-    first = np.empty(subdivision.num_faces, np.int32)
-    in_ranges(_relabel_first, subdivision.num_faces, subdivision.first, edges, cuts, first)
-    return Target(
-        loops,
-        np.full(halves // 2, -1, np.int32),
-        np.full(halves // 2, -1, np.int32),
-        _resized(cuts.tails, new_vertices),
-        _resized(cuts.heads, new_vertices),
-        _resized(cuts.fractions, new_vertices),
-        _resized(cuts.amplification, new_vertices),
-        np.empty(new_vertices, np.int32),
-        np.empty(new_vertices, np.int32),
-        np.zeros(new_vertices),
-        first,
-        vertex_base,
-        edge_base,
-        np.zeros(subdivision.num_faces, np.int64),
-        np.zeros(subdivision.num_faces, np.int64),
-    )
+    halves = np.empty((2 * int(edge_base[-1]), 4), np.int32)
+    in_ranges(_split_outer_edges, edges, sizes.old_vertices, subdivision.halves, cuts.group_offsets, halves)
+    first = np.empty(faces, np.int32)
+    in_ranges(_relabel_first, faces, subdivision.first, edges, cuts.group_offsets, first)
+    places = np.empty((new_vertices, 4), np.int32)
+    places[:on_edges, 0], places[:on_edges, 1] = cuts.tails, cuts.heads
+    weights = np.empty((new_vertices, 3))
+    weights[:on_edges, FRACTION], weights[:on_edges, AMPLIFICATION] = cuts.fractions, cuts.amplification
+    labels = np.empty((int(edge_base[-1]), 2), np.int32)
+    return Target(halves, labels, places, weights, first, vertex_base, edge_base, np.zeros((faces, 2), np.int64))
 
 
 def _compacted(target: Target, sizes: Sizes) -> Target:
     """The target without the vertices and edges that concurrent or coincident folds left unused."""
-    keep_vertex = _used(sizes.outer_vertices, target.vertex_base, target.used_vertices)
-    keep_edge = _used(sizes.outer_edges, target.edge_base, target.used_edges)
-    if keep_vertex.all() and keep_edge.all():
+    if target.used.sum() == target.vertex_base[-1] - sizes.outer_vertices + target.edge_base[-1] - sizes.outer_edges:
         return target
+    keep_vertex = _used(sizes.outer_vertices, target.vertex_base, target.used[:, 0])
+    keep_edge = _used(sizes.outer_edges, target.edge_base, target.used[:, 1])
     vertex_number = np.cumsum(keep_vertex, dtype=np.int32) - 1
     edge_number = np.cumsum(keep_edge, dtype=np.int32) - 1
-    keep_half = np.repeat(keep_edge, 2)
-
-    def renumbered(halves: np.ndarray) -> np.ndarray:
-        return 2 * edge_number[halves >> 1] + (halves & 1)
-
-    loops = Loops(
-        vertex_number[target.loops.origin[keep_half]],
-        renumbered(target.loops.following[keep_half]),
-        renumbered(target.loops.preceding[keep_half]),
-        target.loops.face[keep_half],
-    )
+    halves = target.halves[np.repeat(keep_edge, 2)]
+    halves[:, ORIGIN] = vertex_number[halves[:, ORIGIN]]
+    for column in (FOLLOWING, PRECEDING):
+        halves[:, column] = 2 * edge_number[halves[:, column] >> 1] + (halves[:, column] & 1)
     new = keep_vertex[sizes.old_vertices :]
     return target._replace(
-        loops=loops,
-        edge_column=target.edge_column[keep_edge],
-        edge_chord=target.edge_chord[keep_edge],
-        tails=target.tails[new],
-        heads=target.heads[new],
-        fractions=target.fractions[new],
-        amplification=target.amplification[new],
-        first=renumbered(target.first),
-        edge_base=sizes.outer_edges + _offsets(target.used_edges),
+        halves=halves,
+        labels=target.labels[keep_edge],
+        places=target.places[new],
+        weights=target.weights[new],
+        first=2 * edge_number[target.first >> 1] + (target.first & 1),
+        edge_base=sizes.outer_edges + running_sums(target.used[:, 1]),
     )
 
 
@@ -283,12 +257,13 @@ def interpolate_points(points: np.ndarray, new: NewVertices) -> np.ndarray:
 
 def _labelled(target: Target, split_faces: np.ndarray, faces: int) -> tuple[np.ndarray, np.ndarray]:
     """Number the faces: one half-edge of each, and its parent."""
-    children = (target.used_edges - target.used_vertices)[split_faces]
-    face_base = faces + _offsets(children)
+    children = (target.used[:, 1] - target.used[:, 0])[split_faces]
+    face_base = faces + running_sums(children)
     total = int(face_base[-1])
     first = _resized(target.first, total)
     parent = _resized(np.arange(faces, dtype=np.int32), total)
-    in_ranges(label_faces, len(split_faces), split_faces, target, face_base, first, parent)
+    tables = (target.halves, target.edge_base, target.used)
+    in_ranges(label_faces, len(split_faces), split_faces, *tables, face_base, first, parent)
     return first, parent
 
 
@@ -311,8 +286,8 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: n
     Raises:
         DegenerateArrangementError: If decided signs contradict each other beyond repair.
     """
-    cuts = cut_edges(subdivision.origin, subdivision.points, subdivision.amplification, cap, layer)
-    chords = find_chords(subdivision.first, subdivision.loops, layer, cuts)
+    cuts = cut_edges(subdivision.halves, subdivision.points, subdivision.amplification, cap, layer)
+    chords = find_chords(subdivision.first, subdivision.halves, layer, cuts)
     on_edges = len(cuts.tails)
     split_faces = np.flatnonzero(np.diff(chords.offsets))
     edges = subdivision.num_edges
@@ -320,7 +295,7 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: n
     target = _make_target(subdivision, cuts, chords, sizes)
     new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, on_edges)
     outer_points = interpolate_points(subdivision.points, new)
-    arguments = (split_faces, layer, cuts, chords, target, sizes, outer_points, cap)
+    arguments = (split_faces, *layer[:4], chords.offsets, chords.table, target, sizes, outer_points, cap)
     lost = [face for face in in_ranges(insert_chords, len(split_faces), *arguments, grain=512) if face >= 0]
     if lost:
         raise DegenerateArrangementError(
@@ -329,20 +304,18 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: n
         )
     target = _compacted(target, sizes)
     first, parent = _labelled(target, split_faces, subdivision.num_faces)
-    new = NewVertices(target.tails, target.heads, target.fractions, on_edges)
-    total = len(target.edge_column)
+    ends, weights = target.places, target.weights
+    new = NewVertices(ends[:, 0].copy(), ends[:, 1].copy(), weights[:, FRACTION].copy(), on_edges)
+    made_by = units[target.labels[sizes.outer_edges :, MADE_BY]]
     pieces = np.repeat(np.arange(edges), np.diff(cuts.group_offsets))
     finer = replace(
         subdivision,
         points=interpolate_points(subdivision.points, new),
-        amplification=np.concatenate([subdivision.amplification, target.amplification]),
-        origin=target.loops.origin,
-        following=target.loops.following,
-        preceding=target.loops.preceding,
-        face=target.loops.face,
-        edge_op=_extended(subdivision.edge_op, pieces, np.full(total - sizes.outer_edges, op, np.int32)),
-        edge_unit=_extended(subdivision.edge_unit, pieces, units[target.edge_column[sizes.outer_edges :]]),
-        edge_tag=_extended(subdivision.edge_tag, pieces, np.full(total - sizes.outer_edges, -1, np.int64)),
+        amplification=np.concatenate([subdivision.amplification, weights[:, AMPLIFICATION]]),
+        halves=target.halves,
+        edge_op=_extended(subdivision.edge_op, pieces, np.full(len(made_by), op, np.int32)),
+        edge_unit=_extended(subdivision.edge_unit, pieces, made_by),
+        edge_tag=_extended(subdivision.edge_tag, pieces, np.full(len(made_by), -1, np.int64)),
         first=first,
     )
     return Refinement(finer, new, parent, cuts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,12 +14,10 @@ from splinescope.geometry.fits import AffineFits, fit_affine
 from splinescope.geometry.polygons import position_resolution
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
-from splinescope.tessellation.metric import Space, check_choice, isometry
+from splinescope.tessellation.metric import check_choice, isometry
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
-
-Kind = Literal["spectral", "frobenius"]
 
 GRADIENT_ACCURACY = 2.0**-33
 """A gradient fitted to values at vertices is kept when its expected error, relative to the mean gradient, is less."""
@@ -38,7 +36,7 @@ class AffineMaps:
 
     A: Float[np.ndarray, "cells outputs inputs"]
     c: Float[np.ndarray, "cells outputs"]
-    space: Space
+    space: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Extrema:
 
 
 def affine_maps(
-    cells: PolyhedralComplex, space: Space = "domain", which: Int[np.ndarray, " some"] | None = None
+    cells: PolyhedralComplex, space: str = "domain", which: Int[np.ndarray, " some"] | None = None
 ) -> AffineMaps:
     r"""Affine map of the network on each cell.
 
@@ -88,7 +86,7 @@ def affine_maps(
     return AffineMaps(A, c, "domain")
 
 
-def norms(cells: PolyhedralComplex, kind: Kind = "spectral", space: Space = "domain") -> Float[np.ndarray, " cells"]:
+def norms(cells: PolyhedralComplex, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " cells"]:
     r"""Norm of the linear part of the network on each cell, in Euclidean units of input and output.
 
     In the domain's space it is the norm of the restriction of $A$ to the slice's directions: with $B B^T = L
@@ -224,7 +222,7 @@ def _inputs(cells: PolyhedralComplex) -> int:
     return int(torch.Size(cells.network.input_shape).numel())
 
 
-def _norms_of_pairs(linear: np.ndarray, kind: Kind) -> np.ndarray:
+def _norms_of_pairs(linear: np.ndarray, kind: str) -> np.ndarray:
     """Norms of matrices with two columns; the largest singular value from the two-by-two Gram matrix in closed form."""
     scale = np.abs(linear).max(initial=np.finfo(np.float64).tiny)
     x, y = linear[:, :, 0] / scale, linear[:, :, 1] / scale
@@ -234,7 +232,7 @@ def _norms_of_pairs(linear: np.ndarray, kind: Kind) -> np.ndarray:
     return norm
 
 
-def _matrix_norms(linear: np.ndarray, kind: Kind) -> np.ndarray:
+def _matrix_norms(linear: np.ndarray, kind: str) -> np.ndarray:
     """Norms of a stack of matrices."""
     norm: np.ndarray = np.linalg.norm(linear, ord="fro" if kind == "frobenius" else 2, axis=(1, 2))
     return norm

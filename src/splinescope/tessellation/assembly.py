@@ -9,7 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.subdivision import OUTSIDE, Subdivision
+from splinescope.geometry.halfedges import OUTSIDE
+from splinescope.geometry.subdivision import Subdivision, half_edges
 from splinescope.tessellation.codes import NodeCodes, merged
 
 
@@ -73,8 +74,9 @@ def _side_by_side(pieces: list[Finished]) -> Finished:
     outside = all_of("face") == OUTSIDE
     face = np.where(outside, OUTSIDE, all_of("face", faces)).astype(np.int32)
     plain = {name: all_of(name) for name in ("points", "amplification", "edge_op", "edge_unit", "edge_tag")}
-    linked = {name: all_of(name, halves) for name in ("following", "preceding", "first")}
-    subdivision = Subdivision(origin=all_of("origin", vertices), face=face, **plain, **linked)
+    links = (all_of("following", halves), all_of("preceding", halves))
+    table = half_edges(all_of("origin", vertices), *links, face)
+    subdivision = Subdivision(halves=table, first=all_of("first", halves), **plain)
     codes = [merged([piece.codes[i] for piece in pieces]) for i in range(len(pieces[0].codes))]
     tags = np.concatenate([piece.vertex_tags for piece in pieces])
     return Finished(subdivision, tags, np.concatenate([piece.outputs for piece in pieces]), codes)
@@ -146,10 +148,12 @@ def _glued(joined: Finished, keep_half: np.ndarray, drop_half: np.ndarray, verte
     glued = Subdivision(
         old.points[vertices],
         old.amplification[vertices],
-        origin.astype(np.int32),
-        np.where(inside, half_number[following[halves]], own).astype(np.int32),
-        np.where(inside, half_number[preceding[halves]], own).astype(np.int32),
-        face[halves],
+        half_edges(
+            origin,
+            np.where(inside, half_number[following[halves]], own),
+            np.where(inside, half_number[preceding[halves]], own),
+            face[halves],
+        ),
         old.edge_op[keep_edge],
         old.edge_unit[keep_edge],
         old.edge_tag[keep_edge],

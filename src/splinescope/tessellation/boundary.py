@@ -14,7 +14,7 @@ from splinescope.geometry.chains import join_segments
 from splinescope.geometry.envelope import Envelope, upper_envelope
 from splinescope.geometry.polygons import polygon_areas
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.metric import Space, check_choice, isometry
+from splinescope.tessellation.metric import check_choice, isometry
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
@@ -163,7 +163,7 @@ def class_regions(cells: PolyhedralComplex, classes: Sequence[int] | None = None
 
 
 def class_areas(
-    cells: PolyhedralComplex, classes: Sequence[int] | None = None, space: Space = "domain"
+    cells: PolyhedralComplex, classes: Sequence[int] | None = None, space: str = "domain"
 ) -> Float[np.ndarray, " classes"]:
     """Exact area of each class in the slice; together they fill it.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.errors import CertificateError
-from splinescope.geometry.subdivision import OUTSIDE
+from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.witness import check_interiors, check_vertices

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.bits import unpack, words_for
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
 from splinescope.numerics import in_ranges
 
 
@@ -16,8 +17,7 @@ def _union_over_vertices(
     start: int,
     stop: int,
     first: np.ndarray,
-    following: np.ndarray,
-    origin: np.ndarray,
+    halves: np.ndarray,
     bits: np.ndarray,
     out: np.ndarray,
 ) -> None:
@@ -26,18 +26,18 @@ def _union_over_vertices(
             out[face, word] = np.uint64(0)
         half = first[face]
         while True:
-            vertex = origin[half]
+            vertex = halves[half, ORIGIN]
             for word in range(bits.shape[1]):
                 out[face, word] |= bits[vertex, word]
-            half = following[half]
+            half = halves[half, FOLLOWING]
             if half == first[face]:
                 break
 
 
-def face_bits(first: np.ndarray, following: np.ndarray, origin: np.ndarray, bits: np.ndarray) -> np.ndarray:
+def face_bits(first: np.ndarray, halves: np.ndarray, bits: np.ndarray) -> np.ndarray:
     """[F, words] which columns are positive at some vertex of each face, from the same at each vertex."""
     out = np.empty((len(first), bits.shape[1]), np.uint64)
-    in_ranges(_union_over_vertices, len(first), first, following, origin, bits, out)
+    in_ranges(_union_over_vertices, len(first), first, halves, bits, out)
     return out
 
 

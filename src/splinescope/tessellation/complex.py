@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numba import njit
 from scipy.sparse import csr_array
 
-from splinescope.geometry.subdivision import OUTSIDE
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import Tolerance, in_ranges
@@ -143,13 +143,13 @@ class PolyhedralComplex:
 
 
 @njit(cache=True, nogil=True)
-def _loop_lengths(start: int, stop: int, first: np.ndarray, following: np.ndarray, lengths: np.ndarray) -> None:
+def _loop_lengths(start: int, stop: int, first: np.ndarray, halves: np.ndarray, lengths: np.ndarray) -> None:
     for face in range(start, stop):
         length = 0
         half = first[face]
         while True:
             length += 1
-            half = following[half]
+            half = halves[half, FOLLOWING]
             if half == first[face]:
                 break
         lengths[face] = length
@@ -160,16 +160,15 @@ def _list_loops(
     start: int,
     stop: int,
     first: np.ndarray,
-    following: np.ndarray,
-    origin: np.ndarray,
+    halves: np.ndarray,
     offsets: np.ndarray,
     out: np.ndarray,
 ) -> None:
     for face in range(start, stop):
         half = first[face]
         for at in range(offsets[face], offsets[face + 1]):
-            out[at] = origin[half]
-            half = following[half]
+            out[at] = halves[half, ORIGIN]
+            half = halves[half, FOLLOWING]
 
 
 @njit(cache=True, nogil=True)
@@ -211,11 +210,10 @@ def build_complex(
     subdivision = finished.subdivision
     faces = subdivision.num_faces
     offsets = np.zeros(faces + 1, np.int64)
-    in_ranges(_loop_lengths, faces, subdivision.first, subdivision.following, offsets[1:])
+    in_ranges(_loop_lengths, faces, subdivision.first, subdivision.halves, offsets[1:])
     np.cumsum(offsets, out=offsets)
     corners = np.empty(int(offsets[-1]), np.int32)
-    loops = (subdivision.first, subdivision.following, subdivision.origin)
-    in_ranges(_list_loops, faces, *loops, offsets, corners)
+    in_ranges(_list_loops, faces, subdivision.first, subdivision.halves, offsets, corners)
     areas, centroids = np.empty(faces), np.empty((faces, 2))
     in_ranges(measure_cells, faces, subdivision.points, corners, offsets, areas, centroids)
     return PolyhedralComplex(
@@ -224,8 +222,8 @@ def build_complex(
         vertices=subdivision.points,
         cell_vertices=corners,
         cell_offsets=offsets,
-        edges=subdivision.origin.reshape(-1, 2),
-        edge_cells=subdivision.face.reshape(-1, 2),
+        edges=np.ascontiguousarray(subdivision.origin).reshape(-1, 2),
+        edge_cells=np.ascontiguousarray(subdivision.face).reshape(-1, 2),
         edge_op=subdivision.edge_op,
         edge_unit=subdivision.edge_unit,
         vertex_outputs=finished.outputs,

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from splinescope.geometry.subdivision import OUTSIDE, Subdivision
+from splinescope.geometry.halfedges import OUTSIDE
+from splinescope.geometry.subdivision import Subdivision, half_edges
 
 
 def without_edges(subdivision: Subdivision, removed: np.ndarray) -> tuple[Subdivision, np.ndarray, np.ndarray]:
@@ -52,10 +53,7 @@ def without_edges(subdivision: Subdivision, removed: np.ndarray) -> tuple[Subdiv
         subdivision,
         points=subdivision.points[vertices],
         amplification=subdivision.amplification[vertices],
-        origin=origin.astype(np.int32),
-        following=next_half,
-        preceding=preceding,
-        face=face,
+        halves=half_edges(origin, next_half, preceding, face),
         edge_op=subdivision.edge_op[stays],
         edge_unit=subdivision.edge_unit[stays],
         edge_tag=subdivision.edge_tag[stays],
@@ -117,10 +115,7 @@ def _joined(subdivision: Subdivision, keep: np.ndarray, last: np.ndarray) -> tup
         subdivision,
         points=subdivision.points[vertices],
         amplification=subdivision.amplification[vertices],
-        origin=origin.astype(np.int32),
-        following=following,
-        preceding=preceding,
-        face=face,
+        halves=half_edges(origin, following, preceding, face),
         edge_op=subdivision.edge_op[edges],
         edge_unit=subdivision.edge_unit[edges],
         edge_tag=subdivision.edge_tag[edges],

@@ -17,7 +17,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.ops import Maximum
 from splinescope.tessellation.affine import affine_maps
 from splinescope.tessellation.branch import branch_value, chunk_length, patterns_of, pieces_of
-from splinescope.tessellation.metric import Space, check_choice, isometry, positions
+from splinescope.tessellation.metric import check_choice, isometry, positions
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
@@ -66,7 +66,7 @@ class DihedralAngles:
     ops: Int[np.ndarray, " bends"]
     units: Int[np.ndarray, " bends"]
     angles: Float[np.ndarray, " bends"]
-    space: Space
+    space: str
 
 
 def folds(cells: PolyhedralComplex) -> Folds:
@@ -92,7 +92,7 @@ def folds(cells: PolyhedralComplex) -> Folds:
     )
 
 
-def dihedral_angles(cells: PolyhedralComplex, space: Space = "domain") -> DihedralAngles:
+def dihedral_angles(cells: PolyhedralComplex, space: str = "domain") -> DihedralAngles:
     r"""Angles at which folded hyperplanes bend, where they cross the folds of earlier units.
 
     In a tile $w$ of the earlier layers the zero set of a unit has the normal $n_w = A_w^T w$, the gradient of its

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -11,8 +11,6 @@ from splinescope.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
-
-Space = Literal["domain", "input"]
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -47,7 +45,7 @@ def isometry(cells: PolyhedralComplex) -> Float[np.ndarray, "2 2"]:
     return factor
 
 
-def positions(cells: PolyhedralComplex, space: Space = "domain") -> Float[np.ndarray, "vertices 2"]:
+def positions(cells: PolyhedralComplex, space: str = "domain") -> Float[np.ndarray, "vertices 2"]:
     """Vertices of a complex in slice coordinates, or in plane coordinates with the distances of the input space.
 
     Args:

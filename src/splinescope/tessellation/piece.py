@@ -9,7 +9,8 @@ from numba import njit
 
 from splinescope.geometry.bits import pack_signs, words_for
 from splinescope.geometry.cuts import Layer
-from splinescope.geometry.subdivision import OUTSIDE, Refinement, Subdivision, refine
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
+from splinescope.geometry.subdivision import Refinement, Subdivision, half_edges, refine
 from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.codes import NodeCodes, compress, face_bits, select_columns
 from splinescope.tessellation.rounding import Bounds
@@ -115,7 +116,7 @@ def record_codes(piece: Piece, node: int, positive: np.ndarray, columns: np.ndar
         columns: Columns of `positive` that hold units (the others are padding).
     """
     subdivision = piece.subdivision
-    bits = face_bits(subdivision.first, subdivision.following, subdivision.origin, positive)
+    bits = face_bits(subdivision.first, subdivision.halves, positive)
     if not np.array_equal(columns, np.arange(len(columns))):
         bits = select_columns(bits, columns.astype(np.int32))
     piece.codes.append(compress(node, bits, len(columns)))
@@ -126,8 +127,7 @@ def _centroids(
     start: int,
     stop: int,
     first: np.ndarray,
-    following: np.ndarray,
-    origin: np.ndarray,
+    halves: np.ndarray,
     points: np.ndarray,
     out: np.ndarray,
     areas: np.ndarray,
@@ -135,7 +135,7 @@ def _centroids(
     """Centroid and area of each face, with its first corner as origin so that slivers keep their digits."""
     for face in range(start, stop):
         half = first[face]
-        x0, y0 = points[origin[half], 0], points[origin[half], 1]
+        x0, y0 = points[halves[half, ORIGIN], 0], points[halves[half, ORIGIN], 1]
         area = 0.0
         sx = 0.0
         sy = 0.0
@@ -143,9 +143,11 @@ def _centroids(
         my = 0.0
         count = 0
         while True:
-            ax, ay = points[origin[half], 0] - x0, points[origin[half], 1] - y0
-            half = following[half]
-            bx, by = points[origin[half], 0] - x0, points[origin[half], 1] - y0
+            here = halves[half, ORIGIN]
+            ax, ay = points[here, 0] - x0, points[here, 1] - y0
+            half = halves[half, FOLLOWING]
+            there = halves[half, ORIGIN]
+            bx, by = points[there, 0] - x0, points[there, 1] - y0
             cross = ax * by - ay * bx
             area += cross
             sx += (ax + bx) * cross
@@ -167,7 +169,7 @@ def _centroids(
 def centroids_and_areas(subdivision: Subdivision) -> tuple[np.ndarray, np.ndarray]:
     """[F, 2] centroids and [F] areas of the faces."""
     out, areas = np.empty((subdivision.num_faces, 2)), np.empty(subdivision.num_faces)
-    arguments = (subdivision.first, subdivision.following, subdivision.origin, subdivision.points, out, areas)
+    arguments = (subdivision.first, subdivision.halves, subdivision.points, out, areas)
     in_ranges(_centroids, subdivision.num_faces, *arguments)
     return out, areas
 
@@ -223,10 +225,7 @@ def part_of(piece: Piece, faces: np.ndarray) -> Piece:
     subdivision = Subdivision(
         old.points[vertices],
         old.amplification[vertices],
-        origin.astype(np.int32),
-        renumbered(old.following[halves]),
-        renumbered(old.preceding[halves]),
-        face[halves],
+        half_edges(origin, renumbered(old.following[halves]), renumbered(old.preceding[halves]), face[halves]),
         old.edge_op[keep],
         old.edge_unit[keep],
         old.edge_tag[keep],

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.geometry.polygons import measure_polygons
-from splinescope.tessellation.metric import Space, isometry, positions
+from splinescope.tessellation.metric import isometry, positions
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
@@ -40,10 +40,10 @@ class CellStatistics:
     centroids: Float[np.ndarray, "cells 2"]
     mean_distances: Float[np.ndarray, " cells"]
     std_distances: Float[np.ndarray, " cells"]
-    space: Space
+    space: str
 
 
-def cell_statistics(cells: PolyhedralComplex, space: Space = "domain") -> CellStatistics:
+def cell_statistics(cells: PolyhedralComplex, space: str = "domain") -> CellStatistics:
     r"""Area, perimeter, eccentricity, corners and distances from the centroid of every cell.
 
     With $v_1, \dots, v_n$ the corners of a cell and $c$ its centre of mass, the eccentricity is

@@ -7,9 +7,9 @@ import torch
 from scipy.sparse import csr_array
 
 from splinescope.geometry.bits import WORD, words_for
-from splinescope.geometry.subdivision import OUTSIDE
+from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Dense, Maximum
+from splinescope.network.ops import Activation, Dense, Maximum, Reshape
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
 from splinescope.tessellation.codes import compress, pack
 from splinescope.tessellation.dissolve import without_edges
@@ -35,7 +35,7 @@ def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: flo
     elif isinstance(node.op, Maximum):
         _maximise(piece, network, index, size, tolerance)
     else:
-        _evaluate(piece, network, index)
+        _evaluate(piece, network, index, last_use)
     for source in node.inputs:
         if last_use[source] == index and source in piece.rows:
             del piece.rows[source], piece.bounds[source]
@@ -51,18 +51,29 @@ def _set(piece: Piece, network: Network, index: int, rows: Rows) -> None:
     piece.bounds[index] = propagate(node.op, bounds, shapes, sampled_magnitude(rows.values))
 
 
-def _evaluate(piece: Piece, network: Network, index: int) -> None:
+def _evaluate(piece: Piece, network: Network, index: int, last_use: tuple[int, ...]) -> None:
     """An op without folds."""
     node = network.nodes[index]
     vertices = piece.subdivision.num_vertices
+    if isinstance(node.op, Reshape):
+        source = piece.rows[node.inputs[0]]
+        _set(piece, network, index, source if last_use[node.inputs[0]] == index else Rows(source.values.copy()))
+        return
     inputs = [piece.rows[source].tensor(network.nodes[source].shape) for source in node.inputs]
     with torch.no_grad():
         if isinstance(node.op, Dense):
             rows = Rows.empty(vertices, node.op.weight.shape[0])
             node.op.evaluate(inputs[0].reshape(vertices, -1), out=torch.from_numpy(rows.values))
         else:
-            rows = Rows(np.ascontiguousarray(node.op.evaluate(*inputs).reshape(vertices, -1).numpy()))
+            rows = _own_rows(node.op.evaluate(*inputs).reshape(vertices, -1).numpy(), inputs)
     _set(piece, network, index, rows)
+
+
+def _own_rows(values: np.ndarray, inputs: list[torch.Tensor]) -> Rows:
+    """Rows that share no memory with the inputs, since activations change rows in place."""
+    if any(np.may_share_memory(values, tensor.numpy()) for tensor in inputs):
+        return Rows(np.array(values, order="C"))
+    return Rows(np.ascontiguousarray(values))
 
 
 def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
