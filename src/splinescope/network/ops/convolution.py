@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,7 @@ class Convolution(Affine):
     groups: int = 1
 
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """[batch, in, *sizes] to [batch, out, *sizes]."""
+        """[batch, ..., in, *sizes] to [batch, ..., out, *sizes]."""
         (x,) = inputs
         return self._convolve(x, self.weight, self.bias)
 
@@ -60,7 +61,7 @@ class Convolution(Affine):
             padded = rows if symmetric else functional.pad(rows, _reversed(self.padding))
             return function(padded, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-        return _in_parts(part, x)
+        return _in_parts(part, x, weight.ndim - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ class TransposedConvolution(Affine):
     groups: int = 1
 
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """[batch, in, *sizes] to [batch, out, *sizes]."""
+        """[batch, ..., in, *sizes] to [batch, ..., out, *sizes]."""
         (x,) = inputs
         return self._convolve(x, self.weight) + self._spatial(self.bias)
 
@@ -107,7 +108,7 @@ class TransposedConvolution(Affine):
             grown = function(rows, weight, None, self.stride, 0, 0, self.groups, self.dilation)
             return functional.pad(grown, _reversed(pads))
 
-        return _in_parts(part, x)
+        return _in_parts(part, x, weight.ndim - 1)
 
 
 def _reversed(pads: tuple[tuple[int, int], ...]) -> list[int]:
@@ -115,15 +116,22 @@ def _reversed(pads: tuple[tuple[int, int], ...]) -> list[int]:
     return [number for pair in reversed(pads) for number in pair]
 
 
-def _in_parts(function: object, x: Tensor) -> Tensor:
-    """Apply a function of batches to parts of a large batch, into one result."""
-    assert callable(function)
+def _in_parts(function: Callable[[Tensor], Tensor], x: Tensor, image: int) -> Tensor:
+    """Apply a function of batches of images, whose number of axes is given, to parts of a large batch."""
+    lead = x.shape[: x.ndim - image]
+    result = _rows_in_parts(function, x.reshape(-1, *x.shape[len(lead) :]))
+    return result.reshape(*lead, *result.shape[1:])
+
+
+def _rows_in_parts(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    if len(x) <= 1:
+        return function(x)
     first = function(x[:1])
     rows = max(1, CHUNK // max(1, first.numel(), x[:1].numel()))
     if len(x) <= rows:
         return function(x)
     if torch.is_grad_enabled() and x.requires_grad:
-        return torch.cat([function(rows_) for rows_ in x.split(rows)])
+        return torch.cat([function(part) for part in x.split(rows)])
     out = x.new_empty(len(x), *first.shape[1:])
     for start in range(0, len(x), rows):
         out[start : start + rows] = function(x[start : start + rows])

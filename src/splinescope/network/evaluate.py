@@ -1,0 +1,114 @@
+"""Evaluation of a network node by node, and its Jacobians."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from splinescope.network.graph import Network
+
+CHUNK_NUMBERS = 1 << 25
+"""Numbers that a chunk of a batch may hold at once by default: 256 MiB."""
+
+
+def walk(network: Network, x: Float[Tensor, "batch ..."]) -> Iterator[tuple[int, Float[Tensor, "batch ..."]]]:
+    """Evaluate a network node by node, in topological order.
+
+    Args:
+        network: The network.
+        x: [batch, *input_shape] inputs in float64.
+
+    Yields:
+        Index and value of each node; values must not be changed. One is forgotten here when no later node needs it.
+    """
+    last_use = last_uses(network)
+    values: dict[int, Tensor] = {}
+    for index, node in enumerate(network.nodes):
+        values[index] = node.op.evaluate(*(values[source] for source in node.inputs)) if node.inputs else x
+        yield index, values[index]
+        for source in {index, *node.inputs}:
+            if last_use[source] <= index:
+                del values[source]
+
+
+def last_uses(network: Network) -> tuple[int, ...]:
+    """For each node the last node that reads it; itself if none does, and one past the end for the output.
+
+    Args:
+        network: The network.
+
+    Returns:
+        Indices of nodes.
+    """
+    last = list(range(len(network.nodes)))
+    for index, node in enumerate(network.nodes):
+        for source in node.inputs:
+            last[source] = index
+    last[network.output] = len(network.nodes)
+    return tuple(last)
+
+
+def forward(network: Network, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+    """Outputs before the head, in chunks of bounded memory.
+
+    Args:
+        network: The network.
+        x: [batch, *input_shape] inputs in float64.
+
+    Returns:
+        [batch, *output_shape] outputs; autograd goes through them.
+    """
+    outputs = []
+    for chunk in x.split(chunk_rows(network)):
+        for index, value in walk(network, chunk):
+            if index == network.output:
+                outputs.append(value)
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+
+def chunk_rows(network: Network, numbers: int = CHUNK_NUMBERS) -> int:
+    """Number of inputs that can be evaluated at once within a bound on memory.
+
+    Args:
+        network: The network.
+        numbers: Numbers that may be held.
+
+    Returns:
+        A number of rows, at least 1.
+    """
+    widest = max(node.size for node in network.nodes)
+    return max(1, numbers // max(1, 3 * widest))
+
+
+def jacobians(
+    network: Network, x: Float[Tensor, "batch ..."], chunk: int | None = None
+) -> Float[Tensor, "batch outputs inputs"]:
+    r"""Derivatives $\partial y_j / \partial x_i$ of the outputs before the head, at inputs off the folds.
+
+    Costs one forward pass, and one backward pass for each output.
+
+    Args:
+        network: The network.
+        x: [N, *input_shape] inputs in float64.
+        chunk: Inputs that are taken at once; by default as many as 256 MiB hold.
+
+    Returns:
+        [N, n_out, n_in] matrices by flat outputs and flat inputs.
+    """
+    n_out, n_in = math.prod(network.output_shape), math.prod(network.input_shape)
+    total = sum(node.size for node in network.nodes)
+    rows = chunk or max(1, CHUNK_NUMBERS // max(1, 3 * total))
+    out = torch.zeros(len(x), n_out, n_in, dtype=torch.float64)
+    for start in range(0, len(x), rows):
+        part = x[start : start + rows].detach().clone().requires_grad_(True)
+        with torch.enable_grad():
+            y = forward(network, part).reshape(len(part), n_out)
+            for j in range(n_out):
+                (gradient,) = torch.autograd.grad(y[:, j].sum(), part, retain_graph=j + 1 < n_out, allow_unused=True)
+                if gradient is not None:
+                    out[start : start + rows, j] = gradient.reshape(len(part), n_in)
+    return out

@@ -1,0 +1,285 @@
+"""Reads a torch module, through `torch.export`."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from splinescope.errors import InvalidInputError, UnsupportedOpError
+from splinescope.network.builder import Builder
+from splinescope.network.finish import finish
+from splinescope.network.graph import Network
+from splinescope.network.module_copy import copy_module, first_line, forward_hooks
+from splinescope.network.refusals import RANDOM
+from splinescope.network.reports import compare_with_module
+from splinescope.network.torch_ops import IGNORED, call, handle
+from splinescope.network.values import Smooth, Value, Variable
+
+
+def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) -> Network:
+    """Import a torch module, in eval mode.
+
+    The module is copied, so that its weights, buffers, gradients, mode and hooks stay as they are, and no random
+    number is drawn from torch's generators. Forward hooks are not part of the network.
+
+    Args:
+        module: A module of one input and one output that takes batches [N, *input_shape].
+        input_shape: Shape of one input, without the batch: `(1, 28, 28)`. It may be left out where the module begins
+            with a linear layer.
+
+    Returns:
+        The network, in float64.
+
+    Raises:
+        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
+        InvalidInputError: If the module cannot be run on such inputs, or has weights that are not finite.
+
+    Example:
+        >>> import torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+        >>> network = from_torch(module, input_shape=(2,))
+        >>> network.num_units
+        8
+    """
+    if not isinstance(module, nn.Module):
+        raise InvalidInputError(f"`module`: got {type(module).__name__}; expected a torch.nn.Module")
+    shape = _checked_shape(module, input_shape)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        program, reader = _traced(module, shape)
+        network = finish(reader.builder, reader.read(program))
+        notes = ()
+        hooks = forward_hooks(module)
+        if hooks:
+            notes = (f"{hooks} forward hooks of the module are not part of the network.",)
+        return compare_with_module(network, module, notes)
+
+
+def from_exported(program: ExportedProgram) -> Network:
+    """Import a program of `torch.export`.
+
+    Args:
+        program: A program of one input, whose first axis is a batch of 1 or of any size.
+
+    Returns:
+        The network, in float64.
+
+    Raises:
+        UnsupportedOpError: As in `from_torch`.
+        InvalidInputError: If the program was exported for a fixed batch of another size.
+    """
+    inputs = [n for n in program.graph.nodes if n.op == "placeholder" and n.name in program.graph_signature.user_inputs]
+    if len(inputs) != 1:
+        names = ", ".join(f"`{n.name}`" for n in inputs)
+        raise InvalidInputError(f"`model`: the program has {len(inputs)} inputs ({names}); expected one")
+    batch, *shape = inputs[0].meta["val"].shape
+    if isinstance(batch, int) and batch != 1:
+        raise InvalidInputError(
+            f"`model`: the program was exported for batches of {batch}; export it with a batch of 1 or a dynamic one"
+        )
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        reader = GraphReader(tuple(int(n) for n in shape))
+        network = finish(reader.builder, reader.read(program))
+        return compare_with_module(network, program.module(), ())
+
+
+def _checked_shape(module: nn.Module, input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    if input_shape is not None:
+        shape = tuple(int(n) for n in input_shape)
+        if any(n < 1 for n in shape):
+            raise InvalidInputError(f"`input_shape`: got {input_shape}; expected positive sizes, without the batch")
+        return shape
+    for child in module.modules():
+        if isinstance(child, nn.Linear):
+            return (child.in_features,)
+        if not isinstance(child, nn.Flatten | nn.Identity | nn.Dropout) and not list(child.children()):
+            break
+    raise InvalidInputError(
+        "`input_shape`: the module does not tell the shape of its input; give it without the batch, as "
+        "input_shape=(1, 28, 28)"
+    )
+
+
+def _traced(module: nn.Module, shape: tuple[int, ...]) -> tuple[ExportedProgram, GraphReader]:
+    """Export a copy of the module, in float64 if it runs so, else in its own type."""
+    problems: list[Exception] = []
+    for dtype in (torch.float64, None):
+        copied = copy_module(module, dtype)
+        own = next((p.dtype for p in copied.parameters() if p.is_floating_point()), torch.get_default_dtype())
+        example = torch.linspace(-0.5, 0.5, max(1, int(torch.Size(shape).numel())), dtype=torch.float64)
+        try:
+            return _export(copied, example.reshape(1, *shape).to(dtype or own)), GraphReader(shape)
+        except Exception as error:  # noqa: BLE001 - the user's code may fail in any way, and torch.export too
+            problems.append(error)
+    raise _untraceable(module, shape, problems[0]) from problems[0]
+
+
+def _export(module: nn.Module, example: Tensor) -> ExportedProgram:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.export warns of its own internals
+        program = torch.export.export(module, (example,), strict=False)
+        return program.run_decompositions({}) if _mutates(program) else program
+
+
+def _mutates(program: ExportedProgram) -> bool:
+    """Whether an op writes to a value that another one reads, so that the program has to be made functional first."""
+    order = {node: place for place, node in enumerate(program.graph.nodes)}
+    return any(_writes(node) and not _owns(node, order) for node in program.graph.nodes)
+
+
+def _schema(node: torch.fx.Node) -> Any:
+    return getattr(node.target, "_schema", None) if node.op == "call_function" else None
+
+
+def _writes(node: torch.fx.Node) -> bool:
+    schema = _schema(node)
+    return schema is not None and schema.is_mutable
+
+
+def _owns(node: torch.fx.Node, order: dict[torch.fx.Node, int]) -> bool:
+    """Whether an op that writes to its first argument is the last to see it, under any name."""
+    written = node.args[0] if node.args else None
+    if not isinstance(written, torch.fx.Node) or _schema(written) is None or node.kwargs.get("out") is not None:
+        return False
+    if sum(s.alias_info is not None and s.alias_info.is_write for s in _schema(node).arguments) != 1:
+        return False
+    views = [user for user in (written, *written.users) if user is not node and _aliases(user)]
+    return not views and all(order[user] <= order[node] for user in written.users)
+
+
+def _aliases(node: torch.fx.Node) -> bool:
+    """Whether an op may return its argument's memory; one that writes to what it owns is as good as a fresh one."""
+    schema = _schema(node)
+    return schema is None or "dropout" in schema.name or any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
+
+
+def _untraceable(module: nn.Module, shape: tuple[int, ...], error: Exception) -> Exception:
+    """Say whether the module does not run at all on such inputs, or runs but cannot be traced."""
+    copied = copy_module(module, None)
+    own = next((p.dtype for p in copied.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    try:
+        copied(torch.zeros(1, *shape, dtype=own))
+    except Exception as failure:  # noqa: BLE001 - the user's code
+        return InvalidInputError(
+            f"`input_shape`: the module fails on one input of shape {shape} (a batch of shape {(1, *shape)}): "
+            f"{first_line(failure)}; expected the shape of one input without the batch, and a module that takes a batch of 1"
+        )
+    return UnsupportedOpError(
+        f"the module cannot be traced by torch.export, as when its course depends on the values of its input: "
+        f"{first_line(error)}"
+    )
+
+
+class GraphReader:
+    """Follows one input through an exported graph.
+
+    Attributes:
+        builder: The network so far.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.builder = Builder(batched=True)
+        self._input = self.builder.add_input((1, *shape), "input")
+        self._taken: set[str] = set()
+
+    def read(self, program: ExportedProgram) -> Value:
+        """Import a program.
+
+        Args:
+            program: The program, of one input.
+
+        Returns:
+            Its output.
+        """
+        signature = program.graph_signature
+        constants = {**program.state_dict, **program.constants}
+        places = {
+            **signature.inputs_to_parameters,
+            **signature.inputs_to_buffers,
+            **signature.inputs_to_lifted_tensor_constants,
+        }
+        known: dict[str, Any] = {name: constants[place] for name, place in places.items()}
+        known.update(dict.fromkeys(signature.user_inputs, self._input))
+        placeholders = [n.name for n in program.graph.nodes if n.op == "placeholder"]
+        outputs = self.run(program.graph_module, [known[name] for name in placeholders])
+        kinds = signature.output_specs
+        results = [v for v, spec in zip(outputs, kinds, strict=True) if spec.kind.name == "USER_OUTPUT"]
+        if len(results) != 1 or not isinstance(results[0], Tensor | Variable | Smooth):
+            raise InvalidInputError(f"`module`: it returns {len(results)} values; expected one tensor")
+        return results[0]
+
+    def run(self, graph_module: torch.fx.GraphModule, arguments: list[Any]) -> list[Any]:
+        """Run a graph on values.
+
+        Args:
+            graph_module: The graph, with its constants.
+            arguments: One value for each placeholder.
+
+        Returns:
+            Its outputs.
+        """
+        values: dict[torch.fx.Node, Any] = {}
+        remaining = iter(arguments)
+        for node in graph_module.graph.nodes:
+            if node.op == "placeholder":
+                values[node] = next(remaining)
+            elif node.op == "get_attr":
+                values[node] = operator.attrgetter(node.target)(graph_module)
+            elif node.op == "call_function":
+                args = torch.fx.node.map_arg(node.args, values.__getitem__)
+                kwargs = torch.fx.node.map_arg(node.kwargs, values.__getitem__)
+                values[node] = self._call(node, list(args), dict(kwargs))
+            else:
+                outputs = torch.fx.node.map_arg(node.args[0], values.__getitem__)
+                return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        raise AssertionError("a graph has an output")
+
+    def _call(self, node: torch.fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        target: Any = node.target
+        b = self.builder
+        b.origin, b.op = _name(node), str(target).removesuffix(".default")
+        schema = getattr(target, "_schema", None)
+        name = schema.name.split("::")[-1] if schema is not None else getattr(target, "__name__", str(target))
+        if name in IGNORED:
+            return None
+        if name in ("wrap_with_set_grad_enabled", "wrap_with_autocast"):
+            at = next(i for i, value in enumerate(args) if isinstance(value, torch.fx.GraphModule))
+            return self.run(args[at], args[at + 1 :])
+        if schema is not None and torch.Tag.nondeterministic_seeded in target.tags and _active(target, args, kwargs):
+            b.refuse(RANDOM)
+        if not any(isinstance(v, Variable | Smooth) for v in _leaves([args, kwargs])):
+            return target(*args, **kwargs)
+        if target is operator.getitem:
+            return args[0][args[1]]
+        if schema is None:
+            b.refuse("its course depends on the input")
+        bound = {s.name: s.default_value for s in schema.arguments if s.has_default_value()}
+        bound.update({s.name: value for s, value in zip(schema.arguments, args, strict=False)})
+        bound.update(kwargs)
+        return handle(b, target, bound)
+
+
+def _active(target: Any, args: list[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether an op that can be random is: dropout and RReLU are not in eval mode."""
+    names = [s.name for s in target._schema.arguments]
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    return not any(name in ("train", "training") for name in names) or bool(given.get("train", given.get("training")))
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for part in value for leaf in _leaves(part)] if isinstance(value, list | tuple) else [value]
+
+
+def _name(node: torch.fx.Node) -> str:
+    """The path of the layer that made a node, and the node's own name where a layer has several or is not a leaf."""
+    stack = node.meta.get("nn_module_stack") or {}
+    path, kind = list(stack.values())[-1] if stack else ("", "")
+    if not path:
+        return node.name
+    return path if str(kind).startswith("torch.nn.modules.") and "container" not in str(kind) else f"{path}.{node.name}"

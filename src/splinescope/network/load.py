@@ -1,0 +1,87 @@
+"""The front door: a network from whatever a user has."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from os import PathLike
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.from_onnx import from_onnx
+from splinescope.network.from_torch import from_exported, from_torch
+from splinescope.network.graph import Network
+from splinescope.network.layer_files import from_nnet, from_npz
+from splinescope.network.module_copy import first_line
+
+STATE_DICTS = (".pt", ".pth", ".th", ".ckpt", ".bin", ".model", ".safetensors")
+FILES = ".onnx, .onnx.gz, .pt2, .nnet or .npz"
+
+
+def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | None = None) -> Network:
+    """Import a network.
+
+    Args:
+        model: A `torch.nn.Module`, or the path of a file: `.onnx` or `.onnx.gz`; `.pt2` of `torch.export.save`;
+            `.nnet`; `.npz` with the arrays W0 [out, in], b0, W1, b1, ... of a ReLU network.
+        input_shape: Shape of one input, without the batch, where the model does not tell.
+
+    Returns:
+        The network, in float64.
+
+    Raises:
+        InvalidInputError: If there is no such file, it is damaged, or its weights are not finite.
+        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
+
+    Example:
+        >>> import torch
+        >>> load(torch.nn.Linear(3, 2)).output_shape
+        (2,)
+    """
+    if isinstance(model, nn.Module):
+        return from_torch(model, input_shape)
+    if not isinstance(model, str | PathLike):
+        raise InvalidInputError(
+            f"`model`: got {type(model).__name__}; expected a torch.nn.Module or the path of a file ({FILES})"
+        )
+    path = Path(model)
+    if not path.is_file():
+        raise InvalidInputError(f"`model`: there is no file {path}; expected a path of type {FILES}")
+    name = path.name.lower()
+    if name.endswith((".onnx", ".onnx.gz")):
+        return from_onnx(path, input_shape)
+    if name.endswith(".npz"):
+        return from_npz(path)
+    if name.endswith(".nnet"):
+        return from_nnet(path)
+    if name.endswith(".pt2"):
+        return from_exported(_exported(path))
+    if name.endswith(STATE_DICTS):
+        raise InvalidInputError(_state_dict_advice(path))
+    raise InvalidInputError(f"`model`: {path} has an unknown type; expected {FILES}")
+
+
+def _exported(path: Path) -> torch.export.ExportedProgram:
+    try:
+        return torch.export.load(path)
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise InvalidInputError(f"`model`: {path} cannot be read as a program of torch.export: {first_line(error)}") from error
+
+
+def _state_dict_advice(path: Path) -> str:
+    """What to do with a file of weights, after a look into it that never runs code from it."""
+    advice = (
+        f"build the module in Python, `module.load_state_dict(torch.load({path.name!r}, weights_only=True))`, and pass "
+        "the module: `splinescope.load(module, input_shape=...)`"
+    )
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        return f"`model`: {path} is a pickle that may run code, and is not opened; if it holds weights, {advice}"
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return f"`model`: {path} cannot be read: {first_line(error)}; expected a network as {FILES}"
+    what = f"holds weights ({len(content)} entries)" if isinstance(content, dict) else "holds no network"
+    return f"`model`: {path} {what}, without the code that uses them; {advice}"

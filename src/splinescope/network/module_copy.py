@@ -1,0 +1,65 @@
+"""A private copy of a user's module, and what can be said about the module without running it."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+)
+_WEIGHT_HOOKS = ("WeightNorm", "SpectralNorm")
+"""Hooks of torch itself that compute a layer's weight, and so belong to the model."""
+
+
+def copy_module(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
+    """A copy in eval mode that shares nothing with the module, without its hooks and gradients.
+
+    Args:
+        module: The user's module.
+        dtype: Type to convert to; None to keep the types.
+
+    Returns:
+        The copy, on the CPU.
+    """
+    memo: dict[int, Any] = {}
+    for child in module.modules():
+        for name in _HOOKS:
+            hooks = child.__dict__.get(name)
+            if hooks is not None:
+                memo[id(hooks)] = OrderedDict((k, hook) for k, hook in hooks.items() if _computes_weight(hook))
+        for value in child.__dict__.values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+    copied = copy.deepcopy(module, memo).cpu().eval().requires_grad_(False)
+    return copied if dtype is None else copied.to(dtype)
+
+
+def _computes_weight(hook: object) -> bool:
+    return type(hook).__name__ in _WEIGHT_HOOKS and type(hook).__module__.startswith("torch.nn.utils")
+
+
+def forward_hooks(module: nn.Module) -> int:
+    """Number of hooks of the user that a forward pass of the module would run."""
+    return sum(
+        not _computes_weight(hook)
+        for child in module.modules()
+        for name in ("_forward_hooks", "_forward_pre_hooks")
+        for hook in child.__dict__.get(name, {}).values()
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line that an exception says, with its type."""
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
