@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -24,9 +24,10 @@ from splinescope.tessellation.boundary import class_regions
 from splinescope.tessellation.folds import folds
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Normalize
+
     from splinescope.tessellation.complex import PolyhedralComplex
 
-Coloring = Literal["pattern", "norm", "class", "area"]
 COLORINGS = ("pattern", "norm", "class", "area")
 
 
@@ -87,7 +88,7 @@ class FoldLines:
 
 def fill_cells(
     cells: PolyhedralComplex,
-    color: Coloring | Shaped[np.ndarray, " cells"] = "pattern",
+    color: str | Shaped[np.ndarray, " cells"] = "pattern",
     classes: Sequence[int] | None = None,
 ) -> FilledPolygons:
     """Polygons of a picture of a complex, and their colours.
@@ -148,7 +149,7 @@ def colors_of(values: Float[np.ndarray, " cells"], scale: ColorScale) -> Float[n
     return colors
 
 
-def norm_of(scale: ColorScale) -> object:
+def norm_of(scale: ColorScale) -> Normalize:
     """The matplotlib normalisation of a scale.
 
     Args:

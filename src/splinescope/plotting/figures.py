@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from splinescope.errors import InvalidInputError
+from splinescope.tessellation.files import replacing
 from splinescope.tessellation.metric import isometry
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def frame_slice(ax: Axes, cells: PolyhedralComplex, title: str | None) -> None:
         cells: The complex whose domain they show.
         title: Title; None for the number of activation regions, "" for none.
     """
+    from matplotlib.ticker import MaxNLocator
+
     polygon = np.asarray(cells.domain.polygon)
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     rectangle = len(polygon) == 4 and bool(((polygon == low) | (polygon == high)).all())
@@ -63,7 +65,7 @@ def frame_slice(ax: Axes, cells: PolyhedralComplex, title: str | None) -> None:
     if not rectangle:
         ax.fill(*polygon.T, fill=False, ec=INK, lw=0.8, zorder=4)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.get_major_locator().set_params(nbins=5)
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     first, second = axis_labels(cells)
     ax.set_xlabel(first)
     ax.set_ylabel(second)
@@ -101,15 +103,34 @@ def axis_labels(cells: PolyhedralComplex) -> tuple[str, str]:
     return f"slice coordinate $t_1${unit}", f"slice coordinate $t_2${unit}"
 
 
+def figure_of(ax: Axes) -> Figure:
+    """The figure that holds axes, through subfigures.
+
+    Args:
+        ax: Axes.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InvalidInputError: If the axes have been removed from their figure.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise InvalidInputError("`ax`: the axes belong to no figure; expected axes of a figure")
+    return figure
+
+
 def settle_layout(ax: Axes) -> None:
     """Give the axes their final place, before anything is drawn whose size depends on it.
 
     Args:
         ax: Axes whose labels, colour bar and legend are there.
     """
-    engine = ax.figure.get_layout_engine()
+    figure = figure_of(ax)
+    engine = figure.get_layout_engine()
     if engine is not None:
-        engine.execute(ax.figure)
+        engine.execute(figure)
 
 
 def points_per_unit(ax: Axes) -> float:
@@ -121,7 +142,7 @@ def points_per_unit(ax: Axes) -> float:
     Returns:
         Points per unit along the tighter direction.
     """
-    width, height = ax.figure.get_size_inches() * 72
+    width, height = 72 * figure_of(ax).get_size_inches()
     box = ax.get_position()
     spans = np.abs(np.diff([ax.get_xlim(), ax.get_ylim()], axis=1)).ravel()
     return float(min(box.width * width / spans[0], box.height * height / spans[1]))
@@ -144,23 +165,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: float = 300.0
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
         raise InvalidInputError(f"`path`: got {str(path)!r}; expected a file that ends in {', '.join(FORMATS)}")
-    if not target.parent.is_dir():
-        raise InvalidInputError(f"`path`: there is no folder {str(target.parent)!r}; make it first")
     dated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     options: dict[str, Any] = {"metadata": dated.get(target.suffix.lower())}
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix.lower())
-    os.close(handle)
-    try:
+    with replacing(target) as temporary:
         figure.savefig(temporary, dpi=dpi, **options)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
     return target
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

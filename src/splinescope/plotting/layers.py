@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from splinescope.plotting.colors import CLASS_STRENGTH, ColorScale, class_colors, tinted
 from splinescope.plotting.data import FilledPolygons, FoldLines, norm_of
-from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, points_per_unit
+from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, figure_of, points_per_unit
 from splinescope.tessellation.boundary import DecisionBoundary
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ def draw_color_bar(
     from matplotlib.cm import ScalarMappable
     from matplotlib.ticker import LogLocator
 
-    norm: Any = norm_of(scale)
-    mappable = ScalarMappable(norm, scale.colormap)
-    bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.046, pad=pad, shrink=shrink, extend=scale.extends)
+    mappable = ScalarMappable(norm_of(scale), scale.colormap)
+    bar = figure_of(ax).colorbar(mappable, ax=ax, fraction=0.046, pad=pad, shrink=shrink, extend=scale.extends)
     if scale.logarithmic and scale.high < 1e4 and scale.low > 1e-3:
         bar.ax.yaxis.set_major_formatter("{x:g}")
         bar.ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))

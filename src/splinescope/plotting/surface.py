@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from splinescope.errors import InvalidInputError
-from splinescope.plotting.data import Coloring, FilledPolygons, fill_cells
+from splinescope.plotting.data import FilledPolygons, fill_cells
 from splinescope.plotting.figures import INK, RASTER_LIMIT, axis_labels, region_title
 from splinescope.plotting.layers import draw_color_bar
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from mpl_toolkits.mplot3d import Axes3D
 
     from splinescope.tessellation.complex import PolyhedralComplex
 
@@ -48,7 +48,7 @@ class Surface:
 
 
 def surface_of(
-    cells: PolyhedralComplex, output: int = 0, color: Coloring | Shaped[np.ndarray, " cells"] = "pattern"
+    cells: PolyhedralComplex, output: int = 0, color: str | Shaped[np.ndarray, " cells"] = "pattern"
 ) -> Surface:
     """Facets of the graph of an output.
 
@@ -76,12 +76,12 @@ def surface_of(
 def plot_surface(
     cells: PolyhedralComplex,
     output: int = 0,
-    ax: Axes | None = None,
+    ax: Axes3D | None = None,
     *,
-    color: Coloring | Shaped[np.ndarray, " cells"] = "pattern",
+    color: str | Shaped[np.ndarray, " cells"] = "pattern",
     label: str | None = None,
     title: str | None = None,
-) -> Axes:
+) -> Axes3D:
     """Draw the graph of an output over the slice, and the tessellation on a floor below it.
 
     Args:
@@ -112,14 +112,14 @@ def plot_surface(
     return axes
 
 
-def _new_axes(bar: bool) -> Axes:
+def _new_axes(bar: bool) -> Axes3D:
     from matplotlib import pyplot
 
     figure = pyplot.figure(figsize=(6.2 if bar else 5.0, 4.5))
     return figure.add_axes((0.0, 0.06, 0.82 if bar else 0.95, 1.0), projection="3d", computed_zorder=False)
 
 
-def _draw_facets(ax: Axes, surface: Surface) -> None:
+def _draw_facets(ax: Axes3D, surface: Surface) -> None:
     """The graph, its facets shaded by a light from the upper left."""
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
@@ -135,7 +135,7 @@ def _draw_facets(ax: Axes, surface: Surface) -> None:
     ax.add_collection3d(collection)
 
 
-def _draw_floor(ax: Axes, surface: Surface) -> None:
+def _draw_floor(ax: Axes3D, surface: Surface) -> None:
     """The tessellation on the floor."""
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
@@ -171,7 +171,7 @@ def _width(count: int) -> float:
     return float(np.clip(8 / np.sqrt(max(1, count)), 0.05, 0.5))
 
 
-def _frame(ax: Axes, cells: PolyhedralComplex, surface: Surface) -> None:
+def _frame(ax: Axes3D, cells: PolyhedralComplex, surface: Surface) -> None:
     from matplotlib.ticker import MaxNLocator
 
     low, high = surface.fills.points.min(axis=0), surface.fills.points.max(axis=0)
@@ -183,8 +183,11 @@ def _frame(ax: Axes, cells: PolyhedralComplex, surface: Surface) -> None:
     first, second = axis_labels(cells)
     ax.set_xlabel(first)
     ax.set_ylabel(second)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(4))
+    # The two axes meet at (high, low); a tick there on both would be one number on top of another.
+    room = 0.05 * (high - low)
+    first_ticks, second_ticks = (MaxNLocator(4).tick_values(low[i], high[i]) for i in (0, 1))
+    ax.set_xticks([tick for tick in first_ticks if low[0] <= tick <= high[0] - room[0]])
+    ax.set_yticks([tick for tick in second_ticks if low[1] + room[1] <= tick <= high[1]])
     ticks = MaxNLocator(4).tick_values(float(surface.heights.min()), top)
     ax.set_zticks([tick for tick in ticks if surface.heights.min() <= tick <= top])
     ax.view_init(elev=24, azim=-58)

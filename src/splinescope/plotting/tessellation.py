@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Shaped
 
-from splinescope.plotting.data import Coloring, fill_cells, fold_lines
+from splinescope.plotting.data import fill_cells, fold_lines
 from splinescope.plotting.figures import frame_slice, new_axes, settle_layout
 from splinescope.plotting.layers import draw_boundary, draw_class_legend, draw_color_bar, draw_fills, draw_folds
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def plot_tessellation(
     cells: PolyhedralComplex,
-    color: Coloring | Shaped[np.ndarray, " cells"] = "pattern",
+    color: str | Shaped[np.ndarray, " cells"] = "pattern",
     ax: Axes | None = None,
     *,
     classes: Sequence[int] | None = None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from splinescope.plotting.figures import figure_of
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -76,7 +78,8 @@ def draw_anchors(
 
     ax.plot(*anchors.T, "o", ms=5.5, mfc="white", mec="black", mew=1.2, zorder=6)
     box = ax.get_position()
-    side = 0.15 * min(box.width * ax.figure.get_figwidth(), box.height * ax.figure.get_figheight())
+    width, height = figure_of(ax).get_size_inches()
+    side = 0.15 * min(box.width * width, box.height * height)
     limits = np.array([ax.get_xlim(), ax.get_ylim()])
     span = limits[:, 1] - limits[:, 0]
     middle = anchors.mean(axis=0)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 GRADIENT_ACCURACY = 2.0**-33
 """A gradient fitted to values at vertices is kept when its expected error, relative to the mean gradient, is less."""
 
+FAR = 2.0**80
+"""How far along a direction a branch is evaluated to read off its slope: so far that its offset is below rounding."""
+
 
 @dataclass(frozen=True)
 class AffineMaps:
@@ -177,24 +180,25 @@ def _expected_errors(cells: PolyhedralComplex, fits: AffineFits) -> np.ndarray:
 
 
 def _branch_maps(cells: PolyhedralComplex, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps in slice coordinates on the affine branches of some cells, by forward differentiation along the basis."""
+    """Maps in slice coordinates on the affine branches of some cells.
+
+    A branch is affine, so that its linear part along a direction `d` is `(f(s d) - f(0)) / s` for any `s`; with a huge
+    power of two nothing cancels.
+    """
     network, domain = cells.network, cells.domain
-    origin = torch.as_tensor(np.asarray(domain.origin), dtype=torch.float64).reshape(network.input_shape)
-    basis = torch.as_tensor(np.asarray(domain.basis), dtype=torch.float64).reshape(2, *network.input_shape)
+    shape = (1, *network.input_shape)
+    origin = torch.as_tensor(domain.origin, dtype=torch.float64).reshape(shape)
+    basis = torch.as_tensor(domain.basis, dtype=torch.float64).reshape(2, *network.input_shape)
+    far = [FAR * direction.reshape(shape) for direction in basis]
     linear, offsets = [], []
-    for chunk in torch.from_numpy(which).split(chunk_length(network, 4)):
+    for chunk in torch.from_numpy(which).split(chunk_length(network, 3)):
         pieces = pieces_of(cells, chunk)
-        start = origin.expand(len(chunk), *network.input_shape).contiguous()
-        columns = []
-        for direction in basis:
-            value, column = torch.func.jvp(
-                lambda x, pieces=pieces: branch_value(network, pieces, x),
-                (start,),
-                (direction.expand_as(start).contiguous(),),
-            )
-            columns.append(column)
-        linear.append(torch.stack(columns, dim=2).numpy())
-        offsets.append(value.numpy())
+        at_origin, at_zero, *at_far = (
+            branch_value(network, pieces, x.expand(len(chunk), *network.input_shape).contiguous())
+            for x in (origin, torch.zeros_like(origin), *far)
+        )
+        linear.append(torch.stack([(value - at_zero) / FAR for value in at_far], dim=2).numpy())
+        offsets.append(at_origin.numpy())
     return np.concatenate(linear), np.concatenate(offsets)
 
 

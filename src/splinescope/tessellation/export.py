@@ -52,9 +52,9 @@ def save_complex(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path
         InvalidInputError: If the folder does not exist.
         StoreError: If the file cannot be written.
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     record = encode(cells, arrays, "complex")
-    named = {key.removeprefix("complex."): value for key, value in arrays.items()}
+    named: dict[str, Any] = {key.removeprefix("complex."): value for key, value in arrays.items()}
     text = np.array(json.dumps({"format": FORMAT, "complex": record}))
     try:
         with replacing(path) as temporary, open(temporary, "wb") as file:
@@ -78,7 +78,7 @@ def load_complex(path: str | os.PathLike[str], network: Network | None = None) -
         StoreError: If the file is missing, is not of this kind, is damaged, or comes from a newer version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             header = json.loads(str(file["record"]))
             arrays = {f"complex.{name}": file[name] for name in file.files if name != "record"}
     except FileNotFoundError as error:
@@ -214,9 +214,9 @@ def write_wkb(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path:
 
 def _classes() -> dict[str, type]:
     """The classes that a stored complex may be made of."""
-    parts = [PolyhedralComplex, Slice, Tolerance, Certificate, NodeCodes]
-    parts += [part for module in (ops, graph, heads) for part in vars(module).values() if is_dataclass(part)]
-    return {part.__name__: part for part in parts}
+    parts = [part for module in (ops, graph, heads) for part in vars(module).values() if isinstance(part, type)]
+    parts += [PolyhedralComplex, Slice, Tolerance, Certificate, NodeCodes]
+    return {part.__name__: part for part in parts if is_dataclass(part)}
 
 
 def _pattern_texts(cells: PolyhedralComplex) -> np.ndarray:
