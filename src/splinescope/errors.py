@@ -7,6 +7,7 @@ message names the argument in backticks, says what came, what was expected, and 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import SupportsIndex
 
 
 class SplinescopeError(Exception):
@@ -32,7 +33,7 @@ class CertificateError(SplinescopeError):
             about the tessellation as a whole.
     """
 
-    def __init__(self, message: str, cells: Iterable[int] = ()) -> None:
+    def __init__(self, message: str, cells: Iterable[SupportsIndex] = ()) -> None:
         """Keep the message and the cells concerned.
 
         Args:
@@ -40,7 +41,7 @@ class CertificateError(SplinescopeError):
             cells: Indices of the cells concerned.
         """
         super().__init__(message)
-        self.cells: tuple[int, ...] = tuple(sorted(int(cell) for cell in cells))
+        self.cells: tuple[int, ...] = tuple(sorted(index(cell) for cell in cells))
 
 
 class DegenerateArrangementError(SplinescopeError):

@@ -38,12 +38,13 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from splinescope import __version__
 
         typer.echo(f"splinescope {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ import torch
 
 import splinescope
 from splinescope.network import Network
-from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.affine import extrema, lipschitz
 from splinescope.tessellation.boundary import DecisionBoundary, class_areas
 from splinescope.tessellation.complex import PolyhedralComplex
@@ -57,7 +57,8 @@ def summarise(
         "polygon": domain.polygon.tolist(),
         "anchors": None if domain.anchors is None else np.asarray(domain.anchors).tolist(),
     }
-    facts["network"] = describe_network(cells.network) | {"nodes": len(cells.network.nodes)}
+    facts["network"] = describe_network(cells.network)
+    del facts["network"]["nodes"]  # `splinescope info` lists them
     facts["versions"] = {"splinescope": splinescope.__version__, "torch": torch.__version__, "numpy": np.__version__}
     facts["certificate"] = None if cells.certificate is None else cells.certificate.to_dict()
     return facts
@@ -74,28 +75,12 @@ def describe_network(network: Network, model: str | None = None) -> dict[str, An
         Shapes, units, head, deviation from the original, and one entry per node.
     """
     report = network.import_report
-    nodes = [
-        {
-            "index": index,
-            "name": node.name,
-            "op": type(node.op).__name__,
-            "inputs": list(node.inputs),
-            "shape": list(node.shape),
-            "units": int(np.prod(node.shape)) if isinstance(node.op, Activation | Maximum) else 0,
-        }
-        for index, node in enumerate(network.nodes)
-    ]
     return ({} if model is None else {"model": model}) | {
         "piecewise_affine": True,
         "input_shape": list(network.input_shape),
         "output_shape": list(network.output_shape),
         "units": network.num_units,
         "head": None if network.head is None else network.head.name,
-        "import": {
-            "reference": report.reference,
-            "samples": report.samples,
-            "max_absolute": report.max_absolute,
-            "max_relative": report.max_relative,
-        },
-        "nodes": nodes,
+        "import": {"deviations": [asdict(deviation) for deviation in report.deviations], "notes": list(report.notes)},
+        "nodes": [asdict(node) for node in network.describe()],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +23,31 @@ def show_network(console: Console, description: dict[str, Any]) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for name, justify in (("node", "right"), ("name", "left"), ("op", "left"), ("inputs", "left"), ("shape", "left")):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    table.add_column("units", justify="right")
+    for name in ("units", "parameters"):
+        table.add_column(name, justify="right")
     for node in description["nodes"]:
         cells = (node["index"], node["name"], node["op"], _joined(node["inputs"]), _joined(node["shape"], " x "))
-        table.add_row(*[Text(str(cell)) for cell in cells], Text(f"{node['units']:,}" if node["units"] else ""))
+        counts = [f"{node[name]:,}" if node[name] else "" for name in ("units", "parameters")]
+        table.add_row(*[Text(str(cell)) for cell in (*cells, *counts)])
     console.print(table)
     ops = Counter(node["op"] for node in description["nodes"])
-    imported = description["import"]
-    _facts(
-        console,
-        {
-            "piecewise affine": "yes" + (f", up to a head: {description['head']}" if description["head"] else ""),
-            "input": _joined(description["input_shape"], " x "),
-            "output": _joined(description["output_shape"], " x "),
-            "ops": ", ".join(f"{count} {op}" for op, count in ops.most_common()),
-            "units that fold": f"{description['units']:,}",
-            "agrees with": f"{imported['reference']} on {imported['samples']} random inputs, to "
-            f"{imported['max_absolute']:.2g} ({imported['max_relative']:.2g} relative)",
-        },
+    lines = {
+        "piecewise affine": "yes" + (f", up to a head: {description['head']}" if description["head"] else ""),
+        "input": _joined(description["input_shape"], " x "),
+        "output": _joined(description["output_shape"], " x "),
+        "ops": ", ".join(f"{count} {op}" for op, count in ops.most_common()),
+        "units that fold": f"{description['units']:,}",
+        "agrees with": "; ".join(map(_deviation_line, description["import"]["deviations"])) or "not compared",
+    }
+    if description["import"]["notes"]:
+        lines["notes"] = " ".join(description["import"]["notes"])
+    _facts(console, lines)
+
+
+def _deviation_line(deviation: dict[str, Any]) -> str:
+    return (
+        f"{deviation['reference']} on {deviation['samples']} random inputs, to {deviation['max_absolute']:.2g} "
+        f"({deviation['max_relative']:.2g} relative)"
     )
 
 
@@ -92,5 +100,5 @@ def _facts(console: Console, lines: dict[str, str]) -> None:
     console.print(table)
 
 
-def _joined(values: list[int], between: str = ", ") -> str:
+def _joined(values: Sequence[int], between: str = ", ") -> str:
     return between.join(str(value) for value in values)
