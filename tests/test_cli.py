@@ -126,7 +126,7 @@ def test_kinds_of_point_files_agree(image_model: str, tmp_path: Path) -> None:
         np.save(names["npy"][-1], image)
         np.savez(names["npz"][-1], image=image.ravel())
         np.savetxt(names["csv"][-1], image.reshape(1, -1), delimiter=",", fmt="%.17g")
-        imsave(names["png"][-1], image, cmap="gray", vmin=0, vmax=1)
+        imsave(names["png"][-1], np.repeat(np.rint(255 * image).astype(np.uint8)[..., None], 3, axis=2))
     found = []
     for kind, files in names.items():
         out = tmp_path / kind

@@ -7,6 +7,7 @@ message names the argument in backticks, says what came, what was expected, and 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import index
 from typing import SupportsIndex
 
 
