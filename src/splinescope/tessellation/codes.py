@@ -41,6 +41,10 @@ def face_bits(first: np.ndarray, halves: np.ndarray, bits: np.ndarray) -> np.nda
     return out
 
 
+_FEW = 1024
+"""Columns up to which looking for constant ones costs more than it saves."""
+
+
 @dataclass(frozen=True)
 class NodeCodes:
     """Codes of all cells at one activation or max node.
@@ -81,9 +85,11 @@ def pack(bits: np.ndarray) -> np.ndarray:
 
 def compress(node: int, words: np.ndarray, columns: int) -> NodeCodes:
     """Store only what differs: whole words if most of them differ, single columns if few do."""
+    base = unpack(words[:1], columns)[0]
+    if columns <= _FEW:
+        return NodeCodes(node, base, np.arange(columns, dtype=np.int32), words)
     union = np.bitwise_or.reduce(words, axis=0, keepdims=True)
     common = np.bitwise_and.reduce(words, axis=0, keepdims=True)
-    base = unpack(words[:1], columns)[0]
     varying = np.flatnonzero(unpack(union ^ common, columns)[0]).astype(np.int32)
     if 2 * len(varying) >= columns:
         return NodeCodes(node, base, np.arange(columns, dtype=np.int32), words)

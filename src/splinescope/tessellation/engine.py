@@ -165,9 +165,14 @@ class _Run:
     def _finish(self, piece: Piece) -> None:
         outputs = np.array(piece.rows[self.network.output].values)
         self.store.add(Finished(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
-        _, areas = centroids_and_areas(piece.subdivision)
-        self.done += float(areas.sum()) / self.domain.area
+        self.done += self._share(piece)
         self.report(self.done, self.store.cells)
+
+    def _share(self, piece: Piece) -> float:
+        """Share of the domain that a piece covers."""
+        if len(self.store) == 1 and not self.borders.ends.size:
+            return 1.0
+        return float(centroids_and_areas(piece.subdivision)[1].sum()) / self.domain.area
 
     def _report(self, piece: Piece) -> None:
         self.report(self.done, self.store.cells + piece.subdivision.num_faces)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.bits import pack_signs, words_for
+from splinescope.geometry.bits import pack_signs
 from splinescope.geometry.cuts import Layer
 from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
-from splinescope.geometry.subdivision import Refinement, Subdivision, half_edges, refine
+from splinescope.geometry.subdivision import Subdivision, half_edges, refine
 from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.codes import NodeCodes, compress, face_bits, select_columns
 from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.rows import Rows
+from splinescope.tessellation.rows import Folds, Rows, Unsettled
 
 
 @dataclass
@@ -28,6 +28,8 @@ class Piece:
         bounds: Magnitudes and rounding errors of those nodes.
         codes: Patterns of the cells at the nodes passed.
         position: Next node to evaluate.
+        unrecorded: Node whose codes are still to be recorded, its decided signs, and their columns; the signs of new
+            vertices are noted when the node's rows are settled or streamed.
     """
 
     subdivision: Subdivision
@@ -36,6 +38,7 @@ class Piece:
     bounds: dict[int, Bounds]
     codes: list[NodeCodes] = field(default_factory=list)
     position: int = 1
+    unrecorded: tuple[int, np.ndarray, np.ndarray] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -43,31 +46,11 @@ class Piece:
         return sum(rows.nbytes for rows in self.rows.values())
 
 
-@dataclass(frozen=True)
-class Folds:
-    """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
-
-    Attributes:
-        shifts: [B, n] breakpoints.
-        thresholds: [B, n] distance within which a value is on its breakpoint; infinite where nothing folds.
-        slopes: [n] typical slope of each unit over the domain.
-        label: Node that the folds belong to.
-        units: [B * 64 * words] unit of that node that each column stands for.
-    """
-
-    shifts: np.ndarray
-    thresholds: np.ndarray
-    slopes: np.ndarray
-    label: int
-    units: np.ndarray
-
-
-def _packed(values: np.ndarray, folds: Folds, amplification: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def packed_signs(values: np.ndarray, folds: Folds, amplification: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Decided signs of `values` as bits: positive and negative."""
-    shape = (len(values), len(folds.shifts) * words_for(values.shape[1]))
-    positive, negative = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
-    arguments = (values, folds.shifts, folds.thresholds, amplification, positive, negative)
-    in_ranges(pack_signs, len(values), *arguments)
+    positive, negative = (np.empty((len(values), folds.words), np.uint64) for _ in range(2))
+    tables = (folds.shifts, folds.thresholds, amplification)
+    in_ranges(pack_signs, len(values), values, *tables, positive, negative)
     return positive, negative
 
 
@@ -81,29 +64,24 @@ def fold(piece: Piece, values: Rows, folds: Folds, tolerance: Tolerance) -> np.n
         tolerance: For the largest amplification.
 
     Returns:
-        [V', words] decided positive signs at all vertices after the cut.
+        [V', words] decided positive signs; those of new vertices are noted when `values` are settled.
     """
     before = piece.subdivision
-    positive, negative = _packed(values.values, folds, before.amplification)
-    layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, positive, negative)
+    signs = values.signs or packed_signs(values.values, folds, before.amplification)
+    layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, *signs)
     result = refine(before, layer, folds.label, tolerance.max_amplification, folds.units)
-    _follow(piece, values, folds, result)
-    new = slice(before.num_vertices, None)
-    added, _ = _packed(values.values[new], folds, piece.subdivision.amplification[new])
-    return np.concatenate([positive, added])
-
-
-def _follow(piece: Piece, values: Rows, folds: Folds, result: Refinement) -> None:
-    """Carry everything that a piece knows over to its refinement."""
+    new, added = result.new_vertices, len(result.new_vertices.tails)
+    positive = np.empty((before.num_vertices + added, folds.words), np.uint64)
+    positive[: before.num_vertices] = signs[0]
     piece.subdivision = result.subdivision
     for rows in piece.rows.values():
         if rows is not values:
-            rows.extend(result.new_vertices)
-    values.extend(result.new_vertices, folds.shifts, result.cuts)
-    added = len(result.new_vertices.tails)
+            rows.extend(Unsettled(new))
+    values.extend(Unsettled(new, result.cuts, folds, result.subdivision.amplification, positive))
+    values.signs = None
     piece.vertex_tags = np.concatenate([piece.vertex_tags, np.full(added, -1, np.int64)])
-    if len(result.parent) > 0:
-        piece.codes = [codes.taken(result.parent) for codes in piece.codes]
+    piece.codes = [codes.taken(result.parent) for codes in piece.codes]
+    return positive
 
 
 def record_codes(piece: Piece, node: int, positive: np.ndarray, columns: np.ndarray) -> None:

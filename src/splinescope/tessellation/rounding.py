@@ -78,9 +78,6 @@ def _table(parameter: object) -> np.ndarray:
     return table.reshape(len(table), -1)
 
 
-def sampled_magnitude(values: np.ndarray, sample: int = 1024) -> np.ndarray:
-    """Largest absolute value of each column, over the first rows and an even sample of the others."""
-    magnitude = np.abs(values[:sample]).max(axis=0)
-    if len(values) > sample:
-        magnitude = np.maximum(magnitude, np.abs(values[sample :: max(1, len(values) // sample)]).max(axis=0))
-    return magnitude
+def largest(values: np.ndarray) -> np.ndarray:
+    """Largest absolute value of each column."""
+    return np.maximum(values.max(axis=0), -values.min(axis=0))

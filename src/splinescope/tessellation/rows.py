@@ -1,36 +1,151 @@
-"""Values of a node at all vertices: one row for each vertex, with room for the vertices still to come."""
+"""Values of a node at all vertices, one row for each, settled as late as possible.
+
+After a fold, the rows of new vertices are known as interpolations, and the activation is still to be applied. Writing
+all of this down and reading it again costs as much as the next layer's product. So a dense layer takes its input in
+blocks that fit in cache: interpolate, note signs, activate, multiply. Everybody else asks for `values`, which settles
+the rows in memory.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numba import njit
 
+from splinescope.geometry.bits import words_for
 from splinescope.geometry.cuts import EdgeCuts
 from splinescope.geometry.subdivision import NewVertices
-from splinescope.numerics import in_ranges
+from splinescope.network.ops import Activation
+from splinescope.numerics import in_blocks, in_ranges
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
+
+    Attributes:
+        shifts: [B, n] breakpoints.
+        thresholds: [B, n] distance within which a value is on its breakpoint; infinite where nothing folds.
+        slopes: [64 * words] typical slope of each unit over the domain.
+        label: Node that the folds belong to.
+        units: [B * 64 * words] unit of that node that each column stands for.
+    """
+
+    shifts: np.ndarray
+    thresholds: np.ndarray
+    slopes: np.ndarray
+    label: int
+    units: np.ndarray
+
+    @property
+    def words(self) -> int:
+        """Words of 64 bits that hold one sign of every column."""
+        return len(self.shifts) * words_for(self.shifts.shape[1])
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """What is still to be done to rows.
+
+    Attributes:
+        new: Vertices whose rows are to be interpolated.
+        cuts: Cuts whose units are put exactly on their breakpoints, or None.
+        folds: Breakpoints of these cuts, and what counts as on them.
+        amplification: [V] conditioning of all vertices.
+        positive: [V, words] decided positive signs, known for the old vertices, to be noted for the new ones.
+    """
+
+    new: NewVertices
+    cuts: EdgeCuts | None = None
+    folds: Folds | None = None
+    amplification: np.ndarray | None = None
+    positive: np.ndarray | None = None
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _write_row(
+    values: np.ndarray,
+    old: int,
+    tails: np.ndarray,
+    heads: np.ndarray,
+    fractions: np.ndarray,
+    index: int,
+    out: np.ndarray,
+) -> None:
+    """The row of one new vertex: on an edge between two old ones, or between two that may be on edges themselves."""
+    tail, head, fraction = tails[index], heads[index], fractions[index]
+    if tail < old and head < old:
+        for unit in range(out.size):
+            at_tail = values[tail, unit]
+            out[unit] = at_tail + fraction * (values[head, unit] - at_tail)
+        return
+    a, b, s = tail, tail, 0.0
+    if tail >= old:
+        a, b, s = tails[tail - old], heads[tail - old], fractions[tail - old]
+    c, d, t = head, head, 0.0
+    if head >= old:
+        c, d, t = tails[head - old], heads[head - old], fractions[head - old]
+    for unit in range(out.size):
+        at_tail = values[a, unit] + s * (values[b, unit] - values[a, unit])
+        at_head = values[c, unit] + t * (values[d, unit] - values[c, unit])
+        out[unit] = at_tail + fraction * (at_head - at_tail)
 
 
 @njit(cache=True, nogil=True)
 def _interpolate(
-    start: int, stop: int, values: np.ndarray, base: int, tails: np.ndarray, heads: np.ndarray, fractions: np.ndarray
+    start: int,
+    stop: int,
+    values: np.ndarray,
+    old: int,
+    tails: np.ndarray,
+    heads: np.ndarray,
+    fractions: np.ndarray,
+    out: np.ndarray,
 ) -> None:
+    """Rows of the new vertices `start:stop`; `out[0]` is the row of vertex `start`."""
     for index in range(start, stop):
-        tail, head, fraction = tails[index], heads[index], fractions[index]
-        for unit in range(values.shape[1]):
-            at_tail = values[tail, unit]
-            values[base + index, unit] = at_tail + fraction * (values[head, unit] - at_tail)
+        _write_row(values, old, tails, heads, fractions, index, out[index - start])
 
 
 @njit(cache=True, nogil=True)
-def _vanish(start: int, stop: int, values: np.ndarray, base: int, shifts: np.ndarray, cuts: EdgeCuts) -> None:
-    """Put the units that cut an edge exactly on their breakpoint at the new vertex."""
-    padded = (values.shape[1] + 63) // 64 * 64
+def _vanish(
+    start: int, stop: int, out: np.ndarray, shifts: np.ndarray, cut_offsets: np.ndarray, columns: np.ndarray
+) -> None:
+    """Put the units that cut an edge exactly on their breakpoint at its new vertex."""
+    padded = (out.shape[1] + 63) // 64 * 64
     for group in range(start, stop):
-        for at in range(cuts.cut_offsets[group], cuts.cut_offsets[group + 1]):
-            level = cuts.columns[at] // padded
-            unit = cuts.columns[at] - level * padded
-            values[base + group, unit] = shifts[level, unit]
+        for at in range(cut_offsets[group], cut_offsets[group + 1]):
+            level = columns[at] // padded
+            unit = columns[at] - level * padded
+            out[group - start, unit] = shifts[level, unit]
+
+
+@njit(cache=True, nogil=True)
+def _note_positive(
+    start: int,
+    stop: int,
+    out: np.ndarray,
+    shifts: np.ndarray,
+    thresholds: np.ndarray,
+    amplification: np.ndarray,
+    positive: np.ndarray,
+) -> None:
+    """Bits of the positive signs of rows, which are vertices `start:stop`."""
+    units = out.shape[1]
+    words = (units + 63) // 64
+    for vertex in range(start, stop):
+        for level in range(len(shifts)):
+            for word in range(words):
+                bits = np.uint64(0)
+                first = word * 64
+                for bit in range(min(64, units - first)):
+                    unit = first + bit
+                    above = out[vertex - start, unit] - shifts[level, unit]
+                    positive_here = above > thresholds[level, unit] * amplification[vertex]
+                    bits |= np.uint64(positive_here) << np.uint64(bit)
+                positive[vertex, level * words + word] = bits
 
 
 class Rows:
@@ -38,45 +153,118 @@ class Rows:
 
     def __init__(self, values: np.ndarray, length: int | None = None) -> None:
         self._buffer = values
-        self.length = len(values) if length is None else length
+        self._settled = len(values) if length is None else length
+        self._unsettled: Unsettled | None = None
+        self._activation: Activation | None = None
+        self.signs: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
-    def empty(cls, length: int, columns: int) -> Rows:
-        """Uninitialised rows, with room for about twice as many more."""
-        return cls(np.empty((3 * length + 4096, columns)), length)
+    def empty(cls, length: int, columns: int, spare: bool = True) -> Rows:
+        """Uninitialised rows, by default with room for about twice as many more."""
+        return cls(np.empty((3 * length + 4096 if spare else length, columns)), length)
 
     @property
-    def values(self) -> np.ndarray:
-        """[length, n] the rows in use."""
-        return self._buffer[: self.length]
+    def length(self) -> int:
+        """Number of rows, settled or not."""
+        return self._settled + (0 if self._unsettled is None else len(self._unsettled.new.tails))
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return self._buffer.shape[1]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows in use."""
-        return self.length * self._buffer.shape[1] * 8
+        """Bytes of all rows once settled."""
+        return self.length * self.columns * 8
+
+    @property
+    def values(self) -> np.ndarray:
+        """[length, n] all rows, settled."""
+        self.settle()
+        return self._buffer[: self._settled]
 
     def tensor(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """The rows as a batch of tensors."""
-        return torch.from_numpy(self.values).reshape(self.length, *shape)
+        """All rows, settled, as a batch of tensors."""
+        return torch.from_numpy(self.values).reshape(self._settled, *shape)
 
-    def extend(self, new: NewVertices, shifts: np.ndarray | None = None, cuts: EdgeCuts | None = None) -> None:
-        """Add rows for new vertices, each interpolated on the segment that it lies on.
+    def extend(self, unsettled: Unsettled) -> None:
+        """Add rows for new vertices."""
+        self.settle()
+        self._unsettled = unsettled
 
-        With `cuts`, the units that made a vertex on an edge are put exactly on their breakpoint there.
-        """
-        base, count = self.length, len(new.tails)
-        if base + count > len(self._buffer):
-            larger = np.empty((base + count, self._buffer.shape[1]))
-            larger[:base] = self.values
-            self._buffer = larger
-        on = new.on_edges
-        in_ranges(_interpolate, on, self._buffer, base, new.tails, new.heads, new.fractions)
-        if cuts is not None and shifts is not None:
-            in_ranges(_vanish, on, self._buffer, base, shifts, cuts)
-        inner = (new.tails[on:], new.heads[on:], new.fractions[on:])
-        in_ranges(_interpolate, count - on, self._buffer, base + on, *inner)
-        self.length = base + count
+    def activate(self, op: Activation) -> None:
+        """Apply an activation to all rows."""
+        if self._activation is not None:
+            self.settle()
+        self._activation = op
+
+    def sample(self, rows: int = 512) -> np.ndarray:
+        """Some of the rows that are settled, activated: the first ones, and an even selection."""
+        step = max(1, self._settled // rows)
+        chosen = np.concatenate([self._buffer[: min(rows, self._settled)], self._buffer[: self._settled : step]])
+        if self._activation is not None:
+            return self._activation.evaluate(torch.from_numpy(chosen)).numpy()
+        return chosen
+
+    def block(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Write rows `start:stop`, activated, to `out`, and note the signs of those that are new."""
+        old, split = self._settled, min(max(self._settled, start), stop)
+        out[: split - start] = self._buffer[start:split]
+        if split < stop:
+            self._write_new(split - old, stop - old, out[split - start :])
+        if self._activation is not None:
+            tensor = torch.from_numpy(out)
+            if self._activation.is_relu:
+                tensor.clamp_(min=0.0)
+            else:
+                tensor.copy_(self._activation.evaluate(tensor))
+
+    def _write_new(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Rows of the new vertices `start:stop`, not activated; notes their signs."""
+        todo = self._unsettled
+        assert todo is not None
+        new, old = todo.new, self._settled
+        _interpolate(start, stop, self._buffer, old, new.tails, new.heads, new.fractions, out)
+        if todo.cuts is not None and todo.folds is not None:
+            last = min(stop, new.on_edges)
+            if start < last:
+                _vanish(start, last, out, todo.folds.shifts, todo.cuts.cut_offsets, todo.cuts.columns)
+        if todo.positive is not None and todo.folds is not None:
+            tables = (todo.folds.shifts, todo.folds.thresholds, todo.amplification, todo.positive)
+            _note_positive(old + start, old + stop, out, *tables)
+
+    def settle(self) -> None:
+        """Do what is still to be done, in memory."""
+        todo = self._unsettled
+        if todo is not None:
+            total = self.length
+            if total > len(self._buffer):
+                larger = np.empty((total, self.columns))
+                larger[: self._settled] = self._buffer[: self._settled]
+                self._buffer = larger
+            old = self._settled
+            in_ranges(self._settle_range, len(todo.new.tails), self._buffer[old:total])
+            self._unsettled, self._settled = None, total
+        if self._activation is not None:
+            activation, self._activation = self._activation, None
+            in_blocks(
+                lambda start, stop: _activate_in_place(activation, self._buffer[start:stop]),
+                self._settled,
+                grain=max(64, (1 << 20) // max(1, self.columns)),
+            )
+
+    def _settle_range(self, start: int, stop: int, rows: np.ndarray) -> None:
+        self._write_new(start, stop, rows[start:stop])
 
     def taken(self, vertices: np.ndarray) -> Rows:
         """A copy of some rows."""
         return Rows(self.values[vertices])
+
+
+def _activate_in_place(op: Activation, values: np.ndarray) -> None:
+    tensor = torch.from_numpy(values)
+    if op.is_relu:
+        tensor.clamp_(min=0.0)
+    else:
+        tensor.copy_(op.evaluate(tensor))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from splinescope.geometry.bits import WORD, words_for
+from splinescope.geometry.bits import WORD, pack_signs, words_for
 from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Dense, Maximum, Reshape
-from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
+from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
 from splinescope.tessellation.codes import compress, pack
 from splinescope.tessellation.dissolve import without_edges
-from splinescope.tessellation.piece import Folds, Piece, fold, record_codes
-from splinescope.tessellation.rounding import Bounds, propagate, sampled_magnitude
-from splinescope.tessellation.rows import Rows
+from splinescope.tessellation.piece import Piece, fold, record_codes
+from splinescope.tessellation.rounding import Bounds, largest, propagate
+from splinescope.tessellation.rows import Folds, Rows
 
 
 def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: float, tolerance: Tolerance) -> None:
@@ -30,16 +32,32 @@ def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: flo
     """
     index = piece.position
     node = network.nodes[index]
-    if isinstance(node.op, Activation):
-        _activate(piece, network, index, last_use, size, tolerance)
-    elif isinstance(node.op, Maximum):
-        _maximise(piece, network, index, size, tolerance)
+    if isinstance(node.op, Dense) and _streams(piece, network, index, last_use):
+        _stream(piece, network, index, size, tolerance)
     else:
-        _evaluate(piece, network, index, last_use)
+        _record(piece)
+        if isinstance(node.op, Activation):
+            _activate(piece, network, index, last_use, size, tolerance)
+        elif isinstance(node.op, Maximum):
+            _maximise(piece, network, index, size, tolerance)
+        else:
+            _evaluate(piece, network, index, last_use)
     for source in node.inputs:
         if last_use[source] == index and source in piece.rows:
             del piece.rows[source], piece.bounds[source]
     piece.position += 1
+    if piece.position == len(network.nodes):
+        _record(piece)
+
+
+def _record(piece: Piece) -> None:
+    """Record the codes of the last activation, settling its rows if nobody has streamed them."""
+    if piece.unrecorded is None:
+        return
+    index, positive, columns = piece.unrecorded
+    piece.rows[index].settle()
+    piece.unrecorded = None
+    record_codes(piece, index, positive, columns)
 
 
 def _set(piece: Piece, network: Network, index: int, rows: Rows) -> None:
@@ -48,7 +66,61 @@ def _set(piece: Piece, network: Network, index: int, rows: Rows) -> None:
     bounds = [piece.bounds[source] for source in node.inputs]
     shapes = [network.nodes[source].shape for source in node.inputs]
     piece.rows[index] = rows
-    piece.bounds[index] = propagate(node.op, bounds, shapes, sampled_magnitude(rows.values))
+    piece.bounds[index] = propagate(node.op, bounds, shapes, largest(rows.sample()))
+
+
+def _streams(piece: Piece, network: Network, index: int, last_use: tuple[int, ...]) -> bool:
+    """Whether a dense node is the only reader of an activation just before it."""
+    source = network.nodes[index].inputs[0]
+    readers = sum(source in node.inputs for node in network.nodes)
+    return piece.unrecorded is not None and piece.unrecorded[0] == source and readers == 1 and last_use[source] == index
+
+
+def _stream(piece: Piece, network: Network, index: int, size: float, tolerance: Tolerance) -> None:
+    """A dense layer over rows that were never written down: interpolate, activate, multiply, pack, block by block."""
+    node = network.nodes[index]
+    source = node.inputs[0]
+    before, vertices = piece.rows[source], piece.subdivision.num_vertices
+    rows = Rows.empty(vertices, len(node.op.weight), spare=index != network.output)
+    bounds = propagate(node.op, [piece.bounds[source]], [network.nodes[source].shape], np.zeros(rows.columns))
+    folds, signs = None, None
+    if index + 1 < len(network.nodes) and network.nodes[index + 1].inputs == (index,):
+        following = network.nodes[index + 1].op
+        if isinstance(following, Activation):
+            folds = activation_folds(following, bounds, index + 1, size, tolerance)
+            signs = tuple(np.empty((vertices, folds.words), np.uint64) for _ in range(2))
+    in_blocks(partial(_stream_block, node.op, before, rows.values, folds, signs, piece), vertices, grain=1024)
+    piece.rows[index] = rows
+    piece.bounds[index] = Bounds(largest(rows.sample()), bounds.error)
+    rows.signs = signs
+    assert piece.unrecorded is not None
+    unrecorded, piece.unrecorded = piece.unrecorded, None
+    record_codes(piece, *unrecorded)
+
+
+def _stream_block(
+    op: Dense,
+    before: Rows,
+    out: np.ndarray,
+    folds: Folds | None,
+    signs: tuple[np.ndarray, np.ndarray] | None,
+    piece: Piece,
+    start: int,
+    stop: int,
+    step: int = 512,
+) -> None:
+    """Rows `start:stop` of a dense layer and their decided signs, a cache's worth at a time."""
+    scratch = np.empty((step, before.columns))
+    amplification = piece.subdivision.amplification
+    for low in range(start, stop, step):
+        high = min(low + step, stop)
+        part = scratch[: high - low]
+        before.block(low, high, part)
+        with torch.no_grad():
+            op.evaluate(torch.from_numpy(part), out=torch.from_numpy(out[low:high]))
+        if folds is not None and signs is not None:
+            tables = (folds.shifts, folds.thresholds, amplification[low:high])
+            pack_signs(0, high - low, out[low:high], *tables, signs[0][low:high], signs[1][low:high])
 
 
 def _evaluate(piece: Piece, network: Network, index: int, last_use: tuple[int, ...]) -> None:
@@ -60,20 +132,19 @@ def _evaluate(piece: Piece, network: Network, index: int, last_use: tuple[int, .
         _set(piece, network, index, source if last_use[node.inputs[0]] == index else Rows(source.values.copy()))
         return
     inputs = [piece.rows[source].tensor(network.nodes[source].shape) for source in node.inputs]
-    with torch.no_grad():
-        if isinstance(node.op, Dense):
-            rows = Rows.empty(vertices, node.op.weight.shape[0])
-            node.op.evaluate(inputs[0].reshape(vertices, -1), out=torch.from_numpy(rows.values))
-        else:
-            rows = _own_rows(node.op.evaluate(*inputs).reshape(vertices, -1).numpy(), inputs)
+    rows = Rows.empty(vertices, int(np.prod(node.shape, dtype=np.int64)))
+    in_blocks(partial(_evaluate_block, node.op, inputs, rows.values), vertices, grain=256)
     _set(piece, network, index, rows)
 
 
-def _own_rows(values: np.ndarray, inputs: list[torch.Tensor]) -> Rows:
-    """Rows that share no memory with the inputs, since activations change rows in place."""
-    if any(np.may_share_memory(values, tensor.numpy()) for tensor in inputs):
-        return Rows(np.array(values, order="C"))
-    return Rows(np.ascontiguousarray(values))
+def _evaluate_block(op: Op, inputs: list[torch.Tensor], out: np.ndarray, start: int, stop: int) -> None:
+    """Evaluate an op at the vertices `start:stop`."""
+    target = torch.from_numpy(out[start:stop])
+    with torch.no_grad():
+        if isinstance(op, Dense):
+            op.evaluate(inputs[0][start:stop].reshape(stop - start, -1), out=target)
+        else:
+            target.copy_(op.evaluate(*(x[start:stop] for x in inputs)).reshape(target.shape))
 
 
 def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -114,35 +185,20 @@ def _activate(
     node = network.nodes[index]
     source = node.inputs[0]
     rows = piece.rows[source]
-    units = rows.values.shape[1]
+    units = rows.columns
     folds = activation_folds(node.op, piece.bounds[source], index, size, tolerance)
     positive = fold(piece, rows, folds, tolerance)
-    levels = len(folds.shifts)
-    columns = (np.arange(levels)[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
-    record_codes(piece, index, positive, columns)
-    if last_use[source] != index:
+    columns = (np.arange(len(folds.shifts))[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
+    if last_use[source] == index:
+        del piece.rows[source]
+    else:
         rows = Rows(rows.values.copy())
-    _apply(node.op, rows.values)
-    bounds = propagate(node.op, [piece.bounds[source]], [node.shape], sampled_magnitude(rows.values))
-    piece.rows.pop(source) if last_use[source] == index else None
-    piece.rows[index], piece.bounds[index] = rows, bounds
-
-
-def _apply(op: Activation, values: np.ndarray, chunk: int = 1 << 22) -> None:
-    """Apply an activation to rows in place; ReLU is one pass over memory."""
-    tensor = torch.from_numpy(values)
-    if op.is_relu:
-        tensor.clamp_(min=0.0)
-        return
-    step = max(1, chunk // max(1, values.shape[1]))
-    for start in range(0, len(values), step):
-        part = tensor[start : start + step]
-        part.copy_(op.evaluate(part.reshape(len(part), *_shape_for(op, part))).reshape(part.shape))
-
-
-def _shape_for(op: Activation, part: torch.Tensor) -> tuple[int, ...]:
-    """Flat rows suit every activation: per-unit tables are flat too."""
-    return (part.shape[1],)
+    rows.activate(node.op)
+    piece.rows[index] = rows
+    piece.bounds[index] = propagate(node.op, [piece.bounds[source]], [node.shape], largest(rows.sample()))
+    piece.unrecorded = (index, positive, columns)
+    if last_use[source] == index:
+        del piece.bounds[source]
 
 
 _CANDIDATES = -1
@@ -166,7 +222,7 @@ def _maximise(piece: Piece, network: Network, index: int, size: float, tolerance
     best = piece.rows.pop(_CANDIDATES)
     shapes = [network.nodes[source].shape]
     piece.rows[index] = best
-    piece.bounds[index] = propagate(node.op, [bounds], shapes, sampled_magnitude(best.values))
+    piece.bounds[index] = propagate(node.op, [bounds], shapes, largest(best.sample()))
     _record_positions(piece, index, positions[keep], members.shape[1])
 
 
