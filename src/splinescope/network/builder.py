@@ -95,13 +95,17 @@ class Builder:
 
     # -- constants and refusals
 
+    def number(self, value: Tensor | float) -> Tensor:
+        """A number or a tensor as a float64 tensor, which may be infinite."""
+        return value.detach().double() if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
+
     def constant(self, value: Tensor | float) -> Tensor:
         """A weight in float64.
 
         Raises:
             InvalidInputError: If a number is NaN or infinite.
         """
-        weight = to_float64(torch.as_tensor(value))
+        weight = to_float64(self.number(value))
         if not bool(torch.isfinite(weight).all()):
             bad = int((~torch.isfinite(weight)).sum())
             raise InvalidInputError(

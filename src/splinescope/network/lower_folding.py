@@ -69,7 +69,7 @@ def clip(b: Builder, x: Variable, low: float | Tensor | None, high: float | Tens
     if low is not None and high is not None:
         low = torch.minimum(low, high)
         if bool((low == high).all()):
-            return scale_and_shift(b, x, torch.zeros(()), low)
+            return scale_and_shift(b, x, b.number(0.0), low)
         apart = low < high
         middle = torch.where(apart, torch.zeros_like(low), low)
         return activate(b, x, [low, high], [0.0, apart.double(), 0.0], [low, middle, high])
@@ -87,7 +87,7 @@ LARGE = 3e38
 def _bound(b: Builder, value: float | Tensor | None, none: float) -> Tensor | None:
     if value is None:
         return None
-    bound = torch.as_tensor(value).detach().double()
+    bound = b.number(value)
     absent = bound * math.copysign(1.0, none) >= LARGE
     if bool(absent.all()):
         return None
@@ -113,7 +113,7 @@ def soft_shrink(b: Builder, x: Variable, by: float) -> Variable:
 def hard_sigmoid(b: Builder, x: Variable, slope: float, offset: float) -> Variable:
     """max(0, min(1, slope * x + offset)) for a positive slope."""
     if slope <= 0:
-        return clip(b, scale_and_shift(b, x, torch.tensor(slope), torch.tensor(offset)), 0.0, 1.0)
+        return clip(b, scale_and_shift(b, x, b.number(slope), b.number(offset)), 0.0, 1.0)
     low, high = -offset / slope, (1.0 - offset) / slope
     return activate(b, x, [low, high], [0.0, slope, 0.0], [0.0, offset, 1.0])
 
@@ -216,7 +216,7 @@ def _maxima(b: Builder, groups: Variable, shape: Shape, own: Shape, sign: float)
     index = np.where(absent, -1, index)
     index = index[:, (index >= 0).any(axis=0)]
     best = b.add(Maximum(torch.from_numpy(np.ascontiguousarray(index)), own), [source], shape, own)
-    return best if sign > 0 else scale_and_shift(b, best, torch.tensor(-1.0), None)
+    return best if sign > 0 else scale_and_shift(b, best, b.number(-1.0), None)
 
 
 def _with_constants(b: Builder, groups: Variable, absent: np.ndarray, sign: float) -> tuple[int, np.ndarray]:
@@ -227,5 +227,5 @@ def _with_constants(b: Builder, groups: Variable, absent: np.ndarray, sign: floa
     members = Variable(groups.node, (pairs.shape[1],), pairs[0].astype(np.int64), pairs[1])
     if not pairs[1].any() and np.array_equal(pairs[0], np.arange(b.nodes[groups.node].size)):
         members = Variable(groups.node, b.nodes[groups.node].shape)
-    signed = scale_and_shift(b, members, torch.tensor(sign), None)
+    signed = scale_and_shift(b, members, b.number(sign), None)
     return signed.node, inverse.reshape(absent.shape)

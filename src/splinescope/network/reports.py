@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -122,3 +126,63 @@ def _independent(function: Callable[[Tensor], Tensor], x: Tensor, outputs: Tenso
         return True
     difference = (together.reshape(-1) - outputs.reshape(-1)).abs().max().item()
     return difference <= math.sqrt(unit) * max(1.0, outputs.abs().max().item())
+
+
+def compare_with_onnx(network: Network, path: Path, model: Any, source: Any) -> Network:
+    """The network with a report of its deviation from an ONNX model, as onnxruntime (else onnx itself) runs it.
+
+    Args:
+        network: The network.
+        path: Where the model came from.
+        model: The model.
+        source: Its input.
+
+    Returns:
+        The network with its report.
+    """
+    name, session, samples = _runner(path, model)
+    unit = max(float(np.finfo(source.dtype).eps), float(np.finfo(np.float32).eps))
+    x = random_inputs(network, samples)
+
+    def run(rows: Tensor) -> Tensor:
+        shape = (len(rows), *source.shape[1:]) if source.batched else source.shape
+        given = rows.numpy().astype(source.dtype).reshape(shape)
+        return torch.from_numpy(np.asarray(session(given), np.float64))
+
+    outputs, problem = _run(run, x)
+    if outputs is None:
+        notes = (f"{name} does not run the model: {problem}",)
+        return replace(network, import_report=ImportReport((), notes))
+    found = deviation(network, name, outputs, x, unit)
+    if source.any_batch and not _independent(run, x, outputs, unit):
+        raise UnsupportedOpError(
+            "the model's output for one input depends on the other inputs of its batch; expected a model that treats "
+            "every input by itself"
+        )
+    return replace(network, import_report=ImportReport((found,)))
+
+
+def _runner(path: Path, model: Any) -> tuple[str, Callable[[np.ndarray], Any], int]:
+    """A name, a function of the input, and how many samples it is quick enough for."""
+    name = next(i.name for i in model.graph.input if i.name not in {t.name for t in model.graph.initializer})
+    if importlib.util.find_spec("onnxruntime") is None:
+        from onnx.reference import ReferenceEvaluator
+
+        reference = ReferenceEvaluator(model)
+        return "onnx reference", lambda x: reference.run(None, {name: x})[0], 4
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    content = str(path) if path.suffix == ".onnx" else model.SerializeToString()
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime raises whatever it likes
+        problem = first_line(error)
+
+        def fail(_: np.ndarray) -> Any:
+            raise RuntimeError(problem)
+
+        return "onnxruntime", fail, SAMPLES
+    return "onnxruntime", lambda x: session.run(None, {name: x})[0], SAMPLES

@@ -67,11 +67,11 @@ def addmm(b: Builder, a: Arguments) -> Value:
     factors = [a[name] for name in names]
     product = torch.matmul(*factors) if all(isinstance(f, Tensor) for f in factors) else None
     value = affine.matrix_product(b, *factors, PRODUCT) if product is None else product
-    scaled = affine.multiply(b, value, torch.tensor(float(a["alpha"])), PRODUCT) if a["alpha"] != 1 else value
+    scaled = affine.multiply(b, value, b.number(a["alpha"]), PRODUCT) if a["alpha"] != 1 else value
     offset = a["self"]
     if a["beta"] != 1:
         offset = offset * a["beta"] if isinstance(offset, Tensor) else affine.multiply(
-            b, offset, torch.tensor(float(a["beta"])), PRODUCT
+            b, offset, b.number(a["beta"]), PRODUCT
         )
     return affine.add_values(b, scaled, offset)
 
@@ -157,7 +157,7 @@ def divide(b: Builder, a: Arguments) -> Value:
 
 def negate(b: Builder, a: Arguments) -> Value:
     """-x."""
-    return affine.multiply(b, a["self"], torch.tensor(-1.0), PRODUCT)
+    return affine.multiply(b, a["self"], b.number(-1.0), PRODUCT)
 
 
 def _tensor(value: Value | float) -> Value:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from splinescope.network import lower_folding as folding
 from splinescope.network import torch_handlers as handlers
 from splinescope.network.builder import Builder
 from splinescope.network.heads import HeadName
+from splinescope.network.moves import move
 from splinescope.network.refusals import COMPARISON, reason_for
 from splinescope.network.torch_handlers import Arguments, Handler
 from splinescope.network.values import Smooth, Value, Variable
@@ -42,20 +42,7 @@ def rearrange(b: Builder, target: Any, a: Arguments, moved: Sequence[str]) -> An
         result = call(target, filled)
         return result.numpy() if isinstance(result, Tensor) else [part.numpy() for part in result]
 
-    if any(isinstance(value, Smooth) for value in values):
-        return _behind_head(b, function, values)
-    if len(values) == 1 and values[0].index is None and values[0].constant is None:
-        value = values[0]
-        result = function(np.arange(value.size, dtype=np.float64).reshape(value.shape))
-        if isinstance(result, np.ndarray) and result.size == value.size and _in_order(result):
-            return b.reshape(value, result.shape)
-    results = b.rearrange(function, *values)
-    probe = function(*(np.zeros(tuple(value.shape)) for value in values))
-    return results[0] if isinstance(probe, np.ndarray) else results
-
-
-def _in_order(array: np.ndarray) -> bool:
-    return bool((array.reshape(-1) == np.arange(array.size)).all())
+    return move(b, function, values)
 
 
 def _like(b: Builder, value: Any) -> Any:
@@ -65,24 +52,6 @@ def _like(b: Builder, value: Any) -> Any:
     if isinstance(value, list | tuple) and any(isinstance(v, Variable | Smooth) for v in value):
         b.refuse("it looks up positions that depend on the input, so that its result may jump")
     return value
-
-
-def _behind_head(b: Builder, function: Any, values: list[Value]) -> Value:
-    """Behind a head numbers may be reshaped, and behind an elementwise head also moved."""
-    head = values[0]
-    if len(values) == 1 and isinstance(head, Smooth):
-        result = function(np.arange(1.0, head.source.size + 1).reshape(head.shape))
-        if isinstance(result, np.ndarray):
-            if result.size == head.source.size and _in_order(result - 1):
-                return replace(head, shape=tuple(result.shape))
-            if head.axis is None and bool((result > 0).all()):
-                source = b.variable(b.reshape(head.source, head.shape))
-                source = b.rearrange(function, source)[0]
-                return replace(head, source=source, shape=source.shape)
-    for value in values:
-        if isinstance(value, Smooth):
-            b.variable(value)
-    raise AssertionError("a head was among the values")
 
 
 def _same(b: Builder, a: Arguments) -> Value:

@@ -1,0 +1,52 @@
+"""Ops that only move numbers: applied to indices, and behind smooth heads where that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from splinescope.network.builder import Builder, Rearrangement
+from splinescope.network.values import Smooth, Value, Variable
+
+
+def move(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value | list[Variable]:
+    """Apply a function that only moves numbers.
+
+    Args:
+        b: The builder.
+        function: Takes one array for each value and returns an array or a list of arrays; where it makes zeros of
+            positions, there is no number.
+        values: Variables and constants, at least one of which depends on the input.
+
+    Returns:
+        One value, or a list if the function returns a list.
+    """
+    if any(isinstance(value, Smooth) for value in values):
+        return _behind_head(b, function, values)
+    first = values[0]
+    if len(values) == 1 and isinstance(first, Variable) and first.index is None and first.constant is None:
+        result = function(np.arange(first.size).reshape(first.shape))
+        if isinstance(result, np.ndarray) and _in_order(result, first.size):
+            return b.reshape(first, tuple(result.shape))
+    several = not isinstance(function(*(np.zeros(tuple(value.shape), np.int64) for value in values)), np.ndarray)
+    results = b.rearrange(function, *values)
+    return results if several else results[0]
+
+
+def _in_order(array: np.ndarray, size: int) -> bool:
+    return array.size == size and bool((array.reshape(-1) == np.arange(size)).all())
+
+
+def _behind_head(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value:
+    """Behind a head numbers may be reshaped, and behind an elementwise head also moved."""
+    head = next(value for value in values if isinstance(value, Smooth))
+    if len(values) == 1:
+        result = function(np.arange(1, head.source.size + 1).reshape(head.shape))
+        if isinstance(result, np.ndarray) and _in_order(result - 1, head.source.size):
+            return replace(head, shape=tuple(result.shape))
+        if isinstance(result, np.ndarray) and head.axis is None and bool((result > 0).all()):
+            source = b.rearrange(function, b.reshape(head.source, head.shape))[0]
+            return replace(head, source=source, shape=source.shape)
+    return b.variable(head)
