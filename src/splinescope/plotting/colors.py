@@ -155,7 +155,7 @@ def scale_of(values: Float[np.ndarray, " cells"], label: str, logarithmic: bool 
     positive = finite[finite > 0]
     spread = np.percentile(positive, [1, 99]) if len(positive) else np.ones(2)
     if logarithmic is None:
-        logarithmic = len(positive) == len(finite) and spread[1] > 20 * spread[0]
+        logarithmic = bool(len(positive) == len(finite) and spread[1] > 20 * spread[0])
     shown = positive if logarithmic else finite
     if not len(shown):
         return ColorScale(label, 0.1 if logarithmic else 0.0, 1.0, logarithmic)
