@@ -121,8 +121,9 @@ class Builder:
     def variable(self, value: Value) -> Variable:
         """The value, if it depends on the input piecewise affinely; refuses what lies behind a smooth head."""
         if isinstance(value, Smooth):
-            self.refuse(
-                f"it takes the result of {value.origin}, which is smooth; such an op is only supported as the last one"
+            raise UnsupportedOpError(
+                f"{value.origin}: it is smooth, not piecewise affine, and not the last op: node `{self.origin}` "
+                f"({self.op}) takes its result; supported are {SUPPORTED}"
             )
         assert isinstance(value, Variable)
         return value

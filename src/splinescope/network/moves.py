@@ -46,7 +46,30 @@ def _behind_head(b: Builder, function: Rearrangement, values: Sequence[Value]) -
         result = function(np.arange(1, head.source.size + 1).reshape(head.shape))
         if isinstance(result, np.ndarray) and _in_order(result - 1, head.source.size):
             return replace(head, shape=tuple(result.shape))
-        if isinstance(result, np.ndarray) and head.axis is None and bool((result > 0).all()):
-            source = b.rearrange(function, b.reshape(head.source, head.shape))[0]
-            return replace(head, source=source, shape=source.shape)
+        if isinstance(result, np.ndarray) and bool((result > 0).all()):
+            axis = None if head.axis is None else _axis_behind(result - 1, head.source.shape, head.axis)
+            if head.axis is None or axis is not None:
+                source = b.rearrange(function, b.reshape(head.source, head.shape))[0]
+                return replace(head, source=source, shape=source.shape, axis=axis)
     return b.variable(head)
+
+
+def _axis_behind(positions: np.ndarray, shape: tuple[int, ...], axis: int) -> int | None:
+    """The axis along which moved numbers still are whole groups of a softmax, if there is one.
+
+    Args:
+        positions: Where each number comes from, in a flat array of `shape`.
+        shape: Shape in which the softmax was taken.
+        axis: Its axis.
+
+    Returns:
+        The axis of `positions` that has every group of the softmax as a whole, or None.
+    """
+    inner = int(np.prod(shape[axis + 1 :], dtype=np.int64))
+    groups = positions // (inner * shape[axis]) * inner + positions % inner
+    for candidate, size in enumerate(positions.shape):
+        lines = np.moveaxis(positions, candidate, -1).reshape(-1, size)
+        one_group = (np.moveaxis(groups, candidate, -1).reshape(-1, size).T == groups.take(0, candidate).reshape(-1)).all()
+        if size == shape[axis] and one_group and all(len(set(line)) == size for line in lines.tolist()):
+            return candidate
+    return None

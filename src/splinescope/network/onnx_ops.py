@@ -167,14 +167,22 @@ def run_node(node: onnx.NodeProto, inputs: list[Any], opset: int) -> list[np.nda
     try:
         if fast is not None:
             return [fast(arrays, attributes)]
-        feeds = {name: array for name, array in zip(node.input, arrays, strict=False) if array is not None}
-        results = ReferenceEvaluator(node, opsets={"": opset}).run(None, feeds)
+        return _run_reference(node, arrays, opset)
     except Exception as error:  # noqa: BLE001 - the reference implementation raises whatever it likes
         raise InvalidInputError(
             f"`model`: node `{node.name or node.output[0]}` ({node.op_type}) does not fit the input of one sample: "
             f"{first_line(error)}; expected a model for a batch of 1 or of any size"
         ) from error
-    return [np.asarray(result) for result in results]
+
+
+def _run_reference(node: onnx.NodeProto, arrays: list[Any], opset: int) -> list[np.ndarray]:
+    feeds = {name: array for name, array in zip(node.input, arrays, strict=False) if array is not None}
+    kinds = {name: onnx.helper.np_dtype_to_tensor_dtype(array.dtype) for name, array in feeds.items()}
+    inputs = [onnx.helper.make_tensor_value_info(name, kinds[name], array.shape) for name, array in feeds.items()]
+    outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = onnx.helper.make_graph([node], "node", inputs, outputs)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    return [np.asarray(result) for result in ReferenceEvaluator(model).run(None, feeds)]
 
 
 def _reshape(arrays: list[Any], attributes: dict[str, Any]) -> np.ndarray:
