@@ -55,13 +55,14 @@ html_static_path = ["_static"]
 html_show_sourcelink = False
 
 
-def _mathematics(app, what, name, obj, options, lines):
-    """Docstrings write mathematics as $...$ and $$...$$; reStructuredText has a role for it."""
-    text = "\n".join(lines)
-    text = re.sub(r"\$\$(.+?)\$\$", r":math:`\1`", text, flags=re.DOTALL)
+def _house_markup(app, what, name, obj, options, lines):
+    """Docstrings write mathematics as $...$ and shapes as [N, *shape]; say both in reStructuredText."""
+    text = re.sub(r"\$\$(.+?)\$\$", r"$\1$", "\n".join(lines), flags=re.DOTALL)
     text = re.sub(r"(?<![\\$])\$([^$]+?)\$", lambda match: f":math:`{' '.join(match[1].split())}`", text)
-    lines[:] = text.split("\n")
+    parts = re.split(r"(`[^`]*`)", text)
+    parts[::2] = [re.sub(r"(?<=[\[\s,'])\*(?=\w+[\],'])", r"\*", part) for part in parts[::2]]
+    lines[:] = "".join(parts).split("\n")
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", _mathematics)
+    app.connect("autodoc-process-docstring", _house_markup)

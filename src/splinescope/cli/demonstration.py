@@ -15,7 +15,7 @@ from splinescope.cli.results import write_whole
 from splinescope.network import Network, load
 from splinescope.tessellation.domains import Slice
 
-WIDTHS = (64, 48, 48, 10)
+WIDTHS = (64, 64, 64, 10)
 DIGITS = (3, 7, 8)
 """The plane goes through the first image of each of these digits."""
 
@@ -51,7 +51,7 @@ def train(seed: int) -> Trained:
     generator = torch.Generator().manual_seed(seed)
     data = datasets.digits()
     module = models.mlp(WIDTHS, generator=generator)
-    result = models.train_classifier(module, data.inputs, data.labels, generator=generator, epochs=20)
+    result = models.train_classifier(module, data.inputs, data.labels, generator=generator, epochs=40, batch_size=128)
     indices = tuple(int(torch.nonzero(data.labels == digit)[0]) for digit in DIGITS)
     network = load(module, input_shape=(1, 8, 8))
     plane = Slice.through(*data.take(list(indices)).numpy())
