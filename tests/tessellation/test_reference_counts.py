@@ -45,6 +45,7 @@ def test_digits_classifier_on_a_plane() -> None:
     assert (len(answer), len(answer.vertices)) == (11263, 11507)
 
 
+@pytest.mark.slow
 def test_convolutional_classifier_on_a_plane() -> None:
     layers = [nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Flatten()]
     module = nn.Sequential(*layers, nn.Linear(2048, 128), nn.ReLU(), nn.Linear(128, 10))
