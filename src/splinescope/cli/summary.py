@@ -57,8 +57,9 @@ def summarise(
         "polygon": domain.polygon.tolist(),
         "anchors": None if domain.anchors is None else np.asarray(domain.anchors).tolist(),
     }
-    facts["network"] = describe_network(cells.network)
-    del facts["network"]["nodes"]  # `splinescope info` lists them
+    network = describe_network(cells.network)
+    del network["nodes"]  # `splinescope info` lists them
+    facts["network"] = network
     facts["versions"] = {"splinescope": splinescope.__version__, "torch": torch.__version__, "numpy": np.__version__}
     facts["certificate"] = None if cells.certificate is None else cells.certificate.to_dict()
     return facts
