@@ -19,10 +19,10 @@ from splinescope.tessellation.metric import check_choice, isometry
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
 
-GRADIENT_ACCURACY = 2.0**-33
+GRADIENT_ACCURACY = 2.0**-30
 """A gradient fitted to values at vertices is kept when its expected error, relative to the mean gradient, is less."""
 
-FAR = 2.0**80
+FAR = 2.0**200
 """How far along a direction a branch is evaluated to read off its slope: so far that its offset is below rounding."""
 
 
@@ -85,7 +85,7 @@ def affine_maps(
     A, c = fits.gradients[chosen], fits.constants[chosen]
     thin = np.flatnonzero(_expected_errors(cells, fits)[chosen] > GRADIENT_ACCURACY)
     if len(thin):
-        A[thin], c[thin] = _branch_maps(cells, chosen[thin])
+        A[thin], c[thin] = _branch_maps(cells, fits, chosen[thin])
     return AffineMaps(A, c, "domain")
 
 
@@ -179,27 +179,22 @@ def _expected_errors(cells: PolyhedralComplex, fits: AffineFits) -> np.ndarray:
     return relative
 
 
-def _branch_maps(cells: PolyhedralComplex, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps in slice coordinates on the affine branches of some cells.
+def _branch_maps(cells: PolyhedralComplex, fits: AffineFits, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maps in slice coordinates of some cells: slopes on their affine branches, offsets through the fitted values.
 
-    A branch is affine, so that its linear part along a direction `d` is `(f(s d) - f(0)) / s` for any `s`; with a huge
-    power of two nothing cancels.
+    A branch `f` is affine, so that `f(s d) / s` tends to its slope along `d` as `s` grows; for a huge power of two the
+    offset is below rounding and nothing cancels.
     """
-    network, domain = cells.network, cells.domain
-    shape = (1, *network.input_shape)
-    origin = torch.as_tensor(domain.origin, dtype=torch.float64).reshape(shape)
-    basis = torch.as_tensor(domain.basis, dtype=torch.float64).reshape(2, *network.input_shape)
-    far = [FAR * direction.reshape(shape) for direction in basis]
-    linear, offsets = [], []
+    network = cells.network
+    basis = torch.as_tensor(cells.domain.basis, dtype=torch.float64).reshape(2, 1, *network.input_shape)
+    slopes = []
     for chunk in torch.from_numpy(which).split(chunk_length(network, 3)):
         pieces = pieces_of(cells, chunk)
-        at_origin, at_zero, *at_far = (
-            branch_value(network, pieces, x.expand(len(chunk), *network.input_shape).contiguous())
-            for x in (origin, torch.zeros_like(origin), *far)
-        )
-        linear.append(torch.stack([(value - at_zero) / FAR for value in at_far], dim=2).numpy())
-        offsets.append(at_origin.numpy())
-    return np.concatenate(linear), np.concatenate(offsets)
+        far = [(FAR * direction).expand(len(chunk), *network.input_shape).contiguous() for direction in basis]
+        slopes.append(torch.stack([branch_value(network, pieces, x) / FAR for x in far], dim=2).numpy())
+    linear = np.concatenate(slopes)
+    turned = np.einsum("fki,fi->fk", fits.gradients[which] - linear, fits.centres[which])
+    return linear, fits.constants[which] + turned
 
 
 def _input_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:

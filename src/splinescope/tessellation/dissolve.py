@@ -63,20 +63,16 @@ def without_edges(subdivision: Subdivision, removed: np.ndarray) -> tuple[Subdiv
 
 
 def without_straight_vertices(subdivision: Subdivision, corners: np.ndarray) -> tuple[Subdivision, np.ndarray]:
-    """Join the two edges at each vertex that has no others, unless it is a corner of the domain.
+    """Join the two edges at each vertex where a straight edge goes on and nothing else meets it.
 
     Args:
         subdivision: The subdivision.
-        corners: [k, 2] corners of the domain.
+        corners: [k, 2] corners of the domain, which stay.
 
     Returns:
         The subdivision without those vertices, and the old vertices that it keeps.
     """
-    degree = np.bincount(subdivision.origin, minlength=subdivision.num_vertices)
-    straight = degree == 2
-    candidates = np.flatnonzero(straight)
-    is_corner = (subdivision.points[candidates][:, None] == corners[None]).all(axis=2).any(axis=1)
-    straight[candidates[is_corner]] = False
+    straight = _straight(subdivision, corners)
     if not straight.any():
         return subdivision, np.arange(subdivision.num_vertices)
     origin = subdivision.origin
@@ -93,6 +89,22 @@ def without_straight_vertices(subdivision: Subdivision, corners: np.ndarray) -> 
     low, high = np.flatnonzero(starts), last[starts] ^ 1
     keep = low[low < high]  # one direction of each chain; its other direction starts with `last ^ 1`
     return _joined(subdivision, keep, last)
+
+
+def _straight(subdivision: Subdivision, corners: np.ndarray) -> np.ndarray:
+    """[V] mask of vertices with two edges only, of one fold and one direction, that are no corners of the domain."""
+    straight = np.bincount(subdivision.origin, minlength=subdivision.num_vertices) == 2
+    halves = np.flatnonzero(straight[subdivision.origin])
+    halves = halves[np.argsort(subdivision.origin[halves], kind="stable")].reshape(-1, 2)
+    candidates = subdivision.origin[halves[:, 0]]
+    labels = np.stack([subdivision.edge_op, subdivision.edge_unit, subdivision.edge_tag], axis=1)[halves >> 1]
+    arms = subdivision.points[subdivision.origin[halves ^ 1]] - subdivision.points[candidates][:, None]
+    cross = arms[:, 0, 0] * arms[:, 1, 1] - arms[:, 0, 1] * arms[:, 1, 0]
+    lengths = np.sqrt((arms**2).sum(axis=2)).prod(axis=1)
+    is_corner = (subdivision.points[candidates][:, None] == corners[None]).all(axis=2).any(axis=1)
+    stays = is_corner | (labels[:, 0] != labels[:, 1]).any(axis=1) | (np.abs(cross) > 1e-9 * lengths)
+    straight[candidates[stays]] = False
+    return straight
 
 
 def _joined(subdivision: Subdivision, keep: np.ndarray, last: np.ndarray) -> tuple[Subdivision, np.ndarray]:

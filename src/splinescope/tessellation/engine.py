@@ -12,6 +12,7 @@ import numpy as np
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.subdivision import convex_polygon
 from splinescope.network.graph import Network
+from splinescope.network.ops import Maximum
 from splinescope.numerics import Tolerance, available_memory
 from splinescope.tessellation.assembly import Finished, join
 from splinescope.tessellation.certificate import certified
@@ -190,6 +191,8 @@ def _last_uses(network: Network) -> tuple[int, ...]:
 
 def _straightened(finished: Finished, network: Network, domain: Slice) -> Finished:
     """Without the vertices that hidden folds of max nodes left on edges."""
+    if not any(isinstance(node.op, Maximum) for node in network.nodes):
+        return finished
     subdivision, vertices = without_straight_vertices(finished.subdivision, domain.polygon)
     if len(vertices) == len(finished.vertex_tags):
         return finished

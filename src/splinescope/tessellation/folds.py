@@ -120,8 +120,10 @@ def dihedral_angles(cells: PolyhedralComplex, space: str = "domain") -> Dihedral
         step = max(1, (1 << 24) // max(1, torch.Size(cells.network.input_shape).numel()))
         for start in range(0, len(pairs), step):
             rows = slice(start, start + step)
-            normals = [fold_normals(cells, pairs[rows, side]) for side in (0, 1)]
-            angles[rows] = _angles_between(normals[0], normals[1])
+            edges, places = np.unique(pairs[rows], return_inverse=True)
+            normals = fold_normals(cells, edges)
+            first, second = places.reshape(-1, 2).T
+            angles[rows] = _angles_between(normals[first], normals[second])
     first = pairs[:, 0]
     return DihedralAngles(
         vertices, pairs, cells.edge_op[first].astype(np.int64), cells.edge_unit[first].astype(np.int64), angles, space

@@ -84,6 +84,16 @@ def fold(piece: Piece, values: Rows, folds: Folds, tolerance: Tolerance) -> np.n
     return positive
 
 
+def record_pending(piece: Piece) -> None:
+    """Record the codes of the last activation, settling its rows if nobody has streamed them."""
+    if piece.unrecorded is None:
+        return
+    index, positive, columns = piece.unrecorded
+    piece.rows[index].settle()
+    piece.unrecorded = None
+    record_codes(piece, index, positive, columns)
+
+
 def record_codes(piece: Piece, node: int, positive: np.ndarray, columns: np.ndarray) -> None:
     """Store the pattern of each cell at a node from the decided signs at the vertices.
 
@@ -185,6 +195,7 @@ class Borders:
 
 def part_of(piece: Piece, faces: np.ndarray) -> Piece:
     """The piece that has only some of the faces; edges to the others become its outside."""
+    record_pending(piece)
     old = piece.subdivision
     number = np.full(old.num_faces + 1, OUTSIDE, np.int32)
     number[faces] = np.arange(len(faces), dtype=np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +16,7 @@ from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
 from splinescope.tessellation.codes import compress, pack
 from splinescope.tessellation.dissolve import without_edges
-from splinescope.tessellation.piece import Piece, fold, record_codes
+from splinescope.tessellation.piece import Piece, fold, record_codes, record_pending
 from splinescope.tessellation.rounding import Bounds, largest, propagate
 from splinescope.tessellation.rows import Folds, Rows
 
@@ -35,7 +36,7 @@ def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: flo
     if isinstance(node.op, Dense) and _streams(piece, network, index, last_use):
         _stream(piece, network, index, size, tolerance)
     else:
-        _record(piece)
+        record_pending(piece)
         if isinstance(node.op, Activation):
             _activate(piece, network, index, last_use, size, tolerance)
         elif isinstance(node.op, Maximum):
@@ -47,17 +48,7 @@ def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: flo
             del piece.rows[source], piece.bounds[source]
     piece.position += 1
     if piece.position == len(network.nodes):
-        _record(piece)
-
-
-def _record(piece: Piece) -> None:
-    """Record the codes of the last activation, settling its rows if nobody has streamed them."""
-    if piece.unrecorded is None:
-        return
-    index, positive, columns = piece.unrecorded
-    piece.rows[index].settle()
-    piece.unrecorded = None
-    record_codes(piece, index, positive, columns)
+        record_pending(piece)
 
 
 def _set(piece: Piece, network: Network, index: int, rows: Rows) -> None:
@@ -314,8 +305,13 @@ def _dissolve_hidden(piece: Piece, label: int, positions: np.ndarray) -> np.ndar
     left, right = subdivision.face[0::2], subdivision.face[1::2]
     edges = np.flatnonzero((subdivision.edge_op == label) & (left != OUTSIDE) & (right != OUTSIDE))
     hidden = np.zeros(subdivision.num_edges, bool)
+    units = subdivision.edge_unit.copy()
     for part in np.array_split(edges, max(1, len(edges) * positions.shape[1] // (1 << 26))):
-        hidden[part] = (positions[left[part]] == positions[right[part]]).all(axis=1)
+        differs = positions[left[part]] != positions[right[part]]
+        hidden[part] = ~differs.any(axis=1)
+        recorded = differs[np.arange(len(part)), units[part]]
+        units[part] = np.where(recorded, units[part], differs.argmax(axis=1))  # of coinciding folds, one that shows
+    piece.subdivision = subdivision = replace(subdivision, edge_unit=units)
     if not hidden.any():
         return np.arange(subdivision.num_faces)
     piece.subdivision, cells, vertices = without_edges(subdivision, hidden)
