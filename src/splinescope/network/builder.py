@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from splinescope.network.graph import Node
 from splinescope.network.heads import HeadName
 from splinescope.network.ops import Concatenate, Input, Op, Reshape, Select
 from splinescope.network.refusals import SUPPORTED
-from splinescope.network.values import Shape, Smooth, Value, Variable, to_float64
+from splinescope.network.values import Byproduct, Number, Shape, Smooth, Value, Variable, to_float64
 
 Rearrangement = Callable[..., np.ndarray | Sequence[np.ndarray]]
 """A function of arrays that only moves their numbers, and works alike on indices and on values."""
@@ -95,11 +94,11 @@ class Builder:
 
     # -- constants and refusals
 
-    def number(self, value: Tensor | float) -> Tensor:
+    def number(self, value: Tensor | Number) -> Tensor:
         """A number or a tensor as a float64 tensor, which may be infinite."""
         return value.detach().double() if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
 
-    def constant(self, value: Tensor | float) -> Tensor:
+    def constant(self, value: Tensor | Number) -> Tensor:
         """A weight in float64.
 
         Raises:
@@ -114,9 +113,9 @@ class Builder:
             )
         return weight
 
-    def refuse(self, reason: str) -> NoReturn:
-        """Say that the current node cannot be imported."""
-        raise UnsupportedOpError(f"node `{self.origin}` ({self.op}): {reason}; supported are {SUPPORTED}")
+    def refusal(self, reason: str) -> UnsupportedOpError:
+        """The exception that says why the current node cannot be imported."""
+        return UnsupportedOpError(f"node `{self.origin}` ({self.op}): {reason}; supported are {SUPPORTED}")
 
     def variable(self, value: Value) -> Variable:
         """The value, if it depends on the input piecewise affinely; refuses what lies behind a smooth head."""
@@ -127,6 +126,18 @@ class Builder:
             )
         assert isinstance(value, Variable)
         return value
+
+    def byproduct(self) -> Byproduct:
+        """What the current node returns beside its value."""
+        return Byproduct(f"node `{self.origin}` ({self.op})")
+
+    def check_arguments(self, leaves: Iterable[object]) -> None:
+        """Refuse an op that uses what another one returns beside its value."""
+        for leaf in leaves:
+            if isinstance(leaf, Byproduct):
+                raise self.refusal(
+                    f"it uses what {leaf.origin} returns beside its value, such as positions, which jump"
+                )
 
     # -- rearrangements
 
@@ -151,9 +162,11 @@ class Builder:
             The results.
         """
         node, parts = self._over_one_node(values)
-        positions = _listed(function(*(index + 1 for index, _ in parts)))
+        positions = _listed(function(*(np.asarray(index + 1) for index, _ in parts)))
         with_constant = any(constant.any() for _, constant in parts)
-        constants = _listed(function(*(constant for _, constant in parts))) if with_constant else [None] * len(positions)
+        constants = (
+            _listed(function(*(constant for _, constant in parts))) if with_constant else [None] * len(positions)
+        )
         size = self.nodes[node].size
         results = []
         for index, constant in zip(positions, constants, strict=True):
@@ -202,7 +215,7 @@ class Builder:
         if axis is not None:
             axis = axis % max(1, len(source.shape))
             if self.own_axis(source.shape, axis) < 0:
-                self.refuse("it is a softmax over the batch; expected one over the outputs")
+                raise self.refusal("it is a softmax over the batch; expected one over the outputs")
         return Smooth(name, axis, source, source.shape, f"node `{self.origin}` ({self.op})")
 
 

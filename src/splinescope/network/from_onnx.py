@@ -112,20 +112,23 @@ class GraphReader:
         b = self.builder
         b.origin, b.op = _name(node), node.op_type
         inputs = tuple(values[name] if name else None for name in node.input)
+        b.check_arguments(inputs)
         attributes = {a.name: _plain(onnx.helper.get_attribute_value(a)) for a in node.attribute}
         if node.op_type in ("If", "Loop", "Scan"):
             return self._control(node, inputs, attributes, values)
         if reason_for(node.op_type.removesuffix("Like")) == RANDOM:
-            b.refuse(RANDOM)
+            raise b.refusal(RANDOM)
         if any(isinstance(value, Variable | Smooth) for value in inputs):
             outputs = sum(bool(name) for name in node.output)
             return handle(b, node, Call(node.op_type, inputs, attributes, self._opset, outputs))
         return [_real(array) for array in run_node(node, list(inputs), self._opset)]
 
-    def _control(self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: Any, values: dict[str, Any]) -> list[Any]:
+    def _control(
+        self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: Any, values: dict[str, Any]
+    ) -> list[Any]:
         """A branch whose condition is constant; loops and other branches are refused."""
         if node.op_type != "If" or not isinstance(inputs[0], Tensor):
-            self.builder.refuse("splinescope does not follow loops, nor branches that depend on the input")
+            raise self.builder.refusal("splinescope does not follow loops, nor branches that depend on the input")
         branch = attributes["then_branch" if bool(inputs[0]) else "else_branch"]
         inner = self._run(branch, dict(values))
         return [inner[output.name] for output in branch.output]

@@ -17,7 +17,7 @@ from splinescope.network.graph import Network
 from splinescope.network.module_copy import copy_module, first_line, forward_hooks
 from splinescope.network.refusals import RANDOM
 from splinescope.network.reports import compare_with_module
-from splinescope.network.torch_ops import IGNORED, call, handle
+from splinescope.network.torch_ops import IGNORED, handle
 from splinescope.network.values import Smooth, Value, Variable
 
 
@@ -52,7 +52,7 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         program, reader = _traced(module, shape)
         network = finish(reader.builder, reader.read(program))
-        notes = ()
+        notes: tuple[str, ...] = ()
         hooks = forward_hooks(module)
         if hooks:
             notes = (f"{hooks} forward hooks of the module are not part of the network.",)
@@ -154,7 +154,11 @@ def _owns(node: torch.fx.Node, order: dict[torch.fx.Node, int]) -> bool:
 def _aliases(node: torch.fx.Node) -> bool:
     """Whether an op may return its argument's memory; one that writes to what it owns is as good as a fresh one."""
     schema = _schema(node)
-    return schema is None or "dropout" in schema.name or any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
+    return (
+        schema is None
+        or "dropout" in schema.name
+        or any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
+    )
 
 
 def _untraceable(module: nn.Module, shape: tuple[int, ...], error: Exception) -> Exception:
@@ -166,7 +170,8 @@ def _untraceable(module: nn.Module, shape: tuple[int, ...], error: Exception) ->
     except Exception as failure:  # noqa: BLE001 - the user's code
         return InvalidInputError(
             f"`input_shape`: the module fails on one input of shape {shape} (a batch of shape {(1, *shape)}): "
-            f"{first_line(failure)}; expected the shape of one input without the batch, and a module that takes a batch of 1"
+            f"{first_line(failure)}; expected the shape of one input without the batch, and a module that takes a "
+            "batch of 1"
         )
     return UnsupportedOpError(
         f"the module cannot be traced by torch.export, as when its course depends on the values of its input: "
@@ -246,17 +251,19 @@ class GraphReader:
         name = schema.name.split("::")[-1] if schema is not None else getattr(target, "__name__", str(target))
         if name in IGNORED:
             return None
+        if target is not operator.getitem:
+            b.check_arguments(_leaves([args, kwargs]))
         if name in ("wrap_with_set_grad_enabled", "wrap_with_autocast"):
             at = next(i for i, value in enumerate(args) if isinstance(value, torch.fx.GraphModule))
             return self.run(args[at], args[at + 1 :])
         if schema is not None and torch.Tag.nondeterministic_seeded in target.tags and _active(target, args, kwargs):
-            b.refuse(RANDOM)
-        if not any(isinstance(v, Variable | Smooth) for v in _leaves([args, kwargs])):
-            return target(*args, **kwargs)
+            raise b.refusal(RANDOM)
         if target is operator.getitem:
             return args[0][args[1]]
+        if not any(isinstance(v, Variable | Smooth) for v in _leaves([args, kwargs])):
+            return target(*args, **kwargs)
         if schema is None:
-            b.refuse("its course depends on the input")
+            raise b.refusal("its course depends on the input")
         bound = {s.name: s.default_value for s in schema.arguments if s.has_default_value()}
         bound.update({s.name: value for s, value in zip(schema.arguments, args, strict=False)})
         bound.update(kwargs)

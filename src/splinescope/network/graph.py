@@ -152,22 +152,22 @@ class Network:
         """
         from splinescope.network.evaluate import forward
 
+        self._check_shape(tuple(x.shape))
         if isinstance(x, Tensor):
-            return forward(self, self._checked(x).to(dtype=torch.float64, device="cpu"))
+            return forward(self, x.to(dtype=torch.float64, device="cpu"))
         with torch.no_grad():
-            return forward(self, torch.from_numpy(np.array(self._checked(np.asarray(x)), np.float64))).numpy()
+            return forward(self, torch.from_numpy(np.array(x, np.float64))).numpy()
 
-    def _checked(self, x: np.ndarray | Tensor) -> np.ndarray | Tensor:
-        if x.ndim == 0 or tuple(x.shape[1:]) != self.input_shape:
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        if not shape or shape[1:] != self.input_shape:
             expected = ", ".join(["N", *map(str, self.input_shape)])
-            raise InvalidInputError(
-                f"`x`: got the shape {tuple(x.shape)}; expected a batch of inputs of shape [{expected}]"
-            )
-        return x
+            raise InvalidInputError(f"`x`: got the shape {shape}; expected a batch of inputs of shape [{expected}]")
 
     def __repr__(self) -> str:
         head = f", head {self.head.name}" if self.head else ""
-        return f"Network({self.input_shape} -> {self.output_shape}, {self.num_units} units, {len(self.nodes)} nodes{head})"
+        return (
+            f"Network({self.input_shape} -> {self.output_shape}, {self.num_units} units, {len(self.nodes)} nodes{head})"
+        )
 
     def describe(self) -> tuple[NodeSummary, ...]:
         """One row for each node, for tables."""

@@ -87,7 +87,9 @@ _NUMBERED = re.compile(r"(\d+)\.(\w+)\.(A|b|_)")
 
 def _numbered_layers(arrays: dict[str, np.ndarray]) -> list[Layer]:
     """Layers of arrays that are named by number and kind."""
-    places = sorted({(int(number), name.rpartition(".")[0], kind) for name in arrays for number, kind, _ in _NUMBERED.findall(name)})
+    places = sorted(
+        {(int(number), name.rpartition(".")[0], kind) for name in arrays for number, kind, _ in _NUMBERED.findall(name)}
+    )
     return [
         Linear(name, np.asarray(arrays[f"{name}.A"].T, np.float64), np.asarray(arrays[f"{name}.b"], np.float64))
         if kind == "dense"
@@ -115,19 +117,23 @@ def from_nnet(path: Path) -> Network:
         rows = [[float(word) for word in line.replace(",", " ").split()] for line in lines]
         count, n_in = int(rows[0][0]), int(rows[0][1])
         sizes = [int(n) for n in rows[1]]
-        assert len(sizes) == count + 1 and sizes[0] == n_in
+        assert (len(sizes), sizes[0]) == (count + 1, n_in)
         at: int = 7
         layers: list[Layer] = []
         for fan_out, fan_in in zip(sizes[1:], sizes[:-1], strict=True):
             weight = np.array(rows[at : at + fan_out])
             bias = np.array([row[0] for row in rows[at + fan_out : at + 2 * fan_out]])
-            assert weight.shape == (fan_out, fan_in) and bias.shape == (fan_out,)
+            assert (weight.shape, bias.shape) == ((fan_out, fan_in), (fan_out,))
             layers += [Linear(f"layer{len(layers) // 2}", weight, bias), Function(f"relu{len(layers) // 2}", "relu")]
             at += 2 * fan_out
     except (OSError, UnicodeDecodeError, ValueError, IndexError, AssertionError) as error:
-        raise InvalidInputError(f"`model`: {path} is not a network in .nnet format: {error or 'sizes do not match'}") from error
+        raise InvalidInputError(
+            f"`model`: {path} is not a network in .nnet format: {error or 'sizes do not match'}"
+        ) from error
     plain = all(mean == 0 for mean in rows[5]) and all(spread == 1 for spread in rows[6])
-    notes = () if plain else ("The file's means and ranges are not applied: inputs and outputs are the normalised ones.",)
+    notes = (
+        () if plain else ("The file's means and ranges are not applied: inputs and outputs are the normalised ones.",)
+    )
     return _perceptron(path, layers[:-1], notes)
 
 
@@ -135,10 +141,11 @@ def _perceptron(path: Path, layers: list[Layer], notes: tuple[str, ...] = ()) ->
     width = None
     for layer in layers:
         if isinstance(layer, Linear):
-            if layer.weight.ndim != 2 or layer.bias.shape != layer.weight.shape[:1] or width not in (None, layer.weight.shape[1]):
+            shape, size = layer.weight.shape, layer.bias.shape
+            if len(shape) != 2 or size != shape[:1] or width not in (None, shape[1]):
                 raise InvalidInputError(
-                    f"`model`: {path}: layer {layer.name} has a matrix of shape {layer.weight.shape} and a bias of shape "
-                    f"{layer.bias.shape}; expected [out, in] and [out], with `in` the number of outputs of the layer before"
+                    f"`model`: {path}: layer {layer.name} has a matrix of shape {shape} and a bias of shape {size}; "
+                    "expected [out, in] and [out], with `in` the number of outputs of the layer before"
                 )
             width = len(layer.bias)
     first = next(layer for layer in layers if isinstance(layer, Linear))
@@ -161,7 +168,7 @@ def _applied(b: Builder, x: Variable, layer: Layer) -> Value:
         return folding.relu(b, x)
     if layer.kind == "squeeze_last":
         return b.reshape(x, x.shape[:-1])
-    b.refuse(reason_for(layer.kind))
+    raise b.refusal(reason_for(layer.kind))
 
 
 def _by_numpy(layers: list[Layer], x: np.ndarray) -> np.ndarray:

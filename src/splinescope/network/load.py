@@ -68,7 +68,9 @@ def _exported(path: Path) -> torch.export.ExportedProgram:
     try:
         return torch.export.load(path)
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise InvalidInputError(f"`model`: {path} cannot be read as a program of torch.export: {first_line(error)}") from error
+        raise InvalidInputError(
+            f"`model`: {path} cannot be read as a program of torch.export: {first_line(error)}"
+        ) from error
 
 
 def _state_dict_advice(path: Path) -> str:

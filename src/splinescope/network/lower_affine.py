@@ -61,7 +61,7 @@ def multiply(b: Builder, x: Value, y: Value, product: str) -> Variable:
         x, y = y, x
     if not isinstance(y, Tensor):
         b.variable(x), b.variable(y)
-        b.refuse(product)
+        raise b.refusal(product)
     return scale_and_shift(b, b.variable(x), y, None)
 
 
@@ -106,7 +106,7 @@ def matrix_product(b: Builder, x: Value, y: Value, product: str) -> Value:
             return b.reshape(linear(b, b.variable(row), matrix, None), tuple(x.shape[:-1]))
         return probe(b, variable, lambda rows: torch.matmul(x.double(), rows))
     b.variable(x), b.variable(y)
-    b.refuse(product)
+    raise b.refusal(product)
 
 
 def _as_rows(b: Builder, x: Variable) -> Variable:
@@ -225,7 +225,7 @@ def probe(b: Builder, x: Variable, function: object) -> Variable:
         result = function(torch.zeros(x.shape, dtype=torch.float64))
         shape, rows = tuple(result.shape), result.numel()
         if x.size * rows > MAX_PROBED:
-            b.refuse(f"its matrix would have {rows} x {x.size} entries, which is more than {MAX_PROBED}")
+            raise b.refusal(f"its matrix would have {rows} x {x.size} entries, which is more than {MAX_PROBED}")
         matrix = torch.empty(rows, x.size, dtype=torch.float64)
         for column in range(x.size):
             unit = torch.zeros(x.size, dtype=torch.float64)

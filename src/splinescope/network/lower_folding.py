@@ -99,7 +99,7 @@ def _bound(b: Builder, value: float | Tensor | None, none: float) -> Tensor | No
 def threshold(b: Builder, x: Variable, at: float, value: float) -> Variable:
     """x above `at`, else `value`; continuous only if the two are one number."""
     if at != value:
-        b.refuse(f"it jumps from {value} to {at} at {at}: it is not continuous")
+        raise b.refusal(f"it jumps from {value} to {at} at {at}: it is not continuous")
     return clip(b, x, at, None)
 
 
@@ -185,9 +185,7 @@ def max_over_windows(b: Builder, x: Variable, windows: Sequence[np.ndarray]) -> 
     return _maxima(b, stacked, shape, own, 1.0)
 
 
-def pool_windows(
-    size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int, ceil: bool
-) -> np.ndarray:
+def pool_windows(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int, ceil: bool) -> np.ndarray:
     """Positions [out, kernel] of the windows of a pool along one axis, -1 for padding."""
     reach = dilation * (kernel - 1) + 1
     span = size + sum(pads) - reach
@@ -206,10 +204,10 @@ def _maxima(b: Builder, groups: Variable, shape: Shape, own: Shape, sign: float)
     index = groups.positions().reshape(-1, groups.shape[-1])
     constant = groups.offsets().reshape(index.shape)
     if bool(((index >= 0) & ~np.isfinite(constant)).any()):
-        b.refuse("it takes the maximum of values to which infinity was added")
+        raise b.refusal("it takes the maximum of values to which infinity was added")
     absent = (index < 0) & np.isneginf(constant)
     if bool(absent.all(axis=1).any()):
-        b.refuse("one of its windows lies wholly in the padding")
+        raise b.refusal("one of its windows lies wholly in the padding")
     source = groups.node
     if bool(constant[~absent].any()) or bool(((index < 0) & ~absent).any()) or sign < 0:
         source, index = _with_constants(b, groups, absent, sign)

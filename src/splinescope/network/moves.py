@@ -69,7 +69,9 @@ def _axis_behind(positions: np.ndarray, shape: tuple[int, ...], axis: int) -> in
     groups = positions // (inner * shape[axis]) * inner + positions % inner
     for candidate, size in enumerate(positions.shape):
         lines = np.moveaxis(positions, candidate, -1).reshape(-1, size)
-        one_group = (np.moveaxis(groups, candidate, -1).reshape(-1, size).T == groups.take(0, candidate).reshape(-1)).all()
+        one_group = (
+            groups.take(0, candidate).reshape(-1) == np.moveaxis(groups, candidate, -1).reshape(-1, size).T
+        ).all()
         if size == shape[axis] and one_group and all(len(set(line)) == size for line in lines.tolist()):
             return candidate
     return None

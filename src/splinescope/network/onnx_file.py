@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.module_copy import first_line
@@ -82,7 +82,9 @@ def the_input(model: onnx.ModelProto, input_shape: tuple[int, ...] | None) -> Mo
     inputs = [i for i in model.graph.input if i.name not in weights and i.name in read]
     if len(inputs) != 1:
         names = ", ".join(f"`{i.name}`" for i in inputs)
-        raise UnsupportedOpError(f"the model has {len(inputs)} inputs ({names}); splinescope supports models of one input")
+        raise UnsupportedOpError(
+            f"the model has {len(inputs)} inputs ({names}); splinescope supports models of one input"
+        )
     tensor = inputs[0].type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
     if dtype.kind != "f":

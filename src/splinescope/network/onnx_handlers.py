@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from splinescope.network import lower_folding as folding
 from splinescope.network.builder import Builder
 from splinescope.network.heads import HeadName
 from splinescope.network.refusals import COMPARISON, PRODUCT, QUOTIENT, STATISTICS
-from splinescope.network.values import Smooth, Value, Variable
+from splinescope.network.values import Number, Smooth, Value, Variable
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Call:
         """An input that must not depend on the network's input."""
         value = self.get(index)
         if isinstance(value, Variable | Smooth):
-            b.refuse(reason)
+            raise b.refusal(reason)
         return value
 
     def integers(self, b: Builder, index: int, attribute: str) -> list[int] | None:
@@ -106,7 +106,7 @@ def einsum(b: Builder, c: Call) -> Value:
     """A sum of products, with one factor that depends on the input."""
     which = [i for i, value in enumerate(c.inputs) if not isinstance(value, Tensor)]
     if len(which) > 1:
-        b.refuse(PRODUCT)
+        raise b.refusal(PRODUCT)
     operands = [value.double() if isinstance(value, Tensor) else None for value in c.inputs]
 
     def function(values: Tensor) -> Tensor:
@@ -152,7 +152,9 @@ def total(b: Builder, c: Call) -> Value:
     return affine.multiply(b, result, b.number(1.0 / len(c.inputs)), PRODUCT) if c.op == "Mean" else result
 
 
-def _spatial(c: Call, kernel: Sequence[int], sizes: Sequence[int]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+def _spatial(
+    c: Call, kernel: Sequence[int], sizes: Sequence[int]
+) -> tuple[list[int], list[int], list[tuple[int, int]]]:
     """Strides, dilations and pads of a convolution or a pool."""
     d = len(kernel)
     strides = list(c.attributes.get("strides") or [1] * d)
@@ -192,7 +194,10 @@ def convolution_transposed(b: Builder, c: Call) -> Value:
     pads = list(c.attributes.get("pads") or [0] * (2 * d))
     crop = list(zip(pads[:d], pads[d:], strict=True))
     automatic = c.attributes.get("auto_pad", "NOTSET")
-    full = [s * (n - 1) + e + step * (k - 1) + 1 for n, s, e, step, k in zip(x.shape[2:], strides, extra, dilations, kernel)]
+    full = [
+        s * (n - 1) + e + step * (k - 1) + 1
+        for n, s, e, step, k in zip(x.shape[2:], strides, extra, dilations, kernel, strict=True)
+    ]
     wanted = c.attributes.get("output_shape")
     if wanted is None and automatic.startswith("SAME"):
         wanted = [n * s for n, s in zip(x.shape[2:], strides, strict=True)]
@@ -208,11 +213,12 @@ def convolution_transposed(b: Builder, c: Call) -> Value:
 def batch_norm(b: Builder, c: Call) -> Value:
     """Batch-norm in inference mode."""
     if c.attributes.get("training_mode"):
-        b.refuse(STATISTICS + "; batch-norm is supported in inference mode")
+        raise b.refusal(STATISTICS + "; batch-norm is supported in inference mode")
     if c.attributes.get("spatial", 1) != 1:
-        b.refuse("it has the attribute spatial=0 of old files, which splinescope does not know")
+        raise b.refusal("it has the attribute spatial=0 of old files, which splinescope does not know")
     weight, bias, mean, variance = (c.constant(b, i) for i in range(1, 5))
-    assert mean is not None and variance is not None
+    assert mean is not None
+    assert variance is not None
     return affine.batch_norm(b, b.variable(c.value(0)), weight, bias, mean, variance, c.attributes.get("epsilon", 1e-5))
 
 
@@ -243,12 +249,11 @@ def global_average(b: Builder, c: Call) -> Value:
 
 def max_pool(b: Builder, c: Call) -> Any:
     """Max-pooling."""
-    if c.outputs > 1:
-        b.refuse("it returns the positions of its maxima, which jump")
     x = b.variable(c.value(0))
     kernel = list(c.attributes["kernel_shape"])
     strides, dilations, pads = _spatial(c, kernel, x.shape[2:])
-    return folding.max_pool(b, x, kernel, strides, pads, dilations, bool(c.attributes.get("ceil_mode")))
+    result = folding.max_pool(b, x, kernel, strides, pads, dilations, bool(c.attributes.get("ceil_mode")))
+    return (result, b.byproduct()) if c.outputs > 1 else result
 
 
 def global_max(b: Builder, c: Call) -> Value:
@@ -271,7 +276,11 @@ def reduce_linear(b: Builder, c: Call) -> Value:
     if c.op == "ReduceL1":
         x = folding.absolute(b, x)
     axes = _axes(b, c, x)
-    return x if axes is None else affine.reduce_sum(b, x, axes, bool(c.attributes.get("keepdims", 1)), c.op == "ReduceMean")
+    return (
+        x
+        if axes is None
+        else affine.reduce_sum(b, x, axes, bool(c.attributes.get("keepdims", 1)), c.op == "ReduceMean")
+    )
 
 
 def reduce_extreme(b: Builder, c: Call) -> Value:
@@ -289,8 +298,8 @@ def extreme(b: Builder, c: Call) -> Value:
 
 def clip(b: Builder, c: Call) -> Value:
     """Clip to constants."""
-    low: Value | float | None = c.attributes.get("min", c.get(1))
-    high: Value | float | None = c.attributes.get("max", c.get(2))
+    low: Value | Number | None = c.attributes.get("min", c.get(1))
+    high: Value | Number | None = c.attributes.get("max", c.get(2))
     x = b.variable(c.value(0))
     if isinstance(low, Variable | Smooth) or isinstance(high, Variable | Smooth):
         result: Value = x
@@ -331,7 +340,7 @@ def shrink(b: Builder, c: Call) -> Value:
     """Zero near zero, else x moved by the bias."""
     bias, at = c.attributes.get("bias", 0.0), c.attributes.get("lambd", 0.5)
     if bias != at:
-        b.refuse(f"it jumps at {at}, because its bias is {bias}: it is not continuous")
+        raise b.refusal(f"it jumps at {at}, because its bias is {bias}: it is not continuous")
     return folding.soft_shrink(b, b.variable(c.value(0)), at)
 
 
@@ -355,8 +364,8 @@ def same(b: Builder, c: Call) -> Any:
     """Nothing, in inference mode."""
     training = c.constant(b, 2) if c.op == "Dropout" else None
     if training is not None and bool(training):
-        b.refuse("it is a dropout in training mode, so that the model is random")
-    return (c.value(0), None) if c.outputs > 1 else c.value(0)
+        raise b.refusal("it is a dropout in training mode, so that the model is random")
+    return (c.value(0), b.byproduct()) if c.outputs > 1 else c.value(0)
 
 
 def where(b: Builder, c: Call) -> Value:
@@ -379,11 +388,11 @@ def pad(b: Builder, c: Call) -> Value:
         widths[axis % len(x.shape)] = (low, high)
     cut = tuple(slice(max(0, -low), n - max(0, -high)) for n, (low, high) in zip(x.shape, widths, strict=True))
     grow = [(max(0, low), max(0, high)) for low, high in widths]
-    mode = c.attributes.get("mode", "constant")
+    mode: Literal["constant", "reflect", "edge", "wrap"] = c.attributes.get("mode", "constant")
 
     def function(array: np.ndarray, fill: np.ndarray) -> np.ndarray:
         if mode == "constant":
             return np.pad(array[cut], grow, constant_values=fill)
-        return np.pad(array[cut], grow, mode={"reflect": "reflect", "edge": "edge", "wrap": "wrap"}[mode])
+        return np.pad(array[cut], grow, mode=mode)
 
     return b.rearrange(function, x, torch.tensor(value, dtype=torch.float64))[0]

@@ -21,10 +21,7 @@ from splinescope.network.onnx_resize import resize
 from splinescope.network.refusals import reason_for
 from splinescope.network.values import Smooth, Value, Variable
 
-_FLOATS = {
-    getattr(onnx.TensorProto, name)
-    for name in ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
-}
+_FLOATS = {getattr(onnx.TensorProto, name) for name in ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")}
 _MOVED = {
     **dict.fromkeys(
         (
@@ -96,7 +93,7 @@ def handle(b: Builder, node: onnx.NodeProto, call: Call) -> list[Any]:
         Its outputs, values or None.
     """
     if node.domain not in ("", "ai.onnx"):
-        b.refuse(f"splinescope does not know the operator set {node.domain}")
+        raise b.refusal(f"splinescope does not know the operator set {node.domain}")
     if call.op in ("Shape", "Size"):
         return [_shape(call)]
     if call.op in ("Cast", "CastLike"):
@@ -109,7 +106,7 @@ def handle(b: Builder, node: onnx.NodeProto, call: Call) -> list[Any]:
     for value in call.inputs:
         if isinstance(value, Smooth):
             b.variable(value)
-    b.refuse(reason_for(call.op))
+    raise b.refusal(reason_for(call.op))
 
 
 def _shape(call: Call) -> Tensor:
@@ -124,7 +121,7 @@ def _cast(b: Builder, call: Call) -> Value:
     """A cast between real types, which changes nothing here."""
     if call.op == "Cast" and call.attributes["to"] not in _FLOATS:
         kind = onnx.TensorProto.DataType.Name(call.attributes["to"])
-        b.refuse(f"it rounds to {kind}, and so it jumps: it is not continuous")
+        raise b.refusal(f"it rounds to {kind}, and so it jumps: it is not continuous")
     return call.value(0)
 
 
@@ -133,7 +130,7 @@ def _moved(b: Builder, node: onnx.NodeProto, call: Call) -> list[Any]:
     places = _MOVED.get(call.op) or tuple(range(len(call.inputs)))
     for place, value in enumerate(call.inputs):
         if place not in places and isinstance(value, Variable | Smooth):
-            b.refuse("it looks up positions that depend on the input, so that its result may jump")
+            raise b.refusal("it looks up positions that depend on the input, so that its result may jump")
     values = [call.value(place) for place in places]
 
     def function(*arrays: np.ndarray) -> np.ndarray | list[np.ndarray]:
@@ -166,9 +163,9 @@ def run_node(node: onnx.NodeProto, inputs: list[Any], opset: int) -> list[np.nda
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     try:
         if fast is not None:
-            return [fast(arrays, attributes)]
+            return [np.asarray(fast(arrays, attributes))]
         return _run_reference(node, arrays, opset)
-    except Exception as error:  # noqa: BLE001 - the reference implementation raises whatever it likes
+    except Exception as error:
         raise InvalidInputError(
             f"`model`: node `{node.name or node.output[0]}` ({node.op_type}) does not fit the input of one sample: "
             f"{first_line(error)}; expected a model for a batch of 1 or of any size"

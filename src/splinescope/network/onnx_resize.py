@@ -21,9 +21,9 @@ def resize(b: Builder, c: Call) -> Value:
     x = b.variable(c.value(0))
     options = {name: value for name, value in c.attributes.items() if name not in ("axes", "scales")}
     if options.get("coordinate_transformation_mode") == "tf_crop_and_resize":
-        b.refuse("splinescope does not know its mode tf_crop_and_resize")
+        raise b.refusal("splinescope does not know its mode tf_crop_and_resize")
     if options.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        b.refuse("splinescope does not know its keep_aspect_ratio_policy")
+        raise b.refusal("splinescope does not know its keep_aspect_ratio_policy")
     scales, sizes = _targets(b, c)
     if c.op == "Upsample" or c.opset < 11:
         options = {"mode": options.get("mode", "nearest"), "coordinate_transformation_mode": "asymmetric"}

@@ -27,12 +27,16 @@ _JUMPS = (
     "sign sgn heaviside round floor ceil trunc frac fmod remainder mod argmax argmin argsort nonzero onehot one_hot "
     "bitshift hardshrink quantizelinear dynamicquantizelinear fake_quantize_per_tensor_affine floor_divide isnan isinf"
 )
-_COMPARES = "gt ge lt le eq ne greater greaterorequal less lessorequal equal where not and or xor logical_not logical_and"
+_COMPARES = (
+    "gt ge lt le eq ne greater greaterorequal less lessorequal equal where not and or xor logical_not logical_and"
+)
 _NORMALISES = (
     "layer_norm layernormalization group_norm groupnormalization instance_norm instancenormalization rms_norm "
     "rmsnormalization local_response_norm lrn normalize lpnormalization meanvariancenormalization"
 )
-_PRODUCTS = "scaled_dot_product_attention attention multiheadattention lstm gru rnn bilinear cosine_similarity prod cumprod"
+_PRODUCTS = (
+    "scaled_dot_product_attention attention multiheadattention lstm gru rnn bilinear cosine_similarity prod cumprod"
+)
 _RANDOM = "bernoulli rand randn rand_like randn_like randint normal uniform multinomial randomnormal randomuniform"
 
 

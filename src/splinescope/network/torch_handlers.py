@@ -16,7 +16,7 @@ from splinescope.network import lower_affine as affine
 from splinescope.network import lower_folding as folding
 from splinescope.network.builder import Builder
 from splinescope.network.refusals import PRODUCT, QUOTIENT, STATISTICS
-from splinescope.network.values import Smooth, Value, Variable
+from splinescope.network.values import Number, Smooth, Value, Variable
 
 Arguments: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Builder, Arguments], Any]
@@ -32,13 +32,13 @@ def _constant(b: Builder, value: Value | None, reason: str = PRODUCT) -> Tensor 
     """A weight, which must not depend on the input."""
     if value is None or isinstance(value, Tensor):
         return value
-    b.refuse(reason)
+    raise b.refusal(reason)
 
 
 def _x(b: Builder, a: Arguments, name: str = "self") -> Variable:
     value = a[name] if name in a else a["input"]
     if isinstance(value, Tensor):
-        b.refuse(PRODUCT)
+        raise b.refusal(PRODUCT)
     return b.variable(value)
 
 
@@ -66,12 +66,14 @@ def addmm(b: Builder, a: Arguments) -> Value:
     names = next(n for n in (("mat1", "mat2"), ("batch1", "batch2"), ("mat", "vec")) if n[0] in a)
     factors = [a[name] for name in names]
     product = torch.matmul(*factors) if all(isinstance(f, Tensor) for f in factors) else None
-    value = affine.matrix_product(b, *factors, PRODUCT) if product is None else product
+    value = affine.matrix_product(b, factors[0], factors[1], PRODUCT) if product is None else product
     scaled = affine.multiply(b, value, b.number(a["alpha"]), PRODUCT) if a["alpha"] != 1 else value
     offset = a["self"]
     if a["beta"] != 1:
-        offset = offset * a["beta"] if isinstance(offset, Tensor) else affine.multiply(
-            b, offset, b.number(a["beta"]), PRODUCT
+        offset = (
+            offset * a["beta"]
+            if isinstance(offset, Tensor)
+            else affine.multiply(b, offset, b.number(a["beta"]), PRODUCT)
         )
     return affine.add_values(b, scaled, offset)
 
@@ -81,7 +83,7 @@ def einsum(b: Builder, a: Arguments) -> Value:
     operands = a["tensors"]
     which = [i for i, value in enumerate(operands) if not isinstance(value, Tensor)]
     if len(which) > 1:
-        b.refuse(PRODUCT)
+        raise b.refusal(PRODUCT)
     x = b.variable(operands[which[0]])
 
     def function(values: Tensor) -> Tensor:
@@ -116,10 +118,10 @@ def batch_norm(b: Builder, a: Arguments) -> Any:
     """Batch-norm with running statistics."""
     mean, variance = a["running_mean"], a["running_var"]
     if a.get("training") or a.get("use_input_stats") or mean is None:
-        b.refuse(STATISTICS + "; batch-norm is supported in eval mode with running statistics")
+        raise b.refusal(STATISTICS + "; batch-norm is supported in eval mode with running statistics")
     weight, bias = _constant(b, a["weight"]), _constant(b, a["bias"])
     result = affine.batch_norm(b, _x(b, a), weight, bias, mean, variance, a["eps"])
-    return (result, None, None) if "legit" in b.op or "native" in b.op else result
+    return (result, b.byproduct(), b.byproduct()) if "legit" in b.op or "native" in b.op else result
 
 
 # -- arithmetic
@@ -127,31 +129,31 @@ def batch_norm(b: Builder, a: Arguments) -> Any:
 
 def add(b: Builder, a: Arguments) -> Value:
     """x + alpha * y."""
-    return affine.add_values(b, _tensor(a["self"]), _tensor(a["other"]), float(a.get("alpha", 1)))
+    return affine.add_values(b, tensor_of(a["self"]), tensor_of(a["other"]), float(a.get("alpha", 1)))
 
 
 def subtract(b: Builder, a: Arguments) -> Value:
     """x - alpha * y."""
-    return affine.add_values(b, _tensor(a["self"]), _tensor(a["other"]), -float(a.get("alpha", 1)))
+    return affine.add_values(b, tensor_of(a["self"]), tensor_of(a["other"]), -float(a.get("alpha", 1)))
 
 
 def subtract_reversed(b: Builder, a: Arguments) -> Value:
     """y - alpha * x."""
-    return affine.add_values(b, _tensor(a["other"]), _tensor(a["self"]), -float(a.get("alpha", 1)))
+    return affine.add_values(b, tensor_of(a["other"]), tensor_of(a["self"]), -float(a.get("alpha", 1)))
 
 
 def multiply(b: Builder, a: Arguments) -> Value:
     """x * y."""
-    return affine.multiply(b, _tensor(a["self"]), _tensor(a["other"]), PRODUCT)
+    return affine.multiply(b, tensor_of(a["self"]), tensor_of(a["other"]), PRODUCT)
 
 
 def divide(b: Builder, a: Arguments) -> Value:
     """x / y."""
     if a.get("rounding_mode") is not None:
-        b.refuse("it rounds, and so it jumps: it is not continuous")
-    divisor = _tensor(a["other"])
+        raise b.refusal("it rounds, and so it jumps: it is not continuous")
+    divisor = tensor_of(a["other"])
     if not isinstance(divisor, Tensor):
-        b.refuse(QUOTIENT)
+        raise b.refusal(QUOTIENT)
     return affine.multiply(b, a["self"], divisor.double().reciprocal(), PRODUCT)
 
 
@@ -160,7 +162,7 @@ def negate(b: Builder, a: Arguments) -> Value:
     return affine.multiply(b, a["self"], b.number(-1.0), PRODUCT)
 
 
-def _tensor(value: Value | float) -> Value:
+def tensor_of(value: Value | Number) -> Value:
     """Numbers as tensors."""
     return torch.tensor(value, dtype=torch.float64) if isinstance(value, int | float) else value
 
@@ -170,23 +172,17 @@ def _tensor(value: Value | float) -> Value:
 
 def clamp(b: Builder, a: Arguments) -> Value:
     """Clamp between constants, or by variables."""
-    low = a.get("min", a.get("min_val"))
-    high = a.get("max", a.get("max_val"))
-    x: Value = b.variable(a["self"]) if not isinstance(a["self"], Tensor) else a["self"]
-    for bound, sign in ((low, 1.0), (high, -1.0)):
-        if isinstance(bound, Variable | Smooth) or isinstance(x, Tensor):
-            return _clamp_by_variables(b, x, low, high)
-    return folding.clip(b, b.variable(x), low, high)
-
-
-def _clamp_by_variables(b: Builder, x: Value, low: Value | float | None, high: Value | float | None) -> Value:
+    x, low, high = a["self"], a.get("min"), a.get("max")
+    if not any(isinstance(bound, Variable | Smooth) for bound in (low, high)):
+        return folding.clip(b, b.variable(x), low, high)
     for bound, sign in ((low, 1.0), (high, -1.0)):
         if bound is not None:
-            x = _extreme(b, [x, _tensor(bound)], sign)
+            x = extreme(b, [x, tensor_of(bound)], sign)
     return x
 
 
-def _extreme(b: Builder, values: list[Value], sign: float) -> Value:
+def extreme(b: Builder, values: list[Value], sign: float) -> Value:
+    """Elementwise maximum, or minimum for `sign` -1."""
     if all(isinstance(v, Tensor) for v in values):
         return torch.maximum(*values) if sign > 0 else torch.minimum(*values)  # type: ignore[arg-type]
     return folding.maximum(b, values, sign)
@@ -194,25 +190,26 @@ def _extreme(b: Builder, values: list[Value], sign: float) -> Value:
 
 def maximum(b: Builder, a: Arguments) -> Value:
     """max(x, y)."""
-    return _extreme(b, [a["self"], a["other"]], 1.0)
+    return extreme(b, [a["self"], a["other"]], 1.0)
 
 
 def minimum(b: Builder, a: Arguments) -> Value:
     """min(x, y)."""
-    return _extreme(b, [a["self"], a["other"]], -1.0)
+    return extreme(b, [a["self"], a["other"]], -1.0)
 
 
-def _reduction(sign: float) -> Handler:
+def reduction(sign: float) -> Handler:
+    """The handler of maxima, or minima for `sign` -1, over axes or of two values."""
+
     def reduce(b: Builder, a: Arguments) -> Any:
-        """Maximum or minimum over axes; positions of the maximum are not supported."""
         if "other" in a:
-            return _extreme(b, [a["self"], a["other"]], sign)
+            return extreme(b, [a["self"], a["other"]], sign)
         x = _x(b, a)
         axes = a.get("dim")
         named = isinstance(axes, int) and "a" + ("max" if sign > 0 else "min") not in b.op
         axes = range(len(x.shape)) if axes is None or axes == [] else [axes] if isinstance(axes, int) else axes
         result = folding.reduce_max(b, x, list(axes), bool(a.get("keepdim", False)), sign)
-        return (result, None) if named else result
+        return (result, b.byproduct()) if named else result
 
     return reduce
 
@@ -224,7 +221,7 @@ def max_pool(b: Builder, a: Arguments) -> Any:
     stride = _tuple(a["stride"], d) if a["stride"] else kernel
     pads = [(p, p) for p in _tuple(a["padding"], d)]
     x = folding.max_pool(b, _x(b, a), kernel, stride, pads, _tuple(a["dilation"], d), a["ceil_mode"])
-    return (x, None) if "indices" in b.op else x
+    return (x, b.byproduct()) if "indices" in b.op else x
 
 
 def adaptive_max_pool(b: Builder, a: Arguments) -> Any:
@@ -236,9 +233,12 @@ def adaptive_max_pool(b: Builder, a: Arguments) -> Any:
     for n, m in zip(x.shape[-len(sizes) :], sizes, strict=True):
         starts, stops = [i * n // m for i in range(m)], [-(-(i + 1) * n // m) for i in range(m)]
         width = max(stop - start for start, stop in zip(starts, stops, strict=True))
-        rows = [[p if p < stop else -1 for p in range(start, start + width)] for start, stop in zip(starts, stops)]
+        rows = [
+            [p if p < stop else -1 for p in range(start, start + width)]
+            for start, stop in zip(starts, stops, strict=True)
+        ]
         windows.append(torch.tensor(rows).numpy())
-    return folding.max_over_windows(b, x, windows), None
+    return folding.max_over_windows(b, x, windows), b.byproduct()
 
 
 # -- averages and interpolation
@@ -259,8 +259,8 @@ def average_pool(b: Builder, a: Arguments) -> Value:
     result = affine.along_axes(b, x, matrices)
     if a.get("divisor_override"):
         factor = float(torch.tensor(kernel).prod()) / a["divisor_override"]
-        if any(padding) and not a["count_include_pad"] or a["ceil_mode"]:
-            b.refuse("its divisor is overridden together with ceil_mode or uncounted padding")
+        if (any(padding) and not a["count_include_pad"]) or a["ceil_mode"]:
+            raise b.refusal("its divisor is overridden together with ceil_mode or uncounted padding")
         result = affine.scale_and_shift(b, result, torch.tensor(factor, dtype=torch.float64), None)
     return result
 

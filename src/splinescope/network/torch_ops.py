@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from splinescope.network import lower_affine as affine
 from splinescope.network import lower_folding as folding
 from splinescope.network import torch_handlers as handlers
 from splinescope.network.builder import Builder
 from splinescope.network.heads import HeadName
 from splinescope.network.moves import move
-from splinescope.network.refusals import COMPARISON, reason_for
+from splinescope.network.refusals import COMPARISON, PRODUCT, reason_for
 from splinescope.network.torch_handlers import Arguments, Handler
 from splinescope.network.values import Smooth, Value, Variable
 
@@ -50,17 +49,17 @@ def _like(b: Builder, value: Any) -> Any:
     if isinstance(value, Variable | Smooth):
         return torch.zeros(value.shape)
     if isinstance(value, list | tuple) and any(isinstance(v, Variable | Smooth) for v in value):
-        b.refuse("it looks up positions that depend on the input, so that its result may jump")
+        raise b.refusal("it looks up positions that depend on the input, so that its result may jump")
     return value
 
 
 def _same(b: Builder, a: Arguments) -> Value:
     """Nothing, in eval mode."""
     if a.get("train") is True or a.get("training") is True:
-        b.refuse("it is a dropout that stays active in eval mode, so that the model is random")
+        raise b.refusal("it is a dropout that stays active in eval mode, so that the model is random")
     dtype = a.get("dtype")
     if isinstance(dtype, torch.dtype) and not dtype.is_floating_point:
-        b.refuse(f"it rounds to {dtype}, and so it jumps: it is not continuous")
+        raise b.refusal(f"it rounds to {dtype}, and so it jumps: it is not continuous")
     return a["self"] if "self" in a else a["input"]
 
 
@@ -84,7 +83,7 @@ def _unary(function: Any) -> Handler:
 def _prelu(b: Builder, a: Arguments) -> Value:
     x, weight = b.variable(a["self"]), a["weight"]
     if not isinstance(weight, Tensor):
-        b.refuse(handlers.PRODUCT)
+        raise b.refusal(PRODUCT)
     if weight.numel() > 1 and weight.ndim <= 1:
         weight = weight.reshape(1, -1, *(1,) * (len(x.shape) - 2)) if len(x.shape) > 1 else weight
     return folding.leaky_relu(b, x, weight.reshape(()) if weight.numel() == 1 else weight)
@@ -92,9 +91,8 @@ def _prelu(b: Builder, a: Arguments) -> Value:
 
 def _rrelu(b: Builder, a: Arguments) -> Any:
     if a.get("training"):
-        b.refuse("it is a randomised ReLU in training mode; expected eval mode")
-    result = folding.leaky_relu(b, b.variable(a["self"]), (float(a["lower"]) + float(a["upper"])) / 2)
-    return result
+        raise b.refusal("it is a randomised ReLU in training mode; expected eval mode")
+    return folding.leaky_relu(b, b.variable(a["self"]), (float(a["lower"]) + float(a["upper"])) / 2)
 
 
 def _clip_to(low: float | None, high: float | None) -> Handler:
@@ -114,7 +112,9 @@ def _pad(b: Builder, target: Any, a: Arguments) -> Value:
     filled = torch.tensor(float(value or 0.0), dtype=torch.float64)
 
     def function(array: np.ndarray, fill: np.ndarray) -> np.ndarray:
-        return torch.constant_pad_nd(torch.from_numpy(np.ascontiguousarray(array)).double(), a["pad"], float(fill)).numpy()
+        return torch.constant_pad_nd(
+            torch.from_numpy(np.ascontiguousarray(array)).double(), a["pad"], float(fill)
+        ).numpy()
 
     return b.rearrange(function, x, filled)[0]
 
@@ -122,18 +122,16 @@ def _pad(b: Builder, target: Any, a: Arguments) -> Value:
 def _masked_fill(b: Builder, a: Arguments) -> Value:
     mask = a["mask"]
     if not isinstance(mask, Tensor):
-        b.refuse(COMPARISON)
+        raise b.refusal(COMPARISON)
     value = a["value"] if isinstance(a["value"], Tensor) else torch.tensor(float(a["value"]), dtype=torch.float64)
     return b.rearrange(lambda x, fill: np.where(mask.numpy(), fill, x), b.variable(a["self"]), value)[0]
 
 
 def _where(b: Builder, target: Any, a: Arguments) -> Value:
     if not isinstance(a["condition"], Tensor):
-        b.refuse(COMPARISON)
-    filled = {**a, "self": handlers._tensor(a["self"]), "other": handlers._tensor(a["other"])}
-    return b.rearrange(
-        lambda x, y: np.where(a["condition"].numpy(), x, y), filled["self"], filled["other"]
-    )[0]
+        raise b.refusal(COMPARISON)
+    filled = {**a, "self": handlers.tensor_of(a["self"]), "other": handlers.tensor_of(a["other"])}
+    return b.rearrange(lambda x, y: np.where(a["condition"].numpy(), x, y), filled["self"], filled["other"])[0]
 
 
 _MOVES = {
@@ -205,12 +203,13 @@ _HANDLERS: dict[str, Handler] = {
     "fmax": handlers.maximum,
     "minimum": handlers.minimum,
     "fmin": handlers.minimum,
-    "max": handlers._reduction(1.0),
-    "amax": handlers._reduction(1.0),
-    "min": handlers._reduction(-1.0),
-    "amin": handlers._reduction(-1.0),
+    "max": handlers.reduction(1.0),
+    "amax": handlers.reduction(1.0),
+    "min": handlers.reduction(-1.0),
+    "amin": handlers.reduction(-1.0),
     **dict.fromkeys(
-        "max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices".split(),
+        "max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices "
+        "max_pool3d_with_indices".split(),
         handlers.max_pool,
     ),
     **dict.fromkeys("adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d".split(), handlers.adaptive_max_pool),
@@ -235,10 +234,8 @@ _HANDLERS: dict[str, Handler] = {
     "tanh": _head("tanh"),
     **dict.fromkeys(_IDENTITIES.split(), _same),
 }
-_TARGETED = {
-    **{
-        name: functools.partial(rearrange, moved=moved) for moved, names in _MOVES.items() for name in names.split()
-    },
+_TARGETED: dict[str, Callable[..., Any]] = {
+    **{name: functools.partial(rearrange, moved=moved) for moved, names in _MOVES.items() for name in names.split()},
     **dict.fromkeys(_SHAPES.split(), _as_zeros),
     "pad": _pad,
     "constant_pad_nd": _pad,
@@ -273,4 +270,4 @@ def handle(b: Builder, target: Any, arguments: Arguments) -> Any:
     for value in arguments.values():
         if isinstance(value, Smooth):
             b.variable(value)
-    b.refuse(reason_for(name))
+    raise b.refusal(reason_for(name))

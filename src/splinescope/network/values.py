@@ -19,6 +19,7 @@ from torch import Tensor
 from splinescope.network.heads import HeadName
 
 Shape: TypeAlias = tuple[int, ...]
+Number: TypeAlias = int | float
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +71,16 @@ class Smooth:
     origin: str
 
 
-Traced: TypeAlias = Variable | Smooth
-"""A value that depends on the input."""
+@dataclass(frozen=True)
+class Byproduct:
+    """What an op returns beside its value: positions of maxima, masks, statistics. Nothing may use it.
+
+    Attributes:
+        origin: The node in the original model, for messages.
+    """
+
+    origin: str
+
 
 Value: TypeAlias = Variable | Smooth | Tensor
 """A value; those that do not depend on the input are tensors."""

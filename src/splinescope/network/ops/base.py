@@ -29,7 +29,7 @@ class Op(ABC):
 
 
 class Affine(Op):
-    """An affine map of one variable, $x \\mapsto W x + b$."""
+    r"""An affine map of one variable, $x \mapsto W x + b$."""
 
     @abstractmethod
     def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
