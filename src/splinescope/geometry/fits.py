@@ -16,12 +16,14 @@ class AffineFits:
     Attributes:
         gradients: Gradients of the functions on each cell.
         constants: Values of the functions at the origin of the coordinates.
+        centres: Mean of each cell's vertices, where the fitted value is the mean of the values.
         widths: Root-mean-square width of each cell's vertices across its long direction. An error `e` in the
             values or positions of the vertices is an error of about `e / width` in a gradient.
     """
 
     gradients: Float[np.ndarray, "cells functions 2"]
     constants: Float[np.ndarray, "cells functions"]
+    centres: Float[np.ndarray, "cells 2"]
     widths: Float[np.ndarray, " cells"]
 
 
@@ -50,9 +52,10 @@ def fit_affine(
     cells, functions = len(cell_offsets) - 1, values.shape[1]
     gradients = np.empty((cells, functions, 2))
     constants = np.empty((cells, functions))
-    widths = np.empty(cells)
-    _fit(vertices, cell_vertices, cell_offsets, np.ascontiguousarray(values), gradients, constants, widths)
-    return AffineFits(gradients, constants, widths)
+    centres, widths = np.empty((cells, 2)), np.empty(cells)
+    family = (vertices, cell_vertices, cell_offsets, np.ascontiguousarray(values))
+    _fit(*family, gradients, constants, centres, widths)
+    return AffineFits(gradients, constants, centres, widths)
 
 
 @njit(cache=True, nogil=True)
@@ -84,15 +87,16 @@ def _fit(
     values: np.ndarray,
     gradients: np.ndarray,
     constants: np.ndarray,
+    centres: np.ndarray,
     widths: np.ndarray,
 ) -> None:
     widest = 0
     for cell in range(len(cell_offsets) - 1):
         widest = max(widest, cell_offsets[cell + 1] - cell_offsets[cell])
-    along, across, centre = np.empty(widest), np.empty(widest), np.empty(2)
+    along, across = np.empty(widest), np.empty(widest)
     for cell in range(len(cell_offsets) - 1):
         ring = cell_vertices[cell_offsets[cell] : cell_offsets[cell + 1]]
-        size = len(ring)
+        size, centre = len(ring), centres[cell]
         angle = _frame(vertices, ring, centre, along, across)
         cosine, sine = np.cos(angle), np.sin(angle)
         uu, uw, ww = 0.0, 0.0, 0.0

@@ -81,18 +81,22 @@ def draw_anchors(
     width, height = figure_of(ax).get_size_inches()
     side = 0.15 * min(box.width * width, box.height * height)
     limits = np.array([ax.get_xlim(), ax.get_ylim()])
-    span = limits[:, 1] - limits[:, 0]
-    middle = anchors.mean(axis=0)
     for anchor, image in zip(anchors, images, strict=False):
-        away = anchor - middle
-        length = np.hypot(*away)
-        direction = away / length if length > 0 else np.array([0.0, 1.0])
-        place = anchor + 0.13 * span * direction
-        place = np.clip(place, limits[:, 0] + 0.1 * span, limits[:, 1] - 0.1 * span)
-        if np.abs((place - anchor) / span).max() < 0.08:
-            place = anchor - 0.13 * span * direction
+        place = _free_place(anchor, anchors, limits)
         picture = OffsetImage(image, zoom=side * 72 / max(image.shape[:2]), interpolation="nearest")
         frame = {"boxstyle": "square,pad=0.08", "lw": 0.8, "ec": "black", "fc": "white"}
         link = {"arrowstyle": "-", "lw": 0.8, "color": "black"}
         note = AnnotationBbox(picture, anchor, xybox=place, bboxprops=frame, arrowprops=link, zorder=7, pad=0.1)
         ax.add_artist(note)
+
+
+def _free_place(anchor: np.ndarray, anchors: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Centre of a thumbnail: of sixteen places around the anchor the one within the axes that is farthest outwards."""
+    span = limits[:, 1] - limits[:, 0]
+    angles = 2 * np.pi * np.arange(16) / 16
+    directions = np.column_stack([np.cos(angles), np.sin(angles)])
+    # A square clears the anchor by the same amount in every direction if its centre is on a larger square.
+    places = anchor + 0.13 * span * directions / np.abs(directions).max(axis=1, keepdims=True)
+    outside = np.maximum(limits[:, 0] + 0.095 * span - places, places - limits[:, 1] + 0.095 * span).max(axis=1) > 0
+    outwards = ((anchor - anchors.mean(axis=0)) / span) @ directions.T
+    return places[int(np.argmax(outwards - 1e3 * outside))]
