@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from threading import Barrier
+from threading import Barrier, local
 from types import ModuleType
 from typing import Any
 
@@ -67,7 +67,7 @@ def in_ranges(kernel: Callable[..., Any], count: int, *arguments: Any, grain: in
         What the kernel returned for each block, in order.
     """
     threads = number_of_threads()
-    if threads == 1 or count < 2 * grain:
+    if threads == 1 or count < 2 * grain or _here.in_pool:
         return [kernel(0, count, *arguments)]
     blocks = min(4 * threads, count // grain)
     bounds = [count * block // blocks for block in range(blocks + 1)]
@@ -90,12 +90,31 @@ def in_blocks(function: Callable[[int, int], Any], count: int, grain: int = 2048
     Returns:
         What the function returned for each block, in order.
     """
+    if _here.in_pool:
+        return [function(0, count)]
     threads = number_of_threads()
     blocks = max(1, min(4 * threads if threads > 1 else 1, count // grain))
     bounds = [count * block // blocks for block in range(blocks + 1)]
     pool = _pool(threads)
     futures = [pool.submit(function, bounds[i], bounds[i + 1]) for i in range(blocks)]
     return [future.result() for future in futures]
+
+
+class _Here(local):
+    """What the current thread is."""
+
+    in_pool = False
+
+
+_here = _Here()
+
+
+def _enter_pool() -> None:
+    """Make the current thread one of the pool's: torch runs on it alone, and it starts no further blocks."""
+    import torch
+
+    torch.set_num_threads(1)
+    _here.in_pool = True
 
 
 @cache
@@ -108,7 +127,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
     mine = torch.get_num_threads()
     ready = Barrier(threads + 1)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="splinescope", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="splinescope", initializer=_enter_pool)
     for _ in range(threads):
         pool.submit(ready.wait)
     ready.wait()

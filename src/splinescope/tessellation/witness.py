@@ -14,13 +14,14 @@ from splinescope.geometry.bits import pack_signs, words_for
 from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
-from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
+from splinescope.numerics import UNIT_ROUNDOFF, in_blocks, in_ranges
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.rounding import Bounds, input_bounds, propagate
 from splinescope.tessellation.steps import activation_folds
 
-_CHUNK_BYTES = 1 << 27
+_CHUNK_BYTES = 1 << 23
+"""Bytes of the widest layer that a chunk of points may have: what a processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class _Passed:
 
 def _chunk_size(network: Network) -> int:
     widest = max(int(np.prod(node.shape, dtype=np.int64)) for node in network.nodes)
-    return max(64, _CHUNK_BYTES // (8 * widest))
+    return max(32, _CHUNK_BYTES // (8 * widest))
 
 
 def _forward(network: Network, inputs: np.ndarray) -> Iterator[_Passed]:
@@ -210,60 +211,86 @@ def _name(cells: PolyhedralComplex, index: int) -> str:
 
 def check_interiors(cells: PolyhedralComplex) -> Seen:
     """Compare pattern and output of every cell with a forward pass at its centroid."""
-    codes = {code.node: code for code in cells.codes}
-    expected = _outputs_at_centroids(cells)
-    undecided, worst, output_error, output_tolerance = 0, 0.0, 0.0, 0.0
-    scale = max(float(np.abs(cells.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
-    size = _chunk_size(cells.network)
-    for start in range(0, len(cells), size):
-        which = np.arange(start, min(start + size, len(cells)))
+    comparison = _Interiors(cells)
+    parts = in_blocks(comparison.block, len(cells), grain=256)
+    return _combined([seen for part in parts for seen in part])
+
+
+class _Interiors:
+    """Comparison at centroids, chunk by chunk."""
+
+    def __init__(self, cells: PolyhedralComplex) -> None:
+        self._cells = cells
+        self._codes = {code.node: code for code in cells.codes}
+        self._expected = _outputs_at_centroids(cells)
+        self._scale = max(float(np.abs(cells.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
+        self._slack = np.maximum.reduceat(cells.amplification[cells.cell_vertices], cells.cell_offsets[:-1])
+
+    def block(self, start: int, stop: int) -> list[Seen]:
+        """What was seen in cells `start:stop`."""
+        size = _chunk_size(self._cells.network)
+        return [self._chunk(np.arange(low, min(low + size, stop))) for low in range(start, stop, size)]
+
+    def _chunk(self, which: np.ndarray) -> Seen:
+        cells, undecided, worst = self._cells, 0, 0.0
         factor = np.ones(len(which))
         for passed in _forward(cells.network, cells.domain.embed(cells.interior_points[which])):
-            if passed.index >= 0:
-                rows, amount = _violations(cells, passed, codes[passed.index], which, factor)
-                if (amount > 1).any():
-                    bad = which[rows[amount > 1]]
-                    _raise("patterns", bad, f"the network's pattern at {_name(cells, passed.index)} is another one")
-                undecided += len(rows)
-                worst = max(worst, float(amount.max(initial=0.0)))
-                continue
-            error = np.abs(passed.before - expected[which])
-            allowed = cells.tolerance.certificate * (passed.bounds.error + UNIT_ROUNDOFF * scale)
-            bad = which[(error > _slack(cells, which)[:, None] * allowed).any(axis=1)]
-            if len(bad):
-                _raise("values", bad, f"outputs differ from the cells' affine maps by up to {error.max():.1e}")
-            output_error = max(output_error, float(error.max(initial=0.0)) / scale)
-            output_tolerance = max(output_tolerance, float(allowed.max(initial=0.0)) / scale)
-    return Seen(output_error, output_tolerance, undecided, worst)
+            if passed.index < 0:
+                return Seen(*self._output_errors(which, passed), undecided, worst)
+            rows, amount = _violations(cells, passed, self._codes[passed.index], which, factor)
+            if (amount > 1).any():
+                bad = which[rows[amount > 1]]
+                _raise("patterns", bad, f"the network's pattern at {_name(cells, passed.index)} is another one")
+            undecided += len(rows)
+            worst = max(worst, float(amount.max(initial=0.0)))
+        raise AssertionError("a forward pass ends with the output")
+
+    def _output_errors(self, which: np.ndarray, passed: _Passed) -> tuple[float, float]:
+        """Largest error of an output and what it was held to, relative to the largest output."""
+        error = np.abs(passed.before - self._expected[which])
+        allowed = self._cells.tolerance.certificate * (passed.bounds.error + UNIT_ROUNDOFF * self._scale)
+        bad = which[(error > self._slack[which][:, None] * allowed).any(axis=1)]
+        if len(bad):
+            _raise("values", bad, f"outputs differ from the cells' affine maps by up to {error.max():.1e}")
+        return float(error.max(initial=0.0)) / self._scale, float(allowed.max(initial=0.0)) / self._scale
 
 
-def _slack(cells: PolyhedralComplex, which: np.ndarray) -> np.ndarray:
-    """Largest amplification among the vertices of each cell: outputs there are known no better."""
-    worst = np.maximum.reduceat(cells.amplification[cells.cell_vertices], cells.cell_offsets[:-1])
-    return np.asarray(worst[which], np.float64)
+def _combined(parts: list[Seen]) -> Seen:
+    """The worst of several comparisons."""
+    columns = zip(*((p.output_error, p.output_tolerance, p.undecided, p.sign_error) for p in parts), strict=True)
+    error, tolerance, undecided, sign = columns
+    return Seen(max(error), max(tolerance), sum(undecided), max(sign))
 
 
 def check_vertices(cells: PolyhedralComplex) -> Seen:
     """At every vertex of every cell, every unit has the sign recorded for the cell, or none."""
+    groups = list(_groups_of_cells(cells, _chunk_size(cells.network)))
     codes = {code.node: code for code in cells.codes}
+
+    def block(start: int, stop: int) -> list[Seen]:
+        return [_check_corners(cells, codes, group) for group in groups[start:stop]]
+
+    return _combined([seen for part in in_blocks(block, len(groups), grain=1) for seen in part])
+
+
+def _check_corners(cells: PolyhedralComplex, codes: dict[int, NodeCodes], chosen: np.ndarray) -> Seen:
+    """The signs at all vertices of some cells."""
     undecided, worst = 0, 0.0
-    size = _chunk_size(cells.network)
-    for chosen in _groups_of_cells(cells, size):
-        corners = [cells.cell_vertices[cells.cell_offsets[c] : cells.cell_offsets[c + 1]] for c in chosen]
-        which = np.repeat(chosen, [len(c) for c in corners])
-        vertices, row = np.unique(np.concatenate(corners), return_inverse=True)
-        for passed in _forward(cells.network, cells.domain.embed(cells.vertices[vertices])):
-            if passed.index < 0:
-                continue
-            expanded = _Passed(passed.index, passed.before[row], passed.bounds)
-            factor = cells.amplification[vertices][row]
-            rows, amount = _violations(cells, expanded, codes[passed.index], which, factor)
-            if (amount > 1).any():
-                bad = np.unique(which[rows[amount > 1]])
-                _raise("proof", bad, f"a unit of {_name(cells, passed.index)} has the other sign at a vertex of the cell")
-            undecided += len(rows)
-            worst = max(worst, float(amount.max(initial=0.0)))
-    return Seen(float("nan"), float("nan"), undecided, worst)
+    corners = [cells.cell_vertices[cells.cell_offsets[c] : cells.cell_offsets[c + 1]] for c in chosen]
+    which = np.repeat(chosen, [len(c) for c in corners])
+    vertices, row = np.unique(np.concatenate(corners), return_inverse=True)
+    factor = cells.amplification[vertices][row]
+    for passed in _forward(cells.network, cells.domain.embed(cells.vertices[vertices])):
+        if passed.index < 0:
+            continue
+        expanded = _Passed(passed.index, passed.before[row], passed.bounds)
+        rows, amount = _violations(cells, expanded, codes[passed.index], which, factor)
+        if (amount > 1).any():
+            bad = np.unique(which[rows[amount > 1]])
+            _raise("proof", bad, f"a unit of {_name(cells, passed.index)} has the other sign at a vertex of the cell")
+        undecided += len(rows)
+        worst = max(worst, float(amount.max(initial=0.0)))
+    return Seen(0.0, 0.0, undecided, worst)
 
 
 def _groups_of_cells(cells: PolyhedralComplex, points: int) -> Iterator[np.ndarray]:
