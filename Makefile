@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
+# Tests run in one process per core; two threads in each, that wait without spinning, leave the cores to one another.
+TEST_ENV := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
@@ -34,7 +36,7 @@ demo: $(VENV)/.installed  ## cut the tessellation of a digits network in a plane
 	$(BIN)/splinescope demo --out demo
 
 test: $(VENV)/.installed-test  ## run all tests, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	$(TEST_ENV) $(BIN)/python -m pytest -n auto --maxprocesses=8 --cov --cov-report=term $(PYTEST_ARGS)
 
 check: lint types imports docs test  ## the whole gate: format, lint, types, imports, docs, tests
 
