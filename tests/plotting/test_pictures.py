@@ -86,6 +86,16 @@ def test_anchors_of_images_have_thumbnails() -> None:
     assert not [a for a in plot_tessellation(digits(), anchors=False).artists if isinstance(a, AnnotationBbox)]
 
 
+def test_anchors_outside_the_polygon_are_left_out() -> None:
+    cells = digits()
+    corner = cells.domain.anchors[0] + 0.2 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    domain = splinescope.Slice(cells.domain.origin, cells.domain.basis, corner, cells.domain.anchors)
+    ax = plot_tessellation(splinescope.tessellate(cells.network, domain))
+    assert len([a for a in ax.artists if isinstance(a, AnnotationBbox)]) == 1
+    ax.figure.canvas.draw()
+    assert ax.get_position().width > 0.5
+
+
 def test_pixels_have_the_colors_of_their_cells(tmp_path: Path) -> None:
     _, cells = scene("plane")
     figure = pyplot.figure(figsize=(4, 4))

@@ -67,7 +67,7 @@ def anchor_images(cells: PolyhedralComplex) -> list[Float[np.ndarray, "height wi
 def draw_anchors(
     ax: Axes, anchors: Float[np.ndarray, "anchors 2"], images: list[Float[np.ndarray, "height width 3"]]
 ) -> None:
-    """Mark the anchors, with their pictures beside them, on the side away from the other anchors.
+    """Mark the anchors within the axes, with their pictures beside them, on the side away from the other anchors.
 
     Args:
         ax: Axes whose limits are set.
@@ -82,11 +82,14 @@ def draw_anchors(
     side = 0.15 * min(box.width * width, box.height * height)
     limits = np.array([ax.get_xlim(), ax.get_ylim()])
     for anchor, image in zip(anchors, images, strict=False):
+        if (anchor < limits[:, 0]).any() or (anchor > limits[:, 1]).any():
+            continue
         place = _free_place(anchor, anchors, limits)
         picture = OffsetImage(image, zoom=side * 72 / max(image.shape[:2]), interpolation="nearest")
         frame = {"boxstyle": "square,pad=0.08", "lw": 0.8, "ec": "black", "fc": "white"}
         link = {"arrowstyle": "-", "lw": 0.8, "color": "black"}
         note = AnnotationBbox(picture, anchor, xybox=place, bboxprops=frame, arrowprops=link, zorder=7, pad=0.1)
+        note.set_in_layout(False)
         ax.add_artist(note)
 
 
