@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 import warnings
 from typing import Any
@@ -14,8 +15,8 @@ from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.builder import Builder
 from splinescope.network.finish import finish
 from splinescope.network.graph import Network
-from splinescope.network.module_copy import copy_module, first_line, forward_hooks
-from splinescope.network.refusals import RANDOM
+from splinescope.network.module_copy import copy_module, first_line, forward_hooks, random_states_kept
+from splinescope.network.refusals import RANDOM, UNKNOWN, reason_for
 from splinescope.network.reports import compare_with_module
 from splinescope.network.torch_ops import IGNORED, handle
 from splinescope.network.values import Smooth, Value, Variable
@@ -48,8 +49,9 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
     """
     if not isinstance(module, nn.Module):
         raise InvalidInputError(f"`module`: got {type(module).__name__}; expected a torch.nn.Module")
+    _check_inputs(module)
     shape = _checked_shape(module, input_shape)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with random_states_kept(), torch.no_grad():
         program, reader = _traced(module, shape)
         network = finish(reader.builder, reader.read(program))
         notes: tuple[str, ...] = ()
@@ -81,10 +83,22 @@ def from_exported(program: ExportedProgram) -> Network:
         raise InvalidInputError(
             f"`model`: the program was exported for batches of {batch}; export it with a batch of 1 or a dynamic one"
         )
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with random_states_kept(), torch.no_grad():
         reader = GraphReader(tuple(int(n) for n in shape))
         network = finish(reader.builder, reader.read(program))
         return compare_with_module(network, program.module(), ())
+
+
+def _check_inputs(module: nn.Module) -> None:
+    parameters = inspect.signature(module.forward).parameters.values()
+    required = [
+        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    if len(required) > 1:
+        names = ", ".join(f"`{name}`" for name in required)
+        raise UnsupportedOpError(
+            f"the module takes {len(required)} inputs ({names}); splinescope supports modules of one input"
+        )
 
 
 def _checked_shape(module: nn.Module, input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -214,7 +228,9 @@ class GraphReader:
         kinds = signature.output_specs
         results = [v for v, spec in zip(outputs, kinds, strict=True) if spec.kind.name == "USER_OUTPUT"]
         if len(results) != 1 or not isinstance(results[0], Tensor | Variable | Smooth):
-            raise InvalidInputError(f"`module`: it returns {len(results)} values; expected one tensor")
+            raise UnsupportedOpError(
+                f"the module returns {len(results)} values; splinescope supports modules that return one tensor"
+            )
         return results[0]
 
     def run(self, graph_module: torch.fx.GraphModule, arguments: list[Any]) -> list[Any]:
@@ -272,6 +288,8 @@ class GraphReader:
 
 def _active(target: Any, args: list[Any], kwargs: dict[str, Any]) -> bool:
     """Whether an op that can be random is: dropout and RReLU are not in eval mode."""
+    if reason_for(target._schema.name.split("::")[-1]) not in (RANDOM, UNKNOWN):
+        return False
     names = [s.name for s in target._schema.arguments]
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     return not any(name in ("train", "training") for name in names) or bool(given.get("train", given.get("training")))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +47,18 @@ def copy_module(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
                 memo[id(value)] = value.detach().clone()
     copied = copy.deepcopy(module, memo).cpu().eval().requires_grad_(False)
     return copied if dtype is None else copied.to(dtype)
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """Put back, at the end, the states of all global generators, which torch.export may use."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - to put it back
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
 
 
 def _computes_weight(hook: object) -> bool:

@@ -78,7 +78,7 @@ def the_input(model: onnx.ModelProto, input_shape: tuple[int, ...] | None) -> Mo
         InvalidInputError: If its shape is not known, or another one.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
-    read = {name for node in model.graph.node for name in node.input} | {o.name for o in model.graph.output}
+    read = _names_read(model.graph) | {output.name for output in model.graph.output}
     inputs = [i for i in model.graph.input if i.name not in weights and i.name in read]
     if len(inputs) != 1:
         names = ", ".join(f"`{i.name}`" for i in inputs)
@@ -97,6 +97,16 @@ def the_input(model: onnx.ModelProto, input_shape: tuple[int, ...] | None) -> Mo
     shape, batched = _input_shape(inputs[0].name, dims, input_shape)
     any_batch = batched and (dims is None or dims[0] is None)
     return ModelInput(inputs[0].name, shape, batched, any_batch, dtype)
+
+
+def _names_read(graph: onnx.GraphProto) -> set[str]:
+    """Names that nodes read, also those inside branches."""
+    names = {name for node in graph.node for name in node.input}
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                names |= _names_read(attribute.g)
+    return names
 
 
 def _input_shape(
