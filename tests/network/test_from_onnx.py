@@ -97,7 +97,7 @@ CASES: list[Case] = [
     ("Unsqueeze", [3], {"axes": whole(1)}, {}, 13),
     ("Unsqueeze", [3], {}, {"axes": [1]}, 11),
     ("Transpose", [3, 4], {}, {"perm": [0, 2, 1]}, 13),
-    ("Slice", [5, 4], {"starts": whole(4, 1), "ends": whole(-9, 9), "axes": whole(1, 2), "steps": whole(-2, 1)}, {}, 13),
+    ("Slice", [5, 4], {"starts": whole(4, 1), "ends": whole(-9, 9), "axes": whole(1, 2), "s": whole(-2, 1)}, {}, 13),
     ("Slice", [5, 4], {}, {"starts": [1], "ends": [3], "axes": [1]}, 9),
     ("Gather", [5, 4], {"i": whole(3, 0, -1)}, {"axis": 1}, 13),
     ("Gather", [5, 4], {"i": np.array(2)}, {"axis": 2}, 13),

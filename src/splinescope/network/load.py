@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from os import PathLike
 from pathlib import Path
@@ -17,7 +18,7 @@ from splinescope.network.graph import Network
 from splinescope.network.layer_files import from_nnet, from_npz
 from splinescope.network.module_copy import first_line
 
-STATE_DICTS = (".pt", ".pth", ".th", ".ckpt", ".bin", ".model", ".safetensors")
+STATE_DICTS = (".pt", ".pth", ".th", ".ckpt", ".bin", ".model")
 FILES = ".onnx, .onnx.gz, .pt2, .nnet or .npz"
 
 
@@ -80,7 +81,9 @@ def _state_dict_advice(path: Path) -> str:
         "the module: `splinescope.load(module, input_shape=...)`"
     )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old files make torch.load warn
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         return f"`model`: {path} is a pickle that may run code, and is not opened; if it holds weights, {advice}"
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -130,17 +131,29 @@ class Select(Affine):
         return self._choose(v)
 
     def _choose(self, x: Tensor) -> Tensor:
-        index = self.index.reshape(-1)
-        values, start, stop = flat(x), int(index[0]) if len(index) else 0, len(index)
-        if start >= 0 and bool((index == torch.arange(start, start + stop)).all()):
-            return values[:, start : start + stop].reshape(len(x), *self.index.shape)
-        if values.shape[1] == 0:
-            return x.new_zeros(len(x), *self.index.shape)
-        chosen = values.index_select(1, index.clamp(min=0))
-        absent = index < 0
-        if bool(absent.any()):
-            chosen = chosen.masked_fill(absent, 0.0)
+        values, size = flat(x), self.index.numel()
+        if self._start is not None:
+            return values[:, self._start : self._start + size].reshape(len(x), *self.index.shape)
+        chosen = values.index_select(1, self._places)
+        if self._absent is not None:
+            chosen = chosen.masked_fill(self._absent, 0.0)
         return chosen.reshape(len(x), *self.index.shape)
+
+    @cached_property
+    def _start(self) -> int | None:
+        """First position, where the positions follow each other, so that the outputs are a slice."""
+        index = self.index.reshape(-1)
+        start = int(index[0]) if len(index) else 0
+        return start if start >= 0 and bool((index == torch.arange(start, start + len(index))).all()) else None
+
+    @cached_property
+    def _places(self) -> Tensor:
+        return self.index.reshape(-1).clamp(min=0)
+
+    @cached_property
+    def _absent(self) -> Tensor | None:
+        absent = self.index.reshape(-1) < 0
+        return absent if bool(absent.any()) else None
 
 
 @dataclass(frozen=True, eq=False)

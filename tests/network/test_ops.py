@@ -1,0 +1,139 @@
+"""Ops by themselves: evaluation, autograd, and the two bounds that rounding-error analysis needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from splinescope.network import ops
+from splinescope.network.ops import Activation, Affine, Maximum, Op
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def reals(*shape: int) -> Tensor:
+    """Random numbers."""
+    return torch.randn(shape, generator=GENERATOR, dtype=torch.float64)
+
+
+AFFINE: list[tuple[Affine, tuple[int, ...]]] = [
+    (ops.Dense(reals(3, 6), reals(3)), (2, 3)),
+    (ops.SharedDense(reals(3, 4), reals(3)), (2, 4)),
+    (ops.Scale(reals(3, 1), reals(4)), (3, 4)),
+    (ops.Scale(reals(), reals()), (3, 4)),
+    (ops.Select(torch.tensor([[0, 5], [-1, 2]]), reals(2, 2)), (2, 3)),
+    (ops.Select(torch.tensor([2, 3, 4])), (2, 3)),
+    (ops.AxisMap((reals(2, 3), reals(5, 4)), (0, 1)), (3, 4)),
+    (ops.Convolution(reals(2, 3, 2), reals(2), (2,), ((1, 0),), (1,)), (3, 5)),
+    (ops.Convolution(reals(4, 1, 2, 3), reals(4), (1, 2), ((1, 1), (2, 2)), (2, 1), 2), (2, 4, 5)),
+    (ops.Convolution(reals(4, 1, 2, 3), reals(4), (1, 2), ((1, 1), (2, 2)), (2, 1), 2), (3, 2, 4, 5)),
+    (ops.TransposedConvolution(reals(2, 3, 3), reals(3), (2,), ((1, 0),), (1,)), (2, 4)),
+    (ops.TransposedConvolution(reals(2, 2, 2, 2), reals(4), (2, 3), ((0, -1), (1, 1)), (1, 2), 2), (2, 3, 4)),
+]
+NAMES = [type(op).__name__ for op, _ in AFFINE]
+
+
+def matrix_of(op: Affine, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """[out, in] matrix and [out] offset, by the op's values at the origin and at unit vectors."""
+    size = int(torch.Size(shape).numel())
+    offset = op.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).reshape(-1)
+    columns = op.evaluate(torch.eye(size, dtype=torch.float64).reshape(size, *shape)).reshape(size, -1)
+    return (columns - offset).T, offset
+
+
+@pytest.mark.parametrize(("op", "shape"), AFFINE, ids=NAMES)
+def test_affine_op_is_affine_with_its_bounds(op: Affine, shape: tuple[int, ...]) -> None:
+    weight, offset = matrix_of(op, shape)
+    x = reals(7, *shape)
+    flat = x.reshape(7, -1)
+    torch.testing.assert_close(op.evaluate(x).reshape(7, -1), flat @ weight.T + offset)
+    magnitude, spread = op.magnitude(x.abs()).reshape(7, -1), op.spread(x.abs()).reshape(7, -1)
+    torch.testing.assert_close(magnitude, flat.abs() @ weight.abs().T + offset.abs())
+    torch.testing.assert_close(spread, flat.abs() @ weight.square().T)
+
+
+@pytest.mark.parametrize(("op", "shape"), AFFINE, ids=NAMES)
+def test_autograd_goes_through(op: Affine, shape: tuple[int, ...]) -> None:
+    assert torch.autograd.gradcheck(op.evaluate, reals(2, *shape).requires_grad_(True))
+
+
+def test_dense_writes_where_it_is_told() -> None:
+    op, x = ops.Dense(reals(3, 4), reals(3)), reals(5, 4)
+    out = torch.empty(5, 3, dtype=torch.float64)
+    assert op.evaluate(x, out=out) is out
+    torch.testing.assert_close(out, x @ op.weight.T + op.bias)
+
+
+def test_large_batches_of_images_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    op, x = ops.Convolution(reals(2, 1, 3, 3), reals(2), (1, 1), ((1, 1), (1, 1)), (1, 1)), reals(9, 1, 4, 4)
+    whole = op.evaluate(x)
+    monkeypatch.setattr("splinescope.network.ops.convolution.CHUNK", 100)
+    torch.testing.assert_close(op.evaluate(x), whole)
+    assert torch.autograd.gradcheck(op.evaluate, x.requires_grad_(True))
+
+
+def test_activation_shared_and_by_unit() -> None:
+    clip = Activation(
+        torch.tensor([-1.0, 2.0]).double(), torch.tensor([0.0, 1, 0]).double(), torch.tensor([-1.0, 0, 2]).double()
+    )
+    x = torch.linspace(-3, 3, 13, dtype=torch.float64).reshape(1, 13)
+    torch.testing.assert_close(clip.evaluate(x), x.clamp(-1, 2))
+    assert clip.pieces(torch.tensor([[-1.0, 0.0, 2.0, 2.5]]).double()).tolist() == [[0, 1, 1, 2]]
+    assert not clip.is_relu
+    zero, slopes = (
+        torch.zeros(1, 13, dtype=torch.float64),
+        torch.stack([torch.linspace(0, 1, 13), torch.ones(13)]).double(),
+    )
+    prelu = Activation(zero, slopes, torch.zeros(2, 13, dtype=torch.float64))
+    torch.testing.assert_close(prelu.evaluate(x), torch.where(x > 0, x, slopes[0] * x))
+    torch.testing.assert_close(prelu.evaluate(x.reshape(1, 1, 13)), prelu.evaluate(x).reshape(1, 1, 13))
+    assert torch.autograd.gradcheck(prelu.evaluate, (x + 0.1).requires_grad_(True))
+
+
+def test_relu_is_recognised() -> None:
+    vectors = [torch.tensor(v).double() for v in ([0.0], [0.0, 1.0], [0.0, 0.0])]
+    relu = Activation(*vectors)
+    assert relu.is_relu
+    x = reals(3, 4)
+    torch.testing.assert_close(relu.evaluate(x), torch.relu(x))
+
+
+def test_maximum_leaves_out_what_is_absent() -> None:
+    op = Maximum(torch.tensor([[-1, 0, 1], [2, -1, -1]]))
+    x = -reals(6, 3).abs()
+    torch.testing.assert_close(op.evaluate(x), torch.stack([x[:, :2].amax(1), x[:, 2]], 1))
+    shaped = Maximum(op.index, (2, 1))
+    assert shaped.evaluate(x).shape == (6, 2, 1)
+
+
+def test_joins_and_shapes() -> None:
+    x, y = reals(4, 2, 3), reals(4, 2, 3)
+    torch.testing.assert_close(ops.Sum((1.0, -2.0)).evaluate(x, y), x - 2 * y)
+    torch.testing.assert_close(ops.Sum((3.0,)).evaluate(x), 3 * x)
+    torch.testing.assert_close(ops.Concatenate(1).evaluate(x, y), torch.cat([x, y], 2))
+    assert ops.Reshape((6,)).evaluate(x).shape == (4, 6)
+    assert ops.Input().evaluate(x) is x
+
+
+OTHERS: list[tuple[Op, int, tuple[int, ...]]] = [
+    (ops.Sum((1.0, 2.0)), 2, (3,)),
+    (ops.Concatenate(0), 2, (3,)),
+    (ops.Reshape((3, 1)), 1, (3,)),
+    (Maximum(torch.tensor([[0, 1], [1, 2]])), 1, (3,)),
+]
+
+
+@pytest.mark.parametrize(("op", "count", "shape"), OTHERS, ids=[type(op).__name__ for op, _, _ in OTHERS])
+def test_ops_take_empty_batches_and_leave_their_inputs_alone(op: Op, count: int, shape: tuple[int, ...]) -> None:
+    inputs = [reals(4, *shape) for _ in range(count)]
+    before = [x.clone() for x in inputs]
+    op.evaluate(*inputs)
+    assert all(torch.equal(x, y) for x, y in zip(inputs, before, strict=True))
+    assert len(op.evaluate(*(x[:0] for x in inputs))) == 0
+
+
+@pytest.mark.parametrize(("op", "shape"), AFFINE, ids=NAMES)
+def test_affine_ops_take_empty_batches(op: Affine, shape: tuple[int, ...]) -> None:
+    assert np.asarray(op.evaluate(reals(0, *shape))).shape[0] == 0
