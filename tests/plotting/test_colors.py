@@ -120,6 +120,9 @@ def test_scales() -> None:
     assert outlier.extends in ("max", "both")
     assert scale_of(np.array([np.nan]), "nothing").low == 0.0
     assert scale_of(np.zeros(3), "zeros", logarithmic=True).logarithmic
+    sizes = np.repeat([1e-9, 1.0], [900, 100])
+    seen = scale_of(np.repeat([1.0, 50.0], [900, 100]) + np.linspace(0, 1, 1000), "value", weights=sizes)
+    assert seen.low > 50, "numbers that colour nothing do not stretch the scale"
     constant = scale_of(np.full(5, 3.0), "constant")
     assert constant.high >= constant.low == 3.0
 

@@ -18,9 +18,10 @@ from tests.fixtures.cases import Case
 from tests.fixtures.degenerate import CASES
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
+from tests.queries.scenes import outputs_at, scene
 from tests.tessellation.agreement import cached_exact, slice_of
 
-RANDOM = [random_case(seed) for seed in range(2000, 2040)]
+RANDOM = [random_case(seed) for seed in range(2000, 2024)]
 FLAT = [case for case in CASES if case.input_shape is None or len(case.input_shape) == 1]
 
 
@@ -40,6 +41,22 @@ def test_regions_and_classes_are_the_exact_ones(case: Case) -> None:
     np.testing.assert_allclose(extrema(cells).maximum, high, rtol=1e-9, atol=1e-12)
     largest = max(float(row[k]) for cell in answer.cells for row in cell.affine_map for k in (0, 1))
     assert np.abs(affine_maps(cells).A).max() >= largest * (1 - 1e-9)
+
+
+def test_a_truncated_complex_answers_for_the_cells_that_it_has(tmp_path: Path) -> None:
+    recipe, whole = scene("ten classes")
+    part = splinescope.tessellate(whole.network, whole.domain, max_cells=60)
+    assert part.truncated
+    assert class_areas(part).sum() == pytest.approx(part.measures.sum(), rel=1e-12)
+    made = folds(part)
+    assert (part.edge_cells[made.edges] >= 0).all()
+    assert len(made.edges) < (part.edge_op >= 0).sum(), "some folds have one side only"
+    assert len(dihedral_angles(part, "input").angles) == len(dihedral_angles(part).angles) > 0
+    np.testing.assert_array_equal(part.locate(part.interior_points), np.arange(len(part)))
+    points = part.interior_points
+    values = np.einsum("fki,fi->fk", affine_maps(part).A, points) + affine_maps(part).c
+    np.testing.assert_allclose(values, outputs_at(recipe, whole, points), atol=1e-9)
+    assert load_complex(save_complex(part, tmp_path / "part.npz")).truncated
 
 
 @pytest.mark.parametrize("case", FLAT, ids=lambda case: case.name)

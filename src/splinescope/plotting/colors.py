@@ -139,7 +139,12 @@ def class_colors(count: int) -> Float[np.ndarray, "count 4"]:
     return colors
 
 
-def scale_of(values: Float[np.ndarray, " cells"], label: str, logarithmic: bool | None = None) -> ColorScale:
+def scale_of(
+    values: Float[np.ndarray, " cells"],
+    label: str,
+    logarithmic: bool | None = None,
+    weights: Float[np.ndarray, " cells"] | None = None,
+) -> ColorScale:
     """A colour scale for per-cell numbers.
 
     Args:
@@ -147,22 +152,36 @@ def scale_of(values: Float[np.ndarray, " cells"], label: str, logarithmic: bool 
         label: What they are, with units.
         logarithmic: Whether the scale is logarithmic; None decides for it where all numbers are positive and the
             central 98 % of them span more than a factor of 20.
+        weights: How much of the picture each number colours, such as the cell's area; the same for all if None.
 
     Returns:
-        The scale, from the 1st to the 99th percentile where numbers beyond would flatten the rest.
+        The scale: from the least to the largest number, or, where few numbers would flatten the rest or the scale is
+        logarithmic, over the central 98 % of the weight.
     """
-    finite = values[np.isfinite(values)]
-    positive = finite[finite > 0]
-    spread = np.percentile(positive, [1, 99]) if len(positive) else np.ones(2)
+    share = np.ones(len(values)) if weights is None else weights
+    finite = np.isfinite(values) & (share > 0)
+    positive = finite & (values > 0)
     if logarithmic is None:
-        logarithmic = bool(len(positive) == len(finite) and spread[1] > 20 * spread[0])
+        low, high = _central(values[positive], share[positive])
+        logarithmic = bool(finite.any() and (finite == positive).all() and high > 20 * low)
     shown = positive if logarithmic else finite
-    if not len(shown):
+    if not shown.any():
         return ColorScale(label, 0.1 if logarithmic else 0.0, 1.0, logarithmic)
-    low, high = np.percentile(shown, [1, 99])
-    least, most = float(shown.min()), float(shown.max())
+    low, high = _central(values[shown], share[shown])
+    least, most = float(values[shown].min()), float(values[shown].max())
     if not logarithmic and most - least <= 3 * (high - low):
         low, high = least, most
     extends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-    beyond = extends[bool(least < low), bool(most > high)]
-    return ColorScale(label, float(low), float(max(high, low * (1 + 1e-9))), logarithmic, beyond)
+    beyond = extends[least < low, most > high]
+    return ColorScale(label, low, max(high, low * (1 + 1e-9)), logarithmic, beyond)
+
+
+def _central(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Numbers between which the central 98 % of the weight lies; (1, 1) if there is none."""
+    if not len(values):
+        return 1.0, 1.0
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    places = np.searchsorted(reached, np.array([0.01, 0.99]) * reached[-1])
+    low, high = values[order[np.minimum(places, len(values) - 1)]]
+    return float(low), float(high)

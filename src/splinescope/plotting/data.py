@@ -169,10 +169,10 @@ def _numbers(cells: PolyhedralComplex, color: object) -> tuple[np.ndarray, Color
     if isinstance(color, str):
         if color == "norm":
             values = norms(cells)
-            return values, scale_of(values, "spectral norm of $A$ (output per input unit)")
+            return values, scale_of(values, "spectral norm of $A$ (output per input unit)", weights=cells.measures)
         if color == "area":
             values = np.asarray(cells.measures)
-            return values, scale_of(values, "area of the cell (input units squared)", True)
+            return values, scale_of(values, "area of the cell (input units squared)", True, cells.measures)
         raise InvalidInputError(
             f"`color`: got {color!r}; expected one of {', '.join(map(repr, COLORINGS))}, or one number per cell"
         )
@@ -181,4 +181,4 @@ def _numbers(cells: PolyhedralComplex, color: object) -> tuple[np.ndarray, Color
         raise InvalidInputError(
             f"`color`: got an array of shape {values.shape}; expected ({len(cells)},), one per cell"
         )
-    return values, scale_of(values, "value")
+    return values, scale_of(values, "value", weights=cells.measures)

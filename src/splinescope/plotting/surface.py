@@ -105,8 +105,8 @@ def plot_surface(
     _draw_facets(axes, surface)
     _draw_floor(axes, surface)
     _frame(axes, cells, surface)
-    axes.set_zlabel(f"output {output}" if label is None else label)
-    axes.set_title(region_title(cells) if title is None else title, y=0.9)
+    axes.set_zlabel(f"output {output}" if label is None else label, labelpad=8)
+    axes.set_title(region_title(cells) if title is None else title, y=0.965)
     if surface.fills.scale is not None:
         draw_color_bar(axes, surface.fills.scale, shrink=0.6, pad=0.1)
     return axes
@@ -116,7 +116,7 @@ def _new_axes(bar: bool) -> Axes3D:
     from matplotlib import pyplot
 
     figure = pyplot.figure(figsize=(6.2 if bar else 5.0, 4.5))
-    return figure.add_axes((0.0, 0.06, 0.82 if bar else 0.95, 1.0), projection="3d", computed_zorder=False)
+    return figure.add_axes((0.0, 0.03, 0.82 if bar else 0.95, 0.95), projection="3d", computed_zorder=False)
 
 
 def _draw_facets(ax: Axes3D, surface: Surface) -> None:
@@ -179,7 +179,7 @@ def _frame(ax: Axes3D, cells: PolyhedralComplex, surface: Surface) -> None:
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
     ax.set_zlim(surface.floor, top)
-    ax.set_box_aspect((*((high - low) / (high - low).max()), 0.95), zoom=1.0)
+    ax.set_box_aspect((*((high - low) / (high - low).max()), 0.95), zoom=0.92)
     first, second = axis_labels(cells)
     ax.set_xlabel(first)
     ax.set_ylabel(second)

@@ -88,7 +88,15 @@ def draw_anchors(
         picture = OffsetImage(image, zoom=side * 72 / max(image.shape[:2]), interpolation="nearest")
         frame = {"boxstyle": "square,pad=0.08", "lw": 0.8, "ec": "black", "fc": "white"}
         link = {"arrowstyle": "-", "lw": 0.8, "color": "black"}
-        note = AnnotationBbox(picture, anchor, xybox=place, bboxprops=frame, arrowprops=link, zorder=7, pad=0.1)
+        note = AnnotationBbox(
+            picture,
+            anchor,
+            xybox=(float(place[0]), float(place[1])),
+            bboxprops=frame,
+            arrowprops=link,
+            zorder=7,
+            pad=0.1,
+        )
         note.set_in_layout(False)
         ax.add_artist(note)
 

@@ -18,6 +18,7 @@ from splinescope.network.ops import Maximum
 from splinescope.tessellation.affine import affine_maps
 from splinescope.tessellation.branch import branch_value, chunk_length, patterns_of, pieces_of
 from splinescope.tessellation.metric import check_choice, isometry, positions
+from splinescope.tessellation.regions import interior_edges
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
@@ -78,7 +79,7 @@ def folds(cells: PolyhedralComplex) -> Folds:
     Returns:
         One entry per interior edge.
     """
-    edges = np.flatnonzero(cells.edge_op >= 0)
+    edges = interior_edges(cells.edge_cells)
     nodes = np.array([node for node, _, _ in cells.pattern_nodes], dtype=np.int64)
     ops = cells.edge_op[edges].astype(np.int64)
     steps = cells.vertices[cells.edges[edges, 1]] - cells.vertices[cells.edges[edges, 0]]
@@ -152,7 +153,7 @@ def graph_angles(cells: PolyhedralComplex, output: int = 0) -> Float[np.ndarray,
     gradients = affine_maps(cells).A[:, output] @ np.linalg.inv(isometry(cells)).T
     normals = np.column_stack([-gradients, np.ones(len(gradients))])
     angles = np.full(len(cells.edges), np.nan)
-    inner = np.flatnonzero(cells.edge_cells.min(axis=1) >= 0)
+    inner = interior_edges(cells.edge_cells)
     left, right = cells.edge_cells[inner].T
     angles[inner] = _angles_between(normals[left], normals[right])
     return angles
@@ -219,7 +220,7 @@ def _pieces_beside(cells: PolyhedralComplex, edges: np.ndarray) -> tuple[np.ndar
 
 def _bends(cells: PolyhedralComplex) -> tuple[np.ndarray, np.ndarray]:
     """Vertices where exactly two edges of one folded hyperplane meet, and these edges."""
-    edges = np.flatnonzero(cells.edge_op >= 0)
+    edges = interior_edges(cells.edge_cells)
     names = np.column_stack(_pieces_beside(cells, edges)).astype(np.int64)
     ends = cells.edges[edges].astype(np.int64)
     rows = np.column_stack([ends.T.ravel(), np.vstack([names, names]), np.concatenate([edges, edges])])

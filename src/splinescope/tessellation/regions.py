@@ -39,6 +39,18 @@ class LinearRegions:
     tolerance: float
 
 
+def interior_edges(edge_cells: Int[np.ndarray, "edges 2"]) -> Int[np.ndarray, " interior"]:
+    """Edges with a cell on both sides.
+
+    Args:
+        edge_cells: Cells on the left and right of each edge, -1 outside.
+
+    Returns:
+        Their indices.
+    """
+    return np.flatnonzero(edge_cells.min(axis=1) >= 0)
+
+
 def adjacency(edge_cells: Int[np.ndarray, "edges 2"], cells: int) -> csr_array:
     """Dual graph: which cells share an edge.
 
@@ -49,7 +61,7 @@ def adjacency(edge_cells: Int[np.ndarray, "edges 2"], cells: int) -> csr_array:
     Returns:
         Symmetric boolean matrix [cells, cells] in compressed sparse rows, with sorted indices.
     """
-    inner = edge_cells[edge_cells.min(axis=1) >= 0]
+    inner = edge_cells[interior_edges(edge_cells)]
     rows = np.concatenate([inner[:, 0], inner[:, 1]])
     columns = np.concatenate([inner[:, 1], inner[:, 0]])
     graph = csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(cells, cells))
@@ -78,7 +90,7 @@ def linear_regions(cells: PolyhedralComplex, tolerance: float = MAP_TOLERANCE) -
     if not tolerance >= 0:
         raise InvalidInputError(f"`tolerance`: got {tolerance}; expected a number that is at least 0")
     gradients = affine_maps(cells).A
-    inner = np.flatnonzero(cells.edge_cells.min(axis=1) >= 0)
+    inner = interior_edges(cells.edge_cells)
     pairs = cells.edge_cells[inner]
     jumps = np.linalg.norm(gradients[pairs[:, 0]] - gradients[pairs[:, 1]], axis=(1, 2))
     largest = np.linalg.norm(gradients, axis=(1, 2)).max(initial=0.0)

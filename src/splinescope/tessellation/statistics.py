@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from splinescope.geometry.polygons import measure_polygons
 from splinescope.tessellation.metric import isometry, positions
+from splinescope.tessellation.regions import interior_edges
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
@@ -89,14 +90,14 @@ def summary(cells: PolyhedralComplex) -> dict[str, object]:
         largest value of each cell statistic.
     """
     statistics = cell_statistics(cells)
-    inner = cells.edge_cells.min(axis=1) >= 0
+    inner = len(interior_edges(cells.edge_cells))
     names = ("areas", "perimeters", "diameters", "eccentricities", "corners", "mean_distances", "std_distances")
     return {
         "cells": len(cells),
         "vertices": len(cells.vertices),
         "edges": len(cells.edges),
-        "interior_edges": int(inner.sum()),
-        "mean_neighbours": 2 * int(inner.sum()) / max(1, len(cells)),
+        "interior_edges": inner,
+        "mean_neighbours": 2 * inner / max(1, len(cells)),
         "area": float(statistics.areas.sum()),
         "truncated": bool(cells.truncated),
         "statistics": {name: _spread(getattr(statistics, name)) for name in names},
