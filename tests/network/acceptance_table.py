@@ -17,10 +17,11 @@ HEAD = """# Networks that are imported or refused
 
 Every import is compared with its original on 100 random inputs, uniform in $[-1, 1]$: with onnxruntime for ONNX files,
 with the module itself for PyTorch checkpoints (both in float32), with plain NumPy for bare layers (in float64). The
-deviation is the largest difference of an output divided by the largest output; of several files it is the largest. A unit
-is an element that can fold: of a ReLU or another activation, or of a max-pool. The networks come from the verification
-competitions (VNN-COMP), from Marabou, ERAN and other published collections, and are not part of splinescope.
-`tests/network/test_acceptance.py` checks all of it, and `python -m tests.network.acceptance_table` writes this page.
+deviation is the largest difference of an output divided by the largest output; of several files it is the largest. A
+unit is an element that can fold: of a ReLU or another activation, or of a max-pool. The networks come from the
+verification competitions (VNN-COMP), from Marabou, ERAN and other published collections, and are not part of
+splinescope. `tests/network/test_acceptance.py` checks all of it; `python -m tests.network.acceptance_table` writes this
+page.
 
 """
 

@@ -322,3 +322,35 @@ def test_input_shape_is_inferred_or_asked_for() -> None:
         load(nn.Linear(3, 2), input_shape=(0,))
     with pytest.raises(InvalidInputError, match=r"`input_shape`: the module fails on one input of shape \(4,\)"):
         load(nn.Linear(3, 2), input_shape=(4,))
+
+
+def test_rounding_inside_the_module_is_allowed_for() -> None:
+    class Rounding(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.second(torch.relu(self.first(x)).to(torch.bfloat16).to(x.dtype))
+
+    report = from_torch(seeded(Rounding), input_shape=(3,)).import_report
+    assert 1e-5 < report.max_relative < 1e-1
+
+
+def test_overflow_of_the_original_is_noted() -> None:
+    module = nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(4)))
+    with torch.no_grad():
+        for layer in module:
+            layer.weight.fill_(1e12)
+    report = from_torch(module).import_report
+    assert report.reference == "module float64"
+    assert report.notes == ("The module overflows in torch.float32, so that it was not compared in it.",)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_wrappers_are_taken_off() -> None:
+    module = seeded(lambda: nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+    x = torch.eye(2)
+    expected = load(module)(x)
+    for wrapper in (nn.DataParallel(module), torch.compile(module)):
+        assert torch.equal(load(wrapper)(x), expected)

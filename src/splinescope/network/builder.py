@@ -30,12 +30,14 @@ class Builder:
         nodes: The nodes so far.
         origin: Name of the original node that is being imported.
         op: Name of its op.
+        unit: Spacing of numbers near one in the coarsest type to which the original rounds inside.
     """
 
     batched: bool
     nodes: list[Node] = field(default_factory=list)
     origin: str = "input"
     op: str = "input"
+    unit: float = float(np.finfo(np.float64).eps)
     _uses: dict[str, int] = field(default_factory=dict)
 
     # -- the original's shapes, and those of nodes

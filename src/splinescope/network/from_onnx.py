@@ -51,7 +51,7 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
     reader = GraphReader(model, Builder(batched=source.batched))
     with torch.no_grad():
         network = finish(reader.builder, reader.read(source.name, source.shape))
-        return compare_with_onnx(network, path, model, source)
+        return compare_with_onnx(network, path, model, source, reader.builder.unit)
 
 
 class GraphReader:

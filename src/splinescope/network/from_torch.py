@@ -49,6 +49,7 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
     """
     if not isinstance(module, nn.Module):
         raise InvalidInputError(f"`module`: got {type(module).__name__}; expected a torch.nn.Module")
+    module = _unwrapped(module)
     _check_inputs(module)
     shape = _checked_shape(module, input_shape)
     with random_states_kept(), torch.no_grad():
@@ -58,7 +59,7 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
         hooks = forward_hooks(module)
         if hooks:
             notes = (f"{hooks} forward hooks of the module are not part of the network.",)
-        return compare_with_module(network, module, notes)
+        return compare_with_module(network, module, reader.builder.unit, notes)
 
 
 def from_exported(program: ExportedProgram) -> Network:
@@ -86,7 +87,18 @@ def from_exported(program: ExportedProgram) -> Network:
     with random_states_kept(), torch.no_grad():
         reader = GraphReader(tuple(int(n) for n in shape))
         network = finish(reader.builder, reader.read(program))
-        return compare_with_module(network, program.module(), ())
+        return compare_with_module(network, program.module(), reader.builder.unit, ())
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside the wrappers of torch.compile and of parallel training."""
+    while True:
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif isinstance(getattr(module, "_orig_mod", None), nn.Module):
+            module = module._orig_mod  # type: ignore[assignment]
+        else:
+            return module
 
 
 def _check_inputs(module: nn.Module) -> None:

@@ -22,6 +22,7 @@ from splinescope.network.refusals import reason_for
 from splinescope.network.values import Smooth, Value, Variable
 
 _FLOATS = {getattr(onnx.TensorProto, name) for name in ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")}
+_HALVES = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 _MOVED = {
     **dict.fromkeys(
         (
@@ -122,6 +123,8 @@ def _cast(b: Builder, call: Call) -> Value:
     if call.op == "Cast" and call.attributes["to"] not in _FLOATS:
         kind = onnx.TensorProto.DataType.Name(call.attributes["to"])
         raise b.refusal(f"it rounds to {kind}, and so it jumps: it is not continuous")
+    if call.op == "Cast" and call.attributes["to"] in _HALVES:
+        b.unit = max(b.unit, 2.0**-7)
     return call.value(0)
 
 

@@ -87,8 +87,18 @@ def absolute_terms(network: Network, x: Tensor) -> Tensor:
     return values[network.output]
 
 
-def compare_with_module(network: Network, module: nn.Module, notes: tuple[str, ...]) -> Network:
-    """The network with a report of its deviation from a module, in float64 and in the module's own type."""
+def compare_with_module(network: Network, module: nn.Module, unit: float, notes: tuple[str, ...]) -> Network:
+    """The network with a report of its deviation from a module, in float64 and in the module's own type.
+
+    Args:
+        network: The network.
+        module: The module.
+        unit: Spacing of numbers near one in the coarsest type to which the module rounds inside.
+        notes: What else the report says.
+
+    Returns:
+        The network with its report.
+    """
     x = random_inputs(network, SAMPLES)
     own = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
     deviations = []
@@ -99,8 +109,12 @@ def compare_with_module(network: Network, module: nn.Module, notes: tuple[str, .
         if outputs is None:
             notes = (*notes, f"The module does not run in {dtype}: {problem}")
             continue
-        deviations.append(deviation(network, name, outputs, x, torch.finfo(dtype).eps))
-        if not _independent(copied, x.to(dtype), outputs, torch.finfo(dtype).eps):
+        if not bool(torch.isfinite(outputs).all()):
+            notes = (*notes, f"The module overflows in {dtype}, so that it was not compared in it.")
+            continue
+        spacing = max(unit, torch.finfo(dtype).eps)
+        deviations.append(deviation(network, name, outputs, x, spacing))
+        if not _independent(copied, x.to(dtype), outputs, spacing):
             raise UnsupportedOpError(
                 "the module's output for one input depends on the other inputs of its batch; expected a module that "
                 "treats every input by itself"
@@ -128,7 +142,7 @@ def _independent(function: Callable[[Tensor], Tensor], x: Tensor, outputs: Tenso
     return difference <= math.sqrt(unit) * max(1.0, outputs.abs().max().item())
 
 
-def compare_with_onnx(network: Network, path: Path, model: Any, source: Any) -> Network:
+def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, unit: float) -> Network:
     """The network with a report of its deviation from an ONNX model, as onnxruntime (else onnx itself) runs it.
 
     Args:
@@ -136,12 +150,13 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any) -> 
         path: Where the model came from.
         model: The model.
         source: Its input.
+        unit: Spacing of numbers near one in the coarsest type to which the model rounds inside.
 
     Returns:
         The network with its report.
     """
     name, session, samples = _runner(path, model)
-    unit = max(float(np.finfo(source.dtype).eps), float(np.finfo(np.float32).eps))
+    unit = max(unit, float(np.finfo(source.dtype).eps), float(np.finfo(np.float32).eps))
     x = random_inputs(network, samples)
 
     def run(rows: Tensor) -> Tensor:
@@ -152,6 +167,9 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any) -> 
     outputs, problem = _run(run, x)
     if outputs is None:
         notes = (f"{name} does not run the model: {problem}",)
+        return replace(network, import_report=ImportReport((), notes))
+    if not bool(torch.isfinite(outputs).all()):
+        notes = (f"The model overflows in {name}, so that it was not compared.",)
         return replace(network, import_report=ImportReport((), notes))
     found = deviation(network, name, outputs, x, unit)
     if source.any_batch and not _independent(run, x, outputs, unit):

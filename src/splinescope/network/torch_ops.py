@@ -58,8 +58,10 @@ def _same(b: Builder, a: Arguments) -> Value:
     if a.get("train") is True or a.get("training") is True:
         raise b.refusal("it is a dropout that stays active in eval mode, so that the model is random")
     dtype = a.get("dtype")
-    if isinstance(dtype, torch.dtype) and not dtype.is_floating_point:
-        raise b.refusal(f"it rounds to {dtype}, and so it jumps: it is not continuous")
+    if isinstance(dtype, torch.dtype):
+        if not dtype.is_floating_point:
+            raise b.refusal(f"it rounds to {dtype}, and so it jumps: it is not continuous")
+        b.unit = max(b.unit, torch.finfo(dtype).eps)
     return a["self"] if "self" in a else a["input"]
 
 
