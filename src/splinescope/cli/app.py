@@ -76,7 +76,7 @@ def demo(
     demonstration.save(trained, out)
     _run(trained.network, trained.plane, wanted, "network.npz", as_json, {"accuracy": trained.accuracy})
     if not as_json:
-        Console().print(demonstration.go_on(out), highlight=False)
+        Console().print(demonstration.go_on(out), highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -245,13 +245,14 @@ def _used(outer: int, base: np.ndarray, used: np.ndarray) -> np.ndarray:
     return mask
 
 
-def interpolate_points(points: np.ndarray, new: NewVertices) -> np.ndarray:
-    """Coordinates of all vertices after a refinement."""
-    out = np.empty((len(points) + len(new.tails), points.shape[1]))
-    out[: len(points)] = points
-    for start, stop in ((0, new.on_edges), (new.on_edges, len(new.tails))):
-        tail, head = out[new.tails[start:stop]], out[new.heads[start:stop]]
-        out[len(points) + start : len(points) + stop] = tail + new.fractions[start:stop, None] * (head - tail)
+def _interpolated(points: np.ndarray, new: NewVertices, start: int, old: int) -> np.ndarray:
+    """Coordinates of the vertices so far and of the new ones from `start` on, of which the first has number `old`."""
+    tail, head = points[new.tails[start:]], points[new.heads[start:]]
+    out = np.empty((old + len(new.tails), 2))
+    out[: old + start] = points
+    np.subtract(head, tail, out=head)
+    head *= new.fractions[start:, None]
+    np.add(tail, head, out=out[old + start :])
     return out
 
 
@@ -294,7 +295,7 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: n
     sizes = Sizes(subdivision.num_vertices, subdivision.num_vertices + on_edges, edges + on_edges)
     target = _make_target(subdivision, cuts, chords, sizes)
     new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, on_edges)
-    outer_points = interpolate_points(subdivision.points, new)
+    outer_points = _interpolated(subdivision.points, new, 0, sizes.old_vertices)
     arguments = (split_faces, *layer[:4], chords.offsets, chords.table, target, sizes, outer_points, cap)
     lost = [face for face in in_ranges(insert_chords, len(split_faces), *arguments, grain=512) if face >= 0]
     if lost:
@@ -310,7 +311,7 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: n
     pieces = np.repeat(np.arange(edges), np.diff(cuts.group_offsets))
     finer = replace(
         subdivision,
-        points=interpolate_points(subdivision.points, new),
+        points=_interpolated(outer_points, new, on_edges, sizes.old_vertices),
         amplification=np.concatenate([subdivision.amplification, weights[:, AMPLIFICATION]]),
         halves=target.halves,
         edge_op=_extended(subdivision.edge_op, pieces, np.full(len(made_by), op, np.int32)),

@@ -211,21 +211,19 @@ def _check_euler(cells: PolyhedralComplex) -> int:
 
 def _check_edges(cells: PolyhedralComplex) -> int:
     """Neighbours differ in the unit recorded for their common edge; the number of edges where others differ too."""
-    inner = np.flatnonzero((cells.edge_cells != OUTSIDE).all(axis=1))
-    left, right = cells.edge_cells[inner].T
-    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
-    distance = np.zeros(len(inner), np.int32)
-    recorded = np.zeros(len(inner), bool)
-    ops, units = cells.edge_op[inner], cells.edge_unit[inner]
+    edges = len(cells.edges)
+    distance = np.zeros(edges, np.int32)
+    recorded = np.zeros(edges, np.bool_)
     for codes in cells.codes:
         size = int(np.prod(cells.network.nodes[codes.node].shape, dtype=np.int64))
         place = np.full(len(codes.base), -1, np.int32)
         place[codes.columns] = np.arange(len(codes.columns), dtype=np.int32)
-        arguments = (left, right, ops, units, codes.node, size, codes.words, place, distance, recorded)
-        in_ranges(_compare_codes, len(inner), *arguments)
+        labels = (cells.edge_cells, cells.edge_op, cells.edge_unit, codes.node, size)
+        in_ranges(_compare_codes, edges, *labels, codes.words, place, distance, recorded)
     wrong = np.flatnonzero(~recorded)
+    wrong = wrong[(cells.edge_cells[wrong] != OUTSIDE).all(axis=1)]
     if len(wrong):
-        concerned = np.unique(np.concatenate([left[wrong], right[wrong]]))
+        concerned = np.unique(cells.edge_cells[wrong])
         _fail("edges", concerned, f"{len(wrong)} common edges whose cells agree in the unit that made the edge")
     return int((distance > 1).sum())
 
@@ -234,8 +232,7 @@ def _check_edges(cells: PolyhedralComplex) -> int:
 def _compare_codes(
     start: int,
     stop: int,
-    left: np.ndarray,
-    right: np.ndarray,
+    edge_cells: np.ndarray,
     ops: np.ndarray,
     units: np.ndarray,
     node: int,
@@ -246,19 +243,21 @@ def _compare_codes(
     recorded: np.ndarray,
 ) -> None:
     """Count differing bits of the codes of one node, and note whether the recorded unit is among them."""
-    for at in range(start, stop):
-        one, other = left[at], right[at]
-        if ops[at] == node:
-            for column in range(units[at], place.size, size):
+    for edge in range(start, stop):
+        one, other = edge_cells[edge, 0], edge_cells[edge, 1]
+        if one < 0 or other < 0:
+            continue
+        if ops[edge] == node:
+            for column in range(units[edge], place.size, size):
                 bit = place[column]
                 if bit >= 0:
                     difference = words[one, bit >> 6] ^ words[other, bit >> 6]
                     if (difference >> np.uint64(bit & 63)) & np.uint64(1):
-                        recorded[at] = True
+                        recorded[edge] = True
         differs = 0
         for word in range(words.shape[1]):
             difference = words[one, word] ^ words[other, word]
             while difference != np.uint64(0):
                 differs += 1
                 difference &= difference - np.uint64(1)
-        distance[at] += differs
+        distance[edge] += differs

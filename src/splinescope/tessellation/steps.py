@@ -21,6 +21,10 @@ from splinescope.tessellation.rounding import Bounds, largest, propagate
 from splinescope.tessellation.rows import Folds, Rows
 
 
+_CACHED = 1 << 17
+"""Numbers that fit in a processor's second-level cache together with what else is in use."""
+
+
 def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: float, tolerance: Tolerance) -> None:
     """Take a piece through its next node, in place.
 
@@ -80,7 +84,9 @@ def _stream(piece: Piece, network: Network, index: int, size: float, tolerance: 
         if isinstance(following, Activation):
             folds = activation_folds(following, bounds, index + 1, size, tolerance)
             signs = tuple(np.empty((vertices, folds.words), np.uint64) for _ in range(2))
-    in_blocks(partial(_stream_block, node.op, before, rows.values, folds, signs, piece), vertices, grain=1024)
+    step = max(256, _CACHED // max(1, before.columns))
+    work = partial(_stream_block, node.op, before, rows.values, folds, signs, piece.subdivision.amplification, step)
+    in_blocks(work, vertices, grain=step)
     piece.rows[index] = rows
     piece.bounds[index] = Bounds(largest(rows.sample()), bounds.error)
     rows.signs = signs
@@ -95,14 +101,13 @@ def _stream_block(
     out: np.ndarray,
     folds: Folds | None,
     signs: tuple[np.ndarray, np.ndarray] | None,
-    piece: Piece,
+    amplification: np.ndarray,
+    step: int,
     start: int,
     stop: int,
-    step: int = 512,
 ) -> None:
     """Rows `start:stop` of a dense layer and their decided signs, a cache's worth at a time."""
-    scratch = np.empty((step, before.columns))
-    amplification = piece.subdivision.amplification
+    scratch = np.empty((min(step, stop - start), before.columns))
     for low in range(start, stop, step):
         high = min(low + step, stop)
         part = scratch[: high - low]
