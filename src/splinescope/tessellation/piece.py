@@ -67,7 +67,11 @@ def fold(piece: Piece, values: Rows, folds: Folds, tolerance: Tolerance) -> np.n
         [V', words] decided positive signs; those of new vertices are noted when `values` are settled.
     """
     before = piece.subdivision
-    signs = values.signs or packed_signs(values.values, folds, before.amplification)
+    signed = values.signed
+    if signed is None:
+        signs = packed_signs(values.values, folds, before.amplification)
+    else:
+        signs = (signed.positive, signed.negative)
     layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, *signs)
     result = refine(before, layer, folds.label, tolerance.max_amplification, folds.units)
     new, added = result.new_vertices, len(result.new_vertices.tails)
@@ -78,7 +82,7 @@ def fold(piece: Piece, values: Rows, folds: Folds, tolerance: Tolerance) -> np.n
         if rows is not values:
             rows.extend(Unsettled(new))
     values.extend(Unsettled(new, result.cuts, folds, result.subdivision.amplification, positive))
-    values.signs = None
+    values.signed = None
     piece.vertex_tags = np.concatenate([piece.vertex_tags, np.full(added, -1, np.int64)])
     piece.codes = [codes.taken(result.parent) for codes in piece.codes]
     return positive

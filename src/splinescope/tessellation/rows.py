@@ -46,6 +46,21 @@ class Folds:
 
 
 @dataclass(frozen=True)
+class Signed:
+    """Folds of the layer that reads some rows, with the decided signs of these, noted while they were computed.
+
+    Attributes:
+        folds: The folds.
+        positive: [V, words] decided positive signs.
+        negative: [V, words] decided negative signs.
+    """
+
+    folds: Folds
+    positive: np.ndarray
+    negative: np.ndarray
+
+
+@dataclass(frozen=True)
 class Unsettled:
     """What is still to be done to rows.
 
@@ -156,7 +171,7 @@ class Rows:
         self._settled = len(values) if length is None else length
         self._unsettled: Unsettled | None = None
         self._activation: Activation | None = None
-        self.signs: tuple[np.ndarray, np.ndarray] | None = None
+        self.signed: Signed | None = None
 
     @classmethod
     def empty(cls, length: int, columns: int, spare: bool = True) -> Rows:
@@ -199,7 +214,7 @@ class Rows:
             self.settle()
         self._activation = op
 
-    def sample(self, rows: int = 512) -> np.ndarray:
+    def sample(self, rows: int = 128) -> np.ndarray:
         """Some of the rows that are settled, activated: the first ones, and an even selection."""
         step = max(1, self._settled // rows)
         chosen = np.concatenate([self._buffer[: min(rows, self._settled)], self._buffer[: self._settled : step]])

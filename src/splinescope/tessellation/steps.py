@@ -18,7 +18,7 @@ from splinescope.tessellation.codes import compress, pack
 from splinescope.tessellation.dissolve import without_edges
 from splinescope.tessellation.piece import Piece, fold, record_codes, record_pending
 from splinescope.tessellation.rounding import Bounds, largest, propagate
-from splinescope.tessellation.rows import Folds, Rows
+from splinescope.tessellation.rows import Folds, Rows, Signed
 
 
 _CACHED = 1 << 17
@@ -78,18 +78,20 @@ def _stream(piece: Piece, network: Network, index: int, size: float, tolerance: 
     before, vertices = piece.rows[source], piece.subdivision.num_vertices
     rows = Rows.empty(vertices, len(node.op.weight), spare=index != network.output)
     bounds = propagate(node.op, [piece.bounds[source]], [network.nodes[source].shape], np.zeros(rows.columns))
-    folds, signs = None, None
+    signed = None
     if index + 1 < len(network.nodes) and network.nodes[index + 1].inputs == (index,):
         following = network.nodes[index + 1].op
         if isinstance(following, Activation):
             folds = activation_folds(following, bounds, index + 1, size, tolerance)
-            signs = tuple(np.empty((vertices, folds.words), np.uint64) for _ in range(2))
+            signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
     step = max(256, _CACHED // max(1, before.columns))
-    work = partial(_stream_block, node.op, before, rows.values, folds, signs, piece.subdivision.amplification, step)
+    work = partial(_stream_block, node.op, before, rows.values, signed, piece.subdivision.amplification, step)
     in_blocks(work, vertices, grain=step)
     piece.rows[index] = rows
-    piece.bounds[index] = Bounds(largest(rows.sample()), bounds.error)
-    rows.signs = signs
+    magnitude = largest(rows.sample())
+    piece.bounds[index] = Bounds(magnitude, bounds.error)
+    if signed is not None:
+        rows.signed = replace(signed, folds=replace(signed.folds, slopes=_padded(magnitude / size)))
     assert piece.unrecorded is not None
     unrecorded, piece.unrecorded = piece.unrecorded, None
     record_codes(piece, *unrecorded)
@@ -99,8 +101,7 @@ def _stream_block(
     op: Dense,
     before: Rows,
     out: np.ndarray,
-    folds: Folds | None,
-    signs: tuple[np.ndarray, np.ndarray] | None,
+    signed: Signed | None,
     amplification: np.ndarray,
     step: int,
     start: int,
@@ -114,9 +115,9 @@ def _stream_block(
         before.block(low, high, part)
         with torch.no_grad():
             op.evaluate(torch.from_numpy(part), out=torch.from_numpy(out[low:high]))
-        if folds is not None and signs is not None:
-            tables = (folds.shifts, folds.thresholds, amplification[low:high])
-            pack_signs(0, high - low, out[low:high], *tables, signs[0][low:high], signs[1][low:high])
+        if signed is not None:
+            tables = (signed.folds.shifts, signed.folds.thresholds, amplification[low:high])
+            pack_signs(0, high - low, out[low:high], *tables, signed.positive[low:high], signed.negative[low:high])
 
 
 def _evaluate(piece: Piece, network: Network, index: int, last_use: tuple[int, ...]) -> None:
@@ -182,7 +183,10 @@ def _activate(
     source = node.inputs[0]
     rows = piece.rows[source]
     units = rows.columns
-    folds = activation_folds(node.op, piece.bounds[source], index, size, tolerance)
+    if rows.signed is not None:
+        folds = rows.signed.folds
+    else:
+        folds = activation_folds(node.op, piece.bounds[source], index, size, tolerance)
     positive = fold(piece, rows, folds, tolerance)
     columns = (np.arange(len(folds.shifts))[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
     if last_use[source] == index:
