@@ -58,7 +58,7 @@ def test_plane_of_two_inputs(plane_model: Path, tmp_path: Path, capsys: pytest.C
     out = tmp_path / "out"
     assert main(["slice", str(plane_model), "--out", str(out), "--verify", "proof"]) == 0
     told = capsys.readouterr()
-    assert told.err == ""
+    assert told.err == "" or told.err.startswith("compiling")  # nothing once the kernels are in the cache
     assert "certificate" in told.out
     assert "proof" in told.out
     assert sorted(path.name for path in out.iterdir()) == FILES
@@ -239,3 +239,16 @@ def test_program_and_its_version() -> None:
     assert done.stdout == f"splinescope {splinescope.__version__}\n"
     done = subprocess.run([program, "slice", "nowhere.onnx"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_compilation_is_announced(tmp_path: Path) -> None:
+    """The first compilation is told once; results of the cache are not."""
+    from numba import njit
+    from rich.console import Console
+
+    from splinescope.cli.terminal import compilation_announced
+
+    with (tmp_path / "told").open("w") as file, compilation_announced(Console(file=file)):
+        assert njit(lambda x: x + 1)(1) == 2
+        assert njit(lambda x: x + 2)(1) == 3
+    assert (tmp_path / "told").read_text().count("compiling the kernels") == 1

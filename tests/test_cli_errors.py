@@ -101,6 +101,7 @@ BAD = {
         ["net.npz", "--point", "five.npy"],
         r"point of shape \(5,\); the model's input has the shape \(4,\)",
     ),
+    "a label in front": (["net.npz", "--point", "five.npy"], r"one number too many: is there a label in front\?"),
     "collinear anchors": (["net.npz", "--through", "zeros.npy", "half.npy", "one.npy"], r"on one line"),
     "the same point twice": (["net.npz", "--through", "zeros.npy", "zeros.npy", "one.npy"], r"on one line"),
     "two points": (["net.npz", "--through", "zeros.npy", "one.npy"], r"'--through' requires 3 arguments"),

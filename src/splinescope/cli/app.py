@@ -175,20 +175,21 @@ def _run(
 ) -> None:
     """Tessellate, leave the folder, and tell."""
     from splinescope.cli.results import leave
-    from splinescope.cli.terminal import show
+    from splinescope.cli.terminal import compilation_announced, show
     from splinescope.tessellation.engine import tessellate
 
     quiet = as_json or not sys.stderr.isatty()
     started = time.perf_counter()
-    cells = tessellate(
-        network,
-        domain,
-        verify=wanted.verify,
-        max_cells=wanted.max_cells,
-        memory_budget=wanted.memory,
-        store=wanted.store,
-        progress=not quiet,
-    )
+    with compilation_announced(Console(stderr=True, quiet=as_json)):
+        cells = tessellate(
+            network,
+            domain,
+            verify=wanted.verify,
+            max_cells=wanted.max_cells,
+            memory_budget=wanted.memory,
+            store=wanted.store,
+            progress=not quiet,
+        )
     seconds = time.perf_counter() - started
     summary = leave(cells, wanted, {"model": model, "seconds": round(seconds, 3)} | (more or {}))
     if as_json:

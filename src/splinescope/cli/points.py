@@ -108,8 +108,9 @@ def fit_points(points: Sequence[np.ndarray], shape: Shape) -> list[np.ndarray]:
         same = [size for size in point.shape if size > 1] == [size for size in shape if size > 1]
         flat = point.size == math.prod(shape) and (point.ndim == 1 or len(shape) == 1)
         if not (same or flat):
+            label = "; one number too many: is there a label in front?" if point.size == math.prod(shape) + 1 else ""
             raise InvalidInputError(
-                f"`points`: got a point of shape {point.shape}; the model's input has the shape {tuple(shape)}"
+                f"`points`: got a point of shape {point.shape}; the model's input has the shape {tuple(shape)}{label}"
             )
         fitted.append(point.reshape(shape))
     return fitted

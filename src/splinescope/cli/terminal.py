@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from numba.core import event
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+
+class _Announcement(event.Listener):
+    """Says once that kernels are being compiled; nothing if they come from the cache."""
+
+    def __init__(self, console: Console) -> None:
+        self._console: Console | None = console
+
+    def on_start(self, event: event.Event) -> None:
+        if self._console is not None:
+            self._console.print("compiling the kernels; this happens once and may take a minute")
+            self._console = None
+
+    def on_end(self, event: event.Event) -> None:
+        pass
+
+
+@contextmanager
+def compilation_announced(console: Console) -> Iterator[None]:
+    """Say so when numba has to compile, which happens on the first run after an installation.
+
+    Args:
+        console: Where.
+    """
+    with event.install_listener("numba:compile", _Announcement(console)):
+        yield
 
 
 def show_network(console: Console, description: dict[str, Any]) -> None:
