@@ -273,3 +273,36 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
             from_onnx(tmp_path / name)
     with pytest.raises(InvalidInputError, match=r"`path`: there is no file .*none\.onnx"):
         from_onnx(tmp_path / "none.onnx")
+
+
+def test_gemm_with_variables_on_other_sides(tmp_path: Path) -> None:
+    left = [helper.make_node("Gemm", ["w", "x"], ["y"], transB=1)]
+    check_onnx(onnx_model(left, [1, 3], {"w": reals(2, 3)}), tmp_path)
+    offset = [helper.make_node("Gemm", ["x", "w", "x"], ["y"], beta=0.5)]
+    check_onnx(onnx_model(offset, ["N", 3], {"w": reals(3, 3)}), tmp_path)
+    across = [helper.make_node("Gemm", ["x", "w"], ["y"], transA=1)]
+    check_onnx(onnx_model(across, [4, 3], {"w": reals(4, 2)}), tmp_path)
+
+
+def test_clip_to_variables(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ReduceMin", ["x"], ["low"], axes=[0, 1], keepdims=0),
+        helper.make_node("Neg", ["x"], ["z"]),
+        helper.make_node("Clip", ["z", "low"], ["y"]),
+    ]
+    check_onnx(onnx_model(nodes, [1, 4], opset=13), tmp_path)
+
+
+def test_what_onnxruntime_cannot_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(relu_mlp(["N", 3]), path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    report = from_onnx(path).import_report
+    assert (report.reference, report.samples) == ("onnx reference", 4)
+    monkeypatch.undo()
+    model = relu_mlp(["N", 3])
+    model.opset_import[0].version = 9999
+    onnx.save(model, path)
+    report = from_onnx(path).import_report
+    assert report.reference == "none"
+    assert report.notes[0].startswith("onnxruntime does not run the model: ")

@@ -354,3 +354,32 @@ def test_wrappers_are_taken_off() -> None:
     expected = load(module)(x)
     for wrapper in (nn.DataParallel(module), torch.compile(module)):
         assert torch.equal(load(wrapper)(x), expected)
+
+
+class DenseSkips(nn.Module):
+    """A small U-net: skips that are concatenated, of several resolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+        self.deep = nn.Sequential(
+            nn.MaxPool2d(2), nn.Conv2d(4, 8, 3, padding=1, groups=4), nn.LeakyReLU(0.2, inplace=True)
+        )
+        self.up = nn.ConvTranspose2d(8, 4, 2, stride=2)
+        self.last = nn.Conv2d(9, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skip = self.down(x)
+        return torch.sigmoid(self.last(torch.cat([self.up(self.deep(skip)), skip, x], dim=1)))
+
+
+def test_u_net() -> None:
+    network = check_module(seeded(DenseSkips), (1, 8, 8))
+    assert network.output_shape == (2, 8, 8)
+    assert network.head is not None
+    assert not any(isinstance(node.op, Select) for node in network.nodes)
+
+
+def test_bias_that_depends_on_the_input() -> None:
+    check_module(Function(lambda x: functional.linear(x, W, x[..., :3])), (3, 4))
+    check_module(Function(lambda x: torch.addmm(x[:, :3], x, W.T)), (4,))
