@@ -117,7 +117,8 @@ def _look(
     view: np.ndarray,
     seen: np.ndarray,
 ) -> None:
-    """How a chord sees those inserted before it."""
+    """How a chord sees those inserted before it, and itself."""
+    view[chord, 0] = view[chord, 1] = 0
     for earlier in range(chord):
         if chords[earlier, TAIL] < 0:
             continue
@@ -125,7 +126,7 @@ def _look(
         head = _side(chords, chord, chords[earlier, HEAD_POSITION])
         view[earlier, 0] = tail
         view[earlier, 1] = head
-        if tail * head < 0:
+        if tail != head:
             at_tail, at_head = chords[earlier, TAIL], chords[earlier, HEAD]
             seen[earlier, 0] = _outer_value(values, shift, unit, places, weights, old_vertices, at_tail)
             seen[earlier, 1] = _outer_value(values, shift, unit, places, weights, old_vertices, at_head)
@@ -138,20 +139,19 @@ def _inner_sign(
     """Sign of the fold at the crossing `at` of two earlier chords."""
     base = places[at, BASE]
     tail, head = view[base, 0], view[base, 1]
-    if tail * head >= 0:
-        return tail if tail != 0 else head
+    if tail == head:
+        return tail
     other = places[at, OTHER]
-    second, third = view[other, 0], view[other, 1]
-    if second * third >= 0:
-        return second if second != 0 else third
+    if view[other, 0] == view[other, 1]:
+        return view[other, 0]
     difference = seen[base, 1] - seen[base, 0]
     value = seen[base, 0] + weights[at, FRACTION] * difference
     uncertainty = tolerance + weights[at, REACH] * abs(difference)
-    if value > uncertainty:
-        return 1
-    if value < -uncertainty:
-        return -1
-    return 0
+    if abs(value) <= uncertainty:
+        return 0
+    if tail * head == 0:
+        return tail + head
+    return 1 if value > 0.0 else -1
 
 
 @njit(cache=True, nogil=True, forceinline=True)
