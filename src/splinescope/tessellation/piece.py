@@ -199,7 +199,6 @@ class Borders:
 
 def part_of(piece: Piece, faces: np.ndarray) -> Piece:
     """The piece that has only some of the faces; edges to the others become its outside."""
-    record_pending(piece)
     old = piece.subdivision
     number = np.full(old.num_faces + 1, OUTSIDE, np.int32)
     number[faces] = np.arange(len(faces), dtype=np.int32)
@@ -224,14 +223,16 @@ def part_of(piece: Piece, faces: np.ndarray) -> Piece:
         old.edge_tag[keep],
         (2 * edge_number[first >> 1] + (first & 1)).astype(np.int32),
     )
-    return Piece(
-        subdivision,
-        piece.vertex_tags[vertices],
-        {node: rows.taken(vertices) for node, rows in piece.rows.items()},
-        dict(piece.bounds),
-        [codes.taken(faces) for codes in piece.codes],
-        piece.position,
-    )
+    rows, unrecorded = {}, None
+    for node, values in piece.rows.items():
+        positive = None
+        if piece.unrecorded is not None and piece.unrecorded[0] == node:
+            positive = np.empty((len(vertices), piece.unrecorded[1].shape[1]), np.uint64)
+            unrecorded = (node, positive, piece.unrecorded[2])
+        rows[node] = values.taken(vertices, subdivision.amplification, positive)
+    codes = [codes.taken(faces) for codes in piece.codes]
+    tags = piece.vertex_tags[vertices]
+    return Piece(subdivision, tags, rows, dict(piece.bounds), codes, piece.position, unrecorded)
 
 
 def halves_of(piece: Piece, borders: Borders) -> list[Piece]:

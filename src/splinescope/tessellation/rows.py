@@ -79,6 +79,23 @@ class Unsettled:
     positive: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Rows of some vertices of a larger piece, to be computed when they are needed.
+
+    Attributes:
+        whole: Rows of the larger piece, not settled.
+        vertices: [V] its vertices.
+        positive: [V, words] where to note the decided positive signs, or None.
+        amplification: [V] conditioning of the vertices.
+    """
+
+    whole: Rows
+    vertices: np.ndarray
+    positive: np.ndarray | None
+    amplification: np.ndarray
+
+
 @njit(cache=True, nogil=True, forceinline=True)
 def _write_row(
     values: np.ndarray,
@@ -122,6 +139,26 @@ def _interpolate(
     """Rows of the new vertices `start:stop`; `out[0]` is the row of vertex `start`."""
     for index in range(start, stop):
         _write_row(values, old, tails, heads, fractions, index, out[index - start])
+
+
+@njit(cache=True, nogil=True)
+def _gather(
+    start: int,
+    stop: int,
+    vertices: np.ndarray,
+    values: np.ndarray,
+    old: int,
+    tails: np.ndarray,
+    heads: np.ndarray,
+    fractions: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Rows of any vertices, old or new."""
+    for row in range(start, stop):
+        if vertices[row] < old:
+            out[row] = values[vertices[row]]
+        else:
+            _write_row(values, old, tails, heads, fractions, vertices[row] - old, out[row])
 
 
 @njit(cache=True, nogil=True)
@@ -171,6 +208,7 @@ class Rows:
         self._settled = len(values) if length is None else length
         self._unsettled: Unsettled | None = None
         self._activation: Activation | None = None
+        self._selection: Selection | None = None
         self.signed: Signed | None = None
 
     @classmethod
@@ -181,11 +219,15 @@ class Rows:
     @property
     def length(self) -> int:
         """Number of rows, settled or not."""
+        if self._selection is not None:
+            return len(self._selection.vertices)
         return self._settled + (0 if self._unsettled is None else len(self._unsettled.new.tails))
 
     @property
     def columns(self) -> int:
         """Number of columns."""
+        if self._selection is not None:
+            return self._selection.whole.columns
         return self._buffer.shape[1]
 
     @property
@@ -210,12 +252,14 @@ class Rows:
 
     def activate(self, op: Activation) -> None:
         """Apply an activation to all rows."""
+        self.load()
         if self._activation is not None:
             self.settle()
         self._activation = op
 
     def sample(self, rows: int = 128) -> np.ndarray:
         """Some of the rows that are settled, activated: the first ones, and an even selection."""
+        self.load()
         step = max(1, self._settled // rows)
         chosen = np.concatenate([self._buffer[: min(rows, self._settled)], self._buffer[: self._settled : step]])
         if self._activation is not None:
@@ -251,6 +295,7 @@ class Rows:
 
     def settle(self) -> None:
         """Do what is still to be done, in memory."""
+        self.load()
         todo = self._unsettled
         if todo is not None:
             total = self.length
@@ -272,9 +317,65 @@ class Rows:
     def _settle_range(self, start: int, stop: int, rows: np.ndarray) -> None:
         self._write_new(start, stop, rows[start:stop])
 
-    def taken(self, vertices: np.ndarray) -> Rows:
-        """A copy of some rows."""
-        return Rows(self.values[vertices])
+    def load(self) -> None:
+        """Compute the rows if they are a selection of a larger piece's."""
+        if self._selection is None:
+            return
+        selection, self._selection = self._selection, None
+        self._buffer = selection.whole.gathered(selection)
+        self._settled = len(self._buffer)
+
+    def gathered(self, selection: Selection) -> np.ndarray:
+        """The rows of a selection of these, activated; notes their signs."""
+        todo, vertices = self._unsettled, selection.vertices
+        out = np.empty((len(vertices), self.columns))
+        if todo is None:
+            out[:] = self._buffer[vertices]
+        else:
+            new = todo.new
+            tables = (vertices, self._buffer, self._settled, new.tails, new.heads, new.fractions)
+            in_ranges(_gather, len(vertices), *tables, out)
+            if selection.positive is not None and todo.folds is not None:
+                folds = (todo.folds.shifts, todo.folds.thresholds, selection.amplification, selection.positive)
+                in_ranges(_note_range, len(vertices), out, *folds)
+        if self._activation is not None:
+            activation = self._activation
+            in_blocks(lambda start, stop: _activate_in_place(activation, out[start:stop]), len(out))
+        return out
+
+    def taken(self, vertices: np.ndarray, amplification: np.ndarray, positive: np.ndarray | None) -> Rows:
+        """Some of the rows: copied if they are settled, computed when needed if not.
+
+        Args:
+            vertices: [V] which rows.
+            amplification: [V] conditioning of these vertices.
+            positive: [V, words] where to note their decided positive signs, if that is still to be done.
+        """
+        if self._selection is not None:
+            inner = self._selection
+            return Rows._selected(Selection(inner.whole, inner.vertices[vertices], positive, amplification))
+        if self._unsettled is None and self._activation is None:
+            return Rows(self._buffer[: self._settled][vertices])
+        return Rows._selected(Selection(self, vertices, positive, amplification))
+
+    @classmethod
+    def _selected(cls, selection: Selection) -> Rows:
+        rows = cls(np.empty((0, 0)))
+        rows._selection = selection
+        return rows
+
+
+@njit(cache=True, nogil=True)
+def _note_range(
+    start: int,
+    stop: int,
+    values: np.ndarray,
+    shifts: np.ndarray,
+    thresholds: np.ndarray,
+    amplification: np.ndarray,
+    positive: np.ndarray,
+) -> None:
+    _note_positive(start, stop, values[start:stop], shifts, thresholds, amplification, positive)
 
 
 def _activate_in_place(op: Activation, values: np.ndarray) -> None:

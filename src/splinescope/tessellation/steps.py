@@ -76,6 +76,7 @@ def _stream(piece: Piece, network: Network, index: int, size: float, tolerance: 
     node = network.nodes[index]
     source = node.inputs[0]
     before, vertices = piece.rows[source], piece.subdivision.num_vertices
+    before.load()
     rows = Rows.empty(vertices, len(node.op.weight), spare=index != network.output)
     bounds = propagate(node.op, [piece.bounds[source]], [network.nodes[source].shape], np.zeros(rows.columns))
     signed = None
@@ -324,7 +325,7 @@ def _dissolve_hidden(piece: Piece, label: int, positions: np.ndarray) -> np.ndar
     if not hidden.any():
         return np.arange(subdivision.num_faces)
     piece.subdivision, cells, vertices = without_edges(subdivision, hidden)
-    piece.rows = {node: rows.taken(vertices) for node, rows in piece.rows.items()}
+    piece.rows = {node: Rows(rows.values[vertices]) for node, rows in piece.rows.items()}
     piece.vertex_tags = piece.vertex_tags[vertices]
     piece.codes = [codes.taken(cells) for codes in piece.codes]
     return cells
