@@ -53,10 +53,10 @@ def test_memory_budget_on_degenerate_networks(name: str) -> None:
     assert_agrees(complex_of(BY_NAME[name], memory_budget=5_000), cached_exact(BY_NAME[name]))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(40), 40_049, 40_134, 40_563])
 def test_memory_budget_on_random_quantised_networks(seed: int) -> None:
     case = random_case(seed)
-    assert_agrees(complex_of(case, memory_budget=3_000), cached_exact(case))
+    assert_agrees(complex_of(case, memory_budget=2_000), cached_exact(case))
 
 
 def test_store_gives_the_same_complex(tmp_path: Path) -> None:
