@@ -23,9 +23,10 @@ class Tolerance:
     r"""How near to zero a computed pre-activation counts as zero.
 
     The rounding error of unit $k$ is estimated by running-error analysis: an affine op adds
-    $2u(|W|\,\bar z + |b|)_k$ to the propagated error $\sqrt{(W \circ W)\,e^2}_k$, where $\bar z$ is the largest magnitude
-    of its inputs on the domain and $u = 2^{-53}$. A value within `safety` times that estimate is zero. A vertex whose
-    position is ill-conditioned (its fold is nearly parallel to its edge) multiplies the estimate by its amplification.
+    $2u(|W|\,\bar z + |b|)_k$ to the propagated error $\sqrt{(W \circ W)\,e^2}_k$, where $\bar z$ is the largest
+    magnitude of its inputs on the domain and $u = 2^{-53}$. A value within `safety` times that estimate is zero. A
+    vertex whose position is ill-conditioned (its fold is nearly parallel to its edge) multiplies the estimate by its
+    amplification.
 
     Attributes:
         safety: Multiple of the estimated rounding error within which a value counts as zero.
@@ -79,8 +80,8 @@ def in_ranges(kernel: Callable[..., Any], count: int, *arguments: Any, grain: in
 def in_blocks(function: Callable[[int, int], Any], count: int, grain: int = 2048) -> list[Any]:
     """Run `function(start, stop)`, made of torch calls, over blocks of `range(count)` on the same threads.
 
-    Each thread runs torch on itself alone. Torch's own team of threads would go on spinning after each call and take the
-    processor from the geometric kernels that follow.
+    Each thread runs torch on itself alone. Torch's own team of threads would go on spinning after each call and take
+    the processor from the geometric kernels that follow.
 
     Args:
         function: A function of a half-open range.
@@ -154,7 +155,8 @@ def require(name: str, extra: str, reason: str) -> ModuleType:
     except ImportError as error:
         root = name.partition(".")[0]
         raise MissingDependencyError(
-            f"{reason} needs the package `{root}`, which is not installed; install it with `pip install 'splinescope[{extra}]'`"
+            f"{reason} needs the package `{root}`, which is not installed; install it with `pip install "
+            f"'splinescope[{extra}]'`"
         ) from error
 
 

@@ -84,17 +84,9 @@ def plane_through(points: Sequence[np.ndarray], margin: float, radius: float | N
         raise InvalidInputError(f"`points`: got {len(points)}; expected one, two or three")
     if radius is not None and not 0 < radius < math.inf:
         raise InvalidInputError(f"`--radius`: got {radius}; expected a positive number")
+    first, second, third = [*points, None, None][:3]
     generator = np.random.default_rng(seed)
-    corners = list(points)
-    length = float(np.linalg.norm(corners[1] - corners[0])) if len(corners) > 1 else 1.0
-    while len(corners) < 3:
-        direction = generator.standard_normal(corners[0].shape)
-        corners.append(np.mean(points, axis=0) + (radius or length) * direction / np.linalg.norm(direction))
-    first, second, third = corners
-    plane = Slice.through(first, second, third, margin=margin)
-    if plane.anchors is None or len(points) == 3:
-        return plane
-    return Slice(plane.origin, plane.basis, plane.polygon, plane.anchors[: len(points)])
+    return Slice.through(first, second, third, margin, radius=radius, generator=generator)
 
 
 def box(low: str, high: str) -> Slice:

@@ -21,9 +21,9 @@ from splinescope.numerics import in_ranges
 COLUMN, TAIL, HEAD, TAIL_POSITION, HEAD_POSITION, SIDE = 0, 1, 2, 3, 4, 5
 """Columns of `Chords.table`.
 
-`TAIL` and `HEAD` are vertices (cuts are numbered after the vertices before the layer; -1 in `TAIL` marks a repetition of
-another chord), `TAIL_POSITION < HEAD_POSITION` their places along the boundary of the face, and `SIDE` the sign of the
-fold strictly between these."""
+`TAIL` and `HEAD` are vertices (cuts are numbered after the vertices before the layer; -1 in `TAIL` marks a repetition
+of another chord), `TAIL_POSITION < HEAD_POSITION` their places along the boundary of the face, and `SIDE` the sign of
+the fold strictly between these."""
 _TO_REPAIR = 2
 
 
@@ -286,9 +286,9 @@ def _find(
         cuts = (group_offsets, cut_offsets, cut_columns)
         _collect_ends(first[face], halves, positive, negative, *cuts, mask, slot, table)
         for chord in range(len(table)):
-            if not _orient(first[face], halves, positive, negative, table, chord):
-                if not _repair(first[face], halves, positive, negative, *cuts, table, chord):
-                    return face
+            decided = _orient(first[face], halves, positive, negative, table, chord)
+            if not decided and not _repair(first[face], halves, positive, negative, *cuts, table, chord):
+                return face
         crossings[face] = _count_crossings(table)
     return -1
 
@@ -316,13 +316,12 @@ def find_chords(first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeC
     table = np.full((int(offsets[-1]), 6), -1, np.int32)
     table[:, SIDE] = 0
     chords = Chords(offsets, table, np.zeros(faces, np.int64))
-    found = in_ranges(
-        _find, faces, first, halves, *signs, cuts.group_offsets, cuts.cut_offsets, cuts.columns, *chords
-    )
+    found = in_ranges(_find, faces, first, halves, *signs, cuts.group_offsets, cuts.cut_offsets, cuts.columns, *chords)
     failed = [face for face in found if face >= 0]
     if failed:
         raise DegenerateArrangementError(
-            f"signs of a fold change other than twice around face {failed[0]}; the rounding error of this network is larger "
+            f"signs of a fold change other than twice around face {failed[0]}; the rounding error of this network is "
+            f"larger "
             "than estimated there: pass a `tolerance` with a larger `safety`"
         )
     return chords

@@ -1,8 +1,8 @@
 """Where the folds of one layer cut the edges of a planar subdivision.
 
-Column `u` of a layer is one fold of one unit; its decided sign at each vertex is a pair of bits (see `bits`). An edge is
-cut by `u` exactly when its ends have opposite decided signs. Cuts of one edge that coincide within their rounding errors
-become one vertex, so that concurrent folds meet in a point instead of enclosing slivers.
+Column `u` of a layer is one fold of one unit; its decided sign at each vertex is a pair of bits (see `bits`). An edge
+is cut by `u` exactly when its ends have opposite decided signs. Cuts of one edge that coincide within their rounding
+errors become one vertex, so that concurrent folds meet in a point instead of enclosing slivers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class EdgeCuts(NamedTuple):
     """Cuts of all edges; one group of coinciding cuts is one new vertex.
 
     Attributes:
-        group_offsets: [E + 1] groups of edge `e` are `group_offsets[e]:group_offsets[e + 1]`, from its tail to its head.
+        group_offsets: [E + 1] groups of edge `e` are `group_offsets[e]:group_offsets[e + 1]`, from its tail to its
+            head.
         cut_offsets: [G + 1] columns through group `g` are `columns[cut_offsets[g]:cut_offsets[g + 1]]`.
         columns: [C] column of each cut.
         tails: [G] vertex at the tail of the edge.

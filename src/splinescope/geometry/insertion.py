@@ -1,7 +1,7 @@
 """Surgery on half-edges: insert the chords of each face one after another.
 
-A chord enters a sub-face at a vertex `v` where its sign changes between the two neighbours of `v`, leaves it at a vertex
-or through an edge, and splits it in two:
+A chord enters a sub-face at a vertex `v` where its sign changes between the two neighbours of `v`, leaves it at a
+vertex or through an edge, and splits it in two:
 
         d---x---c            d---x---c          v   end of the chord so far
         |       |            |  /    |          x   where it leaves: a new vertex, or one on the fold already
@@ -25,7 +25,8 @@ from splinescope.geometry.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL,
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, PRECEDING
 
 START, END, BASE, OTHER = 0, 1, 2, 3
-"""Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord and the other one."""
+"""Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord and the other "
+"one."""
 FRACTION, AMPLIFICATION, REACH = 0, 1, 2
 """Columns of `Target.weights`: position between tail and head, conditioning, uncertainty of the position."""
 MADE_BY, ON_CHORD = 0, 1
@@ -79,7 +80,7 @@ class Sizes(NamedTuple):
 def _side(chords: np.ndarray, chord: int, position: int) -> int:
     """Sign of a chord's fold at a position of the parent's boundary."""
     low, high = chords[chord, TAIL_POSITION], chords[chord, HEAD_POSITION]
-    if position == low or position == high:
+    if position in (low, high):
         return 0
     side = chords[chord, SIDE]
     return side if low < position < high else -side

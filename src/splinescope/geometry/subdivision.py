@@ -300,7 +300,8 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: n
     lost = [face for face in in_ranges(insert_chords, len(split_faces), *arguments, grain=512) if face >= 0]
     if lost:
         raise DegenerateArrangementError(
-            f"a fold's chord could not be traced through face {lost[0]}; the rounding error of this network is larger than "
+            f"a fold's chord could not be traced through face {lost[0]}; the rounding error of this network is larger "
+            f"than "
             "estimated there: pass a `tolerance` with a larger `safety`"
         )
     target = _compacted(target, sizes)

@@ -40,7 +40,7 @@ def join(pieces: list[Finished], border_ends: np.ndarray, partial: bool) -> Fini
     """One piece from several.
 
     Args:
-        pieces: Pieces whose union is the domain, or a part of it.
+        pieces: Pieces whose union is the domain, or a part of it; emptied, to free their memory.
         border_ends: [T, 4] ends of each numbered border edge.
         partial: Whether pieces may be missing, so that a border may have one side only.
 
@@ -53,6 +53,7 @@ def join(pieces: list[Finished], border_ends: np.ndarray, partial: bool) -> Fini
     if len(pieces) == 1:
         return pieces[0]
     joined = _side_by_side(pieces)
+    pieces.clear()
     keep_half, drop_half = _matching(joined.subdivision, border_ends, partial)
     vertex = _common_vertices(joined, keep_half, drop_half)
     return _glued(joined, keep_half, drop_half, vertex)
@@ -97,7 +98,8 @@ def _matching(subdivision: Subdivision, ends: np.ndarray, partial: bool) -> tupl
     if not np.array_equal(tag[left], tag[right]):
         if not partial:
             raise DegenerateArrangementError(
-                "pieces of the domain disagree about the folds on their border; pass a `tolerance` with a larger `safety` "
+                "pieces of the domain disagree about the folds on their border; pass a `tolerance` with a larger "
+                "`safety` "
                 "or a larger `memory_budget`"
             )
         left, right = _two_sided(tag, left, right)

@@ -33,7 +33,8 @@ class Certificate:
         euler_characteristic: Vertices - edges + cells; 1 for a tiled polygon.
         multiple_folds: Edges on which folds of several units coincide.
         interior_points: Cells whose pattern and output were compared with a forward pass at an interior point.
-        output_error: Largest difference between a cell's affine map and the forward pass, relative to the largest output.
+        output_error: Largest difference between a cell's affine map and the forward pass, relative to the largest
+            output.
         undecided_signs: Recorded signs that the forward pass contradicts by less than its rounding error.
         sign_error: Largest such contradiction, in units of the estimated rounding error times `tolerance.certificate`.
         vertex_checks: Pairs of a cell and one of its vertices at which every unit's sign was checked.
@@ -170,6 +171,9 @@ def _fail(check: str, cells: np.ndarray, what: str) -> None:
 
 def _check_areas(cells: PolyhedralComplex) -> float:
     """Measures are those of the corners and of the edges, cells are convex, and they sum to the domain's measure."""
+    wrong = np.flatnonzero(np.diff(cells.cell_offsets) < 3)
+    if len(wrong):
+        _fail("corners", wrong, "a cell has fewer than three corners")
     areas, concave = np.empty(len(cells)), np.empty(len(cells))
     in_ranges(_shapes, len(cells), cells.vertices, cells.cell_vertices, cells.cell_offsets, areas, concave)
     centre = cells.domain.polygon.mean(axis=0)

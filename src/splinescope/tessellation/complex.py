@@ -29,8 +29,8 @@ class PolyhedralComplex:
     """Convex cells that tile a planar slice, with their vertices, edges and activation patterns.
 
     Coordinates are slice coordinates. Cells are rows: cell `i` has the vertices
-    `cell_vertices[cell_offsets[i]:cell_offsets[i + 1]]`, counter-clockwise. A vertex may be straight in a cell, where an
-    edge of its neighbours ends.
+    `cell_vertices[cell_offsets[i]:cell_offsets[i + 1]]`, counter-clockwise. A vertex may be straight in a cell, where
+    an edge of its neighbours ends.
 
     Attributes:
         network: The network.

@@ -94,10 +94,10 @@ def without_straight_vertices(subdivision: Subdivision, corners: np.ndarray) -> 
 def _straight(subdivision: Subdivision, corners: np.ndarray) -> np.ndarray:
     """[V] mask of vertices with two edges only, of one fold and one direction, that are no corners of the domain."""
     straight = np.bincount(subdivision.origin, minlength=subdivision.num_vertices) == 2
-    halves = np.flatnonzero(straight[subdivision.origin])
-    halves = halves[np.argsort(subdivision.origin[halves], kind="stable")].reshape(-1, 2)
+    leaving = np.flatnonzero(straight[subdivision.origin])
+    halves = leaving[np.argsort(subdivision.origin[leaving], kind="stable")].reshape(-1, 2)
     candidates = subdivision.origin[halves[:, 0]]
-    labels = np.stack([subdivision.edge_op, subdivision.edge_unit, subdivision.edge_tag], axis=1)[halves >> 1]
+    labels = np.stack([subdivision.edge_op, subdivision.edge_unit], axis=1)[halves >> 1]
     arms = subdivision.points[subdivision.origin[halves ^ 1]] - subdivision.points[candidates][:, None]
     cross = arms[:, 0, 0] * arms[:, 1, 1] - arms[:, 0, 1] * arms[:, 1, 0]
     lengths = np.sqrt((arms**2).sum(axis=2)).prod(axis=1)

@@ -39,7 +39,8 @@ def _convex_counter_clockwise(polygon: np.ndarray) -> np.ndarray:
     size = np.ptp(polygon, axis=0).max() if len(polygon) else 0.0
     if len(polygon) < 3 or size == 0.0 or abs(_signed_area(polygon)) <= _COLLINEAR * size * size:
         raise InvalidInputError(
-            f"`polygon`: {len(polygon)} corners that enclose no area; expected a convex polygon of at least three corners"
+            f"`polygon`: {len(polygon)} corners that enclose no area; expected a convex polygon of at least three "
+            f"corners"
         )
     if _signed_area(polygon) < 0:
         polygon = polygon[::-1]
@@ -49,8 +50,22 @@ def _convex_counter_clockwise(polygon: np.ndarray) -> np.ndarray:
     turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
     angles = np.arctan2(turns, np.sum(sides * following, axis=1))
     if turns.min() < -1e-12 * size * size or abs(angles.sum() - 2 * np.pi) > 1e-6:
-        raise InvalidInputError("`polygon`: its corners are not those of a convex polygon in order; expected a convex one")
+        raise InvalidInputError(
+            "`polygon`: its corners are not those of a convex polygon in order; expected a convex one"
+        )
     return np.ascontiguousarray(polygon)
+
+
+def _completed(points: list[np.ndarray], radius: float | None, generator: np.random.Generator) -> list[np.ndarray]:
+    """Three points: the given ones and random ones at a distance from their centre."""
+    if radius is not None and not 0 < radius < np.inf:
+        raise InvalidInputError(f"`radius`: got {radius}; expected a positive number")
+    length = float(np.linalg.norm(points[1] - points[0])) if len(points) > 1 else 1.0
+    centre = np.mean(points, axis=0)
+    while len(points) < 3:
+        direction = generator.standard_normal(centre.shape)
+        points = [*points, centre + (radius or length) * direction / np.linalg.norm(direction)]
+    return points
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,50 +107,67 @@ class Slice:
             object.__setattr__(self, "anchors", _finite("anchors", self.anchors))
 
     @classmethod
-    def through(cls, x0: Any, x1: Any, x2: Any, margin: float = 0.2) -> Slice:
-        """The plane through three inputs, cut to a square around them.
+    def through(
+        cls,
+        x0: Any,
+        x1: Any = None,
+        x2: Any = None,
+        margin: float = 0.2,
+        *,
+        radius: float | None = None,
+        generator: np.random.Generator | None = None,
+    ) -> Slice:
+        """The plane through three inputs, or through two or one and random directions, cut to a square around them.
 
         The basis is orthonormal, with its first direction from `x0` to `x1`. The square is the smallest axis-parallel
         one around the three points, widened by `margin` times its side on every side.
 
         Args:
             x0: First input, in the network's input shape.
-            x1: Second input.
-            x2: Third input.
+            x1: Second input, or None for a random point.
+            x2: Third input, or None for a random point.
             margin: Relative margin around the points, at least zero.
+            radius: Distance of random points from the centre of the given ones; by default the distance of two given
+                points, or 1.
+            generator: Where random directions come from; by default one with the seed 0.
 
         Returns:
-            The slice, with the three points as anchors.
+            The slice, with the given points as anchors.
 
         Raises:
-            InvalidInputError: If the points have different shapes or lie on one line.
+            InvalidInputError: If the points have different shapes or lie on one line, or an option is out of range.
 
         Example:
             >>> plane = Slice.through([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], margin=0.0)
             >>> float(plane.area)
             4.0
         """
-        points = [_finite(name, x) for name, x in (("x0", x0), ("x1", x1), ("x2", x2))]
+        named = (("x0", x0), ("x1", x1), ("x2", x2))
+        points = [_finite(name, x) for name, x in named if x is not None]
+        given = len(points)
         shapes = {point.shape for point in points}
         if len(shapes) > 1:
             raise InvalidInputError(f"`x0`, `x1`, `x2`: got shapes {[p.shape for p in points]}; expected one shape")
         if not (np.isfinite(margin) and margin >= 0):
             raise InvalidInputError(f"`margin`: got {margin!r}; expected a number of at least 0")
+        points = _completed(points, radius, generator or np.random.default_rng(0))
         first, second = (points[1] - points[0]).ravel(), (points[2] - points[0]).ravel()
-        length = np.linalg.norm(first)
+        length = float(np.linalg.norm(first))
         scale = max(length, float(np.linalg.norm(second)))
         e1 = first / length if length > _COLLINEAR * scale else first * 0
         rest = second - e1 * (e1 @ second)
         rest = rest - e1 * (e1 @ rest)
-        height = np.linalg.norm(rest)
+        height = float(np.linalg.norm(rest))
         if scale == 0 or length <= _COLLINEAR * scale or height <= _COLLINEAR * scale:
-            raise InvalidInputError("`x0`, `x1`, `x2`: the points lie on one line; expected three points that span a plane")
+            raise InvalidInputError(
+                "`x0`, `x1`, `x2`: the points lie on one line; expected three points that span a plane"
+            )
         basis = np.stack([e1, rest / height]).reshape(2, *points[0].shape)
         anchors = np.array([[0.0, 0.0], [length, 0.0], [e1 @ second, height]])
         low, high = anchors.min(axis=0), anchors.max(axis=0)
-        half = (0.5 + margin) * float((high - low).max())
+        half = (0.5 + margin) * float(np.max(high - low))
         corners = (low + high) / 2 + half * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-        return cls(points[0], basis, corners, anchors)
+        return cls(points[0], basis, corners, anchors[:given])
 
     @classmethod
     def box(cls, low: ArrayLike, high: ArrayLike) -> Slice:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from splinescope.tessellation.complex import PolyhedralComplex, build_complex
 from splinescope.tessellation.dissolve import without_straight_vertices
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
+from splinescope.tessellation.progress import reporting
 from splinescope.tessellation.rounding import input_bounds
 from splinescope.tessellation.rows import Rows
 from splinescope.tessellation.steps import advance
@@ -75,7 +75,7 @@ def tessellate(
     _check_arguments(network, domain, verify, max_cells, memory_budget)
     run = _Run(network, domain, tolerance or Tolerance(), max_cells, memory_budget or available_memory() // 4)
     run.store = PieceStore(store)
-    with run.store, _reporter(progress) as report:
+    with run.store, reporting(progress) as report:
         run.report = report
         complete = run.through_network()
         finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
@@ -90,7 +90,8 @@ def _check_arguments(
         raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice")
     if domain.input_shape != tuple(network.input_shape):
         raise InvalidInputError(
-            f"`domain`: its points have shape {domain.input_shape}; the network's input has shape {tuple(network.input_shape)}"
+            f"`domain`: its points have shape {domain.input_shape}; the network's input has shape "
+            f"{tuple(network.input_shape)}"
         )
     if verify not in LEVELS:
         raise InvalidInputError(f"`verify`: got {verify!r}; expected one of {', '.join(map(repr, LEVELS))}")
@@ -197,29 +198,3 @@ def _straightened(finished: Finished, network: Network, domain: Slice) -> Finish
     if len(vertices) == len(finished.vertex_tags):
         return finished
     return Finished(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)
-
-
-class _reporter:
-    """A progress bar, a user's function, or nothing, as a context."""
-
-    def __init__(self, progress: bool | Callable[[float, int], None]) -> None:
-        self._progress = progress
-        self._bar = None
-
-    def __enter__(self) -> Callable[[float, int], None]:
-        if callable(self._progress):
-            return self._progress
-        if not self._progress:
-            return lambda share, cells: None
-        from tqdm import tqdm
-
-        self._bar = tqdm(total=1.0, bar_format="{l_bar}{bar}| {postfix} [{elapsed}<{remaining}]", delay=1.0)
-        return self._update
-
-    def _update(self, share: float, cells: int) -> None:
-        self._bar.set_postfix_str(f"{cells:,} cells", refresh=False)
-        self._bar.update(max(0.0, min(1.0, share) - self._bar.n))
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

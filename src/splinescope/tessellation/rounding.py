@@ -52,7 +52,7 @@ def propagate(op: object, inputs: list[Bounds], shapes: list[tuple[int, ...]], m
 
     if isinstance(op, Affine):
         local = 2 * UNIT_ROUNDOFF * _flat(op.magnitude(shaped(inputs[0].magnitude)))
-        carried = _flat(op.spread(shaped(inputs[0].error**2)))
+        carried = _flat(op.spread(shaped(inputs[0].error ** 2)))
         return Bounds(magnitude, np.sqrt(carried + local**2))
     if isinstance(op, Sum):
         coefficients = np.abs(np.asarray(op.coefficients, np.float64))

@@ -20,7 +20,6 @@ from splinescope.tessellation.piece import Piece, fold, record_codes, record_pen
 from splinescope.tessellation.rounding import Bounds, largest, propagate
 from splinescope.tessellation.rows import Folds, Rows, Signed
 
-
 _CACHED = 1 << 17
 """Numbers that fit in a processor's second-level cache together with what else is in use."""
 
@@ -38,13 +37,13 @@ def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: flo
     index = piece.position
     node = network.nodes[index]
     if isinstance(node.op, Dense) and _streams(piece, network, index, last_use):
-        _stream(piece, network, index, size, tolerance)
+        _stream(piece, network, index, node.op, size, tolerance)
     else:
         record_pending(piece)
         if isinstance(node.op, Activation):
-            _activate(piece, network, index, last_use, size, tolerance)
+            _activate(piece, network, index, node.op, last_use, size, tolerance)
         elif isinstance(node.op, Maximum):
-            _maximise(piece, network, index, size, tolerance)
+            _maximise(piece, network, index, node.op, size, tolerance)
         else:
             _evaluate(piece, network, index, last_use)
     for source in node.inputs:
@@ -71,14 +70,14 @@ def _streams(piece: Piece, network: Network, index: int, last_use: tuple[int, ..
     return piece.unrecorded is not None and piece.unrecorded[0] == source and readers == 1 and last_use[source] == index
 
 
-def _stream(piece: Piece, network: Network, index: int, size: float, tolerance: Tolerance) -> None:
+def _stream(piece: Piece, network: Network, index: int, op: Dense, size: float, tolerance: Tolerance) -> None:
     """A dense layer over rows that were never written down: interpolate, activate, multiply, pack, block by block."""
     node = network.nodes[index]
     source = node.inputs[0]
     before, vertices = piece.rows[source], piece.subdivision.num_vertices
     before.load()
-    rows = Rows.empty(vertices, len(node.op.weight), spare=index != network.output)
-    bounds = propagate(node.op, [piece.bounds[source]], [network.nodes[source].shape], np.zeros(rows.columns))
+    rows = Rows.empty(vertices, len(op.weight), spare=index != network.output)
+    bounds = propagate(op, [piece.bounds[source]], [network.nodes[source].shape], np.zeros(rows.columns))
     signed = None
     if index + 1 < len(network.nodes) and network.nodes[index + 1].inputs == (index,):
         following = network.nodes[index + 1].op
@@ -86,7 +85,7 @@ def _stream(piece: Piece, network: Network, index: int, size: float, tolerance: 
             folds = activation_folds(following, bounds, index + 1, size, tolerance)
             signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
     step = max(256, _CACHED // max(1, before.columns))
-    work = partial(_stream_block, node.op, before, rows.values, signed, piece.subdivision.amplification, step)
+    work = partial(_stream_block, op, before, rows.values, signed, piece.subdivision.amplification, step)
     in_blocks(work, vertices, grain=step)
     piece.rows[index] = rows
     magnitude = largest(rows.sample())
@@ -177,7 +176,13 @@ def _padded(vector: np.ndarray) -> np.ndarray:
 
 
 def _activate(
-    piece: Piece, network: Network, index: int, last_use: tuple[int, ...], size: float, tolerance: Tolerance
+    piece: Piece,
+    network: Network,
+    index: int,
+    op: Activation,
+    last_use: tuple[int, ...],
+    size: float,
+    tolerance: Tolerance,
 ) -> None:
     """An elementwise activation: cut at its breakpoints, then apply it to the rows."""
     node = network.nodes[index]
@@ -187,16 +192,16 @@ def _activate(
     if rows.signed is not None:
         folds = rows.signed.folds
     else:
-        folds = activation_folds(node.op, piece.bounds[source], index, size, tolerance)
+        folds = activation_folds(op, piece.bounds[source], index, size, tolerance)
     positive = fold(piece, rows, folds, tolerance)
     columns = (np.arange(len(folds.shifts))[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
     if last_use[source] == index:
         del piece.rows[source]
     else:
         rows = Rows(rows.values.copy())
-    rows.activate(node.op)
+    rows.activate(op)
     piece.rows[index] = rows
-    piece.bounds[index] = propagate(node.op, [piece.bounds[source]], [node.shape], largest(rows.sample()))
+    piece.bounds[index] = propagate(op, [piece.bounds[source]], [node.shape], largest(rows.sample()))
     piece.unrecorded = (index, positive, columns)
     if last_use[source] == index:
         del piece.bounds[source]
@@ -206,11 +211,11 @@ _CANDIDATES = -1
 """Key of the rows of a running tournament among a piece's live rows."""
 
 
-def _maximise(piece: Piece, network: Network, index: int, size: float, tolerance: Tolerance) -> None:
+def _maximise(piece: Piece, network: Network, index: int, op: Maximum, size: float, tolerance: Tolerance) -> None:
     """Maxima over groups, by a tournament of pairs; folds that another element hides are dissolved at the end."""
     node = network.nodes[index]
     source = node.inputs[0]
-    groups = np.asarray(node.op.index)
+    groups = np.asarray(op.index)
     members = _filled(groups)
     bounds = piece.bounds[source]
     order = members.T.reshape(-1)
@@ -223,7 +228,7 @@ def _maximise(piece: Piece, network: Network, index: int, size: float, tolerance
     best = piece.rows.pop(_CANDIDATES)
     shapes = [network.nodes[source].shape]
     piece.rows[index] = best
-    piece.bounds[index] = propagate(node.op, [bounds], shapes, largest(best.sample()))
+    piece.bounds[index] = propagate(op, [bounds], shapes, largest(best.sample()))
     _record_positions(piece, index, positions[keep], members.shape[1])
 
 

@@ -122,7 +122,9 @@ def _contradictions(
                 found[row] = True
 
 
-def _signs(values: np.ndarray, shifts: np.ndarray, thresholds: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, ...]:
+def _signs(
+    values: np.ndarray, shifts: np.ndarray, thresholds: np.ndarray, factor: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Positive and negative bits, level after level without padding between the levels if there is only one."""
     words = words_for(values.shape[1])
     positive = np.empty((len(values), len(shifts) * words), np.uint64)
@@ -136,6 +138,7 @@ def _activation_violation(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows with a sign contradicted, and by how much relative to the tolerance (rows are points of cells `which`)."""
     op = cells.network.nodes[passed.index].op
+    assert isinstance(op, Activation)
     folds = activation_folds(op, passed.bounds, passed.index, cells.domain.size, cells.tolerance)
     scale = cells.tolerance.certificate / cells.tolerance.safety
     units = passed.before.shape[1]
@@ -175,10 +178,13 @@ def _maximum_violation(
     cells: PolyhedralComplex, passed: _Passed, codes: NodeCodes, which: np.ndarray, factor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows in which the recorded winner of a group is not its largest member, and by how much."""
-    groups = np.asarray(cells.network.nodes[passed.index].op.index)
+    op = cells.network.nodes[passed.index].op
+    assert isinstance(op, Maximum)
+    groups = np.asarray(op.index)
     number = len(groups)
     bits = _unpack_rows(_codes_of(codes, which), len(codes.base)).astype(np.int64)
-    winner = sum(bits[:, d * number : (d + 1) * number] << d for d in range(len(codes.base) // number))
+    digits = bits.reshape(len(bits), -1, number)
+    winner = (digits << np.arange(digits.shape[1])[:, None]).sum(axis=1)
     index = np.maximum(groups, 0)
     slack = cells.tolerance.certificate * passed.bounds.error[index].max(axis=1) + np.finfo(float).tiny
     ratio = np.zeros(len(which))

@@ -1,0 +1,136 @@
+"""Where the time goes on real networks: evaluation, splitting, codes, certificate; and how near the floor that is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from tests.network.asset_modules import build
+from torch import nn
+
+import splinescope
+from benchmarks.common import ASSETS, save
+from splinescope.tessellation import engine, piece, steps
+
+PARTS = {
+    "evaluation": [(steps, "_stream"), (steps, "_evaluate")],
+    "splitting": [(piece, "refine")],
+    "codes": [(steps, "record_codes"), (piece, "record_codes")],
+    "certificate": [(engine, "certified")],
+}
+
+
+@contextmanager
+def split_clock() -> Iterator[Counter[str]]:
+    """Seconds spent in each part; codes are recorded inside of evaluation and taken off it."""
+    seconds: Counter[str] = Counter()
+    originals = []
+    for part, places in PARTS.items():
+        for module, name in places:
+            function = getattr(module, name)
+            originals.append((module, name, function))
+            setattr(module, name, _timed(function, part, seconds))
+    try:
+        yield seconds
+    finally:
+        for module, name, function in originals:
+            setattr(module, name, function)
+
+
+def _timed(function: Callable[..., Any], part: str, seconds: Counter[str]) -> Callable[..., Any]:
+    def run(*arguments: Any, **options: Any) -> Any:
+        start, inner = time.perf_counter(), seconds["codes"]
+        try:
+            return function(*arguments, **options)
+        finally:
+            seconds[part] += time.perf_counter() - start - (seconds["codes"] - inner if part == "evaluation" else 0.0)
+
+    return run
+
+
+def square(origin: np.ndarray, basis: np.ndarray, half: float) -> splinescope.Slice:
+    """A square of a plane."""
+    return splinescope.Slice(origin, basis, half * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]))
+
+
+def mnist_mlp() -> tuple[splinescope.Network, splinescope.Slice]:
+    """784-200-200-200-10 and the plane of the reference count."""
+    path = ASSETS / "reference_nets" / "N3full.npz"
+    with np.load(path) as arrays:
+        return splinescope.load(path), square(arrays["c"], arrays["U"].T, float(arrays["half"]))
+
+
+def cifar_conv() -> tuple[splinescope.Network, splinescope.Slice]:
+    """The CIFAR-sized convolutional reference net and its plane."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Flatten(),
+        nn.Linear(2048, 128), nn.ReLU(), nn.Linear(128, 10),
+    )  # fmt: skip
+    folder = ASSETS / "reference_nets"
+    module.load_state_dict(torch.load(folder / "N4_conv.pt", weights_only=True))
+    with np.load(folder / "N4_plane.npz") as arrays:
+        shape = (3, 32, 32)
+        domain = square(arrays["c"].reshape(shape), arrays["U"].T.reshape(2, *shape), float(arrays["half"]))
+    return splinescope.from_torch(module, input_shape=shape), domain
+
+
+def resnet20(scale: float = 0.02) -> tuple[splinescope.Network, splinescope.Slice]:
+    """ResNet-20 and a small square around the centre of three CIFAR-10 test images."""
+    folder = ASSETS / "models" / "resnet20_cifar10"
+    module, shape = build("resnet20_cifar10", next(folder.glob("*.th")))
+    with np.load(ASSETS / "data" / "cifar10_test_subset" / "cifar10_test_subset.npz") as arrays:
+        images = next(arrays[name] for name in arrays if arrays[name].ndim == 4)[:3].transpose(0, 3, 1, 2) / 255.0
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    images = (images - mean[:, None, None]) / deviation[:, None, None]
+    whole = splinescope.Slice.through(*images)
+    centre = whole.polygon.mean(axis=0)
+    polygon = centre + scale * (whole.polygon - centre)
+    return splinescope.from_torch(module, input_shape=shape), splinescope.Slice(whole.origin, whole.basis, polygon)
+
+
+CASES = {"784-200-200-200-10": mnist_mlp, "CIFAR conv": cifar_conv, "ResNet-20": resnet20}
+
+
+def measure(name: str, repeats: int) -> dict[str, Any]:
+    """The best of several runs, split into parts."""
+    network, domain = CASES[name]()
+    splinescope.tessellate(network, domain)
+    best: dict[str, Any] = {}
+    for _ in range(repeats):
+        with split_clock() as seconds:
+            start = time.perf_counter()
+            cells = splinescope.tessellate(network, domain)
+            total = time.perf_counter() - start
+        if not best or total < best["seconds"]:
+            parts = {part: seconds[part] for part in PARTS}
+            best = {"case": name, "cells": len(cells), "seconds": total, **parts}
+    best["total / evaluation (without certificate)"] = (best["seconds"] - best["certificate"]) / best["evaluation"]
+    return best
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--cases", nargs="*", choices=list(CASES), default=list(CASES))
+    options = parser.parse_args()
+    rows = []
+    for name in options.cases:
+        row = measure(name, options.repeats)
+        rows.append(row)
+        sys.stdout.write(
+            ", ".join(f"{k}: {v:.3f}" if isinstance(v, float) else f"{k}: {v}" for k, v in row.items()) + "\n"
+        )
+        sys.stdout.flush()
+    save("real", rows)
+
+
+if __name__ == "__main__":
+    main()
