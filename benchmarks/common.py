@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -28,7 +29,7 @@ RESULTS = ROOT / "results"
 def mlp_weights(widths: tuple[int, ...], seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
     """He normal weights and uniform biases in [-1, 1]."""
     rng = np.random.default_rng(seed)
-    pairs = zip(widths[:-1], widths[1:], strict=True)
+    pairs = itertools.pairwise(widths)
     return [(rng.normal(size=(m, n)) * np.sqrt(2 / n), rng.uniform(-1, 1, m)) for n, m in pairs]
 
 
