@@ -22,7 +22,8 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
-from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, PRECEDING
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, PRECEDING
+from splinescope.geometry.surgery import number_positions, split_edge, split_face
 
 START, END, BASE, OTHER = 0, 1, 2, 3
 """Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord and the other "
@@ -193,46 +194,23 @@ def _describe_crossing(
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _split_edge(halves: np.ndarray, half: int, vertex: int, edge: int) -> int:
-    """Put `vertex` in the middle of the edge of `half`; the half-edge from it onwards (made of the new `edge`)."""
-    twin = half ^ 1
-    onward = 2 * edge + (half & 1)
-    back = onward ^ 1
-    after = halves[half, FOLLOWING]
-    before = halves[twin, PRECEDING]
-    halves[onward, ORIGIN] = vertex
-    halves[onward, FOLLOWING] = after
-    halves[onward, PRECEDING] = half
-    halves[onward, FACE] = halves[half, FACE]
-    halves[back, ORIGIN] = halves[twin, ORIGIN]
-    halves[back, FOLLOWING] = twin
-    halves[back, PRECEDING] = before
-    halves[back, FACE] = halves[twin, FACE]
-    halves[twin, ORIGIN] = vertex
-    halves[twin, PRECEDING] = back
-    halves[half, FOLLOWING] = onward
-    halves[after, PRECEDING] = onward
-    halves[before, FOLLOWING] = back
-    return onward
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _join(halves: np.ndarray, start: int, end: int, edge: int) -> None:
-    """New edge between the origins of two half-edges of one face."""
-    forth, back = 2 * edge, 2 * edge + 1
-    before_start, before_end = halves[start, PRECEDING], halves[end, PRECEDING]
-    halves[forth, ORIGIN] = halves[start, ORIGIN]
-    halves[forth, FOLLOWING] = end
-    halves[forth, PRECEDING] = before_start
-    halves[forth, FACE] = halves[start, FACE]
-    halves[back, ORIGIN] = halves[end, ORIGIN]
-    halves[back, FOLLOWING] = start
-    halves[back, PRECEDING] = before_end
-    halves[back, FACE] = halves[start, FACE]
-    halves[before_start, FOLLOWING] = forth
-    halves[end, PRECEDING] = forth
-    halves[before_end, FOLLOWING] = back
-    halves[start, PRECEDING] = back
+def _sign_at(
+    places: np.ndarray,
+    weights: np.ndarray,
+    chords: np.ndarray,
+    view: np.ndarray,
+    seen: np.ndarray,
+    position_of: np.ndarray,
+    old_vertices: int,
+    outer_vertices: int,
+    tolerance: float,
+    chord: int,
+    vertex: int,
+) -> int:
+    """Sign of a chord's fold at any vertex of the parent face."""
+    if vertex < outer_vertices:
+        return _side(chords, chord, position_of[vertex])
+    return _inner_sign(places, weights, view, seen, tolerance, vertex - old_vertices)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -270,19 +248,27 @@ def _insert(
         sign = 0
         while True:  # turn counter-clockwise around the vertex to the sub-face that the chord enters
             ahead = halves[turn ^ 1, ORIGIN]
-            if ahead < outer_vertices:
-                sign = _side(chords, chord, position_of[ahead])
-            else:
-                sign = _inner_sign(places, weights, view, seen, tolerance, ahead - old_vertices)
+            sign = _sign_at(
+                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord, ahead
+            )
             if sign == 0 and ahead != came_from:
                 along = turn
             before = halves[turn, PRECEDING]
             if sign != 0:
                 behind = halves[before, ORIGIN]
-                if behind < outer_vertices:
-                    other = _side(chords, chord, position_of[behind])
-                else:
-                    other = _inner_sign(places, weights, view, seen, tolerance, behind - old_vertices)
+                other = _sign_at(
+                    places,
+                    weights,
+                    chords,
+                    view,
+                    seen,
+                    position_of,
+                    old_vertices,
+                    outer_vertices,
+                    tolerance,
+                    chord,
+                    behind,
+                )
                 if sign * other < 0:
                     enters = True
                     break
@@ -304,10 +290,9 @@ def _insert(
         while reached == sign:
             leave = halves[leave, FOLLOWING]
             there = halves[leave ^ 1, ORIGIN]
-            if there < outer_vertices:
-                reached = _side(chords, chord, position_of[there])
-            else:
-                reached = _inner_sign(places, weights, view, seen, tolerance, there - old_vertices)
+            reached = _sign_at(
+                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord, there
+            )
         if reached == 0:
             landing = halves[leave, FOLLOWING]
             here = landing
@@ -325,33 +310,17 @@ def _insert(
             used[1] += 1
             labels[edge, MADE_BY] = labels[leave >> 1, MADE_BY]
             labels[edge, ON_CHORD] = base
-            landing = _split_edge(halves, leave, there, edge)
+            landing = split_edge(halves, leave, there, edge)
             here = leave ^ 1
         edge = edge_base + used[1]
         used[1] += 1
-        _join(halves, turn, landing, edge)
+        split_face(halves, turn, landing, edge)
         labels[edge, MADE_BY] = chords[chord, COLUMN]
         labels[edge, ON_CHORD] = chord
         if there < outer_vertices:
             return True
         came_from = vertex
     return False
-
-
-@njit(cache=True, nogil=True)
-def _number_positions(first: int, halves: np.ndarray, position_of: np.ndarray, outgoing: np.ndarray) -> int:
-    """Number the boundary of a parent face, with the half-edge at each position; its length, or -1 for lack of room."""
-    length = 0
-    half = first
-    while True:
-        if length == outgoing.size:
-            return -1
-        position_of[halves[half, ORIGIN]] = length
-        outgoing[length] = half
-        length += 1
-        half = halves[half, FOLLOWING]
-        if half == first:
-            return length
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -383,7 +352,7 @@ def insert_chords(
     for index in range(start, stop):
         face = split_faces[index]
         chords = chord_table[chord_offsets[face] : chord_offsets[face + 1]]
-        while _number_positions(first[face], halves, position_of, outgoing) < 0:
+        while number_positions(first[face], halves, position_of, outgoing) < 0:
             outgoing = np.empty(2 * outgoing.size, np.int32)
         bases = (vertex_bases[face], edge_bases[face])
         for chord in range(len(chords)):
@@ -399,38 +368,3 @@ def insert_chords(
             if not _insert(*arrays, sizes, bases, scales, chord, tail):
                 return face
     return -1
-
-
-@njit(cache=True, nogil=True)
-def label_faces(
-    start: int,
-    stop: int,
-    split_faces: np.ndarray,
-    halves: np.ndarray,
-    edge_base: np.ndarray,
-    used: np.ndarray,
-    face_base: np.ndarray,
-    first: np.ndarray,
-    parent: np.ndarray,
-) -> None:
-    """Number the children of the faces `split_faces[start:stop]`: the first keeps the parent's number."""
-    for index in range(start, stop):
-        mother = split_faces[index]
-        low, high = 2 * edge_base[mother], 2 * (edge_base[mother] + used[mother, 1])
-        for half in range(low, high):
-            halves[half, FACE] = -2
-        label = mother
-        next_label = face_base[index]
-        for half in range(low, high):
-            if halves[half, FACE] != -2:
-                continue
-            first[label] = half
-            parent[label] = mother
-            walk = half
-            while True:
-                halves[walk, FACE] = label
-                walk = halves[walk, FOLLOWING]
-                if walk == half:
-                    break
-            label = next_label
-            next_label += 1

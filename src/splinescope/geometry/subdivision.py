@@ -12,7 +12,8 @@ from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.chords import Chords, find_chords
 from splinescope.geometry.cuts import EdgeCuts, Layer, cut_edges, running_sums
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, OUTSIDE, PRECEDING
-from splinescope.geometry.insertion import AMPLIFICATION, FRACTION, MADE_BY, Sizes, Target, insert_chords, label_faces
+from splinescope.geometry.insertion import AMPLIFICATION, FRACTION, MADE_BY, Sizes, Target, insert_chords
+from splinescope.geometry.surgery import label_faces
 from splinescope.numerics import in_ranges
 
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from splinescope.errors import CertificateError
 from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.complex import PolyhedralComplex
-from splinescope.tessellation.witness import check_interiors, check_vertices
+from splinescope.tessellation.witness import check_interiors, check_vertices, fail
 
 _AREA = 1e-12
 """Relative tolerance for sums of areas: a few thousand roundings of numbers below one."""
@@ -163,17 +162,11 @@ def _areas_from_edges(vertices: np.ndarray, edges: np.ndarray, edge_cells: np.nd
             areas[right] -= 0.5 * cross
 
 
-def _fail(check: str, cells: np.ndarray, what: str) -> None:
-    """Raise with the cells concerned."""
-    listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
-    raise CertificateError(f"certificate check `{check}` failed at {len(cells)} cells ({listed}): {what}", cells=cells)
-
-
 def _check_areas(cells: PolyhedralComplex) -> float:
     """Measures are those of the corners and of the edges, cells are convex, and they sum to the domain's measure."""
     wrong = np.flatnonzero(np.diff(cells.cell_offsets) < 3)
     if len(wrong):
-        _fail("corners", wrong, "a cell has fewer than three corners")
+        fail("corners", wrong, "a cell has fewer than three corners")
     areas, concave = np.empty(len(cells)), np.empty(len(cells))
     in_ranges(_shapes, len(cells), cells.vertices, cells.cell_vertices, cells.cell_offsets, areas, concave)
     centre = cells.domain.polygon.mean(axis=0)
@@ -186,14 +179,14 @@ def _check_areas(cells: PolyhedralComplex) -> float:
         | (areas < -_AREA * total)
     )
     if len(wrong):
-        _fail("measures", wrong, "a measure is not that of the cell's corners and edges")
+        fail("measures", wrong, "a measure is not that of the cell's corners and edges")
     thick = areas > _AREA * total
     wrong = np.flatnonzero(thick & (concave < -_turn_tolerance(cells)))
     if len(wrong):
-        _fail("convexity", wrong, f"a corner turns inwards (sine {concave[wrong].min():.1e})")
+        fail("convexity", wrong, f"a corner turns inwards (sine {concave[wrong].min():.1e})")
     error = abs(float(areas.sum()) - total) / total
     if error > _AREA * np.sqrt(len(cells) + 1) and not cells.truncated:
-        _fail("measures", np.arange(len(cells)), f"they sum to the domain's measure times {areas.sum() / total!r}")
+        fail("measures", np.arange(len(cells)), f"they sum to the domain's measure times {areas.sum() / total!r}")
     return error
 
 
@@ -209,7 +202,7 @@ def _check_euler(cells: PolyhedralComplex) -> int:
     used[cells.edges.ravel()] = True
     euler = int(used.sum()) - len(cells.edges) + len(cells)
     if euler != 1 and not cells.truncated:
-        _fail("euler", np.arange(len(cells)), f"vertices - edges + cells is {euler}; a tiled polygon has 1")
+        fail("euler", np.arange(len(cells)), f"vertices - edges + cells is {euler}; a tiled polygon has 1")
     return euler
 
 
@@ -228,7 +221,7 @@ def _check_edges(cells: PolyhedralComplex) -> int:
     wrong = wrong[(cells.edge_cells[wrong] != OUTSIDE).all(axis=1)]
     if len(wrong):
         concerned = np.unique(cells.edge_cells[wrong])
-        _fail("edges", concerned, f"{len(wrong)} common edges whose cells agree in the unit that made the edge")
+        fail("edges", concerned, f"{len(wrong)} common edges whose cells agree in the unit that made the edge")
     return int((distance > 1).sum())
 
 

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from numba import njit
 from scipy.sparse import csr_array
 
-from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
+from splinescope.geometry.grid import Locator
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import Tolerance, in_ranges
@@ -118,12 +119,14 @@ class PolyhedralComplex:
     @cached_property
     def adjacency(self) -> csr_array:
         """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common edges."""
-        inner = (self.edge_cells != OUTSIDE).all(axis=1)
-        left, right = self.edge_cells[inner].T
-        pairs = (np.concatenate([left, right]), np.concatenate([right, left]))
-        graph = csr_array((np.ones(2 * len(left), bool), pairs), shape=(len(self), len(self)))
-        graph.sum_duplicates()
-        return graph
+        from splinescope.tessellation.regions import adjacency
+
+        return adjacency(self.edge_cells, len(self))
+
+    @cached_property
+    def locator(self) -> Locator:
+        """Buckets of cells that make `locate` quick, made at its first call."""
+        return Locator.of(self.vertices, self.cell_vertices, self.cell_offsets)
 
     def cell(self, index: int) -> Float[np.ndarray, "k 2"]:
         """Corners of one cell, counter-clockwise."""

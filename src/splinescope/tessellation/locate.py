@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.grid import Locator
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
@@ -23,7 +22,7 @@ def locate(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, " points"]:
 
     Returns:
         Index of the cell; a point on a common edge belongs to one of its cells, and -1 stands for outside. Cost: linear
-        in the numbers of cells (their buckets are made on each call) and of points.
+        in the number of points, and once in that of cells.
 
     Raises:
         InvalidInputError: If `points` has another shape.
@@ -31,4 +30,4 @@ def locate(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, " points"]:
     positions = np.asarray(points, dtype=np.float64)
     if positions.ndim != 2 or positions.shape[1] != 2:
         raise InvalidInputError(f"`points`: got shape {positions.shape}; expected [n, 2] slice coordinates")
-    return Locator.of(cells.vertices, cells.cell_vertices, cells.cell_offsets).locate(positions)
+    return cells.locator.locate(positions)

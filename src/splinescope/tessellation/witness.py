@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -206,7 +207,8 @@ def _violations(
     return _activation_violation(cells, passed, codes, which, factor)
 
 
-def _raise(check: str, cells: np.ndarray, what: str) -> None:
+def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
+    """Raise a certificate error with the cells concerned."""
     listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
     raise CertificateError(f"certificate check `{check}` failed at {len(cells)} cells ({listed}): {what}", cells=cells)
 
@@ -246,7 +248,7 @@ class _Interiors:
             rows, amount = _violations(cells, passed, self._codes[passed.index], which, factor)
             if (amount > 1).any():
                 bad = which[rows[amount > 1]]
-                _raise("patterns", bad, f"the network's pattern at {_name(cells, passed.index)} is another one")
+                fail("patterns", bad, f"the network's pattern at {_name(cells, passed.index)} is another one")
             undecided += len(rows)
             worst = max(worst, float(amount.max(initial=0.0)))
         raise AssertionError("a forward pass ends with the output")
@@ -257,7 +259,7 @@ class _Interiors:
         allowed = self._cells.tolerance.certificate * (passed.bounds.error + UNIT_ROUNDOFF * self._scale)
         bad = which[(error > self._slack[which][:, None] * allowed).any(axis=1)]
         if len(bad):
-            _raise("values", bad, f"outputs differ from the cells' affine maps by up to {error.max():.1e}")
+            fail("values", bad, f"outputs differ from the cells' affine maps by up to {error.max():.1e}")
         return float(error.max(initial=0.0)) / self._scale, float(allowed.max(initial=0.0)) / self._scale
 
 
@@ -293,7 +295,7 @@ def _check_corners(cells: PolyhedralComplex, codes: dict[int, NodeCodes], chosen
         rows, amount = _violations(cells, expanded, codes[passed.index], which, factor)
         if (amount > 1).any():
             bad = np.unique(which[rows[amount > 1]])
-            _raise("proof", bad, f"a unit of {_name(cells, passed.index)} has the other sign at a vertex of the cell")
+            fail("proof", bad, f"a unit of {_name(cells, passed.index)} has the other sign at a vertex of the cell")
         undecided += len(rows)
         worst = max(worst, float(amount.max(initial=0.0)))
     return Seen(0.0, 0.0, undecided, worst)
