@@ -81,7 +81,7 @@ def cifar_conv() -> tuple[splinescope.Network, splinescope.Slice]:
     return splinescope.from_torch(module, input_shape=shape), domain
 
 
-def resnet20(scale: float = 0.02) -> tuple[splinescope.Network, splinescope.Slice]:
+def resnet20(scale: float = 3e-4) -> tuple[splinescope.Network, splinescope.Slice]:
     """ResNet-20 and a small square around the centre of three CIFAR-10 test images."""
     folder = ASSETS / "models" / "resnet20_cifar10"
     module, shape = build("resnet20_cifar10", next(folder.glob("*.th")))
