@@ -18,7 +18,7 @@ from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF, in_blocks, in_ranges
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.complex import PolyhedralComplex
-from splinescope.tessellation.rounding import Bounds, input_bounds, propagate
+from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
 from splinescope.tessellation.steps import activation_folds
 
 _CHUNK_BYTES = 1 << 23
@@ -56,21 +56,34 @@ def _chunk_size(network: Network) -> int:
     return max(32, _CHUNK_BYTES // (8 * widest))
 
 
-def _forward(network: Network, inputs: np.ndarray) -> Iterator[_Passed]:
-    """Pre-activations of every folding node, then the outputs (index -1), with running-error bounds."""
-    bounds: dict[int, Bounds] = {}
-    values: dict[int, torch.Tensor] = {}
-    last = {source: i for i, node in enumerate(network.nodes) for source in node.inputs}
+def _bounds_on(network: Network, inputs: np.ndarray) -> list[Bounds]:
+    """Running-error bounds of every node, with magnitudes seen at some inputs."""
+    bounds: list[Bounds] = []
     with torch.no_grad():
         for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(inputs))):
             node = network.nodes[index]
             flat = value.reshape(len(inputs), -1).numpy()
             if not node.inputs:
-                bounds[index] = input_bounds(flat)
-            else:
-                shapes = [network.nodes[source].shape for source in node.inputs]
-                magnitude = np.maximum(flat.max(axis=0), -flat.min(axis=0))
-                bounds[index] = propagate(node.op, [bounds[source] for source in node.inputs], shapes, magnitude)
+                bounds.append(input_bounds(flat))
+                continue
+            shapes = [network.nodes[source].shape for source in node.inputs]
+            bounds.append(propagate(node.op, [bounds[source] for source in node.inputs], shapes, largest(flat)))
+    return bounds
+
+
+def _sampled_bounds(cells: PolyhedralComplex, sample: int = 256) -> list[Bounds]:
+    """Bounds with the magnitudes at an even sample of the cells and at the corners of the domain."""
+    chosen = cells.interior_points[:: max(1, len(cells) // sample)]
+    return _bounds_on(cells.network, cells.domain.embed(np.concatenate([cells.domain.polygon, chosen])))
+
+
+def _forward(network: Network, inputs: np.ndarray, bounds: list[Bounds]) -> Iterator[_Passed]:
+    """Pre-activations of every folding node, then the outputs (index -1)."""
+    values: dict[int, torch.Tensor] = {}
+    last = {source: i for i, node in enumerate(network.nodes) for source in node.inputs}
+    with torch.no_grad():
+        for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(inputs))):
+            node = network.nodes[index]
             if isinstance(node.op, Activation | Maximum):
                 source = node.inputs[0]
                 yield _Passed(index, values[source].reshape(len(inputs), -1).numpy(), bounds[source])
@@ -231,6 +244,7 @@ class _Interiors:
         self._cells = cells
         self._codes = {code.node: code for code in cells.codes}
         self._expected = _outputs_at_centroids(cells)
+        self._bounds = _sampled_bounds(cells)
         self._scale = max(float(np.abs(cells.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
         self._slack = np.maximum.reduceat(cells.amplification[cells.cell_vertices], cells.cell_offsets[:-1])
 
@@ -242,7 +256,7 @@ class _Interiors:
     def _chunk(self, which: np.ndarray) -> Seen:
         cells, undecided, worst = self._cells, 0, 0.0
         factor = np.ones(len(which))
-        for passed in _forward(cells.network, cells.domain.embed(cells.interior_points[which])):
+        for passed in _forward(cells.network, cells.domain.embed(cells.interior_points[which]), self._bounds):
             if passed.index < 0:
                 return Seen(*self._output_errors(which, passed), undecided, worst)
             rows, amount = _violations(cells, passed, self._codes[passed.index], which, factor)
@@ -274,21 +288,24 @@ def check_vertices(cells: PolyhedralComplex) -> Seen:
     """At every vertex of every cell, every unit has the sign recorded for the cell, or none."""
     groups = list(_groups_of_cells(cells, _chunk_size(cells.network)))
     codes = {code.node: code for code in cells.codes}
+    bounds = _sampled_bounds(cells)
 
     def block(start: int, stop: int) -> list[Seen]:
-        return [_check_corners(cells, codes, group) for group in groups[start:stop]]
+        return [_check_corners(cells, codes, bounds, group) for group in groups[start:stop]]
 
     return _combined([seen for part in in_blocks(block, len(groups), grain=1) for seen in part])
 
 
-def _check_corners(cells: PolyhedralComplex, codes: dict[int, NodeCodes], chosen: np.ndarray) -> Seen:
+def _check_corners(
+    cells: PolyhedralComplex, codes: dict[int, NodeCodes], bounds: list[Bounds], chosen: np.ndarray
+) -> Seen:
     """The signs at all vertices of some cells."""
     undecided, worst = 0, 0.0
     corners = [cells.cell_vertices[cells.cell_offsets[c] : cells.cell_offsets[c + 1]] for c in chosen]
     which = np.repeat(chosen, [len(c) for c in corners])
     vertices, row = np.unique(np.concatenate(corners), return_inverse=True)
     factor = cells.amplification[vertices][row]
-    for passed in _forward(cells.network, cells.domain.embed(cells.vertices[vertices])):
+    for passed in _forward(cells.network, cells.domain.embed(cells.vertices[vertices]), bounds):
         if passed.index < 0:
             continue
         expanded = _Passed(passed.index, passed.before[row], passed.bounds)
