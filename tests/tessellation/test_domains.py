@@ -39,7 +39,7 @@ def test_radius_sets_the_size_around_one_point() -> None:
 
 
 def test_clockwise_polygons_are_turned() -> None:
-    plane = Slice(np.zeros(2), np.eye(2), [[0, 0], [0, 1], [1, 0]])
+    plane = Slice(np.zeros(2), np.eye(2), np.array([[0, 0], [0, 1], [1, 0]]))
     assert plane.area == pytest.approx(0.5, abs=1e-15)
 
 
@@ -49,14 +49,17 @@ def test_clockwise_polygons_are_turned() -> None:
         (lambda: Slice.through([0.0, 0, 0], [1.0, 1, 1], [2.0, 2, 2]), "lie on one line"),
         (lambda: Slice.through([0.0, np.nan], [1.0, 1], [2.0, 0]), "NaN or infinite"),
         (lambda: Slice.through([0.0, 1], [1.0, 1, 2], [2.0, 0]), "expected one shape"),
-        (lambda: Slice.through([0.0, 1], [1.0, 2], [2.0, 0], margin=-1), "`margin`"),
+        (lambda: Slice.through([0.0, 1], [1.0, 2], [2.0, 0], margin=-1.0), "`margin`"),
         (lambda: Slice.through([0.0, 1, 2], radius=-1.0), "`radius`"),
         (lambda: Slice.box([1, 1], [0, 2]), "not below"),
         (lambda: Slice.box([0, 0, 0], [1, 1, 1]), "two numbers"),
-        (lambda: Slice(np.zeros(2), np.eye(2), [[0, 0], [1, 1], [2, 2]]), "enclose no area"),
-        (lambda: Slice(np.zeros(2), np.eye(2), [[0, 0], [2, 0], [1, 0.1], [0, 2]]), "not those of a convex polygon"),
-        (lambda: Slice(np.zeros(3), np.ones((2, 3)), [[0, 0], [1, 0], [0, 1]]), "parallel or zero"),
-        (lambda: Slice(np.zeros(3), np.ones((2, 4)), [[0, 0], [1, 0], [0, 1]]), "`basis`: got shape"),
+        (lambda: Slice(np.zeros(2), np.eye(2), np.array([[0, 0], [1, 1], [2, 2]])), "enclose no area"),
+        (
+            lambda: Slice(np.zeros(2), np.eye(2), np.array([[0, 0], [2, 0], [1, 0.1], [0, 2]])),
+            "not those of a convex polygon",
+        ),
+        (lambda: Slice(np.zeros(3), np.ones((2, 3)), np.array([[0, 0], [1, 0], [0, 1]])), "parallel or zero"),
+        (lambda: Slice(np.zeros(3), np.ones((2, 4)), np.array([[0, 0], [1, 0], [0, 1]])), "`basis`: got shape"),
     ],
 )
 def test_refusals(make: object, text: str) -> None:
