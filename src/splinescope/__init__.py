@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from splinescope.numerics import Tolerance
     from splinescope.tessellation.boundary import decision_boundary
     from splinescope.tessellation.complex import PolyhedralComplex
-    from splinescope.tessellation.domains import Slice
+    from splinescope.tessellation.domains import Box, Segment, Slice
     from splinescope.tessellation.engine import tessellate
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Box",
     "Network",
     "PolyhedralComplex",
+    "Segment",
     "Slice",
     "SplinescopeError",
     "Tolerance",
@@ -43,8 +45,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Box": "splinescope.tessellation.domains",
     "Network": "splinescope.network",
     "PolyhedralComplex": "splinescope.tessellation.complex",
+    "Segment": "splinescope.tessellation.domains",
     "Slice": "splinescope.tessellation.domains",
     "SplinescopeError": "splinescope.errors",
     "Tolerance": "splinescope.numerics",

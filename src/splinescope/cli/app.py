@@ -176,12 +176,12 @@ def _run(
     """Tessellate, leave the folder, and tell."""
     from splinescope.cli.results import leave
     from splinescope.cli.terminal import compilation_announced, show
-    from splinescope.tessellation.engine import tessellate
+    from splinescope.tessellation.planar.engine import tessellate_slice
 
     quiet = as_json or not sys.stderr.isatty()
     started = time.perf_counter()
     with compilation_announced(Console(stderr=True, quiet=as_json)):
-        cells = tessellate(
+        cells = tessellate_slice(
             network,
             domain,
             verify=wanted.verify,

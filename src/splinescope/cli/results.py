@@ -15,8 +15,8 @@ from splinescope.cli.summary import compares_outputs, summarise
 from splinescope.cli.values import json_text
 from splinescope.errors import InvalidInputError
 from splinescope.tessellation.boundary import decision_boundary
-from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.export import save_complex
+from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.statistics import cell_statistics
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
-def leave(cells: PolyhedralComplex, wanted: Wanted, about: dict[str, Any]) -> dict[str, Any]:
+def leave(cells: PlanarComplex, wanted: Wanted, about: dict[str, Any]) -> dict[str, Any]:
     """Write the picture, the arrays, the decision boundary and the summary.
 
     Args:
@@ -119,7 +119,7 @@ def leave(cells: PolyhedralComplex, wanted: Wanted, about: dict[str, Any]) -> di
     return facts
 
 
-def _draw(cells: PolyhedralComplex, wanted: Wanted, compares: bool, path: Path) -> None:
+def _draw(cells: PlanarComplex, wanted: Wanted, compares: bool, path: Path) -> None:
     """Draw the picture into a file, without a screen."""
     import matplotlib
 
@@ -135,7 +135,7 @@ def _draw(cells: PolyhedralComplex, wanted: Wanted, compares: bool, path: Path) 
         pyplot.close(figure)
 
 
-def _axes(cells: PolyhedralComplex, wanted: Wanted, compares: bool) -> Axes:
+def _axes(cells: PlanarComplex, wanted: Wanted, compares: bool) -> Axes:
     """The axes with everything drawn."""
     from splinescope.plotting import plot_decision_boundary, plot_tessellation
     from splinescope.plotting.layers import draw_boundary

@@ -14,7 +14,7 @@ import splinescope
 from splinescope.network import Network
 from splinescope.tessellation.affine import extrema, lipschitz
 from splinescope.tessellation.boundary import DecisionBoundary, class_areas
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.regions import linear_regions
 from splinescope.tessellation.statistics import summary
 
@@ -28,7 +28,7 @@ def compares_outputs(network: Network, classes: Sequence[int] | None) -> bool:
 
 
 def summarise(
-    cells: PolyhedralComplex, classes: Sequence[int] | None, boundary: DecisionBoundary | None
+    cells: PlanarComplex, classes: Sequence[int] | None, boundary: DecisionBoundary | None
 ) -> dict[str, Any]:
     """What is worth knowing of a run, as plain numbers for JSON.
 

@@ -113,7 +113,7 @@ def show(console: Console, facts: dict[str, Any], out: Path) -> None:
 def _certificate_line(certificate: dict[str, Any] | None) -> str:
     if certificate is None:
         return "none"
-    return f"{certificate['level']}; area to {certificate['area_error']:.1g}, Euler characteristic " + str(
+    return f"{certificate['level']}; measure to {certificate['measure_error']:.1g}, Euler characteristic " + str(
         certificate["euler_characteristic"]
     )
 

@@ -14,11 +14,11 @@ from splinescope.tessellation.boundary import decision_boundary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 def plot_decision_boundary(
-    cells: PolyhedralComplex,
+    cells: PlanarComplex,
     classes: Sequence[int] | None = None,
     ax: Axes | None = None,
     *,

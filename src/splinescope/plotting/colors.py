@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from splinescope.tessellation.branch import patterns_of
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 """Eight colours that readers with any common colour blindness tell apart (Okabe and Ito 2008), grey for black."""
@@ -53,7 +53,7 @@ class ColorScale:
     colormap: str = SEQUENTIAL
 
 
-def pattern_color_numbers(cells: PolyhedralComplex) -> Int[np.ndarray, " cells"]:
+def pattern_color_numbers(cells: PlanarComplex) -> Int[np.ndarray, " cells"]:
     r"""Place of each cell's activation pattern in a palette of `PATTERN_COLORS` colours.
 
     Unit $k$ has a fixed pseudo-random weight $r_k$ and the pattern $p$ the number $\sum_k r_k p_k \bmod 13$. So a

@@ -26,7 +26,7 @@ from splinescope.tessellation.folds import folds
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize
 
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 COLORINGS = ("pattern", "norm", "class", "area")
 
@@ -87,7 +87,7 @@ class FoldLines:
 
 
 def fill_cells(
-    cells: PolyhedralComplex,
+    cells: PlanarComplex,
     color: str | Shaped[np.ndarray, " cells"] = "pattern",
     classes: Sequence[int] | None = None,
 ) -> FilledPolygons:
@@ -118,7 +118,7 @@ def fill_cells(
     return FilledPolygons(points, offsets, colors_of(values, scale), scale)
 
 
-def fold_lines(cells: PolyhedralComplex) -> FoldLines:
+def fold_lines(cells: PlanarComplex) -> FoldLines:
     """Folds of a complex as lines, last layers first so that the first end up on top.
 
     Args:
@@ -164,7 +164,7 @@ def norm_of(scale: ColorScale) -> Normalize:
     return kind(scale.low, scale.high, clip=True)
 
 
-def _numbers(cells: PolyhedralComplex, color: object) -> tuple[np.ndarray, ColorScale]:
+def _numbers(cells: PlanarComplex, color: object) -> tuple[np.ndarray, ColorScale]:
     """One number per cell, and its scale."""
     if isinstance(color, str):
         if color == "norm":

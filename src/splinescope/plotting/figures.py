@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 FORMATS = (".png", ".svg", ".pdf")
 INK = "#1b1b1f"
@@ -45,7 +45,7 @@ def new_axes(width: float = 4.7, height: float = 4.3) -> Axes:
     return ax
 
 
-def frame_slice(ax: Axes, cells: PolyhedralComplex, title: str | None) -> None:
+def frame_slice(ax: Axes, cells: PlanarComplex, title: str | None) -> None:
     """Equal aspect, limits, labels with units, title.
 
     Args:
@@ -72,7 +72,7 @@ def frame_slice(ax: Axes, cells: PolyhedralComplex, title: str | None) -> None:
     ax.set_title(region_title(cells) if title is None else title)
 
 
-def region_title(cells: PolyhedralComplex) -> str:
+def region_title(cells: PlanarComplex) -> str:
     """Number of activation regions, in words.
 
     Args:
@@ -85,7 +85,7 @@ def region_title(cells: PolyhedralComplex) -> str:
     return f"{least}{len(cells):,} activation region{'' if len(cells) == 1 else 's'}"
 
 
-def axis_labels(cells: PolyhedralComplex) -> tuple[str, str]:
+def axis_labels(cells: PlanarComplex) -> tuple[str, str]:
     """Names of the slice's two coordinates, with units.
 
     Args:

@@ -16,7 +16,7 @@ from splinescope.plotting.layers import draw_color_bar
 if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
 
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Surface:
 
 
 def surface_of(
-    cells: PolyhedralComplex, output: int = 0, color: str | Shaped[np.ndarray, " cells"] = "pattern"
+    cells: PlanarComplex, output: int = 0, color: str | Shaped[np.ndarray, " cells"] = "pattern"
 ) -> Surface:
     """Facets of the graph of an output.
 
@@ -74,7 +74,7 @@ def surface_of(
 
 
 def plot_surface(
-    cells: PolyhedralComplex,
+    cells: PlanarComplex,
     output: int = 0,
     ax: Axes3D | None = None,
     *,
@@ -171,7 +171,7 @@ def _width(count: int) -> float:
     return float(np.clip(8 / np.sqrt(max(1, count)), 0.05, 0.5))
 
 
-def _frame(ax: Axes3D, cells: PolyhedralComplex, surface: Surface) -> None:
+def _frame(ax: Axes3D, cells: PlanarComplex, surface: Surface) -> None:
     from matplotlib.ticker import MaxNLocator
 
     low, high = surface.fills.points.min(axis=0), surface.fills.points.max(axis=0)

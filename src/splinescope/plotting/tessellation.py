@@ -17,11 +17,11 @@ from splinescope.tessellation.boundary import decision_boundary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 def plot_tessellation(
-    cells: PolyhedralComplex,
+    cells: PlanarComplex,
     color: str | Shaped[np.ndarray, " cells"] = "pattern",
     ax: Axes | None = None,
     *,

@@ -13,7 +13,7 @@ from splinescope.plotting.figures import figure_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 SMALLEST_SIDE = 8
 """Fewer pixels than this on a side are no picture."""
@@ -43,7 +43,7 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
     return (found[0], found[1], found[2]) if min(found[1:]) >= SMALLEST_SIDE else None
 
 
-def anchor_images(cells: PolyhedralComplex) -> list[Float[np.ndarray, "height width 3"]]:
+def anchor_images(cells: PlanarComplex) -> list[Float[np.ndarray, "height width 3"]]:
     """Pictures of the anchors, scaled to [0, 1] over all of them.
 
     Args:

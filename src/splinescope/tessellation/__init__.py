@@ -3,7 +3,17 @@
 from splinescope.tessellation.boundary import decision_boundary
 from splinescope.tessellation.certificate import Certificate, certify
 from splinescope.tessellation.complex import PolyhedralComplex
-from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.domains import Box, Domain, Segment, Slice
 from splinescope.tessellation.engine import tessellate
 
-__all__ = ["Certificate", "PolyhedralComplex", "Slice", "certify", "decision_boundary", "tessellate"]
+__all__ = [
+    "Box",
+    "Certificate",
+    "Domain",
+    "PolyhedralComplex",
+    "Segment",
+    "Slice",
+    "certify",
+    "decision_boundary",
+    "tessellate",
+]

@@ -17,7 +17,7 @@ from splinescope.tessellation.branch import branch_value, chunk_length, pieces_o
 from splinescope.tessellation.metric import check_choice, isometry
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 GRADIENT_ACCURACY = 2.0**-30
 """A gradient fitted to values at vertices is kept when its expected error, relative to the mean gradient, is less."""
@@ -60,7 +60,7 @@ class Extrema:
 
 
 def affine_maps(
-    cells: PolyhedralComplex, space: str = "domain", which: Int[np.ndarray, " some"] | None = None
+    cells: PlanarComplex, space: str = "domain", which: Int[np.ndarray, " some"] | None = None
 ) -> AffineMaps:
     r"""Affine map of the network on each cell.
 
@@ -89,7 +89,7 @@ def affine_maps(
     return AffineMaps(A, c, "domain")
 
 
-def norms(cells: PolyhedralComplex, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " cells"]:
+def norms(cells: PlanarComplex, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " cells"]:
     r"""Norm of the linear part of the network on each cell, in Euclidean units of input and output.
 
     In the domain's space it is the norm of the restriction of $A$ to the slice's directions: with $B B^T = L
@@ -116,7 +116,7 @@ def norms(cells: PolyhedralComplex, kind: str = "spectral", space: str = "domain
     return np.concatenate([_matrix_norms(_input_maps(cells, chunk).A, kind) for chunk in chunks] or [np.empty(0)])
 
 
-def lipschitz(cells: PolyhedralComplex) -> float:
+def lipschitz(cells: PlanarComplex) -> float:
     r"""Lipschitz constant of the network on the slice, $\max_w \|A_w|_{slice}\|_2$, exact up to rounding.
 
     The slice is convex, so that the constant of the restricted map is its largest local one. It is a lower
@@ -138,7 +138,7 @@ def lipschitz(cells: PolyhedralComplex) -> float:
     return float(norms(cells).max())
 
 
-def extrema(cells: PolyhedralComplex) -> Extrema:
+def extrema(cells: PlanarComplex) -> Extrema:
     """Exact minimum and maximum of every output over the slice; an affine function attains them at vertices.
 
     Args:
@@ -164,7 +164,7 @@ def extrema(cells: PolyhedralComplex) -> Extrema:
     )
 
 
-def _expected_errors(cells: PolyhedralComplex, fits: AffineFits) -> np.ndarray:
+def _expected_errors(cells: PlanarComplex, fits: AffineFits) -> np.ndarray:
     """Expected error of each fitted gradient relative to the mean gradient: rounding divided by the cell's width."""
     size = np.sqrt(np.einsum("fki,fki->f", fits.gradients, fits.gradients))
     # Weighted by width: the gradient of a cell too thin to be fitted does not count.
@@ -179,7 +179,7 @@ def _expected_errors(cells: PolyhedralComplex, fits: AffineFits) -> np.ndarray:
     return relative
 
 
-def _branch_maps(cells: PolyhedralComplex, fits: AffineFits, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _branch_maps(cells: PlanarComplex, fits: AffineFits, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Maps in slice coordinates of some cells: slopes on their affine branches, offsets through the fitted values.
 
     A branch `f` is affine, so that `f(s d) / s` tends to its slope along `d` as `s` grows; for a huge power of two the
@@ -197,7 +197,7 @@ def _branch_maps(cells: PolyhedralComplex, fits: AffineFits, which: np.ndarray) 
     return linear, fits.constants[which] + turned
 
 
-def _input_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
+def _input_maps(cells: PlanarComplex, which: np.ndarray) -> AffineMaps:
     """Maps by the flat input: the branch at 0, and its Jacobian by one vector-Jacobian product per output."""
     network = cells.network
     outputs = cells.vertex_outputs.shape[1]
@@ -217,7 +217,7 @@ def _input_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
     return AffineMaps(A, c, "input")
 
 
-def _inputs(cells: PolyhedralComplex) -> int:
+def _inputs(cells: PlanarComplex) -> int:
     return int(torch.Size(cells.network.input_shape).numel())
 
 

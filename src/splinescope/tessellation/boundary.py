@@ -17,7 +17,7 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.metric import check_choice, isometry
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class ClassRegions:
         return polygon_areas(self.points, np.arange(len(self.points), dtype=np.int32), self.offsets)
 
 
-def decision_boundary(cells: PolyhedralComplex, classes: Sequence[int] | None = None) -> DecisionBoundary:
+def decision_boundary(cells: PlanarComplex, classes: Sequence[int] | None = None) -> DecisionBoundary:
     r"""Exact decision boundary of a network in a slice.
 
     The class of $x$ is $\arg\max_k f_k(x)$, the lowest index where there are several. On each cell the
@@ -139,7 +139,7 @@ def decision_boundary(cells: PolyhedralComplex, classes: Sequence[int] | None = 
     )
 
 
-def class_regions(cells: PolyhedralComplex, classes: Sequence[int] | None = None) -> ClassRegions:
+def class_regions(cells: PlanarComplex, classes: Sequence[int] | None = None) -> ClassRegions:
     """Exact regions of the classes, as convex pieces of cells.
 
     Args:
@@ -163,7 +163,7 @@ def class_regions(cells: PolyhedralComplex, classes: Sequence[int] | None = None
 
 
 def class_areas(
-    cells: PolyhedralComplex, classes: Sequence[int] | None = None, space: str = "domain"
+    cells: PlanarComplex, classes: Sequence[int] | None = None, space: str = "domain"
 ) -> Float[np.ndarray, " classes"]:
     """Exact area of each class in the slice; together they fill it.
 
@@ -183,7 +183,7 @@ def class_areas(
     return areas if space == "domain" else areas * float(np.linalg.det(isometry(cells)))
 
 
-def cell_classes(cells: PolyhedralComplex, classes: Sequence[int] | None = None) -> Int[np.ndarray, " cells"]:
+def cell_classes(cells: PlanarComplex, classes: Sequence[int] | None = None) -> Int[np.ndarray, " cells"]:
     """Class with the largest area in each cell.
 
     Args:
@@ -200,7 +200,7 @@ def cell_classes(cells: PolyhedralComplex, classes: Sequence[int] | None = None)
     return labels
 
 
-def _envelope(cells: PolyhedralComplex, classes: Sequence[int] | None) -> tuple[Envelope, np.ndarray]:
+def _envelope(cells: PlanarComplex, classes: Sequence[int] | None) -> tuple[Envelope, np.ndarray]:
     """Upper envelope of the competing outputs, and the class of each of them."""
     values, labels = _competitors(cells, classes)
     resolution = 64 * UNIT_ROUNDOFF * float(np.abs(values).max(initial=0.0))
@@ -208,7 +208,7 @@ def _envelope(cells: PolyhedralComplex, classes: Sequence[int] | None) -> tuple[
     return upper_envelope(*family, values, resolution), labels
 
 
-def _competitors(cells: PolyhedralComplex, classes: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
+def _competitors(cells: PlanarComplex, classes: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
     outputs = cells.vertex_outputs
     if outputs.shape[1] == 1:
         if classes is not None and sorted(classes) != [0, 1]:

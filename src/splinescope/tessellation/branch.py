@@ -21,7 +21,7 @@ from splinescope.network.ops import Activation, Maximum
 
 if TYPE_CHECKING:
     from splinescope.network.graph import Network
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 CHUNK_BYTES = 1 << 28
 
@@ -83,7 +83,7 @@ def branch_value(
     return value.reshape(len(x), -1)
 
 
-def pieces_of(cells: PolyhedralComplex, which: Int[Tensor, " batch"]) -> dict[int, UInt8[Tensor, "batch _"]]:
+def pieces_of(cells: PlanarComplex, which: Int[Tensor, " batch"]) -> dict[int, UInt8[Tensor, "batch _"]]:
     """Patterns of some cells, taken apart by node.
 
     Args:
@@ -97,7 +97,7 @@ def pieces_of(cells: PolyhedralComplex, which: Int[Tensor, " batch"]) -> dict[in
     return {node: patterns[:, start:stop] for node, start, stop in cells.pattern_nodes}
 
 
-def patterns_of(cells: PolyhedralComplex, which: Int[np.ndarray, " some"]) -> UInt8[np.ndarray, "some units"]:
+def patterns_of(cells: PlanarComplex, which: Int[np.ndarray, " some"]) -> UInt8[np.ndarray, "some units"]:
     """Patterns of some cells, without unpacking those of all.
 
     Args:

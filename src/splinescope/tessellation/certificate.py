@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
-from numba import njit
 
-from splinescope.geometry.halfedges import OUTSIDE
-from splinescope.numerics import in_ranges
+from splinescope.errors import CertificateError
 from splinescope.tessellation.complex import PolyhedralComplex
-from splinescope.tessellation.witness import check_interiors, check_vertices, fail
 
-_AREA = 1e-12
-"""Relative tolerance for sums of areas: a few thousand roundings of numbers below one."""
-_TURN = 1e-9
-"""Relative tolerance for the convexity of a corner: its sine, at vertices known to a few roundings."""
+MEASURE_TOLERANCE = 1e-12
+"""Relative tolerance for sums of measures: a few thousand roundings of numbers below one."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +22,10 @@ class Certificate:
         level: "topology", "values" or "proof".
         cells: Number of cells.
         truncated: Whether cells are missing, so that the sum of measures and the Euler characteristic say nothing.
-        area_error: Difference between the sum of the cells' measures and the domain's, relative to it (of a truncated
-            complex: the share of the domain that is not covered).
-        euler_characteristic: Vertices - edges + cells; 1 for a tiled polygon.
-        multiple_folds: Edges on which folds of several units coincide.
+        measure_error: Difference between the sum of the cells' measures and the domain's, relative to it (of a
+            truncated complex: the share of the domain that is not covered).
+        euler_characteristic: Vertices - edges + faces - ..., with the cells last; 1 for a tiled domain.
+        multiple_folds: Facets on which folds of several units coincide.
         interior_points: Cells whose pattern and output were compared with a forward pass at an interior point.
         output_error: Largest difference between a cell's affine map and the forward pass, relative to the largest
             output.
@@ -44,7 +39,7 @@ class Certificate:
     level: str
     cells: int
     truncated: bool
-    area_error: float
+    measure_error: float
     euler_characteristic: int
     multiple_folds: int
     interior_points: int = 0
@@ -60,7 +55,42 @@ class Certificate:
         return {key: None if value != value else value for key, value in asdict(self).items()}
 
 
-def certified(cells: PolyhedralComplex, level: str) -> PolyhedralComplex:
+@dataclass(frozen=True)
+class Topology:
+    """What the checks that need no network measured.
+
+    Attributes:
+        measure_error: See `Certificate`.
+        euler_characteristic: See `Certificate`.
+        multiple_folds: See `Certificate`.
+        tolerances: Relative tolerances beyond that of measures.
+    """
+
+    measure_error: float
+    euler_characteristic: int
+    multiple_folds: int
+    tolerances: dict[str, float]
+
+
+def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
+    """Raise a certificate error with the cells concerned.
+
+    Args:
+        check: The check that failed.
+        cells: Numbers of the cells.
+        what: What is wrong with them.
+
+    Raises:
+        CertificateError: Always.
+    """
+    listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
+    raise CertificateError(f"certificate check `{check}` failed at {len(cells)} cells ({listed}): {what}", cells=cells)
+
+
+_Complex = TypeVar("_Complex", bound=PolyhedralComplex)
+
+
+def certified(cells: _Complex, level: str) -> _Complex:
     """The complex with its certificate."""
     return replace(cells, certificate=certify(cells, level))
 
@@ -71,7 +101,7 @@ def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate:
     Args:
         cells: The complex.
         level: "topology": cells are convex, their measures sum to the domain's, the Euler characteristic is 1, and the
-            patterns of neighbours differ in the unit recorded for their common edge. "values": also, at an interior
+            patterns of neighbours differ in the unit recorded for their common facet. "values": also, at an interior
             point of each cell, the network's own pattern is the recorded one and its output that of the cell's affine
             map. "proof": also, at every vertex of every cell, every unit's pre-activation has the cell's sign, weakly;
             since units are affine on a cell, no fold crosses it.
@@ -82,19 +112,19 @@ def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate:
     Raises:
         CertificateError: With the cells concerned, at the first check that fails.
     """
-    area_error = _check_areas(cells)
-    euler = _check_euler(cells)
-    multiple = _check_edges(cells)
+    from splinescope.tessellation.witness import check_interiors, check_vertices
+
+    topology = cells.check_topology()
     report = getattr(cells.network, "import_report", None)
     certificate = Certificate(
         level,
         len(cells),
         cells.truncated,
-        area_error,
-        euler,
-        multiple,
+        topology.measure_error,
+        topology.euler_characteristic,
+        topology.multiple_folds,
         import_error=float(getattr(report, "max_relative", float("nan"))),
-        tolerances={"area": _AREA, "convexity": _TURN},
+        tolerances={"measure": MEASURE_TOLERANCE, **topology.tolerances},
     )
     if level == "topology":
         return certificate
@@ -115,146 +145,3 @@ def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate:
         vertex_checks=len(cells.cell_vertices),
         sign_error=float(np.fmax(seen.sign_error, at_vertices.sign_error)),
     )
-
-
-@njit(cache=True, nogil=True)
-def _shapes(
-    start: int,
-    stop: int,
-    vertices: np.ndarray,
-    cell_vertices: np.ndarray,
-    offsets: np.ndarray,
-    areas: np.ndarray,
-    concave: np.ndarray,
-) -> None:
-    """Area of each cell from its corners, and the sine of its most concave turn (0 if convex)."""
-    for cell in range(start, stop):
-        low, high = offsets[cell], offsets[cell + 1]
-        x0, y0 = vertices[cell_vertices[low], 0], vertices[cell_vertices[low], 1]
-        px, py = vertices[cell_vertices[high - 1], 0] - x0, vertices[cell_vertices[high - 1], 1] - y0
-        ux, uy = -px, -py
-        ax = ay = area = 0.0
-        worst = 0.0
-        for at in range(low, high):
-            following = at + 1 if at + 1 < high else low
-            bx, by = vertices[cell_vertices[following], 0] - x0, vertices[cell_vertices[following], 1] - y0
-            area += ax * by - ay * bx
-            vx, vy = bx - ax, by - ay
-            turn = ux * vy - uy * vx
-            if turn < 0.0:
-                worst = min(worst, turn / np.sqrt((ux * ux + uy * uy) * (vx * vx + vy * vy)))
-            ux, uy = vx, vy
-            ax, ay = bx, by
-        areas[cell] = 0.5 * area
-        concave[cell] = worst
-
-
-@njit(cache=True, nogil=True)
-def _areas_from_edges(vertices: np.ndarray, edges: np.ndarray, edge_cells: np.ndarray, areas: np.ndarray) -> None:
-    """Area of each cell from the edges on its boundary (no loop is used)."""
-    for edge in range(len(edges)):
-        tail, head = edges[edge, 0], edges[edge, 1]
-        cross = vertices[tail, 0] * vertices[head, 1] - vertices[tail, 1] * vertices[head, 0]
-        left, right = edge_cells[edge, 0], edge_cells[edge, 1]
-        if left >= 0:
-            areas[left] += 0.5 * cross
-        if right >= 0:
-            areas[right] -= 0.5 * cross
-
-
-def _check_areas(cells: PolyhedralComplex) -> float:
-    """Measures are those of the corners and of the edges, cells are convex, and they sum to the domain's measure."""
-    wrong = np.flatnonzero(np.diff(cells.cell_offsets) < 3)
-    if len(wrong):
-        fail("corners", wrong, "a cell has fewer than three corners")
-    areas, concave = np.empty(len(cells)), np.empty(len(cells))
-    in_ranges(_shapes, len(cells), cells.vertices, cells.cell_vertices, cells.cell_offsets, areas, concave)
-    centre = cells.domain.polygon.mean(axis=0)
-    from_edges = np.zeros(len(cells))
-    _areas_from_edges(cells.vertices - centre, cells.edges, cells.edge_cells, from_edges)
-    total = cells.domain.area
-    wrong = np.flatnonzero(
-        (np.abs(areas - cells.measures) > _AREA * total)
-        | (np.abs(areas - from_edges) > _AREA * total)
-        | (areas < -_AREA * total)
-    )
-    if len(wrong):
-        fail("measures", wrong, "a measure is not that of the cell's corners and edges")
-    thick = areas > _AREA * total
-    wrong = np.flatnonzero(thick & (concave < -_turn_tolerance(cells)))
-    if len(wrong):
-        fail("convexity", wrong, f"a corner turns inwards (sine {concave[wrong].min():.1e})")
-    error = abs(float(areas.sum()) - total) / total
-    if error > _AREA * np.sqrt(len(cells) + 1) and not cells.truncated:
-        fail("measures", np.arange(len(cells)), f"they sum to the domain's measure times {areas.sum() / total!r}")
-    return error
-
-
-def _turn_tolerance(cells: PolyhedralComplex) -> np.ndarray:
-    """How far a straight corner may turn inwards by the rounding of vertices, given the size of the cell."""
-    size = np.sqrt(np.maximum(cells.measures, np.finfo(float).tiny))
-    return np.minimum(1.0, _TURN * cells.domain.size / size)
-
-
-def _check_euler(cells: PolyhedralComplex) -> int:
-    """The cells, edges and vertices form a disc."""
-    used = np.zeros(len(cells.vertices), bool)
-    used[cells.edges.ravel()] = True
-    euler = int(used.sum()) - len(cells.edges) + len(cells)
-    if euler != 1 and not cells.truncated:
-        fail("euler", np.arange(len(cells)), f"vertices - edges + cells is {euler}; a tiled polygon has 1")
-    return euler
-
-
-def _check_edges(cells: PolyhedralComplex) -> int:
-    """Neighbours differ in the unit recorded for their common edge; the number of edges where others differ too."""
-    edges = len(cells.edges)
-    distance = np.zeros(edges, np.int32)
-    recorded = np.zeros(edges, np.bool_)
-    for codes in cells.codes:
-        size = int(np.prod(cells.network.nodes[codes.node].shape, dtype=np.int64))
-        place = np.full(len(codes.base), -1, np.int32)
-        place[codes.columns] = np.arange(len(codes.columns), dtype=np.int32)
-        labels = (cells.edge_cells, cells.edge_op, cells.edge_unit, codes.node, size)
-        in_ranges(_compare_codes, edges, *labels, codes.words, place, distance, recorded)
-    wrong = np.flatnonzero(~recorded)
-    wrong = wrong[(cells.edge_cells[wrong] != OUTSIDE).all(axis=1)]
-    if len(wrong):
-        concerned = np.unique(cells.edge_cells[wrong])
-        fail("edges", concerned, f"{len(wrong)} common edges whose cells agree in the unit that made the edge")
-    return int((distance > 1).sum())
-
-
-@njit(cache=True, nogil=True)
-def _compare_codes(
-    start: int,
-    stop: int,
-    edge_cells: np.ndarray,
-    ops: np.ndarray,
-    units: np.ndarray,
-    node: int,
-    size: int,
-    words: np.ndarray,
-    place: np.ndarray,
-    distance: np.ndarray,
-    recorded: np.ndarray,
-) -> None:
-    """Count differing bits of the codes of one node, and note whether the recorded unit is among them."""
-    for edge in range(start, stop):
-        one, other = edge_cells[edge, 0], edge_cells[edge, 1]
-        if one < 0 or other < 0:
-            continue
-        if ops[edge] == node:
-            for column in range(units[edge], place.size, size):
-                bit = place[column]
-                if bit >= 0:
-                    difference = words[one, bit >> 6] ^ words[other, bit >> 6]
-                    if (difference >> np.uint64(bit & 63)) & np.uint64(1):
-                        recorded[edge] = True
-        differs = 0
-        for word in range(words.shape[1]):
-            difference = words[one, word] ^ words[other, word]
-            while difference != np.uint64(0):
-                differs += 1
-                difference &= difference - np.uint64(1)
-        distance[edge] += differs

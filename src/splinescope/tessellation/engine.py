@@ -1,56 +1,87 @@
-"""The exact tessellation of a planar slice: op by op through the network, piece by piece through the domain."""
+"""One verb: the exact tessellation of any domain, by the engine for its dimension."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-import numpy as np
+from typing import TYPE_CHECKING, overload
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.subdivision import convex_polygon
 from splinescope.network.graph import Network
-from splinescope.network.ops import Maximum
-from splinescope.numerics import Tolerance, available_memory
-from splinescope.tessellation.assembly import Finished, join
-from splinescope.tessellation.certificate import certified
-from splinescope.tessellation.complex import PolyhedralComplex, build_complex
-from splinescope.tessellation.dissolve import without_straight_vertices
-from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
-from splinescope.tessellation.progress import reporting
-from splinescope.tessellation.rounding import input_bounds
-from splinescope.tessellation.rows import Rows
-from splinescope.tessellation.steps import advance
-from splinescope.tessellation.store import PieceStore
+from splinescope.numerics import Tolerance
+from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.domains import Box, Domain, Segment, Slice
 
-LEVELS = ("topology", "values", "proof")
-_SMALLEST_PIECE = 32
-"""Cells below which a piece is not split further, whatever the memory budget."""
+if TYPE_CHECKING:
+    from splinescope.tessellation.region_graph import RegionGraph
+    from splinescope.tessellation.segments import SegmentComplex
+
+WITH_VERTICES = 4
+"""Largest dimension in which cells are given with their vertices; their number grows like a power of it."""
+
+Report = bool | Callable[[float, int], None]
 
 
+@overload
+def tessellate(
+    network: Network,
+    domain: Segment,
+    *,
+    verify: str = ...,
+    max_cells: int | None = ...,
+    memory_budget: int | None = ...,
+    store: str | os.PathLike[str] | None = ...,
+    tolerance: Tolerance | None = ...,
+    progress: Report = ...,
+) -> SegmentComplex: ...
+@overload
 def tessellate(
     network: Network,
     domain: Slice,
+    *,
+    verify: str = ...,
+    max_cells: int | None = ...,
+    memory_budget: int | None = ...,
+    store: str | os.PathLike[str] | None = ...,
+    tolerance: Tolerance | None = ...,
+    progress: Report = ...,
+) -> PolyhedralComplex: ...
+@overload
+def tessellate(
+    network: Network,
+    domain: Domain,
+    *,
+    verify: str = ...,
+    max_cells: int | None = ...,
+    memory_budget: int | None = ...,
+    store: str | os.PathLike[str] | None = ...,
+    tolerance: Tolerance | None = ...,
+    progress: Report = ...,
+) -> PolyhedralComplex | RegionGraph: ...
+def tessellate(
+    network: Network,
+    domain: Domain,
     *,
     verify: str = "values",
     max_cells: int | None = None,
     memory_budget: int | None = None,
     store: str | os.PathLike[str] | None = None,
     tolerance: Tolerance | None = None,
-    progress: bool | Callable[[float, int], None] = False,
-) -> PolyhedralComplex:
-    r"""Exact partition of a planar slice into the cells on which a network is affine.
+    progress: Report = False,
+) -> PolyhedralComplex | RegionGraph:
+    r"""Exact partition of a domain into the cells on which a network is affine.
 
-    A cell is a maximal convex set on which every unit keeps its piece: its activation pattern is constant. The planes
-    of all units are inserted op by op; memory is bounded by finishing parts of the domain depth first.
+    A cell is a maximal convex set on which every unit keeps its piece: its activation pattern is constant. The folds
+    of all units are inserted op by op. The result depends on the dimension of the domain: `SegmentComplex` (1),
+    `PlanarComplex` (2), `SpatialComplex` (3 and 4), all with vertices; above that the `RegionGraph`, without (see
+    `region_graph`, which has more options).
 
     Args:
         network: A continuous piecewise affine network (see `splinescope.load`).
-        domain: The slice, whose inputs have the network's input shape.
+        domain: A segment, slice or box whose inputs have the network's input shape.
         verify: "topology" checks that the cells tile the domain and that neighbours differ in the unit of their common
-            edge; "values" also compares patterns and outputs with a forward pass inside every cell; "proof" also
+            facet; "values" also compares patterns and outputs with a forward pass inside every cell; "proof" also
             checks the sign of every unit at every vertex of every cell, which proves that no fold was missed.
         max_cells: Stop refining outwards from the centre of the domain once there are this many cells; the result then
             says `truncated` and its cells, each of them exact, cover a part of the domain.
@@ -72,129 +103,51 @@ def tessellate(
     Cost: the matrix products of each layer at the vertices present when it starts, and a small number of passes over
     the new vertices.
     """
-    _check_arguments(network, domain, verify, max_cells, memory_budget)
-    run = _Run(network, domain, tolerance or Tolerance(), max_cells, memory_budget or available_memory() // 4)
-    run.store = PieceStore(store)
-    with run.store, reporting(progress) as report:
-        run.report = report
-        complete = run.through_network()
-        finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
-    cells = build_complex(_straightened(finished, network, domain), network, domain, run.tolerance, not complete)
-    return certified(cells, verify)
+    check_arguments(network, domain, verify, max_cells, memory_budget)
+    dimension = domain.dimension
+    if dimension == 1:
+        from splinescope.tessellation.segments import tessellate_segment
 
+        segment = domain if isinstance(domain, Segment) else Segment(*domain.embed(domain.corners))
+        return tessellate_segment(network, segment, verify=verify, tolerance=tolerance)
+    if dimension == 2:
+        from splinescope.tessellation.planar.engine import tessellate_slice
 
-def _check_arguments(
-    network: Network, domain: Slice, verify: str, max_cells: int | None, memory_budget: int | None
-) -> None:
-    if not isinstance(domain, Slice):
-        raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice")
-    if domain.input_shape != tuple(network.input_shape):
-        raise InvalidInputError(
-            f"`domain`: its points have shape {domain.input_shape}; the network's input has shape "
-            f"{tuple(network.input_shape)}"
+        plane = domain if isinstance(domain, Slice) else _slice_of(domain)
+        return tessellate_slice(
+            network,
+            plane,
+            verify=verify,
+            max_cells=max_cells,
+            memory_budget=memory_budget,
+            store=store,
+            tolerance=tolerance,
+            progress=progress,
         )
-    if verify not in LEVELS:
-        raise InvalidInputError(f"`verify`: got {verify!r}; expected one of {', '.join(map(repr, LEVELS))}")
-    for name, value in (("max_cells", max_cells), ("memory_budget", memory_budget)):
-        if value is not None and value < 1:
-            raise InvalidInputError(f"`{name}`: got {value}; expected a positive number or None")
+    if store is not None:
+        raise InvalidInputError(
+            "`store`: streaming to a folder works in two dimensions only; expected None"
+        )
+    if dimension <= WITH_VERTICES:
+        from splinescope.tessellation.spatial import tessellate_polytope
+
+        return tessellate_polytope(
+            network,
+            domain,
+            verify=verify,
+            max_cells=max_cells,
+            memory_budget=memory_budget,
+            tolerance=tolerance,
+            progress=progress,
+        )
+    from splinescope.tessellation.region_graph import region_graph
+
+    return region_graph(
+        network, domain, verify=verify, max_cells=max_cells, tolerance=tolerance, progress=bool(progress)
+    )
 
 
-@dataclass
-class _Run:
-    """State of one tessellation."""
-
-    network: Network
-    domain: Slice
-    tolerance: Tolerance
-    max_cells: int | None
-    memory_budget: int
-    borders: Borders = field(default_factory=Borders)
-    store: PieceStore = field(default_factory=PieceStore)
-    report: Callable[[float, int], None] = lambda share, cells: None
-    dropped: bool = False
-    done: float = 0.0
-
-    def through_network(self) -> bool:
-        """Take every piece through the network, depth first; whether nothing was left out."""
-        waiting = [self._first_piece()]
-        last_use = _last_uses(self.network)
-        size = self.domain.size
-        try:
-            while waiting:
-                piece = waiting.pop()
-                while piece.position < len(self.network.nodes):
-                    if self._too_large(piece):
-                        waiting.extend(halves_of(piece, self.borders))
-                        break
-                    advance(piece, self.network, last_use, size, self.tolerance)
-                    piece = self._within_cell_budget(piece, waiting)
-                    self._report(piece)
-                else:
-                    self._finish(piece)
-        except KeyboardInterrupt:
-            if not len(self.store):
-                raise
-            return False
-        return not self.dropped
-
-    def _first_piece(self) -> Piece:
-        polygon = convex_polygon(self.domain.polygon)
-        inputs = self.domain.embed(self.domain.polygon).reshape(len(self.domain.polygon), -1)
-        tags = np.full(len(inputs), -1, np.int64)
-        return Piece(polygon, tags, {0: Rows(inputs)}, {0: input_bounds(inputs)})
-
-    def _too_large(self, piece: Piece) -> bool:
-        """Whether the next node may need more memory than the budget."""
-        if piece.subdivision.num_faces < 2 * _SMALLEST_PIECE:
-            return False
-        columns = int(np.prod(self.network.nodes[piece.position].shape, dtype=np.int64))
-        return 2 * (piece.nbytes + 8 * columns * piece.subdivision.num_vertices) > self.memory_budget
-
-    def _within_cell_budget(self, piece: Piece, waiting: list[Piece]) -> Piece:
-        """The piece without the cells, farthest from the domain's centre, that exceed the budget."""
-        if self.max_cells is None:
-            return piece
-        elsewhere = self.store.cells + sum(other.subdivision.num_faces for other in waiting)
-        allowed = max(1, self.max_cells - elsewhere)
-        if piece.subdivision.num_faces <= allowed:
-            return piece
-        centroids, _ = centroids_and_areas(piece.subdivision)
-        distance = np.sum((centroids - self.domain.polygon.mean(axis=0)) ** 2, axis=1)
-        self.dropped = True
-        return part_of(piece, np.sort(np.argsort(distance, kind="stable")[:allowed]))
-
-    def _finish(self, piece: Piece) -> None:
-        outputs = np.array(piece.rows[self.network.output].values)
-        self.store.add(Finished(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
-        self.done += self._share(piece)
-        self.report(self.done, self.store.cells)
-
-    def _share(self, piece: Piece) -> float:
-        """Share of the domain that a piece covers."""
-        if len(self.store) == 1 and not self.borders.ends.size:
-            return 1.0
-        return float(centroids_and_areas(piece.subdivision)[1].sum()) / self.domain.area
-
-    def _report(self, piece: Piece) -> None:
-        self.report(self.done, self.store.cells + piece.subdivision.num_faces)
-
-
-def _last_uses(network: Network) -> tuple[int, ...]:
-    """For each node the last node that reads it; the output is never released."""
-    last = list(range(len(network.nodes)))
-    for index, node in enumerate(network.nodes):
-        for source in node.inputs:
-            last[source] = index
-    last[network.output] = len(network.nodes)
-    return tuple(last)
-
-
-def _straightened(finished: Finished, network: Network, domain: Slice) -> Finished:
-    """Without the vertices that hidden folds of max nodes left on edges."""
-    if not any(isinstance(node.op, Maximum) for node in network.nodes):
-        return finished
-    subdivision, vertices = without_straight_vertices(finished.subdivision, domain.polygon)
-    if len(vertices) == len(finished.vertex_tags):
-        return finished
-    return Finished(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)
+def _slice_of(domain: Domain) -> Slice:
+    """A box of two dimensions as a slice with the same coordinates."""
+    corners = domain.corners[[0, 2, 3, 1]] if isinstance(domain, Box) else domain.corners
+    return Slice(domain.origin, domain.basis, corners)

@@ -22,9 +22,9 @@ from splinescope.tessellation.affine import affine_maps, norms
 from splinescope.tessellation.boundary import cell_classes
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.files import replacing
+from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.records import decode, encode
 from splinescope.tessellation.statistics import cell_statistics
 
@@ -35,10 +35,10 @@ _POLYGON, _COLLECTION = 3, 7
 """Geometry types of well-known binary (OGC 06-103r4)."""
 
 
-def save_complex(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path:
+def save_complex(cells: PlanarComplex, path: str | os.PathLike[str]) -> Path:
     """Write a complex to one `.npz` file: arrays, patterns, domain, certificate and the network itself.
 
-    The arrays bear the names of the attributes of `PolyhedralComplex`, so that NumPy alone reads them; the rest is in
+    The arrays bear the names of the attributes of `PlanarComplex`, so that NumPy alone reads them; the rest is in
     the text `record`. There is no pickle in the file, and it appears whole or not at all.
 
     Args:
@@ -64,7 +64,7 @@ def save_complex(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path
     return Path(path)
 
 
-def load_complex(path: str | os.PathLike[str], network: Network | None = None) -> PolyhedralComplex:
+def load_complex(path: str | os.PathLike[str], network: Network | None = None) -> PlanarComplex:
     """Read a complex that `save_complex` wrote.
 
     Args:
@@ -88,12 +88,12 @@ def load_complex(path: str | os.PathLike[str], network: Network | None = None) -
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise StoreError(f"`path`: {str(path)!r} has another format than {FORMAT}; expected a file of this version")
     cells = decode(header["complex"], arrays, _classes())
-    if not isinstance(cells, PolyhedralComplex):
+    if not isinstance(cells, PlanarComplex):
         raise StoreError(f"`path`: {str(path)!r} holds no complex")
     return cells if network is None else replace(cells, network=network)
 
 
-def to_table(cells: PolyhedralComplex, *, maps: bool = True) -> dict[str, Shaped[np.ndarray, " cells"]]:
+def to_table(cells: PlanarComplex, *, maps: bool = True) -> dict[str, Shaped[np.ndarray, " cells"]]:
     """The cells as columns: `pandas.DataFrame(to_table(cells))` is a table with one row per cell.
 
     Args:
@@ -128,7 +128,7 @@ def to_table(cells: PolyhedralComplex, *, maps: bool = True) -> dict[str, Shaped
     return table
 
 
-def write_csv(cells: PolyhedralComplex, path: str | os.PathLike[str], *, maps: bool = True) -> Path:
+def write_csv(cells: PlanarComplex, path: str | os.PathLike[str], *, maps: bool = True) -> Path:
     """Write `to_table` as comma-separated values with a last column `geometry` of well-known text.
 
     QGIS opens it as delimited text. Numbers have all their digits.
@@ -150,7 +150,7 @@ def write_csv(cells: PolyhedralComplex, path: str | os.PathLike[str], *, maps: b
     return Path(path)
 
 
-def write_geojson(cells: PolyhedralComplex, path: str | os.PathLike[str], *, maps: bool = False) -> Path:
+def write_geojson(cells: PlanarComplex, path: str | os.PathLike[str], *, maps: bool = False) -> Path:
     """Write the cells as a GeoJSON FeatureCollection of polygons in slice coordinates, with `to_table` as properties.
 
     Args:
@@ -178,7 +178,7 @@ def write_geojson(cells: PolyhedralComplex, path: str | os.PathLike[str], *, map
     return Path(path)
 
 
-def to_wkb(cells: PolyhedralComplex) -> list[bytes]:
+def to_wkb(cells: PlanarComplex) -> list[bytes]:
     """Each cell as a polygon in well-known binary, little-endian, in slice coordinates.
 
     Args:
@@ -195,7 +195,7 @@ def to_wkb(cells: PolyhedralComplex) -> list[bytes]:
     ]
 
 
-def write_wkb(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path:
+def write_wkb(cells: PlanarComplex, path: str | os.PathLike[str]) -> Path:
     """Write the cells as one GeometryCollection in well-known binary.
 
     Args:
@@ -215,11 +215,11 @@ def write_wkb(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path:
 def _classes() -> dict[str, type]:
     """The classes that a stored complex may be made of."""
     parts = [part for module in (ops, graph, heads) for part in vars(module).values() if isinstance(part, type)]
-    parts += [PolyhedralComplex, Slice, Tolerance, Certificate, NodeCodes]
+    parts += [PlanarComplex, Slice, Tolerance, Certificate, NodeCodes]
     return {part.__name__: part for part in parts if is_dataclass(part)}
 
 
-def _pattern_texts(cells: PolyhedralComplex) -> np.ndarray:
+def _pattern_texts(cells: PlanarComplex) -> np.ndarray:
     """Packed patterns as hexadecimal texts; they differ between any two cells."""
     words = np.ascontiguousarray(cells.packed_patterns.astype(">u8"))
     width = 16 * words.shape[1]
@@ -227,7 +227,7 @@ def _pattern_texts(cells: PolyhedralComplex) -> np.ndarray:
     return np.array([text[i * width : (i + 1) * width] for i in range(len(cells))], dtype=f"<U{max(1, width)}")
 
 
-def _closed_rings(cells: PolyhedralComplex) -> tuple[np.ndarray, np.ndarray]:
+def _closed_rings(cells: PlanarComplex) -> tuple[np.ndarray, np.ndarray]:
     """Corners of all cells with the first repeated at the end, and where each cell starts."""
     sizes = np.diff(cells.cell_offsets)
     starts = np.concatenate([[0], np.cumsum(sizes + 1)])
@@ -236,7 +236,7 @@ def _closed_rings(cells: PolyhedralComplex) -> tuple[np.ndarray, np.ndarray]:
     return cells.vertices[cells.cell_vertices[index]], starts
 
 
-def _rings(cells: PolyhedralComplex) -> list[list[list[float]]]:
+def _rings(cells: PlanarComplex) -> list[list[list[float]]]:
     closed, starts = _closed_rings(cells)
     points = closed.tolist()
     return [points[start:stop] for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)]

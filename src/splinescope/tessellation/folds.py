@@ -21,7 +21,7 @@ from splinescope.tessellation.metric import check_choice, isometry, positions
 from splinescope.tessellation.regions import interior_edges
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class DihedralAngles:
     space: str
 
 
-def folds(cells: PolyhedralComplex) -> Folds:
+def folds(cells: PlanarComplex) -> Folds:
     """Say which op and unit made each interior edge.
 
     Args:
@@ -93,7 +93,7 @@ def folds(cells: PolyhedralComplex) -> Folds:
     )
 
 
-def dihedral_angles(cells: PolyhedralComplex, space: str = "domain") -> DihedralAngles:
+def dihedral_angles(cells: PlanarComplex, space: str = "domain") -> DihedralAngles:
     r"""Angles at which folded hyperplanes bend, where they cross the folds of earlier units.
 
     In a tile $w$ of the earlier layers the zero set of a unit has the normal $n_w = A_w^T w$, the gradient of its
@@ -131,7 +131,7 @@ def dihedral_angles(cells: PolyhedralComplex, space: str = "domain") -> Dihedral
     )
 
 
-def graph_angles(cells: PolyhedralComplex, output: int = 0) -> Float[np.ndarray, " edges"]:
+def graph_angles(cells: PlanarComplex, output: int = 0) -> Float[np.ndarray, " edges"]:
     r"""Angle by which the graph of an output bends over each edge.
 
     The graph over a cell with gradient $g$ has the normal $(-g, 1)$; the angle is that between the normals of the two
@@ -159,7 +159,7 @@ def graph_angles(cells: PolyhedralComplex, output: int = 0) -> Float[np.ndarray,
     return angles
 
 
-def fold_normals(cells: PolyhedralComplex, edges: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some inputs"]:
+def fold_normals(cells: PlanarComplex, edges: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some inputs"]:
     """Normals in the input space of the folded hyperplanes at some interior edges.
 
     Args:
@@ -186,7 +186,7 @@ def fold_normals(cells: PolyhedralComplex, edges: Int[np.ndarray, " some"]) -> F
     return normals
 
 
-def _covectors(cells: PolyhedralComplex, edges: np.ndarray, op: int, width: int) -> torch.Tensor:
+def _covectors(cells: PlanarComplex, edges: np.ndarray, op: int, width: int) -> torch.Tensor:
     """What of a node's input is zero at each edge: one entry, or the difference of the two entries that tie."""
     covectors = torch.zeros(len(edges), width, dtype=torch.float64)
     rows = torch.arange(len(edges))
@@ -201,7 +201,7 @@ def _covectors(cells: PolyhedralComplex, edges: np.ndarray, op: int, width: int)
     return covectors
 
 
-def _pieces_beside(cells: PolyhedralComplex, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pieces_beside(cells: PlanarComplex, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Column in the patterns of the unit of each edge, and the lower and higher of its pieces in the two cells."""
     starts = np.zeros(len(cells.network.nodes), dtype=np.int64)
     for node, start, _ in cells.pattern_nodes:
@@ -218,7 +218,7 @@ def _pieces_beside(cells: PolyhedralComplex, edges: np.ndarray) -> tuple[np.ndar
     return columns, sides.min(axis=0), sides.max(axis=0)
 
 
-def _bends(cells: PolyhedralComplex) -> tuple[np.ndarray, np.ndarray]:
+def _bends(cells: PlanarComplex) -> tuple[np.ndarray, np.ndarray]:
     """Vertices where exactly two edges of one folded hyperplane meet, and these edges."""
     edges = interior_edges(cells.edge_cells)
     names = np.column_stack(_pieces_beside(cells, edges)).astype(np.int64)
@@ -231,7 +231,7 @@ def _bends(cells: PolyhedralComplex) -> tuple[np.ndarray, np.ndarray]:
     return rows[first, 0], np.column_stack([rows[first, -1], rows[first + 1, -1]])
 
 
-def _turns(cells: PolyhedralComplex, vertices: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _turns(cells: PlanarComplex, vertices: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Angle by which the path along the first edge to the vertex and on along the second turns."""
     place = positions(cells, "input")
     others = cells.edges[pairs].sum(axis=2, dtype=np.int64) - vertices[:, None]

@@ -10,10 +10,10 @@ from jaxtyping import Int
 from splinescope.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
-def locate(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, " points"]:
+def locate(cells: PlanarComplex, points: Any) -> Int[np.ndarray, " points"]:
     """Cell that contains each point.
 
     Args:

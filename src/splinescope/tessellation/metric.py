@@ -10,7 +10,7 @@ from jaxtyping import Float
 from splinescope.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -28,7 +28,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise InvalidInputError(f"`{name}`: got {value!r}; expected one of {', '.join(map(repr, choices))}")
 
 
-def isometry(cells: PolyhedralComplex) -> Float[np.ndarray, "2 2"]:
+def isometry(cells: PlanarComplex) -> Float[np.ndarray, "2 2"]:
     r"""Factor $L$ of the Gram matrix $B B^T = L L^T$ of the slice's basis.
 
     For slice coordinates $t$ (rows) the points $tL$ have the distances of the inputs $o + tB$.
@@ -45,7 +45,7 @@ def isometry(cells: PolyhedralComplex) -> Float[np.ndarray, "2 2"]:
     return factor
 
 
-def positions(cells: PolyhedralComplex, space: str = "domain") -> Float[np.ndarray, "vertices 2"]:
+def positions(cells: PlanarComplex, space: str = "domain") -> Float[np.ndarray, "vertices 2"]:
     """Vertices of a complex in slice coordinates, or in plane coordinates with the distances of the input space.
 
     Args:

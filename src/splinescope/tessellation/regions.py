@@ -15,7 +15,7 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.affine import affine_maps
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 MAP_TOLERANCE = float(np.sqrt(UNIT_ROUNDOFF))
 """Default relative difference up to which two affine maps are one: half of the digits of float64."""
@@ -69,7 +69,7 @@ def adjacency(edge_cells: Int[np.ndarray, "edges 2"], cells: int) -> csr_array:
     return graph
 
 
-def linear_regions(cells: PolyhedralComplex, tolerance: float = MAP_TOLERANCE) -> LinearRegions:
+def linear_regions(cells: PlanarComplex, tolerance: float = MAP_TOLERANCE) -> LinearRegions:
     r"""Merge neighbouring cells on which the network is one affine map.
 
     An activation region (a cell) has one activation pattern; a linear region is a maximal connected set with

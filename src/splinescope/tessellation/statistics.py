@@ -13,7 +13,7 @@ from splinescope.tessellation.metric import isometry, positions
 from splinescope.tessellation.regions import interior_edges
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class CellStatistics:
     space: str
 
 
-def cell_statistics(cells: PolyhedralComplex, space: str = "domain") -> CellStatistics:
+def cell_statistics(cells: PlanarComplex, space: str = "domain") -> CellStatistics:
     r"""Area, perimeter, eccentricity, corners and distances from the centroid of every cell.
 
     With $v_1, \dots, v_n$ the corners of a cell and $c$ its centre of mass, the eccentricity is
@@ -79,7 +79,7 @@ def cell_statistics(cells: PolyhedralComplex, space: str = "domain") -> CellStat
     )
 
 
-def summary(cells: PolyhedralComplex) -> dict[str, object]:
+def summary(cells: PlanarComplex) -> dict[str, object]:
     """What is worth knowing of a complex at a glance, as plain numbers that `json` writes.
 
     Args:

@@ -11,8 +11,8 @@ import numpy as np
 
 from splinescope.errors import StoreError
 from splinescope.geometry.subdivision import Subdivision
-from splinescope.tessellation.assembly import Finished
 from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.planar.assembly import Finished
 
 
 class PieceStore:

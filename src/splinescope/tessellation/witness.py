@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
 
 import numpy as np
 import torch
 from numba import njit
 
-from splinescope.errors import CertificateError
 from splinescope.geometry.bits import pack_signs, words_for
 from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF, in_blocks, in_ranges
-from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.certificate import fail
+from splinescope.tessellation.codes import NodeCodes, pack
 from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.planar.steps import activation_folds
 from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
-from splinescope.tessellation.steps import activation_folds
 
 _CHUNK_BYTES = 1 << 23
 """Bytes of the widest layer that a chunk of points may have: what a processor's cache holds."""
@@ -74,7 +73,7 @@ def _bounds_on(network: Network, inputs: np.ndarray) -> list[Bounds]:
 def _sampled_bounds(cells: PolyhedralComplex, sample: int = 256) -> list[Bounds]:
     """Bounds with the magnitudes at an even sample of the cells and at the corners of the domain."""
     chosen = cells.interior_points[:: max(1, len(cells) // sample)]
-    return _bounds_on(cells.network, cells.domain.embed(np.concatenate([cells.domain.polygon, chosen])))
+    return _bounds_on(cells.network, cells.domain.embed(np.concatenate([cells.domain.corners, chosen])))
 
 
 def _forward(network: Network, inputs: np.ndarray, bounds: list[Bounds]) -> Iterator[_Passed]:
@@ -117,8 +116,6 @@ def _codes_of(codes: NodeCodes, cells: np.ndarray) -> np.ndarray:
     """[n, words] codes of some cells, column `c` in bit `c`."""
     if len(codes.columns) == len(codes.base):
         return codes.words[cells]
-    from splinescope.tessellation.codes import pack
-
     base = pack(codes.base[None])[0]
     out = np.empty((len(cells), len(base)), np.uint64)
     in_ranges(_full_codes, len(cells), cells, base, codes.columns, codes.words, out)
@@ -220,30 +217,24 @@ def _violations(
     return _activation_violation(cells, passed, codes, which, factor)
 
 
-def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
-    """Raise a certificate error with the cells concerned."""
-    listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
-    raise CertificateError(f"certificate check `{check}` failed at {len(cells)} cells ({listed}): {what}", cells=cells)
-
-
 def _name(cells: PolyhedralComplex, index: int) -> str:
     return f"node {cells.network.nodes[index].name!r}"
 
 
 def check_interiors(cells: PolyhedralComplex) -> Seen:
-    """Compare pattern and output of every cell with a forward pass at its centroid."""
+    """Compare pattern and output of every cell with a forward pass at its interior point."""
     comparison = _Interiors(cells)
     parts = in_blocks(comparison.block, len(cells), grain=256)
     return _combined([seen for part in parts for seen in part])
 
 
 class _Interiors:
-    """Comparison at centroids, chunk by chunk."""
+    """Comparison at interior points, chunk by chunk."""
 
     def __init__(self, cells: PolyhedralComplex) -> None:
         self._cells = cells
         self._codes = {code.node: code for code in cells.codes}
-        self._expected = _outputs_at_centroids(cells)
+        self._expected = cells.interior_outputs()
         self._bounds = _sampled_bounds(cells)
         self._scale = max(float(np.abs(cells.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
         self._slack = np.maximum.reduceat(cells.amplification[cells.cell_vertices], cells.cell_offsets[:-1])
@@ -326,43 +317,3 @@ def _groups_of_cells(cells: PolyhedralComplex, points: int) -> Iterator[np.ndarr
         strip = strip[np.argsort(cells.interior_points[strip, 1], kind="stable")]
         corners = int(np.sum(cells.cell_offsets[strip + 1] - cells.cell_offsets[strip]))
         yield from np.array_split(strip, max(1, -(-corners // points)))
-
-
-@njit(cache=True, nogil=True)
-def _blend(
-    start: int,
-    stop: int,
-    vertices: np.ndarray,
-    cell_vertices: np.ndarray,
-    offsets: np.ndarray,
-    areas: np.ndarray,
-    outputs: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Outputs at the centroid of each cell as the area-weighted mean over its fan of triangles."""
-    width = outputs.shape[1]
-    for cell in range(start, stop):
-        low, high = offsets[cell], offsets[cell + 1]
-        apex = cell_vertices[low]
-        for unit in range(width):
-            out[cell, unit] = 0.0
-        if areas[cell] > 0.0:
-            for at in range(low + 1, high - 1):
-                b, c = cell_vertices[at], cell_vertices[at + 1]
-                bx, by = vertices[b, 0] - vertices[apex, 0], vertices[b, 1] - vertices[apex, 1]
-                cx, cy = vertices[c, 0] - vertices[apex, 0], vertices[c, 1] - vertices[apex, 1]
-                weight = (bx * cy - by * cx) / (6.0 * areas[cell])
-                for unit in range(width):
-                    out[cell, unit] += weight * (outputs[apex, unit] + outputs[b, unit] + outputs[c, unit])
-        else:
-            for at in range(low, high):
-                for unit in range(width):
-                    out[cell, unit] += outputs[cell_vertices[at], unit] / (high - low)
-
-
-def _outputs_at_centroids(cells: PolyhedralComplex) -> np.ndarray:
-    """[F, n_out] value of each cell's affine map at its centroid, from the outputs at its vertices."""
-    out = np.empty((len(cells), cells.vertex_outputs.shape[1]))
-    arguments = (cells.vertices, cells.cell_vertices, cells.cell_offsets, cells.measures, cells.vertex_outputs, out)
-    in_ranges(_blend, len(cells), *arguments)
-    return out

@@ -13,8 +13,8 @@ from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
 from splinescope.geometry.subdivision import Subdivision, half_edges, refine
 from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.codes import NodeCodes, compress, face_bits, select_columns
+from splinescope.tessellation.planar.rows import Folds, Rows, Unsettled
 from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.rows import Folds, Rows, Unsettled
 
 
 @dataclass

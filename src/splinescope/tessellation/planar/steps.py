@@ -15,10 +15,10 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
 from splinescope.tessellation.codes import compress, pack
-from splinescope.tessellation.dissolve import without_edges
-from splinescope.tessellation.piece import Piece, fold, record_codes, record_pending
+from splinescope.tessellation.planar.dissolve import without_edges
+from splinescope.tessellation.planar.piece import Piece, fold, record_codes, record_pending
+from splinescope.tessellation.planar.rows import Folds, Rows, Signed
 from splinescope.tessellation.rounding import Bounds, largest, propagate
-from splinescope.tessellation.rows import Folds, Rows, Signed
 
 _CACHED = 1 << 17
 """Numbers that fit in a processor's second-level cache together with what else is in use."""

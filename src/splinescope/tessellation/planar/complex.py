@@ -1,0 +1,216 @@
+"""Planar complexes: the cells of a tessellated slice as a struct of arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numba import njit
+from scipy.sparse import csr_array
+
+from splinescope.geometry.grid import Locator
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance, in_ranges
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.planar.assembly import Finished
+
+if TYPE_CHECKING:
+    from splinescope.tessellation.affine import AffineMaps
+    from splinescope.tessellation.certificate import Topology
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class PlanarComplex(PolyhedralComplex):
+    """Convex cells that tile a planar slice, with their vertices, edges and activation patterns.
+
+    Coordinates are slice coordinates. Cell `i` has the vertices `cell_vertices[cell_offsets[i]:cell_offsets[i + 1]]`,
+    counter-clockwise. A vertex may be straight in a cell, where an edge of its neighbours ends. Interior points are
+    centroids, and measures are areas.
+
+    Attributes:
+        edges: [E, 2] vertices of each edge.
+        edge_cells: [E, 2] cell to the left and to the right of each edge, -1 outside.
+        edge_op: [E] node of the network whose fold made the edge, -1 on the boundary of the domain.
+        edge_unit: [E] unit of that node (flat index into its output), -1 on the boundary.
+    """
+
+    domain: Slice
+    edges: np.ndarray
+    edge_cells: np.ndarray
+    edge_op: np.ndarray
+    edge_unit: np.ndarray
+
+    def _counts(self) -> str:
+        return f"{len(self)} cells, {len(self.edges)} edges, {len(self.vertices)} vertices"
+
+    @cached_property
+    def adjacency(self) -> csr_array:
+        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common edges."""
+        from splinescope.tessellation.regions import adjacency
+
+        return adjacency(self.edge_cells, len(self))
+
+    @cached_property
+    def locator(self) -> Locator:
+        """Buckets of cells that make `locate` quick, made at its first call."""
+        return Locator.of(self.vertices, self.cell_vertices, self.cell_offsets)
+
+    def cell(self, index: int) -> Float[np.ndarray, "k 2"]:
+        """Corners of one cell, counter-clockwise."""
+        return self.vertices[self.cell_vertices[self.cell_offsets[index] : self.cell_offsets[index + 1]]]
+
+    def affine_maps(self, space: str = "domain") -> AffineMaps:
+        """The affine map of each cell, in slice coordinates ("domain") or of the input itself ("input")."""
+        from splinescope.tessellation.affine import affine_maps
+
+        return affine_maps(self, space)
+
+    def locate(self, points: Any) -> Int[np.ndarray, " n"]:
+        """Cell that contains each point, given in slice coordinates as [n, 2]; -1 outside."""
+        from splinescope.tessellation.locate import locate
+
+        return locate(self, points)
+
+    def interior_outputs(self) -> Float[np.ndarray, "F n_out"]:
+        """Value of each cell's affine map at its centroid, from the outputs at its vertices."""
+        out = np.empty((len(self), self.vertex_outputs.shape[1]))
+        arguments = (self.vertices, self.cell_vertices, self.cell_offsets, self.measures, self.vertex_outputs, out)
+        in_ranges(_blend, len(self), *arguments)
+        return out
+
+    def check_topology(self) -> Topology:
+        """Areas, convexity, Euler characteristic and edges; raises `CertificateError` if one is wrong."""
+        from splinescope.tessellation.planar.topology import check_topology
+
+        return check_topology(self)
+
+
+@njit(cache=True, nogil=True)
+def _loop_lengths(start: int, stop: int, first: np.ndarray, halves: np.ndarray, lengths: np.ndarray) -> None:
+    for face in range(start, stop):
+        length = 0
+        half = first[face]
+        while True:
+            length += 1
+            half = halves[half, FOLLOWING]
+            if half == first[face]:
+                break
+        lengths[face] = length
+
+
+@njit(cache=True, nogil=True)
+def _list_loops(
+    start: int,
+    stop: int,
+    first: np.ndarray,
+    halves: np.ndarray,
+    offsets: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    for face in range(start, stop):
+        half = first[face]
+        for at in range(offsets[face], offsets[face + 1]):
+            out[at] = halves[half, ORIGIN]
+            half = halves[half, FOLLOWING]
+
+
+@njit(cache=True, nogil=True)
+def measure_cells(
+    start: int,
+    stop: int,
+    vertices: np.ndarray,
+    cell_vertices: np.ndarray,
+    offsets: np.ndarray,
+    areas: np.ndarray,
+    centroids: np.ndarray,
+) -> None:
+    """Areas and centroids of cells; relative to a corner, so that slivers keep their digits."""
+    for cell in range(start, stop):
+        low, high = offsets[cell], offsets[cell + 1]
+        x0, y0 = vertices[cell_vertices[low], 0], vertices[cell_vertices[low], 1]
+        area = sx = sy = mx = my = 0.0
+        ax = ay = 0.0
+        for at in range(low + 1, high):
+            bx, by = vertices[cell_vertices[at], 0] - x0, vertices[cell_vertices[at], 1] - y0
+            cross = ax * by - ay * bx
+            area += cross
+            sx += (ax + bx) * cross
+            sy += (ay + by) * cross
+            mx += bx
+            my += by
+            ax, ay = bx, by
+        areas[cell] = 0.5 * area
+        if area > 0.0:
+            centroids[cell, 0], centroids[cell, 1] = x0 + sx / (3.0 * area), y0 + sy / (3.0 * area)
+        else:
+            centroids[cell, 0], centroids[cell, 1] = x0 + mx / (high - low), y0 + my / (high - low)
+
+
+@njit(cache=True, nogil=True)
+def _blend(
+    start: int,
+    stop: int,
+    vertices: np.ndarray,
+    cell_vertices: np.ndarray,
+    offsets: np.ndarray,
+    areas: np.ndarray,
+    outputs: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Outputs at the centroid of each cell as the area-weighted mean over its fan of triangles."""
+    width = outputs.shape[1]
+    for cell in range(start, stop):
+        low, high = offsets[cell], offsets[cell + 1]
+        apex = cell_vertices[low]
+        for unit in range(width):
+            out[cell, unit] = 0.0
+        if areas[cell] > 0.0:
+            for at in range(low + 1, high - 1):
+                b, c = cell_vertices[at], cell_vertices[at + 1]
+                bx, by = vertices[b, 0] - vertices[apex, 0], vertices[b, 1] - vertices[apex, 1]
+                cx, cy = vertices[c, 0] - vertices[apex, 0], vertices[c, 1] - vertices[apex, 1]
+                weight = (bx * cy - by * cx) / (6.0 * areas[cell])
+                for unit in range(width):
+                    out[cell, unit] += weight * (outputs[apex, unit] + outputs[b, unit] + outputs[c, unit])
+        else:
+            for at in range(low, high):
+                for unit in range(width):
+                    out[cell, unit] += outputs[cell_vertices[at], unit] / (high - low)
+
+
+def build_complex(
+    finished: Finished, network: Network, domain: Slice, tolerance: Tolerance, truncated: bool
+) -> PlanarComplex:
+    """The complex of a subdivision that has passed the whole network."""
+    subdivision = finished.subdivision
+    faces = subdivision.num_faces
+    offsets = np.zeros(faces + 1, np.int64)
+    in_ranges(_loop_lengths, faces, subdivision.first, subdivision.halves, offsets[1:])
+    np.cumsum(offsets, out=offsets)
+    corners = np.empty(int(offsets[-1]), np.int32)
+    in_ranges(_list_loops, faces, subdivision.first, subdivision.halves, offsets, corners)
+    areas, centroids = np.empty(faces), np.empty((faces, 2))
+    in_ranges(measure_cells, faces, subdivision.points, corners, offsets, areas, centroids)
+    return PlanarComplex(
+        network=network,
+        domain=domain,
+        vertices=subdivision.points,
+        cell_vertices=corners,
+        cell_offsets=offsets,
+        edges=np.ascontiguousarray(subdivision.origin).reshape(-1, 2),
+        edge_cells=np.ascontiguousarray(subdivision.face).reshape(-1, 2),
+        edge_op=subdivision.edge_op,
+        edge_unit=subdivision.edge_unit,
+        vertex_outputs=finished.outputs,
+        interior_points=centroids,
+        measures=areas,
+        codes=tuple(finished.codes),
+        amplification=subdivision.amplification,
+        tolerance=tolerance,
+        truncated=truncated,
+    )

@@ -1,0 +1,169 @@
+"""The exact tessellation of a planar slice: op by op through the network, piece by piece through the domain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from splinescope.errors import InvalidInputError
+from splinescope.geometry.subdivision import convex_polygon
+from splinescope.network.graph import Network
+from splinescope.network.ops import Maximum
+from splinescope.numerics import Tolerance, available_memory
+from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.certificate import certified
+from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.planar.assembly import Finished, join
+from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
+from splinescope.tessellation.planar.dissolve import without_straight_vertices
+from splinescope.tessellation.planar.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
+from splinescope.tessellation.planar.rows import Rows
+from splinescope.tessellation.planar.steps import advance
+from splinescope.tessellation.progress import reporting
+from splinescope.tessellation.rounding import input_bounds
+from splinescope.tessellation.store import PieceStore
+
+_SMALLEST_PIECE = 32
+"""Cells below which a piece is not split further, whatever the memory budget."""
+
+
+def tessellate_slice(
+    network: Network,
+    domain: Slice,
+    *,
+    verify: str = "values",
+    max_cells: int | None = None,
+    memory_budget: int | None = None,
+    store: str | os.PathLike[str] | None = None,
+    tolerance: Tolerance | None = None,
+    progress: bool | Callable[[float, int], None] = False,
+) -> PlanarComplex:
+    """The cells of a network in a planar slice; arguments, results and errors are those of `tessellate`.
+
+    Args:
+        network: The network.
+        domain: A slice of two dimensions.
+        verify: Level of the certificate.
+        max_cells: Stop refining at so many cells.
+        memory_budget: Bytes for values at vertices.
+        store: Folder for finished parts.
+        tolerance: What counts as zero.
+        progress: Progress bar, or a function of (share done, cells found).
+
+    Returns:
+        The complex, with its certificate.
+    """
+    check_arguments(network, domain, verify, max_cells, memory_budget)
+    if not isinstance(domain, Slice) or domain.dimension != 2:
+        raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice of two dimensions")
+    run = _Run(network, domain, tolerance or Tolerance(), max_cells, memory_budget or available_memory() // 4)
+    run.store = PieceStore(store)
+    with run.store, reporting(progress) as report:
+        run.report = report
+        complete = run.through_network()
+        finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
+    cells = build_complex(_straightened(finished, network, domain), network, domain, run.tolerance, not complete)
+    return certified(cells, verify)
+
+
+@dataclass
+class _Run:
+    """State of one tessellation."""
+
+    network: Network
+    domain: Slice
+    tolerance: Tolerance
+    max_cells: int | None
+    memory_budget: int
+    borders: Borders = field(default_factory=Borders)
+    store: PieceStore = field(default_factory=PieceStore)
+    report: Callable[[float, int], None] = lambda share, cells: None
+    dropped: bool = False
+    done: float = 0.0
+
+    def through_network(self) -> bool:
+        """Take every piece through the network, depth first; whether nothing was left out."""
+        waiting = [self._first_piece()]
+        last_use = _last_uses(self.network)
+        size = self.domain.size
+        try:
+            while waiting:
+                piece = waiting.pop()
+                while piece.position < len(self.network.nodes):
+                    if self._too_large(piece):
+                        waiting.extend(halves_of(piece, self.borders))
+                        break
+                    advance(piece, self.network, last_use, size, self.tolerance)
+                    piece = self._within_cell_budget(piece, waiting)
+                    self._report(piece)
+                else:
+                    self._finish(piece)
+        except KeyboardInterrupt:
+            if not len(self.store):
+                raise
+            return False
+        return not self.dropped
+
+    def _first_piece(self) -> Piece:
+        polygon = convex_polygon(self.domain.polygon)
+        inputs = self.domain.embed(self.domain.polygon).reshape(len(self.domain.polygon), -1)
+        tags = np.full(len(inputs), -1, np.int64)
+        return Piece(polygon, tags, {0: Rows(inputs)}, {0: input_bounds(inputs)})
+
+    def _too_large(self, piece: Piece) -> bool:
+        """Whether the next node may need more memory than the budget."""
+        if piece.subdivision.num_faces < 2 * _SMALLEST_PIECE:
+            return False
+        columns = int(np.prod(self.network.nodes[piece.position].shape, dtype=np.int64))
+        return 2 * (piece.nbytes + 8 * columns * piece.subdivision.num_vertices) > self.memory_budget
+
+    def _within_cell_budget(self, piece: Piece, waiting: list[Piece]) -> Piece:
+        """The piece without the cells, farthest from the domain's centre, that exceed the budget."""
+        if self.max_cells is None:
+            return piece
+        elsewhere = self.store.cells + sum(other.subdivision.num_faces for other in waiting)
+        allowed = max(1, self.max_cells - elsewhere)
+        if piece.subdivision.num_faces <= allowed:
+            return piece
+        centroids, _ = centroids_and_areas(piece.subdivision)
+        distance = np.sum((centroids - self.domain.polygon.mean(axis=0)) ** 2, axis=1)
+        self.dropped = True
+        return part_of(piece, np.sort(np.argsort(distance, kind="stable")[:allowed]))
+
+    def _finish(self, piece: Piece) -> None:
+        outputs = np.array(piece.rows[self.network.output].values)
+        self.store.add(Finished(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
+        self.done += self._share(piece)
+        self.report(self.done, self.store.cells)
+
+    def _share(self, piece: Piece) -> float:
+        """Share of the domain that a piece covers."""
+        if len(self.store) == 1 and not self.borders.ends.size:
+            return 1.0
+        return float(centroids_and_areas(piece.subdivision)[1].sum()) / self.domain.area
+
+    def _report(self, piece: Piece) -> None:
+        self.report(self.done, self.store.cells + piece.subdivision.num_faces)
+
+
+def _last_uses(network: Network) -> tuple[int, ...]:
+    """For each node the last node that reads it; the output is never released."""
+    last = list(range(len(network.nodes)))
+    for index, node in enumerate(network.nodes):
+        for source in node.inputs:
+            last[source] = index
+    last[network.output] = len(network.nodes)
+    return tuple(last)
+
+
+def _straightened(finished: Finished, network: Network, domain: Slice) -> Finished:
+    """Without the vertices that hidden folds of max nodes left on edges."""
+    if not any(isinstance(node.op, Maximum) for node in network.nodes):
+        return finished
+    subdivision, vertices = without_straight_vertices(finished.subdivision, domain.polygon)
+    if len(vertices) == len(finished.vertex_tags):
+        return finished
+    return Finished(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)
