@@ -21,7 +21,7 @@ from splinescope.network.ops import Activation, Maximum
 
 if TYPE_CHECKING:
     from splinescope.network.graph import Network
-    from splinescope.tessellation.planar.complex import PlanarComplex
+    from splinescope.tessellation.complex import PolyhedralComplex
 
 CHUNK_BYTES = 1 << 28
 
@@ -83,11 +83,11 @@ def branch_value(
     return value.reshape(len(x), -1)
 
 
-def pieces_of(cells: PlanarComplex, which: Int[Tensor, " batch"]) -> dict[int, UInt8[Tensor, "batch _"]]:
+def pieces_of(cells: PolyhedralComplex, which: Int[Tensor, " batch"]) -> dict[int, UInt8[Tensor, "batch _"]]:
     """Patterns of some cells, taken apart by node.
 
     Args:
-        cells: A planar complex.
+        cells: A complex.
         which: Indices of cells.
 
     Returns:
@@ -97,11 +97,11 @@ def pieces_of(cells: PlanarComplex, which: Int[Tensor, " batch"]) -> dict[int, U
     return {node: patterns[:, start:stop] for node, start, stop in cells.pattern_nodes}
 
 
-def patterns_of(cells: PlanarComplex, which: Int[np.ndarray, " some"]) -> UInt8[np.ndarray, "some units"]:
+def patterns_of(cells: PolyhedralComplex, which: Int[np.ndarray, " some"]) -> UInt8[np.ndarray, "some units"]:
     """Patterns of some cells, without unpacking those of all.
 
     Args:
-        cells: A planar complex.
+        cells: A complex.
         which: Indices of cells.
 
     Returns:

@@ -125,9 +125,7 @@ def tessellate(
             progress=progress,
         )
     if store is not None:
-        raise InvalidInputError(
-            "`store`: streaming to a folder works in two dimensions only; expected None"
-        )
+        raise InvalidInputError("`store`: streaming to a folder works in two dimensions only; expected None")
     if dimension <= WITH_VERTICES:
         from splinescope.tessellation.spatial import tessellate_polytope
 

@@ -14,10 +14,10 @@ from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF, in_blocks, in_ranges
+from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.certificate import fail
 from splinescope.tessellation.codes import NodeCodes, pack
 from splinescope.tessellation.complex import PolyhedralComplex
-from splinescope.tessellation.planar.steps import activation_folds
 from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
 
 _CHUNK_BYTES = 1 << 23

@@ -14,35 +14,11 @@ import numpy as np
 import torch
 from numba import njit
 
-from splinescope.geometry.bits import words_for
 from splinescope.geometry.cuts import EdgeCuts
 from splinescope.geometry.subdivision import NewVertices
 from splinescope.network.ops import Activation
 from splinescope.numerics import in_blocks, in_ranges
-
-
-@dataclass(frozen=True)
-class Folds:
-    """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
-
-    Attributes:
-        shifts: [B, n] breakpoints.
-        thresholds: [B, n] distance within which a value is on its breakpoint; infinite where nothing folds.
-        slopes: [64 * words] typical slope of each unit over the domain.
-        label: Node that the folds belong to.
-        units: [B * 64 * words] unit of that node that each column stands for.
-    """
-
-    shifts: np.ndarray
-    thresholds: np.ndarray
-    slopes: np.ndarray
-    label: int
-    units: np.ndarray
-
-    @property
-    def words(self) -> int:
-        """Words of 64 bits that hold one sign of every column."""
-        return len(self.shifts) * words_for(self.shifts.shape[1])
+from splinescope.tessellation.breakpoints import Folds
 
 
 @dataclass(frozen=True)

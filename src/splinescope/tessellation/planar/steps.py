@@ -13,11 +13,12 @@ from splinescope.geometry.bits import WORD, pack_signs, words_for
 from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
-from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
+from splinescope.numerics import Tolerance, in_blocks
+from splinescope.tessellation.breakpoints import activation_folds, padded, pair_folds
 from splinescope.tessellation.codes import compress, pack
 from splinescope.tessellation.planar.dissolve import without_edges
 from splinescope.tessellation.planar.piece import Piece, fold, record_codes, record_pending
-from splinescope.tessellation.planar.rows import Folds, Rows, Signed
+from splinescope.tessellation.planar.rows import Rows, Signed
 from splinescope.tessellation.rounding import Bounds, largest, propagate
 
 _CACHED = 1 << 17
@@ -91,7 +92,7 @@ def _stream(piece: Piece, network: Network, index: int, op: Dense, size: float, 
     magnitude = largest(rows.sample())
     piece.bounds[index] = Bounds(magnitude, bounds.error)
     if signed is not None:
-        rows.signed = replace(signed, folds=replace(signed.folds, slopes=_padded(magnitude / size)))
+        rows.signed = replace(signed, folds=replace(signed.folds, slopes=padded(magnitude / size)))
     assert piece.unrecorded is not None
     unrecorded, piece.unrecorded = piece.unrecorded, None
     record_codes(piece, *unrecorded)
@@ -142,37 +143,6 @@ def _evaluate_block(op: Op, inputs: list[torch.Tensor], out: np.ndarray, start: 
             op.evaluate(inputs[0][start:stop].reshape(stop - start, -1), out=target)
         else:
             target.copy_(op.evaluate(*(x[start:stop] for x in inputs)).reshape(target.shape))
-
-
-def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Breakpoints [B, n], slopes [B + 1, n] and intercepts [B + 1, n] of an activation."""
-    return tuple(
-        np.ascontiguousarray(np.broadcast_to(np.asarray(p, np.float64).reshape(len(p), -1), (len(p), units)))
-        for p in (op.breakpoints, op.slopes, op.intercepts)
-    )  # type: ignore[return-value]
-
-
-def activation_folds(op: Activation, bounds: Bounds, label: int, size: float, tolerance: Tolerance) -> Folds:
-    """Folds of an elementwise activation.
-
-    Args:
-        op: The activation.
-        bounds: Bounds of its input.
-        label: Index of its node.
-        size: Extent of the domain.
-        tolerance: What counts as zero.
-    """
-    units = len(bounds.error)
-    shifts, slopes, _ = _tables(op, units)
-    thresholds = tolerance.safety * (bounds.error + UNIT_ROUNDOFF * np.abs(shifts))
-    thresholds[np.diff(slopes, axis=0) == 0] = np.inf
-    thresholds = np.maximum(thresholds, np.finfo(np.float64).tiny)
-    columns = np.tile(np.arange(words_for(units) * WORD, dtype=np.int32), len(shifts))
-    return Folds(shifts, thresholds, _padded(bounds.magnitude / size), label, columns)
-
-
-def _padded(vector: np.ndarray) -> np.ndarray:
-    return np.concatenate([vector, np.zeros(words_for(len(vector)) * WORD - len(vector))])
 
 
 def _activate(
@@ -269,15 +239,7 @@ def _play_round(
 
     left, right = sides(candidates.values)
     errors, magnitudes = sides(error), sides(magnitude)
-    thresholds = tolerance.safety * (np.hypot(*errors) + UNIT_ROUNDOFF * np.maximum(*magnitudes))
-    columns = words_for(pairs * groups) * WORD
-    folds = Folds(
-        np.zeros((1, pairs * groups)),
-        np.maximum(thresholds, np.finfo(np.float64).tiny)[None],
-        _padded(np.maximum(*magnitudes) / size),
-        label,
-        (np.arange(columns) % groups).astype(np.int32),
-    )
+    folds = pair_folds(errors, magnitudes, groups, label, size, tolerance)
     fold(piece, Rows(np.ascontiguousarray(right - left)), folds, tolerance)
     left, right = sides(candidates.values)
     bye = slice(2 * pairs * groups, width * groups)

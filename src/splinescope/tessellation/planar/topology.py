@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.certificate import MEASURE_TOLERANCE, Topology, fail
+from splinescope.tessellation.neighbours import check_neighbours
 
 if TYPE_CHECKING:
     from splinescope.tessellation.planar.complex import PlanarComplex
@@ -31,7 +31,9 @@ def check_topology(cells: PlanarComplex) -> Topology:
         CertificateError: At the first check that fails, with the cells concerned.
     """
     error = _check_areas(cells)
-    return Topology(error, _check_euler(cells), _check_edges(cells), {"convexity": _TURN})
+    euler = _check_euler(cells)
+    multiple = check_neighbours(cells, cells.edge_cells, cells.edge_op, cells.edge_unit)
+    return Topology(error, euler, multiple, {"convexity": _TURN})
 
 
 @njit(cache=True, nogil=True)
@@ -121,57 +123,3 @@ def _check_euler(cells: PlanarComplex) -> int:
     if euler != 1 and not cells.truncated:
         fail("euler", np.arange(len(cells)), f"vertices - edges + cells is {euler}; a tiled polygon has 1")
     return euler
-
-
-def _check_edges(cells: PlanarComplex) -> int:
-    """Neighbours differ in the unit recorded for their common edge; the number of edges where others differ too."""
-    edges = len(cells.edges)
-    distance = np.zeros(edges, np.int32)
-    recorded = np.zeros(edges, np.bool_)
-    for codes in cells.codes:
-        size = int(np.prod(cells.network.nodes[codes.node].shape, dtype=np.int64))
-        place = np.full(len(codes.base), -1, np.int32)
-        place[codes.columns] = np.arange(len(codes.columns), dtype=np.int32)
-        labels = (cells.edge_cells, cells.edge_op, cells.edge_unit, codes.node, size)
-        in_ranges(_compare_codes, edges, *labels, codes.words, place, distance, recorded)
-    wrong = np.flatnonzero(~recorded)
-    wrong = wrong[(cells.edge_cells[wrong] != OUTSIDE).all(axis=1)]
-    if len(wrong):
-        concerned = np.unique(cells.edge_cells[wrong])
-        fail("edges", concerned, f"{len(wrong)} common edges whose cells agree in the unit that made the edge")
-    return int((distance > 1).sum())
-
-
-@njit(cache=True, nogil=True)
-def _compare_codes(
-    start: int,
-    stop: int,
-    edge_cells: np.ndarray,
-    ops: np.ndarray,
-    units: np.ndarray,
-    node: int,
-    size: int,
-    words: np.ndarray,
-    place: np.ndarray,
-    distance: np.ndarray,
-    recorded: np.ndarray,
-) -> None:
-    """Count differing bits of the codes of one node, and note whether the recorded unit is among them."""
-    for edge in range(start, stop):
-        one, other = edge_cells[edge, 0], edge_cells[edge, 1]
-        if one < 0 or other < 0:
-            continue
-        if ops[edge] == node:
-            for column in range(units[edge], place.size, size):
-                bit = place[column]
-                if bit >= 0:
-                    difference = words[one, bit >> 6] ^ words[other, bit >> 6]
-                    if (difference >> np.uint64(bit & 63)) & np.uint64(1):
-                        recorded[edge] = True
-        differs = 0
-        for word in range(words.shape[1]):
-            difference = words[one, word] ^ words[other, word]
-            while difference != np.uint64(0):
-                differs += 1
-                difference &= difference - np.uint64(1)
-        distance[edge] += differs

@@ -1,0 +1,174 @@
+"""Convex polytopes given by their faces: vertices of cells, loops of polygons, volumes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from splinescope.numerics import in_ranges
+
+Lists = tuple[np.ndarray, np.ndarray]
+"""Offsets [N + 1] and items: list `i` is `items[offsets[i]:offsets[i + 1]]`."""
+
+
+@njit(cache=True, nogil=True)
+def _unite(
+    count: int,
+    offsets: np.ndarray,
+    items: np.ndarray,
+    lower_offsets: np.ndarray,
+    lower_items: np.ndarray,
+    stamps: np.ndarray,
+    out_offsets: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Union of the vertex lists of the facets of each face; twice, first to count them."""
+    used = 0
+    for face in range(count):
+        for at in range(offsets[face], offsets[face + 1]):
+            for k in range(lower_offsets[items[at]], lower_offsets[items[at] + 1]):
+                vertex = lower_items[k]
+                if stamps[vertex] != face:
+                    stamps[vertex] = face
+                    if out.size:
+                        out[used] = vertex
+                    used += 1
+        out_offsets[face + 1] = used
+
+
+def vertices_of_faces(edges: np.ndarray, levels: list[Lists]) -> list[Lists]:
+    """Vertices of all faces of each dimension.
+
+    Args:
+        edges: [E, 2] vertices of the edges.
+        levels: Offsets and items of the facets of the faces of dimension 2, 3, ...
+
+    Returns:
+        Offsets and items of their vertices, in no particular order.
+    """
+    vertices = int(edges.max(initial=-1)) + 1
+    lower = (2 * np.arange(len(edges) + 1, dtype=np.int64), np.ascontiguousarray(edges, np.int32).ravel())
+    out = []
+    for offsets, items in levels:
+        starts = np.zeros(len(offsets), np.int64)
+        nothing = np.empty(0, np.int32)
+        _unite(len(offsets) - 1, offsets, items, *lower, np.full(vertices, -1, np.int64), starts, nothing)
+        united = np.empty(int(starts[-1]), np.int32)
+        _unite(len(offsets) - 1, offsets, items, *lower, np.full(vertices, -1, np.int64), starts, united)
+        lower = (starts, united)
+        out.append(lower)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _order(start: int, stop: int, offsets: np.ndarray, items: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
+    for face in range(start, stop):
+        low, high = offsets[face], offsets[face + 1]
+        edge = items[low]
+        here = edges[edge, 1]
+        out[low] = edges[edge, 0]
+        for at in range(low + 1, high):
+            out[at] = here
+            for k in range(low, high):
+                other = items[k]
+                if other != edge and (edges[other, 0] == here or edges[other, 1] == here):
+                    here = edges[other, 0] + edges[other, 1] - here
+                    edge = other
+                    break
+
+
+def cyclic_order(offsets: np.ndarray, items: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Vertices of polygons, going around each.
+
+    Args:
+        offsets: [N + 1] start of each polygon's list.
+        items: Edges of all polygons, in any order within each.
+        edges: [E, 2] vertices of the edges.
+
+    Returns:
+        Vertices, laid out as `items`.
+    """
+    out = np.empty(len(items), np.int32)
+    in_ranges(_order, len(offsets) - 1, offsets, items, np.ascontiguousarray(edges), out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _volumes_of_cells(
+    start: int,
+    stop: int,
+    points: np.ndarray,
+    edges: np.ndarray,
+    offsets: np.ndarray,
+    items: np.ndarray,
+    polygon_offsets: np.ndarray,
+    polygon_items: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Volumes in three dimensions: tetrahedra from one vertex of the cell and one of each polygon over its edges."""
+    for cell in range(start, stop):
+        apex = points[edges[polygon_items[polygon_offsets[items[offsets[cell]]]], 0]]
+        total = 0.0
+        for at in range(offsets[cell], offsets[cell + 1]):
+            low, high = polygon_offsets[items[at]], polygon_offsets[items[at] + 1]
+            origin = points[edges[polygon_items[low], 0]]
+            ux, uy, uz = origin[0] - apex[0], origin[1] - apex[1], origin[2] - apex[2]
+            for k in range(low, high):
+                a, b = points[edges[polygon_items[k], 0]], points[edges[polygon_items[k], 1]]
+                ax, ay, az = a[0] - origin[0], a[1] - origin[1], a[2] - origin[2]
+                bx, by, bz = b[0] - origin[0], b[1] - origin[1], b[2] - origin[2]
+                total += abs(ux * (ay * bz - az * by) + uy * (az * bx - ax * bz) + uz * (ax * by - ay * bx))
+        out[cell] = total / 6.0
+
+
+def volumes(
+    points: np.ndarray,
+    edges: np.ndarray,
+    levels: list[Lists],
+    vertices: list[Lists],
+) -> np.ndarray:
+    """Volumes of the cells of a complex.
+
+    Every convex polytope is the union of the pyramids from one of its vertices over its facets; taken down to edges
+    this cuts it into simplices, whose volumes are sums of terms of one sign: slivers keep their digits.
+
+    Args:
+        points: [V, d] coordinates.
+        edges: [E, 2] vertices of the edges.
+        levels: Offsets and items of the facets of the faces of dimension 2, ..., d.
+        vertices: Offsets and items of the vertices of the same faces.
+
+    Returns:
+        [F] volumes.
+    """
+    if points.shape[1] == 3:
+        out = np.empty(len(levels[1][0]) - 1)
+        in_ranges(_volumes_of_cells, len(out), points, edges, *levels[1], *levels[0], out)
+        return out
+    return _volumes_by_simplices(points, edges, levels, vertices)
+
+
+def _volumes_by_simplices(
+    points: np.ndarray,
+    edges: np.ndarray,
+    levels: list[Lists],
+    vertices: list[Lists],
+) -> np.ndarray:
+    """Volumes in any dimension: determinants of all simplices, a block of cells at a time."""
+    d = points.shape[1]
+    count = len(levels[-1][0]) - 1
+    out = np.zeros(count)
+    for start in range(0, count, 4096):
+        owner = np.arange(start, min(start + 4096, count))
+        faces, corners = owner, np.empty((len(owner), 0), np.int64)
+        for (offsets, items), (vertex_offsets, vertex_items) in zip(reversed(levels), reversed(vertices), strict=True):
+            corners = np.column_stack([corners, vertex_items[vertex_offsets[faces]]])
+            lengths = np.diff(offsets)[faces]
+            starts = np.concatenate([[0], np.cumsum(lengths)])
+            index = np.repeat(offsets[faces] - starts[:-1], lengths) + np.arange(starts[-1])
+            owner, corners = np.repeat(owner, lengths), np.repeat(corners, lengths, axis=0)
+            faces = items[index]
+        simplices = points[np.column_stack([corners, edges[faces]])]
+        size = np.abs(np.linalg.det(simplices[:, 1:] - simplices[:, :1]))
+        out += np.bincount(owner, size, minlength=count)
+    return out / float(np.prod(np.arange(1, d + 1)))

@@ -1,0 +1,99 @@
+"""Which cell contains a point, by its activation pattern: in any dimension, without geometry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.evaluate import chunk_rows, walk
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Maximum
+from splinescope.tessellation.codes import NodeCodes, pack
+from splinescope.tessellation.complex import PolyhedralComplex
+
+_OUTSIDE = 1e-12
+"""Distance beyond a facet of the domain, relative to its size, from which a point is outside."""
+_NUDGES = tuple(10.0**-k for k in range(12, 4, -1))
+"""How far a point on a fold is moved towards the domain's centre, relative to its distance from it."""
+
+
+def locate_by_pattern(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, " points"]:
+    """Cell that contains each point.
+
+    A forward pass gives the point's activation pattern, and the pattern its cell. The pattern of a point on a fold need
+    not be that of a cell; such a point is moved a little towards the centre of the domain.
+
+    Args:
+        cells: A complex.
+        points: [points, d] coordinates of the domain.
+
+    Returns:
+        Index of the cell; a point on a common facet belongs to one of its cells, and -1 stands for outside, or for a
+        part of the domain whose cells are missing. Cost: one forward pass.
+
+    Raises:
+        InvalidInputError: If `points` has another shape.
+    """
+    positions = np.asarray(points, dtype=np.float64)
+    d = cells.dimension
+    if positions.ndim != 2 or positions.shape[1] != d:
+        raise InvalidInputError(f"`points`: got shape {positions.shape}; expected [n, {d}] coordinates of the domain")
+    rows = {row.tobytes(): number for number, row in enumerate(cells.packed_patterns)}
+    halfspaces, domain = cells.domain.halfspaces, cells.domain
+    excess = (positions @ halfspaces[:, :-1].T + halfspaces[:, -1]).max(axis=1, initial=-np.inf)
+    out = np.full(len(positions), -1, np.int64)
+    waiting = np.flatnonzero(excess <= _OUTSIDE * domain.size)
+    for nudge in (0.0, *_NUDGES):
+        if not len(waiting):
+            break
+        moved = positions[waiting] + nudge * (domain.centre - positions[waiting])
+        keys = packed_patterns_at(cells.network, cells.codes, domain.embed(moved))
+        out[waiting] = [rows.get(key.tobytes(), -1) for key in keys]
+        waiting = waiting[out[waiting] < 0]
+    return out
+
+
+def packed_patterns_at(
+    network: Network, codes: tuple[NodeCodes, ...], inputs: Float[np.ndarray, "n ..."]
+) -> np.ndarray:
+    """Activation patterns of inputs, packed as those of the cells of a complex.
+
+    Args:
+        network: The network.
+        codes: The codes of the complex, which say what columns there are.
+        inputs: [n, *input_shape] inputs.
+
+    Returns:
+        [n, words] uint64, comparable with `packed_patterns` of the complex.
+    """
+    by_node = {code.node: code for code in codes}
+    parts = []
+    for chunk in torch.from_numpy(np.ascontiguousarray(inputs, np.float64)).split(chunk_rows(network)):
+        values: dict[int, torch.Tensor] = {}
+        words: dict[int, np.ndarray] = {}
+        with torch.no_grad():
+            for index, value in walk(network, chunk):
+                op = network.nodes[index].op
+                if index in by_node and isinstance(op, Activation | Maximum):
+                    before = values[network.nodes[index].inputs[0]].reshape(len(chunk), -1)
+                    bits = _bits(op, before)
+                    words[index] = pack(bits[:, by_node[index].columns])
+                values[index] = value
+        parts.append(np.concatenate([words[code.node] for code in codes], axis=1))
+    return np.concatenate(parts) if parts else np.empty((0, sum(code.words.shape[1] for code in codes)), np.uint64)
+
+
+def _bits(op: Activation | Maximum, before: torch.Tensor) -> np.ndarray:
+    """Columns of the codes of one node, unpacked."""
+    if isinstance(op, Activation):
+        pieces = op.pieces(before).numpy()
+        return np.concatenate([pieces > level for level in range(len(op.breakpoints))], axis=1).astype(np.uint8)
+    groups = op.index.numpy()
+    members = np.where(groups >= 0, before.numpy()[:, np.maximum(groups, 0)], -np.inf)
+    winners = members.argmax(axis=2)
+    digits = max(1, int(groups.shape[1] - 1).bit_length())
+    return np.concatenate([(winners >> digit) & 1 for digit in range(digits)], axis=1).astype(np.uint8)

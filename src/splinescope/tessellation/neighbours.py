@@ -1,0 +1,77 @@
+"""Patterns of neighbours: they differ in the unit whose fold made their common facet."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from splinescope.numerics import in_ranges
+from splinescope.tessellation.certificate import fail
+from splinescope.tessellation.complex import PolyhedralComplex
+
+
+def check_neighbours(
+    cells: PolyhedralComplex, facet_cells: np.ndarray, facet_op: np.ndarray, facet_unit: np.ndarray
+) -> int:
+    """Check that neighbours differ in the unit recorded for their common facet.
+
+    Args:
+        cells: The complex.
+        facet_cells: [M, 2] cells on both sides of each facet, -1 outside.
+        facet_op: [M] node whose fold made it, -1 on the boundary of the domain.
+        facet_unit: [M] unit of that node.
+
+    Returns:
+        The number of facets across which other units differ, too: folds of several units coincide there.
+
+    Raises:
+        CertificateError: With the cells that don't differ in the recorded unit.
+    """
+    facets = len(facet_cells)
+    distance, recorded = np.zeros(facets, np.int32), np.zeros(facets, np.bool_)
+    for codes in cells.codes:
+        size = cells.network.nodes[codes.node].size
+        place = np.full(len(codes.base), -1, np.int32)
+        place[codes.columns] = np.arange(len(codes.columns), dtype=np.int32)
+        labels = (facet_cells, facet_op, facet_unit, codes.node, size)
+        in_ranges(_compare_codes, facets, *labels, codes.words, place, distance, recorded)
+    wrong = np.flatnonzero(~recorded & (facet_cells >= 0).all(axis=1))
+    if len(wrong):
+        concerned = np.unique(facet_cells[wrong])
+        fail("neighbours", concerned, f"{len(wrong)} common facets whose cells agree in the unit that made the facet")
+    return int((distance > 1).sum())
+
+
+@njit(cache=True, nogil=True)
+def _compare_codes(
+    start: int,
+    stop: int,
+    facet_cells: np.ndarray,
+    ops: np.ndarray,
+    units: np.ndarray,
+    node: int,
+    size: int,
+    words: np.ndarray,
+    place: np.ndarray,
+    distance: np.ndarray,
+    recorded: np.ndarray,
+) -> None:
+    """Count differing bits of the codes of one node, and note whether the recorded unit is among them."""
+    for facet in range(start, stop):
+        one, other = facet_cells[facet, 0], facet_cells[facet, 1]
+        if one < 0 or other < 0:
+            continue
+        if ops[facet] == node:
+            for column in range(units[facet], place.size, size):
+                bit = place[column]
+                if bit >= 0:
+                    difference = words[one, bit >> 6] ^ words[other, bit >> 6]
+                    if (difference >> np.uint64(bit & 63)) & np.uint64(1):
+                        recorded[facet] = True
+        differs = 0
+        for word in range(words.shape[1]):
+            difference = words[one, word] ^ words[other, word]
+            while difference != np.uint64(0):
+                differs += 1
+                difference &= difference - np.uint64(1)
+        distance[facet] += differs

@@ -1,0 +1,97 @@
+"""The exact tessellation of a polytope of three or four dimensions: op by op through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from splinescope.errors import InvalidInputError
+from splinescope.geometry.polytopes import vertices_of_faces, volumes
+from splinescope.network.evaluate import last_uses
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance, available_memory
+from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.certificate import certified
+from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.progress import reporting
+from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means
+from splinescope.tessellation.spatial.state import State, first_state
+from splinescope.tessellation.spatial.steps import advance
+
+Keep = Callable[[int, dict[int, np.ndarray], np.ndarray, np.ndarray], np.ndarray]
+"""A function of (node, rows of the live nodes at the vertices, cell_vertices, cell_offsets): which cells to keep."""
+
+
+def tessellate_polytope(
+    network: Network,
+    domain: Domain,
+    *,
+    verify: str = "values",
+    max_cells: int | None = None,
+    memory_budget: int | None = None,
+    tolerance: Tolerance | None = None,
+    progress: bool | Callable[[float, int], None] = False,
+    keep: Keep | None = None,
+) -> SpatialComplex:
+    """The cells of a network in a polytope; arguments, results and errors are those of `tessellate`.
+
+    Args:
+        network: The network.
+        domain: A domain of three or four dimensions (more are possible, but cells have very many faces then).
+        verify: Level of the certificate.
+        max_cells: Stop refining outwards from the centre at so many cells.
+        memory_budget: Bytes for faces and for values at vertices, half of the free memory by default; cells far from
+            the centre are left out where it does not suffice, and the result says `truncated`.
+        tolerance: What counts as zero.
+        progress: Progress bar, or a function of (share done, cells found).
+        keep: Asked after every activation which cells are of interest; the others are dropped, and the result says
+            `truncated`.
+
+    Returns:
+        The complex, with its certificate.
+    """
+    check_arguments(network, domain, verify, max_cells, memory_budget)
+    if domain.dimension < 3:
+        raise InvalidInputError(f"`domain`: got {domain.dimension} dimensions; expected three or more")
+    tolerance, last_use = tolerance or Tolerance(), last_uses(network)
+    state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2)
+    with reporting(progress) as report:
+        while state.position < len(network.nodes):
+            before = state.position
+            advance(state, network, last_use, domain, tolerance)
+            if keep is not None and network.nodes[before].units and before != network.output:
+                offsets, items = state.cell_vertices()
+                state.restrict(np.flatnonzero(keep(before, state.rows, items, offsets)))
+            report(state.position / len(network.nodes), state.lattice.num_cells)
+    return certified(_complex(state, network, domain, tolerance), verify)
+
+
+def _complex(state: State, network: Network, domain: Domain, tolerance: Tolerance) -> SpatialComplex:
+    """The complex of a state that has passed the whole network."""
+    lattice, d = state.lattice, domain.dimension
+    count = lattice.num_vertices
+    points, edges = lattice.points[:count].copy(), lattice.edges.ends[: lattice.counts[0, 1]].copy()
+    levels = [lattice.list_of(k) for k in range(2, d + 1)]
+    vertices = vertices_of_faces(edges, levels)
+    facets = int(lattice.counts[0, d - 1])
+    cell_offsets, cell_vertices = vertices[-1]
+    return SpatialComplex(
+        network=network,
+        domain=domain,
+        vertices=points,
+        vertex_outputs=np.array(state.rows[network.output][:count]),
+        cell_vertices=cell_vertices,
+        cell_offsets=cell_offsets,
+        interior_points=cell_means(points, cell_vertices, cell_offsets),
+        measures=volumes(points, edges, levels, vertices),
+        codes=tuple(state.codes),
+        amplification=lattice.amplification[:count].copy(),
+        tolerance=tolerance,
+        truncated=state.truncated,
+        edges=edges,
+        faces={k: Incidence(*lists) for k, lists in enumerate(levels, start=2)},
+        facet_cells=lattice.facets.cells[:facets].copy(),
+        facet_op=lattice.facets.labels[:facets, 0].copy(),
+        facet_unit=lattice.facets.labels[:facets, 1].copy(),
+    )

@@ -1,0 +1,148 @@
+"""A tessellation on its way through the network: the face lattice, and the values of live nodes at its vertices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numba import njit
+
+from splinescope.errors import DegenerateArrangementError
+from splinescope.geometry.bits import pack_signs
+from splinescope.geometry.lattice import FaceLattice, Inserted, insert_folds, lattice_of_polytope, restricted
+from splinescope.geometry.polytopes import vertices_of_faces
+from splinescope.geometry.splitting import Layer
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance, in_ranges
+from splinescope.tessellation.breakpoints import Folds
+from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.rounding import Bounds, input_bounds
+from splinescope.tessellation.spatial.complex import cell_means
+
+
+@dataclass
+class State:
+    """What there is between two nodes.
+
+    Attributes:
+        lattice: The faces so far.
+        rows: [V, n] values of each live node at the vertices.
+        bounds: Magnitude and rounding error of each live node.
+        max_cells: Most cells that there may be, or None.
+        memory_budget: Bytes that faces and rows may take.
+        centre: Point of the domain around which cells are kept where there are too many.
+        codes: Patterns of the cells at the nodes so far.
+        position: The next node.
+        truncated: Whether cells were dropped.
+    """
+
+    lattice: FaceLattice
+    rows: dict[int, np.ndarray]
+    bounds: dict[int, Bounds]
+    max_cells: int | None
+    memory_budget: int
+    centre: np.ndarray
+    codes: list[NodeCodes] = field(default_factory=list)
+    position: int = 0
+    truncated: bool = False
+
+    def cell_vertices(self) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets and items of the vertices of each cell."""
+        lattice = self.lattice
+        levels = [lattice.list_of(k) for k in range(2, lattice.dimension + 1)]
+        return vertices_of_faces(lattice.edges.ends[: lattice.counts[0, 1]], levels)[-1]
+
+    def restrict(self, cells: np.ndarray) -> None:
+        """Keep only some cells."""
+        if len(cells) == self.lattice.num_cells:
+            return
+        self.lattice, vertices = restricted(self.lattice, cells)
+        self.rows = {node: rows[vertices] for node, rows in self.rows.items()}
+        self.codes = [codes.taken(cells) for codes in self.codes]
+        self.truncated = True
+
+    def restrict_to(self, number: int) -> None:
+        """Keep at most so many cells, those nearest to the centre."""
+        if self.lattice.num_cells <= number:
+            return
+        offsets, items = self.cell_vertices()
+        middle = cell_means(self.lattice.points[: self.lattice.num_vertices], items, offsets)
+        distance = np.sum((middle - self.centre) ** 2, axis=1)
+        self.restrict(np.sort(np.argsort(distance, kind="stable")[:number]))
+
+    def fit_into_budget(self, columns: int) -> None:
+        """Drop cells until a node of so many columns can be expected to fit into the memory budget."""
+        if self.max_cells is not None:
+            self.restrict_to(self.max_cells)
+        used = self.lattice.nbytes + sum(rows.nbytes for rows in self.rows.values())
+        needed = 4 * (used + 8 * columns * self.lattice.num_vertices)
+        if needed > self.memory_budget and self.lattice.num_cells > 1:
+            self.restrict_to(max(1, int(self.lattice.num_cells * self.memory_budget / needed)))
+
+    def cut(self, values: np.ndarray, folds: Folds, tolerance: Tolerance) -> np.ndarray:
+        """Cut all cells along the folds of a layer, and extend the rows of live nodes to the new vertices.
+
+        Args:
+            values: [V, n] rows that decide the folds.
+            folds: Their breakpoints and thresholds.
+            tolerance: For the largest amplification.
+
+        Returns:
+            [V', n] the rows with those of the new vertices, where the unit that made a vertex is on its breakpoint.
+
+        Raises:
+            DegenerateArrangementError: If rounding errors exceed their estimate.
+        """
+        lattice, count = self.lattice, self.lattice.num_vertices
+        positive = np.empty((count, folds.words), np.uint64)
+        negative = np.empty_like(positive)
+        tables = (folds.shifts, folds.thresholds, lattice.amplification)
+        in_ranges(pack_signs, count, values, *tables, positive, negative)
+        padded = 64 * folds.words // len(folds.shifts)
+        level, unit = np.nonzero(np.isfinite(folds.thresholds))
+        columns = level * padded + unit
+        layer = Layer(
+            columns,
+            folds.units[columns].astype(np.int64),
+            folds.shifts,
+            folds.thresholds,
+            folds.slopes,
+            folds.label,
+            tolerance.max_amplification,
+            padded,
+        )
+        inserted = insert_folds(lattice, values, positive, negative, layer)
+        if inserted.tangled >= 0:
+            raise DegenerateArrangementError(
+                f"signs of node {folds.label} contradict convexity near {lattice.points[: lattice.num_vertices][-1]}: "
+                f"rounding errors exceed their estimate; try a larger `Tolerance.safety`",
+            )
+        self.rows = {node: extended(rows, inserted) for node, rows in self.rows.items()}
+        self.codes = [codes.taken(inserted.parents) for codes in self.codes]
+        return inserted.values
+
+
+def first_state(network: Network, domain: Domain, max_cells: int | None, memory_budget: int) -> State:
+    """The domain as one cell, before the first node."""
+    lattice = lattice_of_polytope(domain.corners, domain.halfspaces)
+    inputs = domain.embed(domain.corners).reshape(len(domain.corners), -1)
+    return State(lattice, {0: inputs}, {0: input_bounds(inputs)}, max_cells, memory_budget, domain.centre, position=1)
+
+
+def extended(rows: np.ndarray, inserted: Inserted) -> np.ndarray:
+    """Rows with those of the new vertices, interpolated along the edges on which they were made."""
+    old = len(rows)
+    out = np.empty((old + len(inserted.fractions), rows.shape[1]))
+    out[:old] = rows
+    _interpolate(out, old, inserted.edges, inserted.fractions)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _interpolate(out: np.ndarray, old: int, edges: np.ndarray, fractions: np.ndarray) -> None:
+    """In order, since a vertex may be on an edge of new vertices."""
+    for i in range(len(fractions)):
+        a, b, t = edges[i, 0], edges[i, 1], fractions[i]
+        for k in range(out.shape[1]):
+            out[old + i, k] = out[a, k] + t * (out[b, k] - out[a, k])
