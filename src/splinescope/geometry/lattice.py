@@ -39,6 +39,7 @@ class FaceLattice:
         edges: Ends of the edges.
         levels: Faces of dimension 2, ..., d.
         counts: [2, d + 1] numbers of faces, and lengths of pools.
+        serial: Number larger than all marks of faces.
     """
 
     dimension: int
@@ -47,7 +48,7 @@ class FaceLattice:
     edges: Edges
     levels: tuple[Faces, ...]
     counts: np.ndarray
-    _serial: int = 0
+    serial: int = 0
 
     @property
     def num_vertices(self) -> int:
@@ -92,7 +93,8 @@ def _compact(lists: np.ndarray, pool: np.ndarray, offsets: np.ndarray, out: np.n
             out[offsets[face] + i] = pool[lists[face, 0] + i]
 
 
-def _edges_of(ends: np.ndarray) -> Edges:
+def edges_of(ends: np.ndarray) -> Edges:
+    """Edges with the given ends."""
     count = len(ends)
     return Edges(
         np.ascontiguousarray(ends, np.int32),
@@ -102,8 +104,8 @@ def _edges_of(ends: np.ndarray) -> Edges:
     )
 
 
-def _faces_of(offsets: np.ndarray, items: np.ndarray, words: int = 1) -> Faces:
-    """Faces with the given lists."""
+def faces_of(offsets: np.ndarray, items: np.ndarray, words: int = 1) -> Faces:
+    """Faces of one dimension with the given lists, without signs and labels."""
     count = len(offsets) - 1
     lists = np.stack([offsets[:-1], np.diff(offsets), np.diff(offsets)], axis=1).astype(np.int64)
     return Faces(
@@ -149,12 +151,13 @@ def lattice_of_polytope(corners: np.ndarray, halfspaces: np.ndarray) -> FaceLatt
     faces = []
     for k in range(2, dimension + 1):
         offsets = np.concatenate([[0], np.cumsum([len(items) for items in lists[k]])])
-        faces.append(_faces_of(offsets, np.concatenate(lists[k])))
+        faces.append(faces_of(offsets, np.concatenate(lists[k])))
     faces[-2].cells[:, 0] = 0
+    faces[-2].labels[:, 1] = np.arange(len(facets))  # which facet of the domain, for those who merge cells
     counts = np.zeros((2, dimension + 1), np.int64)
     counts[0] = [len(corners), len(ends), *(len(items) for items in lists[2:])]
     counts[1, 2:] = [len(level.pool) for level in faces]
-    return FaceLattice(dimension, corners.copy(), np.ones(len(corners)), _edges_of(ends), tuple(faces), counts)
+    return FaceLattice(dimension, corners.copy(), np.ones(len(corners)), edges_of(ends), tuple(faces), counts)
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,7 @@ def insert_folds(
         scratch = np.empty((3, max(1024, 64 * longest)), np.int32)
         status = insert_columns(
             d,
-            lattice._serial,
+            lattice.serial,
             layer,
             vertices,
             lattice.edges,
@@ -230,7 +233,7 @@ def insert_folds(
             scratch,
             progress,
         )
-        lattice._serial += 1 << 32
+        lattice.serial += 1 << 32
     lattice.points, lattice.amplification = vertices.points, vertices.amplification
     new = lattice.num_vertices
     tangled = -1 if status == DONE else int(progress[FACE])
@@ -331,7 +334,7 @@ def restricted(lattice: FaceLattice, cells: np.ndarray) -> tuple[FaceLattice, np
         chosen = items[np.repeat(offsets[kept] - starts[:-1], lengths) + np.arange(starts[-1])]
         old = lattice.levels[k - 2]
         lower, numbers = np.unique(chosen, return_inverse=True)
-        faces = _faces_of(starts, numbers, old.positive.shape[1])
+        faces = faces_of(starts, numbers, old.positive.shape[1])
         faces.positive[:], faces.negative[:] = old.positive[kept], old.negative[kept]
         faces.labels[:] = old.labels[kept]
         if k == d - 1:
@@ -348,10 +351,10 @@ def restricted(lattice: FaceLattice, cells: np.ndarray) -> tuple[FaceLattice, np
             d,
             lattice.points[vertices],
             lattice.amplification[vertices],
-            _edges_of(ends.reshape(-1, 2)),
+            edges_of(ends.reshape(-1, 2)),
             tuple(reversed(levels)),
             counts,
-            lattice._serial,
+            lattice.serial,
         ),
         vertices,
     )

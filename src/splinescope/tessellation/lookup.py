@@ -83,7 +83,8 @@ def packed_patterns_at(
                     bits = _bits(op, before)
                     words[index] = pack(bits[:, by_node[index].columns])
                 values[index] = value
-        parts.append(np.concatenate([words[code.node] for code in codes], axis=1))
+        nothing = np.empty((len(chunk), 0), np.uint64)
+        parts.append(np.concatenate([nothing, *(words[code.node] for code in codes)], axis=1))
     return np.concatenate(parts) if parts else np.empty((0, sum(code.words.shape[1] for code in codes)), np.uint64)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from splinescope.errors import InvalidInputError
 
@@ -14,7 +14,7 @@ COLLINEAR = 1e-10
 """Relative distance below which points or directions do not span what they should."""
 
 
-def finite(name: str, value: ArrayLike) -> np.ndarray:
+def finite(name: str, value: Any) -> np.ndarray:
     """`value` as a float64 array of its own.
 
     Args:
@@ -58,7 +58,7 @@ class Domain(ABC):
 
     @property
     @abstractmethod
-    def halfspaces(self) -> Float[np.ndarray, "facets d+1"]:
+    def halfspaces(self) -> Float[np.ndarray, "facets coefficients"]:
         """Rows `(n, b)` with unit outward normals: the polytope is where `n @ t + b <= 0` for every row."""
 
     @property
@@ -91,7 +91,7 @@ class Domain(ABC):
         flat = self.origin.ravel() + np.asarray(coordinates, np.float64) @ self.basis.reshape(self.dimension, -1)
         return flat.reshape(-1, *self.origin.shape)
 
-    def project(self, inputs: ArrayLike) -> Float[np.ndarray, "n d"]:
+    def project(self, inputs: Any) -> Float[np.ndarray, "n d"]:
         """Coordinates of the nearest points of the domain's affine hull: [n, *input_shape] to [n, d]."""
         flat = np.asarray(inputs, np.float64).reshape(-1, self.origin.size) - self.origin.ravel()
         solution = np.linalg.lstsq(self.basis.reshape(self.dimension, -1).T, flat.T, rcond=None)[0]

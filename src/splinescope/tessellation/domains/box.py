@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
 
 from splinescope.errors import InvalidInputError
 from splinescope.tessellation.domains.base import Domain, finite
@@ -37,8 +37,8 @@ class Box(Domain):
         (2, 6.0, [[0.5, 0.0, 3.0]])
     """
 
-    low: ArrayLike
-    high: ArrayLike
+    low: Any
+    high: Any
 
     def __post_init__(self) -> None:
         low, high = finite("low", self.low), finite("high", self.high)
@@ -103,7 +103,7 @@ class Box(Domain):
         return float(np.ptp(self.bounds, axis=0).max())
 
     @property
-    def halfspaces(self) -> Float[np.ndarray, "facets d+1"]:
+    def halfspaces(self) -> Float[np.ndarray, "facets coefficients"]:
         """Two rows for each coordinate: first all lower ends, then all upper ends."""
         low, high = self.bounds
         identity = np.eye(self.dimension)
@@ -121,6 +121,6 @@ class Box(Domain):
         flat[:, self.free] = t
         return flat.reshape(-1, *self.origin.shape)
 
-    def project(self, inputs: ArrayLike) -> Float[np.ndarray, "n d"]:
+    def project(self, inputs: Any) -> Float[np.ndarray, "n d"]:
         """Free coordinates of inputs: [n, *input_shape] to [n, d]."""
         return np.asarray(inputs, np.float64).reshape(-1, self.origin.size)[:, self.free].copy()

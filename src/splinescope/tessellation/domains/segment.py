@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from splinescope.errors import InvalidInputError
 from splinescope.tessellation.domains.base import Domain, finite
@@ -29,8 +29,8 @@ class Segment(Domain):
         (5.0, [[1.5, 2.0]])
     """
 
-    a: ArrayLike
-    b: ArrayLike
+    a: Any
+    b: Any
 
     def __post_init__(self) -> None:
         a, b = finite("a", self.a), finite("b", self.b)

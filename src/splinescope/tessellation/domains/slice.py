@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 from scipy.spatial import ConvexHull, QhullError
 
 from splinescope.errors import InvalidInputError
@@ -212,7 +211,7 @@ class Slice(Domain):
         return cls(points[0], basis.reshape(wanted, *points[0].shape), corners, anchors[:given])
 
     @classmethod
-    def box(cls, low: ArrayLike, high: ArrayLike) -> Slice:
+    def box(cls, low: Any, high: Any) -> Slice:
         """An axis-parallel rectangle of a two-dimensional input space.
 
         Args:
@@ -251,7 +250,7 @@ class Slice(Domain):
         return self.polygon
 
     @cached_property
-    def halfspaces(self) -> Float[np.ndarray, "facets d+1"]:
+    def halfspaces(self) -> Float[np.ndarray, "facets coefficients"]:
         """Rows `(n, b)` with unit outward normals: the domain is where `n @ t + b <= 0` for every row."""
         if self.dimension == 2:
             sides = np.roll(self.polygon, -1, axis=0) - self.polygon

@@ -14,8 +14,8 @@ from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
 from splinescope.numerics import Tolerance, in_blocks
-from splinescope.tessellation.breakpoints import activation_folds, padded, pair_folds
-from splinescope.tessellation.codes import compress, pack
+from splinescope.tessellation.breakpoints import activation_folds, padded
+from splinescope.tessellation.maxima import Round, filled, position_codes, visible, winning_positions
 from splinescope.tessellation.planar.dissolve import without_edges
 from splinescope.tessellation.planar.piece import Piece, fold, record_codes, record_pending
 from splinescope.tessellation.planar.rows import Rows, Signed
@@ -186,68 +186,23 @@ def _maximise(piece: Piece, network: Network, index: int, op: Maximum, size: flo
     node = network.nodes[index]
     source = node.inputs[0]
     groups = np.asarray(op.index)
-    members = _filled(groups)
     bounds = piece.bounds[source]
-    order = members.T.reshape(-1)
-    error, magnitude = bounds.error[order], bounds.magnitude[order]
+    order = filled(groups).T.reshape(-1)
     piece.rows[_CANDIDATES] = Rows(np.ascontiguousarray(piece.rows[source].values[:, order]))
-    for width in _widths(members.shape[1]):
-        error, magnitude = _play_round(piece, len(members), width, error, magnitude, index, size, tolerance)
-    positions = _winning_positions(piece, source, members, groups, tolerance)
+    tournament = Round(len(groups), groups.shape[1], bounds.error[order], bounds.magnitude[order])
+    while tournament.pairs:
+        left, right = tournament.sides(piece.rows[_CANDIDATES].values)
+        fold(piece, Rows(np.ascontiguousarray(right - left)), tournament.folds(index, size, tolerance), tolerance)
+        piece.rows[_CANDIDATES] = Rows(tournament.larger(piece.rows[_CANDIDATES].values))
+        tournament = tournament.following()
+    means = _vertex_means(piece, piece.rows[source].values)
+    positions = winning_positions(means, bounds.error, groups, tolerance)
     keep = _dissolve_hidden(piece, index, positions)
     best = piece.rows.pop(_CANDIDATES)
     shapes = [network.nodes[source].shape]
     piece.rows[index] = best
     piece.bounds[index] = propagate(op, [bounds], shapes, largest(best.sample()))
-    _record_positions(piece, index, positions[keep], members.shape[1])
-
-
-def _filled(groups: np.ndarray) -> np.ndarray:
-    """Groups with absent members (-1) replaced by a present one, which never changes their maximum."""
-    present = groups >= 0
-    some = groups[np.arange(len(groups)), np.argmax(present, axis=1)]
-    return np.where(present, groups, some[:, None])
-
-
-def _widths(members: int) -> list[int]:
-    """Number of candidates of each group at the start of each round of the tournament."""
-    widths = []
-    while members > 1:
-        widths.append(members)
-        members = (members + 1) // 2
-    return widths
-
-
-def _play_round(
-    piece: Piece,
-    groups: int,
-    width: int,
-    error: np.ndarray,
-    magnitude: np.ndarray,
-    label: int,
-    size: float,
-    tolerance: Tolerance,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut where the two candidates of a pair are equal, and keep the larger; the new errors and magnitudes."""
-    pairs = width // 2
-    candidates = piece.rows[_CANDIDATES]
-
-    def sides(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        table = array.reshape(*array.shape[:-1], width, groups)
-        flat = (*array.shape[:-1], pairs * groups)
-        return table[..., 0 : 2 * pairs : 2, :].reshape(flat), table[..., 1 : 2 * pairs : 2, :].reshape(flat)
-
-    left, right = sides(candidates.values)
-    errors, magnitudes = sides(error), sides(magnitude)
-    folds = pair_folds(errors, magnitudes, groups, label, size, tolerance)
-    fold(piece, Rows(np.ascontiguousarray(right - left)), folds, tolerance)
-    left, right = sides(candidates.values)
-    bye = slice(2 * pairs * groups, width * groups)
-    piece.rows[_CANDIDATES] = Rows(np.concatenate([np.maximum(left, right), candidates.values[:, bye]], axis=1))
-    return (
-        np.concatenate([np.maximum(*errors), error[bye]]),
-        np.concatenate([np.maximum(*magnitudes), magnitude[bye]]),
-    )
+    piece.codes.append(position_codes(index, positions[keep], groups.shape[1]))
 
 
 def _vertex_means(piece: Piece, values: np.ndarray) -> np.ndarray:
@@ -261,33 +216,14 @@ def _vertex_means(piece: Piece, values: np.ndarray) -> np.ndarray:
     return (incidence @ values) / incidence.sum(axis=1)[:, None]
 
 
-def _winning_positions(
-    piece: Piece, source: int, members: np.ndarray, groups: np.ndarray, tolerance: Tolerance
-) -> np.ndarray:
-    """[F, groups] position of the largest member of each group in each face; the first one where some are equal."""
-    means = _vertex_means(piece, piece.rows[source].values)
-    slack = 2 * tolerance.safety * piece.bounds[source].error[members].max(axis=1)
-    out = np.zeros((len(means), len(members)), np.uint8)
-    table = np.where(groups >= 0, 0.0, -np.inf)
-    for start in range(0, len(means), 256):
-        values = means[start : start + 256][:, members] + table
-        near = values >= values.max(axis=2, keepdims=True) - slack[None, :, None]
-        out[start : start + 256] = near.argmax(axis=2)
-    return out
-
-
 def _dissolve_hidden(piece: Piece, label: int, positions: np.ndarray) -> np.ndarray:
     """Remove the edges of a max node between cells with the same winners; the cells that are kept as numbers."""
     subdivision = piece.subdivision
     left, right = subdivision.face[0::2], subdivision.face[1::2]
     edges = np.flatnonzero((subdivision.edge_op == label) & (left != OUTSIDE) & (right != OUTSIDE))
-    hidden = np.zeros(subdivision.num_edges, bool)
-    units = subdivision.edge_unit.copy()
-    for part in np.array_split(edges, max(1, len(edges) * positions.shape[1] // (1 << 26))):
-        differs = positions[left[part]] != positions[right[part]]
-        hidden[part] = ~differs.any(axis=1)
-        recorded = differs[np.arange(len(part)), units[part]]
-        units[part] = np.where(recorded, units[part], differs.argmax(axis=1))  # of coinciding folds, one that shows
+    seen = visible(np.stack([left[edges], right[edges]], axis=1), subdivision.edge_unit[edges], positions)
+    hidden, units = np.zeros(subdivision.num_edges, bool), subdivision.edge_unit.copy()
+    hidden[edges], units[edges] = seen.hidden, seen.units
     piece.subdivision = subdivision = replace(subdivision, edge_unit=units)
     if not hidden.any():
         return np.arange(subdivision.num_faces)
@@ -296,10 +232,3 @@ def _dissolve_hidden(piece: Piece, label: int, positions: np.ndarray) -> np.ndar
     piece.vertex_tags = piece.vertex_tags[vertices]
     piece.codes = [codes.taken(cells) for codes in piece.codes]
     return cells
-
-
-def _record_positions(piece: Piece, index: int, positions: np.ndarray, width: int) -> None:
-    """Store the winners of a max node as binary numbers: column `b * groups + g` is bit `b` of group `g`."""
-    digits = max(1, int(width - 1).bit_length())
-    bits = np.concatenate([(positions >> digit) & 1 for digit in range(digits)], axis=1)
-    piece.codes.append(compress(index, pack(bits), bits.shape[1]))

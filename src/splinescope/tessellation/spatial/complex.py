@@ -114,7 +114,9 @@ class SpatialComplex(PolyhedralComplex):
 
 
 def cell_means(
-    values: Float[np.ndarray, "V n"], cell_vertices: Int[np.ndarray, " items"], cell_offsets: Int[np.ndarray, " F+1"]
+    values: Float[np.ndarray, "V n"],
+    cell_vertices: Int[np.ndarray, " items"],
+    cell_offsets: Int[np.ndarray, " offsets"],
 ) -> Float[np.ndarray, "F n"]:
     """Means over the vertices of each cell.
 

@@ -75,6 +75,7 @@ def _complex(state: State, network: Network, domain: Domain, tolerance: Toleranc
     levels = [lattice.list_of(k) for k in range(2, d + 1)]
     vertices = vertices_of_faces(edges, levels)
     facets = int(lattice.counts[0, d - 1])
+    labels = lattice.facets.labels[:facets]
     cell_offsets, cell_vertices = vertices[-1]
     return SpatialComplex(
         network=network,
@@ -92,6 +93,6 @@ def _complex(state: State, network: Network, domain: Domain, tolerance: Toleranc
         edges=edges,
         faces={k: Incidence(*lists) for k, lists in enumerate(levels, start=2)},
         facet_cells=lattice.facets.cells[:facets].copy(),
-        facet_op=lattice.facets.labels[:facets, 0].copy(),
-        facet_unit=lattice.facets.labels[:facets, 1].copy(),
+        facet_op=labels[:, 0].copy(),
+        facet_unit=np.where(labels[:, 0] >= 0, labels[:, 1], np.int32(-1)),
     )

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.bits import pack_signs
+from splinescope.geometry.coarsening import coarsened
 from splinescope.geometry.lattice import FaceLattice, Inserted, insert_folds, lattice_of_polytope, restricted
 from splinescope.geometry.polytopes import vertices_of_faces
 from splinescope.geometry.splitting import Layer
@@ -17,6 +20,7 @@ from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.breakpoints import Folds
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.maxima import visible
 from splinescope.tessellation.rounding import Bounds, input_bounds
 from splinescope.tessellation.spatial.complex import cell_means
 
@@ -121,6 +125,33 @@ class State:
         self.rows = {node: extended(rows, inserted) for node, rows in self.rows.items()}
         self.codes = [codes.taken(inserted.parents) for codes in self.codes]
         return inserted.values
+
+    def merge_hidden(self, node: int, positions: np.ndarray) -> np.ndarray:
+        """Merge cells that only hidden folds of a max node separate.
+
+        Args:
+            node: The max node.
+            positions: [F, groups] winners in each cell.
+
+        Returns:
+            An old cell of each cell that is left.
+        """
+        lattice = self.lattice
+        count = int(lattice.counts[0, lattice.dimension - 1])
+        sides, labels = lattice.facets.cells[:count], lattice.facets.labels[:count]
+        made = np.flatnonzero((labels[:, 0] == node) & (sides >= 0).all(axis=1))
+        seen = visible(sides[made], labels[made, 1], positions)
+        labels[made, 1] = seen.units
+        hidden = sides[made[seen.hidden]]
+        if not len(hidden):
+            return np.arange(lattice.num_cells)
+        links = csr_array((np.ones(len(hidden)), hidden.T), shape=(lattice.num_cells, lattice.num_cells))
+        _, group = connected_components(links, directed=False)
+        merged = coarsened(lattice, group.astype(np.int64))
+        self.lattice = merged.lattice
+        self.rows = {index: rows[merged.vertices] for index, rows in self.rows.items()}
+        self.codes = [codes.taken(merged.cells) for codes in self.codes]
+        return merged.cells
 
 
 def first_state(network: Network, domain: Domain, max_cells: int | None, memory_budget: int) -> State:

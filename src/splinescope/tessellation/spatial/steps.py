@@ -7,14 +7,15 @@ from functools import partial
 import numpy as np
 import torch
 
-from splinescope.errors import UnsupportedOpError
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum, Op
 from splinescope.numerics import Tolerance, in_blocks
 from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.codes import compress, select_columns
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.maxima import Round, filled, position_codes, winning_positions
 from splinescope.tessellation.rounding import largest, propagate
+from splinescope.tessellation.spatial.complex import cell_means
 from splinescope.tessellation.spatial.state import State
 
 
@@ -34,9 +35,7 @@ def advance(state: State, network: Network, last_use: tuple[int, ...], domain: D
     if isinstance(node.op, Activation):
         _activate(state, network, index, node.op, last_use, domain, tolerance)
     elif isinstance(node.op, Maximum):
-        raise UnsupportedOpError(
-            f"node {node.name!r}: maxima are not cut in {domain.dimension} dimensions yet; use a segment or a plane"
-        )
+        _maximise(state, network, index, node.op, domain, tolerance)
     else:
         count = state.lattice.num_vertices
         inputs = [_tensor(state.rows[source], network.nodes[source].shape) for source in node.inputs]
@@ -99,3 +98,27 @@ def _activate(
     state.codes.append(compress(index, select_columns(bits, columns.astype(np.int32)), len(columns)))
     rows = _evaluated(op, [_tensor(values, node.shape)], len(values), node.size)
     _set(state, network, index, rows)
+
+
+_CANDIDATES = -1
+"""Key of the rows of a running tournament among the live rows."""
+
+
+def _maximise(state: State, network: Network, index: int, op: Maximum, domain: Domain, tolerance: Tolerance) -> None:
+    """Maxima over groups, by a tournament of pairs; cells that a hidden fold separates are merged at the end."""
+    source = network.nodes[index].inputs[0]
+    groups = np.asarray(op.index)
+    bounds = state.bounds[source]
+    order = filled(groups).T.reshape(-1)
+    state.rows[_CANDIDATES] = np.ascontiguousarray(state.rows[source][:, order])
+    tournament = Round(len(groups), groups.shape[1], bounds.error[order], bounds.magnitude[order])
+    while tournament.pairs:
+        left, right = tournament.sides(state.rows[_CANDIDATES])
+        state.cut(np.ascontiguousarray(right - left), tournament.folds(index, domain.size, tolerance), tolerance)
+        state.rows[_CANDIDATES] = tournament.larger(state.rows[_CANDIDATES])
+        tournament = tournament.following()
+    offsets, items = state.cell_vertices()
+    positions = winning_positions(cell_means(state.rows[source], items, offsets), bounds.error, groups, tolerance)
+    cells = state.merge_hidden(index, positions)
+    _set(state, network, index, state.rows.pop(_CANDIDATES))
+    state.codes.append(position_codes(index, positions[cells], groups.shape[1]))

@@ -1,0 +1,127 @@
+"""Maxima over groups, as a tournament of pairs: what the engines of all dimensions share.
+
+Each round cuts where the two candidates of a pair are equal and keeps the larger one. A fold of a round may be hidden
+by a third member that is larger; the cells on its two sides have the same winners and are merged at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from splinescope.numerics import Tolerance
+from splinescope.tessellation.breakpoints import Folds, pair_folds
+from splinescope.tessellation.codes import NodeCodes, compress, pack
+
+
+def filled(groups: np.ndarray) -> np.ndarray:
+    """Groups with absent members (-1) replaced by a present one, which never changes their maximum."""
+    present = groups >= 0
+    some = groups[np.arange(len(groups)), np.argmax(present, axis=1)]
+    return np.where(present, groups, some[:, None])
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of the tournament; candidates are columns, `position * groups + group`.
+
+    Attributes:
+        groups: Number of groups.
+        width: Number of candidates of each group.
+        error: [width * groups] rounding error of each candidate.
+        magnitude: [width * groups] magnitude of each candidate.
+    """
+
+    groups: int
+    width: int
+    error: np.ndarray
+    magnitude: np.ndarray
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of candidates in each group; a last candidate without partner goes on to the next round."""
+        return self.width // 2
+
+    def sides(self, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The first and the second candidates of all pairs, from columns of all candidates."""
+        table = array.reshape(*array.shape[:-1], self.width, self.groups)
+        flat = (*array.shape[:-1], self.pairs * self.groups)
+        stop = 2 * self.pairs
+        return table[..., 0:stop:2, :].reshape(flat), table[..., 1:stop:2, :].reshape(flat)
+
+    def folds(self, label: int, size: float, tolerance: Tolerance) -> Folds:
+        """Where the candidates of the pairs are equal."""
+        return pair_folds(self.sides(self.error), self.sides(self.magnitude), self.groups, label, size, tolerance)
+
+    def larger(self, array: np.ndarray) -> np.ndarray:
+        """The larger candidate of each pair, and those without partner."""
+        rest = array[..., 2 * self.pairs * self.groups :]
+        return np.concatenate([np.maximum(*self.sides(array)), rest], axis=-1)
+
+    def following(self) -> Round:
+        """The next round."""
+        return Round(self.groups, (self.width + 1) // 2, self.larger(self.error), self.larger(self.magnitude))
+
+
+def winning_positions(means: np.ndarray, error: np.ndarray, groups: np.ndarray, tolerance: Tolerance) -> np.ndarray:
+    """Position of the largest member of each group in each cell; the first one where some are equal on the whole cell.
+
+    Args:
+        means: [F, n] values at a point inside each cell.
+        error: [n] their rounding errors.
+        groups: [G, size] members of each group, -1 for none.
+        tolerance: What counts as equal.
+
+    Returns:
+        [F, G] positions.
+    """
+    members = filled(groups)
+    slack = 2 * tolerance.safety * error[members].max(axis=1)
+    out = np.zeros((len(means), len(members)), np.uint8)
+    table = np.where(groups >= 0, 0.0, -np.inf)
+    for start in range(0, len(means), 256):
+        values = means[start : start + 256][:, members] + table
+        near = values >= values.max(axis=2, keepdims=True) - slack[None, :, None]
+        out[start : start + 256] = near.argmax(axis=2)
+    return out
+
+
+@dataclass(frozen=True)
+class Visible:
+    """Which facets of a max node are real.
+
+    Attributes:
+        hidden: Whether the cells on both sides have the same winners.
+        units: For the others, a group in which they differ: the recorded one if they do there.
+    """
+
+    hidden: np.ndarray
+    units: np.ndarray
+
+
+def visible(sides: np.ndarray, units: np.ndarray, positions: np.ndarray) -> Visible:
+    """Tell the facets of a max node that separate different winners from those that another member hides.
+
+    Args:
+        sides: [n, 2] cells on both sides of each facet.
+        units: [n] group recorded for each.
+        positions: [F, groups] winners in each cell.
+
+    Returns:
+        Which are hidden, and a group for each.
+    """
+    hidden, units = np.zeros(len(sides), bool), units.copy()
+    for part in np.array_split(np.arange(len(sides)), max(1, len(sides) * positions.shape[1] // (1 << 26))):
+        differs = positions[sides[part, 0]] != positions[sides[part, 1]]
+        hidden[part] = ~differs.any(axis=1)
+        recorded = differs[np.arange(len(part)), units[part]]
+        units[part] = np.where(recorded, units[part], differs.argmax(axis=1))  # of coinciding folds, one that shows
+    return Visible(hidden, units)
+
+
+def position_codes(index: int, positions: np.ndarray, width: int) -> NodeCodes:
+    """Winners of a max node as binary numbers: column `b * groups + g` is bit `b` of group `g`."""
+    digits = max(1, int(width - 1).bit_length())
+    bits = np.concatenate([(positions >> digit) & 1 for digit in range(digits)], axis=1)
+    return compress(index, pack(bits), bits.shape[1])
