@@ -7,17 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.splitting import (
-    DONE,
-    FACE,
-    NO_ROOM,
-    Edges,
-    Faces,
-    Layer,
-    Vertices,
-    insert_columns,
-    unite_all,
-)
+from splinescope.geometry.faces import LENGTH, START, Edges, Faces, Layer, Vertices, unite_all
+from splinescope.geometry.splitting import COLUMN, FACE, FULL, NO_ROOM, TANGLED, insert_columns
 
 _ON_FACET = 1e-9
 """Distance from a facet's hyperplane, relative to the polytope, within which a corner lies on it."""
@@ -89,8 +80,8 @@ class FaceLattice:
 @njit(cache=True, nogil=True)
 def _compact(lists: np.ndarray, pool: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> None:
     for face in range(len(lists)):
-        for i in range(lists[face, 1]):
-            out[offsets[face] + i] = pool[lists[face, 0] + i]
+        for i in range(lists[face, LENGTH]):
+            out[offsets[face] + i] = pool[lists[face, START] + i]
 
 
 def edges_of(ends: np.ndarray) -> Edges:
@@ -169,6 +160,9 @@ class Inserted:
         edges: [added, 2] ends of the edge that each new vertex was made on; they may be new vertices themselves.
         fractions: [added] its position between them.
         values: [V', n] the layer's pre-activations, also at the new vertices.
+        positive: [V', words] bits of their decided positive signs.
+        negative: [V', words] bits of their decided negative signs.
+        rest: The folds that are still to be inserted, since there were too many cells, or None.
         tangled: A face whose signs contradict convexity, where the work ended, or -1.
     """
 
@@ -176,11 +170,19 @@ class Inserted:
     edges: np.ndarray
     fractions: np.ndarray
     values: np.ndarray
+    positive: np.ndarray
+    negative: np.ndarray
+    rest: Layer | None = None
     tangled: int = -1
 
 
 def insert_folds(
-    lattice: FaceLattice, values: np.ndarray, positive: np.ndarray, negative: np.ndarray, layer: Layer
+    lattice: FaceLattice,
+    values: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    layer: Layer,
+    limit: int = 1 << 62,
 ) -> Inserted:
     """Cut the cells of a lattice along the folds of one layer, in place.
 
@@ -190,6 +192,7 @@ def insert_folds(
         positive: [V, words] bits of decided positive signs.
         negative: [V, words] bits of decided negative signs.
         layer: The folds.
+        limit: Number of cells from which no more folds are inserted.
 
     Returns:
         What was added. Afterwards `lattice.cells.positive` tells for each cell which columns are positive in it.
@@ -232,17 +235,24 @@ def insert_folds(
             work,
             scratch,
             progress,
+            limit,
         )
         lattice.serial += 1 << 32
     lattice.points, lattice.amplification = vertices.points, vertices.amplification
     new = lattice.num_vertices
-    tangled = -1 if status == DONE else int(progress[FACE])
+    rest = None
+    if status == FULL:
+        left = slice(int(progress[COLUMN]), None)
+        rest = layer._replace(columns=layer.columns[left], units=layer.units[left])
     return Inserted(
         parents[: lattice.num_cells],
         vertices.parents[old:new],
         vertices.fractions[old:new],
         vertices.values[:new],
-        tangled,
+        vertices.positive[:new],
+        vertices.negative[:new],
+        rest,
+        int(progress[FACE]) if status == TANGLED else -1,
     )
 
 
@@ -261,13 +271,14 @@ def _crossing(lattice: FaceLattice, layer: Layer) -> Layer:
     return layer._replace(columns=layer.columns[crossing], units=layer.units[crossing])
 
 
-def _resized(array: np.ndarray, used: int, size: int, fill: int = 0) -> np.ndarray:
-    """The array with room for `size` rows."""
+def _resized(array: np.ndarray, used: int, size: int, fill: int | None = None) -> np.ndarray:
+    """The array with room for `size` rows; where it matters what the new ones hold, they hold `fill`."""
     if len(array) >= size:
         return array
     out = np.empty((size, *array.shape[1:]), array.dtype)
     out[:used] = array[:used]
-    out[used:] = fill
+    if fill is not None:
+        out[used:] = fill
     return out
 
 
@@ -280,7 +291,7 @@ def _grown(lattice: FaceLattice, vertices: Vertices, parents: np.ndarray, factor
     ends, marks, section, child = lattice.edges
     lattice.edges = Edges(
         _resized(ends, e, sizes[1]),
-        _resized(marks, e, sizes[1], -1),
+        _resized(marks, e, sizes[1], fill=-1),
         _resized(section, e, sizes[1]),
         _resized(child, e, sizes[1]),
     )
@@ -290,15 +301,15 @@ def _grown(lattice: FaceLattice, vertices: Vertices, parents: np.ndarray, factor
         pool = _resized(faces.pool, int(counts[1, k]), int(factor * 3 * counts[1, k]) + 4096)
         levels.append(
             Faces(
-                _resized(faces.lists, count, size),
+                _resized(faces.lists, count, size, fill=0),
                 pool,
                 _resized(faces.positive, count, size),
                 _resized(faces.negative, count, size),
-                _resized(faces.marks, count, size, -1),
+                _resized(faces.marks, count, size, fill=-1),
                 _resized(faces.section, count, size),
                 _resized(faces.child, count, size),
-                _resized(faces.cells, count, size, -1),
-                _resized(faces.labels, count, size, -1),
+                _resized(faces.cells, count, size),
+                _resized(faces.labels, count, size),
             )
         )
     lattice.levels = tuple(levels)

@@ -13,7 +13,6 @@ Lists = tuple[np.ndarray, np.ndarray]
 
 @njit(cache=True, nogil=True)
 def _unite(
-    count: int,
     offsets: np.ndarray,
     items: np.ndarray,
     lower_offsets: np.ndarray,
@@ -22,16 +21,15 @@ def _unite(
     out_offsets: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Union of the vertex lists of the facets of each face; twice, first to count them."""
+    """Union of the vertex lists of the facets of each face."""
     used = 0
-    for face in range(count):
+    for face in range(offsets.size - 1):
         for at in range(offsets[face], offsets[face + 1]):
             for k in range(lower_offsets[items[at]], lower_offsets[items[at] + 1]):
                 vertex = lower_items[k]
                 if stamps[vertex] != face:
                     stamps[vertex] = face
-                    if out.size:
-                        out[used] = vertex
+                    out[used] = vertex
                     used += 1
         out_offsets[face + 1] = used
 
@@ -51,12 +49,58 @@ def vertices_of_faces(edges: np.ndarray, levels: list[Lists]) -> list[Lists]:
     out = []
     for offsets, items in levels:
         starts = np.zeros(len(offsets), np.int64)
-        nothing = np.empty(0, np.int32)
-        _unite(len(offsets) - 1, offsets, items, *lower, np.full(vertices, -1, np.int64), starts, nothing)
-        united = np.empty(int(starts[-1]), np.int32)
-        _unite(len(offsets) - 1, offsets, items, *lower, np.full(vertices, -1, np.int64), starts, united)
-        lower = (starts, united)
+        united = np.empty(int((lower[0][items + 1] - lower[0][items]).sum()), np.int32)
+        _unite(offsets, items, *lower, np.full(vertices, -1, np.int32), starts, united)
+        lower = (starts, united[: starts[-1]].copy())
         out.append(lower)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _closed(
+    start: int,
+    stop: int,
+    offsets: np.ndarray,
+    items: np.ndarray,
+    lower_offsets: np.ndarray,
+    lower_items: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Sort the ridges of each face by insertion, and look whether they come in pairs."""
+    ridges = np.empty(64, np.int32)
+    for face in range(start, stop):
+        number = 0
+        for at in range(offsets[face], offsets[face + 1]):
+            number += lower_offsets[items[at] + 1] - lower_offsets[items[at]]
+        if number > ridges.size:
+            ridges = np.empty(2 * number, np.int32)
+        number = 0
+        for at in range(offsets[face], offsets[face + 1]):
+            for k in range(lower_offsets[items[at]], lower_offsets[items[at] + 1]):
+                ridge, place = lower_items[k], number
+                while place > 0 and ridges[place - 1] > ridge:
+                    ridges[place] = ridges[place - 1]
+                    place -= 1
+                ridges[place] = ridge
+                number += 1
+        out[face] = number % 2 == 0
+        for k in range(0, number - 1, 2):
+            if ridges[k] != ridges[k + 1] or (k + 2 < number and ridges[k + 1] == ridges[k + 2]):
+                out[face] = False
+
+
+def closed(faces: Lists, facets: Lists) -> np.ndarray:
+    """Whether each ridge of a face is on exactly two of its facets, so that its boundary has no hole.
+
+    Args:
+        faces: Offsets and items of the facets of the faces.
+        facets: Offsets and items of the facets of the facets.
+
+    Returns:
+        [N] one answer for each face.
+    """
+    out = np.empty(len(faces[0]) - 1, np.bool_)
+    in_ranges(_closed, len(out), *faces, *facets, out)
     return out
 
 

@@ -12,9 +12,9 @@ from scipy.sparse.csgraph import connected_components
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.bits import pack_signs
 from splinescope.geometry.coarsening import coarsened
+from splinescope.geometry.faces import Layer
 from splinescope.geometry.lattice import FaceLattice, Inserted, insert_folds, lattice_of_polytope, restricted
 from splinescope.geometry.polytopes import vertices_of_faces
-from splinescope.geometry.splitting import Layer
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.breakpoints import Folds
@@ -23,6 +23,9 @@ from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.maxima import visible
 from splinescope.tessellation.rounding import Bounds, input_bounds
 from splinescope.tessellation.spatial.complex import cell_means
+
+_BYTES_OF_CELL = {3: 3000, 4: 12000}
+"""Bytes that the faces of one cell take, with the room for growth: measured, and rounded up."""
 
 
 @dataclass
@@ -57,32 +60,24 @@ class State:
         levels = [lattice.list_of(k) for k in range(2, lattice.dimension + 1)]
         return vertices_of_faces(lattice.edges.ends[: lattice.counts[0, 1]], levels)[-1]
 
-    def restrict(self, cells: np.ndarray) -> None:
-        """Keep only some cells."""
+    def restrict(self, cells: np.ndarray) -> np.ndarray:
+        """Keep only some cells; the old numbers of the vertices that are left."""
         if len(cells) == self.lattice.num_cells:
-            return
+            return np.arange(self.lattice.num_vertices)
         self.lattice, vertices = restricted(self.lattice, cells)
         self.rows = {node: rows[vertices] for node, rows in self.rows.items()}
         self.codes = [codes.taken(cells) for codes in self.codes]
         self.truncated = True
+        return vertices
 
-    def restrict_to(self, number: int) -> None:
-        """Keep at most so many cells, those nearest to the centre."""
+    def restrict_to(self, number: int) -> np.ndarray:
+        """Keep at most so many cells, those nearest to the centre; the old numbers of the vertices that are left."""
         if self.lattice.num_cells <= number:
-            return
+            return np.arange(self.lattice.num_vertices)
         offsets, items = self.cell_vertices()
         middle = cell_means(self.lattice.points[: self.lattice.num_vertices], items, offsets)
         distance = np.sum((middle - self.centre) ** 2, axis=1)
-        self.restrict(np.sort(np.argsort(distance, kind="stable")[:number]))
-
-    def fit_into_budget(self, columns: int) -> None:
-        """Drop cells until a node of so many columns can be expected to fit into the memory budget."""
-        if self.max_cells is not None:
-            self.restrict_to(self.max_cells)
-        used = self.lattice.nbytes + sum(rows.nbytes for rows in self.rows.values())
-        needed = 4 * (used + 8 * columns * self.lattice.num_vertices)
-        if needed > self.memory_budget and self.lattice.num_cells > 1:
-            self.restrict_to(max(1, int(self.lattice.num_cells * self.memory_budget / needed)))
+        return self.restrict(np.sort(np.argsort(distance, kind="stable")[:number]))
 
     def cut(self, values: np.ndarray, folds: Folds, tolerance: Tolerance) -> np.ndarray:
         """Cut all cells along the folds of a layer, and extend the rows of live nodes to the new vertices.
@@ -116,15 +111,26 @@ class State:
             tolerance.max_amplification,
             padded,
         )
-        inserted = insert_folds(lattice, values, positive, negative, layer)
-        if inserted.tangled >= 0:
-            raise DegenerateArrangementError(
-                f"signs of node {folds.label} contradict convexity near {lattice.points[: lattice.num_vertices][-1]}: "
-                f"rounding errors exceed their estimate; try a larger `Tolerance.safety`",
-            )
-        self.rows = {node: extended(rows, inserted) for node, rows in self.rows.items()}
-        self.codes = [codes.taken(inserted.parents) for codes in self.codes]
-        return inserted.values
+        rest: Layer | None = layer
+        while rest is not None:
+            limit = self._limit(values.shape[1])
+            inserted = insert_folds(self.lattice, values, positive, negative, rest, limit)
+            if inserted.tangled >= 0:
+                raise _tangled(self.lattice, folds.label)
+            self.rows = {node: extended(rows, inserted) for node, rows in self.rows.items()}
+            self.codes = [codes.taken(inserted.parents) for codes in self.codes]
+            values, positive, negative, rest = inserted.values, inserted.positive, inserted.negative, inserted.rest
+            if rest is not None:
+                kept = self.restrict_to(limit // 2)
+                values, positive, negative = values[kept], positive[kept], negative[kept]
+        return values
+
+    def _limit(self, columns: int) -> int:
+        """Number of cells that the budgets allow in the middle of a layer."""
+        live = columns + sum(rows.shape[1] for rows in self.rows.values())
+        each = _BYTES_OF_CELL[min(self.lattice.dimension, 4)] + 4 * 8 * live
+        limit = max(64, self.memory_budget // each)
+        return limit if self.max_cells is None else min(limit, 2 * self.max_cells)
 
     def merge_hidden(self, node: int, positions: np.ndarray) -> np.ndarray:
         """Merge cells that only hidden folds of a max node separate.
@@ -152,6 +158,14 @@ class State:
         self.rows = {index: rows[merged.vertices] for index, rows in self.rows.items()}
         self.codes = [codes.taken(merged.cells) for codes in self.codes]
         return merged.cells
+
+
+def _tangled(lattice: FaceLattice, node: int) -> DegenerateArrangementError:
+    place = lattice.points[lattice.num_vertices - 1]
+    return DegenerateArrangementError(
+        f"signs of node {node} contradict convexity near {place}: rounding errors exceed their estimate; try a larger "
+        f"`Tolerance.safety`"
+    )
 
 
 def first_state(network: Network, domain: Domain, max_cells: int | None, memory_budget: int) -> State:

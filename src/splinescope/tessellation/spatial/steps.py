@@ -31,7 +31,6 @@ def advance(state: State, network: Network, last_use: tuple[int, ...], domain: D
     """
     index = state.position
     node = network.nodes[index]
-    state.fit_into_budget(node.size)
     if isinstance(node.op, Activation):
         _activate(state, network, index, node.op, last_use, domain, tolerance)
     elif isinstance(node.op, Maximum):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from splinescope.geometry.polytopes import closed
 from splinescope.tessellation.certificate import MEASURE_TOLERANCE, Topology, fail
 from splinescope.tessellation.neighbours import check_neighbours
 
@@ -46,14 +47,7 @@ def _check_volumes(cells: SpatialComplex) -> float:
 def _check_closed(cells: SpatialComplex) -> None:
     """Every ridge of a cell is on exactly two of its facets: the boundary of a cell has no hole."""
     d = cells.dimension
-    lists, facets = cells.faces[d], cells.faces[d - 1]
-    lengths = np.diff(facets.offsets)[lists.items]
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    index = np.repeat(facets.offsets[lists.items] - starts[:-1], lengths) + np.arange(starts[-1])
-    owner = np.repeat(np.repeat(np.arange(len(cells)), np.diff(lists.offsets)), lengths)
-    ridges = len(cells.edges) if d == 3 else len(cells.faces[d - 2].offsets) - 1
-    pairs, counts = np.unique(owner * np.int64(ridges) + facets.items[index], return_counts=True)
-    wrong = np.unique(pairs[counts != 2] // ridges)
+    wrong = np.flatnonzero(~closed(cells.faces[d], cells.faces[d - 1]))
     if len(wrong):
         fail("closed", wrong, "a ridge of the cell is not on exactly two of its facets")
 
@@ -62,8 +56,7 @@ def _check_facets(cells: SpatialComplex) -> None:
     """The cells recorded for a facet are those in whose lists it is: two, or one on the boundary."""
     lists = cells.faces[cells.dimension]
     owner = np.repeat(np.arange(len(cells)), np.diff(lists.offsets))
-    listed = np.zeros(len(cells.facet_op), np.int64)
-    np.add.at(listed, lists.items, 1)
+    listed = np.bincount(lists.items, minlength=len(cells.facet_op))
     recorded = (cells.facet_cells >= 0).sum(axis=1)
     there = (cells.facet_cells[lists.items] == owner[:, None]).any(axis=1)
     wrong = np.unique(owner[~there | (listed != recorded)[lists.items]])

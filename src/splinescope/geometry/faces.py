@@ -1,0 +1,141 @@
+"""Faces of a complex in three or more dimensions as arrays, and their signs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+START, LENGTH, CAPACITY = 0, 1, 2
+"""Columns of `Faces.lists`."""
+
+
+class Vertices(NamedTuple):
+    """Vertices with the pre-activations of one layer.
+
+    Attributes:
+        points: [V, d] coordinates.
+        values: [V, n] pre-activations.
+        amplification: [V] conditioning.
+        positive: [V, words] bits of decided positive signs.
+        negative: [V, words] bits of decided negative signs.
+        parents: [V, 2] ends of the edge that a new vertex was made on.
+        fractions: [V] its position between them.
+    """
+
+    points: np.ndarray
+    values: np.ndarray
+    amplification: np.ndarray
+    positive: np.ndarray
+    negative: np.ndarray
+    parents: np.ndarray
+    fractions: np.ndarray
+
+
+class Edges(NamedTuple):
+    """Edges, and what the current column does to them.
+
+    Attributes:
+        ends: [E, 2] vertices.
+        marks: [E] last column that cut the edge.
+        section: [E] the vertex where it did.
+        child: [E] the edge on the positive side.
+    """
+
+    ends: np.ndarray
+    marks: np.ndarray
+    section: np.ndarray
+    child: np.ndarray
+
+
+class Faces(NamedTuple):
+    """Faces of one dimension, from polygons upwards.
+
+    Attributes:
+        lists: [N, 3] start, length and capacity of the list of each face's facets in the pool.
+        pool: The lists.
+        positive: [N, words] bits of the columns that are positive at some vertex.
+        negative: [N, words] bits of the columns that are negative at some vertex.
+        marks: [N] last column that cut the face.
+        section: [N] its section, one dimension lower.
+        child: [N] the face on the positive side.
+        cells: [N, 2] for facets of cells, the cells on the negative and on the positive side, -1 outside.
+        labels: [N, 2] for facets of cells, the node and the unit whose fold made them, -1 for the domain's boundary.
+    """
+
+    lists: np.ndarray
+    pool: np.ndarray
+    positive: np.ndarray
+    negative: np.ndarray
+    marks: np.ndarray
+    section: np.ndarray
+    child: np.ndarray
+    cells: np.ndarray
+    labels: np.ndarray
+
+
+class Layer(NamedTuple):
+    """The folds of a layer.
+
+    Attributes:
+        columns: [C] columns to insert: `level * padded + unit`, where `padded` is a multiple of 64.
+        units: [C] the unit of the node that each of them stands for.
+        shifts: [B, n] breakpoints.
+        thresholds: [B, n] distance within which a value is on its breakpoint.
+        slopes: [n] typical slope of each unit over the domain.
+        node: Index of the node.
+        cap: Largest amplification.
+        padded: Columns of one level.
+    """
+
+    columns: np.ndarray
+    units: np.ndarray
+    shifts: np.ndarray
+    thresholds: np.ndarray
+    slopes: np.ndarray
+    node: int
+    cap: float
+    padded: int
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def has_sign(words: np.ndarray, row: int, word: int, mask: np.uint64) -> bool:
+    """Whether a row has the bit of a mask in a word."""
+    return (words[row, word] & mask) != np.uint64(0)
+
+
+@njit(cache=True, nogil=True)
+def unite_polygon(face: int, faces: Faces, ends: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> None:
+    """Signs of a polygon from those of its vertices."""
+    start, length = faces.lists[face, START], faces.lists[face, LENGTH]
+    for word in range(positive.shape[1]):
+        plus, minus = np.uint64(0), np.uint64(0)
+        for at in range(start, start + length):
+            for k in range(2):
+                vertex = ends[faces.pool[at], k]
+                plus |= positive[vertex, word]
+                minus |= negative[vertex, word]
+        faces.positive[face, word], faces.negative[face, word] = plus, minus
+
+
+@njit(cache=True, nogil=True)
+def unite_face(face: int, faces: Faces, facets: Faces) -> None:
+    """Signs of a face from those of its facets."""
+    start, length = faces.lists[face, START], faces.lists[face, LENGTH]
+    for word in range(faces.positive.shape[1]):
+        plus, minus = np.uint64(0), np.uint64(0)
+        for at in range(start, start + length):
+            plus |= facets.positive[faces.pool[at], word]
+            minus |= facets.negative[faces.pool[at], word]
+        faces.positive[face, word], faces.negative[face, word] = plus, minus
+
+
+@njit(cache=True, nogil=True)
+def unite_all(dimension: int, counts: np.ndarray, vertices: Vertices, edges: Edges, levels: tuple[Faces, ...]) -> None:
+    """Signs of all faces from those of the vertices."""
+    for face in range(counts[0, 2]):
+        unite_polygon(face, levels[0], edges.ends, vertices.positive, vertices.negative)
+    for k in range(3, dimension + 1):
+        for face in range(counts[0, k]):
+            unite_face(face, levels[k - 2], levels[k - 3])

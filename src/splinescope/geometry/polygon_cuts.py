@@ -1,0 +1,172 @@
+"""A fold cuts edges at new vertices, and polygons along new edges."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from splinescope.geometry.faces import CAPACITY, LENGTH, START, Edges, Faces, Layer, Vertices, has_sign, unite_polygon
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cut_edges(
+    cut: np.ndarray,
+    found: int,
+    column: int,
+    layer: Layer,
+    vertices: Vertices,
+    edges: Edges,
+    first_vertex: int,
+    first_edge: int,
+    zeros: np.ndarray,
+) -> None:
+    """Put a vertex on each edge; the edge keeps its negative part, and its positive part is a new edge."""
+    points, values, amplification, positive, negative, parents, fractions = vertices
+    ends, _, section, child = edges
+    _, _, shifts, thresholds, slopes, _, cap, padded = layer
+    level = column // padded
+    unit = column - level * padded
+    words = padded // 64
+    word, mask = column >> 6, np.uint64(1) << np.uint64(column & 63)
+    for i in range(found):
+        edge, vertex = cut[i], first_vertex + i
+        a, b = ends[edge, 0], ends[edge, 1]
+        if has_sign(positive, a, word, mask):
+            a, b = b, a
+        below, above = values[a, unit] - shifts[level, unit], values[b, unit] - shifts[level, unit]
+        fraction = below / (below - above)
+        parents[vertex, 0], parents[vertex, 1], fractions[vertex] = a, b, fraction
+        length = 0.0
+        for k in range(points.shape[1]):
+            step = points[b, k] - points[a, k]
+            length += step * step
+            points[vertex, k] = points[a, k] + fraction * step
+        steepness = slopes[unit] * np.sqrt(length) / (above - below)
+        conditioning = min(cap, max(amplification[a], amplification[b], steepness))
+        amplification[vertex] = conditioning
+        for u in range(values.shape[1]):
+            values[vertex, u] = values[a, u] + fraction * (values[b, u] - values[a, u])
+        values[vertex, unit] = shifts[level, unit]
+        for b_level in range(len(shifts)):
+            for w in range(words):
+                plus, minus = np.uint64(0), np.uint64(0)
+                for bit in range(min(64, values.shape[1] - 64 * w)):
+                    u = 64 * w + bit
+                    difference = values[vertex, u] - shifts[b_level, u]
+                    reach = thresholds[b_level, u] * conditioning
+                    plus |= np.uint64(difference > reach) << np.uint64(bit)
+                    minus |= np.uint64(difference < -reach) << np.uint64(bit)
+                positive[vertex, b_level * words + w] = plus
+                negative[vertex, b_level * words + w] = minus
+                zeros[b_level * words + w] |= ~(plus | minus)
+        ends[edge, 0], ends[edge, 1] = a, vertex
+        ends[first_edge + i, 0], ends[first_edge + i, 1] = vertex, b
+        section[edge], child[edge] = vertex, first_edge + i
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def store_list(faces_lists: np.ndarray, pool: np.ndarray, used: int, face: int, items: np.ndarray, length: int) -> int:
+    """Write the list of a face, in place if it fits; how much of the pool is used then."""
+    if length > faces_lists[face, CAPACITY]:
+        faces_lists[face, START] = used
+        faces_lists[face, CAPACITY] = length + 2
+        used += length + 2
+    faces_lists[face, LENGTH] = length
+    start = faces_lists[face, START]
+    for i in range(length):
+        pool[start + i] = items[i]
+    return used
+
+
+@njit(cache=True, nogil=True)
+def _ends_of_section(
+    face: int,
+    faces: Faces,
+    edges: Edges,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    serial: int,
+    word: int,
+    mask: np.uint64,
+    out: np.ndarray,
+) -> int:
+    """Vertices at which a fold crosses the boundary of a polygon; -1 if an edge of it lies on the fold."""
+    ends, marks, section, _ = edges
+    start, length = faces.lists[face, START], faces.lists[face, LENGTH]
+    number = 0
+    for at in range(start, start + length):
+        edge = faces.pool[at]
+        a, b = ends[edge, 0], ends[edge, 1]
+        if marks[edge] == serial:
+            if number < out.size:
+                out[number] = section[edge]
+            number += 1
+            continue
+        a_signed = has_sign(positive, a, word, mask) or has_sign(negative, a, word, mask)
+        b_signed = has_sign(positive, b, word, mask) or has_sign(negative, b, word, mask)
+        if a_signed and b_signed:
+            continue
+        if not a_signed and not b_signed:
+            return -1
+        on, off = (b, a) if a_signed else (a, b)
+        if not has_sign(positive, off, word, mask):
+            continue
+        for other_at in range(start, start + length):  # a positive edge ends on the fold; does a negative one, too?
+            other = faces.pool[other_at]
+            there = ends[other, 0] if ends[other, 1] == on else ends[other, 1]
+            if (ends[other, 0] == on or ends[other, 1] == on) and has_sign(negative, there, word, mask):
+                if number < out.size:
+                    out[number] = on
+                number += 1
+    return number
+
+
+@njit(cache=True, nogil=True)
+def cut_polygons(
+    cut: np.ndarray,
+    found: int,
+    serial: int,
+    word: int,
+    mask: np.uint64,
+    vertices: Vertices,
+    edges: Edges,
+    faces: Faces,
+    counts: np.ndarray,
+    scratch: np.ndarray,
+) -> int:
+    """Cut polygons in two along a new edge each; -1, or a polygon that is not cut at two points."""
+    ends, marks, _, edge_child = edges
+    positive = vertices.positive
+    lists, pool = faces.lists, faces.pool
+    minus, plus, two = scratch[0], scratch[1], np.empty(2, np.int32)
+    for i in range(found):
+        face, child, section = cut[i], counts[0, 2] + i, counts[0, 1] + i
+        if _ends_of_section(face, faces, edges, positive, vertices.negative, serial, word, mask, two) != 2:
+            return face
+        ends[section, 0], ends[section, 1] = two[0], two[1]
+        below = above = 0
+        start = lists[face, START]
+        for at in range(start, start + lists[face, LENGTH]):
+            edge = pool[at]
+            if marks[edge] == serial:
+                minus[below], plus[above] = edge, edge_child[edge]
+                below += 1
+                above += 1
+            elif has_sign(positive, ends[edge, 0], word, mask) or has_sign(positive, ends[edge, 1], word, mask):
+                plus[above] = edge
+                above += 1
+            else:
+                minus[below] = edge
+                below += 1
+        minus[below], plus[above] = section, section
+        counts[1, 2] = store_list(lists, pool, counts[1, 2], face, minus, below + 1)
+        counts[1, 2] = store_list(lists, pool, counts[1, 2], child, plus, above + 1)
+        faces.section[face], faces.child[face] = section, child
+        for k in range(2):
+            faces.cells[child, k], faces.labels[child, k] = faces.cells[face, k], faces.labels[face, k]
+    counts[0, 1] += found
+    counts[0, 2] += found
+    for i in range(found):
+        unite_polygon(cut[i], faces, ends, positive, vertices.negative)
+        unite_polygon(faces.child[cut[i]], faces, ends, positive, vertices.negative)
+    return -1
