@@ -105,37 +105,62 @@ def has_sign(words: np.ndarray, row: int, word: int, mask: np.uint64) -> bool:
     return (words[row, word] & mask) != np.uint64(0)
 
 
+# Kernels that run for each face take arrays one by one rather than in tuples: taking an array out of a tuple counts a
+# reference, which costs more than the work on one face.
+
+
 @njit(cache=True, nogil=True)
-def unite_polygon(face: int, faces: Faces, ends: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> None:
+def unite_polygon(
+    face: int,
+    lists: np.ndarray,
+    pool: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    ends: np.ndarray,
+    vertex_positive: np.ndarray,
+    vertex_negative: np.ndarray,
+) -> None:
     """Signs of a polygon from those of its vertices."""
-    start, length = faces.lists[face, START], faces.lists[face, LENGTH]
+    start, length = lists[face, START], lists[face, LENGTH]
     for word in range(positive.shape[1]):
         plus, minus = np.uint64(0), np.uint64(0)
         for at in range(start, start + length):
-            for k in range(2):
-                vertex = ends[faces.pool[at], k]
-                plus |= positive[vertex, word]
-                minus |= negative[vertex, word]
-        faces.positive[face, word], faces.negative[face, word] = plus, minus
+            a, b = ends[pool[at], 0], ends[pool[at], 1]
+            plus |= vertex_positive[a, word] | vertex_positive[b, word]
+            minus |= vertex_negative[a, word] | vertex_negative[b, word]
+        positive[face, word], negative[face, word] = plus, minus
 
 
 @njit(cache=True, nogil=True)
-def unite_face(face: int, faces: Faces, facets: Faces) -> None:
+def unite_face(
+    face: int,
+    lists: np.ndarray,
+    pool: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    facet_positive: np.ndarray,
+    facet_negative: np.ndarray,
+) -> None:
     """Signs of a face from those of its facets."""
-    start, length = faces.lists[face, START], faces.lists[face, LENGTH]
-    for word in range(faces.positive.shape[1]):
+    start, length = lists[face, START], lists[face, LENGTH]
+    for word in range(positive.shape[1]):
         plus, minus = np.uint64(0), np.uint64(0)
         for at in range(start, start + length):
-            plus |= facets.positive[faces.pool[at], word]
-            minus |= facets.negative[faces.pool[at], word]
-        faces.positive[face, word], faces.negative[face, word] = plus, minus
+            plus |= facet_positive[pool[at], word]
+            minus |= facet_negative[pool[at], word]
+        positive[face, word], negative[face, word] = plus, minus
 
 
 @njit(cache=True, nogil=True)
 def unite_all(dimension: int, counts: np.ndarray, vertices: Vertices, edges: Edges, levels: tuple[Faces, ...]) -> None:
     """Signs of all faces from those of the vertices."""
-    for face in range(counts[0, 2]):
-        unite_polygon(face, levels[0], edges.ends, vertices.positive, vertices.negative)
-    for k in range(3, dimension + 1):
+    ends, below_positive, below_negative = edges.ends, vertices.positive, vertices.negative
+    for k in range(2, dimension + 1):
+        faces = levels[k - 2]
+        lists, pool, positive, negative = faces.lists, faces.pool, faces.positive, faces.negative
         for face in range(counts[0, k]):
-            unite_face(face, levels[k - 2], levels[k - 3])
+            if k == 2:
+                unite_polygon(face, lists, pool, positive, negative, ends, below_positive, below_negative)
+            else:
+                unite_face(face, lists, pool, positive, negative, below_positive, below_negative)
+        below_positive, below_negative = positive, negative

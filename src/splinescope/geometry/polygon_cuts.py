@@ -80,9 +80,12 @@ def store_list(faces_lists: np.ndarray, pool: np.ndarray, used: int, face: int, 
 
 @njit(cache=True, nogil=True)
 def _ends_of_section(
-    face: int,
-    faces: Faces,
-    edges: Edges,
+    start: int,
+    stop: int,
+    pool: np.ndarray,
+    ends: np.ndarray,
+    marks: np.ndarray,
+    section: np.ndarray,
     positive: np.ndarray,
     negative: np.ndarray,
     serial: int,
@@ -91,11 +94,9 @@ def _ends_of_section(
     out: np.ndarray,
 ) -> int:
     """Vertices at which a fold crosses the boundary of a polygon; -1 if an edge of it lies on the fold."""
-    ends, marks, section, _ = edges
-    start, length = faces.lists[face, START], faces.lists[face, LENGTH]
     number = 0
-    for at in range(start, start + length):
-        edge = faces.pool[at]
+    for at in range(start, stop):
+        edge = pool[at]
         a, b = ends[edge, 0], ends[edge, 1]
         if marks[edge] == serial:
             if number < out.size:
@@ -111,8 +112,8 @@ def _ends_of_section(
         on, off = (b, a) if a_signed else (a, b)
         if not has_sign(positive, off, word, mask):
             continue
-        for other_at in range(start, start + length):  # a positive edge ends on the fold; does a negative one, too?
-            other = faces.pool[other_at]
+        for other_at in range(start, stop):  # a positive edge ends on the fold; does a negative one, too?
+            other = pool[other_at]
             there = ends[other, 0] if ends[other, 1] == on else ends[other, 1]
             if (ends[other, 0] == on or ends[other, 1] == on) and has_sign(negative, there, word, mask):
                 if number < out.size:
@@ -135,18 +136,22 @@ def cut_polygons(
     scratch: np.ndarray,
 ) -> int:
     """Cut polygons in two along a new edge each; -1, or a polygon that is not cut at two points."""
-    ends, marks, _, edge_child = edges
-    positive = vertices.positive
-    lists, pool = faces.lists, faces.pool
+    ends, marks, edge_section, edge_child = edges
+    positive, negative = vertices.positive, vertices.negative
+    lists, pool, face_positive, face_negative, _, face_section, face_child, cells, labels = faces
     minus, plus, two = scratch[0], scratch[1], np.empty(2, np.int32)
+    used = counts[1, 2]
     for i in range(found):
         face, child, section = cut[i], counts[0, 2] + i, counts[0, 1] + i
-        if _ends_of_section(face, faces, edges, positive, vertices.negative, serial, word, mask, two) != 2:
+        start, stop = lists[face, START], lists[face, START] + lists[face, LENGTH]
+        crossings = _ends_of_section(
+            start, stop, pool, ends, marks, edge_section, positive, negative, serial, word, mask, two
+        )
+        if crossings != 2:
             return face
         ends[section, 0], ends[section, 1] = two[0], two[1]
         below = above = 0
-        start = lists[face, START]
-        for at in range(start, start + lists[face, LENGTH]):
+        for at in range(start, stop):
             edge = pool[at]
             if marks[edge] == serial:
                 minus[below], plus[above] = edge, edge_child[edge]
@@ -159,14 +164,14 @@ def cut_polygons(
                 minus[below] = edge
                 below += 1
         minus[below], plus[above] = section, section
-        counts[1, 2] = store_list(lists, pool, counts[1, 2], face, minus, below + 1)
-        counts[1, 2] = store_list(lists, pool, counts[1, 2], child, plus, above + 1)
-        faces.section[face], faces.child[face] = section, child
+        used = store_list(lists, pool, used, face, minus, below + 1)
+        used = store_list(lists, pool, used, child, plus, above + 1)
+        face_section[face], face_child[face] = section, child
         for k in range(2):
-            faces.cells[child, k], faces.labels[child, k] = faces.cells[face, k], faces.labels[face, k]
+            cells[child, k], labels[child, k] = cells[face, k], labels[face, k]
+        unite_polygon(face, lists, pool, face_positive, face_negative, ends, positive, negative)
+        unite_polygon(child, lists, pool, face_positive, face_negative, ends, positive, negative)
     counts[0, 1] += found
     counts[0, 2] += found
-    for i in range(found):
-        unite_polygon(cut[i], faces, ends, positive, vertices.negative)
-        unite_polygon(faces.child[cut[i]], faces, ends, positive, vertices.negative)
+    counts[1, 2] = used
     return -1

@@ -88,26 +88,30 @@ def _ridges_on_fold(
 
 
 @njit(cache=True, nogil=True)
-def _closed(face: int, faces: Faces, facets: Faces, dimension: int, ends: np.ndarray) -> bool:
-    """Whether each ridge of a face is on two of its facets (for a polygon: each vertex on two edges)."""
-    start, stop = faces.lists[face, START], faces.lists[face, START] + faces.lists[face, LENGTH]
-    for at in range(start, stop):
-        facet = faces.pool[at]
-        count = 2 if dimension == 2 else facets.lists[facet, LENGTH]
-        for i in range(count):
-            ridge = ends[facet, i] if dimension == 2 else facets.pool[facets.lists[facet, START] + i]
-            seen = 0
-            for other_at in range(start, stop):
-                other = faces.pool[other_at]
-                if dimension == 2:
-                    seen += (ends[other, 0] == ridge) + (ends[other, 1] == ridge)
-                else:
-                    low = facets.lists[other, START]
-                    for k in range(low, low + facets.lists[other, LENGTH]):
-                        seen += facets.pool[k] == ridge
+def _closed_polygon(edges: np.ndarray, number: int, ends: np.ndarray) -> bool:
+    """Whether each vertex of some edges is on two of them."""
+    for i in range(number):
+        for side in range(2):
+            vertex, seen = ends[edges[i], side], 0
+            for j in range(number):
+                seen += (ends[edges[j], 0] == vertex) + (ends[edges[j], 1] == vertex)
             if seen != 2:
                 return False
-    return stop - start > dimension
+    return number > 2
+
+
+@njit(cache=True, nogil=True)
+def _closed_face(facets: np.ndarray, number: int, lists: np.ndarray, pool: np.ndarray) -> bool:
+    """Whether each ridge of some facets is on two of them."""
+    for i in range(number):
+        for at in range(lists[facets[i], START], lists[facets[i], START] + lists[facets[i], LENGTH]):
+            seen = 0
+            for j in range(number):
+                for k in range(lists[facets[j], START], lists[facets[j], START] + lists[facets[j], LENGTH]):
+                    seen += pool[k] == pool[at]
+            if seen != 2:
+                return False
+    return number > 3
 
 
 @njit(cache=True, nogil=True)
@@ -128,20 +132,28 @@ def _cut_faces(
     scratch: np.ndarray,
 ) -> int:
     """Cut faces of three or more dimensions in two along a new face each; -1, or a face without a proper section."""
+    ends, positive, negative = edges.ends, vertices.positive, vertices.negative
+    ridge_lists, ridge_pool, ridge_positive, ridge_negative = (
+        ridges.lists,
+        ridges.pool,
+        ridges.positive,
+        ridges.negative,
+    )
+    facet_lists, facet_pool, facet_positive, facet_negative, marks, facet_section, facet_child, _, _ = facets
+    lists, pool, face_positive, face_negative, _, face_section, face_child, cells, labels = faces
     minus, plus, between = scratch[0], scratch[1], scratch[2]
-    ends = edges.ends
+    used, facet_used = counts[1, dimension], counts[1, dimension - 1]
     for i in range(found):
         face, child, section = cut[i], counts[0, dimension] + i, counts[0, dimension - 1] + i
         below = above = inside = 0
-        start = faces.lists[face, START]
-        for at in range(start, start + faces.lists[face, LENGTH]):
-            facet = faces.pool[at]
-            if facets.marks[facet] == serial:
-                minus[below], plus[above], between[inside] = facet, facets.child[facet], facets.section[facet]
+        for at in range(lists[face, START], lists[face, START] + lists[face, LENGTH]):
+            facet = pool[at]
+            if marks[facet] == serial:
+                minus[below], plus[above], between[inside] = facet, facet_child[facet], facet_section[facet]
                 below += 1
                 above += 1
                 inside += 1
-            elif has_sign(facets.positive, facet, word, mask):
+            elif has_sign(facet_positive, facet, word, mask):
                 plus[above] = facet
                 above += 1
             else:
@@ -151,28 +163,28 @@ def _cut_faces(
             inside = _ridges_on_fold(
                 face, faces, facets, dimension, ridges, ends, vertices, serial, word, mask, between, inside
             )
-            if inside < 0:
-                return face
-        counts[1, dimension - 1] = store_list(
-            facets.lists, facets.pool, counts[1, dimension - 1], section, between, inside
-        )
-        if not _closed(section, facets, ridges, dimension - 1, ends):
-            return face
-        minus[below], plus[above] = section, section
-        counts[1, dimension] = store_list(faces.lists, faces.pool, counts[1, dimension], face, minus, below + 1)
-        counts[1, dimension] = store_list(faces.lists, faces.pool, counts[1, dimension], child, plus, above + 1)
-        faces.section[face], faces.child[face] = section, child
-        for k in range(2):
-            faces.cells[child, k], faces.labels[child, k] = faces.cells[face, k], faces.labels[face, k]
         if dimension == 3:
-            unite_polygon(section, facets, ends, vertices.positive, vertices.negative)
+            if inside < 0 or not _closed_polygon(between, inside, ends):
+                return face
+        elif inside < 0 or not _closed_face(between, inside, ridge_lists, ridge_pool):
+            return face
+        facet_used = store_list(facet_lists, facet_pool, facet_used, section, between, inside)
+        minus[below], plus[above] = section, section
+        used = store_list(lists, pool, used, face, minus, below + 1)
+        used = store_list(lists, pool, used, child, plus, above + 1)
+        face_section[face], face_child[face] = section, child
+        for k in range(2):
+            cells[child, k], labels[child, k] = cells[face, k], labels[face, k]
+        new = (section, facet_lists, facet_pool, facet_positive, facet_negative)
+        if dimension == 3:
+            unite_polygon(*new, ends, positive, negative)
         else:
-            unite_face(section, facets, ridges)
+            unite_face(*new, ridge_positive, ridge_negative)
+        unite_face(face, lists, pool, face_positive, face_negative, facet_positive, facet_negative)
+        unite_face(child, lists, pool, face_positive, face_negative, facet_positive, facet_negative)
     counts[0, dimension - 1] += found
     counts[0, dimension] += found
-    for i in range(found):
-        unite_face(cut[i], faces, facets)
-        unite_face(faces.child[cut[i]], faces, facets)
+    counts[1, dimension - 1], counts[1, dimension] = facet_used, used
     return -1
 
 
@@ -181,18 +193,19 @@ def _move_to_children(
     cut: np.ndarray, found: int, cells: Faces, facets: Faces, node: int, unit: int, parents: np.ndarray
 ) -> None:
     """Tell the facets of the new cells whose they are now, and label the sections."""
+    lists, pool, children, sections = cells.lists, cells.pool, cells.child, cells.section
+    sides, labels = facets.cells, facets.labels
     for i in range(found):
         cell = cut[i]
-        child, section = cells.child[cell], cells.section[cell]
+        child, section = children[cell], sections[cell]
         parents[child] = parents[cell]
-        start = cells.lists[child, START]
-        for at in range(start, start + cells.lists[child, LENGTH]):
-            facet = cells.pool[at]
+        for at in range(lists[child, START], lists[child, START] + lists[child, LENGTH]):
+            facet = pool[at]
             for k in range(2):
-                if facets.cells[facet, k] == cell:
-                    facets.cells[facet, k] = child
-        facets.cells[section, 0], facets.cells[section, 1] = cell, child
-        facets.labels[section, 0], facets.labels[section, 1] = node, unit
+                if sides[facet, k] == cell:
+                    sides[facet, k] = child
+        sides[section, 0], sides[section, 1] = cell, child
+        labels[section, 0], labels[section, 1] = node, unit
 
 
 @njit(cache=True, nogil=True)
