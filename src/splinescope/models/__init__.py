@@ -1,0 +1,22 @@
+"""Toy networks: small torch modules with explicit randomness, and a training loop of a few seconds."""
+
+from splinescope.models.folding import coordinate_folding, montufar_network, serra_network
+from splinescope.models.self_similar import hat, self_similar_sum, square, takagi
+from splinescope.models.toy import convnet, gaussian_mlp, mlp, strided_convnet
+from splinescope.models.training import TrainingResult, train_classifier
+
+__all__ = [
+    "TrainingResult",
+    "convnet",
+    "coordinate_folding",
+    "gaussian_mlp",
+    "hat",
+    "mlp",
+    "montufar_network",
+    "self_similar_sum",
+    "serra_network",
+    "square",
+    "strided_convnet",
+    "takagi",
+    "train_classifier",
+]
