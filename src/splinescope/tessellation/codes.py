@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,9 +46,8 @@ _FEW = 1024
 """Columns up to which looking for constant ones costs more than it saves."""
 
 
-@dataclass(frozen=True)
-class NodeCodes:
-    """Codes of all cells at one activation or max node.
+class Codes(ABC):
+    """Codes of all cells at one activation or max node, however they are stored.
 
     Attributes:
         node: Index of the node.
@@ -61,6 +61,44 @@ class NodeCodes:
     columns: np.ndarray
     words: np.ndarray
 
+    @abstractmethod
+    def full(self, cells: np.ndarray) -> np.ndarray:
+        """[k, words] all bits of some cells, packed: column `c` in bit `c`."""
+
+    @abstractmethod
+    def taken(self, cells: np.ndarray) -> NodeCodes:
+        """The codes of some cells (repeats allowed)."""
+
+    @abstractmethod
+    def unpacked(self, columns: np.ndarray) -> np.ndarray:
+        """[F, len(columns)] bits of the given columns as uint8."""
+
+
+@dataclass(frozen=True)
+class NodeCodes(Codes):
+    """Codes of all cells at one activation or max node, those columns that differ between cells.
+
+    Attributes:
+        node: Index of the node.
+        base: [n] bits that all cells share (where a column is not stored).
+        columns: [c] columns that are stored, ascending.
+        words: [F, words] their bits, packed.
+    """
+
+    node: int
+    base: np.ndarray
+    columns: np.ndarray
+    words: np.ndarray
+
+    def full(self, cells: np.ndarray) -> np.ndarray:
+        """[k, words] all bits of some cells, packed: column `c` in bit `c`."""
+        if len(self.columns) == len(self.base):
+            return self.words[cells]
+        base = pack(self.base[None])[0]
+        out = np.empty((len(cells), len(base)), np.uint64)
+        in_ranges(_full_codes, len(cells), cells, base, self.columns, self.words, out)
+        return out
+
     def taken(self, cells: np.ndarray) -> NodeCodes:
         """The codes of some cells (repeats allowed)."""
         return NodeCodes(self.node, self.base, self.columns, self.words[cells])
@@ -73,6 +111,24 @@ class NodeCodes:
         _, here, there = np.intersect1d(self.columns, columns, assume_unique=True, return_indices=True)
         out[:, there] = stored[:, here]
         return out
+
+
+@njit(cache=True, nogil=True)
+def _full_codes(
+    start: int, stop: int, cells: np.ndarray, base: np.ndarray, columns: np.ndarray, words: np.ndarray, out: np.ndarray
+) -> None:
+    """Codes of some cells with their constant columns filled in."""
+    for row in range(start, stop):
+        for word in range(out.shape[1]):
+            out[row, word] = base[word]
+        for at in range(columns.size):
+            bit = (words[cells[row], at >> 6] >> np.uint64(at & 63)) & np.uint64(1)
+            column = columns[at]
+            mask = np.uint64(1) << np.uint64(column & 63)
+            if bit:
+                out[row, column >> 6] |= mask
+            else:
+                out[row, column >> 6] &= ~mask
 
 
 def pack(bits: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from splinescope.network.graph import Network
 from splinescope.network.ops import Maximum
 from splinescope.numerics import Tolerance
-from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.codes import Codes
 from splinescope.tessellation.domains import Domain
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PolyhedralComplex(ABC):
     cell_offsets: np.ndarray
     interior_points: np.ndarray
     measures: np.ndarray
-    codes: tuple[NodeCodes, ...]
+    codes: tuple[Codes, ...]
     amplification: np.ndarray
     tolerance: Tolerance
     truncated: bool

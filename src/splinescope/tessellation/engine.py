@@ -84,7 +84,7 @@ def tessellate(
             facet; "values" also compares patterns and outputs with a forward pass inside every cell; "proof" also
             checks the sign of every unit at every vertex of every cell, which proves that no fold was missed.
         max_cells: Stop refining outwards from the centre of the domain once there are this many cells; the result then
-            says `truncated` and its cells, each of them exact, cover a part of the domain.
+            says `truncated` and its cells, each of them exact, cover a part of the domain (of a segment: its start).
         memory_budget: Bytes for values at vertices; a quarter of the free memory by default.
         store: Folder for finished parts, for more cells than fit in memory; created, and emptied of parts at the end.
         tolerance: What counts as zero.
@@ -105,11 +105,21 @@ def tessellate(
     """
     check_arguments(network, domain, verify, max_cells, memory_budget)
     dimension = domain.dimension
+    if store is not None and dimension != 2:
+        raise InvalidInputError("`store`: streaming to a folder works in two dimensions only; expected None")
     if dimension == 1:
         from splinescope.tessellation.segments import tessellate_segment
 
         segment = domain if isinstance(domain, Segment) else Segment(*domain.embed(domain.corners))
-        return tessellate_segment(network, segment, verify=verify, tolerance=tolerance)
+        return tessellate_segment(
+            network,
+            segment,
+            verify=verify,
+            max_cells=max_cells,
+            memory_budget=memory_budget,
+            tolerance=tolerance,
+            progress=progress,
+        )
     if dimension == 2:
         from splinescope.tessellation.planar.engine import tessellate_slice
 
@@ -124,8 +134,6 @@ def tessellate(
             tolerance=tolerance,
             progress=progress,
         )
-    if store is not None:
-        raise InvalidInputError("`store`: streaming to a folder works in two dimensions only; expected None")
     if dimension <= WITH_VERTICES:
         from splinescope.tessellation.spatial import tessellate_polytope
 

@@ -12,7 +12,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import chunk_rows, walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
-from splinescope.tessellation.codes import NodeCodes, pack
+from splinescope.tessellation.codes import Codes, pack
 from splinescope.tessellation.complex import PolyhedralComplex
 
 _OUTSIDE = 1e-12
@@ -58,7 +58,7 @@ def locate_by_pattern(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, 
 
 
 def packed_patterns_at(
-    network: Network, codes: tuple[NodeCodes, ...], inputs: Float[np.ndarray, "n ..."]
+    network: Network, codes: tuple[Codes, ...], inputs: Float[np.ndarray, "n ..."]
 ) -> np.ndarray:
     """Activation patterns of inputs, packed as those of the cells of a complex.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,15 +14,56 @@ from splinescope.geometry.bits import pack_signs, words_for
 from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
-from splinescope.numerics import UNIT_ROUNDOFF, in_blocks, in_ranges
+from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks, in_ranges
 from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.certificate import fail
-from splinescope.tessellation.codes import NodeCodes, pack
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.codes import Codes
 from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
 
 _CHUNK_BYTES = 1 << 23
 """Bytes of the widest layer that a chunk of points may have: what a processor's cache holds."""
+
+
+class _Place(Protocol):
+    """Where cells lie: a domain, or several."""
+
+    @property
+    def size(self) -> float:
+        """Largest extent along a coordinate."""
+
+    @property
+    def corners(self) -> np.ndarray:
+        """Coordinates of its corners."""
+
+    def embed(self, coordinates: np.ndarray) -> np.ndarray:
+        """Inputs at coordinates."""
+
+
+class _Witnessed(Protocol):
+    """What a witness needs of a complex: see `PolyhedralComplex` for the meaning of each part."""
+
+    @property
+    def network(self) -> Network: ...
+    @property
+    def domain(self) -> _Place: ...
+    @property
+    def tolerance(self) -> Tolerance: ...
+    @property
+    def vertices(self) -> np.ndarray: ...
+    @property
+    def vertex_outputs(self) -> np.ndarray: ...
+    @property
+    def amplification(self) -> np.ndarray: ...
+    @property
+    def interior_points(self) -> np.ndarray: ...
+    @property
+    def cell_vertices(self) -> np.ndarray: ...
+    @property
+    def cell_offsets(self) -> np.ndarray: ...
+    @property
+    def codes(self) -> tuple[Codes, ...]: ...
+    def __len__(self) -> int: ...
+    def interior_outputs(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +112,7 @@ def _bounds_on(network: Network, inputs: np.ndarray) -> list[Bounds]:
     return bounds
 
 
-def _sampled_bounds(cells: PolyhedralComplex, sample: int = 256) -> list[Bounds]:
+def _sampled_bounds(cells: _Witnessed, sample: int = 256) -> list[Bounds]:
     """Bounds with the magnitudes at an even sample of the cells and at the corners of the domain."""
     chosen = cells.interior_points[:: max(1, len(cells) // sample)]
     return _bounds_on(cells.network, cells.domain.embed(np.concatenate([cells.domain.corners, chosen])))
@@ -92,34 +134,6 @@ def _forward(network: Network, inputs: np.ndarray, bounds: list[Bounds]) -> Iter
                     values.pop(source, None)
     output = values[network.output].reshape(len(inputs), -1).numpy()
     yield _Passed(-1, output, bounds[network.output])
-
-
-@njit(cache=True, nogil=True)
-def _full_codes(
-    start: int, stop: int, cells: np.ndarray, base: np.ndarray, columns: np.ndarray, words: np.ndarray, out: np.ndarray
-) -> None:
-    """Codes of some cells with their constant columns filled in."""
-    for row in range(start, stop):
-        for word in range(out.shape[1]):
-            out[row, word] = base[word]
-        for at in range(columns.size):
-            bit = (words[cells[row], at >> 6] >> np.uint64(at & 63)) & np.uint64(1)
-            column = columns[at]
-            mask = np.uint64(1) << np.uint64(column & 63)
-            if bit:
-                out[row, column >> 6] |= mask
-            else:
-                out[row, column >> 6] &= ~mask
-
-
-def _codes_of(codes: NodeCodes, cells: np.ndarray) -> np.ndarray:
-    """[n, words] codes of some cells, column `c` in bit `c`."""
-    if len(codes.columns) == len(codes.base):
-        return codes.words[cells]
-    base = pack(codes.base[None])[0]
-    out = np.empty((len(cells), len(base)), np.uint64)
-    in_ranges(_full_codes, len(cells), cells, base, codes.columns, codes.words, out)
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -145,7 +159,7 @@ def _signs(
 
 
 def _activation_violation(
-    cells: PolyhedralComplex, passed: _Passed, codes: NodeCodes, which: np.ndarray, factor: np.ndarray
+    cells: _Witnessed, passed: _Passed, codes: Codes, which: np.ndarray, factor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows with a sign contradicted, and by how much relative to the tolerance (rows are points of cells `which`)."""
     op = cells.network.nodes[passed.index].op
@@ -153,7 +167,7 @@ def _activation_violation(
     folds = activation_folds(op, passed.bounds, passed.index, cells.domain.size, cells.tolerance)
     scale = cells.tolerance.certificate / cells.tolerance.safety
     units = passed.before.shape[1]
-    recorded = _codes_of(codes, which)
+    recorded = codes.full(which)
     rows, amounts = [], []
     zero = np.where(np.isfinite(folds.thresholds), 0.0, np.inf)
     if len(folds.shifts) == 1:
@@ -186,14 +200,14 @@ def _unpack_rows(words: np.ndarray, columns: int) -> np.ndarray:
 
 
 def _maximum_violation(
-    cells: PolyhedralComplex, passed: _Passed, codes: NodeCodes, which: np.ndarray, factor: np.ndarray
+    cells: _Witnessed, passed: _Passed, codes: Codes, which: np.ndarray, factor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows in which the recorded winner of a group is not its largest member, and by how much."""
     op = cells.network.nodes[passed.index].op
     assert isinstance(op, Maximum)
     groups = np.asarray(op.index)
     number = len(groups)
-    bits = _unpack_rows(_codes_of(codes, which), len(codes.base)).astype(np.int64)
+    bits = _unpack_rows(codes.full(which), len(codes.base)).astype(np.int64)
     digits = bits.reshape(len(bits), -1, number)
     winner = (digits << np.arange(digits.shape[1])[:, None]).sum(axis=1)
     index = np.maximum(groups, 0)
@@ -209,7 +223,7 @@ def _maximum_violation(
 
 
 def _violations(
-    cells: PolyhedralComplex, passed: _Passed, codes: NodeCodes, which: np.ndarray, factor: np.ndarray
+    cells: _Witnessed, passed: _Passed, codes: Codes, which: np.ndarray, factor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows that contradict the recorded codes, with the contradiction as a share of the tolerance."""
     if isinstance(cells.network.nodes[passed.index].op, Maximum):
@@ -217,11 +231,11 @@ def _violations(
     return _activation_violation(cells, passed, codes, which, factor)
 
 
-def _name(cells: PolyhedralComplex, index: int) -> str:
+def _name(cells: _Witnessed, index: int) -> str:
     return f"node {cells.network.nodes[index].name!r}"
 
 
-def check_interiors(cells: PolyhedralComplex) -> Seen:
+def check_interiors(cells: _Witnessed) -> Seen:
     """Compare pattern and output of every cell with a forward pass at its interior point."""
     comparison = _Interiors(cells)
     parts = in_blocks(comparison.block, len(cells), grain=256)
@@ -231,7 +245,7 @@ def check_interiors(cells: PolyhedralComplex) -> Seen:
 class _Interiors:
     """Comparison at interior points, chunk by chunk."""
 
-    def __init__(self, cells: PolyhedralComplex) -> None:
+    def __init__(self, cells: _Witnessed) -> None:
         self._cells = cells
         self._codes = {code.node: code for code in cells.codes}
         self._expected = cells.interior_outputs()
@@ -275,7 +289,7 @@ def _combined(parts: list[Seen]) -> Seen:
     return Seen(max(error), max(tolerance), sum(undecided), max(sign))
 
 
-def check_vertices(cells: PolyhedralComplex) -> Seen:
+def check_vertices(cells: _Witnessed) -> Seen:
     """At every vertex of every cell, every unit has the sign recorded for the cell, or none."""
     groups = list(_groups_of_cells(cells, _chunk_size(cells.network)))
     codes = {code.node: code for code in cells.codes}
@@ -287,9 +301,7 @@ def check_vertices(cells: PolyhedralComplex) -> Seen:
     return _combined([seen for part in in_blocks(block, len(groups), grain=1) for seen in part])
 
 
-def _check_corners(
-    cells: PolyhedralComplex, codes: dict[int, NodeCodes], bounds: list[Bounds], chosen: np.ndarray
-) -> Seen:
+def _check_corners(cells: _Witnessed, codes: dict[int, Codes], bounds: list[Bounds], chosen: np.ndarray) -> Seen:
     """The signs at all vertices of some cells."""
     undecided, worst = 0, 0.0
     corners = [cells.cell_vertices[cells.cell_offsets[c] : cells.cell_offsets[c + 1]] for c in chosen]
@@ -309,11 +321,11 @@ def _check_corners(
     return Seen(0.0, 0.0, undecided, worst)
 
 
-def _groups_of_cells(cells: PolyhedralComplex, points: int) -> Iterator[np.ndarray]:
+def _groups_of_cells(cells: _Witnessed, points: int) -> Iterator[np.ndarray]:
     """Neighbouring cells in groups with at most about `points` corners."""
     order = np.argsort(cells.interior_points[:, 0], kind="stable")
     strips = np.array_split(order, max(1, int(np.sqrt(len(cells.cell_vertices) / points))))
     for strip in strips:
-        strip = strip[np.argsort(cells.interior_points[strip, 1], kind="stable")]
+        strip = strip[np.argsort(cells.interior_points[strip, -1], kind="stable")]
         corners = int(np.sum(cells.cell_offsets[strip + 1] - cells.cell_offsets[strip]))
         yield from np.array_split(strip, max(1, -(-corners // points)))

@@ -1,0 +1,77 @@
+"""How complex a network's tessellation is: what theory predicts beside what is there, and how far things are apart."""
+
+from splinescope.complexity.architectures import Architecture, FoldingLayer, architecture
+from splinescope.complexity.arrangements import (
+    LinesInWindow,
+    buck_bounded,
+    layer_upper,
+    lines_in_window,
+    mean_degree_upper,
+    shallow_mean_degree,
+    zaslavsky,
+    zaslavsky_central,
+)
+from splinescope.complexity.bounds import (
+    hanin_rolnick_average,
+    montufar_2014_lower,
+    montufar_2017_upper,
+    serra_2018_lower,
+    serra_2018_upper,
+    telgarsky_upper,
+    trivial_upper,
+)
+from splinescope.complexity.degrees import DegreeStatistics, degree_statistics
+from splinescope.complexity.deletion import (
+    DeletionRestriction,
+    FaceCounts,
+    deletion_restriction,
+    without_unit,
+)
+from splinescope.complexity.distances import DistanceComparison, boundary_distances, fold_distances
+from splinescope.complexity.local_distances import LocalDistances, local_distances, unit_distances
+from splinescope.complexity.power_diagrams import PowerCheck, PowerDiagram, check_power_diagram, power_diagram
+from splinescope.complexity.search import NearestPoint, nearest_boundary, nearest_fold
+from splinescope.complexity.table import BoundRow, RegionBounds, region_bounds
+
+__all__ = [
+    "Architecture",
+    "BoundRow",
+    "DegreeStatistics",
+    "DeletionRestriction",
+    "DistanceComparison",
+    "FaceCounts",
+    "FoldingLayer",
+    "LinesInWindow",
+    "LocalDistances",
+    "NearestPoint",
+    "PowerCheck",
+    "PowerDiagram",
+    "RegionBounds",
+    "architecture",
+    "boundary_distances",
+    "buck_bounded",
+    "check_power_diagram",
+    "degree_statistics",
+    "deletion_restriction",
+    "fold_distances",
+    "hanin_rolnick_average",
+    "layer_upper",
+    "lines_in_window",
+    "local_distances",
+    "mean_degree_upper",
+    "montufar_2014_lower",
+    "montufar_2017_upper",
+    "nearest_boundary",
+    "nearest_fold",
+    "power_diagram",
+    "region_bounds",
+    "serra_2018_lower",
+    "serra_2018_upper",
+    "shallow_mean_degree",
+    "telgarsky_upper",
+    "trivial_upper",
+    "unit_distances",
+    "without_unit",
+    "zaslavsky",
+    "zaslavsky_central",
+]

@@ -1,0 +1,161 @@
+"""What the bounds need to know of a network's graph: its layers of units, and how much can reach each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_flow
+
+from splinescope.network.graph import Network, Node
+from splinescope.network.ops import Activation, Dense, Maximum, Reshape, Scale
+
+
+@dataclass(frozen=True)
+class FoldingLayer:
+    """The units of one activation or max node.
+
+    Attributes:
+        node: Index of the node.
+        pieces: Number of affine pieces of each unit; 1 for one that does not fold.
+        dimension: No affine piece of the node's input has a larger rank.
+    """
+
+    node: int
+    pieces: Int[np.ndarray, " units"]
+    dimension: int
+
+    @property
+    def width(self) -> int:
+        """Number of its units."""
+        return len(self.pieces)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network's folding layers, and the assumptions of theorems that its graph meets.
+
+    Attributes:
+        dimension: Dimension of the set on which the network is looked at.
+        layers: The folding layers, in topological order.
+        relu: Whether all units are ReLU.
+        single_form: Whether each unit is a function of one affine form: no maxima of three members or more.
+        sequential: Whether every node reads only the one before it.
+        dense: Whether it is a sequence of one dense map and one activation after the other.
+    """
+
+    dimension: int
+    layers: tuple[FoldingLayer, ...]
+    relu: bool
+    single_form: bool
+    sequential: bool
+    dense: bool
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of units of each folding layer."""
+        return tuple(layer.width for layer in self.layers)
+
+    @property
+    def units(self) -> int:
+        """Number of all units."""
+        return sum(self.widths)
+
+
+def architecture(network: Network, dimension: int | None = None) -> Architecture:
+    r"""Folding layers of a network, and the rank that can reach each of them.
+
+    On a cell of the layers before it the input of a layer is affine, with a rank of at most the least number of
+    numbers through which everything from the domain to it must pass: a minimal vertex cut of the graph whose nodes
+    have their sizes as capacities, and the input that of the domain's dimension. For a sequence it is
+    $\min(d, n_1, \dots, n_{l - 1})$, and skip connections are ways around a bottleneck.
+
+    Args:
+        network: The network.
+        dimension: Dimension of the set on which it is looked at; that of the input space by default.
+
+    Returns:
+        The description. Cost: one maximum flow over the graph for each folding layer.
+    """
+    free = network.nodes[0].size
+    d = free if dimension is None else min(dimension, free)
+    used = _used(network)
+    folding = [i for i in used if network.nodes[i].units]
+    layers = tuple(FoldingLayer(i, _pieces(network.nodes[i]), _least_cut(network, i, d)) for i in folding)
+    ops = [network.nodes[i].op for i in folding]
+    sequential = all(len(network.nodes[i].inputs) <= 1 for i in used) and _unbranched(network, used)
+    return Architecture(
+        dimension=d,
+        layers=layers,
+        relu=all(isinstance(op, Activation) and op.is_relu for op in ops),
+        single_form=all(
+            isinstance(op, Activation) or layer.pieces.max() <= 2 for op, layer in zip(ops, layers, strict=True)
+        ),
+        sequential=sequential,
+        dense=sequential and _is_dense([network.nodes[i] for i in used]),
+    )
+
+
+def _used(network: Network) -> list[int]:
+    """Nodes on which the output depends, in order."""
+    wanted = {network.output}
+    for index in range(network.output, -1, -1):
+        if index in wanted:
+            wanted.update(network.nodes[index].inputs)
+    return sorted(wanted)
+
+
+def _unbranched(network: Network, used: list[int]) -> bool:
+    sources = [source for i in used for source in network.nodes[i].inputs]
+    return len(sources) == len(set(sources))
+
+
+def _pieces(node: Node) -> np.ndarray:
+    """Number of affine pieces of each unit: one more than its breakpoints at which the slope changes."""
+    if isinstance(node.op, Maximum):
+        members: np.ndarray = (node.op.index >= 0).sum(1).numpy()
+        return members
+    assert isinstance(node.op, Activation)
+    kinks = (node.op.slopes[1:] != node.op.slopes[:-1]).sum(0).reshape(-1)
+    return (1 + kinks.expand(node.size)).numpy() if kinks.numel() == 1 else (1 + kinks).numpy()
+
+
+def _least_cut(network: Network, node: int, dimension: int) -> int:
+    """Least number of numbers on a cut between the domain and the input of a folding node."""
+    count = node
+    rows, columns, capacities = [], [], []
+    largest = int(np.iinfo(np.int32).max)
+    for index in range(count):
+        size = network.nodes[index].size
+        rows.append(2 * index)
+        columns.append(2 * index + 1)
+        capacities.append(min(size, dimension) if index == 0 else size)
+        for source in network.nodes[index].inputs:
+            rows.append(2 * source + 1)
+            columns.append(2 * index)
+            capacities.append(largest)
+    shape = (2 * count, 2 * count)
+    graph = csr_array((np.array(capacities, np.int32), (np.array(rows), np.array(columns))), shape=shape)
+    graph.sum_duplicates()
+    graph.data = np.minimum(graph.data, largest)
+    return int(maximum_flow(graph, 0, 2 * network.nodes[node].inputs[0] + 1).flow_value)
+
+
+def _is_dense(nodes: list[Node]) -> bool:
+    """Whether every folding layer follows on exactly one dense map, but for changes of shape and of scale."""
+    maps = 0
+    for node in nodes[1:]:
+        if node.units:
+            if maps != 1:
+                return False
+            maps = 0
+        elif isinstance(node.op, Dense):
+            maps += 1
+        elif not isinstance(node.op, Reshape) and not (
+            isinstance(node.op, Scale) and bool(torch.all(node.op.scale != 0))
+        ):
+            return not any(later.units for later in nodes[nodes.index(node) :])
+    return True

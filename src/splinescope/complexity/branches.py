@@ -1,0 +1,91 @@
+"""What the studies of cells share: patterns taken apart by node, for complexes with vertices and without."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int, Integer
+from torch import Tensor
+
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Maximum
+
+
+def pattern_columns(cells: Any) -> dict[int, slice]:
+    """Columns of `patterns` for each node that folds.
+
+    Args:
+        cells: A complex of any dimension, or a region graph.
+
+    Returns:
+        A range of columns by node.
+    """
+    if hasattr(cells, "pattern_nodes"):
+        return {node: slice(start, stop) for node, start, stop in cells.pattern_nodes}
+    columns, start = {}, 0
+    for index, node in enumerate(cells.network.nodes):
+        if node.units:
+            columns[index] = slice(start, start + node.units)
+            start += node.units
+    return columns
+
+
+def folds_before(network: Network, node: int) -> list[int]:
+    """Nodes that fold on which the input of a node depends.
+
+    Args:
+        network: The network.
+        node: Index of the node.
+
+    Returns:
+        Their indices, in order.
+    """
+    wanted = set(network.nodes[node].inputs)
+    for index in range(node - 1, -1, -1):
+        if index in wanted:
+            wanted.update(network.nodes[index].inputs)
+    return sorted(index for index in wanted if network.nodes[index].units)
+
+
+def rows_numbered(rows: Integer[np.ndarray, "n columns"]) -> Int[np.ndarray, " n"]:
+    """Number equal rows of small integers alike, from 0 in the order of their first appearance.
+
+    Args:
+        rows: Rows, such as patterns.
+
+    Returns:
+        One number for each row.
+    """
+    if rows.shape[1] == 0:
+        return np.zeros(len(rows), dtype=np.int64)
+    packed = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    numbers: np.ndarray = rank[inverse.ravel()]
+    return numbers
+
+
+def pieces_at(network: Network, values: dict[int, Tensor]) -> dict[int, Tensor]:
+    """Piece on which each unit is, at given inputs.
+
+    Args:
+        network: The network.
+        values: For each node that folds the value of its input.
+
+    Returns:
+        For each of them [batch, units] pieces, or positions in the group of the first largest member, as uint8.
+    """
+    pieces = {}
+    for index, value in values.items():
+        op = network.nodes[index].op
+        if isinstance(op, Activation):
+            pieces[index] = op.pieces(value).reshape(len(value), -1).to(torch.uint8)
+        else:
+            assert isinstance(op, Maximum)
+            flat = value.reshape(len(value), -1)
+            members = flat[:, op.index.clamp(min=0)].masked_fill(op.index < 0, -torch.inf)
+            pieces[index] = members.argmax(dim=2).to(torch.uint8)
+    return pieces

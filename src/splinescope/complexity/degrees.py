@@ -1,0 +1,120 @@
+"""How many neighbours cells have, in complexes of any dimension."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from splinescope.complexity.arrangements import mean_degree_upper
+
+
+@dataclass(frozen=True)
+class DegreeStatistics:
+    """Degrees of the dual graph: numbers of neighbours of cells, across facets inside the domain.
+
+    Attributes:
+        degrees: Number of neighbours of each cell.
+        mean: Their mean, exactly.
+        inner: Whether each cell is away from the boundary of the domain, so that all of its facets are folds; None if
+            the complex does not tell.
+        upper: What the mean cannot exceed for units of one affine form each, twice the dimension.
+    """
+
+    degrees: Int[np.ndarray, " cells"]
+    mean: Fraction
+    inner: Bool[np.ndarray, " cells"] | None
+    upper: int
+
+    @property
+    def minimum(self) -> int:
+        """Least number of neighbours; 0 without cells."""
+        return int(self.degrees.min(initial=self.degrees.max(initial=0)))
+
+    @property
+    def maximum(self) -> int:
+        """Largest number of neighbours; 0 without cells."""
+        return int(self.degrees.max(initial=0))
+
+    @property
+    def histogram(self) -> Int[np.ndarray, " numbers"]:
+        """How many cells have 0, 1, 2, ... neighbours."""
+        return np.bincount(self.degrees)
+
+
+def degree_statistics(cells: Any) -> DegreeStatistics:
+    r"""Degrees of the dual graph of a complex.
+
+    Over the whole space the mean is at most $2d$ and the least at least $\min(n_1, d)$ for $n_1$ units in the first
+    layer (Gaines and Bi 2026, arXiv 2606.07728). The first holds in a convex domain too; the second does not, where
+    the boundary cuts a corner off.
+
+    Args:
+        cells: A complex of any dimension, or a region graph.
+
+    Returns:
+        The degrees.
+    """
+    touching = touches_boundary(cells)
+    return DegreeStatistics(
+        degrees=_degrees(cells),
+        mean=mean_degree(cells),
+        inner=None if touching is None else ~touching,
+        upper=mean_degree_upper(cells.domain.dimension),
+    )
+
+
+def mean_degree(cells: Any) -> Fraction:
+    """Mean number of neighbours of the cells of a complex, exactly.
+
+    Args:
+        cells: A complex of any dimension, or a region graph.
+
+    Returns:
+        Twice the number of pairs of neighbours divided by the number of cells; 0 without cells.
+    """
+    return Fraction(int(_degrees(cells).sum()), max(1, len(cells)))
+
+
+def is_complete(cells: Any) -> bool:
+    """Whether a complex has all cells of its domain.
+
+    Args:
+        cells: A complex of any dimension, or a region graph.
+
+    Returns:
+        False where a budget or an interruption ended the work.
+    """
+    return not getattr(cells, "truncated", False) and bool(getattr(cells, "complete", True))
+
+
+def touches_boundary(cells: Any) -> Bool[np.ndarray, " cells"] | None:
+    """Which cells have a facet on the boundary of the domain, or of what was explored.
+
+    Args:
+        cells: A complex of any dimension, or a region graph.
+
+    Returns:
+        One truth value for each cell; None if the complex does not tell.
+    """
+    touching = np.zeros(len(cells), dtype=bool)
+    if hasattr(cells, "facet_neighbours"):
+        owner = np.repeat(np.arange(len(cells)), np.diff(cells.facet_offsets))
+        touching[owner[np.asarray(cells.facet_neighbours) < 0]] = True
+    elif hasattr(cells, "edge_cells") or hasattr(cells, "facet_cells"):
+        beside = cells.edge_cells if hasattr(cells, "edge_cells") else cells.facet_cells
+        outer = beside[(beside < 0).any(axis=1)]
+        touching[outer[outer >= 0]] = True
+    elif cells.domain.dimension == 1:
+        touching[[0, -1]] = True
+    else:
+        return None
+    return touching
+
+
+def _degrees(cells: Any) -> np.ndarray:
+    degrees: np.ndarray = np.diff(cells.adjacency.indptr).astype(np.int64)
+    return degrees

@@ -1,0 +1,125 @@
+"""What a search over cells looks for: another class, or the folds of a layer."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from splinescope.complexity.branches import folds_before
+from splinescope.complexity.walls import BranchForms
+from splinescope.network.graph import Network
+
+_BEYOND = (1.0, 1 + 2.0**-45, 1 + 2.0**-35, 1 + 2.0**-25)
+"""How far beyond a computed boundary point the network's own class is asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRows:
+    """What is looked for in one cell: its points where `normals @ s + offsets` is zero or negative, for some row.
+
+    Attributes:
+        normals: Slopes of each form.
+        offsets: Value of each at the starting point.
+        labels: What each of them is.
+        equal: Whether the forms must be zero: they may change sign between the starting point and the cell.
+    """
+
+    normals: Float[np.ndarray, "targets d"]
+    offsets: Float[np.ndarray, " targets"]
+    labels: Int[np.ndarray, " targets"]
+    equal: bool
+
+
+class Target(ABC):
+    """What is looked for."""
+
+    @abstractmethod
+    def nodes(self, network: Network) -> list[int]:
+        """Nodes that fold on which it depends."""
+
+    @abstractmethod
+    def rows(self, forms: BranchForms) -> TargetRows:
+        """What it is on one branch."""
+
+    @abstractmethod
+    def reached(self, network: Network, start: torch.Tensor, step: torch.Tensor) -> float:
+        """Factor just above 1 by which to go along a step to be there; infinite if it is not there."""
+
+
+@dataclass(frozen=True)
+class ClassChange(Target):
+    """Points where the class is another one.
+
+    Attributes:
+        label: Class at the starting point.
+    """
+
+    label: int
+
+    def nodes(self, network: Network) -> list[int]:
+        """See `Target`."""
+        own = [network.output] if network.nodes[network.output].units else []
+        return folds_before(network, network.output) + own
+
+    def rows(self, forms: BranchForms) -> TargetRows:
+        """See `Target`."""
+        values, slopes = forms.outputs[0], forms.slopes[0]
+        if len(values) == 1:
+            sign = 1.0 if self.label else -1.0
+            return TargetRows(sign * slopes.T, sign * values, np.array([1 - self.label]), False)
+        others = np.delete(np.arange(len(values)), self.label)
+        normals = (slopes[:, self.label][:, None] - slopes[:, others]).T
+        return TargetRows(normals, values[self.label] - values[others], others, False)
+
+    def reached(self, network: Network, start: torch.Tensor, step: torch.Tensor) -> float:
+        """See `Target`; the network itself is asked."""
+        if not bool(step.any()):
+            return 1.0
+        return next((factor for factor in _BEYOND if class_of(network, start + factor * step) != self.label), math.inf)
+
+
+@dataclass(frozen=True)
+class FoldOf(Target):
+    """Points of the folds of a node's units.
+
+    Attributes:
+        op: The node.
+        unit: The only unit that counts; all if None.
+    """
+
+    op: int
+    unit: int | None
+
+    def nodes(self, network: Network) -> list[int]:
+        """See `Target`."""
+        return folds_before(network, self.op)
+
+    def rows(self, forms: BranchForms) -> TargetRows:
+        """See `Target`."""
+        wall = next(wall for wall in forms.walls if wall.node == self.op)
+        chosen = wall.present[0] if self.unit is None else wall.present[0] & (wall.units == self.unit)
+        return TargetRows(wall.gradients[0].T[chosen], wall.margins[0][chosen], wall.units[chosen], True)
+
+    def reached(self, network: Network, start: torch.Tensor, step: torch.Tensor) -> float:
+        """See `Target`; a unit's argument is continuous, so that it is zero there if its form on one side is."""
+        return 1.0
+
+
+def class_of(network: Network, x: torch.Tensor) -> int:
+    """Class of one input: the largest output, or whether the only one is positive.
+
+    Args:
+        network: The network.
+        x: [1, *input_shape] an input.
+
+    Returns:
+        The class.
+    """
+    with torch.no_grad():
+        values = network(x).reshape(-1)
+    return int(values[0] > 0) if len(values) == 1 else int(values.argmax())
