@@ -12,8 +12,9 @@ from splinescope.geometry.cuts import Layer
 from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
 from splinescope.geometry.subdivision import Subdivision, half_edges, refine
 from splinescope.numerics import Tolerance, in_ranges
+from splinescope.tessellation.breakpoints import Folds
 from splinescope.tessellation.codes import NodeCodes, compress, face_bits, select_columns
-from splinescope.tessellation.planar.rows import Folds, Rows, Unsettled
+from splinescope.tessellation.planar.rows import Rows, Unsettled
 from splinescope.tessellation.rounding import Bounds
 
 
