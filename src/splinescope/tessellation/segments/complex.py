@@ -1,0 +1,99 @@
+"""The cells of a network along one segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array
+
+from splinescope.errors import InvalidInputError
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.domains import Segment
+
+if TYPE_CHECKING:
+    from splinescope.tessellation.affine import AffineMaps
+    from splinescope.tessellation.certificate import Topology
+    from splinescope.tessellation.segments.batch import SegmentBatch
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class SegmentComplex(PolyhedralComplex):
+    """The cells of a network along a segment: intervals of its parameter, with the units that flip between them.
+
+    Cell `i` lies between the vertices `i` and `i + 1`, which are in ascending order. The vertices inside are the
+    breakpoints of the network along the segment. Interior points are midpoints, and measures are lengths in t.
+
+    Attributes:
+        flip_offsets: [V + 1] units that flip at vertex `i` are the entries `flip_offsets[i]:flip_offsets[i + 1]`; none
+            at the ends.
+        flip_op: [N] node of each of these units, an index into `network.nodes`.
+        flip_unit: [N] the unit, as a flat index into that node's output.
+    """
+
+    domain: Segment
+    flip_offsets: Int[np.ndarray, " _"]
+    flip_op: Int[np.ndarray, " flips"]
+    flip_unit: Int[np.ndarray, " flips"]
+
+    def _counts(self) -> str:
+        return f"{len(self)} cells, {len(self.flip_op)} flips"
+
+    @property
+    def t(self) -> Float[np.ndarray, " vertices"]:
+        """Parameters of all vertices, from 0 to 1 (less if `truncated`)."""
+        return self.vertices[:, 0]
+
+    @property
+    def breakpoints(self) -> Float[np.ndarray, " breakpoints"]:
+        """Parameters at which units flip: those of all vertices but the ends."""
+        return self.vertices[1:-1, 0]
+
+    @property
+    def covered(self) -> tuple[float, float]:
+        """The interval of t that the cells tile; (0, 1) unless `truncated`."""
+        return float(self.vertices[0, 0]), float(self.vertices[-1, 0])
+
+    @cached_property
+    def adjacency(self) -> csr_array:
+        """[F, F] symmetric boolean matrix: every cell is a neighbour of the next one."""
+        here = np.arange(len(self) - 1)
+        rows, columns = np.concatenate([here, here + 1]), np.concatenate([here + 1, here])
+        return csr_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(self), len(self)))
+
+    @cached_property
+    def batch(self) -> SegmentBatch:
+        """The segment as a batch of one, for the queries."""
+        from splinescope.tessellation.segments.batch import batch_of_one
+
+        return batch_of_one(self)
+
+    def affine_maps(self, space: str = "domain") -> AffineMaps:
+        """The affine map of each cell, as a function of t ("domain") or of the input itself ("input")."""
+        from splinescope.tessellation.segments.maps import affine_maps
+
+        return affine_maps(self, space)
+
+    def locate(self, points: Any) -> Int[np.ndarray, " n"]:
+        """Cell that contains each point, given by t as [n, 1] or [n]; a breakpoint belongs to the cell after it."""
+        positions = np.asarray(points, dtype=np.float64)
+        if positions.ndim == 2 and positions.shape[1] == 1:
+            positions = positions[:, 0]
+        if positions.ndim != 1:
+            raise InvalidInputError(f"`points`: got shape {positions.shape}; expected [n, 1] or [n] parameters")
+        low, high = self.covered
+        cells = np.minimum(np.searchsorted(self.t, positions, side="right") - 1, len(self) - 1)
+        return np.where((positions >= low) & (positions <= high), cells, -1)
+
+    def interior_outputs(self) -> Float[np.ndarray, "F n_out"]:
+        """Value of each cell's affine map at its midpoint: the mean of the outputs at its ends."""
+        return 0.5 * (self.vertex_outputs[:-1] + self.vertex_outputs[1:])
+
+    def check_topology(self) -> Topology:
+        """Lengths, order, ends and flips; raises `CertificateError` if one is wrong."""
+        from splinescope.tessellation.segments.topology import check_topology
+
+        return check_topology(self.batch)

@@ -1,0 +1,188 @@
+"""The exact cells of a network along segments, one or thousands at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance, available_memory, in_blocks, number_of_threads
+from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.certificate import certified
+from splinescope.tessellation.domains import Segment
+from splinescope.tessellation.domains.base import finite
+from splinescope.tessellation.progress import reporting
+from splinescope.tessellation.segments.assembly import Finished, join
+from splinescope.tessellation.segments.batch import SegmentBatch, Segments, batch_of
+from splinescope.tessellation.segments.certificate import certify_segments
+from splinescope.tessellation.segments.complex import SegmentComplex
+from splinescope.tessellation.segments.grouping import groups_of, reordered
+from splinescope.tessellation.segments.run import Run
+from splinescope.tessellation.segments.steps import Plan
+
+_LARGEST_BUDGET = 1 << 29
+"""Bytes of values beyond which more of them at once save no time."""
+_TOGETHER = 64
+"""Segments that one thread takes through the network together, at least, if there are that many."""
+
+
+def tessellate_segment(
+    network: Network,
+    segment: Segment,
+    *,
+    verify: str = "values",
+    max_cells: int | None = None,
+    memory_budget: int | None = None,
+    tolerance: Tolerance | None = None,
+    progress: bool | Callable[[float, int], None] = False,
+) -> SegmentComplex:
+    """The cells of a network along one segment; `tessellate` calls this.
+
+    Args:
+        network: The network.
+        segment: The segment.
+        verify: Level of the certificate.
+        max_cells: Find only so many cells, those at the start of the segment; the result then says `truncated` and
+            which interval it covers.
+        memory_budget: Bytes for values at breakpoints.
+        tolerance: What counts as zero.
+        progress: Progress bar, or a function of (share done, cells found).
+
+    Returns:
+        The complex, with its certificate.
+
+    Raises:
+        InvalidInputError: If the segment's input shape is not the network's, or an option is out of range.
+        CertificateError: If a check fails; it names the cells.
+
+    Example:
+        >>> import torch
+        >>> from splinescope.network import from_torch
+        >>> network = from_torch(torch.nn.Sequential(torch.nn.Linear(1, 3), torch.nn.ReLU()), input_shape=(1,))
+        >>> cells = tessellate_segment(network, Segment([-9.0], [9.0]))
+        >>> len(cells) == 1 + len(cells.breakpoints) <= 4
+        True
+    """
+    check_arguments(network, segment, verify, max_cells, memory_budget)
+    domain = Segments(np.asarray(segment.a)[None], np.asarray(segment.b)[None])
+    options = (max_cells, memory_budget, tolerance, progress)
+    return certified(_tessellated(network, domain, *options)[0], verify)
+
+
+def tessellate_segments(
+    network: Network,
+    starts: ArrayLike,
+    ends: ArrayLike,
+    *,
+    verify: str = "values",
+    max_cells: int | None = None,
+    memory_budget: int | None = None,
+    tolerance: Tolerance | None = None,
+    progress: bool | Callable[[float, int], None] = False,
+) -> SegmentBatch:
+    """The cells of a network along many segments at once.
+
+    Args:
+        network: The network.
+        starts: [S, *input_shape] starts of the segments.
+        ends: [S, *input_shape] their ends.
+        verify: Level of the certificate: see `tessellate`.
+        max_cells: Find only so many cells of each segment, those at its start; `truncated` then says of which segments
+            cells are missing.
+        memory_budget: Bytes for values at breakpoints; by default a quarter of the free memory or 512 MiB.
+        tolerance: What counts as zero.
+        progress: Show a progress bar on long work, or a function of (share done, cells found).
+
+    Returns:
+        The cells of all segments, with one certificate.
+
+    Raises:
+        InvalidInputError: If the shapes don't fit, a number is not finite, or a segment has no length.
+        CertificateError: If a check fails; it names the cells.
+
+    Cost: of each layer one product for each breakpoint of the layers before the last one, and two columns of its matrix
+    for each breakpoint of the last one; without certificate less than evaluating the network at all breakpoints.
+    """
+    a, b = finite("starts", starts), finite("ends", ends)
+    shape = tuple(network.input_shape)
+    for name, points in (("starts", a), ("ends", b)):
+        if points.ndim != len(shape) + 1 or points.shape[1:] != shape or not len(points):
+            expected = ", ".join(["S", *map(str, shape)])
+            raise InvalidInputError(f"`{name}`: got shape {points.shape}; expected [{expected}] with S at least 1")
+    if len(a) != len(b):
+        raise InvalidInputError(f"`starts`, `ends`: got {len(a)} and {len(b)} points; expected as many")
+    same = np.flatnonzero((a == b).reshape(len(a), -1).all(axis=1))
+    if len(same):
+        raise InvalidInputError(f"`starts`, `ends`: both ends of segment {same[0]} are the same point")
+    check_arguments(network, Segment(a[0], b[0]), verify, max_cells, memory_budget)
+    batch = _tessellated(network, Segments(a, b), max_cells, memory_budget, tolerance, progress)
+    return replace(batch, certificate=certify_segments(batch, verify))
+
+
+def _tessellated(
+    network: Network,
+    domain: Segments,
+    max_cells: int | None,
+    memory_budget: int | None,
+    tolerance: Tolerance | None,
+    progress: bool | Callable[[float, int], None],
+) -> SegmentBatch:
+    """All cells, without certificate."""
+    plan = Plan.of(network, tolerance or Tolerance())
+    budget = memory_budget or min(available_memory() // 4, _LARGEST_BUDGET)
+    starts, ends = (points.reshape(len(domain), -1) for points in (domain.starts, domain.ends))
+    with reporting(progress) as report:
+        if len(domain) == 1:
+            finished = Run(plan, budget, max_cells, report).through_network(starts, ends)
+        else:
+            groups = groups_of(starts, ends)
+            done = _Done(report, len(domain))
+            parts: list[Finished] = []
+            for group in groups:
+                first = sum(len(part.segments) for part in parts)
+                parts += _in_blocks(plan, starts[group], ends[group], first, budget, max_cells, done)
+            finished = join(parts)
+            if len(groups) > 1:
+                finished = reordered(finished, np.argsort(np.concatenate(groups)))
+    return batch_of(finished, network, domain, plan.tolerance)
+
+
+class _Done:
+    """Counts finished segments, on any thread."""
+
+    def __init__(self, report: Callable[[float, int], None], segments: int) -> None:
+        self._report = report
+        self._segments = segments
+        self._lock = Lock()
+        self._done = self._cells = 0
+
+    def add(self, finished: Finished) -> None:
+        """Note some finished segments, and report."""
+        with self._lock:
+            self._done += len(finished.segments)
+            self._cells += len(finished.t) - len(finished.segments)
+            self._report(self._done / self._segments, self._cells)
+
+
+def _in_blocks(
+    plan: Plan, starts: np.ndarray, ends: np.ndarray, first: int, budget: int, max_cells: int | None, done: _Done
+) -> list[Finished]:
+    """Every thread takes some segments through the whole network."""
+    share = max(1, budget // number_of_threads())
+    together = max(1, min(_TOGETHER, len(starts) // number_of_threads()))
+
+    def block(start: int, stop: int) -> list[Finished]:
+        found = []
+        for low in range(start, stop, together):
+            high = min(low + together, stop)
+            run = Run(plan, share, max_cells)
+            found.append(run.through_network(starts[low:high], ends[low:high], first + low))
+            done.add(found[-1])
+        return found
+
+    return [part for found in in_blocks(block, len(starts), grain=together) for part in found]

@@ -1,0 +1,56 @@
+"""Segments of similar size together: rounding errors are estimated for all segments of a group at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from splinescope.tessellation.segments.assembly import Finished
+from splinescope.tessellation.segments.lists import chosen_entries, chosen_offsets
+
+_RATIO = 16.0
+"""Largest ratio of magnitudes within a group: thresholds are at most so much larger than those of a segment alone."""
+
+
+def groups_of(starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
+    """Numbers of the segments of each group.
+
+    Args:
+        starts: [S, n] flat inputs at their starts.
+        ends: [S, n] flat inputs at their ends.
+
+    Returns:
+        Groups of ascending numbers; usually there is only one.
+    """
+    magnitude = np.maximum(np.abs(starts).max(axis=1, initial=0.0), np.abs(ends).max(axis=1, initial=0.0))
+    order = np.argsort(-magnitude, kind="stable")
+    groups: list[np.ndarray] = []
+    while len(order):
+        size = int(np.count_nonzero(magnitude[order] * _RATIO >= magnitude[order[0]]))
+        groups.append(np.sort(order[:size]))
+        order = order[size:]
+    return groups
+
+
+def reordered(finished: Finished, order: np.ndarray) -> Finished:
+    """The same segments in another order.
+
+    Args:
+        finished: The segments.
+        order: [S] number of the segment that takes each place.
+
+    Returns:
+        The segments, numbered by their places.
+    """
+    points = chosen_entries(finished.offsets, order)
+    bits = chosen_entries(finished.flip_offsets, points)
+    return Finished(
+        np.arange(len(order)),
+        chosen_offsets(finished.offsets, order),
+        finished.t[points],
+        finished.outputs[points],
+        finished.amplification[points],
+        tuple(words[order] for words in finished.first),
+        chosen_offsets(finished.flip_offsets, points),
+        finished.flip_nodes[bits],
+        finished.flip_columns[bits],
+    )

@@ -1,0 +1,108 @@
+"""Take segments through a network, depth first, so that memory stays bounded.
+
+Intervals are refined node by node: after each fold the values at all breakpoints so far are needed for the next layer.
+When they would exceed the memory budget, the segments at hand are halved, and a single segment at its middle
+breakpoint; the first half is finished before the second goes on. A border is a breakpoint that is there anyway, so that
+the parts join without a seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from splinescope.tessellation.rounding import input_bounds
+from splinescope.tessellation.segments.assembly import Finished, finish, join
+from splinescope.tessellation.segments.part import Part, halves_of, start_of
+from splinescope.tessellation.segments.steps import Numbers, Plan, advance
+from splinescope.tessellation.segments.values import Settled
+
+
+@dataclass
+class Run:
+    """State of the tessellation of some segments, on one thread.
+
+    Attributes:
+        plan: The network.
+        memory_budget: Bytes for values at points.
+        max_cells: Largest number of cells of each segment, or None.
+        report: What to call with the share done and the cells found.
+    """
+
+    plan: Plan
+    memory_budget: int
+    max_cells: int | None = None
+    report: Callable[[float, int], None] = lambda share, cells: None
+
+    def through_network(self, starts: np.ndarray, ends: np.ndarray, first: int = 0) -> Finished:
+        """Tessellate segments.
+
+        Args:
+            starts: [s, n] flat inputs at their starts.
+            ends: [s, n] flat inputs at their ends.
+            first: Number of the first segment.
+
+        Returns:
+            All of them, or of each the cells from its start that the budget of cells allows.
+        """
+        numbers, cells = Numbers(2 * len(starts)), np.zeros(len(starts), np.int64)
+        waiting, done, share = [_whole(starts, ends, first)], list[Finished](), 0.0
+        try:
+            while waiting:
+                part = self._within_cell_budget(waiting.pop(), cells, first)
+                while part is not None and part.position < len(self.plan.network.nodes):
+                    if self._too_large(part):
+                        waiting.extend(reversed(halves_of(part)))
+                        break
+                    advance(part, self.plan, numbers)
+                    part = self._within_cell_budget(part, cells, first)
+                    self.report(share, int(cells.sum()) + (0 if part is None else part.cells))
+                else:
+                    if part is not None:
+                        done.append(finish(part, self.plan.network.output))
+                        cells[part.segments - first] += np.diff(part.offsets) - 1
+                        share += _share(part, len(starts))
+        except KeyboardInterrupt:
+            if len(starts) > 1 or not done:
+                raise
+        return join(done)
+
+    def _within_cell_budget(self, part: Part, cells: np.ndarray, first: int) -> Part | None:
+        """The part without the cells that exceed the budget; several segments in one part have no cells elsewhere."""
+        if self.max_cells is None:
+            return part
+        left = self.max_cells - int(cells[part.segments[0] - first])
+        if left < 1:
+            return None
+        return part if part.cells <= left else start_of(part, left)
+
+    def _too_large(self, part: Part) -> bool:
+        """Whether the next node may need more memory than the budget, and the part can be split."""
+        if len(part.segments) == 1 and part.cells < 2:
+            return False
+        needed = 8 * self.plan.network.nodes[part.position].size * len(part.t)
+        return 2 * (part.nbytes + needed) > self.memory_budget
+
+
+def _whole(starts: np.ndarray, ends: np.ndarray, first: int) -> Part:
+    """The segments with their ends only."""
+    rows = np.empty((2 * len(starts), starts.shape[1]))
+    rows[0::2], rows[1::2] = starts, ends
+    return Part(
+        first + np.arange(len(starts)),
+        np.arange(0, len(rows) + 1, 2),
+        np.tile([0.0, 1.0], len(starts)),
+        np.arange(len(rows)),
+        np.zeros(len(rows)),
+        np.ones(len(rows)),
+        {0: Settled(rows)},
+        {0: input_bounds(rows)},
+    )
+
+
+def _share(part: Part, segments: int) -> float:
+    """Share of all segments that a part covers."""
+    lengths = part.t[part.offsets[1:] - 1] - part.t[part.offsets[:-1]]
+    return float(lengths.sum()) / segments

@@ -1,0 +1,329 @@
+"""What one node of a network does to a part: evaluate it at the points, and cut the intervals where it folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+
+from splinescope.geometry.bits import WORD, unpack, words_for
+from splinescope.network.evaluate import last_uses
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Convolution, Dense, Maximum, Op, Reshape
+from splinescope.numerics import Tolerance, in_blocks
+from splinescope.tessellation.breakpoints import activation_folds
+from splinescope.tessellation.codes import pack, select_columns
+from splinescope.tessellation.rounding import Bounds, largest, propagate
+from splinescope.tessellation.segments.cuts import Cuts, cut_by_activation
+from splinescope.tessellation.segments.envelopes import Leads, leads, maxima
+from splinescope.tessellation.segments.kinks import with_dense_kinks, with_stencil_kinks
+from splinescope.tessellation.segments.part import Flips, Part
+from splinescope.tessellation.segments.signs import decided_signs
+from splinescope.tessellation.segments.stencils import Stencil
+from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded
+
+_SAMPLE = 256
+"""Rows from which the magnitude of a node's values is read off."""
+_BLOCK_BYTES = 1 << 20
+"""Bytes of the widest rows of a block that one thread evaluates: what its cache holds."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network, and what is computed of it once for all parts.
+
+    Attributes:
+        network: The network.
+        tolerance: What counts as zero.
+        last_use: For each node the last node that reads it.
+        transposed: [n, m] transposed weight of each dense node behind an activation.
+        stencils: Stencil of each convolution behind an activation.
+    """
+
+    network: Network
+    tolerance: Tolerance
+    last_use: tuple[int, ...]
+    transposed: dict[int, np.ndarray]
+    stencils: dict[int, Stencil]
+
+    @classmethod
+    def of(cls, network: Network, tolerance: Tolerance) -> Plan:
+        """The plan for a network."""
+        transposed, stencils = {}, {}
+        for index, node in enumerate(network.nodes):
+            if not node.inputs or not _folds_before(network, node.inputs[0]):
+                continue
+            if isinstance(node.op, Dense):
+                transposed[index] = np.ascontiguousarray(node.op.weight.numpy().T)
+            elif (
+                isinstance(node.op, Convolution) and len(network.nodes[node.inputs[0]].shape) == node.op.weight.ndim - 1
+            ):
+                sizes = network.nodes[node.inputs[0]].shape[1:]
+                stencils[index] = Stencil.of(node.op, sizes, node.shape[1:])
+        return cls(network, tolerance, last_uses(network), transposed, stencils)
+
+
+def _folds_before(network: Network, index: int) -> bool:
+    """Whether a node is an activation, perhaps reshaped."""
+    while isinstance(network.nodes[index].op, Reshape):
+        index = network.nodes[index].inputs[0]
+    return isinstance(network.nodes[index].op, Activation)
+
+
+def advance(part: Part, plan: Plan, numbers: Numbers) -> None:
+    """Take a part through its next node, in place.
+
+    Args:
+        part: The part.
+        plan: The network.
+        numbers: Where new points get their numbers.
+    """
+    index = part.position
+    node = plan.network.nodes[index]
+    if isinstance(node.op, Activation):
+        _activate(part, plan, index, node.op, numbers)
+    elif isinstance(node.op, Maximum):
+        _maximise(part, plan, index, node.op, numbers)
+    elif isinstance(node.op, Reshape):
+        part.values[index] = part.values[node.inputs[0]]
+        part.bounds[index] = part.bounds[node.inputs[0]]
+    elif index in plan.transposed or index in plan.stencils:
+        _follow(part, plan, index)
+    else:
+        _evaluate(part, plan, index)
+    for source in node.inputs:
+        if plan.last_use[source] <= index:
+            part.values.pop(source, None)
+            part.bounds.pop(source, None)
+    part.position += 1
+
+
+def _sample(rows: np.ndarray) -> np.ndarray:
+    """Some of the rows, evenly."""
+    return rows[:: max(1, len(rows) // _SAMPLE)]
+
+
+def _shapes(plan: Plan, index: int) -> list[tuple[int, ...]]:
+    return [plan.network.nodes[source].shape for source in plan.network.nodes[index].inputs]
+
+
+def _grain(columns: int) -> int:
+    """Rows of a block."""
+    return max(1, _BLOCK_BYTES // (8 * columns))
+
+
+def _evaluate(part: Part, plan: Plan, index: int) -> None:
+    """An op without folds, at all points."""
+    node = plan.network.nodes[index]
+    inputs = [torch.from_numpy(part.values[source].rows) for source in node.inputs]
+    rows = np.empty((len(part.t), node.size))
+    work = partial(_evaluate_block, node.op, inputs, _shapes(plan, index), rows)
+    _blockwise(work, len(rows), max(rows.shape[1], *(x.shape[1] for x in inputs)))
+    part.values[index] = Settled(rows)
+    bounds = [part.bounds[source] for source in node.inputs]
+    part.bounds[index] = propagate(node.op, bounds, _shapes(plan, index), largest(_sample(rows)))
+
+
+def _blockwise(work: object, rows: int, columns: int) -> None:
+    """Run a function of a range over all rows, a cache's worth at a time."""
+    step = _grain(columns)
+
+    def block(start: int, stop: int) -> None:
+        for low in range(start, stop, step):
+            work(low, min(low + step, stop))  # type: ignore[operator]
+
+    in_blocks(block, rows, grain=step)
+
+
+def _evaluate_block(
+    op: Op, inputs: list[torch.Tensor], shapes: list[tuple[int, ...]], out: np.ndarray, start: int, stop: int
+) -> None:
+    """Evaluate an op at the points `start:stop`."""
+    target = torch.from_numpy(out[start:stop])
+    with torch.no_grad():
+        if isinstance(op, Dense):
+            op.evaluate(inputs[0][start:stop], out=target)
+        else:
+            blocks = (x[start:stop].reshape(stop - start, *shape) for x, shape in zip(inputs, shapes, strict=True))
+            target.copy_(op.evaluate(*blocks).reshape(target.shape))
+
+
+def _follow(part: Part, plan: Plan, index: int) -> None:
+    """A dense layer or a convolution behind an activation: evaluated at the old points, and kinked at the new ones."""
+    node = plan.network.nodes[index]
+    source = part.values[node.inputs[0]]
+    if not isinstance(source, Folded):
+        _evaluate(part, plan, index)
+        return
+    anchors = np.empty((len(source.before), node.size))
+    work = partial(_activated_block, node.op, source, _shapes(plan, index)[0], anchors)
+    _blockwise(work, len(anchors), max(anchors.shape[1], source.before.shape[1]))
+    units = source.before.shape[1]
+    if index in plan.transposed:
+        rows = with_dense_kinks(anchors, plan.transposed[index], units, source.cuts)
+    else:
+        rows = with_stencil_kinks(anchors, plan.stencils[index], units, source.cuts)
+    before = part.bounds[node.inputs[0]]
+    # Slopes are differences of values before the activation, on both sides of the kink.
+    reach = Bounds(np.maximum(before.magnitude, 2 * source.magnitude), before.error)
+    part.values[index] = Settled(rows)
+    part.bounds[index] = propagate(node.op, [reach], _shapes(plan, index), largest(_sample(rows)))
+
+
+def _activated_block(op: Op, source: Folded, shape: tuple[int, ...], out: np.ndarray, start: int, stop: int) -> None:
+    """An affine op of activated rows `start:stop`."""
+    rows = np.array(source.before[start:stop])
+    activate(source.op, rows)
+    _evaluate_block(op, [torch.from_numpy(rows)], [shape], out[start:stop], 0, stop - start)
+
+
+class Numbers:
+    """Numbers for points, each given once."""
+
+    def __init__(self, start: int = 0) -> None:
+        self._next = start
+
+    def take(self, amount: int) -> np.ndarray:
+        """So many new numbers."""
+        self._next += amount
+        return np.arange(self._next - amount, self._next)
+
+
+def _insert(part: Part, cuts: Cuts, numbers: Numbers) -> np.ndarray:
+    """Put new points into a part, and extend the rows of all its values; the numbers of the new points."""
+    before = len(part.t)
+    fresh = numbers.take(len(cuts))
+    if not len(cuts):
+        return fresh
+    interval = np.repeat(np.arange(before), np.diff(cuts.group_offsets))
+    places = interval + 1 + np.arange(len(cuts))
+    old = np.arange(before) + cuts.group_offsets[:-1]
+
+    def merged(known: np.ndarray, new: np.ndarray) -> np.ndarray:
+        out = np.empty(before + len(cuts), known.dtype)
+        out[old], out[places] = known, new
+        return out
+
+    start = part.t[interval]
+    lengths = part.t[interval + 1] - start
+    part.t = merged(part.t, start + cuts.fractions * lengths)
+    part.uncertainty = merged(part.uncertainty, cuts.uncertainties * lengths)
+    part.amplification = merged(part.amplification, np.ones(len(cuts)))
+    part.numbers = merged(part.numbers, fresh)
+    part.offsets = part.offsets + cuts.group_offsets[part.offsets]
+    for node, value in part.values.items():
+        part.values[node] = Settled(expanded(value.rows, cuts))
+    return fresh
+
+
+def _activate(part: Part, plan: Plan, index: int, op: Activation, numbers: Numbers) -> None:
+    """An elementwise activation: cut at its breakpoints."""
+    source = plan.network.nodes[index].inputs[0]
+    rows, bounds = part.values[source].rows, part.bounds[source]
+    folds = activation_folds(op, bounds, index, 1.0, plan.tolerance)
+    ends, inner, known = part.offsets[:-1], part.inner, part.numbers
+    cap = plan.tolerance.max_amplification
+    signs = decided_signs(rows, part.t, inner, part.uncertainty, folds, cap)
+    slopes = _slopes(op, rows.shape[1])
+    cuts = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, slopes, signs)
+    part.amplification = np.maximum(part.amplification, signs.amplification)
+    if plan.last_use[source] <= index:
+        del part.values[source]
+    fresh = _insert(part, cuts, numbers)
+    first, points, columns = _patterns(ends, inner, known, signs.positive, signs.negative)
+    points = np.concatenate([points, np.repeat(fresh, np.diff(cuts.cut_offsets))])
+    columns = np.concatenate([columns, cuts.columns])
+    part.flips.append(_without_padding(Flips(index, 0, first, points, columns), rows.shape[1], len(folds.shifts)))
+    part.values[index] = Folded(rows, op, folds, cuts, bounds.magnitude)
+    activated = np.array(_sample(rows))
+    activate(op, activated)
+    part.bounds[index] = propagate(op, [bounds], _shapes(plan, index), largest(activated))
+
+
+def _slopes(op: Activation, units: int) -> np.ndarray:
+    """[B + 1, n] slopes of the pieces of each unit."""
+    slopes = np.asarray(op.slopes, np.float64).reshape(len(op.slopes), -1)
+    return np.ascontiguousarray(np.broadcast_to(slopes, (len(slopes), units)))
+
+
+def _patterns(
+    ends: np.ndarray, inner: np.ndarray, known: np.ndarray, positive: np.ndarray, negative: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pattern of each segment's first cell, and the old points at which bits change, with the bits.
+
+    Beside a point at which a unit is zero, its bit is that of the other end of the cell.
+    """
+    after = positive.copy()
+    after[:-1] |= positive[1:] & ~negative[:-1]
+    before = positive.copy()
+    before[1:] |= positive[:-1] & ~negative[1:]
+    inside = inner.copy()
+    inside[ends] = False
+    changes = (after ^ before) * inside[:, None]
+    rows = np.flatnonzero(changes.any(axis=1))
+    row, column = np.nonzero(unpack(changes[rows], changes.shape[1] * WORD))
+    return after[ends], known[rows[row]], column.astype(np.int32)
+
+
+def _without_padding(flips: Flips, units: int, levels: int) -> Flips:
+    """Patterns whose bits are `level * units + unit`."""
+    padded = words_for(units) * WORD
+    if levels == 1:
+        return replace(flips, columns=units)
+    kept = (np.arange(levels)[:, None] * padded + np.arange(units)).ravel().astype(np.int32)
+    flipped = flips.flipped // padded * units + flips.flipped % padded
+    return Flips(flips.node, len(kept), select_columns(flips.first, kept), flips.points, flipped)
+
+
+def _maximise(part: Part, plan: Plan, index: int, op: Maximum, numbers: Numbers) -> None:
+    """Maxima over groups: cut where the lead changes."""
+    source = plan.network.nodes[index].inputs[0]
+    rows, bounds, members = part.values[source].rows, part.bounds[source], op.index.numpy()
+    inner = part.inner
+    ones = np.ones(len(part.t))
+    found = leads(inner, part.t, part.uncertainty, ones, rows, members, bounds, plan.tolerance)
+    ends, known = part.offsets[:-1], part.numbers
+    best = maxima(rows, members, found)
+    if plan.last_use[source] <= index:
+        del part.values[source]
+    fresh = _insert(part, found.cuts, numbers)
+    digits = max(1, int(members.shape[1] - 1).bit_length())
+    between = np.setdiff1d(np.flatnonzero(inner), ends)
+    points, columns = _lead_flips(found, between, known, fresh, digits)
+    first = pack(_digits(found.first[ends], digits))
+    part.flips.append(Flips(index, digits * len(members), first, points, columns))
+    part.values[index] = Settled(best)
+    part.bounds[index] = propagate(op, [bounds], _shapes(plan, index), largest(_sample(best)))
+
+
+def _digits(positions: np.ndarray, digits: int) -> np.ndarray:
+    """[k, digits * groups] binary digits of positions, lowest first."""
+    return np.concatenate([(positions >> digit) & 1 for digit in range(digits)], axis=1).astype(np.uint8)
+
+
+def _lead_flips(
+    found: Leads, between: np.ndarray, known: np.ndarray, fresh: np.ndarray, digits: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points at which leads change, and the digits of the positions that change there."""
+    groups = found.first.shape[1]
+    row, group = np.nonzero(found.last[between - 1] != found.first[between])
+    row = between[row]
+    # Leads after each cut, and before it: the one after the cut before in the interval, or that of its start.
+    cuts = found.cuts
+    successors = cuts.jumps.astype(np.int64)
+    new = np.repeat(np.arange(len(cuts)), np.diff(cuts.cut_offsets))
+    interval = np.searchsorted(cuts.group_offsets, new, side="right") - 1
+    order = np.lexsort((np.arange(len(new)), cuts.columns, interval))
+    same = np.zeros(len(order), bool)
+    same[1:] = (interval[order][1:] == interval[order][:-1]) & (cuts.columns[order][1:] == cuts.columns[order][:-1])
+    leaders = found.first[interval, cuts.columns].astype(np.int64)
+    leaders[order[1:]] = np.where(same[1:], successors[order[:-1]], leaders[order[1:]])
+    changes = np.concatenate(
+        [found.last[row - 1, group].astype(np.int64) ^ found.first[row, group], leaders ^ successors]
+    )
+    points = np.concatenate([known[row], fresh[new]])
+    columns = np.concatenate([group, cuts.columns])
+    which, digit = np.nonzero((changes[:, None] >> np.arange(digits)) & 1)
+    return points[which], (digit * groups + columns[which]).astype(np.int32)
