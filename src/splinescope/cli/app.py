@@ -12,6 +12,9 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
+from splinescope.cli.regions import regions
+from splinescope.cli.reproduce import reproduce
+from splinescope.cli.surface import surface
 from splinescope.cli.values import json_text, shape_of, size_in_bytes, whole_numbers
 from splinescope.errors import SplinescopeError, UnsupportedOpError
 
@@ -196,6 +199,11 @@ def _run(
         typer.echo(json_text(summary))
     else:
         show(Console(), summary, wanted.out)
+
+
+app.command()(regions)
+app.command()(reproduce)
+app.command()(surface)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,9 +27,7 @@ def compares_outputs(network: Network, classes: Sequence[int] | None) -> bool:
     return classes is not None or (len(network.output_shape) <= 1 and math.prod(network.output_shape) <= _MOST)
 
 
-def summarise(
-    cells: PlanarComplex, classes: Sequence[int] | None, boundary: DecisionBoundary | None
-) -> dict[str, Any]:
+def summarise(cells: PlanarComplex, classes: Sequence[int] | None, boundary: DecisionBoundary | None) -> dict[str, Any]:
     """What is worth knowing of a run, as plain numbers for JSON.
 
     Args:

@@ -69,7 +69,7 @@ def show_network(console: Console, description: dict[str, Any]) -> None:
     }
     if description["import"]["notes"]:
         lines["notes"] = " ".join(description["import"]["notes"])
-    _facts(console, lines)
+    show_facts(console, lines)
 
 
 def _deviation_line(deviation: dict[str, Any]) -> str:
@@ -107,7 +107,7 @@ def show(console: Console, facts: dict[str, Any], out: Path) -> None:
         lines["accuracy"] = f"{facts['accuracy']:.1%} of the training set"
     lines["certificate"] = _certificate_line(facts["certificate"])
     lines["left in"] = f"{out}: {', '.join(facts['files'].values())}"
-    _facts(console, lines)
+    show_facts(console, lines)
 
 
 def _certificate_line(certificate: dict[str, Any] | None) -> str:
@@ -118,8 +118,13 @@ def _certificate_line(certificate: dict[str, Any] | None) -> str:
     )
 
 
-def _facts(console: Console, lines: dict[str, str]) -> None:
-    """Print names and values in two columns."""
+def show_facts(console: Console, lines: dict[str, str]) -> None:
+    """Print names and values in two columns.
+
+    Args:
+        console: Where.
+        lines: Value by name.
+    """
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

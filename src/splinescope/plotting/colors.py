@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from splinescope.tessellation.branch import patterns_of
 
@@ -68,13 +68,23 @@ def pattern_color_numbers(cells: PlanarComplex) -> Int[np.ndarray, " cells"]:
         Numbers from 0 to 12.
     """
     units = cells.pattern_nodes[-1][2] if cells.pattern_nodes else 0
-    weights = _unit_weights(units)
-    numbers = np.empty(len(cells), dtype=np.int64)
     step = max(1, (1 << 24) // max(1, units))
-    for start in range(0, len(cells), step):
-        rows = np.arange(start, min(start + step, len(cells)))
-        numbers[rows] = np.rint(patterns_of(cells, rows).astype(np.float32) @ weights).astype(np.int64)
-    return numbers % PATTERN_COLORS
+    chunks = [np.arange(start, min(start + step, len(cells))) for start in range(0, len(cells), step)]
+    numbers = [color_numbers(patterns_of(cells, rows)) for rows in chunks]
+    return np.concatenate([np.empty(0, np.int64), *numbers])
+
+
+def color_numbers(patterns: UInt8[np.ndarray, "rows units"]) -> Int[np.ndarray, " rows"]:
+    """Places of activation patterns in the palette; see `pattern_color_numbers`.
+
+    Args:
+        patterns: Piece of each unit.
+
+    Returns:
+        Numbers from 0 to 12.
+    """
+    weights = _unit_weights(patterns.shape[1])
+    return np.rint(patterns.astype(np.float32) @ weights).astype(np.int64) % PATTERN_COLORS
 
 
 def _unit_weights(units: int) -> np.ndarray:

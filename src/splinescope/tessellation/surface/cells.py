@@ -1,0 +1,87 @@
+"""The cells in which a surface is sought: given ones, or those of a network that bounds do not rule out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance
+from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.spatial import SpatialComplex
+from splinescope.tessellation.spatial.engine import Keep, tessellate_polytope
+from splinescope.tessellation.surface.pruning import keeper
+from splinescope.tessellation.surface.rounding import output_bounds, output_error
+from splinescope.tessellation.surface.targets import Level
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to tessellate; see `tessellate` and `level_set`."""
+
+    verify: str
+    tolerance: Tolerance | None
+    max_cells: int | None
+    memory_budget: int | None
+    prune: bool
+    progress: bool | Callable[[float, int], None]
+
+    @property
+    def within(self) -> float:
+        """Multiple of the rounding error within which values count as equal when cells are left out."""
+        return (self.tolerance or Tolerance()).certificate
+
+
+def cells_that_meet(
+    source: Network | SpatialComplex, domain: Domain | None, weights: np.ndarray, level: float, options: Options
+) -> SpatialComplex:
+    """Cells among which are all that a level of a combination of outputs meets.
+
+    Args:
+        source: A network, or a complex, which is returned.
+        domain: The domain, if a network is given.
+        weights: [n_out] coefficients of the outputs.
+        level: The level.
+        options: How to tessellate.
+
+    Returns:
+        The cells.
+
+    Raises:
+        InvalidInputError: If the domain is missing, superfluous, or not of three dimensions.
+    """
+    if not isinstance(source, Network):
+        if domain is not None:
+            raise InvalidInputError("`domain`: a tessellation has its own; expected none")
+        return source
+    space = three_dimensional(domain)
+    keep = None
+    if options.prune:
+        error = output_error(output_bounds(source, space.embed(space.corners)), weights, level)
+        keep = keeper(source, Level(weights, level, options.within * error))
+    return tessellated(source, space, options, keep)
+
+
+def three_dimensional(domain: Domain | None) -> Domain:
+    """The domain, if it has three dimensions."""
+    if domain is None or domain.dimension != 3:
+        got = "none" if domain is None else f"{domain.dimension} dimensions"
+        raise InvalidInputError(f"`domain`: got {got}; expected a box or slice of three dimensions")
+    return domain
+
+
+def tessellated(network: Network, domain: Domain, options: Options, keep: Keep | None) -> SpatialComplex:
+    """The cells of a network in a domain, or those that `keep` keeps."""
+    return tessellate_polytope(
+        network,
+        domain,
+        verify=options.verify,
+        max_cells=options.max_cells,
+        memory_budget=options.memory_budget,
+        tolerance=options.tolerance,
+        progress=options.progress,
+        keep=keep,
+    )

@@ -1,0 +1,121 @@
+"""Decision surfaces in three dimensions: where the largest output changes, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.graph import Network, Node
+from splinescope.network.ops import Maximum
+from splinescope.numerics import Tolerance
+from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.spatial import SpatialComplex
+from splinescope.tessellation.surface.cells import Options, cells_that_meet, tessellated, three_dimensional
+from splinescope.tessellation.surface.extraction import extracted
+from splinescope.tessellation.surface.facets import between_classes
+from splinescope.tessellation.surface.mesh import SurfaceMesh
+from splinescope.tessellation.surface.pruning import keeper
+from splinescope.tessellation.surface.rounding import output_bounds
+from splinescope.tessellation.surface.targets import Contest
+
+
+def decision_surface(
+    source: Network | SpatialComplex,
+    domain: Domain | None = None,
+    *,
+    classes: Sequence[int] | None = None,
+    verify: str = "values",
+    tolerance: Tolerance | None = None,
+    max_cells: int | None = None,
+    memory_budget: int | None = None,
+    prune: bool = True,
+    progress: bool | Callable[[float, int], None] = False,
+) -> SurfaceMesh:
+    r"""The surface where the predicted class changes, as a polygon mesh.
+
+    The class of $x$ is $\arg\max_k f_k(x)$, the lowest index where there are several; for a network with one output it
+    is 1 where $f > 0$ and 0 elsewhere. Between two classes the surface is the level set of the difference of their
+    outputs. Among more, the cells are cut further where the largest output changes, as by a maximum at the end of the
+    network, and the surface consists of their facets between different classes; where three classes meet, the surfaces
+    between each two of them end.
+
+    Args:
+        source: A network, or its tessellation in three dimensions (with more than two classes, the network is
+            tessellated anew on the same domain).
+        domain: The domain, of three dimensions, if a network is given.
+        classes: Outputs that compete; all if None.
+        verify: As in `level_set`.
+        tolerance: What counts as zero.
+        max_cells: As in `tessellate`.
+        memory_budget: As in `tessellate`.
+        prune: Leave out cells as soon as bounds prove that one class wins everywhere on them.
+        progress: As in `tessellate`.
+
+    Returns:
+        The surface, with the classes behind (the smaller index) and in front of each polygon.
+
+    Raises:
+        InvalidInputError: If an argument does not fit.
+        CertificateError: If the check of the cells or of the mesh fails.
+    """
+    network = source if isinstance(source, Network) else source.network
+    labels = competitors(network, classes)
+    options = Options(verify, tolerance, max_cells, memory_budget, prune, progress)
+    check = verify != "topology"
+    if len(labels) == 2:
+        count = int(np.prod(network.output_shape, dtype=np.int64))
+        weights = np.eye(count)[labels[1]] - np.eye(count)[labels[0]] if count > 1 else np.ones(1)
+        cells = cells_that_meet(source, domain, weights, 0.0, options)
+        surface = extracted(cells, weights, 0.0, check)
+        return replace(surface, classes=np.tile(labels, (len(surface), 1)))
+    if not isinstance(source, Network):
+        if domain is not None:
+            raise InvalidInputError("`domain`: a tessellation has its own; expected none")
+        domain, options = source.domain, replace(options, tolerance=source.tolerance)
+    return _among_many(network, three_dimensional(domain), labels, options, check)
+
+
+def competitors(network: Network, classes: Sequence[int] | None) -> np.ndarray:
+    """The outputs that compete, in increasing order.
+
+    Args:
+        network: The network.
+        classes: What the user gave; all if None.
+
+    Returns:
+        At least two classes.
+
+    Raises:
+        InvalidInputError: If they are not at least two different outputs.
+    """
+    count = max(2, int(np.prod(network.output_shape, dtype=np.int64)))
+    if classes is None:
+        return np.arange(count)
+    labels = np.unique(np.asarray(classes, dtype=np.int64))
+    if len(labels) < 2 or len(labels) < len(classes) or labels[0] < 0 or labels[-1] >= count:
+        raise InvalidInputError(
+            f"`classes`: got {list(classes)}; expected at least two different classes from 0 to {count - 1}"
+        )
+    return labels
+
+
+def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: Options, check: bool) -> SurfaceMesh:
+    """The surface between three or more classes."""
+    bounds = output_bounds(network, domain.embed(domain.corners))
+    margin = options.within * float(bounds.error[labels].max())
+    keep = keeper(network, Contest(labels, margin)) if options.prune else None
+    cells = tessellated(_with_winner(network, labels), domain, options, keep)
+    node, start, _ = cells.pattern_nodes[-1]
+    assert node == cells.network.output
+    return between_classes(cells, network, labels[cells.patterns[:, start]], labels, margin, check)
+
+
+def _with_winner(network: Network, labels: np.ndarray) -> Network:
+    """The network followed by the maximum of its competing outputs."""
+    winner = Node("largest output", Maximum(torch.from_numpy(labels[None])), (network.output,), (1,))
+    nodes = (*network.nodes[: network.output + 1], winner)
+    return Network(nodes=nodes, output=len(nodes) - 1, import_report=network.import_report)

@@ -1,0 +1,168 @@
+"""A surface out of a complex: a combination of outputs at a level, polygon by polygon, and its certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from splinescope.errors import CertificateError, InvalidInputError
+from splinescope.geometry.collapse import PolygonMesh, collapsed
+from splinescope.geometry.sections import facing, trace_section
+from splinescope.tessellation.affine import branch_maps
+from splinescope.tessellation.branch import patterns_of
+from splinescope.tessellation.spatial import SpatialComplex
+from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
+from splinescope.tessellation.surface.rounding import output_bounds, output_error
+
+_SAMPLE = 256
+"""Points at which the magnitudes of a network's values are looked up."""
+
+
+@dataclass(frozen=True)
+class Heights:
+    """A function that is affine on the cells of a complex, less the level that is sought, at the vertices.
+
+    Attributes:
+        values: [V] values.
+        error: Estimated rounding error of a value.
+        slack: [V] what counts as zero.
+        weights: [n_out] the function as a combination of the network's outputs.
+        level: The level.
+    """
+
+    values: np.ndarray
+    error: float
+    slack: np.ndarray
+    weights: np.ndarray
+    level: float
+
+    @property
+    def above(self) -> np.ndarray:
+        """[V] whether the value is larger than zero."""
+        return self.values > self.slack
+
+    @property
+    def zero(self) -> np.ndarray:
+        """[V] whether the value is zero within rounding."""
+        return np.abs(self.values) <= self.slack
+
+
+def extracted(cells: SpatialComplex, weights: np.ndarray, level: float, check: bool) -> SurfaceMesh:
+    """The boundary of the set where a combination of outputs is larger than a level.
+
+    Args:
+        cells: A complex of three dimensions.
+        weights: [n_out] coefficients of the outputs.
+        level: The level.
+        check: Whether to check values by forward passes.
+
+    Returns:
+        The surface.
+
+    Raises:
+        CertificateError: If a check fails.
+    """
+    if cells.dimension != 3:
+        raise InvalidInputError(f"`source`: a complex of dimension {cells.dimension}; expected three dimensions")
+    heights = heights_of(cells, weights, level)
+    mesh = _mesh(cells, heights)
+    surface = SurfaceMesh(
+        domain=cells.domain,
+        vertices=_positions(cells, heights, mesh.sources),
+        offsets=mesh.offsets,
+        corners=mesh.corners,
+        twins=mesh.twins,
+        normals=_normals(cells, weights, mesh.cells),
+        cells=mesh.cells,
+        patterns=patterns_of(cells, mesh.cells),
+        sources=mesh.sources,
+    )
+    return replace(surface, certificate=_certified(surface, cells, heights, mesh, check))
+
+
+def heights_of(cells: SpatialComplex, weights: np.ndarray, level: float) -> Heights:
+    """A combination of outputs at the vertices of a complex, with its rounding error."""
+    sample = cells.interior_points[:: max(1, len(cells) // _SAMPLE)]
+    bounds = output_bounds(cells.network, cells.domain.embed(np.concatenate([cells.domain.corners, sample])))
+    error = output_error(bounds, weights, level)
+    values = cells.vertex_outputs @ weights - level
+    return Heights(values, error, cells.tolerance.safety * error * cells.amplification, weights, level)
+
+
+def _mesh(cells: SpatialComplex, heights: Heights) -> PolygonMesh:
+    """Trace the level through the cells that it meets."""
+    loops = cells.face_loops()
+    try:
+        section = trace_section(loops.offsets, loops.items, cells.facet_cells, heights.above)
+    except ValueError as error:
+        raise CertificateError(f"the level cannot be traced: {error}") from error
+    keys = np.column_stack([section.below, section.above])
+    keys[heights.zero[section.below], 1] = section.below[heights.zero[section.below]]
+    if not len(section.cells):
+        return collapsed(section, heights.zero)
+    upwards = cells.vertices[section.above] - cells.vertices[section.below]
+    towards = np.add.reduceat(upwards, section.offsets[:-1], axis=0)
+    return collapsed(facing(section, _positions(cells, heights, keys), towards), heights.zero)
+
+
+def _positions(cells: SpatialComplex, heights: Heights, sources: np.ndarray) -> np.ndarray:
+    """Where the level crosses edges, by linear interpolation, which is exact; vertices of cells stay where they are."""
+    below, above = sources.T
+    low, high = heights.values[below], heights.values[above]
+    share = np.divide(-low, high - low, out=np.zeros(len(low)), where=below != above)
+    return cells.vertices[below] + share[:, None] * (cells.vertices[above] - cells.vertices[below])
+
+
+def _normals(cells: SpatialComplex, weights: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Unit gradients on some cells, from the affine branches of their patterns."""
+    if not len(which):
+        return np.zeros((0, 3))
+    distinct, inverse = np.unique(which, return_inverse=True)
+    gradients = np.einsum("k,fki->fi", weights, branch_maps(cells, "domain", distinct).A)
+    length = np.linalg.norm(gradients, axis=1, keepdims=True)
+    return np.divide(gradients, length, out=np.zeros_like(gradients), where=length > 0)[inverse]
+
+
+def _certified(
+    surface: SurfaceMesh, cells: SpatialComplex, heights: Heights, mesh: PolygonMesh, check: bool
+) -> SurfaceCertificate:
+    """Check a surface: no holes inside the domain, and the level at all vertices and centres by forward passes."""
+    border = np.flatnonzero(surface.twins < 0)
+    holes = int(np.count_nonzero(cells.facet_op[mesh.faces[border]] >= 0))
+    flat = np.minimum.reduceat(heights.zero[cells.cell_vertices], cells.cell_offsets[:-1])
+    certificate = SurfaceCertificate(
+        "topology",
+        cells.certificate.level if cells.certificate else "none",
+        holes,
+        covered_faces=mesh.covered,
+        flat_cells=int(np.count_nonzero(flat)),
+    )
+    if not check:
+        return certificate
+    at_vertices = _distance(cells, heights, surface.vertices)
+    at_centres = _distance(cells, heights, surface.centres)
+    known = np.maximum(cells.amplification[mesh.sources[:, 0]], cells.amplification[mesh.sources[:, 1]])
+    allowed = cells.tolerance.certificate * heights.error
+    ratio = np.maximum.reduceat((known * allowed)[surface.corners], surface.offsets[:-1]) if len(surface) else known
+    wrong = np.flatnonzero(at_centres > ratio)
+    if len(wrong) or (at_vertices > known * allowed).any():
+        raise CertificateError(
+            f"the output differs from the level by up to {max(at_vertices.max(), at_centres.max()):.1e} on the surface",
+            cells=np.unique(surface.cells[wrong]),
+        )
+    return replace(
+        certificate,
+        level="values",
+        value_error=float(at_vertices.max(initial=0.0)),
+        centre_error=float(at_centres.max(initial=0.0)),
+        value_tolerance=float((known * allowed).max(initial=0.0)),
+    )
+
+
+def _distance(cells: SpatialComplex, heights: Heights, points: np.ndarray) -> np.ndarray:
+    """How far the function is from the level at some points, by a forward pass of the network."""
+    if not len(points):
+        return np.zeros(0)
+    outputs = cells.network(cells.domain.embed(points)).reshape(len(points), -1)
+    return np.abs(outputs @ heights.weights - heights.level)
