@@ -1,0 +1,155 @@
+"""What every experiment is: a frozen configuration with two presets, a run, and claims held against a source."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from splinescope.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from splinescope.experiments.parts import Parts
+
+
+class Verdict(StrEnum):
+    """What became of a claim."""
+
+    REPRODUCED = "reproduced"
+    FAILED = "does not hold as stated"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of a source, held against what was found.
+
+    Attributes:
+        statement: What is claimed.
+        source: Where, by author and year.
+        theirs: The value that the source reports, in words.
+        ours: The value found here, in words.
+        tolerance: What counts as agreement; empty if nothing is compared.
+        verdict: Whether it holds.
+    """
+
+    statement: str
+    source: str
+    theirs: str
+    ours: str
+    tolerance: str
+    verdict: Verdict
+
+    @classmethod
+    def judged(cls, statement: str, source: str, *, theirs: str, ours: str, tolerance: str, holds: bool) -> Claim:
+        """A claim that can be compared.
+
+        Args:
+            statement: What is claimed.
+            source: Where.
+            theirs: The source's value.
+            ours: The value found.
+            tolerance: What counts as agreement.
+            holds: Whether they agree.
+
+        Returns:
+            The claim with its verdict.
+        """
+        verdict = Verdict.REPRODUCED if holds else Verdict.FAILED
+        return cls(statement, source, theirs, ours, tolerance, verdict)
+
+    @classmethod
+    def told(cls, statement: str, source: str, *, theirs: str, ours: str) -> Claim:
+        """A claim whose source gives no number, or one from a setting that is not this one.
+
+        Args:
+            statement: What is claimed.
+            source: Where.
+            theirs: What the source says.
+            ours: The value found.
+
+        Returns:
+            The claim, not comparable.
+        """
+        return cls(statement, source, theirs, ours, "", Verdict.NOT_COMPARABLE)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of results.
+
+    Attributes:
+        columns: Name of each column, with its unit.
+        rows: One sequence of plain values per row.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Sequence[Any], ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an experiment hands back.
+
+    Attributes:
+        numbers: Everything measured, as plain values.
+        claims: The source's claims with their verdicts.
+        figures: For each figure's name a function that draws it; drawing is put off, so that numbers come first.
+        tables: For each table's name its rows.
+    """
+
+    numbers: Mapping[str, Any]
+    claims: tuple[Claim, ...]
+    figures: Mapping[str, Callable[[], Figure]]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Config(ABC):
+    """Configuration of an experiment; subclasses add their sizes.
+
+    Attributes:
+        seed: Seed of all randomness: weights, data and the order of batches.
+    """
+
+    seed: int
+
+    @classmethod
+    @abstractmethod
+    def smoke(cls, seed: int) -> Config:
+        """Sizes that run in seconds and touch every part."""
+
+    @classmethod
+    @abstractmethod
+    def paper(cls, seed: int) -> Config:
+        """Sizes of the source, or as near as a laptop comes within minutes."""
+
+    @abstractmethod
+    def run(self, parts: Parts) -> Findings:
+        """Run the experiment.
+
+        Args:
+            parts: Where finished parts are kept, and shown as they come.
+
+        Returns:
+            Numbers, claims, figures and tables.
+        """
+
+    def with_data(self, path: Path) -> Config:
+        """The same configuration on the user's data.
+
+        Args:
+            path: A file or folder.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            InvalidInputError: If the experiment makes its own data.
+        """
+        raise InvalidInputError(f"`data`: got {str(path)!r}; this experiment makes its own data and takes none")

@@ -1,0 +1,119 @@
+"""Finished parts of an experiment, kept on disk, so that a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from splinescope.errors import InvalidInputError
+from splinescope.experiments.files import json_text
+from splinescope.tessellation.files import replacing
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Parts:
+    """A folder of finished parts, one file each, that belong to one configuration.
+
+    A part of another configuration, or one that is damaged, counts as missing and is replaced. Files appear whole or
+    not at all.
+
+    Attributes:
+        reused: Number of parts that were found.
+        computed: Number of parts that were computed.
+    """
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], progress: bool = False) -> None:
+        """Open the folder, made if missing.
+
+        Args:
+            folder: The folder.
+            config: What the parts depend on, as plain values.
+            progress: Whether to show a bar on long work.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(f"`out`: {folder} cannot be made a folder: {error.strerror}") from error
+        self.reused = 0
+        self.computed = 0
+        self._folder = folder
+        self._config = json.loads(json_text(config))
+        self._progress = progress
+
+    def each(self, tasks: Mapping[str, Callable[[], Mapping[str, Any]]], what: str = "part") -> dict[str, Any]:
+        """Results of some parts, each computed unless it is there.
+
+        Args:
+            tasks: For each part's name (letters, digits, `.`, `_`, `-`) a function that gives plain values.
+            what: What one part is, for the bar.
+
+        Returns:
+            The results by name, as they read from JSON, whether computed now or before.
+        """
+        results = {}
+        bar = tqdm(tasks.items(), unit=f" {what}", delay=1.0, disable=not self._progress, leave=False)
+        for key, compute in bar:
+            path = self._path(key, ".json")
+            found = self._read(path)
+            self._count(computed=found is None)
+            if found is None:
+                text = json_text({"config": self._config, "result": compute()})
+                with replacing(path) as temporary:
+                    temporary.write_text(text + "\n", encoding="utf-8")
+                found = json.loads(text)["result"]
+            results[key] = found
+        return results
+
+    def arrays(self, key: str, compute: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """One part made of arrays, such as trained weights, computed unless it is there.
+
+        Args:
+            key: The part's name.
+            compute: Gives the arrays by name.
+
+        Returns:
+            The arrays.
+        """
+        path = self._path(key, ".npz")
+        found = self._read_arrays(path)
+        self._count(computed=found is None)
+        if found is not None:
+            return found
+        arrays = {name: np.asarray(array) for name, array in compute().items()}
+        with replacing(path) as temporary:
+            np.savez(temporary, __config__=np.array(json_text(self._config)), **arrays)  # type: ignore[arg-type]
+        return arrays
+
+    def _path(self, key: str, suffix: str) -> Path:
+        if not _SAFE.fullmatch(key):
+            raise InvalidInputError(f"`tasks`: got the name {key!r}; expected letters, digits, `.`, `_` and `-`")
+        return self._folder / f"{key}{suffix}"
+
+    def _count(self, computed: bool) -> None:
+        self.computed += computed
+        self.reused += not computed
+
+    def _read(self, path: Path) -> Any:
+        try:
+            part = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        same = isinstance(part, dict) and part.get("config") == self._config
+        return part.get("result") if same else None
+
+    def _read_arrays(self, path: Path) -> dict[str, np.ndarray] | None:
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                if json.loads(str(archive["__config__"])) != self._config:
+                    return None
+                return {name: archive[name] for name in archive.files if name != "__config__"}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None

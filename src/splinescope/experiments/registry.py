@@ -1,0 +1,114 @@
+"""The experiments by name, without loading any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from splinescope.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from splinescope.experiments.base import Config
+
+PRESETS = ("smoke", "paper")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of an experiment before it is loaded.
+
+    Attributes:
+        name: Its name on the command line.
+        module: Module below `splinescope.experiments` that has its `Settings`.
+        source: Whose figure or table it is.
+        shows: What it shows, in one line.
+        minutes: Expected minutes of each preset on two processor cores.
+        data: What `data` may be, or empty if the experiment makes its own.
+    """
+
+    name: str
+    module: str
+    source: str
+    shows: str
+    minutes: Mapping[str, float]
+    data: str = ""
+
+    def settings(self, preset: str, seed: int) -> Config:
+        """The configuration of a preset; loads the experiment.
+
+        Args:
+            preset: "smoke" or "paper".
+            seed: Seed of all randomness.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            InvalidInputError: If there is no such preset.
+        """
+        if preset not in PRESETS:
+            raise InvalidInputError(f"`preset`: got {preset!r}; expected {' or '.join(map(repr, PRESETS))}")
+        kind: type[Config] = import_module(f"splinescope.experiments.{self.module}").Settings
+        return kind.smoke(seed) if preset == "smoke" else kind.paper(seed)
+
+
+EXPERIMENTS = (
+    Entry(
+        "regions-vs-depth-width",
+        "regions_vs_depth_width",
+        "Hanin and Rolnick 2019 (arXiv 1906.00904), section 2.4 of Balestriero et al. 2024",
+        "cells counted along depth, along width and during training, beside the bounds",
+        {"smoke": 0.2, "paper": 3.0},
+    ),
+    Entry(
+        "self-similar",
+        "self_similar",
+        "Telgarsky 2016, Yarotsky 2017, Montufar et al. 2014, Serra et al. 2018",
+        "hats, x^2, Takagi's function and folding networks: pieces counted exactly, error laws, bounds attained",
+        {"smoke": 0.2, "paper": 1.0},
+    ),
+    Entry(
+        "folded-hyperplanes",
+        "folded_hyperplanes",
+        "Balestriero et al. 2019 (arXiv 1905.08443)",
+        "angles at which the hyperplanes of deeper units fold, per layer, before and after training",
+        {"smoke": 0.2, "paper": 1.0},
+    ),
+    Entry(
+        "tessellation-toy",
+        "tessellation_toy",
+        "figure 3 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809)",
+        "the tessellation of a toy network of two inputs layer by layer, and its graph",
+        {"smoke": 0.1, "paper": 0.2},
+    ),
+    Entry(
+        "cats",
+        "cats",
+        "figure 5 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809)",
+        "the exact plane through three images of two classes under a trained ConvNet, with its decision boundary",
+        {"smoke": 0.2, "paper": 2.0},
+        "CIFAR-10: an .npz file with images and labels, or the folder of its binary files",
+    ),
+)
+"""All experiments, in the order of the list."""
+
+
+def entry(name: str) -> Entry:
+    """The experiment of a name.
+
+    Args:
+        name: A name of the list.
+
+    Returns:
+        Its entry.
+
+    Raises:
+        InvalidInputError: If there is none; names those that there are.
+    """
+    for found in EXPERIMENTS:
+        if found.name == name:
+            return found
+    known = ", ".join(found.name for found in EXPERIMENTS)
+    raise InvalidInputError(f"`NAME`: there is no experiment {name!r}; expected one of {known}")

@@ -1,0 +1,91 @@
+"""Parts of an experiment: each is computed once, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from splinescope.errors import InvalidInputError
+from splinescope.experiments import regions_vs_depth_width as regions
+from splinescope.experiments import reproduce
+from splinescope.experiments.parts import Parts
+
+
+def test_parts_are_kept_as_they_read(tmp_path: Path) -> None:
+    parts = Parts(tmp_path / "parts", {"seed": 0, "sizes": (1, 2)})
+    tasks = {"one": lambda: {"value": np.float64(0.1), "list": (1, np.int64(2)), "lost": float("nan")}}
+    first = parts.each(tasks)
+    assert first == {"one": {"value": 0.1, "list": [1, 2], "lost": None}}
+    again = Parts(tmp_path / "parts", {"seed": 0, "sizes": [1, 2]})
+    assert again.each({"one": lambda: pytest.fail("computed twice")}) == first
+    assert (parts.computed, parts.reused, again.computed, again.reused) == (1, 0, 0, 1)
+
+
+def test_parts_of_another_configuration_do_not_count(tmp_path: Path) -> None:
+    Parts(tmp_path, {"seed": 0}).each({"one": lambda: {"value": 0}})
+    other = Parts(tmp_path, {"seed": 1})
+    assert other.each({"one": lambda: {"value": 1}}) == {"one": {"value": 1}}
+    assert other.computed == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"result": {"value": 7}}', "\xff"])
+def test_damaged_parts_are_replaced(tmp_path: Path, content: str) -> None:
+    (tmp_path / "one.json").write_bytes(content.encode("latin-1"))
+    parts = Parts(tmp_path, {"seed": 0})
+    assert parts.each({"one": lambda: {"value": 1}}) == {"one": {"value": 1}}
+    assert json.loads((tmp_path / "one.json").read_text())["config"] == {"seed": 0}
+
+
+def test_parts_of_arrays(tmp_path: Path) -> None:
+    parts, weights = Parts(tmp_path, {"seed": 0}), np.arange(3.0)
+    assert np.array_equal(parts.arrays("weights", lambda: {"w": weights})["w"], weights)
+    found = parts.arrays("weights", lambda: pytest.fail("computed twice"))
+    assert list(found) == ["w"]
+    assert np.array_equal(found["w"], weights)
+    (tmp_path / "weights.npz").write_bytes(b"PK\x03\x04 cut off")
+    assert np.array_equal(parts.arrays("weights", lambda: {"w": -weights})["w"], -weights)
+    other = Parts(tmp_path, {"seed": 1})
+    assert np.array_equal(other.arrays("weights", lambda: {"w": 2 * weights})["w"], 2 * weights)
+    assert (parts.computed, parts.reused, other.computed) == (2, 1, 1)
+
+
+def test_names_of_parts_stay_in_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"`tasks`: got the name '\.\./one'; expected letters"):
+        Parts(tmp_path, {}).each({"../one": dict})
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInputError, match=r"`out`: .* cannot be made a folder"):
+        reproduce("tessellation-toy", out=tmp_path / "file")
+
+
+@pytest.mark.slow
+def test_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted within the third network, a run leaves two parts, and the next one computes all but these."""
+    computed: Counter[str] = Counter()
+    count = regions._count_random
+
+    def stopping(settings: Any, widths: tuple[int, ...], number: int) -> dict[str, Any]:
+        if not resumed and computed.total() == 2:
+            raise KeyboardInterrupt
+        computed[f"{widths}, {number}"] += 1
+        return count(settings, widths, number)
+
+    monkeypatch.setattr(regions, "_count_random", stopping)
+    resumed = False
+    with pytest.raises(KeyboardInterrupt):
+        reproduce("regions-vs-depth-width", out=tmp_path)
+    assert len(list((tmp_path / "parts").glob("*.json"))) == 2
+    assert not (tmp_path / "summary.json").exists()
+    resumed = True
+    report = reproduce("regions-vs-depth-width", out=tmp_path)
+    assert set(computed.values()) == {1}
+    assert report.parts_reused >= 2
+    assert (tmp_path / "summary.json").exists()
+    assert not list(tmp_path.rglob(".splinescope-*"))

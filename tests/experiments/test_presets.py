@@ -1,0 +1,142 @@
+"""Every experiment's preset smoke, end to end: files, claims, figures, and numbers against independent counts."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.image import imread
+
+from splinescope import models
+from splinescope.errors import InvalidInputError
+from splinescope.experiments import EXPERIMENTS, Report, Verdict, reproduce
+
+FIGURES = {
+    "regions-vs-depth-width": {"counts", "training", "moved-folds"},
+    "self-similar": {"functions", "folding"},
+    "folded-hyperplanes": {"folds", "angles"},
+    "tessellation-toy": {"tessellation"},
+    "cats": {"plane"},
+}
+UNCERTAIN = {"During training the number of cells stays roughly constant, in a window that holds nearly all of them"}
+"""Claims about means of random numbers, of which the preset smoke has too few."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIGURES)
+def test_smoke(name: str, tmp_path: Path) -> None:
+    report = reproduce(name, "smoke", out=tmp_path)
+    check_files(report, tmp_path)
+    check_figures(report, tmp_path)
+    check_tables(report, tmp_path)
+    check_claims(report)
+    if name in INDEPENDENT:
+        INDEPENDENT[name](report)
+    again = reproduce(name, "smoke", out=tmp_path)
+    assert again.parts_computed == 0
+    assert again.parts_reused == report.parts_computed + report.parts_reused
+    assert json.dumps(again.numbers, default=str) == json.dumps(report.numbers, default=str)
+    assert again.claims == report.claims
+
+
+def check_files(report: Report, folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["name"] == report.name
+    assert summary["preset"] == "smoke"
+    assert summary["config"]["seed"] == 0
+    assert summary["files"] == json.loads(json.dumps(report.files))
+    assert json.loads((folder / "numbers.json").read_text()).keys() == set(report.numbers)
+    files = [report.files["summary"], report.files["numbers"], *report.files["tables"], *report.files["figures"]]
+    assert {path.name for path in folder.iterdir()} == {*files, "parts"}
+    assert report.parts_computed > 0
+
+
+def check_figures(report: Report, folder: Path) -> None:
+    assert {Path(figure).stem for figure in report.files["figures"]} == FIGURES[report.name]
+    for name in report.files["figures"]:
+        if name.endswith(".png"):
+            picture = imread(folder / name)
+            assert picture.shape[1] == 2100  # 7 inches of 300 pixels
+            assert picture[..., :3].std() > 0.05
+        else:
+            assert (folder / name).read_bytes().startswith(b"%PDF-")
+
+
+def check_tables(report: Report, folder: Path) -> None:
+    for name in report.files["tables"]:
+        rows = list(csv.reader((folder / name).read_text().splitlines()))
+        assert len(rows) > 1
+        assert {len(row) for row in rows} == {len(rows[0])}
+
+
+def check_claims(report: Report) -> None:
+    assert len(report.claims) >= 3
+    for claim in report.claims:
+        assert claim.statement
+        assert claim.source
+        assert claim.theirs
+        assert claim.ours
+        assert (claim.verdict is Verdict.NOT_COMPARABLE) == (claim.tolerance == "")
+        assert claim.verdict is not Verdict.FAILED or claim.statement in UNCERTAIN
+
+
+def cells_of_lines(weight: np.ndarray, bias: np.ndarray, half: float) -> int:
+    """Cells of an arrangement of lines in general position in a square: one more per line and per crossing inside."""
+    corners = half * np.array(list(itertools.product((-1, 1), repeat=2)))
+    values = corners @ weight.T + bias
+    crossing = np.count_nonzero((values.min(axis=0) < 0) & (values.max(axis=0) > 0))
+    pairs = itertools.combinations(range(len(weight)), 2)
+    points = [np.linalg.solve(weight[[i, j]], -bias[[i, j]]) for i, j in pairs]
+    return 1 + int(crossing) + int((np.abs(points).max(axis=1) < half).sum())
+
+
+def check_regions(report: Report) -> None:
+    """Cells of networks of one layer are those of its lines."""
+    for number, cells in enumerate(report.numbers["shapes"]["1x60"]["cells"]):
+        module = models.gaussian_mlp([2, 60, 1], generator=torch.Generator().manual_seed(number))
+        weight, bias = (p.detach().double().numpy() for p in module[1].parameters())
+        assert cells == cells_of_lines(weight, bias, 30.0)
+
+
+def check_toy(report: Report) -> None:
+    """The first layer's cells are those of its lines, the last layer's those of the whole network."""
+    module = models.gaussian_mlp(
+        [2, 6, 6, 6, 1], bias_deviation=0.5, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    weight, bias = (p.detach().numpy() for p in module[1].parameters())
+    assert report.numbers["cells"][0] == cells_of_lines(weight, bias, 1.0)
+    assert report.numbers["cells"][-1] == report.numbers["cells_of_network"]
+
+
+def check_self_similar(report: Report) -> None:
+    """Takagi's partial sums have fewer affine pieces than cells, by a law."""
+    found = [(part["cells"], part["pieces"]) for part in report.numbers["functions"]["takagi"]]
+    assert found == [(2, 2)] + [(2**m, 3 * 2 ** (m - 2)) for m in range(2, 7)]
+
+
+INDEPENDENT = {
+    "regions-vs-depth-width": check_regions,
+    "tessellation-toy": check_toy,
+    "self-similar": check_self_similar,
+}
+
+
+def test_data_for_an_experiment_that_takes_none(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="`data`: got 'somewhere'; this experiment makes its own data"):
+        reproduce("self-similar", out=tmp_path, data="somewhere")
+
+
+def test_cats_need_data(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="`data`: got none; expected where CIFAR-10 is"):
+        reproduce("cats", "paper", out=tmp_path)
+    with pytest.raises(InvalidInputError, match="`data`: got 'here'; the preset smoke uses scikit-learn's digits"):
+        reproduce("cats", "smoke", out=tmp_path, data="here")
+
+
+def test_every_experiment_is_tested() -> None:
+    assert set(FIGURES) == {entry.name for entry in EXPERIMENTS}

@@ -1,0 +1,53 @@
+"""The list of experiments: names, presets, and that nothing heavy is loaded to show it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from splinescope.errors import InvalidInputError
+from splinescope.experiments import EXPERIMENTS, Config, entry
+from splinescope.experiments.registry import PRESETS
+
+
+def test_names_are_those_of_the_issue() -> None:
+    names = [found.name for found in EXPERIMENTS]
+    assert len(set(names)) == len(names)
+    assert {"regions-vs-depth-width", "self-similar", "folded-hyperplanes", "tessellation-toy", "cats"} <= set(names)
+
+
+@pytest.mark.parametrize("name", [found.name for found in EXPERIMENTS])
+def test_presets_are_frozen_configurations(name: str) -> None:
+    found = entry(name)
+    assert found.shows
+    assert found.source
+    assert set(found.minutes) == set(PRESETS)
+    for preset in PRESETS:
+        config = found.settings(preset, 3)
+        assert isinstance(config, Config)
+        assert config.seed == 3
+        assert json.dumps(dataclasses.asdict(config))
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            config.seed = 4  # type: ignore[misc]
+    assert found.settings("smoke", 0) != found.settings("paper", 0)
+
+
+def test_unknown_names_are_answered_with_the_known_ones() -> None:
+    with pytest.raises(InvalidInputError, match=r"there is no experiment 'fold'; expected one of .*folded-hyperplanes"):
+        entry("fold")
+    with pytest.raises(InvalidInputError, match="`preset`: got 'huge'; expected 'smoke' or 'paper'"):
+        entry("cats").settings("huge", 0)
+
+
+def test_listing_loads_nothing_heavy() -> None:
+    heavy = ["torch", "numpy", "numba", "matplotlib", "sklearn"]
+    code = (
+        "import json, sys; from splinescope.experiments import EXPERIMENTS; "
+        f"print(json.dumps([name for name in {heavy} if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []

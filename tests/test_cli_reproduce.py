@@ -1,0 +1,81 @@
+"""`splinescope reproduce`: lists, runs, and answers mistakes in one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from splinescope.cli import main
+
+KNOWN = "regions-vs-depth-width, self-similar, folded-hyperplanes, tessellation-toy, cats"
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "--list"]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    for name in KNOWN.split(", "):
+        assert name in told.out
+    assert "paper" in told.out
+    assert "min" in told.out
+    assert main(["reproduce", "--list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert ", ".join(row["name"] for row in rows) == KNOWN
+    assert all(row["shows"] and row["source"] and set(row["minutes"]) == {"smoke", "paper"} for row in rows)
+
+
+def test_list_is_quick() -> None:
+    code = """
+import json, sys
+from splinescope.cli import main
+status = main(["reproduce", "--list", "--json"])
+print(json.dumps([status, [name for name in ("torch", "matplotlib", "sklearn", "scipy") if name in sys.modules]]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fold"], f"there is no experiment 'fold'; expected one of {KNOWN}"),
+        ([], f"no experiment named; expected one of {KNOWN}"),
+        (["cats", "--preset", "huge"], "'huge' is not one of 'smoke', 'paper'"),
+        (["cats", "--preset", "paper"], "`data`: got none; expected where CIFAR-10 is"),
+        (["tessellation-toy", "--data", "x"], "`data`: got 'x'; this experiment makes its own data"),
+        (["tessellation-toy", "--seed", "-1"], "--seed"),
+    ],
+)
+def test_mistakes(words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", *words, "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert message in told.err
+
+
+@pytest.mark.slow
+def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "toy"
+    assert main(["reproduce", "tessellation-toy", "--out", str(out), "--seed", "2"]) == 0
+    told = capsys.readouterr()
+    assert told.err == "" or told.err.startswith("compiling")  # nothing once the kernels are in the cache
+    assert "tessellation-toy, preset smoke" in told.out
+    assert "summary.json" in told.out
+    assert main(["reproduce", "tessellation-toy", "--out", str(out), "--seed", "2", "--json"]) == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert summary["parts_computed"] == 0
+    assert summary["config"]["seed"] == 2
+    assert {claim["verdict"] for claim in summary["claims"]} == {"reproduced", "not comparable"}
+    written = json.loads((out / "summary.json").read_text())
+    assert written["claims"] == summary["claims"]
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "--help"]) == 0
+    assert "--list" in capsys.readouterr().out
