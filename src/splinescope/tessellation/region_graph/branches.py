@@ -1,0 +1,192 @@
+"""The affine map of many patterns at once: values and slopes of every node, forward through the patterns' branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from splinescope.network.evaluate import last_uses
+from splinescope.network.graph import Network
+from splinescope.network.ops import Input
+from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.region_graph.layout import Layout, Rows
+from splinescope.tessellation.region_graph.samples import embedded
+from splinescope.tessellation.region_graph.space import ABSENT
+from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
+
+FAR = 2.0**200
+"""Length of the directions that are sent through a network: so large that the offsets of affine ops are below rounding,
+and a power of two, so that dividing by it is exact."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """A node on the branch of each pattern.
+
+    Attributes:
+        index: The node.
+        value: [cells, n] its value at each cell's origin.
+        slopes: [cells or 1, d, n] its slopes along the domain's directions, times `FAR`; one for all cells while no
+            fold has been met.
+    """
+
+    index: int
+    value: Tensor
+    slopes: Tensor
+
+
+def follow_branches(
+    network: Network, layout: Layout, domain: Domain, patterns: np.ndarray, origins: np.ndarray, stop: int
+) -> Iterator[Reached]:
+    """Go through the nodes up to one, on the branch of each pattern.
+
+    A branch is the affine map that a network is on a cell, extended to the whole input space.
+
+    Args:
+        network: The network.
+        layout: Its folding nodes.
+        domain: The domain.
+        patterns: [cells, columns] pieces of all units.
+        origins: [cells, d] a point for each cell, in the domain's coordinates.
+        stop: The last node.
+
+    Yields:
+        Each node. It is forgotten here when no later node needs it.
+    """
+    foldings = {folding.node: number for number, folding in enumerate(layout.foldings)}
+    last = last_uses(network)
+    cells, d = len(origins), domain.dimension
+    value: dict[int, Tensor] = {}
+    slopes: dict[int, Tensor] = {}
+    for index, node in enumerate(network.nodes[: stop + 1]):
+        if isinstance(node.op, Input):
+            # Cloned, since products may differ in the last bit where torch has not aligned the memory itself.
+            value[0] = torch.from_numpy(embedded(domain, origins)).reshape(cells, -1).clone()
+            slopes[0] = FAR * torch.from_numpy(domain.basis.reshape(1, d, -1).copy())
+        elif index in foldings:
+            number = foldings[index]
+            columns = slice(layout.column_starts[number], layout.column_starts[number + 1])
+            pieces = torch.from_numpy(np.ascontiguousarray(patterns[:, columns]))
+            source = node.inputs[0]
+            value[index], slopes[index] = layout.foldings[number].follow(pieces, value[source], slopes[source])
+        else:
+            copies = max(len(slopes[source]) for source in node.inputs)
+            shapes = [network.nodes[source].shape for source in node.inputs]
+            at = [value[s].reshape(cells, *shape) for s, shape in zip(node.inputs, shapes, strict=True)]
+            along = [
+                slopes[s].expand(copies, d, -1).reshape(copies * d, *shape)
+                for s, shape in zip(node.inputs, shapes, strict=True)
+            ]
+            value[index] = node.op.evaluate(*at).reshape(cells, -1)
+            slopes[index] = node.op.evaluate(*along).reshape(copies, d, -1)
+        yield Reached(index, value[index], slopes[index])
+        for source in {index, *node.inputs}:
+            if last[source] <= index:
+                del value[source], slopes[source]
+
+
+@torch.no_grad()
+def half_spaces(
+    network: Network, layout: Layout, domain: Domain, patterns: np.ndarray, origins: np.ndarray, first: int
+) -> Rows:
+    """Rows `g @ (t - origin) + v <= 0` that hold on the cell of each pattern.
+
+    Args:
+        network: The network.
+        layout: Its folding nodes.
+        domain: The domain.
+        patterns: [cells, columns] pieces of all units.
+        origins: [cells, d] a point for each cell.
+        first: Rows to leave room for, before those of the network.
+
+    Returns:
+        `gradients` [cells, d, first + rows] and `values` [cells, first + rows].
+    """
+    cells, d, count = len(origins), domain.dimension, first + layout.rows
+    rows = Rows(np.empty((cells, d, count)), np.full((cells, count), ABSENT))
+    waiting: dict[int, list[int]] = {}
+    for number, folding in enumerate(layout.foldings):
+        waiting.setdefault(folding.source, []).append(number)
+    if not waiting:
+        return rows
+    for reached in follow_branches(network, layout, domain, patterns, origins, max(waiting)):
+        for number in waiting.get(reached.index, ()):
+            place = slice(first + layout.row_starts[number], first + layout.row_starts[number + 1])
+            columns = slice(layout.column_starts[number], layout.column_starts[number + 1])
+            mine = Rows(rows.gradients[:, :, place], rows.values[:, place])
+            value, slopes = reached.value.numpy(), reached.slopes.numpy()
+            layout.foldings[number].write_rows(patterns[:, columns], value, slopes, FAR, mine)
+    return rows
+
+
+@torch.no_grad()
+def patterns_beyond(
+    network: Network, layout: Layout, inputs: np.ndarray, directions: np.ndarray, size: float
+) -> np.ndarray:
+    """Patterns just beyond points, in given directions.
+
+    A unit that is zero at a point, as well as float64 knows it, takes the sign of its slope in the direction; one
+    whose slope is zero too is zero on the cell beyond, and has the pattern's convention for that.
+
+    Args:
+        network: The network.
+        layout: Its folding nodes.
+        inputs: [points, *input_shape] points.
+        directions: [points, *input_shape] directions, of unit length in the domain's coordinates.
+        size: Extent of the domain, to turn slopes into values.
+
+    Returns:
+        [points, columns] pieces of all units.
+    """
+    foldings = {folding.node: number for number, folding in enumerate(layout.foldings)}
+    last = last_uses(network)
+    out = np.zeros((len(inputs), layout.columns), np.uint8)
+    value: dict[int, Tensor] = {}
+    slopes: dict[int, Tensor] = {}
+    for index, node in enumerate(network.nodes):
+        if isinstance(node.op, Input):
+            value[0] = torch.from_numpy(np.ascontiguousarray(inputs)).reshape(len(inputs), -1)
+            slopes[0] = FAR * torch.from_numpy(np.ascontiguousarray(directions)).reshape(len(inputs), 1, -1)
+        elif index in foldings:
+            number, source = foldings[index], node.inputs[0]
+            folding = layout.foldings[number]
+            pieces = folding.pieces_of(value[source].numpy(), slopes[source][:, 0].numpy() / FAR, size)
+            out[:, layout.column_starts[number] : layout.column_starts[number + 1]] = pieces
+            value[index], slopes[index] = folding.follow(torch.from_numpy(pieces), value[source], slopes[source])
+        else:
+            shapes = [network.nodes[source].shape for source in node.inputs]
+            pairs = list(zip(node.inputs, shapes, strict=True))
+            value[index] = node.op.evaluate(*(value[s].reshape(-1, *shape) for s, shape in pairs)).reshape(
+                len(inputs), -1
+            )
+            along = node.op.evaluate(*(slopes[s].reshape(-1, *shape) for s, shape in pairs))
+            slopes[index] = along.reshape(len(inputs), 1, -1)
+        for source in {index, *node.inputs}:
+            if last[source] <= index:
+                del value[source], slopes[source]
+    return out
+
+
+@torch.no_grad()
+def error_bounds(network: Network, inputs: np.ndarray) -> list[Bounds]:
+    """Running-error bounds of every node, with the magnitudes seen at some inputs."""
+    bounds: list[Bounds] = []
+    last = last_uses(network)
+    values: dict[int, Tensor] = {}
+    for index, node in enumerate(network.nodes):
+        if isinstance(node.op, Input):
+            values[0] = torch.from_numpy(np.ascontiguousarray(inputs))
+            bounds.append(input_bounds(inputs.reshape(len(inputs), -1)))
+        else:
+            values[index] = node.op.evaluate(*(values[source] for source in node.inputs))
+            shapes = [network.nodes[source].shape for source in node.inputs]
+            magnitude = largest(values[index].reshape(len(inputs), -1).numpy())
+            bounds.append(propagate(node.op, [bounds[source] for source in node.inputs], shapes, magnitude))
+        for source in {index, *node.inputs}:
+            if last[source] <= index:
+                del values[source]
+    return bounds

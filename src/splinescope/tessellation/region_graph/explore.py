@@ -1,0 +1,275 @@
+"""What lies around cells: from their patterns to their facets and to the patterns of their neighbours."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+
+from splinescope.network.graph import Network
+from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.region_graph.branches import error_bounds, half_spaces, patterns_beyond
+from splinescope.tessellation.region_graph.cells import decide_cells
+from splinescope.tessellation.region_graph.found import (
+    BOUNDARY,
+    Explored,
+    Seeds,
+    replaced,
+    with_cells,
+    without,
+)
+from splinescope.tessellation.region_graph.highs import Decided, decide_cell
+from splinescope.tessellation.region_graph.keys import Keys
+from splinescope.tessellation.region_graph.layout import Layout, layout_of
+from splinescope.tessellation.region_graph.samples import embedded, excess, sample
+from splinescope.tessellation.region_graph.space import FIELDS, SOUND, UNSOLVED, space_for
+
+BLOCK = 256
+"""Cells that are explored together, at most. Results do not depend on who explores which block."""
+
+_NUMBERS = 1 << 22
+"""Numbers that the rows of a block may have."""
+
+_WORK = 1 << 32
+"""Operations that a block may take, roughly: a program for each row, with a step for each dimension."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explorer:
+    """A network on a domain; explores blocks of cells.
+
+    Attributes:
+        network: The network.
+        domain: The domain.
+        tolerance: What counts as zero.
+        layout: Rows and pattern columns of the folding nodes.
+    """
+
+    network: Network
+    domain: Domain
+    tolerance: Tolerance
+    layout: Layout
+
+    @classmethod
+    def of(cls, network: Network, domain: Domain, tolerance: Tolerance) -> Explorer:
+        """Measure how well float64 knows the network's values on the domain."""
+        inputs = domain.embed(sample(domain, np.random.default_rng(0)))
+        return cls(network, domain, tolerance, layout_of(network, error_bounds(network, inputs), tolerance))
+
+    @cached_property
+    def keys(self) -> Keys:
+        """How patterns are packed."""
+        return Keys(self.layout.column_pieces)
+
+    @cached_property
+    def block(self) -> int:
+        """Number of cells that are explored together: by the memory and, in many dimensions, the work for one."""
+        d, rows = self.domain.dimension, len(self.domain.halfspaces) + self.layout.rows
+        numbers = (d + 1) * max(rows, *(node.size for node in self.network.nodes))
+        return max(1, min(BLOCK, _NUMBERS // numbers, _WORK // (rows * d) ** 2))
+
+    @cached_property
+    def extent(self) -> float:
+        """A length at least that of any segment in the domain."""
+        return float(np.sqrt(self.domain.dimension) * self.domain.size)
+
+    @cached_property
+    def thresholds(self) -> np.ndarray:
+        """[rows] how well values of rows are known, those of the domain first."""
+        far = np.abs(self.domain.halfspaces[:, -1]) + self.extent
+        return np.concatenate([self.tolerance.safety * 2 * UNIT_ROUNDOFF * far, self.layout.thresholds])
+
+    def explore(self, seeds: Seeds, sure: bool = False) -> Explored:
+        """Explore one block.
+
+        Args:
+            seeds: Cells, at most `block` of them; one if `sure`.
+            sure: Whether to have HiGHS decide everything.
+        """
+        patterns = self.keys.unpack(seeds.keys)
+        sides = self.domain.halfspaces
+        rows = half_spaces(self.network, self.layout, self.domain, patterns, seeds.origins, len(sides))
+        rows.gradients[:, :, : len(sides)] = sides[:, :-1].T
+        rows.values[:, : len(sides)] = excess(self.domain, seeds.origins)
+        return _Block(self, seeds, patterns, rows.gradients, rows.values).explored(sure)
+
+    def patterns_beyond(self, points: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """[n, columns] patterns just beyond points of the domain [n, d], in directions [n, d] of unit length."""
+        inputs = embedded(self.domain, points)
+        along = (directions @ self.domain.basis.reshape(self.domain.dimension, -1)).reshape(inputs.shape)
+        step = max(1, _NUMBERS // (4 * max(node.size for node in self.network.nodes)))
+        parts = [
+            patterns_beyond(self.network, self.layout, inputs[at : at + step], along[at : at + step], self.domain.size)
+            for at in range(0, len(inputs), step)
+        ]
+        return np.concatenate([np.empty((0, self.layout.columns), np.uint8), *parts])
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """The work on one block, step by step."""
+
+    explorer: Explorer
+    seeds: Seeds
+    patterns: np.ndarray
+    gradients: np.ndarray
+    values: np.ndarray
+
+    def explored(self, sure: bool = False) -> Explored:
+        """Decide the rows, then look beyond the facets.
+
+        Args:
+            sure: Whether HiGHS decides.
+        """
+        decided = self._by_highs() if sure else self._by_simplex()
+        n, d = decided.centres.shape
+        owner = np.repeat(np.arange(n), decided.counts[:, 0])
+        planes = decided.facet_planes.copy()
+        planes[:, d] -= np.einsum("fj,fj->f", planes[:, :d], self.seeds.origins[owner])
+        found = Explored(
+            state=decided.state,
+            touching=decided.counts[:, 2],
+            thin=decided.counts[:, 3],
+            undecided=decided.counts[:, 4],
+            centres=self.seeds.origins + decided.centres,
+            radii=decided.radii,
+            facet_counts=decided.counts[:, 0],
+            facet_columns=np.full(len(owner), BOUNDARY),
+            facet_planes=planes,
+            facet_points=self.seeds.origins[owner] + decided.facet_witnesses,
+            facet_uncertainties=decided.facet_uncertainties,
+            facet_keys=self.seeds.keys[owner],
+            further_facets=np.empty(0, np.int64),
+            further_columns=np.empty(0, np.int64),
+        )
+        plain = decided.counts[owner, 1] == 0
+        plain[decided.member_facets] = False
+        found = self._beyond(found, owner, decided.facet_rows, plain)
+        found = self._past_slivers(found) if (decided.state != SOUND).any() else found
+        return found if sure else self._second_opinion(found)
+
+    def _by_simplex(self) -> Decided:
+        n, d, rows = self.gradients.shape
+        explorer, capacity = self.explorer, n * rows
+        decided = Decided(
+            state=np.empty(n, np.int64),
+            counts=np.empty((n, FIELDS), np.int64),
+            centres=np.empty((n, d)),
+            radii=np.empty(n),
+            facet_rows=np.empty(capacity, np.int64),
+            facet_planes=np.empty((capacity, d + 1)),
+            facet_witnesses=np.empty((capacity, d)),
+            facet_uncertainties=np.empty(capacity),
+            member_facets=np.empty(capacity, np.int64),
+            member_rows=np.empty(capacity, np.int64),
+        )
+        inputs = (self.gradients, self.values, explorer.thresholds)
+        facets, members = decide_cells(space_for(d, rows, explorer.extent), *inputs, *vars(decided).values())
+        return decided.cut(facets, members)
+
+    def _by_highs(self) -> Decided:
+        assert len(self.seeds) == 1
+        return decide_cell(self.gradients[0], self.values[0], self.explorer.thresholds, self.explorer.extent)
+
+    def _second_opinion(self, found: Explored) -> Explored:
+        """Have cells with undecided rows, and cells that were not solved, decided by HiGHS."""
+        doubtful = np.flatnonzero((found.undecided > 0) | (found.state == UNSOLVED))
+        return with_cells(found, doubtful, [self._alone(int(cell)).explored(sure=True) for cell in doubtful])
+
+    def _alone(self, cell: int) -> _Block:
+        part = slice(cell, cell + 1)
+        return _Block(self.explorer, self.seeds.taken(part), *(
+            array[part] for array in (self.patterns, self.gradients, self.values)
+        ))  # fmt: skip
+
+    def _beyond(self, found: Explored, owner: np.ndarray, rows: np.ndarray, plain: np.ndarray) -> Explored:
+        """Columns and keys beyond facets.
+
+        A facet of one unit changes this unit's piece and no other, unless a unit vanishes on the whole cell; then, and
+        where folds of several units coincide, the pattern just beyond the facet's point is evaluated.
+        """
+        layout, keys = self.explorer.layout, self.explorer.keys
+        sides = len(self.explorer.domain.halfspaces)
+        simple = np.flatnonzero(plain & (rows >= sides))
+        mine = rows[simple] - sides
+        columns = layout.row_columns[mine]
+        pieces = layout.beyond(self.patterns[owner[simple]], mine)
+        found.facet_columns[simple] = columns
+        found.facet_keys[simple] = keys.changed(found.facet_keys[simple], columns, pieces)
+        several = np.flatnonzero(~plain & (rows >= sides))
+        if not len(several):
+            return found
+        patterns = self.explorer.patterns_beyond(found.facet_points[several], found.facet_planes[several, :-1])
+        differs = patterns != self.patterns[owner[several]]
+        changes = differs.any(axis=1)
+        first = differs.argmax(axis=1)
+        found.facet_columns[several] = first
+        found.facet_keys[several] = keys.pack(patterns)
+        differs[np.arange(len(several)), first] = False
+        further, column = np.nonzero(differs)
+        found = replaced(found, further_facets=several[further], further_columns=column)
+        return found if changes.all() else without(found, several[~changes], owner)
+
+    def _past_slivers(self, found: Explored) -> Explored:
+        """Give each cell that is not sound a facet that leads past it, if that is still in the domain.
+
+        From where the cell was entered, the way goes on for a few times the distance within which its folds are known.
+        """
+        explorer = self.explorer
+        bad = np.flatnonzero(found.state != SOUND)
+        tiny = np.finfo(np.float64).tiny
+        lengths = np.maximum(np.linalg.norm(self.gradients[bad], axis=1), tiny)
+        known = np.where(lengths > tiny, explorer.thresholds / lengths, 0.0)
+        near = np.abs(self.values[bad] / lengths) <= 4 * known + 2 * np.abs(found.radii[bad, None])
+        step = 4 * np.where(near & (known < explorer.extent), known, 0.0).max(axis=1)
+        step = np.maximum(step, 64 * UNIT_ROUNDOFF * explorer.extent)
+        normals = self.seeds.normals[bad]
+        points = self.seeds.origins[bad] + step[:, None] * normals
+        inside = (excess(explorer.domain, points) < 0).all(axis=1)
+        ways = Explored(
+            state=found.state[bad],
+            touching=found.touching[bad],
+            thin=found.thin[bad],
+            undecided=found.undecided[bad],
+            centres=found.centres[bad],
+            radii=found.radii[bad],
+            facet_counts=np.ones(len(bad), np.int64),
+            facet_columns=np.where(inside, 0, BOUNDARY),
+            facet_planes=np.column_stack([normals, -np.einsum("fj,fj->f", normals, points)]),
+            facet_points=points,
+            facet_uncertainties=step,
+            facet_keys=explorer.keys.pack(explorer.patterns_beyond(points, normals)),
+            further_facets=np.empty(0, np.int64),
+            further_columns=np.empty(0, np.int64),
+        )
+        return with_cells(found, bad, [ways.taken(number, number + 1) for number in range(len(bad))])
+
+
+def explore_alone(packed: bytes, seeds: Seeds) -> Explored:
+    """Explore a block on one thread, in a process or thread of anyone's; the result is the same everywhere.
+
+    Args:
+        packed: The explorer, as `packed_explorer` packs it.
+        seeds: The block.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _unpacked(packed).explore(seeds)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def packed_explorer(explorer: Explorer) -> bytes:
+    """An explorer as bytes: torch would send each of its tensors to another process as an open file."""
+    return pickle.dumps(explorer)
+
+
+@lru_cache(maxsize=4)
+def _unpacked(packed: bytes) -> Explorer:
+    explorer: Explorer = pickle.loads(packed)  # noqa: S301 - made by this library's own process
+    return explorer

@@ -1,0 +1,334 @@
+"""Which rows bound a cell, and which columns make up its pattern, for the folding nodes of any network."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Maximum
+from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.tessellation.region_graph.space import ABSENT
+from splinescope.tessellation.rounding import Bounds
+
+
+@dataclass(frozen=True, eq=False)
+class Folding(ABC):
+    """A node that folds: how its units bound a cell, and what they do on it.
+
+    Attributes:
+        node: Index of the node.
+        source: Index of the node that it reads.
+        units: Number of its units.
+        thresholds: [rows] how well the value of each of its rows is known.
+    """
+
+    node: int
+    source: int
+    units: int
+    thresholds: np.ndarray
+
+    @property
+    @abstractmethod
+    def row_units(self) -> np.ndarray:
+        """[rows] the unit of each row."""
+
+    @property
+    @abstractmethod
+    def pieces(self) -> int:
+        """Largest number of pieces that a unit has."""
+
+    @abstractmethod
+    def write_rows(self, pieces: np.ndarray, value: np.ndarray, slopes: np.ndarray, far: float, out: Rows) -> None:
+        """Write the rows of some cells.
+
+        Args:
+            pieces: [cells, units] pieces of the units.
+            value: [cells, n] values of the source at the cells' origins.
+            slopes: [cells or 1, d, n] slopes of the source, times `far`.
+            far: A power of two.
+            out: Where to write.
+        """
+
+    @abstractmethod
+    def beyond(self, pieces: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """[facets] piece of the row's unit on the other side of a row, from that on this side."""
+
+    @abstractmethod
+    def follow(self, pieces: Tensor, value: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """Value [cells, n] and slopes [cells, d, n] of the node on the pieces, flat, from those of its source."""
+
+    @abstractmethod
+    def pieces_of(self, value: np.ndarray, slope: np.ndarray, size: float) -> np.ndarray:
+        """[points, units] the piece of each unit just beyond points, in directions in which the source has a slope."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of one node for a batch of cells: `gradients` [cells, d, rows] and `values` [cells, rows], to be written."""
+
+    gradients: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Bends(Folding):
+    """Units of an elementwise activation.
+
+    With one breakpoint a unit has one row; with several it has two, towards the next piece above and below.
+
+    Attributes:
+        op: The activation.
+    """
+
+    op: Activation
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Breakpoints [B, units], and whether each bends [B, units]."""
+        count = len(self.op.breakpoints)
+        shape = (count, self.units)
+        places = np.broadcast_to(np.asarray(self.op.breakpoints, np.float64).reshape(count, -1), shape)
+        slopes = np.asarray(self.op.slopes, np.float64).reshape(count + 1, -1)
+        return places, np.broadcast_to(np.diff(slopes, axis=0) != 0, shape)
+
+    @property
+    def pieces(self) -> int:
+        """See `Folding`."""
+        return len(self.op.breakpoints) + 1
+
+    @cached_property
+    def row_units(self) -> np.ndarray:
+        """See `Folding`; rows towards larger values come first."""
+        return np.tile(np.arange(self.units), 1 if self.pieces == 2 else 2)
+
+    @cached_property
+    def _lowest(self) -> np.ndarray:
+        """[pieces, units] the first of the pieces that continue each other up to a given one."""
+        _, bends = self.tables
+        number = np.arange(1, self.pieces)[:, None] * bends
+        return np.concatenate([np.zeros((1, self.units), np.int64), np.maximum.accumulate(number, axis=0)])
+
+    @cached_property
+    def _above(self) -> np.ndarray:
+        """[pieces, units] the next breakpoint above a piece that bends, `B` if there is none."""
+        _, bends = self.tables
+        number = np.where(bends, np.arange(self.pieces - 1)[:, None], self.pieces - 1)
+        following = np.minimum.accumulate(number[::-1], axis=0)[::-1]
+        return np.concatenate([following, np.full((1, self.units), self.pieces - 1)])
+
+    def write_rows(self, pieces: np.ndarray, value: np.ndarray, slopes: np.ndarray, far: float, out: Rows) -> None:
+        """See `Folding`."""
+        places, bends = self.tables
+        if self.pieces == 2:
+            sign = 1.0 - 2.0 * pieces
+            np.multiply(slopes, (sign / far)[:, None, :], out=out.gradients)
+            np.multiply(value - places[0], sign, out=out.values)
+            out.values[:, ~bends[0]] = ABSENT
+            return
+        columns, n = np.arange(self.units), self.units
+        infinite = np.concatenate([places, np.full((1, n), np.inf), np.full((1, n), -np.inf)])
+        upper, lower = self._above[pieces, columns], self._lowest[pieces, columns] - 1
+        np.multiply(slopes, 1.0 / far, out=out.gradients[:, :, :n])
+        np.multiply(slopes, -1.0 / far, out=out.gradients[:, :, n:])
+        out.values[:, :n] = value - infinite[upper, columns]
+        out.values[:, n:] = infinite[lower, columns] - value
+
+    def beyond(self, pieces: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """See `Folding`."""
+        if self.pieces == 2:
+            return 1 - pieces
+        unit = rows % self.units
+        below = self._lowest[pieces, unit] - 1
+        return np.where(rows < self.units, self._above[pieces, unit] + 1, self._lowest[np.maximum(below, 0), unit])
+
+    def follow(self, pieces: Tensor, value: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Folding`."""
+        if self.op.is_relu:
+            mask = pieces.to(torch.float64)
+            return value * mask, slopes * mask[:, None, :]
+        index = pieces.long()
+        if self.op.slopes.ndim == 1:
+            factor, shift = self.op.slopes[index], self.op.intercepts[index]
+        else:
+            factor, shift = self.op.slopes.gather(0, index), self.op.intercepts.gather(0, index)
+        return factor * value + shift, slopes * factor[:, None, :]
+
+    def pieces_of(self, value: np.ndarray, slope: np.ndarray, size: float) -> np.ndarray:
+        """See `Folding`."""
+        places, _ = self.tables
+        count = np.zeros(value.shape, np.int64)
+        rising = slope * size > self.thresholds[: self.units]
+        for place in places:
+            above = value - place
+            count += (above > self.thresholds[: self.units]) | ((above >= -self.thresholds[: self.units]) & rising)
+        return self._lowest[count, np.arange(self.units)].astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Contests(Folding):
+    """Groups of a max node; a group has one row for each of its members, the winner's own being absent.
+
+    Attributes:
+        op: The max node.
+    """
+
+    op: Maximum
+
+    @cached_property
+    def _groups(self) -> np.ndarray:
+        return np.asarray(self.op.index)
+
+    @property
+    def pieces(self) -> int:
+        """See `Folding`."""
+        return self._groups.shape[1]
+
+    @cached_property
+    def row_units(self) -> np.ndarray:
+        """See `Folding`; member after member."""
+        return np.tile(np.arange(self.units), self.pieces)
+
+    def write_rows(self, pieces: np.ndarray, value: np.ndarray, slopes: np.ndarray, far: float, out: Rows) -> None:
+        """See `Folding`."""
+        units = np.arange(self.units)
+        winner = self._groups[units, pieces]
+        best = np.take_along_axis(value, winner, axis=1)
+        wide = np.broadcast_to(slopes, (len(value), *slopes.shape[1:]))
+        steepest = np.take_along_axis(wide, winner[:, None, :], axis=2)
+        for member in range(self.pieces):
+            columns = slice(member * self.units, (member + 1) * self.units)
+            index = np.maximum(self._groups[:, member], 0)
+            np.multiply(slopes[:, :, index] - steepest, 1.0 / far, out=out.gradients[:, :, columns])
+            rows = value[:, index] - best
+            rows[(pieces == member) | (self._groups[:, member] < 0)] = ABSENT
+            out.values[:, columns] = rows
+
+    def beyond(self, pieces: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """See `Folding`."""
+        return rows // self.units
+
+    def follow(self, pieces: Tensor, value: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Folding`."""
+        index = self.op.index[torch.arange(self.units), pieces.long()]
+        wide = slopes.expand(len(value), *slopes.shape[1:])
+        return value.gather(1, index), wide.gather(2, index[:, None, :].expand(-1, slopes.shape[1], -1))
+
+    def pieces_of(self, value: np.ndarray, slope: np.ndarray, size: float) -> np.ndarray:
+        """See `Folding`."""
+        index = np.maximum(self._groups, 0)
+        present = self._groups >= 0
+        within = self.thresholds[: self.units, None]
+        members = np.where(present, value[:, index], -np.inf)
+        near = members >= members.max(axis=2, keepdims=True) - within
+        rates = np.where(near, slope[:, index] * size, -np.inf)
+        return np.argmax(near & (rates >= rates.max(axis=2, keepdims=True) - within), axis=2).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The folding nodes of a network in topological order; their rows and pattern columns lie one after the other.
+
+    Attributes:
+        foldings: The nodes.
+    """
+
+    foldings: tuple[Folding, ...]
+
+    @cached_property
+    def column_starts(self) -> np.ndarray:
+        """[nodes + 1] first pattern column of each node."""
+        return np.cumsum([0, *(folding.units for folding in self.foldings)])
+
+    @cached_property
+    def row_starts(self) -> np.ndarray:
+        """[nodes + 1] first row of each node."""
+        return np.cumsum([0, *(len(folding.row_units) for folding in self.foldings)])
+
+    @property
+    def columns(self) -> int:
+        """Number of pattern columns."""
+        return int(self.column_starts[-1])
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.row_starts[-1])
+
+    @cached_property
+    def thresholds(self) -> np.ndarray:
+        """[rows] how well the value of each row is known."""
+        return np.concatenate([np.zeros(0), *(folding.thresholds for folding in self.foldings)])
+
+    @cached_property
+    def row_columns(self) -> np.ndarray:
+        """[rows] pattern column of each row's unit."""
+        parts = [folding.row_units + start for folding, start in zip(self.foldings, self.column_starts, strict=False)]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
+
+    @cached_property
+    def column_nodes(self) -> np.ndarray:
+        """[columns] node of each pattern column."""
+        return np.repeat([folding.node for folding in self.foldings], np.diff(self.column_starts)).astype(np.int64)
+
+    @cached_property
+    def column_units(self) -> np.ndarray:
+        """[columns] unit of each pattern column, as an index into its node's flat value."""
+        parts = [np.arange(folding.units) for folding in self.foldings]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
+
+    @cached_property
+    def column_pieces(self) -> np.ndarray:
+        """[columns] largest number of pieces of each column's unit."""
+        sizes = np.diff(self.column_starts)
+        return np.repeat([folding.pieces for folding in self.foldings], sizes).astype(np.int64)
+
+    def beyond(self, patterns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """[facets] new piece of the unit of a row when the row is crossed, from the patterns [facets, columns]."""
+        out = np.zeros(len(rows), np.int64)
+        present = patterns[np.arange(len(rows)), self.row_columns[rows]].astype(np.int64)
+        which = np.searchsorted(self.row_starts, rows, side="right") - 1
+        for number, folding in enumerate(self.foldings):
+            mine = np.flatnonzero(which == number)
+            if len(mine):
+                out[mine] = folding.beyond(present[mine], rows[mine] - self.row_starts[number])
+        return out
+
+
+def layout_of(network: Network, bounds: list[Bounds], tolerance: Tolerance) -> Layout:
+    """The folding nodes of a network that its output depends on, in topological order.
+
+    Args:
+        network: The network.
+        bounds: Magnitudes and rounding errors of all nodes on the domain.
+        tolerance: What counts as zero.
+    """
+    foldings: list[Folding] = []
+    for index, node in enumerate(network.nodes):
+        if isinstance(node.op, Activation):
+            source = node.inputs[0]
+            places = np.abs(np.asarray(node.op.breakpoints, np.float64))
+            known = places[places < _NO_BOUND].max(initial=0.0)
+            error = tolerance.safety * (bounds[source].error + UNIT_ROUNDOFF * known)
+            copies = 1 if len(node.op.breakpoints) == 1 else 2
+            foldings.append(Bends(index, source, node.size, np.tile(_positive(error), copies), node.op))
+        elif isinstance(node.op, Maximum):
+            source = node.inputs[0]
+            groups = np.asarray(node.op.index)
+            error = np.where(groups >= 0, bounds[source].error[np.maximum(groups, 0)], 0.0).max(axis=1)
+            thresholds = np.tile(_positive(2 * tolerance.safety * error), groups.shape[1])
+            foldings.append(Contests(index, source, node.size, thresholds, node.op))
+    return Layout(tuple(foldings))
+
+
+_NO_BOUND = 1e38
+"""Breakpoints beyond this stand for none: importers use the largest float32."""
+
+
+def _positive(error: np.ndarray) -> np.ndarray:
+    return np.maximum(error, np.finfo(np.float64).tiny)
