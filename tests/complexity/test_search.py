@@ -14,13 +14,17 @@ import splinescope
 from splinescope.complexity.distances import boundary_distances, fold_distances
 from splinescope.complexity.local_distances import local_distances
 from splinescope.complexity.search import nearest_boundary, nearest_fold
+from splinescope.complexity.targets import class_of
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, from_torch
 from splinescope.tessellation.domains import Box
+from tests.fixtures.cases import Case
+from tests.fixtures.degenerate import CASES
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.recipes import Builder, clip, leaky, mlp
 from tests.network.assets import ABSENT, ASSETS
 from tests.queries.scenes import SCENES, complex_of, gaussian, sample, scene
+from tests.tessellation.agreement import slice_of
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -112,7 +116,7 @@ def test_one_output_and_a_point_on_the_boundary() -> None:
     found = nearest_boundary(network, [2.0, 0.0])
     assert (found.exact, found.label) == (True, 0)
     assert found.upper == pytest.approx(1.0)
-    assert nearest_boundary(network, [1.0, -1.0]).upper == 0.0
+    assert nearest_boundary(network, [1.0, -1.0]).upper == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_budget_gives_bounds() -> None:
@@ -129,6 +133,32 @@ def test_a_budget_gives_bounds() -> None:
         assert budget > 1 or not all(one.exact for one in part)
     hurried = nearest_boundary(cells.network, points[0], domain=cells.domain, time_limit=1e-9)
     assert hurried.lower <= exact[0]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.make is None][::4], ids=lambda case: case.name)
+def test_degenerate_networks_keep_the_truth_between_the_bounds(case: Case) -> None:
+    """Ties, touching folds, lattices: where the search cannot tell it says so by its lower bound."""
+    network = to_network(case.recipe)
+    cells = splinescope.tessellate(network, slice_of(case))
+    points = sample(cells, 2, seed=4)
+    for point, truth in zip(points, boundary_distances(cells, points).exact, strict=True):
+        found = nearest_boundary(network, point, domain=cells.domain, max_cells=60)
+        assert found.lower <= truth * (1 + 1e-7)
+        if math.isfinite(truth) and found.exact:
+            assert found.upper <= truth * (1 + 1e-5)
+        if found.point is not None:
+            assert class_of(network, torch.from_numpy(found.point[None])) == found.label
+            assert found.label != class_of(network, torch.from_numpy(point[None]))
+
+
+def test_the_apex_of_a_wedge() -> None:
+    """The nearest boundary point is a corner of the other class that the ray through it misses."""
+    # class 1 where relu(x) - relu(y) - relu(-y) > 0: the wedge |y| < x, seen from above its mirror image
+    recipe = mlp([[[1, 0], [0, 1], [0, -1]], [[1, -1, -1]]], [[0, 0, 0], [0]])
+    found = nearest_boundary(to_network(recipe), [-1.0, 0.7])
+    assert found.exact
+    assert found.upper == pytest.approx(math.hypot(1.0, 0.7), rel=1e-6)
+    assert found.label == 1
 
 
 def test_no_boundary_at_all() -> None:

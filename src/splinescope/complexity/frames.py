@@ -40,9 +40,9 @@ class Frame:
         flat = torch.from_numpy(np.ascontiguousarray(step)) @ self.directions.reshape(self.dimension, -1)
         return flat.reshape(1, *self.directions.shape[1:])
 
-    def holds(self, step: Float[np.ndarray, " d"]) -> bool:
-        """Whether a step from the base point stays in the domain."""
-        return bool((self.halfspaces[:, :-1] @ step + self.halfspaces[:, -1] <= 0).all())
+    def excess(self, step: Float[np.ndarray, " d"]) -> float:
+        """How far a step from the base point goes beyond the domain; negative inside, and -inf without a domain."""
+        return float((self.halfspaces[:, :-1] @ step + self.halfspaces[:, -1]).max(initial=-math.inf))
 
 
 def frame_of(

@@ -94,7 +94,7 @@ def local_distances(
         classes: Outputs that compete for the decision boundary; all if None.
 
     Returns:
-        The distances, and what is certain of them. Cost: d + 2 forward passes for each point.
+        The distances, and what is certain of them. Cost: d + 1 forward passes for each point.
 
     Raises:
         InvalidInputError: If `points` has another shape.

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import nnls
 
+from splinescope.errors import DegenerateArrangementError
 from splinescope.numerics import UNIT_ROUNDOFF
 
 FAR_AWAY = 2.0**20
@@ -26,6 +27,9 @@ FAR_AWAY = 2.0**20
 
 RESOLUTION = float(np.sqrt(UNIT_ROUNDOFF))
 """Violation of a wall, relative to the scale of the problem, that is left."""
+
+_SLACKS = (RESOLUTION, 2.0**8 * RESOLUTION, 2.0**12 * RESOLUTION)
+"""By how much walls give way, relative to the scale, where they all but contradict each other."""
 
 _AT_ONCE = 8
 """Violated walls that enter in one round; with very many violated, a quarter of them do."""
@@ -50,6 +54,7 @@ def project(
     normals: Float[np.ndarray, "walls d"],
     offsets: Float[np.ndarray, " walls"],
     limit: float = math.inf,
+    slack: float = 0.0,
 ) -> Projection:
     r"""Nearest point to the origin where `normals @ s + offsets >= 0`, if it is within a limit.
 
@@ -57,50 +62,76 @@ def project(
         normals: Rows of unit length, or zero.
         offsets: Offsets.
         limit: Distance beyond which the answer does not matter.
+        slack: How far walls give way, relative to the limit or else to the largest violation at the origin: with
+            `RESOLUTION` a polyhedron that is only a point or a face is not lost to rounding.
 
     Returns:
         The point. Cost: a few small non-negative least-squares problems, and products with all walls.
+
+    Raises:
+        DegenerateArrangementError: If walls contradict each other in so many ways that float64 cannot decide it.
 
     Example:
         >>> corner = project(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]), np.array([-3.0, -4.0, 9.0]))
         >>> round(corner.distance, 12), corner.point.round(12).tolist(), corner.active.tolist()
         (5.0, [3.0, 4.0], [0, 1])
     """
-    d = normals.shape[1]
     scale = limit if math.isfinite(limit) and limit > 0 else float(-offsets.min(initial=0.0)) or 1.0
-    point, active = np.zeros(d), np.zeros(0, dtype=np.int64)
+    found = Projection(0.0, np.zeros(normals.shape[1]), np.zeros(0, dtype=np.int64))
     tried = np.zeros(len(offsets), dtype=bool)
-    for _ in range(2 * len(offsets) + 1):
+    for _ in range(len(offsets) + 1):
         rows = np.flatnonzero(tried)
         if len(rows):
-            weights, residual = _least_distance(normals[rows], offsets[rows] / scale)
-            if min(residual @ residual, -residual[d]) * FAR_AWAY**2 < 1.0:
-                return _nothing(d)
-            point, active = -scale * residual[:d] / residual[d], rows[weights > 0]
-            distance = math.sqrt(point @ point)
-            if distance > limit * (1 + RESOLUTION):
-                return _nothing(d)
-            if distance > 4 * scale:
-                scale = distance
-                continue
-        values = normals @ point + offsets
-        violated = np.flatnonzero((values < -RESOLUTION * scale) & ~tried)
+            held = _held_by(normals[rows], offsets[rows], scale, slack)
+            if held.distance > limit * (1 + RESOLUTION):
+                return _nothing(normals.shape[1])
+            found = Projection(held.distance, held.point, rows[held.active])
+        values = normals @ found.point + offsets
+        violated = np.flatnonzero((values < -(slack + RESOLUTION) * max(scale, found.distance)) & ~tried)
         if not len(violated):
             break
         tried[violated[np.argsort(values[violated])[: max(_AT_ONCE, len(violated) // 4)]]] = True
-    return Projection(math.sqrt(point @ point), point, active)
+    return found
 
 
-def _least_distance(normals: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The non-negative weights of some walls, and the residual, from which the point is read off.
+def _held_by(normals: np.ndarray, offsets: np.ndarray, scale: float, slack: float) -> Projection:
+    """The nearest point that satisfies a few walls, all of which enter the least-squares problem.
 
-    It loses digits where the point is much farther than 1; then the problem is scaled and solved again.
+    Where walls all but contradict each other its weights grow beyond all bounds, and the answer is wrong, which is seen
+    from the walls; then they give way a little, which makes the distance no larger.
     """
-    matrix = np.vstack([normals.T, -offsets])
-    target = np.zeros(len(matrix))
-    target[-1] = 1.0
-    weights, _ = nnls(matrix, target)
-    return weights, matrix @ weights - target
+    for give in (slack, *(larger for larger in _SLACKS if larger > slack)):
+        found = _least_distance(normals, offsets + give * scale, scale)
+        allowed = (give + RESOLUTION) * max(scale, found.distance)
+        if math.isinf(found.distance) or (normals @ found.point + offsets).min() >= -allowed:
+            return found
+    raise DegenerateArrangementError(
+        f"{len(offsets)} walls of a cell contradict each other within rounding; their nearest point cannot be found"
+    )
+
+
+def _least_distance(normals: np.ndarray, offsets: np.ndarray, scale: float) -> Projection:
+    """The point that the least-squares problem gives, solved again at its own scale where it is far away.
+
+    A residual of nearly zero proves that there is no point nearer than `FAR_AWAY`, whatever the weights. One that is
+    impossible, which numerically dependent walls can cause, gives NaN.
+    """
+    d = normals.shape[1]
+    target = np.zeros(d + 1)
+    target[d] = 1.0
+    while True:
+        matrix = np.vstack([normals.T, -offsets / scale])
+        weights, _ = nnls(matrix, target)
+        residual = matrix @ weights - target
+        if residual @ residual * FAR_AWAY**2 < 1.0:
+            return _nothing(d)
+        if -residual[d] * FAR_AWAY**2 < 1.0:
+            return Projection(math.nan, np.full(d, np.nan), np.zeros(0, dtype=np.int64))
+        point = -scale * residual[:d] / residual[d]
+        distance = math.sqrt(point @ point)
+        if distance <= 4 * scale:
+            return Projection(distance, point, np.flatnonzero(weights > 0))
+        scale = distance
 
 
 def _nothing(d: int) -> Projection:

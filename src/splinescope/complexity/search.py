@@ -16,7 +16,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,12 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.tessellation.domains import Domain
 
+EXACT = 2.0**-20
+"""Relative difference up to which the two bounds agree."""
+
+_MARGINS = (2.0**-45, 2.0**-35, 2.0**-25)
+"""How far behind a computed boundary the network's own class is asked, relative to the best distance so far."""
+
 _REMEMBERED = 1 << 28
 """Bytes of values of early layers that cells share."""
 
@@ -44,7 +50,7 @@ class NearestPoint:
     Attributes:
         lower: Nothing is nearer than this, up to rounding (some eight digits).
         upper: Distance of `point`; infinite if none was found.
-        exact: Whether both are one: the search came to its end.
+        exact: Whether both agree, to six digits: the search came to its end, and met no place where outputs only touch.
         point: Input at that distance, on the boundary or just behind it; None if none was found.
         label: Class behind the boundary, or unit of the fold; -1 if none was found.
         cells: Number of cells that were taken up.
@@ -80,12 +86,13 @@ def nearest_boundary(
 
     Returns:
         The distance in the metric of the input space, or bounds. An upper bound is always the distance of an input
-        that the network itself puts into another class. Cost: for each cell d + 2 forward passes, and one small
+        that the network itself puts into another class. Cost: for each cell d + 1 forward passes, and one small
         projection for each wall nearer than the upper bound. The number of cells grows exponentially with that of the
         folds that are nearer than the boundary.
 
     Raises:
         InvalidInputError: If `x` has another shape, is outside the domain, or a budget is not positive.
+        DegenerateArrangementError: If walls contradict each other in so many ways that float64 cannot decide it.
 
     Example:
         >>> import splinescope, torch
@@ -102,7 +109,7 @@ def nearest_boundary(
     target, frame = ClassChange(class_of(network, start)), frame_of(network, domain, base=x)
     search = _Search(network, start, target, frame)
     step = first_boundary_point(network, start, frame, target, deadline)
-    if step is not None and frame.holds(step):
+    if step is not None and frame.excess(step) <= 0:
         search.begin_near(step)
     return search.run(max_cells, deadline)
 
@@ -119,8 +126,8 @@ def nearest_fold(
 ) -> NearestPoint:
     """Distance of an input to the nearest fold of one layer, or of one unit.
 
-    Only the tiles of the layers before matter. For the nearest fold of any layer see `local_distances`, whose formula
-    is exact.
+    Only the tiles of the layers before matter. A place where a unit's argument reaches a breakpoint and turns back
+    counts too. For the nearest fold of any layer see `local_distances`, whose formula is exact.
 
     Args:
         network: The network.
@@ -187,13 +194,14 @@ class _Search:
     Attributes:
         upper: Distance of the nearest point found so far.
         step: The step to it.
+        doubtful: Distance of the nearest place where the target may only be touched.
         heap: Cells that wait, by the distance of the facet through which they were reached.
         keys: Least key of every cell that was reached, by its pattern.
     """
 
     def __init__(self, network: Network, start: torch.Tensor, target: Target, frame: Frame) -> None:
         self.network, self.start, self.target, self.frame = network, start, target, frame
-        self.upper, self.label, self.cells = math.inf, -1, 0
+        self.upper, self.doubtful, self.label, self.cells = math.inf, math.inf, -1, 0
         self.step: np.ndarray | None = None
         self.heap: list[tuple[float, bytes]] = []
         self.keys: dict[bytes, float] = {}
@@ -225,9 +233,10 @@ class _Search:
             if key <= self.keys[name]:
                 self.cells += 1
                 self._take_up(key, np.frombuffer(name, np.uint8), deadline)
-        lower = min(self.upper, self.heap[0][0] if self.heap else math.inf)
+        lower = min(self.upper, self.doubtful, self.heap[0][0] if self.heap else math.inf)
         point = None if self.step is None else (self.start + self.frame.embed(self.step))[0].numpy()
-        return NearestPoint(lower, self.upper, lower >= self.upper, point, self.label, self.cells, self.local)
+        exact = lower >= self.upper or lower >= self.upper * (1 - EXACT)
+        return NearestPoint(lower, self.upper, exact, point, self.label, self.cells, self.local)
 
     def _take_up(self, key: float, pattern: np.ndarray, deadline: float) -> None:
         """Look for the target in a cell, and let the cells behind its near facets wait; or itself, if time is up."""
@@ -245,31 +254,56 @@ class _Search:
             least = max(key, abs(float(walls.offsets[row])))
             if least < min(self.upper, self.keys.get(behind.tobytes(), math.inf)):
                 found = project(
-                    *walls.and_rows(-walls.normals[row : row + 1], -walls.offsets[row : row + 1]), self.upper
+                    *walls.and_rows(-walls.normals[row : row + 1], -walls.offsets[row : row + 1]),
+                    self.upper,
+                    RESOLUTION,
                 )
                 self._push(max(key, found.distance), behind)
 
     def _look_in(self, forms: BranchForms, walls: _Walls) -> None:
-        """The nearest point of the target in one cell, if it is nearer than the best so far.
-
-        Forms that are constant on the cell are left out: they are zero nowhere, or everywhere and no boundary.
-        """
+        """The nearest point of the target in one cell, if it is nearer than the best so far."""
         rows = self.target.rows(forms)
         norms = np.linalg.norm(rows.normals, axis=1)
-        slanted = np.flatnonzero(norms > 0)
-        for row in slanted[np.argsort(np.abs(rows.offsets[slanted]))]:
-            normal, offset = rows.normals[row] / norms[row], rows.offsets[row] / norms[row]
-            if (abs(offset) if rows.equal else offset) >= self.upper:
-                continue
-            signs = np.array([-1.0, 1.0] if rows.equal else [-1.0])
-            near = walls.within(self.upper)
-            found = project(*near.and_rows(signs[:, None] * normal, signs * offset), self.upper)
-            if found.distance < self.upper:
-                step = torch.as_tensor(self.frame.embed(found.point))
-                factor = self.target.reached(self.network, self.start, step)
-                if factor * found.distance < self.upper:
-                    self.upper, self.step = factor * found.distance, factor * found.point
-                    self.label = int(rows.labels[row])
+        for row in np.argsort(np.abs(rows.offsets)):
+            size = norms[row] or 1.0
+            normal, offset, label = rows.normals[row] / size, float(rows.offsets[row] / size), int(rows.labels[row])
+            if norms[row] > 0 and rows.equal and abs(offset) < self.upper:
+                self._look_for_zero(walls.within(self.upper), normal, offset, label)
+            if not rows.equal and offset < (self.upper if norms[row] > 0 else np.nextafter(0.0, 1.0)):
+                self._look_behind(walls.within(self.upper), normal, offset, label)
+
+    def _look_for_zero(self, walls: _Walls, normal: np.ndarray, offset: float, label: int) -> None:
+        """The nearest point of a cell where a form is zero."""
+        found = project(*walls.and_rows(np.stack([normal, -normal]), np.array([offset, -offset])), self.upper)
+        if found.distance < self.upper:
+            self.upper, self.step, self.label = found.distance, found.point, label
+
+    def _look_behind(self, walls: _Walls, normal: np.ndarray, offset: float, label: int) -> None:
+        """The nearest point of a cell where a form is not positive, and one behind it where the network agrees.
+
+        Where the form only touches zero, there is none behind it: in a corner, at the border of the domain, in a cell
+        on which it is zero throughout. Such a place is in doubt: it counts for the lower bound only.
+        """
+        closed = project(*walls.and_rows(-normal[None], np.array([-offset])), self.upper, RESOLUTION)
+        if closed.distance >= self.upper:
+            return
+        scale = self.upper if math.isfinite(self.upper) else max(1.0, closed.distance)
+        constant = not normal.any()
+        for margin in (part * scale for part in _MARGINS):
+            # a constant form is behind everywhere: then the cell itself is entered by the margin
+            shrunk = replace(walls, offsets=walls.offsets - margin) if constant else walls
+            found = project(*shrunk.and_rows(-normal[None], np.array([-offset - (not constant) * margin])), self.upper)
+            if found.distance < self.upper and self._is_behind(walls, found.point, normal, offset, margin):
+                self.upper, self.step, self.label = found.distance, found.point, label
+                break
+        if self.upper > closed.distance * (1 + EXACT):
+            self.doubtful = min(self.doubtful, closed.distance)
+
+    def _is_behind(self, walls: _Walls, point: np.ndarray, normal: np.ndarray, offset: float, margin: float) -> bool:
+        """Whether a point is in the cell and behind the form by more than the projection's tolerance lets pass."""
+        behind = not normal.any() or normal @ point + offset < -0.75 * margin
+        inside = (walls.normals @ point + walls.offsets).min(initial=0.0) > -0.1 * margin
+        return bool(behind and inside and self.target.reached(self.network, self.start + self.frame.embed(point)))
 
     def _push(self, key: float, pattern: np.ndarray) -> None:
         name = pattern.tobytes()

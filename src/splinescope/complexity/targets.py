@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -13,9 +12,6 @@ from jaxtyping import Float, Int
 from splinescope.complexity.branches import folds_before
 from splinescope.complexity.walls import BranchForms
 from splinescope.network.graph import Network
-
-_BEYOND = (1.0, 1 + 2.0**-45, 1 + 2.0**-35, 1 + 2.0**-25)
-"""How far beyond a computed boundary point the network's own class is asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +43,8 @@ class Target(ABC):
         """What it is on one branch."""
 
     @abstractmethod
-    def reached(self, network: Network, start: torch.Tensor, step: torch.Tensor) -> float:
-        """Factor just above 1 by which to go along a step to be there; infinite if it is not there."""
+    def reached(self, network: Network, place: torch.Tensor) -> bool:
+        """Whether it is at an input: asked of the network itself, not of its forms."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +72,9 @@ class ClassChange(Target):
         normals = (slopes[:, self.label][:, None] - slopes[:, others]).T
         return TargetRows(normals, values[self.label] - values[others], others, False)
 
-    def reached(self, network: Network, start: torch.Tensor, step: torch.Tensor) -> float:
-        """See `Target`; the network itself is asked."""
-        if not bool(step.any()):
-            return 1.0
-        return next((factor for factor in _BEYOND if class_of(network, start + factor * step) != self.label), math.inf)
+    def reached(self, network: Network, place: torch.Tensor) -> bool:
+        """See `Target`."""
+        return class_of(network, place) != self.label
 
 
 @dataclass(frozen=True)
@@ -105,9 +99,9 @@ class FoldOf(Target):
         chosen = wall.present[0] if self.unit is None else wall.present[0] & (wall.units == self.unit)
         return TargetRows(wall.gradients[0].T[chosen], wall.margins[0][chosen], wall.units[chosen], True)
 
-    def reached(self, network: Network, start: torch.Tensor, step: torch.Tensor) -> float:
-        """See `Target`; a unit's argument is continuous, so that it is zero there if its form on one side is."""
-        return 1.0
+    def reached(self, network: Network, place: torch.Tensor) -> bool:
+        """See `Target`; not needed: a unit's argument is continuous, and zero there if its form on one side is."""
+        return True
 
 
 def class_of(network: Network, x: torch.Tensor) -> int:

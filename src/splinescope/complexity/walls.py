@@ -23,6 +23,9 @@ from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.affine import FAR
 from splinescope.tessellation.branch import CHUNK_BYTES
 
+_NO_SLOPE = 1 / float(np.sqrt(FAR))
+"""Slopes below this are what offsets leave far out, at units that are constant: offset / FAR."""
+
 
 @dataclass(frozen=True, eq=False)
 class NodeWalls:
@@ -90,7 +93,7 @@ def branch_forms(
         frame: Directions along which slopes are taken.
 
     Returns:
-        The forms. Cost: one forward pass of d + 2 inputs for each branch.
+        The forms. Cost: one forward pass of d + 1 inputs for each branch.
     """
     return Branches(network, x, frame, remembered=0).forms(pieces)
 
@@ -109,9 +112,8 @@ class Branches:
     """
 
     def __init__(self, network: Network, x: Float[Tensor, "batch ..."], frame: Frame, remembered: int) -> None:
-        # the value at zero, taken off those far out, leaves a slope of exactly zero where a unit is constant
-        far = torch.cat([torch.zeros_like(frame.directions[:1]), FAR * frame.directions])
-        self._network, self._rows = network, (len(x), frame.dimension + 2)
+        far = FAR * frame.directions
+        self._network, self._rows = network, (len(x), frame.dimension + 1)
         self._batch = torch.cat([x[:, None], far.expand(len(x), *far.shape)], dim=1).reshape(-1, *x.shape[1:])
         self._sources = _arguments(network)
         self._used = _used(network)
@@ -131,8 +133,11 @@ class Branches:
 
     def _split(self, value: Tensor) -> np.ndarray:
         """Values at the base points, and slopes."""
-        forms = value.reshape(*self._rows, -1).numpy()
-        return np.concatenate([forms[:, :1], (forms[:, 2:] - forms[:, 1:2]) / FAR], axis=1)
+        forms = value.reshape(*self._rows, -1).numpy().copy()
+        slopes = forms[:, 1:]
+        slopes /= FAR
+        slopes[np.abs(slopes) < _NO_SLOPE] = 0.0
+        return forms
 
     def _values(self, pieces: dict[int, Tensor]) -> dict[int, Tensor]:
         values: dict[int, Tensor] = {}
