@@ -3,7 +3,7 @@
 The front door. Names are loaded when first used, so that `import splinescope` is quick:
 
     network = splinescope.load("model.onnx")
-    domain = splinescope.Slice.through(x0, x1, x2, margin=0.2)
+    domain = splinescope.Slice.through(x0, x1, x2, margin=0.2)   # or a Segment, or a Box
     cells = splinescope.tessellate(network, domain)
 """
 
@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from splinescope import datasets, errors, models, plotting
+    from splinescope import complexity, datasets, errors, models, plotting
     from splinescope.errors import SplinescopeError
     from splinescope.network import Network, from_onnx, from_torch, load
     from splinescope.numerics import Tolerance
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
     from splinescope.tessellation.domains import Box, Segment, Slice
     from splinescope.tessellation.engine import tessellate
+    from splinescope.tessellation.region_graph import region_graph
+    from splinescope.tessellation.segments import tessellate_segments
+    from splinescope.tessellation.surface import level_set
 
 __version__ = "0.1.0"
 
@@ -33,15 +36,19 @@ __all__ = [
     "SplinescopeError",
     "Tolerance",
     "__version__",
+    "complexity",
     "datasets",
     "decision_boundary",
     "errors",
     "from_onnx",
     "from_torch",
+    "level_set",
     "load",
     "models",
     "plotting",
+    "region_graph",
     "tessellate",
+    "tessellate_segments",
 ]
 
 _HOMES = {
@@ -55,10 +62,13 @@ _HOMES = {
     "decision_boundary": "splinescope.tessellation.boundary",
     "from_onnx": "splinescope.network",
     "from_torch": "splinescope.network",
+    "level_set": "splinescope.tessellation.surface",
     "load": "splinescope.network",
+    "region_graph": "splinescope.tessellation.region_graph",
     "tessellate": "splinescope.tessellation.engine",
+    "tessellate_segments": "splinescope.tessellation.segments",
 }
-_MODULES = frozenset({"datasets", "errors", "models", "plotting"})
+_MODULES = frozenset({"complexity", "datasets", "errors", "models", "plotting"})
 
 
 def __getattr__(name: str) -> Any:
