@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -139,3 +141,15 @@ def test_refusals() -> None:
     clipped = complex_of(mlp([np.eye(2), np.ones((1, 2))], [np.zeros(2), np.zeros(1)], clip(-0.5, 0.5)))
     with pytest.raises(InvalidInputError, match="units that are not convex"):
         power_diagram(clipped)
+
+
+def test_the_check_can_fail() -> None:
+    """With one squared radius off by a little, points near that cell's walls go to a wrong site."""
+    _, cells = scene("plane")
+    diagram = power_diagram(cells)
+    points = cells.vertices[cells.cell_vertices]
+    sites = np.repeat(diagram.cell_sites, np.diff(cells.cell_offsets))
+    assert diagram.excess(points, sites).max() < 1e-12
+    radii = diagram.radii.copy()
+    radii[diagram.cell_sites[0]] += 1e-6
+    assert dataclasses.replace(diagram, radii=radii).excess(points, sites).max() == pytest.approx(1e-6, rel=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from fractions import Fraction
 
@@ -156,3 +157,11 @@ def test_refusals() -> None:
         region_bounds(complex_of(gaussian(1, (3,))), dimension=2)
     with pytest.raises(InvalidInputError, match="`name`: got 'nobody'; expected one of 'patterns'"):
         region_bounds(network).row("nobody")
+
+
+def test_a_count_that_is_too_large_is_seen() -> None:
+    table = region_bounds(complex_of(gaussian(1, (3,))))
+    row = dataclasses.replace(table.row("Zaslavsky 1975"), found=8)
+    assert row.violated
+    assert not dataclasses.replace(row, found=7).violated
+    assert dataclasses.replace(table, rows=(row,)).violations == (row,)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from splinescope.experiments import Claim, Verdict
 from splinescope.experiments.folded_hyperplanes import bends_of
 from splinescope.experiments.planes import cells_of, square
 
@@ -44,3 +45,14 @@ def test_straight_crossings_are_no_bends() -> None:
     assert len(cells) > 8
     assert len(bends_of(cells).angles) == 0
     assert np.array_equal(square(2.0).polygon, [[-2, -2], [2, -2], [2, 2], [-2, 2]])
+
+
+def test_verdicts() -> None:
+    words = {"theirs": "1", "ours": "2", "tolerance": "0"}
+    assert Claim.judged("one", "somebody", **words, holds=True).verdict is Verdict.REPRODUCED
+    assert Claim.judged("one", "somebody", **words, holds=False).verdict is Verdict.FAILED
+    assert Claim.judged("one", "somebody", **words, holds=False, samples=10).verdict is Verdict.FAILED
+    few = Claim.judged("one", "somebody", **words, holds=True, samples=2)
+    assert few.verdict is Verdict.NOT_COMPARABLE
+    assert few.ours == "2; too few samples to judge: 2"
+    assert Claim.told("one", "somebody", theirs="1", ours="2").verdict is Verdict.NOT_COMPARABLE

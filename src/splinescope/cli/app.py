@@ -14,6 +14,7 @@ from rich.console import Console
 from splinescope.cli import options as of
 from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
+from splinescope.cli.segment import segment
 from splinescope.cli.surface import surface
 from splinescope.cli.values import json_text, shape_of, size_in_bytes, whole_numbers
 from splinescope.errors import SplinescopeError, UnsupportedOpError
@@ -203,6 +204,7 @@ def _run(
 
 app.command()(regions)
 app.command()(reproduce)
+app.command()(segment)
 app.command()(surface)
 
 

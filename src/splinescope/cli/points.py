@@ -105,9 +105,9 @@ def fit_points(points: Sequence[np.ndarray], shape: Shape) -> list[np.ndarray]:
     for point in points:
         if point.ndim == 3 and point.shape[0] == 1 and len(shape) == 3 and shape == (3, *point.shape[1:]):
             point = np.repeat(point, 3, axis=0)
-        same = [size for size in point.shape if size > 1] == [size for size in shape if size > 1]
-        flat = point.size == math.prod(shape) and (point.ndim == 1 or len(shape) == 1)
-        if not (same or flat):
+        ours, theirs = ([size for size in sizes if size > 1] for sizes in (point.shape, shape))
+        flat = point.size == math.prod(shape) and min(len(ours), len(theirs)) <= 1
+        if not (ours == theirs or flat):
             label = "; one number too many: is there a label in front?" if point.size == math.prod(shape) + 1 else ""
             raise InvalidInputError(
                 f"`points`: got a point of shape {point.shape}; the model's input has the shape {tuple(shape)}{label}"

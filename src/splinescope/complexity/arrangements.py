@@ -133,11 +133,13 @@ def layer_upper(pieces: Sequence[int], dimension: int) -> int:
 def mean_degree_upper(dimension: int) -> int:
     r"""Neighbours of a region on average at most, $2d$.
 
-    For every ReLU network, whatever its width and depth, and in every convex domain. Proof by deletion of a unit $h$ of
-    the last layer: with $F$ cells and $E$ facets between them, $F(C) = F(C - h) + F(h)$ and
-    $E(C) \le E(C - h) + E(h) + F(h)$, where $h$ carries a complex of dimension $d - 1$; so $E \le d F$ by induction. It
-    holds for all activations of one form each, with any number of breakpoints, but not for maxima of three members or
-    more: a planar Voronoi diagram has nearly 6 neighbours. Source: Gaines and Bi (2026), arXiv 2606.07728.
+    A theorem for fully connected ReLU networks over $R^d$, whatever their width and depth. In a convex window of the
+    plane it holds for every network whose units are functions of one affine form each, with any number of breakpoints.
+    Proof by deletion of a unit $h$ of the last layer: with $F$ cells and $E$ edges between them,
+    $F(C) = F(C - h) + F(h)$ and $E(C) \le E(C - h) + E(h) + F(h)$, where $F(h)$ and $E(h)$ count the segments of the
+    fold and the places where two of them meet; a fold being made of polylines $E(h) \le F(h)$, and $E \le 2 F$ follows
+    by induction. Maxima of three members or more break it: a Voronoi diagram has nearly 6 neighbours on average.
+    Source: Gaines and Bi (2026), arXiv 2606.07728.
 
     Args:
         dimension: Dimension $d$.

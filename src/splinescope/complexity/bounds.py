@@ -55,7 +55,7 @@ def montufar_2014_lower(dimension: int, widths: Sequence[int]) -> int:
 
     A lower bound on the largest number of regions of fully connected ReLU networks with $n_0$ inputs and hidden widths
     $n_1, \dots, n_L \ge n_0$: groups of units fold each input coordinate $\lfloor n_l / n_0 \rfloor$ times.
-    Source: Montufar, Pascanu, Cho and Bengio (2014), theorem 5 there, arXiv 1402.1869.
+    Source: Montufar, Pascanu, Cho and Bengio (2014), arXiv 1402.1869.
 
     Args:
         dimension: Dimension $n_0$ of the input, at least 1.
@@ -140,7 +140,7 @@ def serra_2018_upper(dimension: int, widths: Sequence[int]) -> int:
     of a layer are inactive passes on an image of dimension at most $n_l - j$. It needs units that are *constant* on one
     side (ReLU, not leaky), layer after layer without ways around, and any affine map between them (dense or
     convolutional). Never above `montufar_2017_upper`; exact for $n_0 = 1$, $n_l \ge 3$. Source: Serra, Tjandraatmadja
-    and Ramalingam (2018), theorem 1, arXiv 1711.02114.
+    and Ramalingam (2018), arXiv 1711.02114.
 
     Args:
         dimension: Dimension $n_0$ of the input.

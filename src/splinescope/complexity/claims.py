@@ -209,7 +209,13 @@ def _of_degrees(shape: Architecture) -> tuple[Claim, ...]:
             lambda: mean_degree_upper(shape.dimension),
             "2d",
             GAINES,
-            (Assumption(shape.single_form, "it has maxima of three members or more"),),
+            (
+                Assumption(shape.single_form, "it has maxima of three members or more"),
+                Assumption(
+                    shape.dimension <= 2 or (shape.relu and shape.dense), "not known for this graph above a plane"
+                ),
+            ),
+            "" if shape.dimension <= 2 else "a theorem over the whole space",
         ),
         Claim(
             "Gaines-Bi 2026, one layer",

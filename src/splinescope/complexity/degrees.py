@@ -21,7 +21,7 @@ class DegreeStatistics:
         mean: Their mean, exactly.
         inner: Whether each cell is away from the boundary of the domain, so that all of its facets are folds; None if
             the complex does not tell.
-        upper: What the mean cannot exceed for units of one affine form each, twice the dimension.
+        upper: Twice the dimension, which the mean does not exceed (see `mean_degree_upper` for when this is known).
     """
 
     degrees: Int[np.ndarray, " cells"]
@@ -49,8 +49,7 @@ def degree_statistics(cells: Any) -> DegreeStatistics:
     r"""Degrees of the dual graph of a complex.
 
     Over the whole space the mean is at most $2d$ and the least at least $\min(n_1, d)$ for $n_1$ units in the first
-    layer (Gaines and Bi 2026, arXiv 2606.07728). The first holds in a convex domain too; the second does not, where
-    the boundary cuts a corner off.
+    layer (Gaines and Bi 2026, arXiv 2606.07728). In a bounded domain cells at its boundary have fewer neighbours.
 
     Args:
         cells: A complex of any dimension, or a region graph.

@@ -46,7 +46,18 @@ class Claim:
     verdict: Verdict
 
     @classmethod
-    def judged(cls, statement: str, source: str, *, theirs: str, ours: str, tolerance: str, holds: bool) -> Claim:
+    def judged(
+        cls,
+        statement: str,
+        source: str,
+        *,
+        theirs: str,
+        ours: str,
+        tolerance: str,
+        holds: bool,
+        samples: int | None = None,
+        needed: int = 10,
+    ) -> Claim:
         """A claim that can be compared.
 
         Args:
@@ -56,10 +67,14 @@ class Claim:
             ours: The value found.
             tolerance: What counts as agreement.
             holds: Whether they agree.
+            samples: Number of samples, for claims about averages.
+            needed: Number of samples below which an average is not compared.
 
         Returns:
             The claim with its verdict.
         """
+        if samples is not None and samples < needed:
+            return cls.told(statement, source, theirs=theirs, ours=f"{ours}; too few samples to judge: {samples}")
         verdict = Verdict.REPRODUCED if holds else Verdict.FAILED
         return cls(statement, source, theirs, ours, tolerance, verdict)
 

@@ -309,6 +309,7 @@ def _claims(numbers: Mapping[str, Any]) -> tuple[Claim, ...]:
             ours=f"exponent {exponent:.2f} of the median angle",
             tolerance="from -0.65 to -0.35",
             holds=-0.65 <= exponent <= -0.35,
+            samples=min(len(entry["medians"]) for entry in numbers["along_width"]),
         ),
         Claim.told(
             "How far hyperplanes fold, layer by layer",

@@ -31,7 +31,11 @@ def claims_of(settings: Settings, numbers: Mapping[str, Any]) -> tuple[Claim, ..
     Returns:
         One claim per statement.
     """
-    return (*_at_start(settings, numbers), *_during_training(numbers["trained"]), *_between_bounds(settings, numbers))
+    return (
+        *_at_start(settings, numbers),
+        *_during_training(settings, numbers["trained"]),
+        *_between_bounds(settings, numbers),
+    )
 
 
 def _at_start(settings: Settings, numbers: Mapping[str, Any]) -> tuple[Claim, ...]:
@@ -51,6 +55,7 @@ def _at_start(settings: Settings, numbers: Mapping[str, Any]) -> tuple[Claim, ..
             + ", ".join(f"{name} {value:.2f}" for name, value in means.items()),
             tolerance="every mean from 0.75 to 1.25",
             holds=all(0.75 <= value <= 1.25 for value in means.values()),
+            samples=settings.repeats,
         ),
         Claim.judged(
             "The number grows like N^d with the number of units N in d dimensions",
@@ -59,6 +64,7 @@ def _at_start(settings: Settings, numbers: Mapping[str, Any]) -> tuple[Claim, ..
             ours=_exponents(slopes),
             tolerance="exponents from 1.8 to 2.2",
             holds=all(1.8 <= value <= 2.2 for value in slopes.values()),
+            samples=settings.repeats,
         ),
         Claim.judged(
             "Along a line it grows like the number of units",
@@ -67,11 +73,12 @@ def _at_start(settings: Settings, numbers: Mapping[str, Any]) -> tuple[Claim, ..
             ours=_exponents(line_slopes),
             tolerance="exponents from 0.8 to 1.2",
             holds=all(0.8 <= value <= 1.2 for value in line_slopes.values()),
+            samples=settings.repeats,
         ),
     )
 
 
-def _during_training(trained: Mapping[str, Any]) -> tuple[Claim, ...]:
+def _during_training(settings: Settings, trained: Mapping[str, Any]) -> tuple[Claim, ...]:
     """Claims about networks while they train."""
     far = {name: _relative(entry["far"]) for name, entry in trained.items()}
     near = {name: _relative(entry["near"]) for name, entry in trained.items()}
@@ -83,6 +90,8 @@ def _during_training(trained: Mapping[str, Any]) -> tuple[Claim, ...]:
             ours=_ranges(far),
             tolerance="mean over the networks within a factor of 1.5 of the start, at every epoch",
             holds=all(1 / 1.5 <= value <= 1.5 for values in far.values() for value in values),
+            samples=settings.trained_repeats,
+            needed=5,
         ),
         Claim.told(
             "The number close to the data, during training",

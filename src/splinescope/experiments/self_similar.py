@@ -249,7 +249,8 @@ def _attained(name: str, source: str, folds: Sequence[Mapping[str, Any]]) -> Cla
         f"Some network has as many regions as the lower bound says ({inputs[0]} to {inputs[-1]} inputs)",
         source,
         theirs=_few([part[name]["bound"] for part in folds]),
-        ours=_few([part[name]["cells"] for part in folds]) + " cells of the network built for it",
+        ours=_few([part[name]["cells"] for part in folds])
+        + f" cells of the network built for it; {max(part[name]['cells'] for part in folds):,} at most",
         tolerance="equal for all widths; for two inputs linear regions, too",
         holds=all(part[name]["cells"] == part[name]["bound"] for part in folds)
         and all(part["linear_regions"] == part["cells"] for part in regions),

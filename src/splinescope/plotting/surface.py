@@ -47,9 +47,7 @@ class Surface:
         return rows, np.concatenate([self.fills.points[corners], self.heights[corners][..., None]], axis=2)
 
 
-def surface_of(
-    cells: PlanarComplex, output: int = 0, color: str | Shaped[np.ndarray, " cells"] = "pattern"
-) -> Surface:
+def surface_of(cells: PlanarComplex, output: int = 0, color: str | Shaped[np.ndarray, " cells"] = "pattern") -> Surface:
     """Facets of the graph of an output.
 
     Args:

@@ -57,9 +57,7 @@ def locate_by_pattern(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, 
     return out
 
 
-def packed_patterns_at(
-    network: Network, codes: tuple[Codes, ...], inputs: Float[np.ndarray, "n ..."]
-) -> np.ndarray:
+def packed_patterns_at(network: Network, codes: tuple[Codes, ...], inputs: Float[np.ndarray, "n ..."]) -> np.ndarray:
     """Activation patterns of inputs, packed as those of the cells of a complex.
 
     Args:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -250,16 +252,26 @@ class _Block:
 
 
 def explore_alone(packed: bytes, seeds: Seeds) -> Explored:
-    """Explore a block on one thread, in a process or thread of anyone's; the result is the same everywhere.
+    """Explore a block in a process or thread of anyone's; the result is the same everywhere.
 
     Args:
         packed: The explorer, as `packed_explorer` packs it.
         seeds: The block.
     """
+    with one_thread():
+        return _unpacked(packed).explore(seeds)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch run on the calling thread alone: with several, products round as these happen to share the work.
+
+    A thread that has not asked for its number of threads before would take on another thread's later.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _unpacked(packed).explore(seeds)
+        yield
     finally:
         torch.set_num_threads(threads)
 

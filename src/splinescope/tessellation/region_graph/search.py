@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from splinescope.numerics import in_blocks, number_of_threads
-from splinescope.tessellation.region_graph.explore import Explorer, explore_alone, packed_explorer
+from splinescope.tessellation.region_graph.explore import Explorer, explore_alone, one_thread, packed_explorer
 from splinescope.tessellation.region_graph.found import BOUNDARY, Explored, Seeds, joined
 from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.space import SOUND
@@ -182,7 +182,8 @@ def _explore_here(explorer: Explorer, blocks: Sequence[Seeds]) -> Iterator[Explo
         lot = blocks[first : first + at_once]
 
         def work(start: int, stop: int, lot: Sequence[Seeds] = lot) -> list[Explored]:
-            return [explorer.explore(block) for block in lot[start:stop]]
+            with one_thread():
+                return [explorer.explore(block) for block in lot[start:stop]]
 
         for part in in_blocks(work, len(lot), grain=1):
             yield from part

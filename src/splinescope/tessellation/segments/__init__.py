@@ -7,6 +7,7 @@ from splinescope.tessellation.segments.certificate import certify_segments
 from splinescope.tessellation.segments.classes import ClassIntervals, class_intervals, misclassified
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.engine import tessellate_segment, tessellate_segments
+from splinescope.tessellation.segments.export import competes, save_segments
 from splinescope.tessellation.segments.extrema import SegmentExtrema, extrema
 from splinescope.tessellation.segments.lengths import ImageLengths, image_lengths
 from splinescope.tessellation.segments.maps import affine_maps
@@ -27,12 +28,14 @@ __all__ = [
     "breakpoints",
     "certify_segments",
     "class_intervals",
+    "competes",
     "cross_entropy",
     "extrema",
     "image_lengths",
     "integrated_gradients",
     "margins",
     "misclassified",
+    "save_segments",
     "tessellate_segment",
     "tessellate_segments",
 ]

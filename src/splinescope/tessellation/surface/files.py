@@ -66,7 +66,7 @@ def _write_ply(mesh: SurfaceMesh, file: BinaryIO) -> None:
 
 
 def _count_kind(mesh: SurfaceMesh) -> tuple[str, str]:
-    """Type of a polygon's number of corners, in words of PLY and of numpy: one byte, as all readers know, if it can be."""
+    """Type of a polygon's number of corners in words of PLY and of numpy: one byte, as all readers know, if it fits."""
     return ("uchar", "u1") if np.diff(mesh.offsets).max(initial=0) < 256 else ("uint", "<u4")
 
 

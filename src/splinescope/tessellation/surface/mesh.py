@@ -14,6 +14,7 @@ from splinescope.geometry.meshes import (
     area_vectors,
     cone_volumes,
     fan_triangles,
+    fan_twins,
     parts,
     polygon_centres,
     vertex_normals,

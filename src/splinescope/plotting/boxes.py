@@ -1,0 +1,92 @@
+"""The box around a surface in space, with the names and ends of its coordinates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from splinescope.plotting.figures import INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from splinescope.plotting.meshes import MeshPicture
+    from splinescope.tessellation.surface import SurfaceMesh
+
+
+def box_corners(ends: np.ndarray) -> np.ndarray:
+    """Corners of a box.
+
+    Args:
+        ends: [2, 3] lower and upper ends.
+
+    Returns:
+        [8, 3] points; the bits of a corner's number say which ends it takes.
+    """
+    bits = (np.arange(8)[:, None] >> np.arange(3)) & 1
+    return np.where(bits, ends[1], ends[0])
+
+
+def axis_name(mesh: SurfaceMesh) -> str:
+    """Name of a surface's coordinates.
+
+    Args:
+        mesh: The surface.
+
+    Returns:
+        x for those of a three-dimensional input itself, t for those of a slice.
+    """
+    basis, origin = np.asarray(mesh.domain.basis), np.asarray(mesh.domain.origin)
+    return "x" if basis.size == 9 and np.array_equal(basis.reshape(3, 3), np.eye(3)) and not origin.any() else "t"
+
+
+def draw_box(ax: Axes, picture: MeshPicture, name: str) -> None:
+    """Draw the box around what is shown, without its three edges nearest to the viewer, and its extent.
+
+    Args:
+        ax: Axes.
+        picture: The surface inside, which hides edges behind it.
+        name: Name of the coordinates.
+    """
+    from matplotlib.collections import LineCollection
+
+    corners = box_corners(picture.frame)
+    steps = np.linspace(0, 1, 301)[:, None]
+    nearest = int(np.argmax(corners @ picture.camera.towards))
+    for a in range(8):
+        for axis in range(3):
+            b = a | 1 << axis
+            if a == b or nearest in (a, b):
+                continue
+            behind = 7 - nearest in (a, b)
+            points = corners[a] + steps * (corners[b] - corners[a])
+            flat = picture.camera.project(points)[:, :2]
+            seen = picture.in_front(points)
+            pieces = np.stack([flat[:-1], flat[1:]], axis=1)[seen[1:] & seen[:-1]]
+            width, strength = (0.5, 0.35) if behind else (0.7, 0.75)
+            lines = LineCollection(
+                list(pieces), colors=INK, linewidths=width, alpha=strength, zorder=1 if behind else 3
+            )
+            ax.add_collection(lines, autolim=False)
+    _label_box(ax, picture, corners, name)
+
+
+def _label_box(ax: Axes, picture: MeshPicture, corners: np.ndarray, name: str) -> None:
+    """Name each coordinate and its ends along an edge of the outline: the lowest, or the leftmost if it is upright."""
+    flat = picture.camera.project(corners)[:, :2]
+    middle, size = flat.mean(axis=0), float(np.ptp(flat, axis=0).max())
+    upright = int(np.argmax(np.abs(picture.camera.up)))
+    for axis in range(3):
+        starts = np.array([a for a in range(8) if not a >> axis & 1])
+        edges = np.stack([flat[starts], flat[starts | 1 << axis]], axis=1)
+        offset = edges.mean(axis=1) - middle
+        outward = -offset[:, 0] if axis == upright else -offset[:, 1]
+        ends = edges[int(np.argmax(outward))]
+        along = ends[1] - ends[0]
+        normal = np.array([along[1], -along[0]]) / max(float(np.linalg.norm(along)), 1e-300)
+        normal = normal if normal @ (ends.mean(axis=0) - middle) > 0 else -normal
+        low, high = picture.frame[:, axis]
+        for share, text in ((0.07, f"{low:.3g}"), (0.5, f"${name}_{axis + 1}$"), (0.93, f"{high:.3g}")):
+            x, y = ends[0] + share * along + 0.035 * size * normal
+            ax.text(x, y, text, ha="center", va="center", fontsize=8, color=INK, zorder=4)

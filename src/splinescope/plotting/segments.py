@@ -1,0 +1,319 @@
+"""The profile of a network along a segment: outputs, margin, class intervals, and the breakpoints of each layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from splinescope.plotting.colors import class_colors
+from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, figure_of, new_axes
+from splinescope.plotting.thumbnails import image_shape
+from splinescope.tessellation.segments import (
+    ClassIntervals,
+    SegmentComplex,
+    breakpoints,
+    class_intervals,
+    competes,
+    margins,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SHOWN = 8
+"""Lines with a colour and a label."""
+_FILM = 5
+"""Pictures of inputs along the segment."""
+_GREY = "#b5b5b8"
+
+
+@dataclass(frozen=True)
+class SegmentProfile:
+    """What the picture of a segment shows.
+
+    Attributes:
+        t: Parameters of the vertices.
+        lines: [V, k] outputs at the vertices; affine between them.
+        labels: Number of each of these outputs.
+        colored: Outputs that are drawn in colour: those that lead somewhere, the target, and where nothing competes
+            those that vary most.
+        intervals: Where which class leads; None where outputs are no classes.
+        target: Class of the margin; None where outputs are no classes.
+        margin: [V] margin of the target at the vertices; empty where there is none.
+        worst: Vertex with the least margin; -1 where there is none.
+        rug_t: Parameter of each flip.
+        rug_layers: Layer of each flip, an index into `layers`.
+        layers: Names of the layers that fold.
+        film: Pictures of the inputs at equal steps of t; empty where inputs are no images.
+        covered: Interval of t that the cells cover.
+    """
+
+    t: Float[np.ndarray, " V"]
+    lines: Float[np.ndarray, "V k"]
+    labels: Int[np.ndarray, " k"]
+    colored: Int[np.ndarray, " c"]
+    intervals: ClassIntervals | None
+    target: int | None
+    margin: Float[np.ndarray, " m"]
+    worst: int
+    rug_t: Float[np.ndarray, " flips"]
+    rug_layers: Int[np.ndarray, " flips"]
+    layers: tuple[str, ...]
+    film: list[Float[np.ndarray, "height width 3"]]
+    covered: tuple[float, float]
+
+
+def segment_profile(cells: SegmentComplex, target: int | None = None) -> SegmentProfile:
+    """Collect what the picture of a segment shows.
+
+    Args:
+        cells: The cells of a segment.
+        target: Class whose margin is shown; the one that leads at the start if None.
+
+    Returns:
+        The profile; exact, not sampled.
+    """
+    outputs = cells.vertex_outputs
+    intervals = class_intervals(cells) if competes(cells) else None
+    labels = np.arange(outputs.shape[1])
+    margin, worst = np.empty(0), -1
+    if intervals is None:
+        varying = np.argsort(-np.abs(np.diff(outputs, axis=0)).sum(axis=0), kind="stable")
+        colored = labels = np.sort(varying[:_SHOWN])
+    else:
+        target = int(intervals.classes[0]) if target is None else target
+        margin = margins(cells, target).at_vertices
+        worst = int(margin.argmin())
+        shares = np.bincount(intervals.classes, intervals.lengths, max(2, outputs.shape[1]))
+        shares[target] += 1.0
+        leading = np.argsort(-shares, kind="stable")[:_SHOWN]
+        colored = np.sort(leading[shares[leading] > 0])
+    table = breakpoints(cells)
+    lines = outputs[:, labels]
+    return SegmentProfile(
+        cells.t,
+        lines,
+        labels,
+        colored,
+        intervals,
+        target,
+        margin,
+        worst,
+        table.t,
+        table.layers,
+        table.names,
+        _film(cells),
+        cells.covered,
+    )
+
+
+def _film(cells: SegmentComplex) -> list[np.ndarray]:
+    """Pictures of inputs along the segment, scaled to [0, 1] over all of them."""
+    shape = image_shape(tuple(cells.network.input_shape))
+    if shape is None:
+        return []
+    inputs = cells.domain.embed(np.linspace(0.0, 1.0, _FILM)[:, None]).reshape(_FILM, -1)
+    low, high = inputs.min(), inputs.max()
+    scaled = (inputs - low) / (high - low)
+    images = [np.moveaxis(picture.reshape(shape), 0, -1) for picture in scaled]
+    return [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
+
+
+def plot_segment(
+    cells: SegmentComplex, target: int | None = None, ax: Axes | None = None, title: str | None = None
+) -> Axes:
+    """Draw the profile of a network along a segment.
+
+    From top to bottom: inputs along the segment, where these are images; the class that leads; the outputs; the margin
+    of one class with its minimum; and a mark for each unit that flips, in the row of its layer.
+
+    Args:
+        cells: The cells of a segment.
+        target: Class whose margin is shown; the one that leads at the start if None.
+        ax: Axes that the picture fills; new ones if None. Its parts are in axes of their own, the children of these.
+        title: Title; the number of cells if None, "" for none.
+
+    Returns:
+        The axes.
+    """
+    profile = segment_profile(cells, target)
+    ax = new_axes(4.7, 4.9) if ax is None else ax
+    figure_of(ax)
+    ax.set_axis_off()
+    panels = _panels(ax, profile)
+    if "film" in panels:
+        _draw_film(panels["film"], profile.film)
+    if "classes" in panels:
+        _draw_classes(panels["classes"], profile)
+    _draw_lines(panels["outputs"], profile, _output_name(cells))
+    if "margin" in panels:
+        _draw_margin(panels["margin"], profile)
+    if "layers" in panels:
+        _draw_rug(panels["layers"], profile)
+    *_, bottom = panels.values()
+    for name, panel in panels.items():
+        panel.set_xlim(0.0, 1.0)
+        panel.tick_params(labelbottom=panel is bottom)
+        if name in ("outputs", "margin", "layers"):
+            panel.yaxis.set_label_coords(-0.115, 0.5)
+    bottom.set_xlabel("position $t$ along the segment")
+    count = f"{'at least ' if cells.truncated else ''}{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
+    ax.set_title(count if title is None else title)
+    return ax
+
+
+def _panels(ax: Axes, profile: SegmentProfile) -> dict[str, Axes]:
+    """Axes within the given ones, from top to bottom, that share the position along the segment."""
+    heights = {"outputs": 0.36}
+    if profile.film:
+        heights = {"film": 0.15} | heights
+    if profile.intervals is not None:
+        heights = {**{k: v for k, v in heights.items() if k == "film"}, "classes": 0.055, "outputs": 0.36}
+    if len(profile.margin) and profile.lines.shape[1] > 1:
+        heights["margin"] = 0.22
+    if profile.layers:
+        heights["layers"] = float(np.clip(0.035 * len(profile.layers), 0.05, 0.2))
+    gap = 0.025
+    unit = (1.0 - gap * (len(heights) - 1)) / sum(heights.values())
+    panels: dict[str, Axes] = {}
+    top = 1.0
+    for name, height in heights.items():
+        panels[name] = ax.inset_axes((0.0, top - unit * height, 1.0, unit * height))
+        top -= unit * height + gap
+    return panels
+
+
+def _output_name(cells: SegmentComplex) -> str:
+    head = cells.network.head
+    return "output" if head is None else f"output before {head.name}"
+
+
+def _colors(profile: SegmentProfile) -> dict[int, np.ndarray]:
+    """Colour of each output that has one: by its class, or by its place where outputs are no classes."""
+    if profile.intervals is None:
+        return dict(zip(profile.colored.tolist(), class_colors(len(profile.colored)), strict=True))
+    everyone = class_colors(max(2, int(profile.colored.max()) + 1))
+    return {int(label): everyone[label] for label in profile.colored}
+
+
+def _draw_lines(ax: Axes, profile: SegmentProfile, name: str) -> None:
+    """Outputs: those with a colour on top, with their numbers at the right edge."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.patheffects import Normal, Stroke
+
+    colors = _colors(profile)
+    pale = [column for column, label in enumerate(profile.labels) if int(label) not in colors]
+    segments = [np.column_stack([profile.t, profile.lines[:, column]]) for column in pale]
+    points = len(profile.t) * len(profile.labels)
+    if segments:
+        ax.add_collection(
+            LineCollection(segments, colors=_GREY, linewidths=0.6, zorder=2, rasterized=points > RASTER_LIMIT)
+        )
+    single = profile.lines.shape[1] == 1
+    ends = []
+    for column, label in enumerate(profile.labels):
+        if int(label) in colors or single:
+            color = INK if single else colors[int(label)]
+            effects = [] if single else [Stroke(linewidth=2.1, foreground=INK), Normal()]
+            ax.plot(profile.t, profile.lines[:, column], color=color, lw=1.5, zorder=3, path_effects=effects or None)
+            ends.append((float(profile.lines[-1, column]), str(label)))
+    ax.autoscale_view()
+    ax.margins(y=0.06)
+    if single:
+        ax.axhline(0.0, color=INK, lw=0.6, ls=(0, (4, 3)), zorder=1)
+    else:
+        _label_ends(ax, ends)
+    if profile.covered[1] < 1.0:
+        ax.axvspan(profile.covered[1], 1.0, fc="none", ec=_GREY, hatch="////", lw=0.0, zorder=1)
+    ax.set_ylabel(name)
+
+
+def _label_ends(ax: Axes, ends: list[tuple[float, str]]) -> None:
+    """Numbers of the coloured lines beside their ends, moved apart where they would overlap."""
+    low, high = ax.get_ylim()
+    gap = 0.085 * (high - low)
+    ends = sorted(ends)
+    places = [value for value, _ in ends]
+    for _ in range(50):
+        for index in range(1, len(places)):
+            lack = gap - (places[index] - places[index - 1])
+            if lack > 0:
+                places[index - 1] -= lack / 2
+                places[index] += lack / 2
+    for place, (_, label) in zip(places, ends, strict=True):
+        ax.annotate(
+            label, (1.0, place), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+            va="center", fontsize="small", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _draw_classes(ax: Axes, profile: SegmentProfile) -> None:
+    """A bar for each class interval, with the number of the class where there is room."""
+    intervals = profile.intervals
+    assert intervals is not None
+    colors = _colors(profile)
+    for start, stop, label in zip(intervals.start, intervals.stop, intervals.classes, strict=True):
+        ax.axvspan(start, stop, fc=colors.get(int(label), np.array([0.7, 0.7, 0.7, 1.0])), ec="white", lw=0.5)
+        if stop - start > 0.03 * len(str(label)):
+            ax.text((start + stop) / 2, 0.45, str(label), ha="center", va="center", fontsize="small")
+    ax.set_ylim(0, 1)
+    ax.set_yticks([0.5], ["class"])
+    ax.tick_params(length=0)
+
+
+def _draw_margin(ax: Axes, profile: SegmentProfile) -> None:
+    """The margin, what is below zero, and the minimum."""
+    t, margin = profile.t, profile.margin
+    ax.axhline(0.0, color=INK, lw=0.6, zorder=2)
+    ax.fill_between(t, np.minimum(margin, 0.0), 0.0, color=ACCENT, alpha=0.25, lw=0, zorder=1)
+    ax.plot(t, margin, color=INK, lw=1.2, zorder=3)
+    at, value = float(t[profile.worst]), float(margin[profile.worst])
+    ax.plot(at, value, "o", ms=4.5, mfc=ACCENT, mec="white", mew=0.8, zorder=4, clip_on=False)
+    ax.margins(y=0.12)
+    low, high = ax.get_ylim()
+    upper = value > (low + high) / 2
+    note = f"min {value:.3g} at $t$ = {at:.3g}".replace("-", "\N{MINUS SIGN}")
+    ax.annotate(
+        note, (at, value), xytext=(-6 if at > 0.5 else 6, -3 if upper else 3), textcoords="offset points",
+        ha="right" if at > 0.5 else "left", va="top" if upper else "bottom", fontsize="small", zorder=5,
+        bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8},
+    )  # fmt: skip
+    ax.set_ylabel(f"margin of {profile.target}")
+
+
+def _draw_rug(ax: Axes, profile: SegmentProfile) -> None:
+    """A mark for each flip, in the row of its layer; the input's side is on top."""
+    from matplotlib.collections import LineCollection
+
+    rows = len(profile.layers)
+    height = 0.36
+    marks = np.empty((len(profile.rug_t), 2, 2))
+    marks[:, :, 0] = profile.rug_t[:, None]
+    marks[:, 0, 1], marks[:, 1, 1] = profile.rug_layers - height, profile.rug_layers + height
+    alpha = float(np.clip(600 * rows / max(1, len(marks)), 0.08, 0.9))
+    ax.add_collection(
+        LineCollection(list(marks), colors=INK, linewidths=0.5, alpha=alpha, rasterized=len(marks) > RASTER_LIMIT)
+    )
+    ax.set_ylim(rows - 0.5, -0.5)
+    step = math.ceil(rows / 5)
+    shown = range(0, rows, step)
+    ax.set_yticks(list(shown), [str(row + 1) for row in shown], fontsize="small")
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylabel("layer")
+
+
+def _draw_film(ax: Axes, film: list[np.ndarray]) -> None:
+    """Inputs along the segment in a row, the first and the last flush with its ends."""
+    ax.set_axis_off()
+    width = 0.9 / len(film)
+    for number, image in enumerate(film):
+        place = number / (len(film) - 1)
+        frame = ax.inset_axes((place * (1 - width), 0.0, width, 1.0))
+        frame.imshow(image, interpolation="nearest")
+        frame.set_anchor("W" if number == 0 else "E" if number == len(film) - 1 else "C")
+        frame.set(xticks=[], yticks=[])
+        frame.spines[:].set_linewidth(0.5)
