@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from splinescope.complexity.frames import Frame
 from splinescope.complexity.projection import Projection, project
-from splinescope.complexity.targets import ClassChange, class_of
+from splinescope.complexity.targets import ClassChange, class_of, classes_of
 from splinescope.complexity.walls import BranchForms, branch_forms, pieces_of_points
 from splinescope.network.graph import Network
 
@@ -22,13 +22,21 @@ _OVERSHOOT = 1.02
 """By how much a step goes beyond the boundary of its own affine map, so as to land behind it."""
 
 
+_TRIED = 64
+"""Random steps of each length that are tried where the descent finds nothing."""
+
+_FIRST = 2.0**-10
+"""Length of the first of these, relative to the size of the input; the last is about the inverse."""
+
+
 def first_boundary_point(
     network: Network, start: torch.Tensor, frame: Frame, target: ClassChange, deadline: float = math.inf
 ) -> Float[np.ndarray, " d"] | None:
     """A step to a point of another class, just behind a decision boundary; it need not be the nearest.
 
     Each step goes to the nearest boundary of the affine map that holds where it begins, as DeepFool does
-    (Moosavi-Dezfooli, Fawzi and Frossard 2016, arXiv 1511.04599); then the way is halved.
+    (Moosavi-Dezfooli, Fawzi and Frossard 2016, arXiv 1511.04599). If that leads nowhere, random steps of growing length
+    are tried. Then the way is halved.
 
     Args:
         network: The network.
@@ -50,8 +58,28 @@ def first_boundary_point(
         forms = branch_forms(network, pieces_of_points(network, place), start, frame)
         move = _move(target, forms, frame, step)
         if move is None:
-            return None
+            break
         step = step + move
+    return _outwards(network, start, frame, target, deadline)
+
+
+def _outwards(
+    network: Network, start: torch.Tensor, frame: Frame, target: ClassChange, deadline: float
+) -> np.ndarray | None:
+    """The first of some random steps of growing length within the domain that changes the class, halved."""
+    generator = np.random.default_rng(0)
+    length = float(max(1.0, start.abs().max())) * _FIRST
+    while length < 1 / _FIRST and time.monotonic() < deadline:
+        steps = generator.standard_normal((_TRIED, frame.dimension))
+        steps *= length / np.linalg.norm(steps, axis=1, keepdims=True)
+        steps = steps[[frame.excess(step) <= 0 for step in steps]]
+        flat = torch.from_numpy(steps) @ frame.directions.reshape(frame.dimension, -1)
+        with torch.no_grad():
+            labels = classes_of(network(start + flat.reshape(-1, *start.shape[1:])))
+        other = np.flatnonzero(labels != target.label)
+        if len(other):
+            return _halved(network, start, frame, target, steps[other[0]])
+        length *= 2.0
     return None
 
 

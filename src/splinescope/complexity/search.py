@@ -39,6 +39,9 @@ EXACT = 2.0**-20
 _MARGINS = (2.0**-45, 2.0**-35, 2.0**-25)
 """How far behind a computed boundary the network's own class is asked, relative to the best distance so far."""
 
+_AT_ONCE = 8
+"""Walls of a cell that are dealt with before another cell gets its turn."""
+
 _REMEMBERED = 1 << 28
 """Bytes of values of early layers that cells share."""
 
@@ -195,7 +198,8 @@ class _Search:
         upper: Distance of the nearest point found so far.
         step: The step to it.
         doubtful: Distance of the nearest place where the target may only be touched.
-        heap: Cells that wait, by the distance of the facet through which they were reached.
+        heap: Cells that wait, by the distance of the facet through which they were reached, or of the next of their
+            walls; and the number of their walls that were dealt with.
         keys: Least key of every cell that was reached, by its pattern.
     """
 
@@ -203,7 +207,7 @@ class _Search:
         self.network, self.start, self.target, self.frame = network, start, target, frame
         self.upper, self.doubtful, self.label, self.cells = math.inf, math.inf, -1, 0
         self.step: np.ndarray | None = None
-        self.heap: list[tuple[float, bytes]] = []
+        self.heap: list[tuple[float, bytes, int]] = []
         self.keys: dict[bytes, float] = {}
         self.columns: dict[int, slice] = {}
         at = 0
@@ -228,37 +232,46 @@ class _Search:
 
     def run(self, max_cells: int, deadline: float) -> NearestPoint:
         """Take up cells until the least key reaches the upper bound, or a budget ends."""
-        while self.heap and self.heap[0][0] < self.upper and self.cells < max_cells and time.monotonic() < deadline:
-            key, name = heapq.heappop(self.heap)
-            if key <= self.keys[name]:
+        while self.heap and self.heap[0][0] < self.upper and time.monotonic() < deadline:
+            key, name, done = self.heap[0]
+            if not done and key <= self.keys[name]:
+                if self.cells == max_cells:
+                    break
                 self.cells += 1
-                self._take_up(key, np.frombuffer(name, np.uint8), deadline)
+            heapq.heappop(self.heap)
+            if done or key <= self.keys[name]:
+                self._take_up(key, name, done, deadline)
         lower = min(self.upper, self.doubtful, self.heap[0][0] if self.heap else math.inf)
         point = None if self.step is None else (self.start + self.frame.embed(self.step))[0].numpy()
         exact = lower >= self.upper or lower >= self.upper * (1 - EXACT)
         return NearestPoint(lower, self.upper, exact, point, self.label, self.cells, self.local)
 
-    def _take_up(self, key: float, pattern: np.ndarray, deadline: float) -> None:
-        """Look for the target in a cell, and let the cells behind its near facets wait; or itself, if time is up."""
+    def _take_up(self, key: float, name: bytes, done: int, deadline: float) -> None:
+        """Look for the target in a cell, and let the cells behind its facets wait.
+
+        Walls come in the order of the distances of their hyperplanes. Once that exceeds the least key, the cell waits
+        with it as its key, and goes on from there when it is taken up again.
+        """
+        pattern = np.frombuffer(name, np.uint8)
         forms = self._forms(pattern)
         walls = self._walls(forms)
-        self._look_in(forms, walls)
+        if not done:
+            self._look_in(forms, walls)
         walls = walls.within(self.upper)
         inner = np.flatnonzero(walls.columns >= 0)
-        for row in inner[np.argsort(np.abs(walls.offsets[inner]))]:
-            if time.monotonic() > deadline:
-                heapq.heappush(self.heap, (key, pattern.tobytes()))
+        inner = inner[np.argsort(np.abs(walls.offsets[inner]), kind="stable")]
+        for position in range(done, len(inner)):
+            row = inner[position]
+            least = max(key, abs(float(walls.offsets[row])))
+            enough = position >= done + _AT_ONCE and self.heap and least > self.heap[0][0]
+            if enough or time.monotonic() > deadline:
+                heapq.heappush(self.heap, (least, name, position))
                 return
             behind = pattern.copy()
             behind[walls.columns[row]] = walls.beyond[row]
-            least = max(key, abs(float(walls.offsets[row])))
             if least < min(self.upper, self.keys.get(behind.tobytes(), math.inf)):
-                found = project(
-                    *walls.and_rows(-walls.normals[row : row + 1], -walls.offsets[row : row + 1]),
-                    self.upper,
-                    RESOLUTION,
-                )
-                self._push(max(key, found.distance), behind)
+                rows = walls.and_rows(-walls.normals[row][None], -walls.offsets[row][None])
+                self._push(max(key, project(*rows, self.upper, RESOLUTION).distance), behind)
 
     def _look_in(self, forms: BranchForms, walls: _Walls) -> None:
         """The nearest point of the target in one cell, if it is nearer than the best so far."""
@@ -309,7 +322,7 @@ class _Search:
         name = pattern.tobytes()
         if key < min(self.upper, self.keys.get(name, math.inf)):
             self.keys[name] = key
-            heapq.heappush(self.heap, (key, name))
+            heapq.heappush(self.heap, (key, name, 0))
 
     def _pattern(self, place: torch.Tensor) -> np.ndarray:
         pieces = pieces_of_points(self.network, place)

@@ -105,7 +105,7 @@ class FoldOf(Target):
 
 
 def class_of(network: Network, x: torch.Tensor) -> int:
-    """Class of one input: the largest output, or whether the only one is positive.
+    """Class of one input.
 
     Args:
         network: The network.
@@ -115,5 +115,17 @@ def class_of(network: Network, x: torch.Tensor) -> int:
         The class.
     """
     with torch.no_grad():
-        values = network(x).reshape(-1)
-    return int(values[0] > 0) if len(values) == 1 else int(values.argmax())
+        return int(classes_of(network(x))[0])
+
+
+def classes_of(outputs: Float[torch.Tensor, "batch ..."]) -> Int[np.ndarray, " batch"]:
+    """Classes of outputs: the largest one, or whether the only one is positive.
+
+    Args:
+        outputs: Outputs of a network.
+
+    Returns:
+        The classes.
+    """
+    values = outputs.reshape(len(outputs), -1).numpy()
+    return (values[:, 0] > 0).astype(np.int64) if values.shape[1] == 1 else values.argmax(axis=1)
