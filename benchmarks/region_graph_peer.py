@@ -1,7 +1,7 @@
 """Run relucent on one ReLU MLP in a cube: `python region_graph_peer.py weights.npz HALF SECONDS`, prints JSON.
 
-Uses nothing of splinescope. relucent explores the cells of the cube [-half, half]^d, clipped to it, on two workers, with
-its closing certification left out; as many cells as fit in the time.
+Uses nothing of splinescope. relucent explores the cells of the cube [-half, half]^d, clipped to it, on two workers,
+with its closing certification left out; as many cells as fit in the time.
 """
 
 import json

@@ -26,17 +26,17 @@ def check(case: Case, network: splinescope.Network, seed: int, amount: int) -> N
     for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         exact = intervals(case.recipe, start, stop)
         assert_agrees(batch[number], exact)
-        if number < 3:
+        if number < 2:
             segment = splinescope.Segment(start.reshape(network.input_shape), stop.reshape(network.input_shape))
             assert_agrees(splinescope.tessellate(network, segment, verify="proof"), exact)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_degenerate(case: Case) -> None:
-    check(case, splinescope.load(case.module(), input_shape=case.input_shape), seed=1, amount=4)
+    check(case, splinescope.load(case.module(), input_shape=case.input_shape), seed=1, amount=3)
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(120))
 def test_random_networks(seed: int) -> None:
     case = random_case(seed)
     check(case, to_network(case.recipe), seed, amount=2)

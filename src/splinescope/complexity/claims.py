@@ -84,7 +84,8 @@ def claims(network: Network, domain: Domain | None, shape: Architecture) -> tupl
     Returns:
         The claims.
     """
-    return (*_of_any_graph(shape), *_of_sequences(shape), *_of_one_layer(network, domain, shape), *_of_degrees(shape))
+    deep = (*_of_any_graph(shape), *_of_sequences(shape), *_of_random_weights(shape))
+    return (*deep, *_of_one_layer(network, domain, shape), *_of_degrees(shape))
 
 
 def _of_any_graph(shape: Architecture) -> tuple[Claim, ...]:
@@ -116,8 +117,7 @@ def _of_any_graph(shape: Architecture) -> tuple[Claim, ...]:
 def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
     """Bounds for networks whose layers follow each other."""
     d, widths = shape.dimension, shape.widths
-    relu = Assumption(shape.relu, "not all units are ReLU")
-    dense = Assumption(shape.dense, "it is not a sequence of dense layers")
+    relu, dense = _dense_relu(shape)
     return (
         Claim(
             "Serra 2018",
@@ -148,14 +148,20 @@ def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
             (relu, dense, _wide(shape, 3 * d)),
             SOME,
         ),
+    )
+
+
+def _of_random_weights(shape: Architecture) -> tuple[Claim, ...]:
+    """What networks of this shape have on average."""
+    return (
         Claim(
             "Hanin-Rolnick 2019",
             "cells",
             "average",
-            lambda: bounds.hanin_rolnick_average(shape.units, d),
+            lambda: bounds.hanin_rolnick_average(shape.units, shape.dimension),
             "(T N)^d/d! per volume",
             "Hanin, Rolnick 2019, arXiv 1906.00904",
-            (relu, dense),
+            _dense_relu(shape),
             "N^d/d!: order of magnitude for random weights in a large window",
         ),
     )
@@ -227,6 +233,13 @@ def _of_degrees(shape: Architecture) -> tuple[Claim, ...]:
             _shallow(shape),
             "over the whole space in general position",
         ),
+    )
+
+
+def _dense_relu(shape: Architecture) -> tuple[Assumption, Assumption]:
+    return (
+        Assumption(shape.relu, "not all units are ReLU"),
+        Assumption(shape.dense, "it is not a sequence of dense layers"),
     )
 
 

@@ -68,11 +68,13 @@ def _outwards(
 ) -> np.ndarray | None:
     """The first of some random steps of growing length within the domain that changes the class, halved."""
     generator = np.random.default_rng(0)
-    length = float(max(1.0, start.abs().max())) * _FIRST
+    length = max(1.0, float(start.abs().max())) * _FIRST
     while length < 1 / _FIRST and time.monotonic() < deadline:
         steps = generator.standard_normal((_TRIED, frame.dimension))
         steps *= length / np.linalg.norm(steps, axis=1, keepdims=True)
         steps = steps[[frame.excess(step) <= 0 for step in steps]]
+        if not len(steps):
+            break
         flat = torch.from_numpy(steps) @ frame.directions.reshape(frame.dimension, -1)
         with torch.no_grad():
             labels = classes_of(network(start + flat.reshape(-1, *start.shape[1:])))

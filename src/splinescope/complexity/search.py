@@ -16,6 +16,8 @@ from __future__ import annotations
 import heapq
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,6 +43,9 @@ _MARGINS = (2.0**-45, 2.0**-35, 2.0**-25)
 
 _AT_ONCE = 8
 """Walls of a cell that are dealt with before another cell gets its turn."""
+
+_WORTH_THREADS = 1 << 16
+"""Numbers of the largest value of a branch from which on several threads are worth while."""
 
 _REMEMBERED = 1 << 28
 """Bytes of values of early layers that cells share."""
@@ -110,11 +115,12 @@ def nearest_boundary(
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     start = _start(network, x, domain, max_cells, time_limit)
     target, frame = ClassChange(class_of(network, start)), frame_of(network, domain, base=x)
-    search = _Search(network, start, target, frame)
-    step = first_boundary_point(network, start, frame, target, deadline)
-    if step is not None and frame.excess(step) <= 0:
-        search.begin_near(step)
-    return search.run(max_cells, deadline)
+    with _few_threads(network, frame):
+        search = _Search(network, start, target, frame)
+        step = first_boundary_point(network, start, frame, target, deadline)
+        if step is not None and frame.excess(step) <= 0:
+            search.begin_near(step)
+        return search.run(max_cells, deadline)
 
 
 def nearest_fold(
@@ -152,7 +158,21 @@ def nearest_fold(
         raise InvalidInputError(f"`op`, `unit`: node {op} has no unit {unit or 0} that folds")
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     start = _start(network, x, domain, max_cells, time_limit)
-    return _Search(network, start, FoldOf(op, unit), frame_of(network, domain, base=x)).run(max_cells, deadline)
+    frame = frame_of(network, domain, base=x)
+    with _few_threads(network, frame):
+        return _Search(network, start, FoldOf(op, unit), frame).run(max_cells, deadline)
+
+
+@contextmanager
+def _few_threads(network: Network, frame: Frame) -> Iterator[None]:
+    """Torch on one thread where its products are too small for several, which would wait for each other at each one."""
+    threads = torch.get_num_threads()
+    numbers = (frame.dimension + 1) * max(node.size for node in network.nodes)
+    try:
+        torch.set_num_threads(1 if numbers < _WORTH_THREADS else threads)
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _start(

@@ -27,7 +27,7 @@ from splinescope.tessellation.segments.steps import Plan
 
 _LARGEST_BUDGET = 1 << 29
 """Bytes of values beyond which more of them at once save no time."""
-_TOGETHER = 64
+_TOGETHER = 256
 """Segments that one thread takes through the network together, at least, if there are that many."""
 
 
