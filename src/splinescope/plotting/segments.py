@@ -29,6 +29,8 @@ _SHOWN = 8
 _FILM = 5
 """Pictures of inputs along the segment."""
 _GREY = "#b5b5b8"
+_LABEL_POINTS = 40.0
+"""Distance of labels from the axes, the same for all panels."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,10 @@ def plot_segment(
     Returns:
         The axes.
     """
+    from matplotlib.transforms import ScaledTranslation
+
     profile = segment_profile(cells, target)
     ax = new_axes(4.7, 4.9) if ax is None else ax
-    figure_of(ax)
     ax.set_axis_off()
     panels = _panels(ax, profile)
     if "film" in panels:
@@ -159,7 +162,8 @@ def plot_segment(
         panel.set_xlim(0.0, 1.0)
         panel.tick_params(labelbottom=panel is bottom)
         if name in ("outputs", "margin", "layers"):
-            panel.yaxis.set_label_coords(-0.115, 0.5)
+            beside = panel.transAxes + ScaledTranslation(-_LABEL_POINTS / 72, 0.0, figure_of(ax).dpi_scale_trans)
+            panel.yaxis.set_label_coords(0.0, 0.5, transform=beside)
     bottom.set_xlabel("position $t$ along the segment")
     count = f"{'at least ' if cells.truncated else ''}{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
     ax.set_title(count if title is None else title)
@@ -275,14 +279,27 @@ def _draw_margin(ax: Axes, profile: SegmentProfile) -> None:
     ax.plot(at, value, "o", ms=4.5, mfc=ACCENT, mec="white", mew=0.8, zorder=4, clip_on=False)
     ax.margins(y=0.12)
     low, high = ax.get_ylim()
-    upper = value > (low + high) / 2
+    ax.set_ylim(low, high + 0.2 * (high - low))  # room for the note
+    right, upper = _free_corner(ax, t, margin)
     note = f"min {value:.3g} at $t$ = {at:.3g}".replace("-", "\N{MINUS SIGN}")
-    ax.annotate(
-        note, (at, value), xytext=(-6 if at > 0.5 else 6, -3 if upper else 3), textcoords="offset points",
-        ha="right" if at > 0.5 else "left", va="top" if upper else "bottom", fontsize="small", zorder=5,
-        bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8},
+    ax.text(
+        0.985 if right else 0.015, 0.94 if upper else 0.06, note, transform=ax.transAxes, color=ACCENT,
+        ha="right" if right else "left", va="top" if upper else "bottom", fontsize="small", zorder=5,
     )  # fmt: skip
     ax.set_ylabel(f"margin of {profile.target}")
+
+
+def _free_corner(ax: Axes, t: np.ndarray, values: np.ndarray) -> tuple[bool, bool]:
+    """Corner, right or not and upper or not, through which the least of a curve passes."""
+    low, high = ax.get_ylim()
+    at = np.linspace(0.0, 1.0, 201)
+    heights = (np.interp(at, t, values) - low) / (high - low)
+    zero = abs((0.0 - low) / (high - low) - 0.85) < 0.15, abs((0.0 - low) / (high - low) - 0.15) < 0.15
+    corners = [(right, upper) for upper in (True, False) for right in (True, False)]
+    beside = {True: at > 0.55, False: at < 0.45}
+    near = {True: heights > 0.68, False: heights < 0.32}
+    crowd = [int((beside[right] & near[upper]).sum()) + 5 * zero[not upper] for right, upper in corners]
+    return corners[int(np.argmin(crowd))]
 
 
 def _draw_rug(ax: Axes, profile: SegmentProfile) -> None:
