@@ -61,6 +61,14 @@ class Graph:
         return Network(tuple(self.nodes), output)
 
 
+def tiny(seed: int = 0) -> Network:
+    """A network with every kind of node."""
+    graph = Graph((2, 8, 8), seed)
+    x = graph.max_pool(graph.relu(graph.convolution(0, 4, 3)))
+    y = graph.relu(graph.convolution(x, 4, 3))
+    return graph.head(graph.relu(graph.total(graph.convolution(y, 4, 3), x)), 3)
+
+
 def resnet56(seed: int = 0) -> Network:
     """The network for CIFAR of He et al. (2015, arXiv 1512.03385): 0.5 million units."""
     graph = Graph((3, 32, 32), seed)
