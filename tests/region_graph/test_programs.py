@@ -161,7 +161,7 @@ def test_undecided_cells_go_to_highs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def gives_up(*arguments: object) -> tuple[int, int]:
         done = decide(*arguments)
-        counts = arguments[5]
+        counts = arguments[7]
         assert isinstance(counts, np.ndarray)
         counts[::2, 4] = 1
         asked.append(len(counts[::2]))

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
-from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.region_graph.branches import FAR
+from splinescope.tessellation.region_graph.samples import bounding_box
 
 if TYPE_CHECKING:
     from splinescope.tessellation.region_graph.explore import Explorer
@@ -92,7 +92,7 @@ def stabilities(explorer: Explorer) -> tuple[Stability, ...]:
     """
     network, domain = explorer.network, explorer.domain
     foldings = {folding.node: folding for folding in explorer.layout.foldings}
-    low, high = _box(domain)
+    low, high = bounding_box(domain)
     half = (high - low) / 2
     forms: dict[int, _Form] = {}
     found = []
@@ -108,13 +108,6 @@ def stabilities(explorer: Explorer) -> tuple[Stability, ...]:
             shapes = [network.nodes[source].shape for source in node.inputs]
             forms[index] = _through(node.op, [forms[source] for source in node.inputs], shapes)
     return tuple(found)
-
-
-def _box(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
-    """A box around the domain."""
-    if isinstance(domain, Box):
-        return domain.bounds[0], domain.bounds[1]
-    return domain.corners.min(axis=0), domain.corners.max(axis=0)
 
 
 def _through(op: Op, inputs: list[_Form], shapes: list[tuple[int, ...]]) -> _Form:

@@ -4,7 +4,7 @@ A cell is given by rows `g @ x + v <= 0`, one for each way in which a unit could
 around a point of the cell. Most rows are far away. In order, from cheap to dear:
 
 1. rows without a gradient go; the others get unit normals and an uncertainty, that of the unit's value divided by the
-   length of its gradient;
+   length of its gradient; those that the domain's bounding box does not reach go too;
 2. the largest ball in the cell gives the interior point;
 3. the cell's bounding box, by two programs for each coordinate, shows that most rows are out of reach;
 4. rows that cannot be told apart on that box are one facet with several units;
@@ -43,10 +43,14 @@ saves."""
 
 @njit(cache=True, nogil=True)
 def _normalise(
-    s: Space, gradients: np.ndarray, values: np.ndarray, thresholds: np.ndarray, extent: float
+    s: Space, gradients: np.ndarray, values: np.ndarray, thresholds: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> tuple[int, int, bool]:
-    """Take the rows in; returns their number, that of rows that vanish on the cell, and whether one cannot hold."""
+    """Take in the rows that the domain, between `low` and `high`, can meet.
+
+    Returns their number, that of rows that vanish on the cell, and whether one cannot hold.
+    """
     d, count, vanishing, contradicted = gradients.shape[0], 0, 0, False
+    extent = s.everywhere[1, 0]
     A, offsets, uncertain, ids = s.A, s.offsets, s.uncertain, s.ids
     for i in range(values.size):
         value = values[i]
@@ -62,8 +66,12 @@ def _normalise(
             elif value >= -thresholds[i]:
                 vanishing += 1
             continue
+        farthest = 0.0
         for j in range(d):
             A[j, count] = gradients[j, i] / length
+            farthest += max(A[j, count] * low[j], A[j, count] * high[j])
+        if farthest < (-value - thresholds[i]) / length:
+            continue
         offsets[count] = -value / length
         uncertain[count] = thresholds[i] / length
         if offsets[count] < -4.0 * uncertain[count]:
@@ -189,6 +197,8 @@ def decide_cells(
     gradients: np.ndarray,
     values: np.ndarray,
     thresholds: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
     state: np.ndarray,
     counts: np.ndarray,
     centres: np.ndarray,
@@ -207,6 +217,8 @@ def decide_cells(
         gradients: [cells, d, rows] gradients of the rows.
         values: [cells, rows] their values at each cell's own origin, or `ABSENT`.
         thresholds: [rows] how well the values are known.
+        low: [cells, d] lower ends of a box around the domain, relative to each cell's origin.
+        high: [cells, d] its upper ends.
         state: [cells] out: `SOUND`, ...
         counts: [cells, FIELDS] out: facets, rows that vanish on the cell, touching, thin and undecided rows, and rows
             that the bounding box did not rule out.
@@ -226,8 +238,7 @@ def decide_cells(
     facets = members = 0
     for cell in range(len(values)):
         counts[cell, :] = 0
-        extent = s.everywhere[1, 0]
-        rows, vanishing, contradicted = _normalise(s, gradients[cell], values[cell], thresholds, extent)
+        rows, vanishing, contradicted = _normalise(s, gradients[cell], values[cell], thresholds, low[cell], high[cell])
         counts[cell, 1] = vanishing
         state[cell], radii[cell] = _move_to_centre(s, d, rows)
         if contradicted:

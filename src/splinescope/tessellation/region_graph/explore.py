@@ -27,7 +27,7 @@ from splinescope.tessellation.region_graph.found import (
 from splinescope.tessellation.region_graph.highs import Decided, decide_cell
 from splinescope.tessellation.region_graph.keys import Keys
 from splinescope.tessellation.region_graph.layout import Layout, layout_of
-from splinescope.tessellation.region_graph.samples import embedded, excess, sample
+from splinescope.tessellation.region_graph.samples import bounding_box, embedded, excess, sample
 from splinescope.tessellation.region_graph.space import FIELDS, SOUND, UNSOLVED, space_for
 
 BLOCK = 256
@@ -169,7 +169,8 @@ class _Block:
             member_facets=np.empty(capacity, np.int64),
             member_rows=np.empty(capacity, np.int64),
         )
-        inputs = (self.gradients, self.values, explorer.thresholds)
+        ends = [end - self.seeds.origins for end in bounding_box(explorer.domain)]
+        inputs = (self.gradients, self.values, explorer.thresholds, *ends)
         facets, members = decide_cells(space_for(d, rows, explorer.extent), *inputs, *vars(decided).values())
         return decided.cut(facets, members)
 

@@ -10,6 +10,13 @@ _CORNERS = 256
 """Corners that are listed, at most; there may be two to the power of the dimension."""
 
 
+def bounding_box(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends [d] of the smallest box around a domain, in its coordinates."""
+    if isinstance(domain, Box):
+        return domain.bounds[0], domain.bounds[1]
+    return domain.corners.min(axis=0), domain.corners.max(axis=0)
+
+
 def inside(domain: Domain, count: int, generator: np.random.Generator) -> np.ndarray:
     """[count, d] random points in the interior of a domain: uniform in a box, else random means of its corners."""
     if isinstance(domain, Box):
