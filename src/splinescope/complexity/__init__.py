@@ -28,6 +28,7 @@ from splinescope.complexity.deletion import (
     without_unit,
 )
 from splinescope.complexity.distances import DistanceComparison, boundary_distances, fold_distances
+from splinescope.complexity.local import LocalComplexity, local_complexity, orthonormal_frame
 from splinescope.complexity.local_distances import LocalDistances, local_distances, unit_distances
 from splinescope.complexity.power_diagrams import PowerCheck, PowerDiagram, check_power_diagram, power_diagram
 from splinescope.complexity.search import NearestPoint, nearest_boundary, nearest_fold
@@ -42,6 +43,7 @@ __all__ = [
     "FaceCounts",
     "FoldingLayer",
     "LinesInWindow",
+    "LocalComplexity",
     "LocalDistances",
     "NearestPoint",
     "PowerCheck",
@@ -57,12 +59,14 @@ __all__ = [
     "hanin_rolnick_average",
     "layer_upper",
     "lines_in_window",
+    "local_complexity",
     "local_distances",
     "mean_degree_upper",
     "montufar_2014_lower",
     "montufar_2017_upper",
     "nearest_boundary",
     "nearest_fold",
+    "orthonormal_frame",
     "power_diagram",
     "region_bounds",
     "serra_2018_lower",

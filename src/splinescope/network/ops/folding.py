@@ -62,7 +62,7 @@ class Activation(Op):
             Indices from 0 to B, in the shape of `x`.
         """
         values = flat(x.detach())
-        piece = torch.zeros(values.shape, dtype=torch.int64)
+        piece = torch.zeros(values.shape, dtype=torch.int64, device=values.device)
         for breakpoint in self.breakpoints:
             piece += values > breakpoint
         return piece.reshape(x.shape)
