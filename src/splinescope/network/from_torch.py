@@ -15,7 +15,7 @@ from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.builder import Builder
 from splinescope.network.finish import finish
 from splinescope.network.graph import Network
-from splinescope.network.module_copy import copy_module, first_line, forward_hooks, random_states_kept
+from splinescope.network.module_copy import copy_module, first_line, forward_hooks, random_states_kept, unwrapped
 from splinescope.network.refusals import RANDOM, UNKNOWN, reason_for
 from splinescope.network.reports import compare_with_module
 from splinescope.network.torch_ops import IGNORED, handle
@@ -49,7 +49,7 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
     """
     if not isinstance(module, nn.Module):
         raise InvalidInputError(f"`module`: got {type(module).__name__}; expected a torch.nn.Module")
-    module = _unwrapped(module)
+    module = unwrapped(module)
     _check_inputs(module)
     shape = _checked_shape(module, input_shape)
     with random_states_kept(), torch.no_grad():
@@ -88,17 +88,6 @@ def from_exported(program: ExportedProgram) -> Network:
         reader = GraphReader(tuple(int(n) for n in shape))
         network = finish(reader.builder, reader.read(program))
         return compare_with_module(network, program.module(), reader.builder.unit, ())
-
-
-def _unwrapped(module: nn.Module) -> nn.Module:
-    """The module inside the wrappers of torch.compile and of parallel training."""
-    while True:
-        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            module = module.module
-        elif isinstance(getattr(module, "_orig_mod", None), nn.Module):
-            module = module._orig_mod  # type: ignore[assignment]
-        else:
-            return module
 
 
 def _check_inputs(module: nn.Module) -> None:

@@ -36,6 +36,19 @@ def copy_module(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
     Returns:
         The copy, on the CPU.
     """
+    copied = duplicate(module).cpu()
+    return copied if dtype is None else copied.to(dtype)
+
+
+def duplicate(module: nn.Module) -> nn.Module:
+    """A copy in eval mode that shares nothing with the module, without its hooks and gradients, where the module is.
+
+    Args:
+        module: The user's module.
+
+    Returns:
+        The copy, each tensor on its device and in its type.
+    """
     memo: dict[int, Any] = {}
     for child in module.modules():
         for name in _HOOKS:
@@ -45,20 +58,39 @@ def copy_module(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
         for value in child.__dict__.values():
             if isinstance(value, Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
-    copied = copy.deepcopy(module, memo).cpu().eval().requires_grad_(False)
-    return copied if dtype is None else copied.to(dtype)
+    return copy.deepcopy(module, memo).eval().requires_grad_(False)
 
 
 @contextmanager
 def random_states_kept() -> Iterator[None]:
     """Put back, at the end, the states of all global generators, which torch.export may use."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - to put it back
-    with torch.random.fork_rng(devices=[]):
+    # A device that has drawn nothing yet is left asleep: reading its state would wake it.
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=list(devices)):
         try:
             yield
         finally:
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside the wrappers of torch.compile and of parallel training.
+
+    Args:
+        module: The user's module.
+
+    Returns:
+        What is inside; the module itself if it is not wrapped.
+    """
+    while True:
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif isinstance(getattr(module, "_orig_mod", None), nn.Module):
+            module = module._orig_mod  # type: ignore[assignment]
+        else:
+            return module
 
 
 def _computes_weight(hook: object) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from splinescope.plotting.animation import animate
 from splinescope.plotting.boundary import plot_decision_boundary
 from splinescope.plotting.figures import save_figure
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.surface import plot_surface
 from splinescope.plotting.tessellation import plot_tessellation
 
-__all__ = ["plot_decision_boundary", "plot_mesh", "plot_surface", "plot_tessellation", "save_figure"]
+__all__ = ["animate", "plot_decision_boundary", "plot_mesh", "plot_surface", "plot_tessellation", "save_figure"]
