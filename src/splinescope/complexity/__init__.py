@@ -33,6 +33,15 @@ from splinescope.complexity.local_distances import LocalDistances, local_distanc
 from splinescope.complexity.power_diagrams import PowerCheck, PowerDiagram, check_power_diagram, power_diagram
 from splinescope.complexity.search import NearestPoint, nearest_boundary, nearest_fold
 from splinescope.complexity.table import BoundRow, RegionBounds, region_bounds
+from splinescope.complexity.transformers import (
+    MlpBlock,
+    MlpSearch,
+    SkippedBlock,
+    SplineFeatures,
+    find_mlp_blocks,
+    mlp_blocks,
+    spline_features,
+)
 
 __all__ = [
     "Architecture",
@@ -45,16 +54,21 @@ __all__ = [
     "LinesInWindow",
     "LocalComplexity",
     "LocalDistances",
+    "MlpBlock",
+    "MlpSearch",
     "NearestPoint",
     "PowerCheck",
     "PowerDiagram",
     "RegionBounds",
+    "SkippedBlock",
+    "SplineFeatures",
     "architecture",
     "boundary_distances",
     "buck_bounded",
     "check_power_diagram",
     "degree_statistics",
     "deletion_restriction",
+    "find_mlp_blocks",
     "fold_distances",
     "hanin_rolnick_average",
     "layer_upper",
@@ -62,6 +76,7 @@ __all__ = [
     "local_complexity",
     "local_distances",
     "mean_degree_upper",
+    "mlp_blocks",
     "montufar_2014_lower",
     "montufar_2017_upper",
     "nearest_boundary",
@@ -72,6 +87,7 @@ __all__ = [
     "serra_2018_lower",
     "serra_2018_upper",
     "shallow_mean_degree",
+    "spline_features",
     "telgarsky_upper",
     "trivial_upper",
     "unit_distances",

@@ -23,7 +23,7 @@ from splinescope.network import Network, from_torch
 from splinescope.network.placement import placed
 from splinescope.tessellation.metric import check_choice
 
-MEMORY = 1 << 26
+MEMORY = 1 << 25
 """Bytes that a chunk of points may take by default; more is not quicker."""
 
 Model = Callable[..., Any]
