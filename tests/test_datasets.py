@@ -78,6 +78,22 @@ def test_mnist_files(tmp_path: Path, suffix: str, labelled: bool) -> None:
     assert data.labels.tolist() == ([7, 1] if labelled else [0, 0])
 
 
+@pytest.mark.parametrize("folder", [".", "raw", "MNIST/raw"])
+def test_mnist_parts_and_torchvisions_folder(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    for stem, value in (("t10k", 1), ("train", 2)):
+        images = torch.full((value, 3, 4), value)
+        (tmp_path / folder / f"{stem}-images-idx3-ubyte").write_bytes(idx(images))
+    assert len(datasets.mnist(tmp_path).labels) == 1
+    assert len(datasets.mnist(tmp_path, "test").labels) == 1
+    assert len(datasets.mnist(tmp_path, "train").labels) == 2
+    (tmp_path / folder / "train-images-idx3-ubyte").unlink()
+    with pytest.raises(InvalidInputError, match="no train-images-idx3-ubyte"):
+        datasets.mnist(tmp_path, "train")
+    with pytest.raises(InvalidInputError, match="`part`: got 'all'; expected 'train', 'test' or None"):
+        datasets.mnist(tmp_path, "all")
+
+
 def test_mnist_of_bad_files(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"does not exist"):
         datasets.mnist(tmp_path / "nowhere")

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from splinescope import complexity, datasets, errors, models, plotting
+    from splinescope import complexity, datasets, errors, initialization, models, observers, plotting
     from splinescope.errors import SplinescopeError
     from splinescope.network import Network, from_onnx, from_torch, load
     from splinescope.numerics import Tolerance
@@ -42,9 +42,11 @@ __all__ = [
     "errors",
     "from_onnx",
     "from_torch",
+    "initialization",
     "level_set",
     "load",
     "models",
+    "observers",
     "plotting",
     "region_graph",
     "tessellate",
@@ -68,7 +70,7 @@ _HOMES = {
     "tessellate": "splinescope.tessellation.engine",
     "tessellate_segments": "splinescope.tessellation.segments",
 }
-_MODULES = frozenset({"complexity", "datasets", "errors", "models", "plotting"})
+_MODULES = frozenset({"complexity", "datasets", "errors", "initialization", "models", "observers", "plotting"})
 
 
 def __getattr__(name: str) -> Any:

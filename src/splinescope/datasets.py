@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import math
 import struct
 import zlib
@@ -18,6 +19,7 @@ from splinescope.errors import InvalidInputError
 
 _IDX_IMAGES, _IDX_LABELS = 2051, 2049
 _MNIST_STEMS = ("t10k", "train")
+_MNIST_PARTS = {"train": "train", "test": "t10k"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +138,34 @@ def spirals(n: int = 600, arms: int = 2, noise: float = 0.02, *, generator: torc
     return Dataset(inputs, labels, tuple(f"arm {arm}" for arm in range(arms)), "spirals")
 
 
+def star(n: int = 50, arms: int = 5, inner: float = 0.4, noise: float = 0.0, *, generator: torch.Generator) -> Dataset:
+    r"""The outline of a star with tips on the unit circle, one class for each arm.
+
+    Args:
+        n: Number of points, shared evenly by the arms.
+        arms: Number of arms, at least 2.
+        inner: Distance of the corners between the arms from the centre, from 0 to 1.
+        noise: Standard deviation of the Gaussian noise.
+        generator: Source of randomness; global seeds stay untouched.
+
+    Returns:
+        Points of shape [2], uniform along the outline.
+    """
+    _check_count(n)
+    if arms < 2:
+        raise InvalidInputError(f"`arms`: got {arms}; expected at least 2 arms")
+    if not 0 < inner < 1:
+        raise InvalidInputError(f"`inner`: got {inner}; expected a number between 0 and 1")
+    labels = torch.arange(n) % arms
+    along = 2 * torch.rand(n, generator=generator) - 1  # from the corner before the tip, over the tip, to the next one
+    tip = math.pi / 2 + 2 * math.pi * labels / arms
+    corner = tip + torch.sign(along) * math.pi / arms
+    share = along.abs()[:, None]
+    tips, corners = (torch.stack([angle.cos(), angle.sin()], dim=1) for angle in (tip, corner))
+    inputs = (1 - share) * tips + share * inner * corners + noise * torch.randn(n, 2, generator=generator)
+    return Dataset(inputs, labels, tuple(f"arm {arm}" for arm in range(arms)), "star")
+
+
 def digits() -> Dataset:
     """The 1,797 handwritten digits of scikit-learn, as images of shape [1, 8, 8] with values from 0 to 1.
 
@@ -152,12 +182,14 @@ def digits() -> Dataset:
     return Dataset(inputs, labels, tuple(str(digit) for digit in range(10)), "digits")
 
 
-def mnist(path: str | Path) -> Dataset:
+def mnist(path: str | Path, part: str | None = None) -> Dataset:
     """MNIST, Fashion-MNIST or other data in MNIST's own IDX files, from the user's disk.
 
     Args:
         path: The file of images (`t10k-images-idx3-ubyte`, or `.gz`), or a folder that holds one; a folder's test set
-            (`t10k`) goes before its training set. The labels are read from beside the images where they are.
+            (`t10k`) goes before its training set. The labels are read from beside the images where they are. The folder
+            may be that of torchvision, which holds `MNIST/raw`.
+        part: "train" or "test" to read that set of a folder.
 
     Returns:
         Images of shape [1, height, width] with values from 0 to 1; labels are 0 where there is no file of labels.
@@ -165,7 +197,9 @@ def mnist(path: str | Path) -> Dataset:
     Raises:
         InvalidInputError: If there is no such file, or it is damaged or of another format.
     """
-    images_path = _find_images(Path(path))
+    if part not in (None, *_MNIST_PARTS):
+        raise InvalidInputError(f"`part`: got {part!r}; expected 'train', 'test' or None")
+    images_path = _find_images(Path(path), _MNIST_STEMS if part is None else (_MNIST_PARTS[part],))
     images = _read_idx(images_path, _IDX_IMAGES)
     labels_path = images_path.with_name(images_path.name.replace("images", "labels").replace("idx3", "idx1"))
     if labels_path != images_path and labels_path.is_file():
@@ -179,19 +213,19 @@ def mnist(path: str | Path) -> Dataset:
     return Dataset(inputs, labels, classes, images_path.parent.name or "mnist")
 
 
-def _find_images(path: Path) -> Path:
+def _find_images(path: Path, stems: tuple[str, ...]) -> Path:
     """The file of images that a path means."""
     if path.is_file():
         return path
     if not path.is_dir():
         raise InvalidInputError(f"`path`: {path} does not exist; expected MNIST's folder or its file of images")
-    for stem in _MNIST_STEMS:
-        for joint in ("-", "."):
-            for suffix in ("", ".gz"):
-                candidate = path / f"{stem}-images{joint}idx3-ubyte{suffix}"
-                if candidate.is_file():
-                    return candidate
-    raise InvalidInputError(f"`path`: no t10k-images-idx3-ubyte or train-images-idx3-ubyte (or .gz) in {path}")
+    folders = (path, path / "raw", path / "MNIST" / "raw")
+    for folder, stem, joint, suffix in itertools.product(folders, stems, "-.", ("", ".gz")):
+        candidate = folder / f"{stem}-images{joint}idx3-ubyte{suffix}"
+        if candidate.is_file():
+            return candidate
+    wanted = " or ".join(f"{stem}-images-idx3-ubyte" for stem in stems)
+    raise InvalidInputError(f"`path`: no {wanted} (or .gz) in {path}")
 
 
 def _read_idx(path: Path, magic: int) -> np.ndarray:

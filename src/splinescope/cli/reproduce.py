@@ -39,6 +39,12 @@ def reproduce(
         Path | None,
         typer.Option(metavar="PATH", help="Your copy of the data, for the experiments that need some (see `--list`)."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a setting of the preset; may be repeated.", show_default=False
+        ),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the experiments and leave.")] = False,
     as_json: of.Json = False,
 ) -> None:
@@ -54,6 +60,8 @@ def reproduce(
     `splinescope reproduce tessellation-toy --preset paper`
 
     `splinescope reproduce cats --preset paper --data cifar-10-batches-bin --out cats`
+
+    `splinescope reproduce grokking --preset paper --data mnist --set activation=gelu`
     """
     from splinescope.experiments.registry import EXPERIMENTS, entry
 
@@ -64,7 +72,7 @@ def reproduce(
         known = ", ".join(found.name for found in EXPERIMENTS)
         raise InvalidInputError(f"`NAME`: no experiment named; expected one of {known} (`--list` says what they show)")
     entry(name)
-    _run(name, preset, out or Path("reproduce") / name, seed, data, as_json)
+    _run(name, preset, out or Path("reproduce") / name, seed, data, _settings(set_ or []), as_json)
 
 
 def _list(as_json: bool) -> None:
@@ -92,14 +100,27 @@ def _minutes(minutes: float) -> str:
     return f"{60 * minutes:.0f} s" if minutes < 1 else f"{minutes:g} min"
 
 
-def _run(name: str, preset: str, out: Path, seed: int, data: Path | None, as_json: bool) -> None:
+def _settings(texts: list[str]) -> dict[str, str]:
+    """Names and values of `--set`."""
+    pairs = [text.partition("=") for text in texts]
+    for text, (key, sign, _) in zip(texts, pairs, strict=True):
+        if not key or not sign:
+            raise InvalidInputError(f"`--set`: got {text!r}; expected KEY=VALUE, such as width=32")
+    return {key.strip().replace("-", "_"): value for key, _, value in pairs}
+
+
+def _run(
+    name: str, preset: str, out: Path, seed: int, data: Path | None, settings: dict[str, str], as_json: bool
+) -> None:
     """Run, leave the folder, and tell."""
     from splinescope.cli.terminal import compilation_announced
     from splinescope.experiments.reproduce import reproduce as reproduce_experiment
 
     quiet = as_json or not sys.stderr.isatty()
     with compilation_announced(Console(stderr=True, quiet=as_json)):
-        report = reproduce_experiment(name, preset, out=out, seed=seed, data=data, progress=not quiet)
+        report = reproduce_experiment(
+            name, preset, out=out, seed=seed, data=data, settings=settings, progress=not quiet
+        )
     if as_json:
         typer.echo(json_text(_plain(report)))
     else:
@@ -127,4 +148,5 @@ def _show(console: Console, report: Report, out: Path) -> None:
     reused = f", {report.parts_reused} parts of an earlier run used" if report.parts_reused else ""
     console.print(f"{report.seconds:.1f} s{reused}; left in {out}:", highlight=False)
     files = [report.files["summary"], report.files["numbers"], *report.files["tables"], *report.files["figures"]]
+    files += report.files["others"]
     console.print("  " + ", ".join(files), highlight=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,12 +116,14 @@ class Findings:
         claims: The source's claims with their verdicts.
         figures: For each figure's name a function that draws it; drawing is put off, so that numbers come first.
         tables: For each table's name its rows.
+        others: For each other file's name, such as that of an animation, a function that writes it.
     """
 
     numbers: Mapping[str, Any]
     claims: tuple[Claim, ...]
     figures: Mapping[str, Callable[[], Figure]]
     tables: Mapping[str, Table] = field(default_factory=dict)
+    others: Mapping[str, Callable[[Path], object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,3 +170,38 @@ class Config(ABC):
             InvalidInputError: If the experiment makes its own data.
         """
         raise InvalidInputError(f"`data`: got {str(path)!r}; this experiment makes its own data and takes none")
+
+    def with_settings(self, changes: Mapping[str, Any]) -> Config:
+        """The same configuration with some sizes changed.
+
+        Args:
+            changes: New values by name, or the text of them: "0.5", "relu", "1,2,3", "true".
+
+        Returns:
+            The configuration.
+
+        Raises:
+            InvalidInputError: If there is no such setting, or a value is of another kind.
+        """
+        known = {entry.name for entry in fields(self)} - {"seed", "data"}
+        for name in changes:
+            if name not in known:
+                raise InvalidInputError(
+                    f"`set`: there is no setting {name!r}; expected one of {', '.join(sorted(known))}"
+                )
+        values = {name: _like(name, getattr(self, name), value) for name, value in changes.items()}
+        return replace(self, **values)
+
+
+def _like(name: str, example: Any, value: Any) -> Any:
+    """A value, or the text of one, as what a setting was before."""
+    if isinstance(example, tuple):
+        parts = value.split(",") if isinstance(value, str) else tuple(value)
+        return tuple(_like(name, example[0], part) for part in parts)
+    try:
+        if isinstance(example, bool):
+            return {"true": True, "false": False}[str(value).strip().lower()]
+        return type(example)(value.strip() if isinstance(value, str) else value)
+    except (KeyError, TypeError, ValueError) as error:
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(example), "text")
+        raise InvalidInputError(f"`set`: got {value!r} for {name!r}; expected {kind}, such as {example}") from error

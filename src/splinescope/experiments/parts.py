@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -91,6 +92,29 @@ class Parts:
         with replacing(path) as temporary:
             np.savez(temporary, __config__=np.array(json_text(self._config)), **arrays)  # type: ignore[arg-type]
         return arrays
+
+    def folder(self, key: str) -> Path:
+        """A folder for a part that keeps files of its own while it is computed, such as checkpoints.
+
+        Args:
+            key: The part's name.
+
+        Returns:
+            The folder, which is there; it is emptied if it belongs to another configuration.
+        """
+        path = self._path(key, "")
+        note = path / "config.json"
+        if self._read(note) is None:
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir()
+            with replacing(note) as temporary:
+                temporary.write_text(json_text({"config": self._config, "result": key}) + "\n", encoding="utf-8")
+        return path
+
+    @property
+    def progress(self) -> bool:
+        """Whether long work shows a bar."""
+        return self._progress
 
     def _path(self, key: str, suffix: str) -> Path:
         if not _SAFE.fullmatch(key):

@@ -91,6 +91,28 @@ EXPERIMENTS = (
         {"smoke": 0.2, "paper": 2.0},
         "CIFAR-10: an .npz file with images and labels, or the folder of its binary files",
     ),
+    Entry(
+        "grokking",
+        "grokking",
+        "figure 9 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); Humayun et al. 2024 (arXiv 2402.15555)",
+        "local complexity, exact slices and adversarial accuracy of an MLP that trains on long after it fits its data",
+        {"smoke": 0.8, "paper": 25.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
+    Entry(
+        "batchnorm-tessellation",
+        "batchnorm_tessellation",
+        "figure 7 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809)",
+        "the folds of a toy network layer by layer, without and with batch-norm, around the data",
+        {"smoke": 0.2, "paper": 0.7},
+    ),
+    Entry(
+        "batchnorm-density",
+        "batchnorm_density",
+        "figure 8 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809)",
+        "how dense the folds of a deep, wide network are around the data: zero biases, random biases, batch-norm",
+        {"smoke": 0.2, "paper": 8.0},
+    ),
 )
 """All experiments, in the order of the list."""
 

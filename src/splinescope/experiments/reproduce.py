@@ -61,6 +61,7 @@ def reproduce(
     out: str | os.PathLike[str],
     seed: int = 0,
     data: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Report:
     """Run an experiment and leave its figures, numbers and claims in a folder.
@@ -74,6 +75,7 @@ def reproduce(
         out: Folder for the results, made if missing: `summary.json`, `numbers.json`, figures as PNG and PDF, tables.
         seed: Seed of all randomness.
         data: Data of the user's, for the experiments that take some.
+        settings: Sizes that differ from the preset's, by name.
         progress: Whether to show a bar on long work.
 
     Returns:
@@ -89,6 +91,8 @@ def reproduce(
     config = entry(name).settings(preset, seed)
     if data is not None:
         config = config.with_data(Path(data))
+    if settings:
+        config = config.with_settings(settings)
     folder = Path(out)
     values = {"experiment": name, "version": __version__, **asdict(config)}
     parts = Parts(folder / "parts", values, progress)
@@ -119,11 +123,14 @@ def _leave(findings: Findings, folder: Path) -> dict[str, Any]:
     for name, table in findings.tables.items():
         write_table(folder / f"{name}.csv", table)
     _draw(findings, folder)
+    for name, write in findings.others.items():
+        write(folder / name)
     return {
         "summary": "summary.json",
         "numbers": "numbers.json",
         "tables": [f"{name}.csv" for name in findings.tables],
         "figures": [f"{name}{ending}" for name in findings.figures for ending in FIGURE_FORMATS],
+        "others": list(findings.others),
     }
 
 

@@ -2,11 +2,12 @@
 
 from splinescope.models.folding import coordinate_folding, montufar_network, serra_network
 from splinescope.models.self_similar import hat, self_similar_sum, square, takagi
-from splinescope.models.toy import convnet, gaussian_mlp, mlp, strided_convnet
+from splinescope.models.toy import batchnorm_mlp, convnet, gaussian_mlp, mlp, strided_convnet
 from splinescope.models.training import TrainingResult, train_classifier
 
 __all__ = [
     "TrainingResult",
+    "batchnorm_mlp",
     "convnet",
     "coordinate_folding",
     "gaussian_mlp",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -12,11 +12,18 @@ from torch import nn
 from splinescope.errors import InvalidInputError
 
 
-def mlp(widths: Sequence[int], *, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> nn.Sequential:
+def mlp(
+    widths: Sequence[int],
+    *,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> nn.Sequential:
     """A ReLU network of fully connected layers, initialised as torch does by default.
 
     Args:
         widths: Number of inputs, of units in each hidden layer, and of outputs: `[2, 16, 16, 1]`.
+        activation: What makes the activation of each hidden layer.
         generator: Source of randomness; global seeds stay untouched.
         dtype: Type of the weights.
 
@@ -36,7 +43,7 @@ def mlp(widths: Sequence[int], *, generator: torch.Generator, dtype: torch.dtype
     layers: list[nn.Module] = [nn.Flatten()]
     for number, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
         if number:
-            layers.append(nn.ReLU())
+            layers.append(activation())
         layers.append(nn.utils.skip_init(nn.Linear, fan_in, fan_out, dtype=dtype))
     return _initialise(nn.Sequential(*layers), generator)
 
@@ -45,6 +52,7 @@ def gaussian_mlp(
     widths: Sequence[int],
     *,
     bias_deviation: float = 1.0,
+    slope: float = 0.0,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> nn.Sequential:
@@ -56,6 +64,7 @@ def gaussian_mlp(
     Args:
         widths: Number of inputs, of units in each hidden layer, and of outputs.
         bias_deviation: Standard deviation of the biases, at least 0.
+        slope: Slope of the activation left of zero; a leaky ReLU unless it is 0.
         generator: Source of randomness; global seeds stay untouched.
         dtype: Type of the weights.
 
@@ -73,7 +82,41 @@ def gaussian_mlp(
             if isinstance(layer, nn.Linear):
                 layer.weight.normal_(0, math.sqrt(2 / layer.in_features), generator=generator)
                 layer.bias.normal_(0, bias_deviation, generator=generator)
+    if slope:
+        return nn.Sequential(*(nn.LeakyReLU(slope) if isinstance(layer, nn.ReLU) else layer for layer in module))
     return module
+
+
+def batchnorm_mlp(
+    widths: Sequence[int],
+    *,
+    bias_deviation: float = 0.0,
+    slope: float = 0.0,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> nn.Sequential:
+    r"""The network of `gaussian_mlp`, weight by weight, with batch-norm before each activation.
+
+    Args:
+        widths: Number of inputs, of units in each hidden layer, and of outputs.
+        bias_deviation: Standard deviation of the biases; those of hidden layers are undone by the batch-norm.
+        slope: Slope of the activation left of zero; a leaky ReLU unless it is 0.
+        generator: Source of randomness; global seeds stay untouched.
+        dtype: Type of the weights.
+
+    Returns:
+        A module in train mode of inputs of shape [N, widths[0]].
+
+    Raises:
+        InvalidInputError: As `gaussian_mlp`.
+    """
+    plain = gaussian_mlp(widths, bias_deviation=bias_deviation, slope=slope, generator=generator, dtype=dtype)
+    layers: list[nn.Module] = []
+    for layer in plain:
+        if isinstance(layer, nn.ReLU | nn.LeakyReLU):
+            layers.append(nn.BatchNorm1d(widths[len(layers) // 3 + 1], dtype=dtype))
+        layers.append(layer)
+    return nn.Sequential(*layers)
 
 
 def convnet(

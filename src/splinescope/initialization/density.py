@@ -1,0 +1,231 @@
+r"""How dense the folds of each layer are: around the data, and in a whole window.
+
+The density of a layer's folds in a plane is their length divided by an area. It is exact from the edges of a
+tessellation (`fold_density`). At a point $x$ of any input space the local formula counts the units whose hyperplane,
+continued straight from the cell of $x$, comes within $\epsilon$: $\#\{k : |h_k(x)| \le \epsilon \|\nabla h_k(x)\|\}$
+(`local_fold_density`). Where folds are straight within $\epsilon$ the mean of the count over an area of the plane,
+divided by $2 \epsilon$, is the length per area: the strip of half-width $\epsilon$ around a line of length $\ell$ has
+the area $2 \epsilon \ell$. Deep folds bend, so that the formula is off by what bends within $\epsilon$ (see
+`splinescope.complexity.local_distances`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from splinescope.errors import InvalidInputError
+from splinescope.initialization.discs import areas_in_polygon, lengths_inside
+from splinescope.initialization.modules import network_of
+from splinescope.network.evaluate import walk
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Maximum
+from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.folds import folds
+from splinescope.tessellation.metric import isometry
+from splinescope.tessellation.planar.complex import PlanarComplex
+
+MEMORY = 1 << 28
+"""Bytes that one part of the points may take."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldDensity:
+    """Length of the folds of each layer per unit of area, in the metric of the input space.
+
+    Attributes:
+        layers: Name of the node of each layer, from the input on.
+        window: Density in the whole domain.
+        near: Density in the disc around each point, cut off at the domain's border; NaN outside of it.
+        radius: Radius of the discs.
+    """
+
+    layers: tuple[str, ...]
+    window: Float[np.ndarray, " layers"]
+    near: Float[np.ndarray, "points layers"]
+    radius: float
+
+    @property
+    def ratio(self) -> Float[np.ndarray, " layers"]:
+        """Mean density near the points over that in the window; NaN for a layer without folds."""
+        with np.errstate(invalid="ignore"):
+            found: np.ndarray = np.nanmean(self.near, axis=0) / np.where(self.window > 0, self.window, np.nan)
+        return found
+
+
+def fold_density(cells: PlanarComplex, points: Any, radius: float) -> FoldDensity:
+    """The exact density of each layer's folds around some points and in the whole domain.
+
+    Args:
+        cells: A planar complex.
+        points: [n, 2] slice coordinates.
+        radius: Radius of the disc around each point, in the metric of the input space.
+
+    Returns:
+        The densities.
+
+    Raises:
+        InvalidInputError: If the points have another shape, or the radius is not positive.
+    """
+    places = _numbers_of(points)
+    if places.ndim != 2 or places.shape[1] != 2 or not len(places) or not np.isfinite(places).all():
+        raise InvalidInputError(f"`points`: got the shape {places.shape}; expected finite slice coordinates [n, 2]")
+    _check_radius(radius)
+    made, metric = folds(cells), isometry(cells)
+    segments = cells.vertices[cells.edges[made.edges]] @ metric
+    lengths = np.hypot(*(segments[:, 1] - segments[:, 0]).T)
+    layers = len(made.names)
+    polygon = cells.domain.polygon @ metric
+    if np.linalg.det(metric) < 0:
+        polygon = polygon[::-1]
+    area = cells.domain.measure * abs(float(np.linalg.det(metric)))
+    near = np.zeros((len(places), layers))
+    middles, reach = segments.mean(axis=1), radius + lengths / 2
+    for row, centre in enumerate(places @ metric):
+        close = np.flatnonzero(((middles - centre) ** 2).sum(axis=1) <= reach**2)
+        inside = lengths_inside(centre[None], radius, segments[close])[0]
+        near[row] = np.bincount(made.layers[close], inside, layers)
+    areas = areas_in_polygon(places @ metric, radius, polygon)
+    areas = np.where(areas > 0, areas, np.nan)
+    window = np.bincount(made.layers, lengths, layers) / area
+    return FoldDensity(made.names, window, near / areas[:, None], radius)
+
+
+@dataclass(frozen=True, eq=False)
+class LocalFoldDensity:
+    """How many units of each layer have their fold near each point, by the local formula.
+
+    Attributes:
+        layers: Name of the node of each layer, from the input on.
+        counts: Number of units whose hyperplane is within the radius.
+        radius: The radius.
+    """
+
+    layers: tuple[str, ...]
+    counts: Int[np.ndarray, "points layers"]
+    radius: float
+
+    @property
+    def density(self) -> Float[np.ndarray, "points layers"]:
+        """The counts per unit of length across, which in a plane estimate the length of folds per unit of area."""
+        return self.counts / (2 * self.radius)
+
+
+def local_fold_density(
+    model: Network | nn.Module, points: Any, radius: float, domain: Domain | None = None
+) -> LocalFoldDensity:
+    r"""Count the units of each layer whose fold, by the local formula, comes near each of some points.
+
+    Args:
+        model: A network, or a module, which is imported in eval mode.
+        points: [n, *input_shape] inputs, or with a domain their coordinates [n, d].
+        radius: What is near, in the metric of the input space.
+        domain: Distances are measured within the affine hull of this domain; in the whole input space if None.
+
+    Returns:
+        The counts. Cost: two forward passes for each dimension, in parts of bounded memory.
+
+    Raises:
+        InvalidInputError: If the points do not fit the model, or the radius is not positive.
+    """
+    _check_radius(radius)
+    coordinates = _numbers_of(points)
+    if domain is not None and coordinates.shape[1:] != (domain.dimension,):
+        raise InvalidInputError(
+            f"`points`: got the shape {coordinates.shape}; expected coordinates [n, {domain.dimension}]"
+        )
+    inputs = torch.from_numpy(coordinates if domain is None else domain.embed(coordinates))
+    if inputs.ndim < 2 or not bool(torch.isfinite(inputs).all()):
+        raise InvalidInputError(
+            f"`points`: got the shape {tuple(inputs.shape)}; expected finite inputs [n, *input_shape]"
+        )
+    network = network_of(model, tuple(inputs.shape[1:]))
+    directions = _directions(network, domain)
+    names = tuple(node.name for node in network.nodes if node.units)
+    rows = max(1, MEMORY // (8 * _numbers_per_input(network)))
+    counts = [_counts(network, part, directions, radius) for part in inputs.split(rows)]
+    return LocalFoldDensity(names, np.concatenate([np.empty((0, len(names)), np.int64), *counts]), radius)
+
+
+def _numbers_of(points: Any) -> np.ndarray:
+    """Points as an array of float64."""
+    plain = points.detach().cpu().numpy() if isinstance(points, Tensor) else points
+    return np.array(plain, dtype=np.float64)
+
+
+def _check_radius(radius: float) -> None:
+    if not 0 < radius < math.inf:
+        raise InvalidInputError(f"`radius`: got {radius}; expected a positive number")
+
+
+def _directions(network: Network, domain: Domain | None) -> Tensor:
+    """[d, *input_shape] orthonormal directions of the input space, or of the domain."""
+    size = math.prod(network.input_shape)
+    if domain is None:
+        return torch.eye(size, dtype=torch.float64).reshape(size, *network.input_shape)
+    basis = np.asarray(domain.basis, dtype=np.float64).reshape(domain.dimension, -1)
+    return torch.from_numpy(np.linalg.qr(basis.T)[0].T.copy()).reshape(-1, *network.input_shape)
+
+
+def _numbers_per_input(network: Network) -> int:
+    """Numbers that one input takes: values and tangents of wide nodes, margins and squares of all units."""
+    widest = max(node.size for node in network.nodes)
+    return 8 * widest + 3 * sum(_width(network, i) for i, node in enumerate(network.nodes) if node.units)
+
+
+def _width(network: Network, index: int) -> int:
+    op = network.nodes[index].op
+    return op.index.numel() if isinstance(op, Maximum) else network.nodes[index].size
+
+
+def _counts(network: Network, x: Tensor, directions: Tensor, radius: float) -> np.ndarray:
+    """[points, layers] number of units whose local formula is at most the radius."""
+    folding = [i for i, node in enumerate(network.nodes) if node.units]
+    sources = {network.nodes[i].inputs[0] for i in folding}
+    margins: dict[int, Tensor] = {}
+    squares: dict[int, Tensor] = {}
+    for direction in directions:
+        with torch.no_grad(), forward_ad.dual_level():
+            start = forward_ad.make_dual(x, direction.expand(x.shape).contiguous())
+            for index, dual in walk(network, start):
+                if index not in sources:
+                    continue
+                value, tangent = forward_ad.unpack_dual(dual)
+                slope = torch.zeros_like(value) if tangent is None else tangent
+                for node in (i for i in folding if network.nodes[i].inputs[0] == index):
+                    margin, across = _forms(network, node, value.flatten(1), slope.flatten(1))
+                    margins.setdefault(node, margin)
+                    squares[node] = squares[node] + across**2 if node in squares else across**2
+    found = [_near(margins[i], squares[i], radius, network.nodes[i].size) for i in folding]
+    return np.stack(found, axis=1) if found else np.zeros((len(x), 0), np.int64)
+
+
+def _near(margins: Tensor, squares: Tensor, radius: float, units: int) -> np.ndarray:
+    near = (margins <= radius * squares.sqrt()) & (squares > 0)
+    return np.asarray(near.reshape(len(near), units, -1).any(dim=2).sum(dim=1).numpy())
+
+
+def _forms(network: Network, node: int, value: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """For each unit how far its argument is from folding, and how fast that changes; for maxima for each rival."""
+    op = network.nodes[node].op
+    if isinstance(op, Maximum):
+        members = op.index.clamp(min=0)
+        values = torch.where(op.index >= 0, value[:, members], -math.inf)
+        best = values.argmax(dim=2, keepdim=True)
+        slopes = slope[:, members]
+        margin, across = values.gather(2, best) - values, slopes.gather(2, best) - slopes
+        return margin.flatten(1), across.flatten(1)
+    assert isinstance(op, Activation)
+    kinks = op.breakpoints.reshape(len(op.breakpoints), -1)
+    bends = (op.slopes[1:] != op.slopes[:-1]).reshape(len(kinks), -1)
+    distance = torch.full_like(value, math.inf)
+    for kink, bent in zip(kinks, bends, strict=True):
+        distance = torch.where(bent, torch.minimum(distance, (value - kink).abs()), distance)
+    return distance, slope
