@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from splinescope.cli import main
+from splinescope.experiments import EXPERIMENTS
 
-KNOWN = "regions-vs-depth-width, self-similar, folded-hyperplanes, tessellation-toy, cats"
+KNOWN = ", ".join(found.name for found in EXPERIMENTS)
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,6 +49,9 @@ print(json.dumps([status, [name for name in ("torch", "matplotlib", "sklearn", "
         (["cats", "--preset", "paper"], "`data`: got none; expected where CIFAR-10 is"),
         (["tessellation-toy", "--data", "x"], "`data`: got 'x'; this experiment makes its own data"),
         (["tessellation-toy", "--seed", "-1"], "--seed"),
+        (["grokking", "--set", "width"], "`--set`: got 'width'; expected KEY=VALUE, such as width=32"),
+        (["grokking", "--set", "depth=3"], "`set`: there is no setting 'depth'; expected one of activation"),
+        (["grokking", "--set", "width=x"], "`set`: got 'x' for 'width'; expected a whole number, such as 96"),
     ],
 )
 def test_mistakes(words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,3 +83,10 @@ def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", "--help"]) == 0
     assert "--list" in capsys.readouterr().out
+
+
+def test_set_changes_a_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["tessellation-toy", "--set", "width=3", "--set", "bias-deviation=0.25", "--json"]
+    assert main(["reproduce", *words, "--out", str(tmp_path)]) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert (config["width"], config["bias_deviation"], config["layers"]) == (3, 0.25, 3)

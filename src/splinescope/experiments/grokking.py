@@ -275,7 +275,8 @@ def _measures(settings: Settings, problem: _Problem, folder: Path) -> dict[str, 
 def _plane(settings: Settings, problem: _Problem) -> Slice:
     """The plane through the first training images of three classes."""
     firsts = [int(torch.nonzero(problem.labels == label)[0]) for label in torch.unique(problem.labels)[[0, 3, 7]]]
-    return Slice.through(*(problem.inputs[i].double().numpy() for i in firsts), margin=settings.margin)
+    one, two, three = (problem.inputs[i].double().numpy() for i in firsts)
+    return Slice.through(one, two, three, margin=settings.margin)
 
 
 def _distance(plane: Slice, snapshot: Snapshot) -> dict[str, float]:
