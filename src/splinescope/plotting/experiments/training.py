@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from splinescope.tessellation.planar.complex import PlanarComplex
+
+FLAT_IS_LIGHT = "YlGnBu"
+"""Colour map of slopes where most of the picture is flat."""
 
 
 def draw_log(
@@ -47,7 +51,8 @@ def draw_log(
     ax.set_xscale("log")
     if logarithmic:
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        every = np.concatenate([values[values > 0] for values in series.values()])
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if every.max() < 100 * every.min() else (1,)))
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_locator(NullLocator())
     else:
@@ -98,11 +103,18 @@ def label_moments(ax: Axes, moments: Mapping[str, int], *, names: bool = True) -
             continue
         ax.axvline(step, color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=1)
         if names:
-            box = {"fc": "white", "ec": "none", "pad": 0.8}
-            ax.text(
-                step, 0.03, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", rotation=90,
-                fontsize=7, color=INK, bbox=box, zorder=4,
-            )  # fmt: skip
+            ax.annotate(
+                name,
+                (step, 0.78),
+                (-3, 0),
+                xycoords=ax.get_xaxis_transform(),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                rotation=90,
+                fontsize=7,
+                color=INK,
+            )
 
 
 def draw_moment(panels: Sequence[Axes], cells: Sequence[PlanarComplex]) -> None:
@@ -113,6 +125,8 @@ def draw_moment(panels: Sequence[Axes], cells: Sequence[PlanarComplex]) -> None:
         cells: The complexes.
     """
     colors = colors_over(dict(enumerate(cells)), "norm")
+    if colors.scale is not None:  # light where the slope is low, so that folds are seen there
+        colors = replace(colors, scale=replace(colors.scale, colormap=FLAT_IS_LIGHT))
     for ax, complex_ in zip(panels, cells, strict=True):
         frame_slice(ax, complex_, "")
     if colors.scale is not None:
@@ -127,7 +141,7 @@ def draw_moment(panels: Sequence[Axes], cells: Sequence[PlanarComplex]) -> None:
 
 
 def places(steps: Int[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
-    """Where steps stand on a logarithmic axis: step 0 a third of a decade before the first one.
+    """Where steps stand on a logarithmic axis: step 0 most of a decade before the first one.
 
     Args:
         steps: Steps, ascending.
@@ -137,7 +151,7 @@ def places(steps: Int[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
     """
     positive = steps[steps > 0]
     first = float(positive[0]) if len(positive) else 1.0
-    return np.where(steps > 0, steps, 0.45 * first).astype(np.float64)
+    return np.where(steps > 0, steps, 0.2 * first).astype(np.float64)
 
 
 def _mark_start(ax: Axes, steps: Int[np.ndarray, " rows"]) -> None:
