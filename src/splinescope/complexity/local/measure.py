@@ -26,6 +26,9 @@ from splinescope.tessellation.metric import check_choice
 MEMORY = 1 << 25
 """Bytes that a chunk of points may take by default; more is not quicker."""
 
+CHECKED = 4096
+"""Points that are looked at at once for numbers that are not finite."""
+
 Model = Callable[..., Any]
 
 
@@ -116,7 +119,7 @@ def local_complexity(
     x = _points(model, points)
     whole = ball and isinstance(frame, int)
     directions = None if whole else frame_for(tuple(x.shape[1:]), frame, generator)
-    counter = Counter(keep_units)
+    counter = Counter(len(x), keep_units)
     if mode == "exact":
         assert directions is not None
         cells = _count_exactly(model, x, directions, radius, dimension, logits, progress, counter)
@@ -211,23 +214,23 @@ def _count_exactly(
     section = Section(model, directions.numpy(), radius, dimension, progress)
     cells = []
     for part in x.split(section.points_at_once):
-        cuts, counted = section.cuts(part.numpy())
+        cuts, counted = section.cuts(part.double().cpu().numpy())
         counter.add(section.layers, cuts)
         cells.append(counted)
     return np.concatenate(cells)
 
 
 def _points(model: Model, points: Any) -> Tensor:
-    """The points in float64 on the CPU, checked."""
+    """The points as a tensor of floating point, checked; they are converted chunk by chunk."""
     x = torch.as_tensor(points).detach()
     if x.ndim < 2 or not len(x):
         raise InvalidInputError(f"`points`: got shape {tuple(x.shape)}; expected a batch of inputs [n, *input_shape]")
     if isinstance(model, Network) and tuple(x.shape[1:]) != model.input_shape:
         expected = ", ".join(["n", *map(str, model.input_shape)])
         raise InvalidInputError(f"`points`: got shape {tuple(x.shape)}; expected inputs of shape [{expected}]")
-    if not x.isfinite().all():
+    if not all(bool(part.isfinite().all()) for part in x.split(CHECKED)):
         raise InvalidInputError("`points`: some numbers are NaN or infinite; expected finite numbers")
-    return x.to("cpu", torch.float64)
+    return x if x.is_floating_point() else x.double()
 
 
 def _all_directions(x: Tensor) -> Tensor:

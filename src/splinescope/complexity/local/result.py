@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -66,18 +66,17 @@ class LocalComplexity:
 
 
 class Counter:
-    """Adds up what chunks of points give.
+    """Adds up what chunks of points give, in arrays that are made once.
 
     Args:
+        points: Number of all points.
         keep_units: Whether to keep a bit for each unit and point.
     """
 
-    def __init__(self, keep_units: bool) -> None:
-        self._keep = keep_units
-        self._counts: list[np.ndarray] = []
-        self._units: list[list[np.ndarray]] = []
-        self._unit_counts: list[np.ndarray] = []
-        self.layers: tuple[str, ...] = ()
+    def __init__(self, points: int, keep_units: bool) -> None:
+        self._points, self._keep = points, keep_units
+        self._done = 0
+        self._layers: tuple[str, ...] = ()
 
     def add(self, layers: tuple[str, ...], cuts: list[np.ndarray]) -> None:
         """Take the next points.
@@ -86,18 +85,25 @@ class Counter:
             layers: Name of each layer.
             cuts: For each layer [points, units] whether a unit folds near a point.
         """
-        self.layers = layers
-        self._counts.append(np.stack([cut.sum(axis=1) for cut in cuts], axis=1).astype(np.int64))
-        sums = [cut.sum(axis=0).astype(np.int64) for cut in cuts]
-        self._unit_counts = [a + b for a, b in zip(self._unit_counts, sums, strict=True)] if self._unit_counts else sums
-        if self._keep:
-            self._units.append(cuts)
+        if not self._layers:
+            self._begin(layers, [cut.shape[1] for cut in cuts])
+        rows = slice(self._done, self._done + len(cuts[0]))
+        for layer, cut in enumerate(cuts):
+            self._counts[rows, layer] = np.count_nonzero(cut, axis=1)
+            self._unit_counts[layer] += np.count_nonzero(cut, axis=0)
+            if self._keep:
+                self._units[layer][rows] = cut
+        self._done = rows.stop
 
     def result(self, mode: str, neighbourhood: str, radius: float) -> LocalComplexity:
         """Everything together."""
-        found = LocalComplexity(
-            mode, neighbourhood, radius, self.layers, np.concatenate(self._counts), tuple(self._unit_counts)
+        units = tuple(self._units) if self._keep else None
+        return LocalComplexity(
+            mode, neighbourhood, radius, self._layers, self._counts, tuple(self._unit_counts), None, units
         )
-        if not self._keep:
-            return found
-        return replace(found, units=tuple(np.concatenate(parts) for parts in zip(*self._units, strict=True)))
+
+    def _begin(self, layers: tuple[str, ...], sizes: list[int]) -> None:
+        self._layers = layers
+        self._counts = np.zeros((self._points, len(layers)), dtype=np.int64)
+        self._unit_counts = [np.zeros(size, dtype=np.int64) for size in sizes]
+        self._units = [np.zeros((self._points, size), dtype=bool) for size in sizes] if self._keep else []
