@@ -36,6 +36,7 @@ PUBLIC = [
     "load",
     "models",
     "observers",
+    "paths",
     "plotting",
     "region_graph",
     "tessellate",

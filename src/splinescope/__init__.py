@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from splinescope import complexity, datasets, errors, initialization, models, observers, plotting
+    from splinescope import complexity, datasets, errors, initialization, models, observers, paths, plotting
     from splinescope.errors import SplinescopeError
     from splinescope.network import Network, from_onnx, from_torch, load
     from splinescope.numerics import Tolerance
@@ -47,6 +47,7 @@ __all__ = [
     "load",
     "models",
     "observers",
+    "paths",
     "plotting",
     "region_graph",
     "tessellate",
@@ -70,7 +71,7 @@ _HOMES = {
     "tessellate": "splinescope.tessellation.engine",
     "tessellate_segments": "splinescope.tessellation.segments",
 }
-_MODULES = frozenset({"complexity", "datasets", "errors", "initialization", "models", "observers", "plotting"})
+_MODULES = frozenset({"complexity", "datasets", "errors", "initialization", "models", "observers", "paths", "plotting"})
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,122 @@
+"""Paths of few segments: the point where a polyline is worst is moved until it is good, and becomes a vertex."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance
+from splinescope.paths.bent import BentPaths
+from splinescope.paths.certify import Check
+from splinescope.paths.polyline import Polylines
+from splinescope.paths.refinement import BUDGET
+from splinescope.paths.search import Options, Search, Weakest
+from splinescope.paths.steps import polyak
+
+_REACH = 0.25
+"""Longest step, as a share of the length of the segment."""
+_CLOSEST = 2.0**-10
+"""Nearest that a new vertex may come to the end of its segment, as a share of the segment."""
+
+
+def insert_highest(
+    network: Network,
+    x: Any,
+    y: Any,
+    target: Any,
+    layer: int | str | None = None,
+    *,
+    bends: int = 16,
+    box: tuple[Any, Any] | None = None,
+    until: Any = "certified",
+    max_steps: int = 20,
+    method: str = "auto",
+    verify: str = "values",
+    budget: int = BUDGET,
+    keep_cells: bool = False,
+    tolerance: Tolerance | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> BentPaths:
+    """Join pairs of points by polylines with as few vertices as this greedy method finds.
+
+    The worst point of the polyline is moved downhill, in the hyperplane through it that is orthogonal to its segment,
+    and becomes a vertex; and so on until the whole polyline is certified (Vrabel et al. 2025, Input space mode
+    connectivity, arXiv 2409.05800). All pairs advance together.
+
+    Args:
+        network: See `nudged_elastic_band`, also for the arguments that are not explained here.
+        x: Starts.
+        y: Ends.
+        target: Class or classes.
+        layer: Where the paths lie.
+        bends: Vertices that are inserted into a path at most.
+        box: Least and greatest value of a coordinate; points are projected on it, if need be off the hyperplane.
+        until: "certified", or the largest loss.
+        max_steps: Steps in which one point is moved.
+        method: How polylines are checked.
+        verify: Level of the cells' certificate.
+        budget: Forward passes for each segment where the check refines.
+        keep_cells: Whether to keep the cells.
+        tolerance: What counts as rounding error.
+        dtype: Type in which points are moved.
+
+    Returns:
+        A path for each pair; `steps` counts the vertices that were inserted.
+
+    Raises:
+        InvalidInputError: As `nudged_elastic_band`.
+        CertificateError: If a check of the cells fails.
+    """
+    if bends < 0:
+        raise InvalidInputError(f"`bends`: got {bends}; expected at least 0")
+    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance())
+    search = Search(network, x, y, target, layer, Options(until, max_steps, 1, box, dtype, check))
+    search.straight()
+    lines = search.lines(0)
+    for bend in range(bends + 1):
+        done, weakest = search.settle(lines, search.open, bend, "insertion")
+        left = (~done).nonzero()[:, 0]
+        starts = lines.offsets[:-1] - torch.arange(len(lines))
+        lines, segments = lines.select(left), weakest.segments - starts[left]
+        search.open = search.open[left]
+        if not len(lines) or bend == bends:
+            break
+        segments = segments + lines.offsets[:-1] - torch.arange(len(lines))
+        lines = lines.inserted(segments, _lowered(search, lines, Weakest(segments, weakest.t), max_steps))
+    search.finish(lines, torch.ones(len(lines), dtype=torch.bool), bends, "insertion")
+    return search.result()
+
+
+def _lowered(search: Search, lines: Polylines, weakest: Weakest, max_steps: int) -> Float[Tensor, "S ..."]:
+    """The best points found from the worst point of each path, in the hyperplane orthogonal to its segment."""
+    starts = lines.points[lines.segment_starts[weakest.segments]]
+    ends = lines.points[lines.segment_starts[weakest.segments] + 1]
+    t = weakest.t.clamp(_CLOSEST, 1 - _CLOSEST).to(starts.dtype)
+    points = (1 - _wide(t, starts)) * starts + _wide(t, starts) * ends
+    lengths = lines.segment_lengths[weakest.segments]
+    along = (ends - starts) / _wide(torch.where(lengths > 0, lengths, 1.0), starts)
+    enough, floor = search.end_losses[search.open].amax(1).to(t.dtype), search.floor[search.open]
+    best, lowest, rows = points.clone(), torch.full_like(t, torch.inf), torch.arange(len(points))
+    for _ in range(max_steps + 1):
+        values, gradients = search.gradients(points[rows], search.open[rows])
+        better = values.losses < lowest[rows]
+        best[rows[better]], lowest[rows[better]] = points[rows[better]], values.losses[better]
+        # A point that is as good as the worse end does not raise the path's loss.
+        going = values.losses > enough[rows]
+        rows, gradients, losses = rows[going], gradients[going], values.losses[going]
+        if not len(rows):
+            break
+        slope = (gradients * along[rows]).flatten(1).sum(1)
+        force = _wide(slope, gradients) * along[rows] - gradients
+        moves = polyak(losses, gradients, force, floor[rows], _REACH * lengths[rows])
+        points[rows] = search.inside(points[rows] + moves)
+    return best
+
+
+def _wide(numbers: Tensor, like: Tensor) -> Tensor:
+    return numbers.reshape(-1, *(1,) * (like.ndim - 1))

@@ -1,0 +1,69 @@
+"""Pairs of points that paths are to join, and their classes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.cuts import Split
+from splinescope.network.graph import Network
+from splinescope.tessellation.domains.base import finite
+
+
+def ends_of(parts: Split, x: Any, y: Any) -> tuple[Float[np.ndarray, "S ..."], Float[np.ndarray, "S ..."]]:
+    """Both ends of all paths, at the boundary.
+
+    Args:
+        parts: A network cut in two.
+        x: [S, *input_shape] starts, or one start, before the first part.
+        y: [S, *input_shape] ends, or one end.
+
+    Returns:
+        [S, *shape] values at the boundary.
+
+    Raises:
+        InvalidInputError: If shapes don't fit, or both ends of a path are one point.
+    """
+    shape = parts.before.input_shape
+    ends = []
+    for name, given in (("x", x), ("y", y)):
+        points = finite(name, given)
+        points = points[None] if points.shape == shape else points
+        if points.shape[1:] != shape or not len(points):
+            expected = ", ".join(["S", *map(str, shape)])
+            raise InvalidInputError(f"`{name}`: got shape {np.shape(given)}; expected [{expected}] with S at least 1")
+        ends.append(parts.before(points))
+    if len(ends[0]) != len(ends[1]):
+        raise InvalidInputError(f"`x`, `y`: got {len(ends[0])} and {len(ends[1])} points; expected as many")
+    same = np.flatnonzero((ends[0] == ends[1]).reshape(len(ends[0]), -1).all(axis=1))
+    if len(same):
+        where = "" if parts.boundary.index == 0 else f" at `{parts.boundary.name}`"
+        raise InvalidInputError(f"`x`, `y`: both ends of pair {same[0]} are the same point{where}")
+    return ends[0], ends[1]
+
+
+def targets_of(network: Network, target: Any, paths: int) -> Int[np.ndarray, " S"]:
+    """One class for each path.
+
+    Args:
+        network: The network.
+        target: A class, or one for each path. A network with one output has the classes 0 and 1, by its sign.
+        paths: How many paths there are.
+
+    Returns:
+        The classes.
+
+    Raises:
+        InvalidInputError: If there are no such classes.
+    """
+    given = np.asarray(target.detach().cpu() if hasattr(target, "detach") else target)
+    classes = max(2, math.prod(network.output_shape))
+    if given.dtype.kind not in "iu" or given.ndim > 1 or given.size not in (1, paths):
+        raise InvalidInputError(f"`target`: got {target!r}; expected a class, or {paths} of them")
+    if given.min() < 0 or given.max() >= classes:
+        raise InvalidInputError(f"`target`: got {target!r}; expected classes from 0 to {classes - 1}")
+    return np.broadcast_to(given.reshape(-1), (paths,)).astype(np.int64)

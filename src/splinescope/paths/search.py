@@ -1,0 +1,254 @@
+"""What all searches for bent paths share: pairs that are still open, when they are done, and what is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.cuts import split
+from splinescope.network.graph import Network
+from splinescope.network.placement import placed
+from splinescope.paths.bent import BentPath, BentPaths
+from splinescope.paths.certify import Check, PolylineCertificate, certify_polylines
+from splinescope.paths.energy import ClassEnergy, ClassValues
+from splinescope.paths.pairs import ends_of, targets_of
+from splinescope.paths.polyline import Polylines, straight_lines
+
+_SAMPLES = 32
+"""Points of a path that are looked at, about, before all of its breakpoints are."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How bent paths are searched for.
+
+    Attributes:
+        until: "certified", or the largest loss that a path may have, for all paths or for each.
+        max_steps: Steps after which to give up.
+        certify_every: Steps to take after a check that failed.
+        box: Least and greatest value of a coordinate: numbers, or arrays that broadcast to the shape; None for no
+            bound.
+        dtype: Type in which paths are searched for; checks are in float64.
+        check: How polylines are checked.
+    """
+
+    until: Any = "certified"
+    max_steps: int = 200
+    certify_every: int = 5
+    box: tuple[Any, Any] | None = None
+    dtype: torch.dtype = torch.float32
+    check: Check = field(default_factory=Check)
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_steps", 0), ("certify_every", 1)):
+            if getattr(self, name) < least:
+                raise InvalidInputError(f"`{name}`: got {getattr(self, name)}; expected at least {least}")
+        if isinstance(self.until, str) and self.until != "certified":
+            raise InvalidInputError(f"`until`: got {self.until!r}; expected 'certified' or a loss")
+
+
+@dataclass(frozen=True, eq=False)
+class Weakest:
+    """Where open paths are worst.
+
+    Attributes:
+        segments: [k] segments, counted through all paths.
+        t: [k] where on each.
+    """
+
+    segments: Int[Tensor, " k"]
+    t: Float[Tensor, " k"]
+
+
+class Search:
+    """Pairs of points, those that are still open, and what is known of the others.
+
+    Attributes:
+        energy: What is to be kept low, in the type of the search.
+        open: Numbers of the pairs that are open.
+        end_losses: [S, 2] loss of both ends.
+        floor: [S] loss below which pivots of each pair are left alone: that of its better end.
+        evaluations: [S] gradients computed for each pair.
+    """
+
+    def __init__(
+        self, network: Network, x: Any, y: Any, target: Any, layer: int | str | None, options: Options
+    ) -> None:
+        """Cut the network, and look at the ends."""
+        parts = split(network, 0 if layer is None else layer)
+        self._parts, self._options = parts, options
+        self._starts, self._ends = ends_of(parts, x, y)
+        count = len(self._starts)
+        self._targets = targets_of(parts.after, target, count)
+        self._limit = _limits(options.until, count)
+        self._box = _box(options.box, parts.boundary.shape, self._starts, self._ends)
+        self.energy = ClassEnergy(placed(parts.after, dtype=options.dtype), torch.from_numpy(self._targets))
+        self.open = torch.arange(count)
+        self.evaluations = np.zeros(count, np.int64)
+        ends, exact = (
+            torch.from_numpy(np.concatenate([self._starts, self._ends])),
+            replace(self.energy, network=parts.after),
+        )
+        values = exact.values(ends, self.open.repeat(2))
+        self.end_losses = values.losses.reshape(2, -1).T
+        self.floor = self.end_losses.amin(1).to(options.dtype)
+        if self._limit is not None:
+            # No path lies lower than its worse end; the search sees that end's loss within its own rounding.
+            slack = 1 + torch.finfo(options.dtype).eps ** 0.5
+            self._limit = torch.maximum(self._limit, slack * self.end_losses.amax(1))
+        self._hopeless = ~self._good(values, self.open.repeat(2)).reshape(2, -1).all(0)
+        self._found: list[BentPath | None] = [None] * count
+
+    def straight(self) -> None:
+        """Close the pairs that the straight line joins, and those with an end where no path can be good."""
+        lines = self.lines(0)
+        good = ~self._hopeless
+        done = torch.zeros(len(lines), dtype=torch.bool)
+        done[good] = self.settle(lines.select(good.nonzero()[:, 0]), self.open[good], 0, "straight")[0]
+        self.finish(lines, self._hopeless, 0, "straight")
+        self.open = self.open[~(done | self._hopeless)]
+
+    def lines(self, pivots: int) -> Polylines:
+        """Straight lines between the open pairs, in the type of the search."""
+        rows = self.open.numpy()
+        starts, ends = (torch.from_numpy(points[rows]).to(self._options.dtype) for points in (self._starts, self._ends))
+        return straight_lines(starts, ends, pivots)
+
+    def gradients(self, points: Float[Tensor, "M ..."], pairs: Int[Tensor, " M"]) -> tuple[ClassValues, Tensor]:
+        """Losses, margins and gradients at points of some pairs; they are counted."""
+        self.evaluations += np.bincount(pairs.numpy(), minlength=len(self.evaluations))
+        return self.energy.with_gradients(points, pairs)
+
+    def good(self, values: ClassValues, paths: Int[Tensor, " M"]) -> Bool[Tensor, " S"]:
+        """Open pairs all of whose points do."""
+        bad = paths[~self._good(values, self.open[paths])]
+        return torch.bincount(bad, minlength=len(self.open)) == 0
+
+    def inside(self, points: Float[Tensor, "P ..."]) -> Float[Tensor, "P ..."]:
+        """The nearest points of the box."""
+        if self._box is None:
+            return points
+        return points.clamp(*(bound.to(points.dtype) for bound in self._box))
+
+    def settle(
+        self, lines: Polylines, pairs: Int[Tensor, " S"], step: int, method: str
+    ) -> tuple[Bool[Tensor, " S"], Weakest]:
+        """Check whole polylines: at a few points of each segment, and where these do, exactly; record what is done.
+
+        Args:
+            lines: Polylines whose vertices do.
+            pairs: Their pairs.
+            step: The step.
+            method: The method.
+
+        Returns:
+            Which are done, and where the others are worst.
+        """
+        good, weakest = self._sampled(lines, pairs)
+        segments, t = weakest.segments.clone(), weakest.t.clone()
+        chosen = good.nonzero()[:, 0]
+        first = lines.offsets[:-1] - torch.arange(len(lines))
+        for path, (points, known) in zip(
+            chosen.tolist(), self._certified(lines.select(chosen), pairs[chosen]), strict=True
+        ):
+            good[path] = self._enough(known, int(pairs[path]))
+            segments[path], t[path] = first[path] + known.segment, known.t
+            if good[path]:
+                self._record(int(pairs[path]), points, known, step, method)
+        return good, Weakest(segments[~good], t[~good])
+
+    def finish(self, lines: Polylines, which: Bool[Tensor, " S"], step: int, method: str) -> None:
+        """Record open pairs as they are."""
+        chosen = which.nonzero()[:, 0]
+        pairs = self.open[chosen]
+        for pair, (points, known) in zip(pairs.tolist(), self._certified(lines.select(chosen), pairs), strict=True):
+            self._record(pair, points, known, step, method)
+
+    def result(self) -> BentPaths:
+        """All paths."""
+        assert all(path is not None for path in self._found)
+        return BentPaths(self._parts.after, self._parts.boundary, tuple(path for path in self._found if path))
+
+    def _values(self, points: Tensor, pairs: Tensor) -> ClassValues:
+        return self.energy.values(points.to(self._options.dtype), pairs)
+
+    def _good(self, values: ClassValues, pairs: Tensor) -> Tensor:
+        """Points that do."""
+        if self._limit is None:
+            return values.margins > 0
+        return values.losses <= self._limit[pairs]
+
+    def _enough(self, known: PolylineCertificate, pair: int) -> bool:
+        return known.certified if self._limit is None else known.max_loss <= float(self._limit[pair])
+
+    def _sampled(self, lines: Polylines, pairs: Tensor) -> tuple[Tensor, Weakest]:
+        """Paths that do at a few points of each segment, and where each is worst among these."""
+        starts = lines.segment_starts
+        segments = lines.counts - 1
+        paths = lines.paths[starts]
+        each = max(1, -(-_SAMPLES // int(segments.max()))) if len(lines) else 1
+        t = torch.arange(1, each + 1, dtype=torch.float64) / (each + 1)
+        weight = t.to(lines.points.dtype).reshape(1, -1, *(1,) * (lines.points.ndim - 1))
+        points = (1 - weight) * lines.points[starts, None] + weight * lines.points[starts + 1, None]
+        owner = paths.repeat_interleave(each)
+        values = self._values(points.flatten(0, 1), pairs[owner])
+        bad = torch.bincount(owner[~self._good(values, pairs[owner])], minlength=len(lines)) > 0
+        if not len(lines):
+            return ~bad, Weakest(starts, t[:0])
+        table = torch.full((len(lines), each * int(segments.max())), -torch.inf, dtype=values.losses.dtype)
+        within = torch.arange(len(owner)) - (each * (lines.offsets[:-1] - torch.arange(len(lines))))[owner]
+        table[owner, within] = values.losses
+        worst = table.argmax(1)
+        first = lines.offsets[:-1] - torch.arange(len(lines))
+        return ~bad, Weakest(first + worst // each, t[worst % each])
+
+    def _certified(self, lines: Polylines, pairs: Tensor) -> list[tuple[np.ndarray, PolylineCertificate]]:
+        """Polylines in float64, with the ends that were given, and what is known about each."""
+        if not len(lines):
+            return []
+        rows = pairs.numpy()
+        exact = lines.moved(self.inside(lines.points.double()))
+        exact = exact.with_ends(torch.from_numpy(self._starts[rows]), torch.from_numpy(self._ends[rows]))
+        points, offsets = exact.points.numpy(), exact.offsets.numpy()
+        known = certify_polylines(self._parts.after, points, offsets, self._targets[rows], self._options.check)
+        return [(exact[i].numpy().copy(), one) for i, one in enumerate(known)]
+
+    def _record(self, pair: int, points: np.ndarray, known: PolylineCertificate, step: int, method: str) -> None:
+        end_loss, cost = float(self.end_losses[pair].max()), int(self.evaluations[pair])
+        self._found[pair] = BentPath(points, int(self._targets[pair]), known, end_loss, step, cost, method)
+
+
+def _limits(until: Any, count: int) -> Tensor | None:
+    """Largest loss of each path; None where certificates are wanted."""
+    if isinstance(until, str):
+        return None
+    limits = np.asarray(until, np.float64)
+    if limits.ndim > 1 or limits.size not in (1, count) or not (limits > 0).all():
+        raise InvalidInputError(f"`until`: got {until!r}; expected 'certified' or positive losses, one or {count}")
+    return torch.from_numpy(np.broadcast_to(limits.reshape(-1), (count,)).copy())
+
+
+def _box(
+    box: tuple[Any, Any] | None, shape: tuple[int, ...], starts: np.ndarray, ends: np.ndarray
+) -> tuple[Tensor, Tensor] | None:
+    """Bounds of each coordinate; all ends must lie within."""
+    if box is None:
+        return None
+    sides = (-np.inf if box[0] is None else box[0], np.inf if box[1] is None else box[1])
+    try:
+        low, high = (np.broadcast_to(np.asarray(side, np.float64), shape).copy() for side in sides)
+    except ValueError as error:
+        raise InvalidInputError(f"`box`: {error}; expected bounds that broadcast to {shape}") from error
+    for name, points in (("x", starts), ("y", ends)):
+        outside = np.flatnonzero(((points < low) | (points > high)).reshape(len(points), -1).any(axis=1))
+        if len(outside):
+            raise InvalidInputError(
+                f"`{name}`: point {outside[0]} lies outside of `box`; give the range of your inputs"
+            )
+    return torch.from_numpy(low), torch.from_numpy(high)

@@ -1,0 +1,138 @@
+"""Whether a network keeps its class on the straight path between two points, of its input or of a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.cuts import Split, split
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance
+from splinescope.paths.exact import exact_margins
+from splinescope.paths.refinement import BUDGET, margins_at, refine
+from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED, StraightPaths
+from splinescope.paths.rounding import margin_rounding
+from splinescope.tessellation.domains.base import finite
+from splinescope.tessellation.metric import check_choice
+
+_EXACT_UNITS = 1 << 15
+"""Units up to which the method "auto" lists all breakpoints."""
+
+
+def straight(
+    network: Network,
+    x: Any,
+    y: Any,
+    target: Any,
+    layer: int | str | None = None,
+    *,
+    method: str = "auto",
+    budget: int = BUDGET,
+    verify: str = "values",
+    keep_cells: bool = False,
+    tolerance: Tolerance | None = None,
+    progress: bool = False,
+) -> StraightPaths:
+    r"""Decide for many pairs of points whether a class leads on the whole segment between them.
+
+    With `layer` the segment joins the values of both points at that layer, $z(t) = (1 - t) f_{0:l}(x) + t f_{0:l}(y)$,
+    and the rest of the network, $f_{l:L}$, is asked. Two methods, both without sampling:
+
+    * "exact" lists all breakpoints. Between them margins are concave, so that the least one is at a breakpoint; the
+      intervals on which other classes lead are exact, however short (arXiv 1908.06214).
+    * "refine" bounds the margin from below on sub-intervals, and halves those on which the bound is not positive, until
+      all are positive, a point with a margin that is not is found, or the budget is spent (see `refine`).
+
+    Every refutation is confirmed by a forward pass; margins within the rounding errors of float64 are never certified.
+
+    Args:
+        network: The network.
+        x: [S, *input_shape] starts, or one start.
+        y: [S, *input_shape] ends, or one end.
+        target: The class of all paths, or of each. A network with one output has the classes 0 and 1, by its sign.
+        layer: Where the path is straight: what `splinescope.network.split` takes; None for the input.
+        method: "exact", "refine", or "auto": exact up to 32768 units.
+        budget: Forward passes that the method "refine" may take for each path, give or take the last ones.
+        verify: Level of the certificate of the method "exact": see `tessellate`.
+        keep_cells: Whether to keep the cells of the method "exact".
+        tolerance: What counts as rounding error.
+        progress: Whether to show a bar on long work.
+
+    Returns:
+        A verdict for each path, with its least margin and where it is.
+
+    Raises:
+        InvalidInputError: If shapes don't fit, there is no such class or layer, or both ends of a path are one point.
+        CertificateError: If a check of the cells fails.
+
+    Example:
+        The function |x| has class 1, by its sign, everywhere but at 0:
+
+        >>> import splinescope, torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(1, 2, bias=False), torch.nn.ReLU(), torch.nn.Linear(2, 1))
+        >>> for p, v in zip(net.parameters(), ([[1.0], [-1.0]], [[1.0, 1.0]], [-0.5]), strict=True):
+        ...     p.data = torch.tensor(v)
+        >>> paths = straight(splinescope.load(net), [[-2.0], [1.0]], [[2.0], [3.0]], 1)
+        >>> paths.verdicts.tolist(), paths.minimum_margin.tolist(), paths[0].misclassified
+        (['refuted', 'certified'], [-0.5, 0.5], ((0.375, 0.625, 0),))
+    """
+    check_choice("method", method, ("exact", "refine", "auto"))
+    if budget < 1:
+        raise InvalidInputError(f"`budget`: got {budget}; expected a positive number of forward passes")
+    parts = split(network, 0 if layer is None else layer)
+    rest = parts.after
+    starts, ends = _ends(parts, x, y)
+    targets = _targets(rest, target, len(starts))
+    known = margin_rounding(rest, starts, ends, targets, tolerance or Tolerance())
+    common = (rest, parts.boundary, starts, ends, targets)
+    if method == "refine" or (method == "auto" and rest.num_units > _EXACT_UNITS):
+        if keep_cells:
+            raise InvalidInputError("`keep_cells`: got True; the method 'refine' has no cells, expected method='exact'")
+        found = refine(rest, starts, ends, targets, budget=budget, error=known.float64, progress=progress)
+        seen = (found.verdicts, found.minimum, found.bound, found.t, found.rivals)
+        return StraightPaths(*common, *seen, known.float32, "refine", found.evaluations)
+    cells = exact_margins(rest, starts, ends, targets, verify, keep_cells, progress)
+    confirmed, _ = margins_at(rest, starts, ends, targets, np.arange(len(starts)), cells.t)
+    verdicts = np.where(cells.minimum > known.float64, CERTIFIED, np.where(confirmed <= 0, REFUTED, UNDECIDED))
+    seen = (verdicts, cells.minimum, cells.minimum - known.float64, cells.t, cells.rivals)
+    kept = (cells.misclassified, cells.batch, cells.certificate)
+    return StraightPaths(*common, *seen, known.float32, "exact", cells.cells, *kept)
+
+
+def _ends(parts: Split, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of all paths, at the boundary."""
+    shape = parts.before.input_shape
+    ends = []
+    for name, given in (("x", x), ("y", y)):
+        points = finite(name, _plain(given))
+        points = points[None] if points.shape == shape else points
+        if points.shape[1:] != shape or not len(points):
+            expected = ", ".join(["S", *map(str, shape)])
+            raise InvalidInputError(f"`{name}`: got shape {np.shape(given)}; expected [{expected}] with S at least 1")
+        ends.append(parts.before(points))
+    if len(ends[0]) != len(ends[1]):
+        raise InvalidInputError(f"`x`, `y`: got {len(ends[0])} and {len(ends[1])} points; expected as many")
+    same = np.flatnonzero((ends[0] == ends[1]).reshape(len(ends[0]), -1).all(axis=1))
+    if len(same):
+        where = "" if parts.boundary.index == 0 else f" at `{parts.boundary.name}`"
+        raise InvalidInputError(f"`x`, `y`: both ends of pair {same[0]} are the same point{where}")
+    return ends[0], ends[1]
+
+
+def _targets(network: Network, target: Any, paths: int) -> np.ndarray:
+    """One class for each path."""
+    given = np.asarray(_plain(target))
+    classes = max(2, int(np.prod(network.output_shape)))
+    if given.dtype.kind not in "iu" or given.ndim > 1 or given.size not in (1, paths):
+        raise InvalidInputError(f"`target`: got {target!r}; expected a class, or {paths} of them")
+    if given.min() < 0 or given.max() >= classes:
+        raise InvalidInputError(f"`target`: got {target!r}; expected classes from 0 to {classes - 1}")
+    return np.broadcast_to(given.reshape(-1), (paths,)).astype(np.int64)
+
+
+def _plain(value: Any) -> Any:
+    """A tensor as an array; anything else as it is."""
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
