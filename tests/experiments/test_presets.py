@@ -26,6 +26,7 @@ FIGURES = {
     "batchnorm-tessellation": {"layers"},
     "batchnorm-density": {"density", "ratios", "least-squares"},
     "grokking": {"training", "slices"},
+    "class-connectivity": {"connectivity", "paths", "losses"},
 }
 
 
@@ -151,7 +152,28 @@ def check_batchnorm_density(report: Report) -> None:
     assert report.numbers["exact"]["random"]["window"][0] == pytest.approx(length / 36, rel=1e-9)
 
 
+def check_class_connectivity(report: Report) -> None:
+    """Straight paths at the input, on a dense grid, by the module itself, trained again."""
+    data, generator = datasets.digits(), torch.Generator().manual_seed(0)
+    inputs, labels = data.inputs, data.labels
+    module = models.mlp([64, *(64,) * 6, 10], generator=generator)
+    models.train_classifier(module, inputs[:1258], labels[:1258], generator=generator, epochs=60, learning_rate=3e-3)
+    module.double()
+    t = torch.linspace(0, 1, 400, dtype=torch.float64)[:, None, None, None]
+    for kind in ("correct", "misclassified"):
+        found = report.numbers["kinds"][kind]["input"]
+        for (a, b), how, margin in zip(found["ends"], found["joined"], found["minimum_margin"], strict=True):
+            with torch.no_grad():
+                leading = module((1 - t) * inputs[a].double() + t * inputs[b].double()).argmax(dim=1)
+            assert leading[0] == leading[-1] == labels[a]
+            assert (labels[b] == labels[a]) == (kind == "correct")
+            stays = bool((leading == labels[a]).all())
+            assert stays >= (how == "straight")
+            assert stays or margin < 0
+
+
 INDEPENDENT = {
+    "class-connectivity": check_class_connectivity,
     "batchnorm-tessellation": check_batchnorm_tessellation,
     "batchnorm-density": check_batchnorm_density,
     "regions-vs-depth-width": check_regions,

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
+from splinescope.cli.path import path
 from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
 from splinescope.cli.segment import segment
@@ -204,6 +205,7 @@ def _run(
 
 app.command()(regions)
 app.command()(reproduce)
+app.command()(path)
 app.command()(segment)
 app.command()(surface)
 

@@ -113,6 +113,14 @@ EXPERIMENTS = (
         "how dense the folds of a deep, wide network are around the data: zero biases, random biases, batch-norm",
         {"smoke": 0.2, "paper": 8.0},
     ),
+    Entry(
+        "class-connectivity",
+        "class_connectivity",
+        "table 1, figures 2 and 3 of Gu and Borovykh 2023 (arXiv 2311.06816)",
+        "pairs of one class joined by straight or bent paths, proved, at the input and at layers; what samples miss",
+        {"smoke": 0.5, "paper": 5.0},
+        "MNIST: the folder of its IDX files; or CIFAR-10: an .npz file with images and labels, or its binary files",
+    ),
 )
 """All experiments, in the order of the list."""
 

@@ -69,7 +69,7 @@ def straight(
         CertificateError: If a check of the cells fails.
 
     Example:
-        The function |x| has class 1, by its sign, everywhere but at 0:
+        The function abs(x) - 0.5 has class 1, by its sign, everywhere but around 0:
 
         >>> import splinescope, torch
         >>> net = torch.nn.Sequential(torch.nn.Linear(1, 2, bias=False), torch.nn.ReLU(), torch.nn.Linear(2, 1))
