@@ -16,6 +16,7 @@ from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
 from splinescope.paths.energy import ClassEnergy
 from splinescope.paths.exact import exact_margins
+from splinescope.paths.pairs import EXACT_UNITS
 from splinescope.paths.refinement import BUDGET, margins_at, refine
 from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED
 from splinescope.paths.rounding import margin_rounding
@@ -23,9 +24,6 @@ from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.metric import check_choice
 from splinescope.tessellation.segments import SegmentBatch
-
-EXACT_UNITS = 1 << 15
-"""Units up to which the method "auto" lists all breakpoints."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def certify_polyline(
         CertificateError: If a check of the cells fails.
 
     Example:
-        From -1 to 1 straight through zero |x| is not positive, and between two vertices a sample may miss it:
+        From -1 to 1 straight through zero abs(x) is not positive, and between two vertices a sample may miss it:
 
         >>> import splinescope, torch
         >>> up, down = torch.nn.Linear(1, 2, bias=False), torch.nn.Linear(2, 1, bias=False)

@@ -7,11 +7,27 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.cuts import Split
 from splinescope.network.graph import Network
 from splinescope.tessellation.domains.base import finite
+
+EXACT_UNITS = 1 << 15
+"""Units up to which the method "auto" lists all breakpoints."""
+
+
+def plain(value: Any) -> Any:
+    """A tensor as an array; anything else as it is.
+
+    Args:
+        value: A tensor, an array, numbers.
+
+    Returns:
+        The array.
+    """
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
 
 
 def ends_of(parts: Split, x: Any, y: Any) -> tuple[Float[np.ndarray, "S ..."], Float[np.ndarray, "S ..."]]:
@@ -31,7 +47,7 @@ def ends_of(parts: Split, x: Any, y: Any) -> tuple[Float[np.ndarray, "S ..."], F
     shape = parts.before.input_shape
     ends = []
     for name, given in (("x", x), ("y", y)):
-        points = finite(name, given)
+        points = finite(name, plain(given))
         points = points[None] if points.shape == shape else points
         if points.shape[1:] != shape or not len(points):
             expected = ", ".join(["S", *map(str, shape)])
@@ -60,7 +76,7 @@ def targets_of(network: Network, target: Any, paths: int) -> Int[np.ndarray, " S
     Raises:
         InvalidInputError: If there are no such classes.
     """
-    given = np.asarray(target.detach().cpu() if hasattr(target, "detach") else target)
+    given = np.asarray(plain(target))
     classes = max(2, math.prod(network.output_shape))
     if given.dtype.kind not in "iu" or given.ndim > 1 or given.size not in (1, paths):
         raise InvalidInputError(f"`target`: got {target!r}; expected a class, or {paths} of them")

@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.cuts import Split, split
+from splinescope.network.cuts import split
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
 from splinescope.paths.exact import exact_margins
+from splinescope.paths.pairs import EXACT_UNITS, ends_of, targets_of
 from splinescope.paths.refinement import BUDGET, margins_at, refine
 from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED, StraightPaths
 from splinescope.paths.rounding import margin_rounding
-from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.metric import check_choice
-
-_EXACT_UNITS = 1 << 15
-"""Units up to which the method "auto" lists all breakpoints."""
 
 
 def straight(
@@ -84,11 +80,11 @@ def straight(
         raise InvalidInputError(f"`budget`: got {budget}; expected a positive number of forward passes")
     parts = split(network, 0 if layer is None else layer)
     rest = parts.after
-    starts, ends = _ends(parts, x, y)
-    targets = _targets(rest, target, len(starts))
+    starts, ends = ends_of(parts, x, y)
+    targets = targets_of(rest, target, len(starts))
     known = margin_rounding(rest, starts, ends, targets, tolerance or Tolerance())
     common = (rest, parts.boundary, starts, ends, targets)
-    if method == "refine" or (method == "auto" and rest.num_units > _EXACT_UNITS):
+    if method == "refine" or (method == "auto" and rest.num_units > EXACT_UNITS):
         if keep_cells:
             raise InvalidInputError("`keep_cells`: got True; the method 'refine' has no cells, expected method='exact'")
         found = refine(rest, starts, ends, targets, budget=budget, error=known.float64, progress=progress)
@@ -100,39 +96,3 @@ def straight(
     seen = (verdicts, cells.minimum, cells.minimum - known.float64, cells.t, cells.rivals)
     kept = (cells.misclassified, cells.batch, cells.certificate)
     return StraightPaths(*common, *seen, known.float32, "exact", cells.cells, *kept)
-
-
-def _ends(parts: Split, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of all paths, at the boundary."""
-    shape = parts.before.input_shape
-    ends = []
-    for name, given in (("x", x), ("y", y)):
-        points = finite(name, _plain(given))
-        points = points[None] if points.shape == shape else points
-        if points.shape[1:] != shape or not len(points):
-            expected = ", ".join(["S", *map(str, shape)])
-            raise InvalidInputError(f"`{name}`: got shape {np.shape(given)}; expected [{expected}] with S at least 1")
-        ends.append(parts.before(points))
-    if len(ends[0]) != len(ends[1]):
-        raise InvalidInputError(f"`x`, `y`: got {len(ends[0])} and {len(ends[1])} points; expected as many")
-    same = np.flatnonzero((ends[0] == ends[1]).reshape(len(ends[0]), -1).all(axis=1))
-    if len(same):
-        where = "" if parts.boundary.index == 0 else f" at `{parts.boundary.name}`"
-        raise InvalidInputError(f"`x`, `y`: both ends of pair {same[0]} are the same point{where}")
-    return ends[0], ends[1]
-
-
-def _targets(network: Network, target: Any, paths: int) -> np.ndarray:
-    """One class for each path."""
-    given = np.asarray(_plain(target))
-    classes = max(2, int(np.prod(network.output_shape)))
-    if given.dtype.kind not in "iu" or given.ndim > 1 or given.size not in (1, paths):
-        raise InvalidInputError(f"`target`: got {target!r}; expected a class, or {paths} of them")
-    if given.min() < 0 or given.max() >= classes:
-        raise InvalidInputError(f"`target`: got {target!r}; expected classes from 0 to {classes - 1}")
-    return np.broadcast_to(given.reshape(-1), (paths,)).astype(np.int64)
-
-
-def _plain(value: Any) -> Any:
-    """A tensor as an array; anything else as it is."""
-    return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
