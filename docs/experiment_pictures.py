@@ -1,7 +1,7 @@
 """Makes `_static/experiments/NAME-FIGURE.png` of the folders that `splinescope reproduce` left, small enough for pages.
 
-    splinescope reproduce grokking --preset paper --data mnist
-    python docs/experiment_pictures.py reproduce/grokking
+splinescope reproduce grokking --preset paper --data mnist
+python docs/experiment_pictures.py reproduce/grokking
 """
 
 import argparse

@@ -105,7 +105,7 @@ def test_images_as_outputs_have_no_classes(place: Path, capsys: pytest.CaptureFi
 BAD = {
     "no ends": (["--from", "a.npy"], "`--to`: not given"),
     "nothing": ([], "`--from`: not given"),
-    "one point": (["--from", "a.npy", "--to", "a.npy"], "segment 0 are the same point"),
+    "one point": (["--from", "a.npy", "--to", "a.npy"], "both ends of pair 0 are the same point"),
     "other counts": (["--from", "a.npy", "--to", "many.npy"], "got 1 and 5 points"),
     "other shape": (["--from", "a.npy", "--to", "long.npy"], "got a point of shape"),
     "no file": (["--from", "a.npy", "--to", "z.npy"], "`--to`: z.npy does not exist"),

@@ -44,7 +44,7 @@ def test_no_trials_say_nothing() -> None:
     assert math.isnan(found.share)
     with pytest.raises(InvalidInputError, match="`successes`: got 3 of 2; expected a number from 0 to 2"):
         proportion(3, 2)
-    with pytest.raises(InvalidInputError, match="`confidence`: got 95.0; expected a level between 0 and 1"):
+    with pytest.raises(InvalidInputError, match=r"`confidence`: got 95\.0; expected a level between 0 and 1"):
         proportion(1, 2, 95.0)
 
 

@@ -12,13 +12,12 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
-from splinescope.cli.values import Shape, json_text, shape_of, size_in_bytes, whole_numbers
+from splinescope.cli.values import json_text, shape_of, size_in_bytes
 from splinescope.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from matplotlib.figure import Figure
 
     from splinescope.network import Network
@@ -107,16 +106,17 @@ def segment(
     `splinescope segment net.onnx --from images.npy --to perturbed.npy --json`
     """
     from splinescope.cli.models import read_model
+    from splinescope.cli.pairs import fit_pairs, read_pairs
     from splinescope.cli.results import Wanted
     from splinescope.cli.terminal import compilation_announced
     from splinescope.tessellation.segments import tessellate_segments
 
     Wanted(out=out).make_folder()
     budget = None if memory is None else size_in_bytes("--memory", memory)
-    rows = _rows(start, end, data, indices)
+    rows = read_pairs(start, end, data, indices)
     shape = shape_of("--input-shape", input_shape)
     network = read_model(model, weights, shape, rows[0])
-    starts, ends = _ends(rows, network.input_shape, mean, std)
+    starts, ends = fit_pairs(rows, network.input_shape, mean, std)
     if target is not None:
         _check_target(network, target)
     started = time.perf_counter()
@@ -136,51 +136,6 @@ def segment(
         typer.echo(json_text(facts))
     else:
         _show(Console(), facts, out)
-
-
-def _rows(
-    start: Path | None, end: Path | None, data: str | None, indices: str | None
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Starts and ends in their own shapes; a file with rows is one array."""
-    from splinescope.cli.points import read_array, read_data
-
-    if (data is None) != (indices is None):
-        raise InvalidInputError("`--data`, `--indices`: only one was given; expected both, as in digits and 3,7")
-    if data is not None and indices is not None:
-        if start is not None or end is not None:
-            raise InvalidInputError("`--data`, `--from`: both were given; expected one of them")
-        chosen = whole_numbers("--indices", indices)
-        if len(chosen) % 2:
-            raise InvalidInputError(f"`--indices`: got {len(chosen)} points; expected a start and an end, as in 3,7")
-        points = read_data(data, chosen)
-        return points[0::2], points[1::2]
-    if start is None or end is None:
-        missing = [name for name, value in (("--from", start), ("--to", end)) if value is None]
-        raise InvalidInputError(
-            f"`{missing[0]}`: not given; expected `--from A --to B`, or `--data SOURCE --indices I,J`"
-        )
-    return [read_array("--from", start)], [read_array("--to", end)]
-
-
-def _ends(
-    rows: tuple[list[np.ndarray], list[np.ndarray]], shape: Shape, mean: str, std: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """[S, *shape] starts and ends."""
-    import numpy as np
-
-    from splinescope.cli.points import fit_points, normalise
-
-    sides = []
-    for arrays in rows:
-        several = len(arrays) == 1 and arrays[0].ndim > 1 and arrays[0].size != math.prod(shape)
-        points = list(arrays[0]) if several else arrays
-        sides.append(np.stack(fit_points(normalise(points, mean, std), shape)))
-    if len(sides[0]) != len(sides[1]):
-        raise InvalidInputError(f"`--from`, `--to`: got {len(sides[0])} and {len(sides[1])} points; expected as many")
-    same = np.flatnonzero((sides[0] == sides[1]).reshape(len(sides[0]), -1).all(axis=1))
-    if len(same):
-        raise InvalidInputError(f"`--from`, `--to`: both ends of segment {same[0]} are the same point")
-    return sides[0], sides[1]
 
 
 def _check_target(network: Network, target: int) -> None:

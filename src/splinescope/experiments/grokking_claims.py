@@ -27,8 +27,8 @@ class Moments:
     Attributes:
         interpolation: Number of the first row whose training accuracy is 100 %.
         grokked: Number of the row with the least local complexity at training images, of those that are robust: whose
-            adversarial accuracy at the largest epsilon is at least `GAIN` above that at interpolation. If none is, the last
-            row.
+            adversarial accuracy at the largest epsilon is at least `GAIN` above that at interpolation. If none is, the
+            last row.
         attack: Key of that adversarial accuracy.
         radius: Radius that the claims are about.
         rows: Steps of the three rows.
