@@ -91,7 +91,8 @@ def test_losses_of_two_paths() -> None:
     bent = path_profile(network, np.array([[-2.0, 0.0], [0.0, 1.0], [2.0, 0.0]]), 1)
     ax = plot_loss_profile([straight, bent], ["straight", "bent"], axes())
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["straight: max. 0.974", "bent: max. 0.474"]
+    assert labels[:2] == ["straight: max. 0.974", "bent: max. 0.474"]
+    assert labels[2:] == ["another class leads", "log 2: below, the class leads"]
     curve = next(line for line in ax.lines if len(line.get_xdata()) == len(straight.position))
     np.testing.assert_allclose(curve.get_ydata(), straight.loss)
     seen = path_profile(network, np.array([[-2.0, 0.0], [2.0, 0.0]]), 1, samples=9)

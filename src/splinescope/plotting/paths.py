@@ -139,18 +139,23 @@ def plot_loss_profile(
         raise InvalidInputError(f"`labels`: got {len(labels)} for {len(profiles)} profiles; expected as many")
     ax = new_axes(4.7, 3.0) if ax is None else ax
     ax.axhline(np.log(2), color=_GREY, lw=0.8, ls=(0, (4, 2)), zorder=1)
+    strayed = False
     for number, (profile, label) in enumerate(zip(profiles, labels, strict=True)):
         color, marker = _LINES[number % len(_LINES)], _MARKERS[number % len(_MARKERS)]
         loss = np.maximum(profile.loss, _LEAST_LOSS)
         ax.plot(profile.position, loss, color=color, lw=1.2, zorder=3)
         fine = np.union1d(profile.position, np.linspace(0.0, 1.0, _FINE))
         wrong = np.interp(fine, profile.position, profile.margin) <= 0
+        strayed |= bool(wrong.any())
         thick = np.where(wrong, np.interp(fine, profile.position, loss), np.nan)
         ax.plot(fine, thick, color=color, lw=3.2, alpha=0.55, solid_capstyle="butt", zorder=2)
         at, value = profile.highest
         least = "" if profile.exact else "at least "
         note = f"{label}: max. {least}{value:.3g}"
         ax.plot(at, max(value, _LEAST_LOSS), marker, color=color, ms=5, mec="white", mew=0.8, zorder=4, label=note)
+    if strayed:
+        ax.plot([], [], color=_GREY, lw=3.2, label="another class leads")
+    ax.plot([], [], color=_GREY, lw=0.8, ls=(0, (4, 2)), label="log 2: below, the class leads")
     lowest, most = (float(end([end(profile.loss) for profile in profiles])) for end in (np.min, np.max))
     if most > _LOGARITHMIC * lowest:
         ax.set_yscale("log")
