@@ -106,8 +106,8 @@ def main() -> None:
     for name in options.case or CASES:
         rows.append(measure(name, options.budget))
         print(rows[-1], flush=True)
-    if not options.case:
-        save("straight", rows)
+        if not options.case:
+            save("straight", rows)
 
 
 if __name__ == "__main__":
