@@ -96,7 +96,7 @@ EXPERIMENTS = (
         "grokking",
         "figure 9 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); Humayun et al. 2024 (arXiv 2402.15555)",
         "local complexity, exact slices and adversarial accuracy of an MLP that trains on long after it fits its data",
-        {"smoke": 0.8, "paper": 25.0},
+        {"smoke": 0.5, "paper": 35.0},
         "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
     ),
     Entry(
