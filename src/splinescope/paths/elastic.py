@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from splinescope.numerics import Tolerance
 from splinescope.paths.band import check_share, forces, spaced
 from splinescope.paths.bent import BentPaths
 from splinescope.paths.certify import Check
-from splinescope.paths.polyline import Polylines
+from splinescope.paths.polyline import Polylines, joined
 from splinescope.paths.refinement import BUDGET
 from splinescope.paths.search import Options, Search, Weakest
 from splinescope.paths.steps import longest, polyak
@@ -159,55 +160,124 @@ def string_method(
     return _relaxed(search, pivots, max_steps, certify_every, move, "string")
 
 
+@dataclass(frozen=True, eq=False)
+class _Bands:
+    """Paths on their way.
+
+    Attributes:
+        lines: The paths.
+        pairs: [S] the pair that each joins.
+        steps: [S] steps that each has taken.
+        due: [S] steps before which none is checked.
+    """
+
+    lines: Polylines
+    pairs: Tensor
+    steps: Tensor
+    due: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def select(self, which: Tensor) -> _Bands:
+        """Some of them: a mask."""
+        if bool(which.all()):
+            return self
+        return _Bands(self.lines.select(which.nonzero()[:, 0]), self.pairs[which], self.steps[which], self.due[which])
+
+    def with_pivots(self, which: Tensor, weakest: Weakest, later: int) -> _Bands:
+        """One more pivot on some paths, unless it would lie on a vertex; they are due again some steps later."""
+        due = self.due.clone()
+        due[which] = self.steps[which] - 1 + later
+        within = (weakest.t > 0) & (weakest.t < 1)
+        segments = (weakest.segments + self.lines.first_segments[which])[within]
+        t = _wide(weakest.t[within].to(self.lines.points.dtype), self.lines.points)
+        starts = self.lines.segment_starts[segments]
+        points = (1 - t) * self.lines.points[starts] + t * self.lines.points[starts + 1]
+        return replace(self, lines=self.lines.inserted(segments, points), due=due)
+
+
+@dataclass(frozen=True, eq=False)
+class _Round:
+    """What came of paths that were moved until each looked good.
+
+    Attributes:
+        good: Those that do.
+        after: The same after one more step, to go on with if a check fails.
+        over: Those that have taken all steps.
+    """
+
+    good: list[_Bands] = field(default_factory=list)
+    after: list[_Bands] = field(default_factory=list)
+    over: list[_Bands] = field(default_factory=list)
+
+
+def _joined(parts: list[_Bands]) -> _Bands:
+    """Some paths and others."""
+    numbers = (torch.cat([getattr(part, name) for part in parts]) for name in ("pairs", "steps", "due"))
+    return _Bands(joined([part.lines for part in parts]), *numbers)
+
+
 def _relaxed(search: Search, pivots: int, max_steps: int, certify_every: int, move: Move, method: str) -> BentPaths:
-    """Move all open paths until each is done."""
+    """Move all open paths until each is done.
+
+    Checks wait until every path looks good at samples, so that all are checked at once.
+    """
     if pivots < 1:
         raise InvalidInputError(f"`pivots`: got {pivots}; expected at least 1")
     search.straight()
-    lines = search.lines(pivots)
-    due = torch.zeros(len(lines), dtype=torch.int64)
-    for step in range(max_steps):
-        if not len(lines):
-            return search.result()
-        inner = lines.interior
-        values, part = search.gradients(lines.points[inner], search.open[lines.paths[inner]])
-        ready = (search.good(values, lines.paths[inner]) & (due <= step)).nonzero()[:, 0]
-        done, weakest = search.settle(lines.select(ready), search.open[ready], step, method)
-        losses, gradients = _with_ends(search, lines, values.losses, part)
-        due[ready[~done]] = step + certify_every
-        failed = lines.offsets[ready[~done]] - ready[~done]
-        weak = weakest.segments - _first_segments(lines.select(ready))[~done] + failed
-        moved = move(lines, losses, gradients, search.floor[search.open][lines.paths])
-        moved = moved.moved(torch.where(_wide(inner, lines.points), search.inside(moved.points), lines.points))
-        moved = _with_pivots(moved, Weakest(weak, weakest.t))
-        keep = torch.ones(len(lines), dtype=torch.bool)
-        keep[ready[done]] = False
-        left = keep.nonzero()[:, 0]
-        lines, search.open, due = moved.select(left), search.open[left], due[left]
-    search.finish(lines, torch.ones(len(lines), dtype=torch.bool), max_steps, method)
+    zeros = torch.zeros_like(search.open)
+    bands, over = _Bands(search.lines(pivots), search.open, zeros, zeros), list[_Bands]()
+    while len(bands):
+        found = _until_good(search, bands, max_steps, certify_every, move)
+        over += found.over
+        if not found.good:
+            break
+        good, after = _joined(found.good), _joined(found.after)
+        done, weakest = search.checked(good.lines, good.pairs, good.steps, method)
+        bands = after.select(~done)
+        bands = bands.with_pivots(torch.arange(len(bands)), weakest.of(~done), certify_every)
+    if over:
+        last = _joined(over)
+        search.finish(last.lines, last.pairs, last.steps, method)
     return search.result()
 
 
-def _with_ends(search: Search, lines: Polylines, losses: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+def _until_good(search: Search, bands: _Bands, max_steps: int, certify_every: int, move: Move) -> _Round:
+    """Move paths until each looks good at samples, or has taken all steps."""
+    found = _Round()
+    while len(bands):
+        spent = bands.steps >= max_steps
+        found.over.append(bands.select(spent))
+        bands = bands.select(~spent)
+        if not len(bands):
+            break
+        lines, pairs, inner = bands.lines, bands.pairs, bands.lines.interior
+        values, part = search.gradients(lines.points[inner], pairs[lines.paths[inner]])
+        ready = search.good(values, lines.paths[inner], pairs) & (bands.due <= bands.steps)
+        chosen = bands.select(ready)
+        good, weakest = search.sampled(chosen.lines, chosen.pairs)
+        losses, gradients = _with_ends(search, bands, values.losses, part)
+        moved = move(lines, losses, gradients, search.floor[pairs[lines.paths]])
+        kept = torch.where(_wide(inner, lines.points), search.inside(moved.points), lines.points)
+        after = replace(bands, lines=lines.moved(kept), steps=bands.steps + 1)
+        rows = ready.nonzero()[:, 0]
+        looks = torch.zeros_like(ready)
+        looks[rows[good]] = True
+        found.good.append(bands.select(looks))
+        found.after.append(after.select(looks))
+        bands = after.with_pivots(rows[~good], weakest.of(~good), certify_every).select(~looks)
+    return found
+
+
+def _with_ends(search: Search, bands: _Bands, losses: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
     """Losses and gradients at all vertices; no gradient is needed at the ends."""
-    inner, ends = lines.interior, search.end_losses[search.open].to(losses.dtype)
+    lines, inner = bands.lines, bands.lines.interior
+    ends = search.end_losses[bands.pairs].to(losses.dtype)
     values, slopes = losses.new_empty(len(lines.points)), torch.zeros_like(lines.points)
     values[inner], slopes[inner] = losses, gradients
     values[lines.offsets[:-1]], values[lines.offsets[1:] - 1] = ends[:, 0], ends[:, 1]
     return values, slopes
-
-
-def _with_pivots(lines: Polylines, weakest: Weakest) -> Polylines:
-    """One more pivot on some segments, unless it would lie on a vertex."""
-    within = (weakest.t > 0) & (weakest.t < 1)
-    segments, t = weakest.segments[within], _wide(weakest.t[within].to(lines.points.dtype), lines.points)
-    starts = lines.segment_starts[segments]
-    return lines.inserted(segments, (1 - t) * lines.points[starts] + t * lines.points[starts + 1])
-
-
-def _first_segments(lines: Polylines) -> Tensor:
-    """First segment of each path."""
-    return lines.offsets[:-1] - torch.arange(len(lines))
 
 
 def _wide(numbers: Tensor, like: Tensor) -> Tensor:

@@ -81,24 +81,23 @@ def insert_highest(
     for bend in range(bends + 1):
         done, weakest = search.settle(lines, search.open, bend, "insertion")
         left = (~done).nonzero()[:, 0]
-        starts = lines.offsets[:-1] - torch.arange(len(lines))
-        lines, segments = lines.select(left), weakest.segments - starts[left]
-        search.open = search.open[left]
+        lines, weakest, search.open = lines.select(left), weakest.of(left), search.open[left]
         if not len(lines) or bend == bends:
             break
-        segments = segments + lines.offsets[:-1] - torch.arange(len(lines))
-        lines = lines.inserted(segments, _lowered(search, lines, Weakest(segments, weakest.t), max_steps))
-    search.finish(lines, torch.ones(len(lines), dtype=torch.bool), bends, "insertion")
+        lowered = _lowered(search, lines, weakest, max_steps)
+        lines = lines.inserted(weakest.segments + lines.first_segments, lowered)
+    search.finish(lines, search.open, torch.full_like(search.open, bends), "insertion")
     return search.result()
 
 
 def _lowered(search: Search, lines: Polylines, weakest: Weakest, max_steps: int) -> Float[Tensor, "S ..."]:
     """The best points found from the worst point of each path, in the hyperplane orthogonal to its segment."""
-    starts = lines.points[lines.segment_starts[weakest.segments]]
-    ends = lines.points[lines.segment_starts[weakest.segments] + 1]
+    segments = weakest.segments + lines.first_segments
+    starts = lines.points[lines.segment_starts[segments]]
+    ends = lines.points[lines.segment_starts[segments] + 1]
     t = weakest.t.clamp(_CLOSEST, 1 - _CLOSEST).to(starts.dtype)
     points = (1 - _wide(t, starts)) * starts + _wide(t, starts) * ends
-    lengths = lines.segment_lengths[weakest.segments]
+    lengths = lines.segment_lengths[segments]
     along = (ends - starts) / _wide(torch.where(lengths > 0, lengths, 1.0), starts)
     enough, floor = search.end_losses[search.open].amax(1).to(t.dtype), search.floor[search.open]
     best, lowest, rows = points.clone(), torch.full_like(t, torch.inf), torch.arange(len(points))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -55,6 +56,11 @@ class Polylines:
         return first.nonzero()[:, 0]
 
     @property
+    def first_segments(self) -> Int[Tensor, " S"]:
+        """First segment of each path, counted through all paths."""
+        return self.offsets[:-1] - torch.arange(len(self), device=self.offsets.device)
+
+    @property
     def segment_lengths(self) -> Float[Tensor, " G"]:
         """Euclidean length of each segment."""
         starts, flat = self.segment_starts, self.points.flatten(1)
@@ -72,6 +78,8 @@ class Polylines:
 
     def select(self, which: Int[Tensor, " _"]) -> Polylines:
         """Some of the paths, in the order given."""
+        if len(which) == len(self) and bool((which == torch.arange(len(self), device=which.device)).all()):
+            return self
         counts = self.counts[which]
         offsets = _offsets(counts)
         within = torch.arange(int(offsets[-1]), device=offsets.device) - torch.repeat_interleave(offsets[:-1], counts)
@@ -87,6 +95,8 @@ class Polylines:
         Returns:
             The longer paths.
         """
+        if not len(segments):
+            return self
         starts = self.segment_starts[segments]
         key = torch.cat([torch.arange(len(self.points), device=starts.device).double(), starts + 0.5])
         more = torch.bincount(self.paths[starts], minlength=len(self))
@@ -131,6 +141,19 @@ class Polylines:
         whole = sums[self.offsets[1:] - 1][path]
         # Vertices that all coincide lie at the start; those of any other path end at exactly 1.
         return path + sums / torch.where(whole > 0, whole, 1.0)
+
+
+def joined(parts: Sequence[Polylines]) -> Polylines:
+    """Polylines of several arrays in one.
+
+    Args:
+        parts: At least one.
+
+    Returns:
+        All of them, in order.
+    """
+    counts = torch.cat([part.counts for part in parts])
+    return Polylines(torch.cat([part.points for part in parts]), _offsets(counts))
 
 
 def straight_lines(starts: Float[Tensor, "S ..."], ends: Float[Tensor, "S ..."], pivots: int = 0) -> Polylines:

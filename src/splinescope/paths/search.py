@@ -55,15 +55,19 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Weakest:
-    """Where open paths are worst.
+    """Where some paths are worst.
 
     Attributes:
-        segments: [k] segments, counted through all paths.
-        t: [k] where on each.
+        segments: [k] segment of each path, from 0 at its start.
+        t: [k] where on it.
     """
 
     segments: Int[Tensor, " k"]
     t: Float[Tensor, " k"]
+
+    def of(self, which: Tensor) -> Weakest:
+        """The places on some of the paths: a mask, or numbers."""
+        return Weakest(self.segments[which], self.t[which])
 
 
 class Search:
@@ -108,11 +112,10 @@ class Search:
     def straight(self) -> None:
         """Close the pairs that the straight line joins, and those with an end where no path can be good."""
         lines = self.lines(0)
-        good = ~self._hopeless
-        done = torch.zeros(len(lines), dtype=torch.bool)
-        done[good] = self.settle(lines.select(good.nonzero()[:, 0]), self.open[good], 0, "straight")[0]
-        self.finish(lines, self._hopeless, 0, "straight")
-        self.open = self.open[~(done | self._hopeless)]
+        bad, good = (which.nonzero()[:, 0] for which in (self._hopeless, ~self._hopeless))
+        done, _ = self.settle(lines.select(good), good, 0, "straight")
+        self.finish(lines.select(bad), bad, torch.zeros_like(bad), "straight")
+        self.open = good[~done]
 
     def lines(self, pivots: int) -> Polylines:
         """Straight lines between the open pairs, in the type of the search."""
@@ -125,10 +128,10 @@ class Search:
         self.evaluations += np.bincount(pairs.numpy(), minlength=len(self.evaluations))
         return self.energy.with_gradients(points, pairs)
 
-    def good(self, values: ClassValues, paths: Int[Tensor, " M"]) -> Bool[Tensor, " S"]:
-        """Open pairs all of whose points do."""
-        bad = paths[~self._good(values, self.open[paths])]
-        return torch.bincount(bad, minlength=len(self.open)) == 0
+    def good(self, values: ClassValues, paths: Int[Tensor, " M"], pairs: Int[Tensor, " S"]) -> Bool[Tensor, " S"]:
+        """Which paths, between some pairs, are good at all of their points."""
+        bad = paths[~self._good(values, pairs[paths])]
+        return torch.bincount(bad, minlength=len(pairs)) == 0
 
     def inside(self, points: Float[Tensor, "P ..."]) -> Float[Tensor, "P ..."]:
         """The nearest points of the box."""
@@ -139,44 +142,72 @@ class Search:
     def settle(
         self, lines: Polylines, pairs: Int[Tensor, " S"], step: int, method: str
     ) -> tuple[Bool[Tensor, " S"], Weakest]:
-        """Check whole polylines: at a few points of each segment, and where these do, exactly; record what is done.
+        """Look at a few points of whole polylines, and where these are good at all breakpoints; record what is done.
 
         Args:
-            lines: Polylines whose vertices do.
+            lines: Polylines whose vertices are good.
             pairs: Their pairs.
             step: The step.
             method: The method.
 
         Returns:
-            Which are done, and where the others are worst.
+            Which are done, and where each is worst.
         """
-        good, weakest = self._sampled(lines, pairs)
-        segments, t = weakest.segments.clone(), weakest.t.clone()
+        good, weakest = self.sampled(lines, pairs)
         chosen = good.nonzero()[:, 0]
-        first = lines.offsets[:-1] - torch.arange(len(lines))
-        for path, (points, known) in zip(
-            chosen.tolist(), self._certified(lines.select(chosen), pairs[chosen]), strict=True
-        ):
-            good[path] = self._enough(known, int(pairs[path]))
-            segments[path], t[path] = first[path] + known.segment, known.t
-            if good[path]:
-                self._record(int(pairs[path]), points, known, step, method)
-        return good, Weakest(segments[~good], t[~good])
+        done, exact = self.checked(lines.select(chosen), pairs[chosen], torch.full_like(chosen, step), method)
+        good[chosen], weakest.segments[chosen], weakest.t[chosen] = done, exact.segments, exact.t
+        return good, weakest
 
-    def finish(self, lines: Polylines, which: Bool[Tensor, " S"], step: int, method: str) -> None:
-        """Record open pairs as they are."""
-        chosen = which.nonzero()[:, 0]
-        pairs = self.open[chosen]
-        for pair, (points, known) in zip(pairs.tolist(), self._certified(lines.select(chosen), pairs), strict=True):
+    def sampled(self, lines: Polylines, pairs: Int[Tensor, " S"]) -> tuple[Bool[Tensor, " S"], Weakest]:
+        """Which paths are good at a few points of each segment, and where each is worst among these."""
+        if not len(lines):
+            return torch.ones(0, dtype=torch.bool), Weakest(pairs[:0], torch.zeros(0, dtype=torch.float64))
+        starts, segments = lines.segment_starts, lines.counts - 1
+        each = max(1, -(-_SAMPLES // int(segments.max())))
+        t = torch.arange(1, each + 1, dtype=torch.float64) / (each + 1)
+        weight = t.to(lines.points.dtype).reshape(1, -1, *(1,) * (lines.points.ndim - 1))
+        points = torch.lerp(lines.points[starts, None], lines.points[starts + 1, None], weight)
+        owner = lines.paths[starts].repeat_interleave(each)
+        values = self.energy.values(points.flatten(0, 1), pairs[owner])
+        table = torch.full((len(lines), each * int(segments.max())), -torch.inf, dtype=values.losses.dtype)
+        table[owner, torch.arange(len(owner)) - (each * lines.first_segments)[owner]] = values.losses
+        worst = table.argmax(1)
+        return self.good(values, owner, pairs), Weakest(worst // each, t[worst % each])
+
+    def checked(
+        self, lines: Polylines, pairs: Int[Tensor, " S"], steps: Int[Tensor, " S"], method: str
+    ) -> tuple[Bool[Tensor, " S"], Weakest]:
+        """Check whole polylines, and record those that are done.
+
+        Args:
+            lines: Polylines that look good.
+            pairs: Their pairs.
+            steps: Steps that each has taken.
+            method: The method.
+
+        Returns:
+            Which are done, and where each is worst.
+        """
+        found = self._certified(lines, pairs)
+        done = torch.zeros(len(lines), dtype=torch.bool)
+        for path, (points, known) in enumerate(found):
+            done[path] = self._enough(known, int(pairs[path]))
+            if done[path]:
+                self._record(int(pairs[path]), points, known, int(steps[path]), method)
+        segments = torch.tensor([known.segment for _, known in found], dtype=torch.int64)
+        return done, Weakest(segments, torch.tensor([known.t for _, known in found], dtype=torch.float64))
+
+    def finish(self, lines: Polylines, pairs: Int[Tensor, " S"], steps: Int[Tensor, " S"], method: str) -> None:
+        """Record paths as they are."""
+        found = self._certified(lines, pairs)
+        for pair, step, (points, known) in zip(pairs.tolist(), steps.tolist(), found, strict=True):
             self._record(pair, points, known, step, method)
 
     def result(self) -> BentPaths:
         """All paths."""
         assert all(path is not None for path in self._found)
         return BentPaths(self._parts.after, self._parts.boundary, tuple(path for path in self._found if path))
-
-    def _values(self, points: Tensor, pairs: Tensor) -> ClassValues:
-        return self.energy.values(points.to(self._options.dtype), pairs)
 
     def _good(self, values: ClassValues, pairs: Tensor) -> Tensor:
         """Points that do."""
@@ -186,27 +217,6 @@ class Search:
 
     def _enough(self, known: PolylineCertificate, pair: int) -> bool:
         return known.certified if self._limit is None else known.max_loss <= float(self._limit[pair])
-
-    def _sampled(self, lines: Polylines, pairs: Tensor) -> tuple[Tensor, Weakest]:
-        """Paths that do at a few points of each segment, and where each is worst among these."""
-        starts = lines.segment_starts
-        segments = lines.counts - 1
-        paths = lines.paths[starts]
-        each = max(1, -(-_SAMPLES // int(segments.max()))) if len(lines) else 1
-        t = torch.arange(1, each + 1, dtype=torch.float64) / (each + 1)
-        weight = t.to(lines.points.dtype).reshape(1, -1, *(1,) * (lines.points.ndim - 1))
-        points = (1 - weight) * lines.points[starts, None] + weight * lines.points[starts + 1, None]
-        owner = paths.repeat_interleave(each)
-        values = self._values(points.flatten(0, 1), pairs[owner])
-        bad = torch.bincount(owner[~self._good(values, pairs[owner])], minlength=len(lines)) > 0
-        if not len(lines):
-            return ~bad, Weakest(starts, t[:0])
-        table = torch.full((len(lines), each * int(segments.max())), -torch.inf, dtype=values.losses.dtype)
-        within = torch.arange(len(owner)) - (each * (lines.offsets[:-1] - torch.arange(len(lines))))[owner]
-        table[owner, within] = values.losses
-        worst = table.argmax(1)
-        first = lines.offsets[:-1] - torch.arange(len(lines))
-        return ~bad, Weakest(first + worst // each, t[worst % each])
 
     def _certified(self, lines: Polylines, pairs: Tensor) -> list[tuple[np.ndarray, PolylineCertificate]]:
         """Polylines in float64, with the ends that were given, and what is known about each."""
