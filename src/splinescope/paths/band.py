@@ -107,7 +107,7 @@ def tangents(lines: Polylines, energies: Float[Tensor, " P"]) -> Float[Tensor, "
     safe = torch.where(size > 0, size, one)
     found = (of_ahead / safe)[:, None] * ahead + (of_behind / safe)[:, None] * behind
     out = torch.zeros_like(flat)
-    out[inner] = _first_direction(found, _unit(ahead) + _unit(behind), ahead + behind, ahead, behind)
+    out[inner] = _first_direction(found, ahead, behind)
     return out.reshape(lines.points.shape)
 
 
@@ -249,11 +249,16 @@ def _unit(vectors: Tensor) -> Tensor:
     return scaled / torch.where(length > 0, length, 1.0)
 
 
-def _first_direction(*candidates: Tensor) -> Tensor:
-    """For each row the first of some vectors that is not zero, at unit length."""
-    out = _unit(candidates[0])
-    for other in candidates[1:]:
-        out = torch.where((out != 0).any(1, keepdim=True), out, _unit(other))
+def _first_direction(found: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
+    """For each row the first of the mixture, the bisector, the chord and both differences that is not zero."""
+    out = _unit(found)
+    left = (~out.any(1)).nonzero()[:, 0]
+    if len(left):
+        ahead, behind = ahead[left], behind[left]
+        rest = _unit(ahead) + _unit(behind)
+        for other in (ahead + behind, ahead, behind):
+            rest = torch.where(rest.any(1, keepdim=True), rest, other)
+        out[left] = _unit(rest)
     return out
 
 

@@ -201,15 +201,18 @@ def _seen(network: Network, starts: np.ndarray, ends: np.ndarray, targets: np.nd
     """What is known about segments."""
     known = margin_rounding(network, starts, ends, targets, check.tolerance)
     if not check.exact(network):
-        found = refine(network, starts, ends, targets, budget=check.budget, error=known.float64)
+        found = refine(network, starts, ends, targets, budget=check.budget, rounding=known)
         most = math.log(max(1, math.prod(network.output_shape) - 1))
         bound = np.logaddexp(0.0, most - found.bound)
         places = (np.zeros(len(starts)), found.t, np.ones(len(starts)))
         loss = np.max([_losses(network, starts, ends, targets, t) for t in places], axis=0)
         return _Seen(found.verdicts, (found.minimum, found.bound, loss, bound, found.t, known.float32), "refine")
     cells = exact_margins(network, starts, ends, targets, check.verify, check.keep_cells, progress=False)
-    least, _ = margins_at(network, starts, ends, targets, np.arange(len(starts)), cells.t)
-    verdicts = np.where(cells.minimum > known.float64, CERTIFIED, np.where(least <= 0, REFUTED, UNDECIDED))
+    verdicts = np.full(len(starts), CERTIFIED, dtype=object)
+    small = np.flatnonzero(~(cells.minimum > known.float64))
+    if len(small):
+        least, _ = margins_at(network, starts, ends, targets, small, cells.t[small])
+        verdicts[small] = np.where(least <= 0, REFUTED, UNDECIDED)
     # The loss changes by at most as much as a margin does.
     numbers = (cells.minimum, cells.minimum - known.float64, cells.losses, cells.losses + known.float64, cells.t)
     return _Seen(verdicts, (*numbers, known.float32), "exact", cells.certificate, cells.batch)
