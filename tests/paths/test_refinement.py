@@ -8,7 +8,9 @@ import torch
 
 import splinescope
 from splinescope.network import Network, split
+from splinescope.numerics import Tolerance
 from splinescope.paths import refine, straight
+from splinescope.paths.rounding import margin_rounding
 from splinescope.paths.zonotopes import Enclosure, folds_between
 from splinescope.tessellation.segments import SegmentComplex, tessellate_segments
 from tests.fixtures.engine_networks import to_network
@@ -17,39 +19,34 @@ from tests.network.assets import ABSENT, ASSETS, assets, imported
 from tests.paths.nets import NETWORKS, perceptron, seeded
 from tests.paths.test_straight import notch, pairs
 
-SYMBOLS = pytest.mark.parametrize("symbols", [0, 3, 256])
 
-
-def excess(network: Network, symbols: int, width: float, seed: int = 0, count: int = 8) -> tuple[float, float]:
+def excess(network: Network, width: float, seed: int = 0, count: int = 8) -> tuple[float, float]:
     """By how much samples leave the enclosures of random pieces, and the largest error of these."""
     rng = np.random.default_rng(seed)
     middle = torch.from_numpy(rng.normal(size=(count, int(np.prod(network.input_shape)))))
     half = torch.from_numpy(0.5 * width * rng.normal(size=middle.shape))
-    output = Enclosure(network, symbols)(middle, half).output
+    output = Enclosure(network)(middle, half)
     tau = torch.linspace(-1, 1, 101, dtype=torch.float64)
     points = middle[:, None] + tau[:, None] * half[:, None]
     actual = network(points.reshape(-1, *network.input_shape)).reshape(count, 101, -1)
-    line = output.centre[:, None] + tau[:, None] * output.lines[:, :1]
-    error = output.lines[:, 1:].abs().sum(dim=1) + output.box
-    return float(((actual - line).abs() - error[:, None]).max()), float(error.max())
+    line = output.centre[:, None] + tau[:, None] * output.line[:, None]
+    return float(((actual - line).abs() - output.box[:, None]).max()), float(output.box.max())
 
 
-@SYMBOLS
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_sample_lies_in_its_enclosure(name: str, symbols: int) -> None:
+def test_every_sample_lies_in_its_enclosure(name: str) -> None:
     errors = []
     for width in (2.0, 0.5, 0.1, 1e-2, 1e-4):
-        outside, error = excess(NETWORKS[name], symbols, width)
+        outside, error = excess(NETWORKS[name], width)
         assert outside < 1e-11
         errors.append(error)
     assert errors[0] > 0.1
     assert errors[-1] < 1e-2 * errors[1]
 
 
-@SYMBOLS
 @pytest.mark.parametrize("seed", range(20))
-def test_every_sample_lies_in_its_enclosure_in_random_networks(seed: int, symbols: int) -> None:
-    outside, _ = excess(to_network(random_case(seed).recipe), symbols, 1.0, seed)
+def test_every_sample_lies_in_its_enclosure_in_random_networks(seed: int) -> None:
+    outside, _ = excess(to_network(random_case(seed).recipe), 1.0, seed)
     assert outside < 1e-11
 
 
@@ -62,13 +59,12 @@ def test_pieces_inside_a_cell_are_enclosed_by_their_line(name: str) -> None:
     low, high = np.array(widest).T
     start, end = (torch.from_numpy(z.reshape(3, -1)) for z in (x, y))
     middle, half = (torch.from_numpy(part)[:, None] for part in ((low + high) / 2, (high - low) / 2))
-    output = Enclosure(network, 4)((1 - middle) * start + middle * end, half * (end - start)).output
+    output = Enclosure(network)((1 - middle) * start + middle * end, half * (end - start))
     low_points, high_points = (torch.from_numpy(points(x, y, t)) for t in (low, high))
     folds, ends = folds_between(network, low_points, high_points)
     assert folds.tolist() == [0, 0, 0]
-    line = torch.cat([output.centre - output.lines[:, 0], output.centre + output.lines[:, 0]])
-    error = (output.lines[:, 1:].abs().sum(dim=1) + output.box).repeat(2, 1)
-    assert ((line - ends.reshape(line.shape)).abs() <= error + 1e-12).all()
+    line = torch.cat([output.centre - output.line, output.centre + output.line])
+    assert ((line - ends.reshape(line.shape)).abs() <= output.box.repeat(2, 1) + 1e-12).all()
 
 
 def points(x: np.ndarray, y: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -91,15 +87,14 @@ def breaks(cell: SegmentComplex) -> np.ndarray:
     return np.unique(np.column_stack([cell.flip_op, cell.flip_unit]), axis=0)
 
 
-@SYMBOLS
 @pytest.mark.parametrize("name", NETWORKS)
-def test_verdicts_are_those_of_all_breakpoints(name: str, symbols: int) -> None:
+def test_verdicts_are_those_of_all_breakpoints(name: str) -> None:
     network = NETWORKS[name]
     x, y, targets = pairs(network, 40, seed=1)
     expected = straight(network, x, y, targets, method="exact")
     assert 0 < expected.certified.sum() < 40
-    error = expected.minimum_margin - expected.margin_bound
-    found = refine(network, x, y, targets, budget=10**6, error=error, symbols=symbols)
+    rounding = margin_rounding(network, x, y, targets, Tolerance())
+    found = refine(network, x, y, targets, rounding=rounding)
     np.testing.assert_array_equal(found.verdicts, expected.verdicts)
     sure = expected.certified
     assert (found.bound[sure] > 0).all()

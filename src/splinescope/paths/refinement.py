@@ -11,21 +11,22 @@ from torch import Tensor
 from tqdm import tqdm
 
 from splinescope.network.graph import Network
+from splinescope.network.placement import placed
+from splinescope.paths.marching import March, Part
 from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED
-from splinescope.paths.zonotopes import Enclosure, Zonotopes, folds_between
+from splinescope.paths.rounding import MarginRounding
+from splinescope.paths.zonotopes import PASSES, Enclosure, Zonotopes, folds_between
 
-BUDGET = 1 << 14
+BUDGET = 1 << 17
 """Forward passes for each path."""
-_SYMBOLS = 256
-"""Errors of a piece that are followed one by one."""
 _PROBES = 33
 """Points of each path at which the margin is looked at first: cheap refutations."""
 _NUMBERS = 1 << 23
 """Numbers that the enclosures of one node may hold at once."""
 _MOST_PARTS = 256
 """Parts into which a piece is cut at most."""
-_CHEAP = 5
-"""Forward passes of an attempt without symbols: the zonotope's three, and one at each end."""
+_ATTEMPT = PASSES + 2
+"""Forward passes of an attempt to bound a piece: the zonotope's, and one at each end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +59,19 @@ def refine(
     targets: Int[np.ndarray, " S"],
     *,
     budget: int = BUDGET,
-    error: Float[np.ndarray, " S"],
-    symbols: int = _SYMBOLS,
+    rounding: MarginRounding,
     progress: bool = False,
 ) -> Refinement:
     """Decide whether a class leads on segments, by bounds on ever smaller pieces.
 
-    On each piece the margin against every rival is bounded from below (`splinescope.paths.zonotopes`), first without
-    symbols, which takes three forward passes. Where that is not enough, the piece is either cut, or bounded once more
-    with a symbol for every fold, whatever promises to take fewer passes: the error of the first bound shrinks at least
-    with the square of the piece, and the second one takes as many passes as there are folds. Bounds become exact as
-    pieces shrink, so that with enough budget every path is decided whose least margin is not zero.
+    On each piece the margin against every rival is bounded from below (`splinescope.paths.zonotopes`), which takes
+    three forward passes. Where that is not enough, the piece is either cut, or evaluated at all of its breakpoints
+    (`splinescope.paths.marching`), whatever promises to take fewer passes: the error of the bound shrinks at least with
+    the square of the piece, and a breakpoint takes about half a pass. So every path is decided with enough budget whose
+    least margin is not zero.
+
+    Both are done in float32 first. A margin that exceeds what float32 may be off needs nothing better; the others are
+    found once more in float64. What is refuted is confirmed by a forward pass in float64.
 
     Args:
         network: The network.
@@ -76,19 +79,17 @@ def refine(
         ends: Their ends.
         targets: The class of each.
         budget: Forward passes for each path.
-        error: What margins in float64 may be off; bounds must exceed it.
-        symbols: Errors that are followed one by one on each piece.
+        rounding: What margins may be off in either type; bounds must exceed it.
         progress: Whether to show a bar on long work.
 
     Returns:
         The verdicts.
     """
-    search = _Search(network, starts, ends, targets, error, symbols)
-    search.probe()
     with tqdm(total=len(starts), unit=" paths", delay=1.0, disable=not progress, leave=False) as bar:
+        search = _Search(network, starts, ends, targets, rounding, bar)
+        search.probe()
         while len(search.open):
             search.step(budget)
-            bar.update(min(search.proved, len(starts)) - bar.n)
     return search.result()
 
 
@@ -140,9 +141,8 @@ def _margin_bounds(output: Zonotopes, targets: Tensor) -> Tensor:
         sign = 2.0 * targets - 1.0
         return sign * output.centre[:, 0] - output.reach[:, 0]
     place = targets[:, None]
-    centre = output.centre.gather(1, place) - output.centre
-    lines = output.lines.gather(2, place[:, None].expand(-1, output.lines.shape[1], -1)) - output.lines
-    least = centre - lines.abs().sum(dim=1) - (output.box.gather(1, place) + output.box)
+    own = output.gathered(place)
+    least = own.centre - output.centre - (own.line - output.line).abs() - (own.box + output.box)
     return least.scatter(1, place, torch.inf).min(dim=1).values
 
 
@@ -167,11 +167,6 @@ class _Pieces:
         """Some of them."""
         return _Pieces(self.path[which], self.low[which], self.high[which])
 
-    def joined(self, other: _Pieces) -> _Pieces:
-        """These and others."""
-        pairs = ((self.path, other.path), (self.low, other.low), (self.high, other.high))
-        return _Pieces(*(np.concatenate(pair) for pair in pairs))
-
     def cut(self, parts: np.ndarray) -> _Pieces:
         """Each in so many equal parts."""
         piece = np.repeat(np.arange(len(self)), parts)
@@ -180,6 +175,13 @@ class _Pieces:
         first = self.low[piece] + number * width
         last = np.where(number + 1 == parts[piece], self.high[piece], self.low[piece] + (number + 1) * width)
         return _Pieces(self.path[piece], first, last)
+
+
+def _together(parts: list[_Pieces]) -> _Pieces:
+    """Pieces from several places."""
+    paths = np.concatenate([np.empty(0, np.int64), *(part.path for part in parts)])
+    low, high = (np.concatenate([np.empty(0), *(getattr(part, side) for part in parts)]) for side in ("low", "high"))
+    return _Pieces(paths, low, high)
 
 
 class _Search:
@@ -191,20 +193,20 @@ class _Search:
         starts: np.ndarray,
         ends: np.ndarray,
         targets: np.ndarray,
-        error: np.ndarray,
-        symbols: int,
+        rounding: MarginRounding,
+        bar: tqdm,
     ) -> None:
         count = len(starts)
         self._network, self._starts, self._ends, self._targets = network, starts, ends, targets
-        self._error, self._symbols = error, symbols
-        self._plain, self._precise = Enclosure(network, 0), Enclosure(network, symbols)
+        self._rounding, self._bar = rounding, bar
+        self._enclosure = Enclosure(placed(network, dtype=torch.float32))
+        self._marches = ((March(network, torch.float32), rounding.float32), (March(network), rounding.float64))
         self._widest = max(node.size for node in network.nodes)
         self.open = _Pieces(np.arange(count), np.zeros(count), np.ones(count))
-        self.proved = 0.0
         self._refuted, self._stuck = np.zeros(count, bool), np.zeros(count, bool)
         self._minimum, self._bound = np.full(count, np.inf), np.full(count, np.inf)
         self._t, self._rivals = np.zeros(count), np.zeros(count, np.int64)
-        self._evaluations, self._pieces = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self._evaluations, self._pieces = np.zeros(count), np.zeros(count, np.int64)
 
     def probe(self) -> None:
         """Look at some points of all paths."""
@@ -216,54 +218,72 @@ class _Search:
         self.open = self._undecided(self.open)
 
     def step(self, budget: int) -> None:
-        """Bound some of the open pieces, and cut what stays open."""
-        rows = self._rows(0)
+        """Bound some of the open pieces, and cut or march along what stays open."""
+        rows = max(1, _NUMBERS // (PASSES * self._widest))
         pieces, self.open = self.open.taken(slice(rows)), self.open.taken(slice(rows, None))
         self._pieces += np.bincount(pieces.path, minlength=len(self._pieces))
-        bounds = self._bounds(pieces, self._plain)
+        bounds = self._bounds(pieces)
         folds, margin = self._ends_of(pieces)
-        left = np.flatnonzero(~self._accept(pieces, bounds))
+        left = np.flatnonzero(~self._accept(pieces, bounds, self._rounding.float32))
         pieces, folds = pieces.taken(left), folds[left]
-        shortfall = np.maximum(margin[left] - bounds[left], 0.0) / np.maximum(margin[left], self._error[pieces.path])
-        parts = np.ceil(np.sqrt(shortfall)) + 1
-        precise = (folds < _CHEAP * parts) & (2 * folds <= self._symbols)
-        parts = np.where(folds < _CHEAP * parts, np.ceil(2 * folds / max(1, self._symbols)), parts)
-        self._split(pieces.taken(~precise), parts[~precise])
-        self._bound_precisely(pieces.taken(precise), budget)
+        known = np.maximum(margin[left], self._rounding.float64[pieces.path])
+        parts = np.ceil(np.sqrt(np.maximum(margin[left] - bounds[left], 0.0) / known)) + 1
+        few = folds < _ATTEMPT * parts
+        self._split(pieces.taken(~few), parts[~few])
+        self._march(pieces.taken(few), budget)
         self._stuck[np.unique(self.open.path[self._evaluations[self.open.path] >= budget])] = True
         self.open = self._undecided(self.open)
 
     def result(self) -> Refinement:
         """What was found out."""
         decided = np.where(self._refuted, REFUTED, np.where(self._stuck, UNDECIDED, CERTIFIED))
-        bound = np.where(decided == CERTIFIED, self._bound - self._error, -np.inf)
-        seen = (self._minimum, self._t, self._rivals, bound, self._evaluations, self._pieces)
-        return Refinement(decided, *seen)
+        bound = np.where(decided == CERTIFIED, self._bound, -np.inf)
+        passes = np.ceil(self._evaluations).astype(np.int64)
+        return Refinement(decided, self._minimum, self._t, self._rivals, bound, passes, self._pieces)
 
-    def _rows(self, symbols: int) -> int:
-        return max(1, _NUMBERS // ((3 + symbols) * self._widest))
+    def _march(self, pieces: _Pieces, budget: int) -> None:
+        """Evaluate pieces at all of their breakpoints, in float64 where float32 is not enough."""
+        for march, error in self._marches:
+            each = (pieces.taken(slice(row, row + 1)) for row in range(len(pieces)))
+            pieces = _together([part for piece in each for part in self._marched(piece, march, error, budget)])
+        # What is left has a margin that float64 cannot tell from zero, or it has spent the budget.
+        self._stuck[pieces.path] = True
 
-    def _bound_precisely(self, pieces: _Pieces, budget: int) -> None:
-        """Bound pieces with a symbol for every fold, and halve those that stay open."""
-        rows = self._rows(self._symbols)
-        for start in range(0, len(pieces), rows):
-            some = pieces.taken(slice(start, start + rows))
-            wanted = self._evaluations[some.path] < budget
-            self._stuck[some.path[~wanted]] = True
-            some = self._undecided(some)
-            if len(some):
-                left = some.taken(~self._accept(some, self._bounds(some, self._precise)))
-                self._split(left, np.full(len(left), 2.0))
+    def _marched(self, piece: _Pieces, march: March, error: np.ndarray, budget: int) -> list[_Pieces]:
+        """Evaluate one piece at its breakpoints; parts of it whose margins may not be positive."""
+        path = int(piece.path[0])
+        start, end = (torch.from_numpy(x[path]) for x in (self._starts, self._ends))
+        left: list[_Pieces] = []
+        low = float(piece.low[0])
+        for part in march(start, end, low, float(piece.high[0])):
+            if self._refuted[path]:
+                return []
+            self._evaluations[path] += part.passes
+            here = _Pieces(piece.path, part.t[:1].numpy(), part.t[-1:].numpy())
+            if self._evaluations[path] >= budget:
+                return [*left, _Pieces(piece.path, here.low, piece.high)]
+            if not self._accept(here, self._least(path, part), error)[0]:
+                left.append(here)
+        return left
 
-    def _bounds(self, pieces: _Pieces, enclosure: Enclosure) -> np.ndarray:
-        """Lower bounds of the margin on pieces."""
+    def _least(self, path: int, part: Part) -> np.ndarray:
+        """[1] least margin at the breakpoints of a part, which is found once more in float64."""
+        margin, _ = _margins(part.outputs, np.full(len(part.t), self._targets[path]))
+        worst = margin.argmin()
+        one, t = np.array([path]), part.t[worst : worst + 1].numpy()
+        self._note(one, t, *margins_at(self._network, self._starts, self._ends, self._targets, one, t))
+        self._evaluations[path] += 1
+        return margin[worst : worst + 1].astype(np.float64)
+
+    def _bounds(self, pieces: _Pieces) -> np.ndarray:
+        """Lower bounds of the margin on pieces, in float32."""
         path = pieces.path
         start, end = (torch.from_numpy(x.reshape(len(x), -1)[path]) for x in (self._starts, self._ends))
         middle = torch.from_numpy(0.5 * (pieces.low + pieces.high))[:, None]
         half = torch.from_numpy(0.5 * (pieces.high - pieces.low))[:, None]
-        found = enclosure((1 - middle) * start + middle * end, half * (end - start))
-        np.add.at(self._evaluations, path, found.passes)
-        return _margin_bounds(found.output, torch.from_numpy(self._targets[path])).numpy()
+        found = self._enclosure(((1 - middle) * start + middle * end).float(), (half * (end - start)).float())
+        np.add.at(self._evaluations, path, PASSES)
+        return _margin_bounds(found, torch.from_numpy(self._targets[path])).double().numpy()
 
     def _ends_of(self, pieces: _Pieces) -> tuple[np.ndarray, np.ndarray]:
         """Number of folds between the ends of pieces that are seen from there, and the lesser margin of both."""
@@ -285,11 +305,12 @@ class _Search:
         self._t[path[better]], self._rivals[path[better]] = t[better], rivals[better]
         self._refuted |= self._minimum <= 0
 
-    def _accept(self, pieces: _Pieces, bounds: np.ndarray) -> np.ndarray:
-        """Which pieces are proved."""
-        fine = np.asarray(bounds > self._error[pieces.path])
+    def _accept(self, pieces: _Pieces, bounds: np.ndarray, error: np.ndarray) -> np.ndarray:
+        """Which pieces are proved by bounds of the margin that may be off by an error."""
+        bounds = bounds - error[pieces.path]
+        fine = np.asarray(bounds > 0)
         np.minimum.at(self._bound, pieces.path[fine], bounds[fine])
-        self.proved += float((pieces.high - pieces.low)[fine].sum())
+        self._bar.update(float((pieces.high - pieces.low)[fine].sum()))
         return fine
 
     def _split(self, pieces: _Pieces, parts: np.ndarray) -> None:
@@ -297,7 +318,7 @@ class _Search:
         cut = pieces.cut(np.clip(parts, 2, _MOST_PARTS).astype(np.int64))
         # A piece that float64 cannot cut has a margin that it cannot tell from zero.
         self._stuck[cut.path[cut.low >= cut.high]] = True
-        self.open = self.open.joined(cut)
+        self.open = _together([self.open, cut])
 
     def _undecided(self, pieces: _Pieces) -> _Pieces:
         """The pieces of paths that are neither refuted nor given up."""

@@ -87,7 +87,7 @@ def straight(
     if method == "refine" or (method == "auto" and rest.num_units > EXACT_UNITS):
         if keep_cells:
             raise InvalidInputError("`keep_cells`: got True; the method 'refine' has no cells, expected method='exact'")
-        found = refine(rest, starts, ends, targets, budget=budget, error=known.float64, progress=progress)
+        found = refine(rest, starts, ends, targets, budget=budget, rounding=known, progress=progress)
         seen = (found.verdicts, found.minimum, found.bound, found.t, found.rivals)
         return StraightPaths(*common, *seen, known.float32, "refine", found.evaluations)
     cells = exact_margins(rest, starts, ends, targets, verify, keep_cells, progress)

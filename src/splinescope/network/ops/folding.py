@@ -85,14 +85,14 @@ class Maximum(Op):
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """The maximum of each group."""
         (x,) = inputs
-        values, members = flat(x), self._members
+        values, members = flat(x), self.members
         best = values.index_select(1, members[:, 0])
         for column in range(1, members.shape[1]):
             best = torch.maximum(best, values.index_select(1, members[:, column]))
         return best if self.shape is None else best.reshape(len(x), *self.shape)
 
     @cached_property
-    def _members(self) -> Tensor:
+    def members(self) -> Int[Tensor, "out size"]:
         """The index with absent members replaced by present ones of the same group."""
         present = self.index >= 0
         first = self.index.gather(1, present.to(torch.int8).argmax(dim=1, keepdim=True))
