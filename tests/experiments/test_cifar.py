@@ -9,7 +9,7 @@ import pytest
 
 from splinescope.errors import InvalidInputError
 from splinescope.experiments import reproduce
-from splinescope.experiments.cifar import cifar10
+from splinescope.experiments.cifar import cifar10, has_test
 from tests.network.assets import ASSETS
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
@@ -36,6 +36,12 @@ def test_both_formats_agree(tmp_path: Path) -> None:
         assert np.array_equal(data.labels.numpy(), LABELS)
         assert data.classes[3] == "cat"
     assert len(cifar10(tmp_path / "batches" / "test_batch.bin")) == 1
+    assert not has_test(tmp_path)
+    np.savez(tmp_path / "test.npz", images=IMAGES[:2], labels=LABELS[:2])
+    for path, count in ((tmp_path / "batches", 1), (tmp_path, 2)):
+        assert has_test(path)
+        assert len(cifar10(path, "test")) == count
+        assert np.array_equal(cifar10(path).labels.numpy(), LABELS)
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

@@ -19,14 +19,16 @@ _EXPECTED = (
 )
 
 
-def cifar10(path: str | Path) -> Dataset:
+def cifar10(path: str | Path, part: str = "train") -> Dataset:
     """CIFAR-10, or a part of it, from the user's disk.
 
     Source of the data: Krizhevsky, "Learning multiple layers of features from tiny images" (2009).
 
     Args:
         path: An .npz file with `images` [N, 32, 32, 3] uint8 and `labels` [N] from 0 to 9; a file of the binary
-            version, such as `data_batch_1.bin`; or a folder with one .npz file or with `data_batch_*.bin`.
+            version, such as `data_batch_1.bin`; or a folder with `data_batch_*.bin` and `test_batch.bin`, with one .npz
+            file, or with two of which one has "test" in its name.
+        part: "train", or "test" for the test images of a folder that has them apart (see `has_test`).
 
     Returns:
         Images of shape [3, 32, 32] with values from 0 to 1.
@@ -34,7 +36,7 @@ def cifar10(path: str | Path) -> Dataset:
     Raises:
         InvalidInputError: If there is no such file, or it is damaged or of another format.
     """
-    found = _files(Path(path))
+    found = _files(Path(path), part == "test")
     images, labels = zip(
         *(_read_npz(file) if file.suffix == ".npz" else _read_binary(file) for file in found), strict=True
     )
@@ -42,16 +44,26 @@ def cifar10(path: str | Path) -> Dataset:
     return Dataset(inputs, torch.from_numpy(np.concatenate(labels).astype(np.int64)), CLASSES, "CIFAR-10")
 
 
-def _files(path: Path) -> list[Path]:
+def has_test(path: str | Path) -> bool:
+    """Whether a path is a folder in which CIFAR-10's test images are apart."""
+    return Path(path).is_dir() and bool(_apart(Path(path), test=True)) and bool(_apart(Path(path), test=False))
+
+
+def _apart(folder: Path, test: bool) -> list[Path]:
+    """The files of one part in a folder."""
+    arrays = [path for path in sorted(folder.glob("*.npz")) if ("test" in path.stem) == test]
+    return arrays if len(arrays) == 1 else sorted(folder.glob("test_batch.bin" if test else "data_batch_*.bin"))
+
+
+def _files(path: Path, test: bool) -> list[Path]:
     """The files that a path means."""
     if path.is_file() and path.suffix in (".npz", ".bin"):
         return [path]
     if path.is_dir():
-        arrays, batches = sorted(path.glob("*.npz")), sorted(path.glob("data_batch_*.bin"))
-        if len(arrays) == 1:
-            return arrays
-        if batches:
-            return batches
+        arrays = sorted(path.glob("*.npz"))
+        found = arrays if len(arrays) == 1 else _apart(path, test)
+        if found:
+            return found
         if list(path.glob("data_batch_*")):
             raise InvalidInputError(
                 f"`data`: {path} holds CIFAR-10's Python version, whose pickles could run code; take the binary version"

@@ -27,11 +27,16 @@ from splinescope.experiments.class_problems import (
     trained_network,
 )
 from splinescope.experiments.parts import Parts
-from splinescope.network import Boundary, Network
+from splinescope.network import Boundary, Network, split
 from splinescope.paths.components import proportion
+from splinescope.paths.pairs import EXACT_UNITS
+from splinescope.paths.refinement import BUDGET
 
 GROUPS = {"correct": correct_pairs, "misclassified": mixed_pairs}
 """Kinds of pairs: both ends classified rightly; one of them an image of another class that is taken for its like."""
+
+_TOGETHER = 5
+"""Pairs of a large network that make one part."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class Settings(Config):
             samples=(10, 20, 50),
             pivots=9,
             steps=300,
-            budget=1 << 12,
+            budget=BUDGET,
             component_points=30,
             hidden=(64,) * 6,
             epochs=60,
@@ -233,20 +238,26 @@ def _joined(settings: Settings, parts: Parts, scene: Scene, kind: str) -> dict[s
     pairs = scene.pairs(kind, settings.pairs, settings.seed)
     if not len(pairs):
         return {}
-    tasks = {
-        f"{kind}-{name}": partial(
-            class_joins.join_pairs,
-            scene.network,
-            scene.inputs[pairs.ends],
-            pairs.targets,
-            layer,
-            replace(settings.bending, box=scene.box_at(layer)),
-            settings.samples,
-        )
-        for name, layer in scene.layers.items()
-    }
-    done = parts.each(tasks, "layer")
-    return {name: done[f"{kind}-{name}"] | {"ends": pairs.ends.tolist()} for name in scene.layers}
+    found = {}
+    for name, layer in scene.layers.items():
+        # Pairs of a network with too many breakpoints to keep take long: a run that was stopped loses a few of them.
+        large = split(scene.network, layer.index).after.num_units > EXACT_UNITS
+        groups = np.array_split(np.arange(len(pairs)), -(-len(pairs) // _TOGETHER) if large else 1)
+        tasks = {
+            f"{kind}-{name}-{number}": partial(
+                class_joins.join_pairs,
+                scene.network,
+                scene.inputs[pairs.ends[rows]],
+                pairs.targets[rows],
+                layer,
+                replace(settings.bending, box=scene.box_at(layer)),
+                settings.samples,
+            )
+            for number, rows in enumerate(groups)
+        }
+        done = parts.each(tasks, "group of pairs")
+        found[name] = class_joins.together(list(done.values())) | {"ends": pairs.ends.tolist()}
+    return found
 
 
 def _pooled(found: list[dict[str, Any]]) -> dict[str, dict[str, int]]:

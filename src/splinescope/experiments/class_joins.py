@@ -86,7 +86,7 @@ def join_pairs(
         samples: Points of the sampled checks.
 
     Returns:
-        Plain values: how each pair is joined, counts, false verdicts of sampled checks, times.
+        Plain values: how each pair is joined, false verdicts of sampled checks, times; see `together`.
     """
     clock = time.perf_counter()
     paths = straight(network, ends[:, 0], ends[:, 1], targets, layer.index, budget=bending.budget)
@@ -100,32 +100,53 @@ def join_pairs(
     how[rows[certified]] = BENT
     open_ = np.array([path.verdict == UNDECIDED for path in bent], bool) | (paths.verdicts[rows] == UNDECIDED)
     how[rows[open_ & ~certified]] = UNDECIDED
-    away = None
+    away = []
     if paths.misclassified is not None:
         wrong = paths.misclassified
         away = np.bincount(wrong.segments, wrong.lengths, minlength=len(paths))[paths.refuted].tolist()
     rates = {points: false_verdicts(paths, points) for points in samples}
+    good = [path for path in bent if path.certified]
     return {
-        "pairs": len(paths),
         "units": paths.network.num_units,
         "method": paths.method,
         "joined": how.tolist(),
-        "counts": _counts(how),
-        "few": _counts(how[:FEW]),
         "straight_undecided": int((~paths.certified & ~paths.refuted).sum()),
         "below_rounding": int(np.sum(paths.below_rounding)),
         "minimum_margin": paths.minimum_margin.tolist(),
         "misclassified_lengths": away,
+        "passes": paths.evaluations.tolist() if paths.method == "refine" else [],
         "sampled": {
             str(points): {"wrong": rate.of_seen.successes, "of_seen": rate.of_seen.trials}
             | {"of_refuted": rate.of_refuted.trials}
             for points, rate in rates.items()
         },
-        "bent_largest_loss": [path.max_loss for path, good in zip(bent, certified, strict=True) if good],
-        "bent_methods": [path.method for path, good in zip(bent, certified, strict=True) if good],
-        "bent_steps": [path.steps for path, good in zip(bent, certified, strict=True) if good],
+        "bent_largest_loss": [path.max_loss for path in good],
+        "bent_methods": [path.method for path in good],
+        "bent_steps": [path.steps for path in good],
         "seconds": {"straight": seconds, "bent": bent_seconds},
     }
+
+
+def together(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What became of pairs that were looked at in several parts, with counts of all and of the first 25.
+
+    Args:
+        found: What `join_pairs` found out of each part.
+
+    Returns:
+        The same of all of them: numbers are added up, lists put one after another.
+    """
+    whole = dict(found[0])
+    for other in found[1:]:
+        whole = {key: _both(key, value, other[key]) for key, value in whole.items()}
+    how = np.array(whole["joined"], dtype=object)
+    return whole | {"pairs": len(how), "counts": _counts(how), "few": _counts(how[:FEW])}
+
+
+def _both(key: str, one: Any, other: Any) -> Any:
+    if isinstance(one, Mapping):
+        return {name: _both(name, value, other[name]) for name, value in one.items()}
+    return one if key in ("units", "method") else one + other
 
 
 def _counts(how: np.ndarray) -> dict[str, int]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from splinescope import datasets, models
 from splinescope.datasets import Dataset
 from splinescope.errors import InvalidInputError
-from splinescope.experiments.cifar import cifar10
+from splinescope.experiments.cifar import cifar10, has_test
 from splinescope.experiments.parts import Parts
 from splinescope.network import Boundary, Network, boundaries, from_torch, load, split
 
@@ -43,23 +43,27 @@ def read_images(data: str | None, most: int, held_out: float) -> Images:
     Args:
         data: None for the digits; a folder or file of MNIST's IDX files, or of CIFAR-10.
         most: Number of images to train on, at most.
-        held_out: Share of the images that are held out, the last ones, where the data don't say.
+        held_out: Share of the images that are held out, the last ones, where the data have no test images apart.
 
     Returns:
         The images.
     """
     if data is not None and _is_mnist(Path(data)):
-        train, test = datasets.mnist(data, "train"), datasets.mnist(data, "test")
-        inputs, labels = (
-            torch.cat([getattr(train, name)[:most], getattr(test, name)]) for name in ("inputs", "labels")
-        )
-        return Images(inputs, labels, min(most, len(train)), test.classes, "MNIST")
+        return _in_two_parts(datasets.mnist(data, "train"), datasets.mnist(data, "test"), most, "MNIST")
+    if data is not None and has_test(data):
+        return _in_two_parts(cifar10(data, "train"), cifar10(data, "test"), most, "CIFAR-10")
     everything: Dataset = datasets.digits() if data is None else cifar10(data)
     count = len(everything) - max(1, round(held_out * len(everything)))
     rows = torch.cat([torch.arange(min(most, count)), torch.arange(count, len(everything))])
     return Images(
         everything.inputs[rows], everything.labels[rows], min(most, count), everything.classes, everything.name
     )
+
+
+def _in_two_parts(train: Dataset, test: Dataset, most: int, name: str) -> Images:
+    """Images to train on, the first ones at most, and those that are held out."""
+    inputs, labels = (torch.cat([getattr(train, key)[:most], getattr(test, key)]) for key in ("inputs", "labels"))
+    return Images(inputs, labels, min(most, len(train)), test.classes, name)
 
 
 def _is_mnist(path: Path) -> bool:
