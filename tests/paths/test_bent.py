@@ -136,6 +136,31 @@ def test_wall_between_pivots_is_seen(pivots: int) -> None:
     assert points[np.abs(points[:, 0]).argmin(), 1] > 1 / 6 - 1e-3  # above where the wall ends
 
 
+@pytest.mark.parametrize("search", [nudged_elastic_band, string_method])
+def test_wall_between_samples_is_seen_by_the_check(search) -> None:
+    """A wall of width 0.002 off every sample: the path looks good at once, fails its check, and goes on from there."""
+    network = formula([[1, 0], [-1, 0], [0, 1]], [-0.013, 0.013, 1.0], [1, 1, 0.3], -0.301)
+    x, y = [[-1.0, 0.0], [-1.0, 0.5], [-1.0, -0.2]], [[1.0, 0.0], [1.0, 0.5], [1.0, 0.0]]
+    together = search(network, x, y, 1, pivots=4, certify_every=3, dtype=torch.float64)
+    assert together.certified.all()
+    assert [path.steps for path in together][:2] == [3, 0]
+    assert together[2].steps >= 3
+    assert together[1].method == "straight"
+    for i, path in enumerate(together):
+        assert path.certificate is not None
+        assert path.certificate.level == "values"
+        fine = dense(path, 20_000)
+        assert margins(network, fine, 1).min() > 0
+        assert losses(network, fine, 1).max() <= path.max_loss + 1e-12
+        alone = search(network, x[i], y[i], 1, pivots=4, certify_every=3, dtype=torch.float64)[0]
+        assert (alone.steps, alone.evaluations) == (path.steps, path.evaluations)
+        np.testing.assert_allclose(alone.points, path.points, rtol=0, atol=1e-9)
+    for steps in (0, 1, 2):
+        early = search(network, x, y, 1, pivots=4, max_steps=steps, certify_every=3)
+        assert [path.steps for path in early] == [steps, 0, steps]
+        assert early.verdicts[0] == ("certified" if steps else "refuted")  # the new pivot is over the wall at once
+
+
 @every_search
 def test_wall_without_a_gap_is_never_certified(search) -> None:
     found = search(wall(0.0), [-1.0, 0.0], [1.0, 0.0], 1, max_steps=20)
