@@ -92,10 +92,9 @@ def tangents(lines: Polylines, energies: Float[Tensor, " P"]) -> Float[Tensor, "
     Returns:
         Unit vectors; zero at ends and where no direction exists.
     """
-    inner = lines.interior.nonzero()[:, 0]
-    flat = lines.points.flatten(1)
-    ahead, behind = flat[inner + 1] - flat[inner], flat[inner] - flat[inner - 1]
-    up, down = energies[inner + 1] - energies[inner], energies[inner - 1] - energies[inner]
+    inner, out = lines.interior[1:-1], torch.zeros_like(lines.points.flatten(1))
+    ahead, behind = lines.differences[1:], lines.differences[:-1]
+    up, down = energies[2:] - energies[1:-1], energies[:-2] - energies[1:-1]
     most, least = torch.maximum(up.abs(), down.abs()), torch.minimum(up.abs(), down.abs())
     rising, falling = (up > 0) & (down < 0), (up < 0) & (down > 0)
     forward = up > down
@@ -105,9 +104,12 @@ def tangents(lines: Polylines, energies: Float[Tensor, " P"]) -> Float[Tensor, "
     # Only the ratio of the weights counts; without their size nothing overflows or underflows.
     size = torch.maximum(of_ahead, of_behind)
     safe = torch.where(size > 0, size, one)
-    found = (of_ahead / safe)[:, None] * ahead + (of_behind / safe)[:, None] * behind
-    out = torch.zeros_like(flat)
-    out[inner] = _first_direction(found, ahead, behind)
+    # The end of one path and the start of the next are neighbours in the array, and get no weight.
+    of_ahead, of_behind = (torch.where(inner, weight / safe, zero)[:, None] for weight in (of_ahead, of_behind))
+    out[1:-1] = _unit((of_ahead * ahead).addcmul_(of_behind, behind))
+    left = (inner & ~out[1:-1].any(1)).nonzero()[:, 0]
+    if len(left):
+        out[left + 1] = _any_direction(ahead[left], behind[left])
     return out.reshape(lines.points.shape)
 
 
@@ -139,8 +141,8 @@ def forces(
         top = highest(lines, energies)[climbing]
         top = top[inner[top]]  # an end that is highest stays where it is
         times[top], uneven[top] = 2.0, 0.0
-    across = _wide(times * slope, direction) * direction - gradients
-    return Forces(direction, across * _wide(inner, across), uneven * inner)
+    across = (_wide(times * slope, direction) * direction).sub_(gradients).mul_(_wide(inner, gradients))
+    return Forces(direction, across, uneven * inner)
 
 
 def highest(lines: Polylines, energies: Float[Tensor, " P"]) -> Int[Tensor, " S"]:
@@ -246,20 +248,15 @@ def _unit(vectors: Tensor) -> Tensor:
     size = vectors.abs().amax(1, keepdim=True)
     scaled = vectors / torch.where(size > 0, size, 1.0)
     length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
-    return scaled / torch.where(length > 0, length, 1.0)
+    return scaled.div_(torch.where(length > 0, length, 1.0))
 
 
-def _first_direction(found: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
-    """For each row the first of the mixture, the bisector, the chord and both differences that is not zero."""
-    out = _unit(found)
-    left = (~out.any(1)).nonzero()[:, 0]
-    if len(left):
-        ahead, behind = ahead[left], behind[left]
-        rest = _unit(ahead) + _unit(behind)
-        for other in (ahead + behind, ahead, behind):
-            rest = torch.where(rest.any(1, keepdim=True), rest, other)
-        out[left] = _unit(rest)
-    return out
+def _any_direction(ahead: Tensor, behind: Tensor) -> Tensor:
+    """For each row the first of the bisector, the chord and both differences that is not zero, at unit length."""
+    found = _unit(ahead) + _unit(behind)
+    for other in (ahead + behind, ahead, behind):
+        found = torch.where(found.any(1, keepdim=True), found, other)
+    return _unit(found)
 
 
 def _wide(numbers: Tensor, like: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -35,12 +36,12 @@ class Polylines:
         """Vertices of each path."""
         return self.offsets.diff()
 
-    @property
+    @cached_property
     def paths(self) -> Int[Tensor, " P"]:
         """Path of each vertex."""
         return torch.repeat_interleave(torch.arange(len(self), device=self.offsets.device), self.counts)
 
-    @property
+    @cached_property
     def interior(self) -> Bool[Tensor, " P"]:
         """Which vertices are no ends."""
         inside = torch.ones(len(self.points), dtype=torch.bool, device=self.offsets.device)
@@ -48,7 +49,7 @@ class Polylines:
         inside[self.offsets[1:] - 1] = False
         return inside
 
-    @property
+    @cached_property
     def segment_starts(self) -> Int[Tensor, " G"]:
         """Vertex at which each segment starts; it ends at the next one."""
         first = torch.ones(len(self.points), dtype=torch.bool, device=self.offsets.device)
@@ -60,11 +61,15 @@ class Polylines:
         """First segment of each path, counted through all paths."""
         return self.offsets[:-1] - torch.arange(len(self), device=self.offsets.device)
 
-    @property
+    @cached_property
+    def differences(self) -> Float[Tensor, "_ n"]:
+        """Each vertex but the first minus the one before it, flat; also from the end of one path to the next one."""
+        return self.points.flatten(1).diff(dim=0)
+
+    @cached_property
     def segment_lengths(self) -> Float[Tensor, " G"]:
         """Euclidean length of each segment."""
-        starts, flat = self.segment_starts, self.points.flatten(1)
-        return torch.linalg.vector_norm(flat[starts + 1] - flat[starts], dim=1)
+        return torch.linalg.vector_norm(self.differences, dim=1)[self.segment_starts]
 
     @property
     def lengths(self) -> Float[Tensor, " S"]:
