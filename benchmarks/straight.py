@@ -16,8 +16,12 @@ from benchmarks.common import ASSETS, save
 from benchmarks.paths import Case, pairs
 from benchmarks.segments import cifar_images
 from splinescope.network import split
+from splinescope.network.evaluate import forward
+from splinescope.network.placement import placed
 from splinescope.paths import straight
 from splinescope.paths.components import false_verdicts
+from splinescope.paths.marching import March
+from splinescope.paths.refinement import BUDGET
 
 SCALINGS = ((0.0, 1.0), (0.1307, 0.3081), ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
             ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))  # fmt: skip
@@ -64,8 +68,12 @@ CASES = {
     "ResNet-2b": cifar("vnncomp_resnet_2b", 30),
     "ResNet-20 from layer3.0": cifar("resnet20_cifar10", 3, "layer3.0"),
     "ResNet-20 from layer2": cifar("resnet20_cifar10", 3, "layer2"),
+    "ResNet-20": cifar("resnet20_cifar10", 3),
+    "ResNet-44": cifar("resnet44_cifar10", 1),
 }
-REFINED_ONLY = ("ResNet-20 from layer2",)
+REFINED_ONLY = ("ResNet-20 from layer2", "ResNet-20", "ResNet-44")
+SHARE = 1 / 32
+"""Share of a path on which marching is held against plain forward passes."""
 
 
 def measure(name: str, budget: int) -> dict[str, Any]:
@@ -91,14 +99,39 @@ def measure(name: str, budget: int) -> dict[str, Any]:
                 for count in (10, 20, 50)
                 for false in [false_verdicts(paths, count).of_refuted]
             }
+    if name in REFINED_ONLY:
+        row["marching"] = floor(found)
     row["verdicts that differ"] = int((verdicts["exact"] != verdicts["refine"]).sum()) if len(verdicts) == 2 else None
     return row
+
+
+def floor(found: Case) -> dict[str, float]:
+    """Marching along a part of the first path: breakpoints, passes, and its time by that of plain passes in float32."""
+    march, single = March(found.network, torch.float32), placed(found.network, dtype=torch.float32)
+    start, end = torch.from_numpy(found.x[0]), torch.from_numpy(found.y[0])
+    batch = torch.lerp(start, end, torch.linspace(0, 1, 64).double().reshape(-1, *(1,) * start.ndim)).float()
+    passes, points = 0.0, 0
+    clock = time.process_time()
+    for part in march(start, end, 0.5, 0.5 + SHARE):
+        passes, points = passes + part.passes, points + len(part.t) - 1
+    seconds = time.process_time() - clock
+    with torch.no_grad():
+        forward(single, batch)
+        clock = time.process_time()
+        forward(single, batch)
+    plain = (time.process_time() - clock) / len(batch)
+    return {
+        "breakpoints per path": points / SHARE,
+        "passes per path": passes / SHARE,
+        "milliseconds per plain pass": 1000 * plain,
+        "time by that of as many plain passes": seconds / (passes * plain),
+    }
 
 
 def main() -> None:
     """Measure all cases and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--budget", type=int, default=1_000_000)
+    parser.add_argument("--budget", type=int, default=BUDGET)
     parser.add_argument("--case", choices=list(CASES), action="append")
     options = parser.parse_args()
     torch.set_num_threads(1)

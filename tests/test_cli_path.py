@@ -140,3 +140,18 @@ def test_refuses_in_one_line(name: str, place: Path, capsys: pytest.CaptureFixtu
     assert said.out == ""
     assert expected in said.err
     assert said.err.count("\n") == 1
+
+
+def test_a_budget_leaves_paths_undecided(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The class is lost on an interval of width 2e-9 around a third, between all samples."""
+    np.savez(
+        "dip.npz", W0=np.array([[3.0], [-3.0]]), b0=np.array([-1.0, 1.0]), W1=np.ones((1, 2)), b1=np.array([-3e-9])
+    )
+    np.save("zero.npy", np.array([0.0]))
+    np.save("one.npy", np.array([1.0]))
+    words = ["path", "dip.npz", "--from", "zero.npy", "--to", "one.npy", "--method", "refine", "--json", "--no-picture"]
+    verdicts = []
+    for budget in (["--budget", "1"], []):
+        assert main([*words, *budget]) == 0
+        verdicts += json.loads(capsys.readouterr().out)["straight"]["verdicts"]
+    assert verdicts == ["undecided", "refuted"]

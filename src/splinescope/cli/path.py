@@ -60,8 +60,17 @@ MaxSteps = Annotated[
 Method = Annotated[
     Literal["auto", "exact", "refine"],
     typer.Option(
-        help="`exact` lists all breakpoints; `refine` bounds the margin between fewer points; `auto` lists them up to "
-        "32768 units.",
+        help="`exact` keeps all breakpoints with their cells; `refine` looks at margins only, by bounds or along all "
+        "breakpoints; `auto` refines above 32768 units.",
+        rich_help_panel=_HOW,
+    ),
+]
+Budget = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Forward passes that `refine` may take for each segment; 131072 by default.",
         rich_help_panel=_HOW,
     ),
 ]
@@ -86,6 +95,7 @@ def path(
     pivots: Pivots = 9,
     max_steps: MaxSteps = 200,
     method: Method = "auto",
+    budget: Budget = None,
     picture: Picture = True,
     picture_format: Format = "png",
     verify: of.Verify = "values",
@@ -128,6 +138,8 @@ def path(
     with compilation_announced(Console(stderr=True, quiet=as_json)):
         shown = not as_json and sys.stderr.isatty()
         options: dict[str, Any] = {"method": method, "verify": verify}
+        if budget is not None:
+            options["budget"] = budget
         paths = straight(network, starts, ends, targets, place, progress=shown, **options)
         options |= {"pivots": pivots, "max_steps": max_steps, "box": bounds}
         bent = _bent(network, starts, ends, targets, place, paths, options) if bend else None

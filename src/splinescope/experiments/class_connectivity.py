@@ -45,6 +45,8 @@ class Settings(Config):
 
     Attributes:
         pairs: Pairs at each layer, of each kind.
+        kinds: Kinds of pairs: "correct", both ends classified rightly; "misclassified", one of them an image of another
+            class that is taken for its like.
         twins: Pairs that are looked at under two networks of different seeds; 0 for none.
         layers: At which layers: "input", "first", "middle", "last", or names and numbers of layers.
         samples: Points of the sampled checks.
@@ -68,6 +70,7 @@ class Settings(Config):
     """
 
     pairs: int
+    kinds: tuple[str, ...]
     twins: int
     layers: tuple[str, ...]
     samples: tuple[int, ...]
@@ -100,6 +103,7 @@ class Settings(Config):
         return cls(
             seed=seed,
             pairs=1000,
+            kinds=tuple(GROUPS),
             twins=500,
             layers=("input", "first", "last"),
             samples=(10, 20, 50),
@@ -128,9 +132,11 @@ class Settings(Config):
 
     def run(self, parts: Parts) -> Findings:
         """Train, pick pairs, join them; see `Config.run`."""
+        if not self.kinds or set(self.kinds) - set(GROUPS):
+            raise InvalidInputError(f"`kinds`: got {', '.join(self.kinds) or 'none'}; expected {' or '.join(GROUPS)}")
         images = read_images(self.data, self.train_images, self.held_out)
         scene = _scene(self, images, _network(self, parts, images))
-        found = {kind: _joined(self, parts, scene, kind) for kind in GROUPS}
+        found = {kind: _joined(self, parts, scene, kind) for kind in self.kinds}
         numbers: dict[str, Any] = {
             "network": _about(scene),
             "kinds": found,

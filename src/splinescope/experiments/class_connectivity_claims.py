@@ -30,9 +30,10 @@ def claims_of(numbers: Mapping[str, Any]) -> tuple[Claim, ...]:
     Returns:
         One claim per statement.
     """
-    found = numbers["kinds"]["correct"]
+    found = numbers["kinds"].get("correct", {})
     claims: list[Claim | None] = [_table(numbers, name, found[name]) for name in found]
-    claims.append(_all_joined(numbers))
+    if found:
+        claims.append(_all_joined(found))
     if "last" in found:
         claims.append(_last_layer(found["last"]))
     claims += [_misclassified(numbers), _sampling(numbers["sampled"])]
@@ -71,9 +72,9 @@ def _table(numbers: Mapping[str, Any], name: str, found: Mapping[str, Any]) -> C
     )
 
 
-def _all_joined(numbers: Mapping[str, Any]) -> Claim:
+def _all_joined(layers: Mapping[str, Any]) -> Claim:
     left, total = 0, 0
-    for found in numbers["kinds"]["correct"].values():
+    for found in layers.values():
         left += found["counts"]["none"] + found["counts"]["undecided"]
         total += sum(found["counts"].values())
     return Claim.judged(
@@ -99,7 +100,7 @@ def _last_layer(found: Mapping[str, Any]) -> Claim:
 
 
 def _misclassified(numbers: Mapping[str, Any]) -> Claim | None:
-    found = numbers["kinds"]["misclassified"]
+    found = numbers["kinds"].get("misclassified")
     if not found:
         return None
     words = [f"{name}: {_counts(entry['counts'])}" for name, entry in found.items()]
