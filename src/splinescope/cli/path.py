@@ -141,7 +141,7 @@ def path(
         if budget is not None:
             options["budget"] = budget
         paths = straight(network, starts, ends, targets, place, progress=shown, **options)
-        options |= {"pivots": pivots, "max_steps": max_steps, "box": bounds}
+        options |= {"pivots": pivots, "max_steps": max_steps, "box": bounds, "progress": shown}
         bent = _bent(network, starts, ends, targets, place, paths, options) if bend else None
     facts = {"model": model, "seconds": round(time.perf_counter() - started, 3)} | _facts(network, paths, bent)
     _leave(paths, bent, out, facts, picture_format if picture else None, Path(model).name)

@@ -36,6 +36,7 @@ class Check:
         budget: Forward passes for each segment where the method is "refine".
         keep_cells: Whether to keep the cells.
         tolerance: What counts as rounding error.
+        progress: Whether to show a bar on long work.
     """
 
     method: str = "auto"
@@ -43,6 +44,7 @@ class Check:
     budget: int = BUDGET
     keep_cells: bool = False
     tolerance: Tolerance = field(default_factory=Tolerance)
+    progress: bool = False
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, ("exact", "refine", "auto"))
@@ -201,13 +203,13 @@ def _seen(network: Network, starts: np.ndarray, ends: np.ndarray, targets: np.nd
     """What is known about segments."""
     known = margin_rounding(network, starts, ends, targets, check.tolerance)
     if not check.exact(network):
-        found = refine(network, starts, ends, targets, budget=check.budget, rounding=known)
+        found = refine(network, starts, ends, targets, budget=check.budget, rounding=known, progress=check.progress)
         most = math.log(max(1, math.prod(network.output_shape) - 1))
         bound = np.logaddexp(0.0, most - found.bound)
         places = (np.zeros(len(starts)), found.t, np.ones(len(starts)))
         loss = np.max([_losses(network, starts, ends, targets, t) for t in places], axis=0)
         return _Seen(found.verdicts, (found.minimum, found.bound, loss, bound, found.t, known.float32), "refine")
-    cells = exact_margins(network, starts, ends, targets, check.verify, check.keep_cells, progress=False)
+    cells = exact_margins(network, starts, ends, targets, check.verify, check.keep_cells, check.progress)
     verdicts = np.full(len(starts), CERTIFIED, dtype=object)
     small = np.flatnonzero(~(cells.minimum > known.float64))
     if len(small):

@@ -44,6 +44,7 @@ def nudged_elastic_band(
     keep_cells: bool = False,
     tolerance: Tolerance | None = None,
     dtype: torch.dtype = torch.float32,
+    progress: bool = False,
 ) -> BentPaths:
     r"""Join pairs of points by polylines on which a network keeps its class, $\arg\min_p \max_{z \in p} L(z)$.
 
@@ -77,6 +78,7 @@ def nudged_elastic_band(
         keep_cells: Whether to keep the cells of the final paths.
         tolerance: What counts as rounding error.
         dtype: Type in which pivots are moved.
+        progress: Whether to show a bar on long checks.
 
     Returns:
         A path for each pair. Those with an end of another class are returned straight and refuted.
@@ -89,7 +91,7 @@ def nudged_elastic_band(
     Cost: in each step one gradient for each pivot of the pairs that are still open.
     """
     check_share("spring", spring)
-    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance())
+    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance(), progress)
     search = Search(network, x, y, target, layer, Options(until, max_steps, certify_every, box, dtype, check))
 
     def move(lines: Polylines, losses: Tensor, gradients: Tensor, floor: Tensor) -> Polylines:
@@ -119,6 +121,7 @@ def string_method(
     keep_cells: bool = False,
     tolerance: Tolerance | None = None,
     dtype: torch.dtype = torch.float32,
+    progress: bool = False,
 ) -> BentPaths:
     """Join pairs of points by strings: pivots go downhill freely, and are put back to equal arc length after each step.
 
@@ -142,6 +145,7 @@ def string_method(
         keep_cells: Whether to keep the cells.
         tolerance: What counts as rounding error.
         dtype: Type in which pivots are moved.
+        progress: Whether to show a bar on long checks.
 
     Returns:
         A path for each pair.
@@ -150,7 +154,7 @@ def string_method(
         InvalidInputError: As `nudged_elastic_band`.
         CertificateError: If a check of the cells fails.
     """
-    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance())
+    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance(), progress)
     search = Search(network, x, y, target, layer, Options(until, max_steps, certify_every, box, dtype, check))
 
     def move(lines: Polylines, losses: Tensor, gradients: Tensor, floor: Tensor) -> Polylines:

@@ -41,6 +41,7 @@ def insert_highest(
     keep_cells: bool = False,
     tolerance: Tolerance | None = None,
     dtype: torch.dtype = torch.float32,
+    progress: bool = False,
 ) -> BentPaths:
     """Join pairs of points by polylines with as few vertices as this greedy method finds.
 
@@ -64,6 +65,7 @@ def insert_highest(
         keep_cells: Whether to keep the cells.
         tolerance: What counts as rounding error.
         dtype: Type in which points are moved.
+        progress: Whether to show a bar on long checks.
 
     Returns:
         A path for each pair; `steps` counts the vertices that were inserted.
@@ -74,7 +76,7 @@ def insert_highest(
     """
     if bends < 0:
         raise InvalidInputError(f"`bends`: got {bends}; expected at least 0")
-    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance())
+    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance(), progress)
     search = Search(network, x, y, target, layer, Options(until, max_steps, 1, box, dtype, check))
     search.straight()
     lines = search.lines(0)

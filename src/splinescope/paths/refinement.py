@@ -85,7 +85,8 @@ def refine(
     Returns:
         The verdicts.
     """
-    with tqdm(total=len(starts), unit=" paths", delay=1.0, disable=not progress, leave=False) as bar:
+    shown = f"{len(starts):,} segments: {{percentage:.1f}} % proved |{{bar}}| {{elapsed}}<{{remaining}}"
+    with tqdm(total=len(starts), bar_format=shown, delay=1.0, disable=not progress, leave=False) as bar:
         search = _Search(network, starts, ends, targets, rounding, bar)
         search.probe()
         while len(search.open):
