@@ -8,6 +8,7 @@ import torch
 
 import splinescope
 from splinescope.network import Network, split
+from splinescope.network.placement import placed
 from splinescope.numerics import Tolerance
 from splinescope.paths import refine, straight
 from splinescope.paths.rounding import margin_rounding
@@ -120,6 +121,16 @@ def test_thousands_of_pairs_agree() -> None:
     np.testing.assert_array_equal(found.verdicts, expected.verdicts)
     assert found.misclassified is None
     assert found.certificate is None
+
+
+def test_boxes_that_overflow_prove_nothing() -> None:
+    network = splinescope.load(seeded(perceptron(4, *(16,) * 150, 3)))
+    x, y, targets = pairs(network, 10, seed=7)
+    start, end = (torch.from_numpy(z[:1]).float() for z in (x, y))
+    box = Enclosure(placed(network, dtype=torch.float32))(start, end - start).box
+    assert not torch.isfinite(box).all()
+    expected, found = (straight(network, x, y, targets, method=method) for method in ("exact", "refine"))
+    np.testing.assert_array_equal(found.verdicts, expected.verdicts)
 
 
 def test_a_spent_budget_is_undecided_and_proves_nothing() -> None:

@@ -255,8 +255,7 @@ class _Search:
         path = int(piece.path[0])
         start, end = (torch.from_numpy(x[path]) for x in (self._starts, self._ends))
         left: list[_Pieces] = []
-        low = float(piece.low[0])
-        for part in march(start, end, low, float(piece.high[0])):
+        for part in march(start, end, float(piece.low[0]), float(piece.high[0])):
             if self._refuted[path]:
                 return []
             self._evaluations[path] += part.passes
@@ -284,7 +283,8 @@ class _Search:
         half = torch.from_numpy(0.5 * (pieces.high - pieces.low))[:, None]
         found = self._enclosure(((1 - middle) * start + middle * end).float(), (half * (end - start)).float())
         np.add.at(self._evaluations, path, PASSES)
-        return _margin_bounds(found, torch.from_numpy(self._targets[path])).double().numpy()
+        bounds = _margin_bounds(found, torch.from_numpy(self._targets[path])).double().numpy()
+        return np.nan_to_num(bounds, nan=-np.inf, neginf=-np.inf)  # boxes of deep networks may be infinite
 
     def _ends_of(self, pieces: _Pieces) -> tuple[np.ndarray, np.ndarray]:
         """Number of folds between the ends of pieces that are seen from there, and the lesser margin of both."""
