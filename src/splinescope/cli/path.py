@@ -61,7 +61,7 @@ Method = Annotated[
     Literal["auto", "exact", "refine"],
     typer.Option(
         help="`exact` keeps all breakpoints with their cells; `refine` looks at margins only, by bounds or along all "
-        "breakpoints; `auto` refines above 32768 units.",
+        "breakpoints; `auto` refines above 16384 units.",
         rich_help_panel=_HOW,
     ),
 ]

@@ -14,7 +14,7 @@ from splinescope.network.cuts import Split
 from splinescope.network.graph import Network
 from splinescope.tessellation.domains.base import finite
 
-EXACT_UNITS = 1 << 15
+EXACT_UNITS = 1 << 14
 """Units up to which the method "auto" lists all breakpoints."""
 
 

@@ -50,7 +50,7 @@ def straight(
         y: [S, *input_shape] ends, or one end.
         target: The class of all paths, or of each. A network with one output has the classes 0 and 1, by its sign.
         layer: Where the path is straight: what `splinescope.network.split` takes; None for the input.
-        method: "exact", "refine", or "auto": exact up to 32768 units.
+        method: "exact", "refine", or "auto": exact up to 16384 units.
         budget: Forward passes that the method "refine" may take for each path, give or take the last ones.
         verify: Level of the certificate of the method "exact": see `tessellate`.
         keep_cells: Whether to keep the cells of the method "exact".
