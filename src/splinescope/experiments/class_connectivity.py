@@ -250,7 +250,7 @@ def _joined(settings: Settings, parts: Parts, scene: Scene, kind: str) -> dict[s
         large = split(scene.network, layer.index).after.num_units > EXACT_UNITS
         groups = np.array_split(np.arange(len(pairs)), -(-len(pairs) // _TOGETHER) if large else 1)
         tasks = {
-            f"{kind}-{name}-{number}": partial(
+            f"{kind}-{name}-{rows[0]}-{rows[-1]}": partial(
                 class_joins.join_pairs,
                 scene.network,
                 scene.inputs[pairs.ends[rows]],
@@ -259,7 +259,7 @@ def _joined(settings: Settings, parts: Parts, scene: Scene, kind: str) -> dict[s
                 replace(settings.bending, box=scene.box_at(layer)),
                 settings.samples,
             )
-            for number, rows in enumerate(groups)
+            for rows in groups
         }
         done = parts.each(tasks, "group of pairs")
         found[name] = class_joins.together(list(done.values())) | {"ends": pairs.ends.tolist()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from splinescope.experiments.class_connectivity_claims import TABLE
+from splinescope.experiments.class_joins import STRAIGHT, UNDECIDED
 from splinescope.paths.components import Proportion, proportion
 from splinescope.plotting.experiments.style import MARKERS, MUTED, PAGE, SERIES, new_figure, on_page, put_title
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from splinescope.experiments.class_strips import Row, Strip
 
 _STRONG = {"straight": "#5ba4cf", "bent": "#f2c14e", "none": "#4a4a4f", "undecided": "#c9c9cc"}
+_ABREAST = 3
+"""Most panels in a row whose legends don't meet."""
 _KINDS = {"correct": "both ends classified rightly", "misclassified": "one end of another class, taken for this one"}
 _THEIRS = "the source's, ResNet50 on CIFAR10"
 _LABELS = {"straight": "straight", "bent": "bent", "none": "not joined", "undecided": "undecided"}
@@ -28,16 +31,15 @@ _LABELS = {"straight": "straight", "bent": "bent", "none": "not joined", "undeci
 def draw_connectivity(numbers: Mapping[str, Any]) -> Figure:
     """How pairs are joined, beside the source's table; what samples miss; components."""
     figure = new_figure(PAGE, 2.9)
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.35, 1.0, 0.85))
+    widths = (1.35, 1.0, 0.85) if numbers["components"] else (1.35, 1.0)
+    left, middle, *rest = figure.subplots(1, len(widths), width_ratios=widths)
     _draw_joins(left, numbers["kinds"])
     put_title(left, "a", "pairs of one class")
     _draw_sampling(middle, numbers["sampled"])
     put_title(middle, "b", "what samples miss")
-    if numbers["components"]:
+    for right in rest:
         _draw_components(right, numbers["components"])
         put_title(right, "c", "components")
-    else:
-        right.set_axis_off()
     return figure
 
 
@@ -93,9 +95,11 @@ def _draw_sampling(ax: Axes, layers: Mapping[str, Any]) -> None:
         drawn, most = drawn + 1, max(most, *(share.high for share in shares))
     if not drawn:
         ax.text(0.5, 0.5, "no straight path\nleaves its class", transform=ax.transAxes, ha="center", va="center")
+        ax.set_xticks([])
+        ax.set_yticks([])
     else:
         ax.set_xticks(list(rates))
-        ax.set_ylim(0, min(1.0, 1.15 * most))
+        ax.set_ylim(0, 1.45 * most)  # room for the legend
         ax.legend(loc="upper right")
     ax.set_xlabel("points sampled on a path")
     ax.set_ylabel("paths falsely called in class\n(of those that leave it)")
@@ -150,12 +154,9 @@ def draw_strips(strips: Mapping[str, Strip], classes: Sequence[str]) -> Figure:
 
 
 def _why_not_bent(strip: Strip) -> str:
-    profile = strip.straight.profile
-    if float(profile.margin.min()) <= 0:
-        return "no bent path was found"
-    if not profile.exact:
-        return "no point of another class was seen"
-    return "this straight path stays in its class:\nnothing to bend"
+    if strip.joined == STRAIGHT:
+        return "this straight path stays in its class:\nnothing to bend"
+    return "no point of another class was seen" if strip.joined == UNDECIDED else "no bent path was found"
 
 
 def _place(name: str, strip: Strip) -> str:
@@ -170,15 +171,19 @@ def _draw_row(ax: Axes, row: Row, target: int, classes: Sequence[str]) -> None:
 @on_page
 def draw_losses(strips: Mapping[str, Strip]) -> Figure:
     """Loss along the same paths."""
-    figure = new_figure(PAGE, 2.5)
-    panels = figure.subplots(1, len(strips), squeeze=False)[0]
-    for letter, ax, (name, strip) in zip("abcdefgh", panels, strips.items(), strict=False):
+    columns = len(strips) if len(strips) <= _ABREAST else (_ABREAST if len(strips) % 2 else 2)
+    lines = -(-len(strips) // columns)
+    figure = new_figure(PAGE, 2.5 * lines)
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for spare in panels[len(strips) :]:
+        spare.set_axis_off()
+    for number, (letter, ax, (name, strip)) in enumerate(zip("abcdefgh", panels, strips.items(), strict=False)):
         profiles = {"straight": strip.straight.profile}
         if strip.bent is not None:
             profiles["bent"] = strip.bent.profile
         plot_loss_profile(list(profiles.values()), list(profiles), ax)
         put_title(ax, letter, name)
         ax.set_xlabel("position along the path")
-        if ax is not panels[0]:
+        if number % columns:
             ax.set_ylabel("")
     return figure

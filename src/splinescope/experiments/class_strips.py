@@ -49,6 +49,7 @@ class Strip:
         layer: The layer's name.
         shape: Shape of its values.
         target: The class.
+        joined: How the pair is joined.
         straight: Along the straight path.
         bent: Along the bent path; None where the straight path stays in the class.
         decoder_error: Root mean square error of the decoder, per pixel; None where none is needed.
@@ -57,6 +58,7 @@ class Strip:
     layer: str
     shape: tuple[int, ...]
     target: int
+    joined: str
     straight: Row
     bent: Row | None
     decoder_error: float | None
@@ -104,7 +106,7 @@ def _strip(settings: Settings, parts: Parts, scene: Scene, name: str, joined: Ma
     lines = parts.arrays(f"path-{name}", paths)
     decoder, error = (None, None) if layer.index == 0 else _decoder(settings, parts, scene, name, halves.before)
     rows = {kind: _row(settings, scene, halves.after, points, target, decoder) for kind, points in lines.items()}
-    return Strip(layer.name, layer.shape, target, rows["straight"], rows.get("bent"), error)
+    return Strip(layer.name, layer.shape, target, str(how[worst]), rows["straight"], rows.get("bent"), error)
 
 
 def _row(
