@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from splinescope.complexity.transformers.blocks import home_of
 from splinescope.errors import InvalidInputError
 
+_CACHES = ("past_key_values", "cache")
+"""What decoders call their cache; transformers 5.24 and later use the second name."""
+
 
 @dataclass(frozen=True, eq=False)
 class Texts:
@@ -83,10 +86,10 @@ def plan_for(model: nn.Module, window: int | None, overlap: int, chunk: int | No
         window = context if isinstance(context, int) and context > 0 else None
     if not 0 <= overlap < (overlap + 1 if window is None else window):
         raise InvalidInputError(f"`overlap`: got {overlap}; expected a number from 0 to less than `window`, {window}")
-    if chunk is not None and not {"past_key_values", "use_cache"} <= _parameters(model):
+    if chunk is not None and ("use_cache" not in _parameters(model) or _cache_name(_parameters(model)) is None):
         raise InvalidInputError(
-            f"`chunk`: got {chunk}; expected None, as {type(model).__name__} has no cache (`past_key_values` and "
-            "`use_cache`) that would join the parts exactly; use `window` and `overlap`"
+            f"`chunk`: got {chunk}; expected None, as {type(model).__name__} has no cache (`past_key_values` or "
+            "`cache`, and `use_cache`) that would join the parts exactly; use `window` and `overlap`"
         )
     return Plan(window, overlap, chunk)
 
@@ -113,19 +116,20 @@ def run_window(
     start, _, end = window
     known = _parameters(model)
     device = home_of(model)
-    cache = None
+    name, cache = _cache_name(known), None
     for first in range(start, end, chunk or end - start):
         last = min(first + (chunk or end - start), end)
         keywords: dict[str, Any] = {"use_cache": chunk is not None} if "use_cache" in known else {}
-        if cache is not None:
-            keywords["past_key_values"] = cache
+        if name is not None and cache is not None:
+            keywords[name] = cache
         if "logits_to_keep" in known:
             keywords["logits_to_keep"] = 1  # those of a long text would take more memory than all the rest
         if texts.padded:
             keywords |= _padding(model, known, texts.counted[:, start:last], last - first)
         result = model(texts.ids[:, first:last].to(device), **keywords)
         after(first, last)
-        cache = getattr(result, "past_key_values", None) if chunk is not None else None
+        returned = (getattr(result, kind, None) for kind in _CACHES)
+        cache = next((found for found in returned if found is not None), None) if chunk is not None else None
         if cache is None and last < end:
             raise InvalidInputError(
                 f"`chunk`: got {chunk}; expected None, as {type(model).__name__} returned no `past_key_values`"
@@ -182,6 +186,11 @@ def _padding(model: nn.Module, known: set[str], counted: Tensor, tokens: int) ->
         positions = (counted.long().cumsum(dim=1) - 1).clamp_min(0)
         keywords["position_ids"] = positions[:, counted.shape[1] - tokens :].to(device)
     return keywords
+
+
+def _cache_name(known: set[str]) -> str | None:
+    """What a model calls the cache that it takes."""
+    return next((name for name in _CACHES if name in known), None)
 
 
 def _parameters(model: nn.Module) -> set[str]:
