@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -96,6 +98,26 @@ def test_parts_with_a_cache_are_the_whole(name: str) -> None:
         np.testing.assert_allclose(parts.values, whole.values, rtol=0, atol=1e-6)
         np.testing.assert_array_equal(parts.local_complexity, whole.local_complexity)
         assert parts.windows.tolist() == [1, 1]
+
+
+class Old(nn.Module):
+    """A decoder that calls its cache `past_key_values`, as those of transformers before 5.24 do."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.config = inner, inner.config
+
+    def forward(self, input_ids: Tensor, past_key_values: Any = None, use_cache: bool = True) -> Any:
+        name = "cache" if "cache" in inspect.signature(self.inner.forward).parameters else "past_key_values"
+        result = self.inner(input_ids, use_cache=use_cache, **{name: past_key_values})
+        return SimpleNamespace(past_key_values=getattr(result, name))
+
+
+def test_a_cache_by_its_old_name() -> None:
+    model, ids = decoder("llama").double(), token_ids(2, 23)
+    whole = spline_features(model, ids, radius=0.05)
+    parts = spline_features(Old(model), ids, radius=0.05, chunk=7)
+    np.testing.assert_allclose(parts.values, whole.values, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "opt", "bloom", "mistral"])
