@@ -67,7 +67,9 @@ def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | 
 
 def _exported(path: Path) -> torch.export.ExportedProgram:
     try:
-        return torch.export.load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch warns of what its own files hold
+            return torch.export.load(path)
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise InvalidInputError(
             f"`model`: {path} cannot be read as a program of torch.export: {first_line(error)}"

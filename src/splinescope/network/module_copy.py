@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,10 @@ def duplicate(module: nn.Module) -> nn.Module:
         for value in child.__dict__.values():
             if isinstance(value, Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
-    return copy.deepcopy(module, memo).eval().requires_grad_(False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of what programs of torch.export hold
+        twin = copy.deepcopy(module, memo)
+    return twin.eval().requires_grad_(False)
 
 
 @contextmanager
