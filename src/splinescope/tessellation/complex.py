@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from splinescope.tessellation.certificate import Certificate, Topology
 
 
+@dataclass(frozen=True)
+class Decisions:
+    """How the signs of a tessellation were decided.
+
+    Attributes:
+        signs: Number of signs of units at vertices that the engine took.
+        exact: Those among them that float64 could not tell, and exact arithmetic decided.
+        merged: Cells that float64 coordinates cannot separate: they are kept, with a measure that rounds to zero.
+    """
+
+    signs: int
+    exact: int
+    merged: int = 0
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PolyhedralComplex(ABC):
     """Convex cells that tile a domain, on each of which the network is affine.
@@ -42,6 +57,7 @@ class PolyhedralComplex(ABC):
         amplification: [V] how much worse than rounding the position of each vertex is known.
         tolerance: What counted as zero.
         truncated: Whether cells are missing: a budget ended the work, or it was interrupted.
+        decisions: How signs were decided.
         certificate: What was verified.
     """
 
@@ -57,6 +73,7 @@ class PolyhedralComplex(ABC):
     amplification: np.ndarray
     tolerance: Tolerance
     truncated: bool
+    decisions: Decisions | None = None
     certificate: Certificate | None = None
 
     @property

@@ -5,8 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array, vstack
 from torch import Tensor
+
+_ROW_NUMBERS = 1 << 23
+"""Numbers of a matrix that are written down at once before its zeros are left out."""
 
 
 class Op(ABC):
@@ -38,6 +44,32 @@ class Affine(Op):
     @abstractmethod
     def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         r"""$(W \circ W) v$ for non-negative `v`: how variances of the inputs come out, if independent."""
+
+    def rows(self, units: Int[np.ndarray, " k"], shape: tuple[int, ...]) -> csr_array:
+        """Rows of $W$, to the last bit: derivatives of single outputs, in which nothing is rounded.
+
+        Args:
+            units: Flat indices of outputs.
+            shape: Shape of the input, without the batch.
+
+        Returns:
+            [k, n_in] sparse matrix over the flat input.
+        """
+        width = int(np.prod(shape, dtype=np.int64))
+        step = max(1, _ROW_NUMBERS // max(1, width))
+        parts = [csr_array((0, width))]
+        for start in range(0, len(units), step):
+            chosen = torch.from_numpy(np.asarray(units[start : start + step], np.int64))
+            x = torch.zeros(len(chosen), *shape, dtype=torch.float64, requires_grad=True)
+            with torch.enable_grad():
+                out = flat(self.evaluate(x)).gather(1, chosen[:, None]).sum()
+                (gradient,) = torch.autograd.grad(out, x)
+            parts.append(csr_array(flat(gradient).numpy()))
+        return csr_array(vstack(parts))
+
+    def offsets(self, shape: tuple[int, ...]) -> Float[np.ndarray, " out"]:
+        """The offset $b$, flat: the value at zero, in which nothing is rounded."""
+        return flat(self.evaluate(torch.zeros(1, *shape, dtype=torch.float64)))[0].numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,567 @@
+r"""Predicates in exact arithmetic: on which side of a fold a vertex lies.
+
+A float64 number is a dyadic rational, and so is every coefficient of the affine map that a network with float64
+weights is on one of its cells. An *affine form* $f(t) = f_1 t_1 + \dots + f_d t_d + f_0$ in the coordinates of the
+domain is kept as d + 1 integers, up to a power of two. A vertex is known by what defines it: the d forms that vanish
+there. It is kept in homogeneous coordinates, $X = (x_1, \dots, x_d, w)$ with $w > 0$, again integers: their cross
+product. So the sign of a third form at the crossing of two is the sign of one sum of products of integers, and zero
+means zero.
+
+Nothing here is needed where float64 decides; it is asked for the few signs that are within rounding of zero. A network
+of n units in each of L layers costs about $L n^2$ products of integers of up to 60 L bits for the forms on one cell.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from flint import fmpz, fmpz_mat, fmpq
+
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Affine, Concatenate, Dense, Maximum, Reshape, Sum
+from splinescope.tessellation.codes import Codes
+
+Form = list[Any]
+"""d + 1 integers (`fmpz`): the coefficients of an affine form, the constant last; or homogeneous coordinates."""
+
+_REMEMBERED = 1 << 24
+"""Numbers that the cache of forms holds."""
+
+
+@dataclass(frozen=True)
+class Dyadic:
+    """Rows of integers, all times the same power of two.
+
+    Attributes:
+        rows: [k][d + 1] integers.
+        exponent: The power.
+    """
+
+    rows: list[Form]
+    exponent: int
+
+
+def integers(array: np.ndarray) -> tuple[list[fmpz], int]:
+    """Float64 numbers as integers times one power of two.
+
+    Args:
+        array: Finite numbers.
+
+    Returns:
+        The integers, flat, and the exponent.
+    """
+    mantissa, exponent = np.frexp(np.ravel(array))
+    whole = (mantissa * 2.0**53).astype(np.int64)
+    exponent = exponent.astype(np.int64) - 53
+    present = whole != 0
+    if not present.any():
+        return [fmpz(0)] * len(whole), 0
+    lowest = whole & -whole
+    trailing = np.where(present, np.round(np.log2(np.maximum(np.abs(lowest.astype(np.float64)), 1))), 0).astype(
+        np.int64
+    )
+    whole >>= trailing
+    exponent += trailing
+    least = int(exponent[present].min())
+    shifts = np.where(present, exponent - least, 0)
+    return [fmpz(w) << s if s else fmpz(w) for w, s in zip(whole.tolist(), shifts.tolist(), strict=True)], least
+
+
+def dyadic(array: np.ndarray) -> Dyadic:
+    """A float64 matrix as integers."""
+    flat, exponent = integers(array)
+    width = array.shape[1]
+    return Dyadic([flat[i : i + width] for i in range(0, len(flat), width)], exponent)
+
+
+def _shifted(rows: list[Form], shift: int) -> list[Form]:
+    """Rows times a power of two."""
+    return [[number << shift for number in row] for row in rows] if shift else rows
+
+
+def _aligned(parts: Sequence[Dyadic]) -> tuple[list[list[Form]], int]:
+    """Rows of several matrices with the same power of two."""
+    least = min(part.exponent for part in parts)
+    return [_shifted(part.rows, part.exponent - least) for part in parts], least
+
+
+def domain_rows(origin: np.ndarray, basis: np.ndarray) -> Dyadic:
+    """The inputs as affine forms of the domain's coordinates.
+
+    Args:
+        origin: [n_in] input at zero.
+        basis: [d, n_in] directions.
+
+    Returns:
+        [n_in, d + 1] forms.
+    """
+    return dyadic(np.column_stack([np.reshape(basis, (len(basis), -1)).T, np.ravel(origin)]))
+
+
+class _Rows:
+    """Rows of an affine op as integers, each made when it is first asked for."""
+
+    def __init__(self, op: Affine, shape: tuple[int, ...]) -> None:
+        self._op, self._shape = op, shape
+        flat, self.bias_exponent = integers(op.offsets(shape))
+        self._bias = flat
+        self._known: dict[int, tuple[np.ndarray, list[fmpz], int]] = {}
+        self._matrix: tuple[fmpz_mat, int] | None = None
+
+    @property
+    def matrix(self) -> tuple[fmpz_mat, int]:
+        """All weights of a dense op, and their power of two."""
+        if self._matrix is None:
+            assert isinstance(self._op, Dense)
+            weight = self._op.weight.numpy()
+            flat, exponent = integers(weight)
+            self._matrix = fmpz_mat(*weight.shape, flat), exponent
+        return self._matrix
+
+    def of(self, unit: int) -> tuple[np.ndarray, list[fmpz], int]:
+        """Inputs that a unit reads, its weights, and their power of two."""
+        return self._known[unit]
+
+    def bias(self, unit: int) -> fmpz:
+        """Offset of a unit."""
+        return self._bias[unit]
+
+    def prepare(self, units: np.ndarray) -> None:
+        """Make the rows of some units."""
+        missing = np.array([unit for unit in units.tolist() if unit not in self._known], np.int64)
+        if not len(missing):
+            return
+        rows = self._op.rows(missing, self._shape)
+        rows.eliminate_zeros()
+        for i, unit in enumerate(missing.tolist()):
+            part = slice(rows.indptr[i], rows.indptr[i + 1])
+            self._known[unit] = (rows.indices[part].astype(np.int64), *integers(rows.data[part]))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Forms of some units of a node: `units` ascending, one row for each."""
+
+    units: np.ndarray
+    value: Dyadic
+
+    def rows_of(self, units: np.ndarray) -> list[Form]:
+        places = np.searchsorted(self.units, units)
+        return [self.value.rows[place] for place in places.tolist()]
+
+
+Pieces = Mapping[int, np.ndarray]
+"""For each activation and max node the piece, or the position of the winner, of each of its units on a cell."""
+
+
+class ExactForms:
+    """Affine forms of the units of a network on its cells, in exact arithmetic.
+
+    Args:
+        network: The network.
+        inputs: [n_in, d + 1] its inputs as forms of the domain's coordinates: see `domain_rows`.
+        sides: [m, d + 1] forms that vanish on the sides of the domain.
+    """
+
+    def __init__(self, network: Network, inputs: Dyadic, sides: Dyadic) -> None:
+        self._network, self._inputs, self._sides = network, inputs, sides
+        self._rows: dict[int, _Rows] = {}
+        self._cache: OrderedDict[tuple[int, bytes], _Known] = OrderedDict()
+        self._held = 0
+        self._folding = [i for i, node in enumerate(network.nodes) if isinstance(node.op, Activation | Maximum)]
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates of the domain."""
+        return len(self._inputs.rows[0]) - 1
+
+    def forms(self, pieces: Pieces, op: int, columns: Sequence[int]) -> list[Form]:
+        """Forms that vanish on folds.
+
+        Args:
+            pieces: Pattern of the cell at all folding nodes before `op`.
+            op: Node that folds, or -1 for the sides of the domain.
+            columns: Folds of it: see `activation_column` and `maximum_column`; numbers of sides.
+
+        Returns:
+            One form for each, positive where the value is above the breakpoint or the first member of a pair is larger.
+        """
+        if op < 0:
+            return [self._sides.rows[column] for column in columns]
+        node = self._network.nodes[op]
+        source = node.inputs[0]
+        if isinstance(node.op, Activation):
+            return self._above_breakpoints(pieces, source, node.op, columns)
+        assert isinstance(node.op, Maximum)
+        members, groups = node.op.members.numpy(), len(node.op.members)
+        width = members.shape[1]
+        pairs = [(members[c % groups, c // groups // width], members[c % groups, c // groups % width]) for c in columns]
+        units = np.unique(np.array(pairs, np.int64))
+        known = self.values(pieces, source, units)
+        number = {unit: row for unit, row in zip(units.tolist(), known.rows, strict=True)}
+        return [[x - y for x, y in zip(number[int(a)], number[int(b)], strict=True)] for a, b in pairs]
+
+    def _above_breakpoints(self, pieces: Pieces, source: int, op: Activation, columns: Sequence[int]) -> list[Form]:
+        size = self._network.nodes[source].size
+        units = np.array([column % size for column in columns], np.int64)
+        order, inverse = np.unique(units, return_inverse=True)
+        known = self.values(pieces, source, order)
+        table = op.breakpoints.numpy()
+        out = []
+        for column, row in zip(columns, inverse.tolist(), strict=True):
+            level, unit = divmod(column, size)
+            (shift,), exponent = integers(np.atleast_1d(table[level] if table.ndim == 1 else table[level, unit]))
+            form = list(known.rows[row])
+            if shift:
+                low = min(exponent, known.exponent)
+                form = [number << (known.exponent - low) for number in form]
+                form[-1] -= shift << (exponent - low)
+            out.append(form)
+        return out
+
+    def values(self, pieces: Pieces, node: int, units: np.ndarray) -> Dyadic:
+        """Values of units as forms, on the cell with a pattern.
+
+        Args:
+            pieces: The pattern at all folding nodes up to `node`.
+            node: Index of the node.
+            units: Flat indices, ascending.
+
+        Returns:
+            One row for each unit.
+        """
+        keys = self._keys(pieces, node)
+        known: dict[int, _Known] = {}
+        needed = self._needed(pieces, node, units, keys, known)
+        for index in sorted(needed):
+            known[index] = _Known(needed[index], self._evaluate(index, needed[index], pieces, known))
+        for index in needed:
+            self._remember((index, keys[index]), known[index])
+        return Dyadic(known[node].rows_of(units), known[node].value.exponent)
+
+    def _keys(self, pieces: Pieces, node: int) -> dict[int, bytes]:
+        """For each node up to `node` what its forms depend on: the pattern before it."""
+        keys, key, folding = {}, b"", set(self._folding)
+        for index in range(node + 1):
+            if index in folding and index in pieces:
+                key += pieces[index].tobytes()
+            keys[index] = key
+        return keys
+
+    def _remember(self, key: tuple[int, bytes], known: _Known) -> None:
+        if key in self._cache:
+            self._held -= len(self._cache[key].units)
+        self._cache[key] = known
+        self._held += len(known.units)
+        while self._held * (self.dimension + 1) > _REMEMBERED:
+            _, old = self._cache.popitem(last=False)
+            self._held -= len(old.units)
+
+    def _needed(
+        self, pieces: Pieces, node: int, units: np.ndarray, keys: dict[int, bytes], known: dict[int, _Known]
+    ) -> dict[int, np.ndarray]:
+        """Units of each node to evaluate, from the last node back to what is remembered, which goes to `known`."""
+        masks: dict[int, np.ndarray] = {node: np.zeros(self._network.nodes[node].size, bool)}
+        masks[node][units] = True
+        needed: dict[int, np.ndarray] = {}
+        for index in range(node, -1, -1):
+            if index not in masks:
+                continue
+            wanted = np.flatnonzero(masks[index])
+            cached = self._cache.get((index, keys[index]))
+            if cached is not None and np.isin(wanted, cached.units).all():
+                self._cache.move_to_end((index, keys[index]))
+                known[index] = cached
+                continue
+            needed[index] = wanted
+            for source, read in self._reads(index, wanted, pieces):
+                mask = masks.setdefault(source, np.zeros(self._network.nodes[source].size, bool))
+                mask[read] = True
+        return needed
+
+    def _reads(self, index: int, units: np.ndarray, pieces: Pieces) -> Iterable[tuple[int, Any]]:
+        """Units of its inputs that some units of a node read."""
+        node = self._network.nodes[index]
+        op = node.op
+        if not node.inputs:
+            return
+        if isinstance(op, Activation):
+            slopes, _ = _pieces_of(op, pieces[index], units)
+            yield node.inputs[0], units[slopes != 0]
+        elif isinstance(op, Maximum):
+            yield node.inputs[0], op.members.numpy()[units, pieces[index][units]]
+        elif isinstance(op, Dense):
+            yield node.inputs[0], slice(None)
+        elif isinstance(op, Affine):
+            rows = self._rows_of(index)
+            rows.prepare(units)
+            yield node.inputs[0], np.unique(np.concatenate([rows.of(unit)[0] for unit in units.tolist()]))
+        elif isinstance(op, Concatenate):
+            origin = self._origins(index)
+            for k, source in enumerate(node.inputs):
+                yield source, origin[1][units[origin[0][units] == k]]
+        else:
+            for source in node.inputs:
+                yield source, units
+
+    def _rows_of(self, index: int) -> _Rows:
+        if index not in self._rows:
+            node = self._network.nodes[index]
+            assert isinstance(node.op, Affine)
+            self._rows[index] = _Rows(node.op, self._network.nodes[node.inputs[0]].shape)
+        return self._rows[index]
+
+    def _origins(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """For each number of a concatenation the input that it comes from, and its flat index there."""
+        import torch
+
+        node = self._network.nodes[index]
+        shapes = [self._network.nodes[source].shape for source in node.inputs]
+        sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
+        which = [torch.full((1, *shape), k, dtype=torch.float64) for k, shape in enumerate(shapes)]
+        where = [torch.arange(n, dtype=torch.float64).reshape(1, *s) for n, s in zip(sizes, shapes, strict=True)]
+        parts = (node.op.evaluate(*tensors).reshape(-1).numpy().astype(np.int64) for tensors in (which, where))
+        return tuple(parts)  # type: ignore[return-value]
+
+    def _evaluate(self, index: int, units: np.ndarray, pieces: Pieces, known: Mapping[int, _Known]) -> Dyadic:
+        node = self._network.nodes[index]
+        op = node.op
+        if not node.inputs:
+            return Dyadic([self._inputs.rows[unit] for unit in units.tolist()], self._inputs.exponent)
+        before = [known[source] if source in known else None for source in node.inputs]
+        if isinstance(op, Activation):
+            return self._activated(op, pieces[index], units, before[0])
+        if isinstance(op, Maximum):
+            assert before[0] is not None
+            return Dyadic(before[0].rows_of(op.members.numpy()[units, pieces[index][units]]), before[0].value.exponent)
+        if isinstance(op, Dense):
+            return self._dense(index, units, before[0])
+        if isinstance(op, Affine):
+            return self._sparse(index, units, before[0])
+        if isinstance(op, Reshape):
+            assert before[0] is not None
+            return Dyadic(before[0].rows_of(units), before[0].value.exponent)
+        if isinstance(op, Sum):
+            return self._sum(op, units, before)
+        assert isinstance(op, Concatenate)
+        return self._concatenated(index, units, before)
+
+    def _zero(self) -> Form:
+        return [fmpz(0)] * (self.dimension + 1)
+
+    def _activated(self, op: Activation, piece: np.ndarray, units: np.ndarray, before: _Known | None) -> Dyadic:
+        slopes, intercepts = _pieces_of(op, piece, units)
+        read = units[slopes != 0]
+        if op.is_relu:
+            rows = [self._zero()] * len(units)
+            if before is not None:
+                for place, row in zip(np.flatnonzero(slopes).tolist(), before.rows_of(read), strict=True):
+                    rows[place] = row
+            return Dyadic(rows, 0 if before is None else before.value.exponent)
+        factors, power = integers(slopes)
+        inner = {} if before is None else dict(zip(read.tolist(), before.rows_of(read), strict=True))
+        scaled = [
+            [factor * number for number in inner[unit]] if factor else self._zero()
+            for unit, factor in zip(units.tolist(), factors, strict=True)
+        ]
+        linear = Dyadic(scaled, power + (0 if before is None else before.value.exponent))
+        return self._shifted_by(linear, *integers(intercepts))
+
+    def _shifted_by(self, linear: Dyadic, constants: list[fmpz], exponent: int) -> Dyadic:
+        """Forms plus constants."""
+        if not any(constants):
+            return linear
+        least = min(linear.exponent, exponent)
+        rows = [list(row) for row in _shifted(linear.rows, linear.exponent - least)]
+        for row, constant in zip(rows, constants, strict=True):
+            row[-1] += constant << (exponent - least)
+        return Dyadic(rows, least)
+
+    def _dense(self, index: int, units: np.ndarray, before: _Known | None) -> Dyadic:
+        rows = self._rows_of(index)
+        assert before is not None
+        matrix, power = rows.matrix
+        if 2 * len(units) < matrix.nrows():
+            width = matrix.ncols()
+            matrix = fmpz_mat(len(units), width, [matrix[u, j] for u in units.tolist() for j in range(width)])
+            chosen = list(range(len(units)))
+        else:
+            chosen = units.tolist()
+        product = (matrix * fmpz_mat(before.value.rows)).tolist()
+        linear = Dyadic([product[i] for i in chosen], power + before.value.exponent)
+        return self._shifted_by(linear, [rows.bias(unit) for unit in units.tolist()], rows.bias_exponent)
+
+    def _sparse(self, index: int, units: np.ndarray, before: _Known | None) -> Dyadic:
+        rows = self._rows_of(index)
+        rows.prepare(units)
+        parts = []
+        for unit in units.tolist():
+            read, weights, power = rows.of(unit)
+            total = self._zero()
+            if len(read) and before is not None:
+                (total,) = (fmpz_mat(1, len(read), weights) * fmpz_mat(before.rows_of(read))).tolist()
+            parts.append(Dyadic([total], power + (0 if before is None else before.value.exponent)))
+        aligned, exponent = _aligned(parts)
+        linear = Dyadic([part[0] for part in aligned], exponent)
+        return self._shifted_by(linear, [rows.bias(unit) for unit in units.tolist()], rows.bias_exponent)
+
+    def _sum(self, op: Sum, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:
+        parts = []
+        for coefficient, known in zip(op.coefficients, before, strict=True):
+            assert known is not None
+            (factor,), power = integers(np.array([float(coefficient)]))
+            rows = [[factor * number for number in row] for row in known.rows_of(units)]
+            parts.append(Dyadic(rows, known.value.exponent + power))
+        aligned, exponent = _aligned(parts)
+        return Dyadic([[sum(c) for c in zip(*rows, strict=True)] for rows in zip(*aligned, strict=True)], exponent)
+
+    def _concatenated(self, index: int, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:
+        which, where = self._origins(index)
+        used = [k for k in range(len(before)) if (which[units] == k).any()]
+        parts = []
+        for k in used:
+            known = before[k]
+            assert known is not None
+            parts.append(Dyadic(known.rows_of(where[units[which[units] == k]]), known.value.exponent))
+        aligned, exponent = _aligned(parts)
+        rows: list[Form] = [[]] * len(units)
+        for k, part in zip(used, aligned, strict=True):
+            for place, row in zip(np.flatnonzero(which[units] == k).tolist(), part, strict=True):
+                rows[place] = row
+        return Dyadic(rows, exponent)
+
+
+def _pieces_of(op: Activation, piece: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and intercepts of some units on their pieces."""
+    chosen = piece[units].astype(np.int64)
+    slopes, intercepts = op.slopes.numpy(), op.intercepts.numpy()
+    if slopes.ndim == 1:
+        return slopes[chosen], intercepts[chosen]
+    return slopes[chosen, units], intercepts[chosen, units]
+
+
+def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray) -> list[dict[int, np.ndarray]]:
+    """Patterns of some cells, taken apart by node.
+
+    Args:
+        network: The network.
+        codes: Codes of all cells at the folding nodes passed so far.
+        cells: [k] numbers of cells.
+
+    Returns:
+        For each cell the piece of each unit of each node.
+    """
+    out: list[dict[int, np.ndarray]] = [{} for _ in cells]
+    for code in codes:
+        node = network.nodes[code.node]
+        bits = code.taken(cells).unpacked(np.arange(len(code.base), dtype=np.int32))
+        digits = bits.reshape(len(cells), -1, node.size)
+        weights = np.ones(digits.shape[1], np.uint8)
+        if isinstance(node.op, Maximum):
+            weights = np.left_shift(1, np.arange(digits.shape[1])).astype(np.uint8)
+        pieces = (digits * weights[:, None]).sum(axis=1, dtype=np.uint8)
+        for row, piece in zip(out, pieces, strict=True):
+            row[code.node] = piece
+    return out
+
+
+def activation_column(level: int, unit: int, units: int) -> int:
+    """Number of the fold of a unit at one of its breakpoints."""
+    return level * units + unit
+
+
+def maximum_column(first: int, second: int, group: int, groups: int, width: int) -> int:
+    """Number of the fold where two members of a group, given by their positions, are equal."""
+    return (first * width + second) * groups + group
+
+
+def crossing(forms: Sequence[Form]) -> Form | None:
+    """The point where d forms vanish, in homogeneous coordinates with positive last one; None if there is none.
+
+    Args:
+        forms: d forms of d + 1 coefficients.
+
+    Returns:
+        d + 1 integers without a common factor.
+    """
+    d = len(forms)
+    if d == 1:
+        ((a, c),) = forms
+        point = [-c, a]
+    elif d == 2:
+        (a, b, c), (e, f, g) = forms
+        point = [b * g - c * f, c * e - a * g, a * f - b * e]
+    else:
+        point = []
+        for k in range(d + 1):
+            minor = fmpz_mat([[row[j] for j in range(d + 1) if j != k] for row in forms]).det()
+            point.append(minor if (d + k) % 2 == 0 else -minor)
+    if point[-1] == 0:
+        return None
+    return reduced(point)
+
+
+def reduced(point: Form) -> Form:
+    """The same point without a common factor, and with positive last coordinate."""
+    common = fmpz(0)
+    for number in point:
+        common = common.gcd(number)
+    if point[-1] < 0:
+        common = -common
+    return [number // common for number in point]
+
+
+def independent_crossing(forms: Sequence[Form], dimension: int) -> Form | None:
+    """The point where some d of the forms vanish; None if no d of them are independent."""
+    for chosen in combinations(forms, dimension):
+        point = crossing(chosen)
+        if point is not None:
+            return point
+    return None
+
+
+def exact_point(coordinates: np.ndarray) -> Form:
+    """A point of float64 coordinates in homogeneous ones."""
+    whole, exponent = integers(coordinates)
+    one = fmpz(1)
+    if exponent >= 0:
+        return [*(number << exponent for number in whole), one]
+    return reduced([*whole, one << -exponent])
+
+
+def sign_at(form: Form, point: Form) -> int:
+    """Sign of a form at a point: -1, 0 or 1."""
+    total = sum((a * x for a, x in zip(form, point, strict=True)), fmpz(0))
+    return (total > 0) - (total < 0)
+
+
+def value_at(form: Form, point: Form) -> fmpq:
+    """Value of a form at a point."""
+    return fmpq(sum((a * x for a, x in zip(form, point, strict=True)), fmpz(0)), point[-1])
+
+
+def nearest(number: fmpq) -> float:
+    """The float64 number nearest to a rational one."""
+    return int(number.p) / int(number.q)
+
+
+def coordinates(point: Form) -> np.ndarray:
+    """Float64 coordinates nearest to a point."""
+    return np.array([int(x) / int(point[-1]) for x in point[:-1]])
+
+
+def fraction_between(form: Form, tail: Form, head: Form) -> float:
+    """Where a form vanishes between two points, as the float64 share of the way, in [0, 1].
+
+    Args:
+        form: A form whose signs at both ends differ.
+        tail: Start.
+        head: End.
+    """
+    a, b = value_at(form, tail), value_at(form, head)
+    return nearest(a / (a - b)) if a != b else 0.5
