@@ -22,9 +22,9 @@ COLUMN, TAIL, HEAD, TAIL_POSITION, HEAD_POSITION, SIDE = 0, 1, 2, 3, 4, 5
 """Columns of `Chords.table`.
 
 `TAIL` and `HEAD` are vertices (cuts are numbered after the vertices before the layer; -1 in `TAIL` marks a repetition
-of another chord), `TAIL_POSITION < HEAD_POSITION` their places along the boundary of the face, and `SIDE` the sign of
+of the chord whose row is in `HEAD`), `TAIL_POSITION < HEAD_POSITION` their places along the boundary of the face, and `SIDE` the sign of
 the fold strictly between these."""
-_TO_REPAIR = 2
+_TOO_MANY = 2
 
 
 class Chords(NamedTuple):
@@ -83,7 +83,7 @@ def _count(
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _add_end(table: np.ndarray, chord: int, position: int, vertex: int) -> None:
-    """Record the first or second end of a chord; a third one marks it for repair."""
+    """Record the first or second end of a chord; a third one marks it as impossible."""
     if table[chord, TAIL_POSITION] < 0:
         table[chord, TAIL] = vertex
         table[chord, TAIL_POSITION] = position
@@ -91,7 +91,7 @@ def _add_end(table: np.ndarray, chord: int, position: int, vertex: int) -> None:
         table[chord, HEAD] = vertex
         table[chord, HEAD_POSITION] = position
     else:
-        table[chord, SIDE] = _TO_REPAIR
+        table[chord, SIDE] = _TOO_MANY
 
 
 @njit(cache=True, nogil=True)
@@ -141,86 +141,12 @@ def _sign(positive: np.ndarray, negative: np.ndarray, vertex: int, column: int) 
     return 0
 
 
-@njit(cache=True, nogil=True, forceinline=True)
-def _note_change(table: np.ndarray, chord: int, changes: int, position: int, vertex: int, sign: int) -> None:
-    """Record where the sign changes to `sign`."""
-    if changes == 0:
-        table[chord, TAIL] = vertex
-        table[chord, TAIL_POSITION] = position
-        table[chord, SIDE] = sign
-    else:
-        table[chord, HEAD] = vertex
-        table[chord, HEAD_POSITION] = position
-
-
-@njit(cache=True, nogil=True)
-def _repair(
-    first: int,
-    halves: np.ndarray,
-    positive: np.ndarray,
-    negative: np.ndarray,
-    group_offsets: np.ndarray,
-    cut_offsets: np.ndarray,
-    cut_columns: np.ndarray,
-    table: np.ndarray,
-    chord: int,
-) -> bool:
-    """Choose the two ends of a chord where several vertices are within rounding of its fold.
-
-    Between two strictly opposite signs there is a cut or a run of zeros, of which the first is taken. False if the
-    signs change other than twice, which no affine function on a convex face does.
-    """
-    column = table[chord, COLUMN]
-    vertices = positive.shape[0]
-    changes = 0
-    last = 0
-    zero_vertex = -1
-    zero_position = -1
-    position = 0
-    half = first
-    rounds = 0
-    while rounds < 2:
-        vertex = halves[half, ORIGIN]
-        sign = _sign(positive, negative, vertex, column)
-        if sign == 0 and zero_vertex < 0:
-            zero_vertex, zero_position = vertex, position
-        if sign != 0:
-            if last * sign < 0 and zero_vertex >= 0:
-                _note_change(table, chord, changes, zero_position, zero_vertex, sign)
-                changes += 1
-            last = sign
-            zero_vertex = -1
-            if rounds == 1:
-                break
-        position += 1
-        edge = half >> 1
-        low, high = group_offsets[edge], group_offsets[edge + 1]
-        for step in range(high - low):
-            group = low + step if half & 1 == 0 else high - 1 - step
-            for at in range(cut_offsets[group], cut_offsets[group + 1]):
-                if cut_columns[at] == column and rounds == 0:
-                    _note_change(table, chord, changes, position, vertices + group, -sign)
-                    changes += 1
-                    last = -sign
-            position += 1
-        half = halves[half, FOLLOWING]
-        if half == first:
-            rounds += 1
-            position = 0
-    if changes == 2 and table[chord, TAIL_POSITION] > table[chord, HEAD_POSITION]:
-        tail, position = table[chord, TAIL], table[chord, TAIL_POSITION]
-        table[chord, TAIL], table[chord, TAIL_POSITION] = table[chord, HEAD], table[chord, HEAD_POSITION]
-        table[chord, HEAD], table[chord, HEAD_POSITION] = tail, position
-        table[chord, SIDE] = -table[chord, SIDE]
-    return changes == 2
-
-
 @njit(cache=True, nogil=True)
 def _orient(
     first: int, halves: np.ndarray, positive: np.ndarray, negative: np.ndarray, table: np.ndarray, chord: int
 ) -> bool:
-    """Set the sign on the boundary between a chord's ends; False if it needs repair."""
-    if table[chord, SIDE] == _TO_REPAIR or table[chord, HEAD_POSITION] < 0:
+    """Set the sign on the boundary between a chord's ends; False if there are not two."""
+    if table[chord, SIDE] == _TOO_MANY or table[chord, HEAD_POSITION] < 0:
         return False
     column = table[chord, COLUMN]
     sign = -_sign(positive, negative, halves[first, ORIGIN], column)
@@ -244,6 +170,7 @@ def _count_crossings(table: np.ndarray) -> int:
             tail, head = table[j, TAIL_POSITION], table[j, HEAD_POSITION]
             if tail == low and head == high:
                 table[j, TAIL] = -1
+                table[j, HEAD] = i
             elif (low < tail < high < head) or (tail < low < head < high):
                 total += 1
     return total
@@ -286,8 +213,7 @@ def _find(
         cuts = (group_offsets, cut_offsets, cut_columns)
         _collect_ends(first[face], halves, positive, negative, *cuts, mask, slot, table)
         for chord in range(len(table)):
-            decided = _orient(first[face], halves, positive, negative, table, chord)
-            if not decided and not _repair(first[face], halves, positive, negative, *cuts, table, chord):
+            if not _orient(first[face], halves, positive, negative, table, chord):
                 return face
         crossings[face] = _count_crossings(table)
     return -1
@@ -320,8 +246,7 @@ def find_chords(first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeC
     failed = [face for face in found if face >= 0]
     if failed:
         raise DegenerateArrangementError(
-            f"signs of a fold change other than twice around face {failed[0]}; the rounding error of this network is "
-            f"larger "
-            "than estimated there: pass a `tolerance` with a larger `safety`"
+            f"signs of a fold change other than twice around face {failed[0]}: rounding errors of this network are "
+            "larger than measured; pass a `tolerance` with a larger `safety`"
         )
     return chords

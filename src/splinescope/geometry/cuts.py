@@ -1,8 +1,8 @@
 """Where the folds of one layer cut the edges of a planar subdivision.
 
-Column `u` of a layer is one fold of one unit; its decided sign at each vertex is a pair of bits (see `bits`). An edge
-is cut by `u` exactly when its ends have opposite decided signs. Cuts of one edge that coincide within their rounding
-errors become one vertex, so that concurrent folds meet in a point instead of enclosing slivers.
+Column `u` of a layer is one fold of one unit; its sign at each vertex is a pair of bits (see `bits`), neither of them
+set where it is zero. An edge is cut by `u` exactly when its ends have opposite signs. Cuts of one edge that float64
+cannot tell apart are put in order by the judge; those that coincide become one vertex.
 """
 
 from __future__ import annotations
@@ -14,19 +14,24 @@ from numba import njit
 
 from splinescope.geometry.bits import count_ones, lowest_one, words_of
 from splinescope.geometry.halfedges import ORIGIN
+from splinescope.geometry.judge import Judge
 from splinescope.numerics import in_ranges
+
+STEEPEST = 2.0**20
+"""Conditioning from which a new vertex is placed by exact arithmetic."""
 
 
 class Layer(NamedTuple):
-    """Pre-activations of one layer at all vertices, with their decided signs.
+    """Pre-activations of one layer at all vertices, with their signs.
 
     Attributes:
         values: [V, n] values of the units.
         shifts: [B, n] breakpoints: fold `b` of unit `k` is where `values[:, k] == shifts[b, k]`.
-        thresholds: [B, n] rounding error within which a value counts as zero; infinite where there is no fold.
+        thresholds: [B, n] distance within which float64 does not tell a value from its breakpoint; infinite where there
+            is no fold.
         slopes: [64 * words] typical slope of each unit: its magnitude over the size of the domain.
-        positive: [V, B * words] bits of decided positive signs.
-        negative: [V, B * words] bits of decided negative signs.
+        positive: [V, B * words] bits of positive signs.
+        negative: [V, B * words] bits of negative signs.
     """
 
     values: np.ndarray
@@ -47,8 +52,9 @@ class EdgeCuts(NamedTuple):
         columns: [C] column of each cut.
         tails: [G] vertex at the tail of the edge.
         heads: [G] vertex at its head.
-        fractions: [G] position between them, in (0, 1).
-        amplification: [G] conditioning of the new vertex.
+        fractions: [G] position between them, in [0, 1].
+        conditioning: [G] how much worse than rounding the position of the new vertex is known.
+        doubts: Number of edges whose cuts the judge put in order.
     """
 
     group_offsets: np.ndarray
@@ -57,7 +63,8 @@ class EdgeCuts(NamedTuple):
     tails: np.ndarray
     heads: np.ndarray
     fractions: np.ndarray
-    amplification: np.ndarray
+    conditioning: np.ndarray
+    doubts: int
 
 
 @njit(cache=True, nogil=True)
@@ -76,20 +83,30 @@ def _count(
         counts[edge] = total
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def share_of(at_tail: float, at_head: float) -> float:
+    """Where a value vanishes between two ends of opposite sign, held to [0, 1] where rounding says otherwise."""
+    share = at_tail / (at_tail - at_head)
+    if not share >= 0.0:
+        return 0.0
+    return min(share, 1.0)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill(
     start: int,
     stop: int,
     halves: np.ndarray,
     layer: Layer,
-    amplification: np.ndarray,
+    conditioning: np.ndarray,
     offsets: np.ndarray,
     columns: np.ndarray,
     fractions: np.ndarray,
     opens_group: np.ndarray,
     groups: np.ndarray,
+    doubtful: np.ndarray,
 ) -> None:
-    """Cuts of each edge in order, and which of them open a new group."""
+    """Cuts of each edge in order, each opening a group of its own, and whether that order is in doubt."""
     values, shifts, thresholds, _, positive, negative = layer
     padded = words_of(values.shape[1]) * 64
     for edge in range(start, stop):
@@ -106,21 +123,44 @@ def _fill(
                 cut &= cut - np.uint64(1)
                 level = column // padded
                 unit = column - level * padded
-                at_tail = values[tail, unit] - shifts[level, unit]
                 columns[at] = column
-                fractions[at] = at_tail / (at_tail - (values[head, unit] - shifts[level, unit]))
+                fractions[at] = share_of(
+                    values[tail, unit] - shifts[level, unit], values[head, unit] - shifts[level, unit]
+                )
                 at += 1
         _sort(fractions[first:last], columns[first:last])
-        factor = max(amplification[tail], amplification[head])
+        factor = max(conditioning[tail], conditioning[head])
         reach = 0.0
+        groups[edge] = last - first
         for at in range(first, last):
+            opens_group[at] = True
             level = columns[at] // padded
             unit = columns[at] - level * padded
-            uncertainty = thresholds[level, unit] * factor / abs(values[tail, unit] - values[head, unit])
-            if at == first or fractions[at] - fractions[at - 1] > reach + uncertainty:
-                opens_group[at] = True
-                groups[edge] += 1
-            reach = uncertainty
+            uncertainty = 2.0 * thresholds[level, unit] * factor / abs(values[tail, unit] - values[head, unit])
+            if at > first and not fractions[at] - fractions[at - 1] > reach + uncertainty:
+                doubtful[edge] = True
+            reach = max(uncertainty, reach - (fractions[at] - fractions[at - 1]) if at > first else 0.0)
+
+
+def _settle(
+    judge: Judge,
+    edges: np.ndarray,
+    offsets: np.ndarray,
+    columns: np.ndarray,
+    fractions: np.ndarray,
+    opens_group: np.ndarray,
+    groups: np.ndarray,
+) -> None:
+    """Put the cuts of edges in exact order, and make one group of those that coincide."""
+    for edge in edges.tolist():
+        part = slice(offsets[edge], offsets[edge + 1])
+        positions = judge.positions(edge, columns[part])
+        order = sorted(range(len(positions)), key=lambda i: (positions[i], columns[part][i]))
+        columns[part] = columns[part][order]
+        ordered = [positions[i] for i in order]
+        fractions[part] = [min(max(int(q.p) / int(q.q), 0.0), 1.0) for q in ordered]
+        opens_group[part] = [i == 0 or ordered[i] != ordered[i - 1] for i in range(len(ordered))]
+        groups[edge] = int(opens_group[part].sum())
 
 
 @njit(cache=True, nogil=True)
@@ -150,15 +190,15 @@ def _describe_groups(
     values: np.ndarray,
     slopes: np.ndarray,
     points: np.ndarray,
-    amplification: np.ndarray,
-    cap: float,
+    conditioning: np.ndarray,
     offsets: np.ndarray,
     fractions: np.ndarray,
     opens_group: np.ndarray,
+    doubtful: np.ndarray,
     cuts: EdgeCuts,
 ) -> None:
-    """One row for each group: ends, position and conditioning."""
-    group_offsets, cut_offsets, columns, tails, heads, positions, conditioning = cuts
+    """One row for each group: ends, position and conditioning, by the column that crosses the edge most steeply."""
+    group_offsets, cut_offsets, columns, tails, heads, positions, known, _ = cuts
     padded = words_of(values.shape[1]) * 64
     for edge in range(start, stop):
         group = group_offsets[edge] - 1
@@ -167,18 +207,22 @@ def _describe_groups(
         tail = halves[2 * edge, ORIGIN]
         head = halves[2 * edge + 1, ORIGIN]
         length = np.hypot(points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1])
-        factor = max(amplification[tail], amplification[head])
+        factor = max(conditioning[tail], conditioning[head])
+        best = np.inf
         for at in range(offsets[edge], offsets[edge + 1]):
-            if not opens_group[at]:
-                continue
-            group += 1
             unit = columns[at] % padded
-            difference = abs(values[tail, unit] - values[head, unit])
-            cut_offsets[group] = at
-            tails[group] = tail
-            heads[group] = head
-            positions[group] = fractions[at]
-            conditioning[group] = min(cap, max(factor, slopes[unit] * length / difference))
+            steepness = slopes[unit] * (length / abs(values[tail, unit] - values[head, unit]))
+            if opens_group[at]:
+                group += 1
+                cut_offsets[group] = at
+                tails[group] = tail
+                heads[group] = head
+                positions[group] = fractions[at]
+                best = np.inf
+            if steepness < best:
+                best = steepness
+                positions[group] = fractions[at]
+            known[group] = factor if doubtful[edge] else max(factor, best)
 
 
 def running_sums(counts: np.ndarray) -> np.ndarray:
@@ -188,15 +232,15 @@ def running_sums(counts: np.ndarray) -> np.ndarray:
     return offsets
 
 
-def cut_edges(halves: np.ndarray, points: np.ndarray, amplification: np.ndarray, cap: float, layer: Layer) -> EdgeCuts:
+def cut_edges(halves: np.ndarray, points: np.ndarray, conditioning: np.ndarray, layer: Layer, judge: Judge) -> EdgeCuts:
     """All cuts of all edges by the folds of a layer.
 
     Args:
         halves: [2E, 4] half-edges; `2e` and `2e + 1` are the two directions of edge `e`.
         points: [V, 2] coordinates.
-        amplification: [V] conditioning of the vertices.
-        cap: Largest amplification.
+        conditioning: [V] conditioning of the vertices.
         layer: Values and signs at the vertices.
+        judge: Who orders cuts that float64 cannot tell apart.
 
     Returns:
         The cuts, grouped into new vertices.
@@ -210,7 +254,10 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, amplification: np.ndarray,
     fractions = np.empty(total)
     opens_group = np.zeros(total, np.bool_)
     groups = np.zeros(edges, np.int64)
-    in_ranges(_fill, edges, halves, layer, amplification, offsets, columns, fractions, opens_group, groups)
+    doubtful = np.zeros(edges, np.bool_)
+    in_ranges(_fill, edges, halves, layer, conditioning, offsets, columns, fractions, opens_group, groups, doubtful)
+    doubts = np.flatnonzero(doubtful)
+    _settle(judge, doubts, offsets, columns, fractions, opens_group, groups)
     group_offsets = running_sums(groups)
     number = int(group_offsets[-1])
     cuts = EdgeCuts(
@@ -221,7 +268,18 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, amplification: np.ndarray,
         np.empty(number, np.int32),
         np.empty(number),
         np.empty(number),
+        len(doubts),
     )
-    shape = (layer.values, layer.slopes, points, amplification, cap)
-    in_ranges(_describe_groups, edges, halves, *shape, offsets, fractions, opens_group, cuts)
+    shape = (layer.values, layer.slopes, points, conditioning)
+    in_ranges(_describe_groups, edges, halves, *shape, offsets, fractions, opens_group, doubtful, cuts)
+    _place_flat_cuts(judge, halves, conditioning, cuts)
     return cuts
+
+
+def _place_flat_cuts(judge: Judge, halves: np.ndarray, conditioning: np.ndarray, cuts: EdgeCuts) -> None:
+    """Exact positions of the cuts by folds that are nearly parallel to their edge."""
+    for group in np.flatnonzero(~(cuts.conditioning <= STEEPEST)).tolist():
+        edge = int(np.searchsorted(cuts.group_offsets, group, side="right")) - 1
+        (position,) = judge.positions(edge, cuts.columns[cuts.cut_offsets[group] : cuts.cut_offsets[group] + 1])
+        cuts.fractions[group] = min(max(int(position.p) / int(position.q), 0.0), 1.0)
+        cuts.conditioning[group] = conditioning[halves[2 * edge : 2 * edge + 2, ORIGIN]].max()

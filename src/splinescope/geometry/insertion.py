@@ -10,8 +10,9 @@ vertex or through an edge, and splits it in two:
         u---v---w            u---v---w
 
 Signs at boundary vertices follow from their position between the chord's ends. At a crossing of two other chords they
-follow from the ends of those where these agree, and from one interpolation where they don't, with the crossing's own
-positional uncertainty as tolerance: three folds through one point meet in one vertex.
+follow from the ends of those where these agree, and else from one interpolation, where it exceeds what rounding and the
+crossing's position may change. Where it doesn't, the question is written down, the face is put back as it was, and the
+kernel is called again with the answer: three folds through one point meet in one vertex if they do so exactly.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
-from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, PRECEDING
+from splinescope.geometry.cuts import share_of
+from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, PRECEDING
 from splinescope.geometry.surgery import number_positions, split_edge, split_face
 
-START, END, BASE, OTHER = 0, 1, 2, 3
-"""Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord and the other "
-"one."""
-FRACTION, AMPLIFICATION, REACH = 0, 1, 2
+START, END, BASE, OTHER, CROSSED = 0, 1, 2, 3, 4
+"""Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord, the other one, and
+the column of the latter."""
+FRACTION, CONDITIONING, REACH = 0, 1, 2
 """Columns of `Target.weights`: position between tail and head, conditioning, uncertainty of the position."""
 MADE_BY, ON_CHORD = 0, 1
 """Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
+ASKED = 16
+"""Questions about one face that are written down in one pass."""
 
 
 class Target(NamedTuple):
@@ -40,12 +44,13 @@ class Target(NamedTuple):
     Attributes:
         halves: [2E', 4] half-edges, the boundary edges already split at their cuts.
         labels: [E', 2] for each inner edge, the column that made it and its chord.
-        places: [N, 4] for each new vertex, the ends of the segment that it was interpolated on, and its two chords.
+        places: [N, 5] for each new vertex, the ends of the segment that it was interpolated on, and its two chords.
         weights: [N, 3] its position there, its conditioning, and the uncertainty of the position.
         first: [F] a half-edge of each parent face that starts the numbering of positions.
         vertex_base: [F + 1] first vertex for the crossings of each face.
         edge_base: [F + 1] first edge for the chords of each face.
         used: [F, 2] number of crossings and of edges made.
+        place_of: [2 outer edges] position of each outer half-edge along the boundary of its parent face.
     """
 
     halves: np.ndarray
@@ -56,6 +61,27 @@ class Target(NamedTuple):
     vertex_base: np.ndarray
     edge_base: np.ndarray
     used: np.ndarray
+    place_of: np.ndarray
+
+
+class Answers(NamedTuple):
+    """What is known, and what is asked, about the faces that are refined.
+
+    A question is a triple of chords: on which side of the third one do the first two cross?
+
+    Attributes:
+        offsets: [n + 1] answers for each face.
+        triples: [A, 3] the questions, the first two chords in ascending order.
+        signs: [A] the answers.
+        asked: [n, ASKED, 3] new questions.
+        number: [n] how many new questions there are.
+    """
+
+    offsets: np.ndarray
+    triples: np.ndarray
+    signs: np.ndarray
+    asked: np.ndarray
+    number: np.ndarray
 
 
 class Sizes(NamedTuple):
@@ -134,39 +160,72 @@ def _look(
             seen[earlier, 1] = _outer_value(values, shift, unit, places, weights, old_vertices, at_head)
 
 
+@njit(cache=True, nogil=True)
+def _answer(
+    low: int,
+    high: int,
+    triples: np.ndarray,
+    signs: np.ndarray,
+    asked: np.ndarray,
+    number: np.ndarray,
+    first: int,
+    second: int,
+    third: int,
+) -> int:
+    """The known side of a crossing; zero for now, and a question, if it is not known."""
+    if first > second:
+        first, second = second, first
+    for at in range(low, high):
+        if triples[at, 0] == first and triples[at, 1] == second and triples[at, 2] == third:
+            return signs[at]
+    for at in range(min(number[0], asked.shape[0])):
+        if asked[at, 0] == first and asked[at, 1] == second and asked[at, 2] == third:
+            return 0
+    if number[0] < asked.shape[0]:
+        at = number[0]
+        asked[at, 0], asked[at, 1], asked[at, 2] = first, second, third
+    number[0] += 1
+    return 0
+
+
 @njit(cache=True, nogil=True, forceinline=True)
 def _inner_sign(
-    places: np.ndarray, weights: np.ndarray, view: np.ndarray, seen: np.ndarray, tolerance: float, at: int
+    places: np.ndarray,
+    weights: np.ndarray,
+    view: np.ndarray,
+    seen: np.ndarray,
+    tolerance: float,
+    chord: int,
+    at: int,
+    low: int,
+    high: int,
+    triples: np.ndarray,
+    signs: np.ndarray,
+    asked: np.ndarray,
+    number: np.ndarray,
 ) -> int:
-    """Sign of the fold at the crossing `at` of two earlier chords."""
-    base = places[at, BASE]
-    tail, head = view[base, 0], view[base, 1]
-    if tail == head:
-        return tail
-    other = places[at, OTHER]
-    if view[other, 0] == view[other, 1]:
-        return view[other, 0]
+    """Sign of the fold at the crossing `at` of two earlier chords, which is inside both."""
+    base, other = places[at, BASE], places[at, OTHER]
+    for earlier in (base, other):
+        if view[earlier, 0] * view[earlier, 1] >= 0:  # on one side, but perhaps for an end
+            return view[earlier, 0] if view[earlier, 0] != 0 else view[earlier, 1]
     difference = seen[base, 1] - seen[base, 0]
     value = seen[base, 0] + weights[at, FRACTION] * difference
-    uncertainty = tolerance + weights[at, REACH] * abs(difference)
-    if abs(value) <= uncertainty:
-        return 0
-    if tail * head == 0:
-        return tail + head
-    return 1 if value > 0.0 else -1
+    if abs(value) > 2.0 * tolerance * weights[at, CONDITIONING] + weights[at, REACH] * abs(difference):
+        return 1 if value > 0.0 else -1
+    return _answer(low, high, triples, signs, asked, number, base, other, chord)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
 def _describe_crossing(
     places: np.ndarray,
     weights: np.ndarray,
     chords: np.ndarray,
     seen: np.ndarray,
     points: np.ndarray,
-    old_vertices: int,
+    conditioning: np.ndarray,
     tolerance: float,
     slope: float,
-    cap: float,
     chord: int,
     base: int,
     at: int,
@@ -174,23 +233,17 @@ def _describe_crossing(
     """The row of the vertex where a chord crosses the earlier chord `base`."""
     tail, head = chords[base, TAIL], chords[base, HEAD]
     at_tail, at_head = seen[base, 0], seen[base, 1]
-    difference = abs(at_head - at_tail)
-    factor = 1.0
-    if tail >= old_vertices:
-        factor = max(factor, weights[tail - old_vertices, AMPLIFICATION])
-    if head >= old_vertices:
-        factor = max(factor, weights[head - old_vertices, AMPLIFICATION])
+    factor = max(conditioning[tail], conditioning[head])
     places[at, START] = tail
     places[at, END] = head
     places[at, BASE] = base
     places[at, OTHER] = chord
-    weights[at, FRACTION] = at_tail / (at_tail - at_head) if at_tail * at_head < 0.0 else 0.5
-    weights[at, REACH] = 0.0
-    if difference > 0.0:
-        dx, dy = points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1]
-        weights[at, REACH] = tolerance / difference
-        factor = max(factor, slope * np.sqrt(dx * dx + dy * dy) / difference)
-    weights[at, AMPLIFICATION] = min(cap, factor)
+    places[at, CROSSED] = chords[chord, COLUMN]
+    weights[at, FRACTION] = share_of(at_tail, at_head)
+    length = np.hypot(points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1])
+    difference = abs(at_head - at_tail)
+    weights[at, REACH] = 2.0 * tolerance * factor / difference
+    weights[at, CONDITIONING] = max(factor, slope * (length / difference))
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -206,11 +259,20 @@ def _sign_at(
     tolerance: float,
     chord: int,
     vertex: int,
+    low: int,
+    high: int,
+    triples: np.ndarray,
+    signs: np.ndarray,
+    asked: np.ndarray,
+    number: np.ndarray,
 ) -> int:
     """Sign of a chord's fold at any vertex of the parent face."""
     if vertex < outer_vertices:
         return _side(chords, chord, position_of[vertex])
-    return _inner_sign(places, weights, view, seen, tolerance, vertex - old_vertices)
+    at = vertex - old_vertices
+    if places[at, BASE] == chord or places[at, OTHER] == chord:
+        return 0
+    return _inner_sign(places, weights, view, seen, tolerance, chord, at, low, high, triples, signs, asked, number)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -223,22 +285,30 @@ def _insert(
     view: np.ndarray,
     seen: np.ndarray,
     points: np.ndarray,
+    conditioning: np.ndarray,
     position_of: np.ndarray,
     used: np.ndarray,
+    low: int,
+    high: int,
+    triples: np.ndarray,
+    signs: np.ndarray,
+    asked: np.ndarray,
+    number: np.ndarray,
     sizes: Sizes,
     bases: tuple[int, int],
-    scales: tuple[float, float, float],
+    room: tuple[int, int],
+    scales: tuple[float, float],
     chord: int,
     start: int,
 ) -> bool:
     """Insert one chord into a parent face, from half-edge `start` at its tail; False if the walk got lost.
 
-    `bases` are the first vertex and edge for this face, `scales` the tolerance and slope of the chord's fold and the
-    largest amplification.
+    `bases` are the first vertex and edge for this face, `room` the numbers of these, `scales` the tolerance and slope of
+    the chord's fold; the answers to earlier questions are those from `low` to `high`.
     """
     old_vertices, outer_vertices, outer_edges = sizes
     vertex_base, edge_base = bases
-    tolerance, slope, cap = scales
+    tolerance, slope = scales
     here = start
     came_from = -1
     for _ in range(4 * len(chords) + 8):
@@ -249,26 +319,18 @@ def _insert(
         while True:  # turn counter-clockwise around the vertex to the sub-face that the chord enters
             ahead = halves[turn ^ 1, ORIGIN]
             sign = _sign_at(
-                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord, ahead
-            )
+                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord, ahead,
+                low, high, triples, signs, asked, number,
+            )  # fmt: skip
             if sign == 0 and ahead != came_from:
                 along = turn
             before = halves[turn, PRECEDING]
             if sign != 0:
                 behind = halves[before, ORIGIN]
                 other = _sign_at(
-                    places,
-                    weights,
-                    chords,
-                    view,
-                    seen,
-                    position_of,
-                    old_vertices,
-                    outer_vertices,
-                    tolerance,
-                    chord,
-                    behind,
-                )
+                    places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord,
+                    behind, low, high, triples, signs, asked, number,
+                )  # fmt: skip
                 if sign * other < 0:
                     enters = True
                     break
@@ -287,31 +349,36 @@ def _insert(
         leave = turn
         reached = sign
         there = vertex
+        steps = 0
         while reached == sign:
             leave = halves[leave, FOLLOWING]
+            steps += 1
+            if leave == turn:
+                return False
             there = halves[leave ^ 1, ORIGIN]
             reached = _sign_at(
-                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord, there
-            )
+                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord, there,
+                low, high, triples, signs, asked, number,
+            )  # fmt: skip
         if reached == 0:
             landing = halves[leave, FOLLOWING]
             here = landing
         else:
-            if leave >> 1 < outer_edges:
+            if leave >> 1 < outer_edges or used[0] >= room[0] or used[1] >= room[1]:
                 return False
             there = vertex_base + used[0]
             used[0] += 1
             base = labels[leave >> 1, ON_CHORD]
             at = there - old_vertices
-            _describe_crossing(
-                places, weights, chords, seen, points, old_vertices, tolerance, slope, cap, chord, base, at
-            )
+            _describe_crossing(places, weights, chords, seen, points, conditioning, tolerance, slope, chord, base, at)
             edge = edge_base + used[1]
             used[1] += 1
             labels[edge, MADE_BY] = labels[leave >> 1, MADE_BY]
             labels[edge, ON_CHORD] = base
             landing = split_edge(halves, leave, there, edge)
             here = leave ^ 1
+        if used[1] >= room[1]:
+            return False
         edge = edge_base + used[1]
         used[1] += 1
         split_face(halves, turn, landing, edge)
@@ -321,6 +388,16 @@ def _insert(
             return True
         came_from = vertex
     return False
+
+
+@njit(cache=True, nogil=True)
+def _put_back(length: int, outgoing: np.ndarray, halves: np.ndarray, used: np.ndarray) -> None:
+    """Undo the surgery on a face: its boundary is the loop of its outer half-edges again."""
+    for position in range(length):
+        following = outgoing[position + 1 if position + 1 < length else 0]
+        halves[outgoing[position], FOLLOWING] = following
+        halves[following, PRECEDING] = outgoing[position]
+    used[0] = used[1] = 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -335,12 +412,17 @@ def insert_chords(
     chord_offsets: np.ndarray,
     chord_table: np.ndarray,
     target: Target,
+    answers: Answers,
     sizes: Sizes,
     points: np.ndarray,
-    cap: float,
+    conditioning: np.ndarray,
 ) -> int:
-    """Insert all chords of the faces `split_faces[start:stop]`; a face where the walk got lost, or -1."""
-    halves, labels, places, weights, first, vertex_bases, edge_bases, used = target
+    """Insert all chords of the faces `split_faces[start:stop]`; a face where the walk got lost, or -1.
+
+    Faces about which something is asked are left as they were.
+    """
+    halves, labels, places, weights, first, vertex_bases, edge_bases, used, place_of = target
+    offsets, triples, signs, asked, number = answers
     padded = (values.shape[1] + 63) // 64 * 64
     position_of = np.empty(sizes.outer_vertices, np.int32)
     outgoing = np.empty(64, np.int32)
@@ -352,9 +434,16 @@ def insert_chords(
     for index in range(start, stop):
         face = split_faces[index]
         chords = chord_table[chord_offsets[face] : chord_offsets[face + 1]]
-        while number_positions(first[face], halves, position_of, outgoing) < 0:
+        length = number_positions(first[face], halves, position_of, outgoing)
+        while length < 0:
             outgoing = np.empty(2 * outgoing.size, np.int32)
+            length = number_positions(first[face], halves, position_of, outgoing)
+        for position in range(length):
+            place_of[outgoing[position]] = position
         bases = (vertex_bases[face], edge_bases[face])
+        room = (vertex_bases[face + 1] - vertex_bases[face], edge_bases[face + 1] - edge_bases[face])
+        known = (offsets[index], offsets[index + 1], triples, signs, asked[index], number[index : index + 1])
+        lost = False
         for chord in range(len(chords)):
             if chords[chord, TAIL] < 0:
                 continue
@@ -362,9 +451,111 @@ def insert_chords(
             unit = chords[chord, COLUMN] - level * padded
             shift = shifts[level, unit]
             _look(values, shift, unit, places, weights, sizes.old_vertices, chords, chord, view, seen)
-            scales = (thresholds[level, unit], slopes[unit], cap)
+            scales = (thresholds[level, unit], slopes[unit])
             tail = outgoing[chords[chord, TAIL_POSITION]]
-            arrays = (halves, labels, places, weights, chords, view, seen, points, position_of, used[face])
-            if not _insert(*arrays, sizes, bases, scales, chord, tail):
-                return face
+            arrays = (
+                halves,
+                labels,
+                places,
+                weights,
+                chords,
+                view,
+                seen,
+                points,
+                conditioning,
+                position_of,
+                used[face],
+            )
+            if not _insert(*arrays, *known, sizes, bases, room, scales, chord, tail):
+                lost = True
+                break
+        if number[index] > 0:
+            _put_back(length, outgoing, halves, used[face])
+        elif lost:
+            return face
     return -1
+
+
+@njit(cache=True, nogil=True)
+def _set_bit(row: np.ndarray, column: int, value: bool) -> None:
+    mask = np.uint64(1) << np.uint64(column & 63)
+    if value:
+        row[column >> 6] |= mask
+    else:
+        row[column >> 6] &= ~mask
+
+
+@njit(cache=True, nogil=True)
+def _flip_chord(row: np.ndarray, chords: np.ndarray, chord: int) -> None:
+    """Step over a chord, and over those that coincide with it."""
+    for other in range(len(chords)):
+        if other == chord or (chords[other, TAIL] < 0 and chords[other, HEAD] == chord):
+            column = chords[other, COLUMN]
+            row[column >> 6] ^= np.uint64(1) << np.uint64(column & 63)
+
+
+@njit(cache=True, nogil=True)
+def pattern_faces(
+    start: int,
+    stop: int,
+    split_faces: np.ndarray,
+    halves: np.ndarray,
+    labels: np.ndarray,
+    place_of: np.ndarray,
+    outer_edges: int,
+    chord_offsets: np.ndarray,
+    chord_table: np.ndarray,
+    face_base: np.ndarray,
+    first: np.ndarray,
+    bits: np.ndarray,
+) -> None:
+    """Bits of the children of split faces, which have those of their parents: flipped across each chord.
+
+    A child at the boundary of its parent knows on which side of each chord it lies by its position; the others are
+    reached from there, one chord after another.
+    """
+    for index in range(start, stop):
+        mother = split_faces[index]
+        chords = chord_table[chord_offsets[mother] : chord_offsets[mother + 1]]
+        children = face_base[index + 1] - face_base[index]
+        known = np.zeros(children + 1, np.bool_)
+        left = 0
+        for number in range(children + 1):
+            child = mother if number == 0 else face_base[index] + number - 1
+            position = -1
+            half = first[child]
+            while True:
+                if half >> 1 < outer_edges:
+                    position = place_of[half]
+                    break
+                half = halves[half, FOLLOWING]
+                if half == first[child]:
+                    break
+            if position < 0:
+                left += 1
+                continue
+            known[number] = True
+            for chord in range(len(chords)):
+                between = chords[chord, TAIL_POSITION] <= position < chords[chord, HEAD_POSITION]
+                _set_bit(bits[child], chords[chord, COLUMN], between == (chords[chord, SIDE] > 0))
+        while left > 0:
+            before = left
+            for number in range(children + 1):
+                if known[number]:
+                    continue
+                child = mother if number == 0 else face_base[index] + number - 1
+                half = first[child]
+                while True:
+                    neighbour = halves[half ^ 1, FACE]
+                    there = 0 if neighbour == mother else neighbour - face_base[index] + 1
+                    if known[there]:
+                        bits[child] = bits[neighbour]
+                        _flip_chord(bits[child], chords, labels[half >> 1, ON_CHORD])
+                        known[number] = True
+                        left -= 1
+                        break
+                    half = halves[half, FOLLOWING]
+                    if half == first[child]:
+                        break
+            if left == before:
+                break

@@ -9,10 +9,27 @@ import numpy as np
 from numba import njit
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.chords import Chords, find_chords
-from splinescope.geometry.cuts import EdgeCuts, Layer, cut_edges, running_sums
+from splinescope.geometry.chords import COLUMN, Chords, find_chords
+from splinescope.geometry.cuts import STEEPEST, EdgeCuts, Layer, cut_edges, running_sums
+from splinescope.geometry.doubts import faces_with
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, OUTSIDE, PRECEDING
-from splinescope.geometry.insertion import AMPLIFICATION, FRACTION, MADE_BY, Sizes, Target, insert_chords
+from splinescope.geometry.insertion import (
+    ASKED,
+    BASE,
+    CONDITIONING,
+    CROSSED,
+    END,
+    FRACTION,
+    MADE_BY,
+    OTHER,
+    START,
+    Answers,
+    Sizes,
+    Target,
+    insert_chords,
+    pattern_faces,
+)
+from splinescope.geometry.judge import End, Judge
 from splinescope.geometry.surgery import label_faces
 from splinescope.numerics import in_ranges
 
@@ -25,20 +42,20 @@ class Subdivision:
 
     Attributes:
         points: [V, 2] coordinates of the vertices.
-        amplification: [V] how much worse than rounding the position of a vertex is known (at least 1).
+        conditioning: [V] how much worse than rounding the position of a vertex is known (at least 1).
         halves: [2E, 4] vertex where each half-edge starts, next and previous half-edge around its face, and that face
             (-1 outside).
         edge_op: [E] label of the layer that made the edge, -1 for the boundary of the domain.
-        edge_unit: [E] column of that layer.
+        edge_column: [E] column of that layer; on the boundary of the domain the number of the side.
         edge_tag: [E] number of the border that the edge lies on where the subdivision is a piece of another, or -1.
         first: [F] one half-edge of each face.
     """
 
     points: np.ndarray
-    amplification: np.ndarray
+    conditioning: np.ndarray
     halves: np.ndarray
     edge_op: np.ndarray
-    edge_unit: np.ndarray
+    edge_column: np.ndarray
     edge_tag: np.ndarray
     first: np.ndarray
 
@@ -81,12 +98,14 @@ class Subdivision:
 class NewVertices(NamedTuple):
     """How the vertices of a refinement follow from others: `tails + fractions * (heads - tails)`.
 
-    The first `on_edges` of them lie on edges of the parent and refer to its vertices, the others may refer to those.
+    The first `on_edges` of them lie on edges of the parent and refer to its vertices; each of the others is on a chord
+    between two of those, where another column `crossed` it (-1 for the first ones).
     """
 
     tails: np.ndarray
     heads: np.ndarray
     fractions: np.ndarray
+    crossed: np.ndarray
     on_edges: int
 
 
@@ -99,12 +118,18 @@ class Refinement:
         new_vertices: How its new vertices were interpolated.
         parent: [F'] face of the parent that contains each face.
         cuts: Cuts of the parent's edges.
+        bits: [F', words] which columns are positive in each face.
+        inner: First of the edges that are new inside of faces of the parent.
+        doubts: Number of signs that the judge decided.
     """
 
     subdivision: Subdivision
     new_vertices: NewVertices
     parent: np.ndarray
     cuts: EdgeCuts
+    bits: np.ndarray
+    inner: int
+    doubts: int
 
 
 def half_edges(origin: np.ndarray, following: np.ndarray, preceding: np.ndarray, face: np.ndarray) -> np.ndarray:
@@ -129,7 +154,7 @@ def convex_polygon(points: np.ndarray) -> Subdivision:
         np.ones(number),
         half_edges(origin, following, preceding, face),
         np.full(number, -1, np.int32),
-        np.full(number, -1, np.int32),
+        np.arange(number, dtype=np.int32),
         np.full(number, -1, np.int64),
         np.zeros(1, np.int32),
     )
@@ -207,12 +232,14 @@ def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes
     in_ranges(_split_outer_edges, edges, sizes.old_vertices, subdivision.halves, cuts.group_offsets, halves)
     first = np.empty(faces, np.int32)
     in_ranges(_relabel_first, faces, subdivision.first, edges, cuts.group_offsets, first)
-    places = np.empty((new_vertices, 4), np.int32)
-    places[:on_edges, 0], places[:on_edges, 1] = cuts.tails, cuts.heads
+    places = np.empty((new_vertices, 5), np.int32)
+    places[:on_edges, START], places[:on_edges, END], places[:on_edges, CROSSED] = cuts.tails, cuts.heads, -1
     weights = np.empty((new_vertices, 3))
-    weights[:on_edges, FRACTION], weights[:on_edges, AMPLIFICATION] = cuts.fractions, cuts.amplification
+    weights[:on_edges, FRACTION], weights[:on_edges, CONDITIONING] = cuts.fractions, cuts.conditioning
     labels = np.empty((int(edge_base[-1]), 2), np.int32)
-    return Target(halves, labels, places, weights, first, vertex_base, edge_base, np.zeros((faces, 2), np.int64))
+    place_of = np.empty(2 * sizes.outer_edges, np.int32)
+    used = np.zeros((faces, 2), np.int64)
+    return Target(halves, labels, places, weights, first, vertex_base, edge_base, used, place_of)
 
 
 def _compacted(target: Target, sizes: Sizes) -> Target:
@@ -257,8 +284,23 @@ def _interpolated(points: np.ndarray, new: NewVertices, start: int, old: int) ->
     return out
 
 
-def _labelled(target: Target, split_faces: np.ndarray, faces: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number the faces: one half-edge of each, and its parent."""
+@dataclass(frozen=True)
+class _Labelled:
+    """Numbers of the faces.
+
+    Attributes:
+        first: [F'] one half-edge of each.
+        parent: [F'] its parent.
+        base: [n + 1] number of the first new child of each split face.
+    """
+
+    first: np.ndarray
+    parent: np.ndarray
+    base: np.ndarray
+
+
+def _labelled(target: Target, split_faces: np.ndarray, faces: int) -> _Labelled:
+    """Number the faces."""
     children = (target.used[:, 1] - target.used[:, 0])[split_faces]
     face_base = faces + running_sums(children)
     total = int(face_base[-1])
@@ -266,10 +308,89 @@ def _labelled(target: Target, split_faces: np.ndarray, faces: int) -> tuple[np.n
     parent = _resized(np.arange(faces, dtype=np.int32), total)
     tables = (target.halves, target.edge_base, target.used)
     in_ranges(label_faces, len(split_faces), split_faces, *tables, face_base, first, parent)
-    return first, parent
+    return _Labelled(first, parent, face_base)
 
 
-def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: np.ndarray) -> Refinement:
+@dataclass
+class _Known:
+    """Answers of the judge so far: for each face a dictionary from questions to signs."""
+
+    signs: dict[int, dict[tuple[int, int, int], int]]
+
+    def for_faces(self, faces: np.ndarray) -> Answers:
+        """The answers as arrays, with room for new questions."""
+        mine = [self.signs.get(face, {}) for face in faces.tolist()] if self.signs else []
+        offsets = running_sums(np.array([len(known) for known in mine], np.int64) if mine else np.zeros(len(faces)))
+        triples = np.array([key for known in mine for key in known], np.int64).reshape(-1, 3)
+        signs = np.array([sign for known in mine for sign in known.values()], np.int64)
+        number = np.zeros(len(faces), np.int64)
+        return Answers(offsets.astype(np.int64), triples, signs, np.empty((len(faces), ASKED, 3), np.int32), number)
+
+    def learn(self, judge: Judge, faces: np.ndarray, answers: Answers, chords: Chords) -> None:
+        """Have the new questions answered."""
+        for index in np.flatnonzero(answers.number).tolist():
+            face = int(faces[index])
+            known = self.signs.setdefault(face, {})
+            columns = chords.table[chords.offsets[face] : chords.offsets[face + 1], COLUMN]
+            for asked in answers.asked[index, : min(ASKED, answers.number[index])].tolist():
+                if tuple(asked) in known:
+                    continue
+                i, j, k = sorted(asked)
+                third, first, second = judge.sides(face, int(columns[i]), int(columns[j]), int(columns[k]))
+                known.update({(i, j, k): third, (j, k, i): first, (i, k, j): second})
+
+
+def _inserted(
+    judge: Judge, split_faces: np.ndarray, layer: Layer, chords: Chords, target: Target, *rest: object
+) -> int:
+    """Insert all chords, in as many passes as questions to the judge need; their number."""
+    known, faces = _Known({}), split_faces
+    while len(faces):
+        answers = known.for_faces(faces)
+        arguments = (faces, *layer[:4], chords.offsets, chords.table, target, answers, *rest)
+        lost = [face for face in in_ranges(insert_chords, len(faces), *arguments, grain=512) if face >= 0]
+        if lost:
+            raise DegenerateArrangementError(
+                f"a fold's chord could not be traced through face {lost[0]}: rounding errors of this network are larger "
+                "than measured; pass a `tolerance` with a larger `safety`"
+            )
+        known.learn(judge, faces, answers, chords)
+        faces = faces[answers.number > 0]
+    return sum(len(signs) for signs in known.signs.values())
+
+
+def _place_flat_crossings(judge: Judge, target: Target, cuts: EdgeCuts, chords: Chords, sizes: Sizes) -> None:
+    """Exact positions of crossings of nearly parallel chords."""
+    on_edges, conditioning = len(cuts.tails), target.weights[:, CONDITIONING]
+    made = np.zeros(len(conditioning), bool)
+    faces = np.flatnonzero(target.used[:, 0])
+    starts = target.vertex_base[faces] - sizes.old_vertices
+    for start, count in zip(starts.tolist(), target.used[faces, 0].tolist(), strict=True):
+        made[start : start + count] = True
+    made[:on_edges] = False
+    for at in np.flatnonzero(made & ~(conditioning <= STEEPEST)).tolist():
+        face = int(np.searchsorted(target.vertex_base, at + sizes.old_vertices, side="right")) - 1
+        columns = chords.table[chords.offsets[face] : chords.offsets[face + 1], COLUMN]
+        tail, head, base, other = target.places[at, [START, END, BASE, OTHER]].tolist()
+        ends = (_end(tail, cuts, sizes), _end(head, cuts, sizes))
+        share = judge.share(face, int(columns[base]), int(columns[other]), *ends)
+        factor = max(
+            target.weights[end - sizes.old_vertices, CONDITIONING] if end >= sizes.old_vertices else 1.0
+            for end in (tail, head)
+        )
+        target.weights[at, FRACTION], target.weights[at, CONDITIONING] = share, factor
+
+
+def _end(vertex: int, cuts: EdgeCuts, sizes: Sizes) -> End:
+    """What defines an end of a chord."""
+    if vertex < sizes.old_vertices:
+        return vertex, -1
+    group = vertex - sizes.old_vertices
+    edge = int(np.searchsorted(cuts.group_offsets, group, side="right")) - 1
+    return edge, int(cuts.columns[cuts.cut_offsets[group]])
+
+
+def refine(subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray, judge: Judge) -> Refinement:
     """Cut every face by all folds of a layer that cross it.
 
     The number of new vertices and edges is known before any surgery, since chords of a convex face cross exactly when
@@ -277,51 +398,52 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, cap: float, units: n
 
     Args:
         subdivision: What to cut.
-        layer: Values and decided signs of the layer's columns at its vertices.
+        layer: Values and signs of the layer's columns at its vertices.
         op: Label for the new edges.
-        cap: Largest amplification of a vertex.
-        units: [columns] unit that each column stands for, to label the new edges.
+        columns: [columns] number under which each column labels the new edges.
+        judge: Who decides what float64 cannot tell.
 
     Returns:
         The finer subdivision and how it follows from the old one.
 
     Raises:
-        DegenerateArrangementError: If decided signs contradict each other beyond repair.
+        DegenerateArrangementError: If signs contradict each other.
     """
-    cuts = cut_edges(subdivision.halves, subdivision.points, subdivision.amplification, cap, layer)
+    cuts = cut_edges(subdivision.halves, subdivision.points, subdivision.conditioning, layer, judge)
     chords = find_chords(subdivision.first, subdivision.halves, layer, cuts)
     on_edges = len(cuts.tails)
     split_faces = np.flatnonzero(np.diff(chords.offsets))
     edges = subdivision.num_edges
     sizes = Sizes(subdivision.num_vertices, subdivision.num_vertices + on_edges, edges + on_edges)
     target = _make_target(subdivision, cuts, chords, sizes)
-    new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, on_edges)
+    new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, np.full(on_edges, -1, np.int32), on_edges)
     outer_points = _interpolated(subdivision.points, new, 0, sizes.old_vertices)
-    arguments = (split_faces, *layer[:4], chords.offsets, chords.table, target, sizes, outer_points, cap)
-    lost = [face for face in in_ranges(insert_chords, len(split_faces), *arguments, grain=512) if face >= 0]
-    if lost:
-        raise DegenerateArrangementError(
-            f"a fold's chord could not be traced through face {lost[0]}; the rounding error of this network is larger "
-            f"than "
-            "estimated there: pass a `tolerance` with a larger `safety`"
-        )
+    outer_conditioning = np.concatenate([subdivision.conditioning, cuts.conditioning])
+    doubts = _inserted(judge, split_faces, layer, chords, target, sizes, outer_points, outer_conditioning)
+    _place_flat_crossings(judge, target, cuts, chords, sizes)
     target = _compacted(target, sizes)
-    first, parent = _labelled(target, split_faces, subdivision.num_faces)
+    faces = _labelled(target, split_faces, subdivision.num_faces)
+    bits = faces_with(subdivision.first, subdivision.halves, layer.positive)[faces.parent]
+    tables = (split_faces, target.halves, target.labels, target.place_of, sizes.outer_edges)
+    numbers = (chords.offsets, chords.table, faces.base, faces.first, bits)
+    in_ranges(pattern_faces, len(split_faces), *tables, *numbers, grain=512)
     ends, weights = target.places, target.weights
-    new = NewVertices(ends[:, 0].copy(), ends[:, 1].copy(), weights[:, FRACTION].copy(), on_edges)
-    made_by = units[target.labels[sizes.outer_edges :, MADE_BY]]
+    new = NewVertices(
+        *(ends[:, k].copy() for k in (START, END)), weights[:, FRACTION].copy(), ends[:, CROSSED].copy(), on_edges
+    )
+    made_by = columns[target.labels[sizes.outer_edges :, MADE_BY]]
     pieces = np.repeat(np.arange(edges), np.diff(cuts.group_offsets))
     finer = replace(
         subdivision,
         points=_interpolated(outer_points, new, on_edges, sizes.old_vertices),
-        amplification=np.concatenate([subdivision.amplification, weights[:, AMPLIFICATION]]),
+        conditioning=np.concatenate([subdivision.conditioning, weights[:, CONDITIONING]]),
         halves=target.halves,
         edge_op=_extended(subdivision.edge_op, pieces, np.full(len(made_by), op, np.int32)),
-        edge_unit=_extended(subdivision.edge_unit, pieces, made_by),
+        edge_column=_extended(subdivision.edge_column, pieces, made_by),
         edge_tag=_extended(subdivision.edge_tag, pieces, np.full(len(made_by), -1, np.int64)),
-        first=first,
+        first=faces.first,
     )
-    return Refinement(finer, new, parent, cuts)
+    return Refinement(finer, new, faces.parent, cuts, bits, sizes.outer_edges, doubts + cuts.doubts)
 
 
 def _extended(labels: np.ndarray, pieces: np.ndarray, inner: np.ndarray) -> np.ndarray:

@@ -35,6 +35,14 @@ class Folds:
         """Words of 64 bits that hold one sign of every column."""
         return len(self.shifts) * words_for(self.shifts.shape[1])
 
+    @property
+    def folding(self) -> np.ndarray:
+        """[words] the columns that fold, as bits."""
+        levels, units = self.shifts.shape
+        mask = np.zeros((levels, 64 * words_for(units)), np.uint8)
+        mask[:, :units] = np.isfinite(self.thresholds)
+        return np.packbits(mask, bitorder="little").view("<u8").astype(np.uint64)
+
 
 def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Breakpoints [B, n], slopes [B + 1, n] and intercepts [B + 1, n] of an activation."""
@@ -63,6 +71,27 @@ def activation_folds(op: Activation, bounds: Bounds, label: int, size: float, to
     thresholds[np.diff(slopes, axis=0) == 0] = np.inf
     thresholds = np.maximum(thresholds, np.finfo(np.float64).tiny)
     columns = np.tile(np.arange(words_for(units) * WORD, dtype=np.int32), len(shifts))
+    return Folds(shifts, thresholds, padded(bounds.magnitude / size), label, columns)
+
+
+def folds_of(op: Activation, bounds: Bounds, label: int, size: float) -> Folds:
+    """Folds of an elementwise activation, whose signs within the bounds are decided exactly.
+
+    Args:
+        op: The activation.
+        bounds: Bounds of its input, from `measured_bounds`.
+        label: Index of its node.
+        size: Extent of the domain.
+
+    Returns:
+        One column for each breakpoint and unit, named as `activation_column` does.
+    """
+    units = len(bounds.error)
+    shifts, slopes, _ = _tables(op, units)
+    thresholds = np.maximum(bounds.error + 2 * UNIT_ROUNDOFF * np.abs(shifts), np.finfo(np.float64).tiny)
+    thresholds[np.diff(slopes, axis=0) == 0] = np.inf
+    width = words_for(units) * WORD
+    columns = (np.arange(len(shifts))[:, None] * units + np.arange(width)).ravel().astype(np.int32)
     return Folds(shifts, thresholds, padded(bounds.magnitude / size), label, columns)
 
 

@@ -9,38 +9,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.bits import unpack, words_for
-from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
 from splinescope.numerics import in_ranges
-
-
-@njit(cache=True, nogil=True)
-def _union_over_vertices(
-    start: int,
-    stop: int,
-    first: np.ndarray,
-    halves: np.ndarray,
-    bits: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    for face in range(start, stop):
-        for word in range(bits.shape[1]):
-            out[face, word] = np.uint64(0)
-        half = first[face]
-        while True:
-            vertex = halves[half, ORIGIN]
-            for word in range(bits.shape[1]):
-                out[face, word] |= bits[vertex, word]
-            half = halves[half, FOLLOWING]
-            if half == first[face]:
-                break
-
-
-def face_bits(first: np.ndarray, halves: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    """[F, words] which columns are positive at some vertex of each face, from the same at each vertex."""
-    out = np.empty((len(first), bits.shape[1]), np.uint64)
-    in_ranges(_union_over_vertices, len(first), first, halves, bits, out)
-    return out
-
 
 _FEW = 1024
 """Columns up to which looking for constant ones costs more than it saves."""

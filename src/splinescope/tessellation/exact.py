@@ -20,7 +20,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from flint import fmpz, fmpz_mat, fmpq
+from flint import fmpq, fmpz, fmpz_mat
 
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Concatenate, Dense, Maximum, Reshape, Sum
@@ -464,10 +464,21 @@ def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray)
         weights = np.ones(digits.shape[1], np.uint8)
         if isinstance(node.op, Maximum):
             weights = np.left_shift(1, np.arange(digits.shape[1])).astype(np.uint8)
+        else:
+            digits = _with_silent_levels(node.op, digits.copy())
         pieces = (digits * weights[:, None]).sum(axis=1, dtype=np.uint8)
         for row, piece in zip(out, pieces, strict=True):
             row[code.node] = piece
     return out
+
+
+def _with_silent_levels(op: Activation, digits: np.ndarray) -> np.ndarray:
+    """Bits of breakpoints at which nothing folds, set where those above them are, so that bits count pieces."""
+    slopes = op.slopes.numpy().reshape(len(op.slopes), -1)
+    silent = np.broadcast_to(np.diff(slopes, axis=0) == 0, digits.shape[1:])
+    for level in range(len(silent) - 2, -1, -1):
+        digits[:, level, silent[level]] = digits[:, level + 1, silent[level]]
+    return digits
 
 
 def activation_column(level: int, unit: int, units: int) -> int:
@@ -514,6 +525,12 @@ def reduced(point: Form) -> Form:
     if point[-1] < 0:
         common = -common
     return [number // common for number in point]
+
+
+def line_through(first: Form, second: Form) -> Form:
+    """The form in two coordinates that vanishes at two points: positive on the left of the way from one to the other."""
+    (a, b, c), (e, f, g) = first, second
+    return [b * g - c * f, c * e - a * g, a * f - b * e]
 
 
 def independent_crossing(forms: Sequence[Form], dimension: int) -> Form | None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from splinescope.geometry.bits import WORD, words_for
 from splinescope.numerics import Tolerance
-from splinescope.tessellation.breakpoints import Folds, pair_folds
+from splinescope.tessellation.breakpoints import Folds, padded, pair_folds
 from splinescope.tessellation.codes import NodeCodes, compress, pack
 
 
@@ -20,6 +21,14 @@ def filled(groups: np.ndarray) -> np.ndarray:
     present = groups >= 0
     some = groups[np.arange(len(groups)), np.argmax(present, axis=1)]
     return np.where(present, groups, some[:, None])
+
+
+def first_positions(groups: np.ndarray) -> np.ndarray:
+    """For each place of each group the first position that has the same member (absent ones stand for a present one)."""
+    members = filled(groups)
+    same = members[:, :, None] == members[:, None, :]
+    same &= (groups >= 0)[:, None, :]
+    return same.argmax(axis=2).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,28 @@ class Round:
     def folds(self, label: int, size: float, tolerance: Tolerance) -> Folds:
         """Where the candidates of the pairs are equal."""
         return pair_folds(self.sides(self.error), self.sides(self.magnitude), self.groups, label, size, tolerance)
+
+    def pair_folds(self, label: int, size: float) -> Folds:
+        """Where the candidates of the pairs are equal, with errors from `measured_bounds`; columns are pairs."""
+        errors, magnitudes = self.sides(self.error), self.sides(self.magnitude)
+        thresholds = np.maximum(errors[0] + errors[1], np.finfo(np.float64).tiny)[None]
+        columns = np.arange(words_for(len(errors[0])) * WORD, dtype=np.int32)
+        slopes = padded(np.maximum(*magnitudes) / size)
+        return Folds(np.zeros_like(thresholds), thresholds, slopes, label, columns)
+
+    def winners(self, leads: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Positions of the candidates of the next round.
+
+        Args:
+            leads: [F, width * groups] position of each candidate.
+            right: [F, pairs * groups] whether the second one of each pair is the larger one.
+
+        Returns:
+            [F, ...] positions; the first one where both are equal on the whole cell.
+        """
+        first, second = self.sides(leads)
+        rest = leads[:, 2 * self.pairs * self.groups :]
+        return np.concatenate([np.where(right, second, first), rest], axis=1)
 
     def larger(self, array: np.ndarray) -> np.ndarray:
         """The larger candidate of each pair, and those without partner."""

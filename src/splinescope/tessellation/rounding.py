@@ -58,6 +58,7 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
     twins: dict[int, torch.Tensor] = {}
     bounds: list[Bounds] = []
     proved: dict[int, torch.Tensor] = {}
+    tops: dict[int, torch.Tensor] = {}
     x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
 
     def noise(size: torch.Tensor) -> torch.Tensor:
@@ -71,10 +72,12 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
             value = node.op.evaluate(*sources) if node.inputs else x
             size = _terms(node.op, sources, value)
             twin = (node.op.evaluate(*(twins[source] for source in node.inputs)) if node.inputs else x) + noise(size)
-            largest_size = size.abs().amax(dim=0, keepdim=True)
+            largest_size = _terms(node.op, [tops[source] for source in node.inputs], value.abs().amax(dim=0)[None])
             sure = _carried(node.op, [proved[source] for source in node.inputs], largest_size)
             values[index], twins[index], proved[index] = value, twin, sure
-            magnitude = value.abs().amax(dim=0).reshape(-1).numpy()
+            top = value.abs().amax(dim=0, keepdim=True)
+            magnitude = top.reshape(-1).numpy()
+            tops[index] = torch.where(top > 0, top, top.max())  # a unit that no probe wakes may be large elsewhere
             local = 2 * UNIT_ROUNDOFF * largest_size.reshape(-1).numpy()
             measured = safety * np.maximum((twin - value).abs().amax(dim=0).reshape(-1).numpy(), local)
             bound = sure.reshape(-1).numpy()
@@ -82,7 +85,7 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
             bounds.append(Bounds(magnitude, np.where(small, bound, np.minimum(bound, measured))))
             for source in set(node.inputs):
                 if last[source] == index:
-                    del values[source], twins[source], proved[source]
+                    del values[source], twins[source], proved[source], tops[source]
     return tuple(bounds)
 
 

@@ -15,7 +15,7 @@ from splinescope.geometry.grid import Locator
 from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance, in_ranges
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.complex import Decisions, PolyhedralComplex
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.assembly import Finished
 
@@ -184,9 +184,14 @@ def _blend(
 
 
 def build_complex(
-    finished: Finished, network: Network, domain: Slice, tolerance: Tolerance, truncated: bool
+    finished: Finished,
+    network: Network,
+    domain: Slice,
+    tolerance: Tolerance,
+    truncated: bool,
+    signs: tuple[int, int],
 ) -> PlanarComplex:
-    """The complex of a subdivision that has passed the whole network."""
+    """The complex of a subdivision that has passed the whole network; `signs` counts all and those decided exactly."""
     subdivision = finished.subdivision
     faces = subdivision.num_faces
     offsets = np.zeros(faces + 1, np.int64)
@@ -205,12 +210,24 @@ def build_complex(
         edges=np.ascontiguousarray(subdivision.origin).reshape(-1, 2),
         edge_cells=np.ascontiguousarray(subdivision.face).reshape(-1, 2),
         edge_op=subdivision.edge_op,
-        edge_unit=subdivision.edge_unit,
+        edge_unit=_units(network, subdivision.edge_op, subdivision.edge_column),
         vertex_outputs=finished.outputs,
         interior_points=centroids,
-        measures=areas,
+        measures=np.maximum(areas, 0.0),
         codes=tuple(finished.codes),
-        amplification=subdivision.amplification,
+        amplification=np.ones(subdivision.num_vertices),
         tolerance=tolerance,
         truncated=truncated,
+        decisions=Decisions(*signs, int((areas <= _thinness(domain) * domain.size).sum())),
     )
+
+
+def _thinness(domain: Slice) -> float:
+    """Width of a cell as long as the domain that its float64 coordinates do not show."""
+    return 4.0 * float(np.spacing(np.abs(domain.polygon).max()))
+
+
+def _units(network: Network, op: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Unit of each edge from the number of its fold; -1 on the boundary."""
+    sizes = np.array([node.size for node in network.nodes], np.int64)
+    return np.where(op >= 0, column % sizes[op], -1).astype(np.int32)

@@ -52,27 +52,27 @@ def without_edges(subdivision: Subdivision, removed: np.ndarray) -> tuple[Subdiv
     coarser = replace(
         subdivision,
         points=subdivision.points[vertices],
-        amplification=subdivision.amplification[vertices],
+        conditioning=subdivision.conditioning[vertices],
         halves=half_edges(origin, next_half, preceding, face),
         edge_op=subdivision.edge_op[stays],
-        edge_unit=subdivision.edge_unit[stays],
+        edge_column=subdivision.edge_column[stays],
         edge_tag=subdivision.edge_tag[stays],
         first=first,
     )
     return coarser, cells, vertices
 
 
-def without_straight_vertices(subdivision: Subdivision, corners: np.ndarray) -> tuple[Subdivision, np.ndarray]:
+def without_straight_vertices(subdivision: Subdivision, tags: np.ndarray) -> tuple[Subdivision, np.ndarray]:
     """Join the two edges at each vertex where a straight edge goes on and nothing else meets it.
 
     Args:
         subdivision: The subdivision.
-        corners: [k, 2] corners of the domain, which stay.
+        tags: [V] numbers of vertices that other pieces have too, which stay; -1 for the others.
 
     Returns:
         The subdivision without those vertices, and the old vertices that it keeps.
     """
-    straight = _straight(subdivision, corners)
+    straight = _straight(subdivision) & (tags < 0)
     if not straight.any():
         return subdivision, np.arange(subdivision.num_vertices)
     origin = subdivision.origin
@@ -91,19 +91,19 @@ def without_straight_vertices(subdivision: Subdivision, corners: np.ndarray) -> 
     return _joined(subdivision, keep, last)
 
 
-def _straight(subdivision: Subdivision, corners: np.ndarray) -> np.ndarray:
-    """[V] mask of vertices with two edges only, of one fold and one direction, that are no corners of the domain."""
+def _straight(subdivision: Subdivision) -> np.ndarray:
+    """[V] mask of vertices with two edges only, which go straight on.
+
+    Two cells that meet along two edges at a vertex are on both sides of one line, for they are convex. On the outside
+    it depends on what the edges lie on.
+    """
     straight = np.bincount(subdivision.origin, minlength=subdivision.num_vertices) == 2
     leaving = np.flatnonzero(straight[subdivision.origin])
     halves = leaving[np.argsort(subdivision.origin[leaving], kind="stable")].reshape(-1, 2)
     candidates = subdivision.origin[halves[:, 0]]
-    labels = np.stack([subdivision.edge_op, subdivision.edge_unit], axis=1)[halves >> 1]
-    arms = subdivision.points[subdivision.origin[halves ^ 1]] - subdivision.points[candidates][:, None]
-    cross = arms[:, 0, 0] * arms[:, 1, 1] - arms[:, 0, 1] * arms[:, 1, 0]
-    lengths = np.sqrt((arms**2).sum(axis=2)).prod(axis=1)
-    is_corner = (subdivision.points[candidates][:, None] == corners[None]).all(axis=2).any(axis=1)
-    stays = is_corner | (labels[:, 0] != labels[:, 1]).any(axis=1) | (np.abs(cross) > 1e-9 * lengths)
-    straight[candidates[stays]] = False
+    labels = np.stack([subdivision.edge_op, subdivision.edge_column], axis=1)[halves >> 1]
+    outer = ((subdivision.face[halves] == OUTSIDE) | (subdivision.face[halves ^ 1] == OUTSIDE)).any(axis=1)
+    straight[candidates[outer & (labels[:, 0] != labels[:, 1]).any(axis=1)]] = False
     return straight
 
 
@@ -126,10 +126,10 @@ def _joined(subdivision: Subdivision, keep: np.ndarray, last: np.ndarray) -> tup
     straightened = replace(
         subdivision,
         points=subdivision.points[vertices],
-        amplification=subdivision.amplification[vertices],
+        conditioning=subdivision.conditioning[vertices],
         halves=half_edges(origin, following, preceding, face),
         edge_op=subdivision.edge_op[edges],
-        edge_unit=subdivision.edge_unit[edges],
+        edge_column=subdivision.edge_column[edges],
         edge_tag=subdivision.edge_tag[edges],
         first=first,
     )

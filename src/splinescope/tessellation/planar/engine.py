@@ -21,9 +21,8 @@ from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
 from splinescope.tessellation.planar.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
 from splinescope.tessellation.planar.rows import Rows
-from splinescope.tessellation.planar.steps import advance
+from splinescope.tessellation.planar.steps import Plan, advance
 from splinescope.tessellation.progress import reporting
-from splinescope.tessellation.rounding import input_bounds
 from splinescope.tessellation.store import PieceStore
 
 _SMALLEST_PIECE = 32
@@ -59,13 +58,16 @@ def tessellate_slice(
     check_arguments(network, domain, verify, max_cells, memory_budget)
     if not isinstance(domain, Slice) or domain.dimension != 2:
         raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice of two dimensions")
-    run = _Run(network, domain, tolerance or Tolerance(), max_cells, memory_budget or available_memory() // 4)
+    plan = Plan.of(network, domain, tolerance or Tolerance())
+    run = _Run(plan, domain, max_cells, memory_budget or available_memory() // 4)
     run.store = PieceStore(store)
     with run.store, reporting(progress) as report:
         run.report = report
         complete = run.through_network()
         finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
-    cells = build_complex(_straightened(finished, network, domain), network, domain, run.tolerance, not complete)
+    signs = (plan.tally.signs, plan.tally.exact)
+    straightened = _straightened(finished, network)
+    cells = build_complex(straightened, network, domain, tolerance or Tolerance(), not complete, signs)
     return certified(cells, verify)
 
 
@@ -73,9 +75,8 @@ def tessellate_slice(
 class _Run:
     """State of one tessellation."""
 
-    network: Network
+    plan: Plan
     domain: Slice
-    tolerance: Tolerance
     max_cells: int | None
     memory_budget: int
     borders: Borders = field(default_factory=Borders)
@@ -87,16 +88,14 @@ class _Run:
     def through_network(self) -> bool:
         """Take every piece through the network, depth first; whether nothing was left out."""
         waiting = [self._first_piece()]
-        last_use = _last_uses(self.network)
-        size = self.domain.size
         try:
             while waiting:
                 piece = waiting.pop()
-                while piece.position < len(self.network.nodes):
+                while piece.position < len(self.plan.network.nodes):
                     if self._too_large(piece):
                         waiting.extend(halves_of(piece, self.borders))
                         break
-                    advance(piece, self.network, last_use, size, self.tolerance)
+                    advance(piece, self.plan)
                     piece = self._within_cell_budget(piece, waiting)
                     self._report(piece)
                 else:
@@ -111,13 +110,13 @@ class _Run:
         polygon = convex_polygon(self.domain.polygon)
         inputs = self.domain.embed(self.domain.polygon).reshape(len(self.domain.polygon), -1)
         tags = np.full(len(inputs), -1, np.int64)
-        return Piece(polygon, tags, {0: Rows(inputs)}, {0: input_bounds(inputs)})
+        return Piece(polygon, tags, {0: Rows(inputs)})
 
     def _too_large(self, piece: Piece) -> bool:
         """Whether the next node may need more memory than the budget."""
         if piece.subdivision.num_faces < 2 * _SMALLEST_PIECE:
             return False
-        columns = int(np.prod(self.network.nodes[piece.position].shape, dtype=np.int64))
+        columns = int(np.prod(self.plan.network.nodes[piece.position].shape, dtype=np.int64))
         return 2 * (piece.nbytes + 8 * columns * piece.subdivision.num_vertices) > self.memory_budget
 
     def _within_cell_budget(self, piece: Piece, waiting: list[Piece]) -> Piece:
@@ -134,7 +133,7 @@ class _Run:
         return part_of(piece, np.sort(np.argsort(distance, kind="stable")[:allowed]))
 
     def _finish(self, piece: Piece) -> None:
-        outputs = np.array(piece.rows[self.network.output].values)
+        outputs = np.array(piece.rows[self.plan.network.output].values)
         self.store.add(Finished(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
         self.done += self._share(piece)
         self.report(self.done, self.store.cells)
@@ -149,21 +148,12 @@ class _Run:
         self.report(self.done, self.store.cells + piece.subdivision.num_faces)
 
 
-def _last_uses(network: Network) -> tuple[int, ...]:
-    """For each node the last node that reads it; the output is never released."""
-    last = list(range(len(network.nodes)))
-    for index, node in enumerate(network.nodes):
-        for source in node.inputs:
-            last[source] = index
-    last[network.output] = len(network.nodes)
-    return tuple(last)
-
-
-def _straightened(finished: Finished, network: Network, domain: Slice) -> Finished:
+def _straightened(finished: Finished, network: Network) -> Finished:
     """Without the vertices that hidden folds of max nodes left on edges."""
     if not any(isinstance(node.op, Maximum) for node in network.nodes):
         return finished
-    subdivision, vertices = without_straight_vertices(finished.subdivision, domain.polygon)
+    none = np.full(len(finished.vertex_tags), -1, np.int64)
+    subdivision, vertices = without_straight_vertices(finished.subdivision, none)
     if len(vertices) == len(finished.vertex_tags):
         return finished
     return Finished(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)

@@ -9,13 +9,14 @@ from numba import njit
 
 from splinescope.geometry.bits import pack_signs
 from splinescope.geometry.cuts import Layer
+from splinescope.geometry.doubts import doubts_of
 from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
 from splinescope.geometry.subdivision import Subdivision, half_edges, refine
-from splinescope.numerics import Tolerance, in_ranges
+from splinescope.numerics import in_ranges
 from splinescope.tessellation.breakpoints import Folds
-from splinescope.tessellation.codes import NodeCodes, compress, face_bits, select_columns
+from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.rows import Rows, Unsettled
-from splinescope.tessellation.rounding import Bounds
 
 
 @dataclass
@@ -26,20 +27,17 @@ class Piece:
         subdivision: The cells found so far.
         vertex_tags: [V] numbers of vertices that other pieces have too, or -1.
         rows: Values at the vertices of each node that is still needed.
-        bounds: Magnitudes and rounding errors of those nodes.
         codes: Patterns of the cells at the nodes passed.
         position: Next node to evaluate.
-        unrecorded: Node whose codes are still to be recorded, its decided signs, and their columns; the signs of new
-            vertices are noted when the node's rows are settled or streamed.
+        activated: The last activation, if its rows were not written down yet, or None.
     """
 
     subdivision: Subdivision
     vertex_tags: np.ndarray
     rows: dict[int, Rows]
-    bounds: dict[int, Bounds]
     codes: list[NodeCodes] = field(default_factory=list)
     position: int = 1
-    unrecorded: tuple[int, np.ndarray, np.ndarray] | None = None
+    activated: int | None = None
 
     @property
     def nbytes(self) -> int:
@@ -47,72 +45,63 @@ class Piece:
         return sum(rows.nbytes for rows in self.rows.values())
 
 
-def packed_signs(values: np.ndarray, folds: Folds, amplification: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Decided signs of `values` as bits: positive and negative."""
+@dataclass(frozen=True)
+class Folded:
+    """What a fold made of a piece.
+
+    Attributes:
+        bits: [F', words] which columns are positive in each cell.
+        parent: [F'] cell of which each cell was a part.
+        inner: First of the edges that are new inside of cells.
+    """
+
+    bits: np.ndarray
+    parent: np.ndarray
+    inner: int
+
+
+def packed_signs(values: np.ndarray, folds: Folds, conditioning: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Signs of `values` that float64 tells, as bits: positive and negative."""
     positive, negative = (np.empty((len(values), folds.words), np.uint64) for _ in range(2))
-    tables = (folds.shifts, folds.thresholds, amplification)
+    tables = (folds.shifts, folds.thresholds, conditioning)
     in_ranges(pack_signs, len(values), values, *tables, positive, negative)
     return positive, negative
 
 
-def fold(piece: Piece, values: Rows, folds: Folds, tolerance: Tolerance) -> np.ndarray:
+def fold(piece: Piece, values: Rows, folds: Folds, judge: ExactJudge, settled: np.ndarray | None = None) -> Folded:
     """Cut the cells of a piece by one layer, in place.
 
     Args:
         piece: The piece; its live rows are extended to the new vertices.
         values: Rows that decide the folds; extended too.
         folds: Breakpoints and thresholds.
-        tolerance: For the largest amplification.
+        judge: Who decides what float64 does not tell.
+        settled: [V, words] signs that are known to be zero.
 
     Returns:
-        [V', words] decided positive signs; those of new vertices are noted when `values` are settled.
+        The cells' patterns and where they come from.
     """
     before = piece.subdivision
     signed = values.signed
     if signed is None:
-        signs = packed_signs(values.values, folds, before.amplification)
+        signs = packed_signs(values.values, folds, before.conditioning)
     else:
         signs = (signed.positive, signed.negative)
     layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, *signs)
-    result = refine(before, layer, folds.label, tolerance.max_amplification, folds.units)
+    doubts = doubts_of(before.first, before.halves, layer, folds.folding, settled)
+    judge.settle(doubts, layer)
+    result = refine(before, layer, folds.label, folds.units, judge)
+    judge.count(before.num_vertices * int(np.isfinite(folds.thresholds).sum()), len(doubts.vertices) + result.doubts)
     new, added = result.new_vertices, len(result.new_vertices.tails)
-    positive = np.empty((before.num_vertices + added, folds.words), np.uint64)
-    positive[: before.num_vertices] = signs[0]
     piece.subdivision = result.subdivision
     for rows in piece.rows.values():
         if rows is not values:
             rows.extend(Unsettled(new))
-    values.extend(Unsettled(new, result.cuts, folds, result.subdivision.amplification, positive))
+    values.extend(Unsettled(new, result.cuts, folds))
     values.signed = None
     piece.vertex_tags = np.concatenate([piece.vertex_tags, np.full(added, -1, np.int64)])
     piece.codes = [codes.taken(result.parent) for codes in piece.codes]
-    return positive
-
-
-def record_pending(piece: Piece) -> None:
-    """Record the codes of the last activation, settling its rows if nobody has streamed them."""
-    if piece.unrecorded is None:
-        return
-    index, positive, columns = piece.unrecorded
-    piece.rows[index].settle()
-    piece.unrecorded = None
-    record_codes(piece, index, positive, columns)
-
-
-def record_codes(piece: Piece, node: int, positive: np.ndarray, columns: np.ndarray) -> None:
-    """Store the pattern of each cell at a node from the decided signs at the vertices.
-
-    Args:
-        piece: The piece.
-        node: Index of the node.
-        positive: [V, words] decided positive signs.
-        columns: Columns of `positive` that hold units (the others are padding).
-    """
-    subdivision = piece.subdivision
-    bits = face_bits(subdivision.first, subdivision.halves, positive)
-    if not np.array_equal(columns, np.arange(len(columns))):
-        bits = select_columns(bits, columns.astype(np.int32))
-    piece.codes.append(compress(node, bits, len(columns)))
+    return Folded(result.bits, result.parent, result.inner)
 
 
 @njit(cache=True, nogil=True)
@@ -217,23 +206,16 @@ def part_of(piece: Piece, faces: np.ndarray) -> Piece:
     first = old.first[faces]
     subdivision = Subdivision(
         old.points[vertices],
-        old.amplification[vertices],
+        old.conditioning[vertices],
         half_edges(origin, renumbered(old.following[halves]), renumbered(old.preceding[halves]), face[halves]),
         old.edge_op[keep],
-        old.edge_unit[keep],
+        old.edge_column[keep],
         old.edge_tag[keep],
         (2 * edge_number[first >> 1] + (first & 1)).astype(np.int32),
     )
-    rows, unrecorded = {}, None
-    for node, values in piece.rows.items():
-        positive = None
-        if piece.unrecorded is not None and piece.unrecorded[0] == node:
-            positive = np.empty((len(vertices), piece.unrecorded[1].shape[1]), np.uint64)
-            unrecorded = (node, positive, piece.unrecorded[2])
-        rows[node] = values.taken(vertices, subdivision.amplification, positive)
+    rows = {node: values.taken(vertices) for node, values in piece.rows.items()}
     codes = [codes.taken(faces) for codes in piece.codes]
-    tags = piece.vertex_tags[vertices]
-    return Piece(subdivision, tags, rows, dict(piece.bounds), codes, piece.position, unrecorded)
+    return Piece(subdivision, piece.vertex_tags[vertices], rows, codes, piece.position, piece.activated)
 
 
 def halves_of(piece: Piece, borders: Borders) -> list[Piece]:

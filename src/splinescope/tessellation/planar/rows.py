@@ -2,7 +2,7 @@
 
 After a fold, the rows of new vertices are known as interpolations, and the activation is still to be applied. Writing
 all of this down and reading it again costs as much as the next layer's product. So a dense layer takes its input in
-blocks that fit in cache: interpolate, note signs, activate, multiply. Everybody else asks for `values`, which settles
+blocks that fit in cache: interpolate, activate, multiply, take signs. Everybody else asks for `values`, which settles
 the rows in memory.
 """
 
@@ -43,16 +43,12 @@ class Unsettled:
     Attributes:
         new: Vertices whose rows are to be interpolated.
         cuts: Cuts whose units are put exactly on their breakpoints, or None.
-        folds: Breakpoints of these cuts, and what counts as on them.
-        amplification: [V] conditioning of all vertices.
-        positive: [V, words] decided positive signs, known for the old vertices, to be noted for the new ones.
+        folds: Breakpoints of these cuts.
     """
 
     new: NewVertices
     cuts: EdgeCuts | None = None
     folds: Folds | None = None
-    amplification: np.ndarray | None = None
-    positive: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -62,14 +58,10 @@ class Selection:
     Attributes:
         whole: Rows of the larger piece, not settled.
         vertices: [V] its vertices.
-        positive: [V, words] where to note the decided positive signs, or None.
-        amplification: [V] conditioning of the vertices.
     """
 
     whole: Rows
     vertices: np.ndarray
-    positive: np.ndarray | None
-    amplification: np.ndarray
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -139,41 +131,47 @@ def _gather(
 
 @njit(cache=True, nogil=True)
 def _vanish(
-    start: int, stop: int, out: np.ndarray, shifts: np.ndarray, cut_offsets: np.ndarray, columns: np.ndarray
-) -> None:
-    """Put the units that cut an edge exactly on their breakpoint at its new vertex."""
-    padded = (out.shape[1] + 63) // 64 * 64
-    for group in range(start, stop):
-        for at in range(cut_offsets[group], cut_offsets[group + 1]):
-            level = columns[at] // padded
-            unit = columns[at] - level * padded
-            out[group - start, unit] = shifts[level, unit]
-
-
-@njit(cache=True, nogil=True)
-def _note_positive(
     start: int,
     stop: int,
     out: np.ndarray,
     shifts: np.ndarray,
-    thresholds: np.ndarray,
-    amplification: np.ndarray,
-    positive: np.ndarray,
+    cut_offsets: np.ndarray,
+    columns: np.ndarray,
+    crossed: np.ndarray,
+    on_edges: int,
 ) -> None:
-    """Bits of the positive signs of rows, which are vertices `start:stop`."""
-    units = out.shape[1]
-    words = (units + 63) // 64
+    """Put units exactly on their breakpoint at the new vertices that they made; `out[0]` is the row of `start`."""
+    padded = (out.shape[1] + 63) // 64 * 64
     for vertex in range(start, stop):
-        for level in range(len(shifts)):
-            for word in range(words):
-                bits = np.uint64(0)
-                first = word * 64
-                for bit in range(min(64, units - first)):
-                    unit = first + bit
-                    above = out[vertex - start, unit] - shifts[level, unit]
-                    positive_here = above > thresholds[level, unit] * amplification[vertex]
-                    bits |= np.uint64(positive_here) << np.uint64(bit)
-                positive[vertex, level * words + word] = bits
+        if vertex >= on_edges:
+            level = crossed[vertex] // padded
+            unit = crossed[vertex] - level * padded
+            out[vertex - start, unit] = shifts[level, unit]
+            continue
+        for at in range(cut_offsets[vertex], cut_offsets[vertex + 1]):
+            level = columns[at] // padded
+            unit = columns[at] - level * padded
+            out[vertex - start, unit] = shifts[level, unit]
+
+
+@njit(cache=True, nogil=True)
+def _vanish_some(
+    start: int,
+    stop: int,
+    vertices: np.ndarray,
+    old: int,
+    out: np.ndarray,
+    shifts: np.ndarray,
+    cut_offsets: np.ndarray,
+    columns: np.ndarray,
+    crossed: np.ndarray,
+    on_edges: int,
+) -> None:
+    """The same for rows of any vertices, old or new."""
+    for row in range(start, stop):
+        vertex = vertices[row] - old
+        if vertex >= 0:
+            _vanish(vertex, vertex + 1, out[row : row + 1], shifts, cut_offsets, columns, crossed, on_edges)
 
 
 class Rows:
@@ -243,7 +241,7 @@ class Rows:
         return chosen
 
     def block(self, start: int, stop: int, out: np.ndarray) -> None:
-        """Write rows `start:stop`, activated, to `out`, and note the signs of those that are new."""
+        """Write rows `start:stop`, activated, to `out`."""
         old, split = self._settled, min(max(self._settled, start), stop)
         out[: split - start] = self._buffer[start:split]
         if split < stop:
@@ -256,18 +254,14 @@ class Rows:
                 tensor.copy_(self._activation.evaluate(tensor))
 
     def _write_new(self, start: int, stop: int, out: np.ndarray) -> None:
-        """Rows of the new vertices `start:stop`, not activated; notes their signs."""
+        """Rows of the new vertices `start:stop`, not activated."""
         todo = self._unsettled
         assert todo is not None
         new, old = todo.new, self._settled
         _interpolate(start, stop, self._buffer, old, new.tails, new.heads, new.fractions, out)
         if todo.cuts is not None and todo.folds is not None:
-            last = min(stop, new.on_edges)
-            if start < last:
-                _vanish(start, last, out, todo.folds.shifts, todo.cuts.cut_offsets, todo.cuts.columns)
-        if todo.positive is not None and todo.folds is not None:
-            tables = (todo.folds.shifts, todo.folds.thresholds, todo.amplification, todo.positive)
-            _note_positive(old + start, old + stop, out, *tables)
+            made = (todo.cuts.cut_offsets, todo.cuts.columns, new.crossed, new.on_edges)
+            _vanish(start, stop, out, todo.folds.shifts, *made)
 
     def settle(self) -> None:
         """Do what is still to be done, in memory."""
@@ -302,7 +296,7 @@ class Rows:
         self._settled = len(self._buffer)
 
     def gathered(self, selection: Selection) -> np.ndarray:
-        """The rows of a selection of these, activated; notes their signs."""
+        """The rows of a selection of these, activated."""
         todo, vertices = self._unsettled, selection.vertices
         out = np.empty((len(vertices), self.columns))
         if todo is None:
@@ -311,47 +305,32 @@ class Rows:
             new = todo.new
             tables = (vertices, self._buffer, self._settled, new.tails, new.heads, new.fractions)
             in_ranges(_gather, len(vertices), *tables, out)
-            if selection.positive is not None and todo.folds is not None:
-                folds = (todo.folds.shifts, todo.folds.thresholds, selection.amplification, selection.positive)
-                in_ranges(_note_range, len(vertices), out, *folds)
+            if todo.cuts is not None and todo.folds is not None:
+                made = (todo.cuts.cut_offsets, todo.cuts.columns, new.crossed, new.on_edges)
+                in_ranges(_vanish_some, len(vertices), vertices, self._settled, out, todo.folds.shifts, *made)
         if self._activation is not None:
             activation = self._activation
             in_blocks(lambda start, stop: _activate_in_place(activation, out[start:stop]), len(out))
         return out
 
-    def taken(self, vertices: np.ndarray, amplification: np.ndarray, positive: np.ndarray | None) -> Rows:
+    def taken(self, vertices: np.ndarray) -> Rows:
         """Some of the rows: copied if they are settled, computed when needed if not.
 
         Args:
             vertices: [V] which rows.
-            amplification: [V] conditioning of these vertices.
-            positive: [V, words] where to note their decided positive signs, if that is still to be done.
         """
         if self._selection is not None:
             inner = self._selection
-            return Rows._selected(Selection(inner.whole, inner.vertices[vertices], positive, amplification))
+            return Rows._selected(Selection(inner.whole, inner.vertices[vertices]))
         if self._unsettled is None and self._activation is None:
             return Rows(self._buffer[: self._settled][vertices])
-        return Rows._selected(Selection(self, vertices, positive, amplification))
+        return Rows._selected(Selection(self, vertices))
 
     @classmethod
     def _selected(cls, selection: Selection) -> Rows:
         rows = cls(np.empty((0, 0)))
         rows._selection = selection
         return rows
-
-
-@njit(cache=True, nogil=True)
-def _note_range(
-    start: int,
-    stop: int,
-    values: np.ndarray,
-    shifts: np.ndarray,
-    thresholds: np.ndarray,
-    amplification: np.ndarray,
-    positive: np.ndarray,
-) -> None:
-    _note_positive(start, stop, values[start:stop], shifts, thresholds, amplification, positive)
 
 
 def _activate_in_place(op: Activation, values: np.ndarray) -> None:

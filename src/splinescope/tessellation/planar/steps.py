@@ -2,100 +2,144 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 
-from splinescope.geometry.bits import WORD, pack_signs, words_for
+from splinescope.geometry.bits import WORD, pack_signs, unpack, words_for
 from splinescope.geometry.halfedges import OUTSIDE
+from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
 from splinescope.numerics import Tolerance, in_blocks
-from splinescope.tessellation.breakpoints import activation_folds, padded
-from splinescope.tessellation.maxima import Round, filled, position_codes, visible, winning_positions
-from splinescope.tessellation.planar.dissolve import without_edges
-from splinescope.tessellation.planar.piece import Piece, fold, record_codes, record_pending
+from splinescope.tessellation.breakpoints import folds_of
+from splinescope.tessellation.codes import compress, pack, select_columns
+from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.exact import (
+    Dyadic,
+    ExactForms,
+    domain_rows,
+    exact_point,
+    line_through,
+    maximum_column,
+)
+from splinescope.tessellation.maxima import Round, filled, first_positions, position_codes, visible
+from splinescope.tessellation.planar.dissolve import without_edges, without_straight_vertices
+from splinescope.tessellation.planar.judge import ExactJudge, Tally
+from splinescope.tessellation.planar.piece import Folded, Piece, fold
 from splinescope.tessellation.planar.rows import Rows, Signed
-from splinescope.tessellation.rounding import Bounds, largest, propagate
+from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 
 _CACHED = 1 << 17
 """Numbers that fit in a processor's second-level cache together with what else is in use."""
 
 
-def advance(piece: Piece, network: Network, last_use: tuple[int, ...], size: float, tolerance: Tolerance) -> None:
+@dataclass(frozen=True)
+class Plan:
+    """A network and a domain, and what is computed of them once for all pieces.
+
+    Attributes:
+        network: The network.
+        last_use: For each node the last node that reads it.
+        size: Extent of the domain, to turn magnitudes into slopes.
+        bounds: For each node its magnitude, and how near to zero a sign is in doubt.
+        forms: Its affine forms, exactly.
+        tally: Where signs are counted.
+    """
+
+    network: Network
+    last_use: tuple[int, ...]
+    size: float
+    bounds: tuple[Bounds, ...]
+    forms: ExactForms
+    tally: Tally = field(default_factory=Tally)
+
+    @classmethod
+    def of(cls, network: Network, domain: Slice, tolerance: Tolerance) -> Plan:
+        """The plan for a network on a planar slice."""
+        corners = domain.polygon
+        bounds = measured_bounds(network, domain.embed(probes(corners)), _WIDE * tolerance.safety)
+        forms = ExactForms(network, domain_rows(domain.origin, domain.basis), sides_of_polygon(corners))
+        return cls(network, last_uses(network), domain.size, bounds, forms)
+
+    def judge(self, piece: Piece, label: int, named: Callable[[int, int], int]) -> ExactJudge:
+        """Who decides the signs in doubt of a fold of a piece."""
+        return ExactJudge(self.forms, self.network, piece.subdivision, piece.codes, label, named, self.tally)
+
+
+_WIDE = 16.0
+"""Times `Tolerance.safety`: a sign is in doubt that far from zero, in units of the measured rounding error."""
+
+
+def sides_of_polygon(corners: np.ndarray) -> Dyadic:
+    """Forms that vanish on the sides of a polygon: side `i` is from corner `i` to the next one."""
+    points = [exact_point(corner) for corner in corners]
+    return Dyadic([line_through(p, q) for p, q in zip(points, points[1:] + points[:1], strict=True)], 0)
+
+
+def advance(piece: Piece, plan: Plan) -> None:
     """Take a piece through its next node, in place.
 
     Args:
         piece: The piece.
-        network: The network.
-        last_use: For each node the last node that reads it.
-        size: Extent of the domain, to turn magnitudes into slopes.
-        tolerance: What counts as zero.
+        plan: The network.
     """
     index = piece.position
-    node = network.nodes[index]
-    if isinstance(node.op, Dense) and _streams(piece, network, index, last_use):
-        _stream(piece, network, index, node.op, size, tolerance)
+    node = plan.network.nodes[index]
+    if isinstance(node.op, Dense) and _streams(piece, plan, index):
+        _stream(piece, plan, index, node.op)
     else:
-        record_pending(piece)
+        _write_down(piece)
         if isinstance(node.op, Activation):
-            _activate(piece, network, index, node.op, last_use, size, tolerance)
+            _activate(piece, plan, index, node.op)
         elif isinstance(node.op, Maximum):
-            _maximise(piece, network, index, node.op, size, tolerance)
+            _maximise(piece, plan, index, node.op)
         else:
-            _evaluate(piece, network, index, last_use)
+            _evaluate(piece, plan, index)
     for source in node.inputs:
-        if last_use[source] == index and source in piece.rows:
-            del piece.rows[source], piece.bounds[source]
+        if plan.last_use[source] == index:
+            piece.rows.pop(source, None)
     piece.position += 1
-    if piece.position == len(network.nodes):
-        record_pending(piece)
+    if piece.position == len(plan.network.nodes):
+        _write_down(piece)
 
 
-def _set(piece: Piece, network: Network, index: int, rows: Rows) -> None:
-    """Store the rows of a node with their bounds."""
-    node = network.nodes[index]
-    bounds = [piece.bounds[source] for source in node.inputs]
-    shapes = [network.nodes[source].shape for source in node.inputs]
-    piece.rows[index] = rows
-    piece.bounds[index] = propagate(node.op, bounds, shapes, largest(rows.sample()))
+def _write_down(piece: Piece) -> None:
+    """Settle the rows of the last activation, if no dense layer has streamed them."""
+    if piece.activated is not None:
+        piece.rows[piece.activated].settle()
+        piece.activated = None
 
 
-def _streams(piece: Piece, network: Network, index: int, last_use: tuple[int, ...]) -> bool:
+def _streams(piece: Piece, plan: Plan, index: int) -> bool:
     """Whether a dense node is the only reader of an activation just before it."""
-    source = network.nodes[index].inputs[0]
-    readers = sum(source in node.inputs for node in network.nodes)
-    return piece.unrecorded is not None and piece.unrecorded[0] == source and readers == 1 and last_use[source] == index
+    source = plan.network.nodes[index].inputs[0]
+    readers = sum(source in node.inputs for node in plan.network.nodes)
+    return piece.activated == source and readers == 1 and plan.last_use[source] == index
 
 
-def _stream(piece: Piece, network: Network, index: int, op: Dense, size: float, tolerance: Tolerance) -> None:
+def _stream(piece: Piece, plan: Plan, index: int, op: Dense) -> None:
     """A dense layer over rows that were never written down: interpolate, activate, multiply, pack, block by block."""
-    node = network.nodes[index]
-    source = node.inputs[0]
+    network = plan.network
+    source = network.nodes[index].inputs[0]
     before, vertices = piece.rows[source], piece.subdivision.num_vertices
     before.load()
     rows = Rows.empty(vertices, len(op.weight), spare=index != network.output)
-    bounds = propagate(op, [piece.bounds[source]], [network.nodes[source].shape], np.zeros(rows.columns))
     signed = None
     if index + 1 < len(network.nodes) and network.nodes[index + 1].inputs == (index,):
         following = network.nodes[index + 1].op
         if isinstance(following, Activation):
-            folds = activation_folds(following, bounds, index + 1, size, tolerance)
+            folds = folds_of(following, plan.bounds[index], index + 1, plan.size)
             signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
     step = max(256, _CACHED // max(1, before.columns))
-    work = partial(_stream_block, op, before, rows.values, signed, piece.subdivision.amplification, step)
+    work = partial(_stream_block, op, before, rows.values, signed, piece.subdivision.conditioning, step)
     in_blocks(work, vertices, grain=step)
     piece.rows[index] = rows
-    magnitude = largest(rows.sample())
-    piece.bounds[index] = Bounds(magnitude, bounds.error)
-    if signed is not None:
-        rows.signed = replace(signed, folds=replace(signed.folds, slopes=padded(magnitude / size)))
-    assert piece.unrecorded is not None
-    unrecorded, piece.unrecorded = piece.unrecorded, None
-    record_codes(piece, *unrecorded)
+    rows.signed = signed
+    piece.activated = None
 
 
 def _stream_block(
@@ -103,12 +147,12 @@ def _stream_block(
     before: Rows,
     out: np.ndarray,
     signed: Signed | None,
-    amplification: np.ndarray,
+    conditioning: np.ndarray,
     step: int,
     start: int,
     stop: int,
 ) -> None:
-    """Rows `start:stop` of a dense layer and their decided signs, a cache's worth at a time."""
+    """Rows `start:stop` of a dense layer and their signs, a cache's worth at a time."""
     scratch = np.empty((min(step, stop - start), before.columns))
     for low in range(start, stop, step):
         high = min(low + step, stop)
@@ -117,22 +161,23 @@ def _stream_block(
         with torch.no_grad():
             op.evaluate(torch.from_numpy(part), out=torch.from_numpy(out[low:high]))
         if signed is not None:
-            tables = (signed.folds.shifts, signed.folds.thresholds, amplification[low:high])
+            tables = (signed.folds.shifts, signed.folds.thresholds, conditioning[low:high])
             pack_signs(0, high - low, out[low:high], *tables, signed.positive[low:high], signed.negative[low:high])
 
 
-def _evaluate(piece: Piece, network: Network, index: int, last_use: tuple[int, ...]) -> None:
+def _evaluate(piece: Piece, plan: Plan, index: int) -> None:
     """An op without folds."""
-    node = network.nodes[index]
+    node = plan.network.nodes[index]
     vertices = piece.subdivision.num_vertices
     if isinstance(node.op, Reshape):
-        source = piece.rows[node.inputs[0]]
-        _set(piece, network, index, source if last_use[node.inputs[0]] == index else Rows(source.values.copy()))
+        source = node.inputs[0]
+        rows = piece.rows[source]
+        piece.rows[index] = rows if plan.last_use[source] == index else Rows(rows.values.copy())
         return
-    inputs = [piece.rows[source].tensor(network.nodes[source].shape) for source in node.inputs]
-    rows = Rows.empty(vertices, int(np.prod(node.shape, dtype=np.int64)))
+    inputs = [piece.rows[source].tensor(plan.network.nodes[source].shape) for source in node.inputs]
+    rows = Rows.empty(vertices, node.size)
     in_blocks(partial(_evaluate_block, node.op, inputs, rows.values), vertices, grain=256)
-    _set(piece, network, index, rows)
+    piece.rows[index] = rows
 
 
 def _evaluate_block(op: Op, inputs: list[torch.Tensor], out: np.ndarray, start: int, stop: int) -> None:
@@ -145,89 +190,102 @@ def _evaluate_block(op: Op, inputs: list[torch.Tensor], out: np.ndarray, start: 
             target.copy_(op.evaluate(*(x[start:stop] for x in inputs)).reshape(target.shape))
 
 
-def _activate(
-    piece: Piece,
-    network: Network,
-    index: int,
-    op: Activation,
-    last_use: tuple[int, ...],
-    size: float,
-    tolerance: Tolerance,
-) -> None:
+def _activate(piece: Piece, plan: Plan, index: int, op: Activation) -> None:
     """An elementwise activation: cut at its breakpoints, then apply it to the rows."""
-    node = network.nodes[index]
-    source = node.inputs[0]
+    source = plan.network.nodes[index].inputs[0]
     rows = piece.rows[source]
     units = rows.columns
-    if rows.signed is not None:
-        folds = rows.signed.folds
-    else:
-        folds = activation_folds(op, piece.bounds[source], index, size, tolerance)
-    positive = fold(piece, rows, folds, tolerance)
+    folds = rows.signed.folds if rows.signed is not None else folds_of(op, plan.bounds[source], index, plan.size)
+    names = folds.units
+    found = fold(piece, rows, folds, plan.judge(piece, index, lambda _, column: int(names[column])))
     columns = (np.arange(len(folds.shifts))[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
-    if last_use[source] == index:
+    bits = found.bits
+    if not np.array_equal(columns, np.arange(len(columns))):
+        bits = select_columns(bits, columns.astype(np.int32))
+    piece.codes.append(compress(index, bits, len(columns)))
+    if plan.last_use[source] == index:
         del piece.rows[source]
     else:
         rows = Rows(rows.values.copy())
     rows.activate(op)
     piece.rows[index] = rows
-    piece.bounds[index] = propagate(op, [piece.bounds[source]], [node.shape], largest(rows.sample()))
-    piece.unrecorded = (index, positive, columns)
-    if last_use[source] == index:
-        del piece.bounds[source]
+    piece.activated = index
 
 
 _CANDIDATES = -1
 """Key of the rows of a running tournament among a piece's live rows."""
 
 
-def _maximise(piece: Piece, network: Network, index: int, op: Maximum, size: float, tolerance: Tolerance) -> None:
+def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
     """Maxima over groups, by a tournament of pairs; folds that another element hides are dissolved at the end."""
-    node = network.nodes[index]
-    source = node.inputs[0]
+    source = plan.network.nodes[index].inputs[0]
     groups = np.asarray(op.index)
-    bounds = piece.bounds[source]
+    number, width = groups.shape
+    bounds = plan.bounds[source]
     order = filled(groups).T.reshape(-1)
+    clamped = _is_clamped(plan.network, source)
     piece.rows[_CANDIDATES] = Rows(np.ascontiguousarray(piece.rows[source].values[:, order]))
-    tournament = Round(len(groups), groups.shape[1], bounds.error[order], bounds.magnitude[order])
+    leads = np.tile(first_positions(groups).T.reshape(-1), (piece.subdivision.num_faces, 1))
+    tournament = Round(number, width, bounds.error[order], bounds.magnitude[order])
     while tournament.pairs:
         left, right = tournament.sides(piece.rows[_CANDIDATES].values)
-        fold(piece, Rows(np.ascontiguousarray(right - left)), tournament.folds(index, size, tolerance), tolerance)
+        pairs = tournament.sides(leads)
+
+        def named(face: int, column: int, pairs: tuple[np.ndarray, np.ndarray] = pairs) -> int:
+            first, second = (int(side[face, column]) for side in pairs)
+            return maximum_column(first, second, column % number, number, width)
+
+        settled = pack((left == 0.0) & (right == 0.0)) if clamped else None
+        judge = plan.judge(piece, index, named)
+        folds = tournament.pair_folds(index, plan.size)
+        found = fold(piece, Rows(np.ascontiguousarray(right - left)), folds, judge, settled)
+        _name_edges(piece, found, pairs, number, width)
+        larger = unpack(found.bits, pairs[0].shape[1]).astype(bool)
+        leads = tournament.winners(leads[found.parent], larger)
         piece.rows[_CANDIDATES] = Rows(tournament.larger(piece.rows[_CANDIDATES].values))
         tournament = tournament.following()
-    means = _vertex_means(piece, piece.rows[source].values)
-    positions = winning_positions(means, bounds.error, groups, tolerance)
-    keep = _dissolve_hidden(piece, index, positions)
-    best = piece.rows.pop(_CANDIDATES)
-    shapes = [network.nodes[source].shape]
-    piece.rows[index] = best
-    piece.bounds[index] = propagate(op, [bounds], shapes, largest(best.sample()))
-    piece.codes.append(position_codes(index, positions[keep], groups.shape[1]))
+    positions = leads[:, :number]
+    keep = _dissolve_hidden(piece, index, positions, width)
+    piece.rows[index] = piece.rows.pop(_CANDIDATES)
+    piece.codes.append(position_codes(index, positions[keep], width))
 
 
-def _vertex_means(piece: Piece, values: np.ndarray) -> np.ndarray:
-    """[F, n] mean over each face's vertices: the values at a point inside it."""
+def _is_clamped(network: Network, source: int) -> bool:
+    """Whether a zero of a node is the zero of a ReLU to the last bit."""
+    while isinstance(network.nodes[source].op, Reshape):
+        source = network.nodes[source].inputs[0]
+    op = network.nodes[source].op
+    return isinstance(op, Activation) and op.is_relu
+
+
+def _name_edges(piece: Piece, found: Folded, pairs: tuple[np.ndarray, np.ndarray], groups: int, width: int) -> None:
+    """Label the edges of a round by the two members that are equal on them."""
     subdivision = piece.subdivision
-    inside = subdivision.face != OUTSIDE
-    shape = (subdivision.num_faces, subdivision.num_vertices)
-    incidence = csr_array(
-        (np.ones(int(inside.sum())), (subdivision.face[inside], subdivision.origin[inside])), shape=shape
-    )
-    return (incidence @ values) / incidence.sum(axis=1)[:, None]
+    made = np.arange(found.inner, subdivision.num_edges)
+    column = subdivision.edge_column[made]
+    cell = found.parent[subdivision.face[2 * made]]
+    first, second = (side[cell, column].astype(np.int64) for side in pairs)
+    subdivision.edge_column[made] = (first * width + second) * groups + column % groups
 
 
-def _dissolve_hidden(piece: Piece, label: int, positions: np.ndarray) -> np.ndarray:
+def _dissolve_hidden(piece: Piece, label: int, positions: np.ndarray, width: int) -> np.ndarray:
     """Remove the edges of a max node between cells with the same winners; the cells that are kept as numbers."""
     subdivision = piece.subdivision
+    groups = positions.shape[1]
     left, right = subdivision.face[0::2], subdivision.face[1::2]
     edges = np.flatnonzero((subdivision.edge_op == label) & (left != OUTSIDE) & (right != OUTSIDE))
-    seen = visible(np.stack([left[edges], right[edges]], axis=1), subdivision.edge_unit[edges], positions)
-    hidden, units = np.zeros(subdivision.num_edges, bool), subdivision.edge_unit.copy()
-    hidden[edges], units[edges] = seen.hidden, seen.units
-    piece.subdivision = subdivision = replace(subdivision, edge_unit=units)
+    sides = np.stack([left[edges], right[edges]], axis=1)
+    seen = visible(sides, subdivision.edge_column[edges] % groups, positions)
+    first, second = (positions[sides[:, k], seen.units].astype(np.int64) for k in range(2))
+    columns, hidden = subdivision.edge_column.copy(), np.zeros(subdivision.num_edges, bool)
+    columns[edges] = np.where(seen.hidden, columns[edges], (first * width + second) * groups + seen.units)
+    hidden[edges] = seen.hidden
+    piece.subdivision = subdivision = replace(subdivision, edge_column=columns)
     if not hidden.any():
         return np.arange(subdivision.num_faces)
     piece.subdivision, cells, vertices = without_edges(subdivision, hidden)
+    piece.subdivision, kept = without_straight_vertices(piece.subdivision, piece.vertex_tags[vertices])
+    vertices = vertices[kept]
     piece.rows = {node: Rows(rows.values[vertices]) for node, rows in piece.rows.items()}
     piece.vertex_tags = piece.vertex_tags[vertices]
     piece.codes = [codes.taken(cells) for codes in piece.codes]

@@ -1,0 +1,175 @@
+"""Signs at vertices that float64 cannot tell, and which of them matter."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from splinescope.geometry.bits import count_ones, lowest_one, words_of
+from splinescope.geometry.cuts import Layer, running_sums
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
+from splinescope.numerics import in_ranges
+
+
+class Doubts(NamedTuple):
+    """Signs without a decision.
+
+    Attributes:
+        vertices: [n] vertex of each, ascending.
+        columns: [n] column of each.
+    """
+
+    vertices: np.ndarray
+    columns: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _union_over_vertices(
+    start: int, stop: int, first: np.ndarray, halves: np.ndarray, bits: np.ndarray, out: np.ndarray
+) -> None:
+    for face in range(start, stop):
+        for word in range(bits.shape[1]):
+            out[face, word] = np.uint64(0)
+        half = first[face]
+        while True:
+            vertex = halves[half, ORIGIN]
+            for word in range(bits.shape[1]):
+                out[face, word] |= bits[vertex, word]
+            half = halves[half, FOLLOWING]
+            if half == first[face]:
+                break
+
+
+def faces_with(first: np.ndarray, halves: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Bits that are set at some vertex of each face.
+
+    Args:
+        first: [F] one half-edge of each face.
+        halves: [2E, 4] half-edges.
+        bits: [V, words] bits of the vertices.
+
+    Returns:
+        [F, words] their unions.
+    """
+    out = np.empty((len(first), bits.shape[1]), np.uint64)
+    in_ranges(_union_over_vertices, len(first), first, halves, bits, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _undecided(
+    start: int, stop: int, positive: np.ndarray, negative: np.ndarray, folding: np.ndarray, settled: np.ndarray
+) -> int:
+    """Number of vertices with a sign that is neither decided nor known to be zero."""
+    found = 0
+    for vertex in range(start, stop):
+        for word in range(folding.size):
+            rest = ~(positive[vertex, word] | negative[vertex, word]) & folding[word]
+            if settled.shape[0]:
+                rest &= ~settled[vertex, word]
+            if rest:
+                found += 1
+                break
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _split(
+    start: int,
+    stop: int,
+    layer: Layer,
+    folding: np.ndarray,
+    settled: np.ndarray,
+    near: np.ndarray,
+    vanishing: np.ndarray,
+) -> None:
+    """Undecided signs of values that are not zero, and of values that are zero to the last bit."""
+    values, shifts, _, _, positive, negative = layer
+    padded = words_of(values.shape[1]) * 64
+    for vertex in range(start, stop):
+        for word in range(folding.size):
+            rest = ~(positive[vertex, word] | negative[vertex, word]) & folding[word]
+            if settled.shape[0]:
+                rest &= ~settled[vertex, word]
+            zero = np.uint64(0)
+            left = rest
+            while left != np.uint64(0):
+                bit = lowest_one(left)
+                left &= left - np.uint64(1)
+                column = word * 64 + bit
+                level = column // padded
+                unit = column - level * padded
+                zero |= np.uint64(values[vertex, unit] == shifts[level, unit]) << np.uint64(bit)
+            near[vertex, word] = rest & ~zero
+            vanishing[vertex, word] = zero
+
+
+@njit(cache=True, nogil=True)
+def _add_beside(
+    first: np.ndarray, halves: np.ndarray, alive: np.ndarray, vanishing: np.ndarray, near: np.ndarray
+) -> None:
+    """Add the zeros at vertices of faces in which the column is not zero everywhere."""
+    for face in range(first.size):
+        half = first[face]
+        while True:
+            vertex = halves[half, ORIGIN]
+            for word in range(near.shape[1]):
+                near[vertex, word] |= vanishing[vertex, word] & alive[face, word]
+            half = halves[half, FOLLOWING]
+            if half == first[face]:
+                break
+
+
+@njit(cache=True, nogil=True)
+def _list(bits: np.ndarray, offsets: np.ndarray, columns: np.ndarray) -> None:
+    for vertex in range(len(bits)):
+        at = offsets[vertex]
+        for word in range(bits.shape[1]):
+            rest = bits[vertex, word]
+            while rest != np.uint64(0):
+                columns[at] = word * 64 + lowest_one(rest)
+                rest &= rest - np.uint64(1)
+                at += 1
+
+
+@njit(cache=True, nogil=True)
+def _counts(bits: np.ndarray, counts: np.ndarray) -> None:
+    for vertex in range(len(bits)):
+        counts[vertex] = 0
+        for word in range(bits.shape[1]):
+            counts[vertex] += count_ones(bits[vertex, word])
+
+
+def doubts_of(
+    first: np.ndarray, halves: np.ndarray, layer: Layer, folding: np.ndarray, settled: np.ndarray | None = None
+) -> Doubts:
+    """Signs that float64 does not tell, as far as they matter.
+
+    A column whose values are zero to the last bit at all vertices of a face is zero there: nothing was rounded.
+
+    Args:
+        first: [F] one half-edge of each face.
+        halves: [2E, 4] half-edges.
+        layer: Values and signs.
+        folding: [words] columns that fold.
+        settled: [V, words] signs that are known to be zero.
+
+    Returns:
+        The doubts.
+    """
+    known = np.empty((0, len(folding)), np.uint64) if settled is None else settled
+    signs = (layer.positive, layer.negative, folding, known)
+    if not sum(in_ranges(_undecided, len(layer.positive), *signs)):
+        return Doubts(np.empty(0, np.int64), np.empty(0, np.int32))
+    near, vanishing = np.empty_like(layer.positive), np.empty_like(layer.positive)
+    in_ranges(_split, len(near), layer, folding, known, near, vanishing)
+    if vanishing.any():
+        alive = faces_with(first, halves, layer.positive | layer.negative | near)
+        _add_beside(first, halves, alive, vanishing, near)
+    counts = np.empty(len(near), np.int64)
+    _counts(near, counts)
+    columns = np.empty(int(counts.sum()), np.int32)
+    _list(near, running_sums(counts), columns)
+    return Doubts(np.repeat(np.arange(len(near)), counts), columns)

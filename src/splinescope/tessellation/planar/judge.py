@@ -1,0 +1,208 @@
+"""Exact answers for a fold of a planar subdivision: where its columns vanish, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from flint import fmpq
+
+from splinescope.geometry.cuts import Layer
+from splinescope.geometry.doubts import Doubts
+from splinescope.geometry.halfedges import OUTSIDE
+from splinescope.geometry.judge import End
+from splinescope.geometry.subdivision import Subdivision
+from splinescope.network.graph import Network
+from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.exact import (
+    ExactForms,
+    Form,
+    Pieces,
+    crossing,
+    exact_point,
+    integers,
+    nearest,
+    pieces_of_cells,
+    sign_at,
+    value_at,
+)
+
+_FEW = 32
+"""Vertices up to which their half-edges are looked for one by one."""
+_NUDGE = 2.0**-40
+"""Share of a threshold that a value gets whose exact sign float64 shows as zero or wrong."""
+
+
+@dataclass
+class Tally:
+    """Counts of signs: all, and those that exact arithmetic decided."""
+
+    signs: int = 0
+    exact: int = 0
+
+
+@dataclass
+class ExactJudge:
+    """The judge of one fold: affine forms of the network on the cells as they are before it.
+
+    Attributes:
+        forms: Exact forms of the network.
+        network: The network.
+        subdivision: The cells.
+        codes: Their patterns at all nodes before the one that folds.
+        label: The node that folds.
+        named: Which fold of the node a column is in a cell: a function of (cell, column).
+        tally: Where signs are counted.
+    """
+
+    forms: ExactForms
+    network: Network
+    subdivision: Subdivision
+    codes: Sequence[NodeCodes]
+    label: int
+    named: Callable[[int, int], int]
+    tally: Tally
+    _pieces: dict[int, Pieces] = field(default_factory=dict)
+    _points: dict[int, Form] = field(default_factory=dict)
+    _corners: dict[int, list[int]] = field(default_factory=dict)
+
+    def count(self, signs: int, exact: int) -> None:
+        """Count signs that were taken, and those of them that were in doubt."""
+        self.tally.signs += signs
+        self.tally.exact += exact
+
+    def settle(self, doubts: Doubts, layer: Layer) -> None:
+        """Decide signs in doubt: their bits are set, and their values get the sign.
+
+        Args:
+            doubts: Vertices and columns.
+            layer: Values and bits, changed in place.
+        """
+        if not len(doubts.vertices):
+            return
+        starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1))
+        vertices = doubts.vertices[starts]
+        self._find_corners(vertices)
+        faces = {vertex: self._place(vertex) for vertex in vertices.tolist()}
+        self._learn_pieces(np.unique(list(faces.values())))
+        padded = 64 * layer.positive.shape[1] // len(layer.shifts)
+        for vertex, columns in zip(vertices.tolist(), np.split(doubts.columns, starts[1:]), strict=True):
+            face, point = faces[vertex], self._points[vertex]
+            for column, form in zip(columns.tolist(), self._folds(face, columns), strict=True):
+                sign = sign_at(form, point)
+                word, mask = column >> 6, np.uint64(1) << np.uint64(column & 63)
+                if sign > 0:
+                    layer.positive[vertex, word] |= mask
+                elif sign < 0:
+                    layer.negative[vertex, word] |= mask
+                level, unit = divmod(column, padded)
+                shift = layer.shifts[level, unit]
+                away = layer.values[vertex, unit] - shift
+                if sign * away <= 0.0:
+                    size = max(abs(away), _NUDGE * layer.thresholds[level, unit])
+                    layer.values[vertex, unit] = shift + sign * size
+
+    def positions(self, edge: int, columns: np.ndarray) -> Sequence[fmpq]:
+        """Where columns cut an edge, as shares of the way from its tail to its head."""
+        face = self._beside(edge)
+        origin = self.subdivision.origin
+        tail, head = self.point(int(origin[2 * edge])), self.point(int(origin[2 * edge + 1]))
+        out = []
+        for form in self._folds(face, columns):
+            a, b = value_at(form, tail), value_at(form, head)
+            out.append(a / (a - b))
+        return out
+
+    def sides(self, face: int, first: int, second: int, third: int) -> tuple[int, int, int]:
+        """Signs of three columns at each other's crossings: see `splinescope.geometry.judge.Judge`."""
+        f, g, h = self._folds(face, np.array([first, second, third]))
+        at = (crossing([f, g]), crossing([g, h]), crossing([f, h]))
+        signs = [0 if point is None else sign_at(form, point) for form, point in zip((h, f, g), at, strict=True)]
+        return signs[0], signs[1], signs[2]
+
+    def share(self, face: int, base: int, other: int, tail: End, head: End) -> float:
+        """Where a column crosses the chord of another, as a share of the way between the chord's ends."""
+        (form,) = self._folds(face, np.array([other]))
+        a, b = (value_at(form, self._end(face, end)) for end in (tail, head))
+        return min(max(nearest(a / (a - b)), 0.0), 1.0)
+
+    def point(self, vertex: int) -> Form:
+        """A vertex, exactly."""
+        if vertex not in self._points:
+            self._find_corners(np.array([vertex]))
+            self._place(vertex)
+        return self._points[vertex]
+
+    def _end(self, face: int, end: End) -> Form:
+        place, column = end
+        if column < 0:
+            return self.point(place)
+        (form,) = self._folds(face, np.array([column]))
+        point = crossing([self._line(face, place), form])
+        assert point is not None, "a cut crosses its edge"
+        return point
+
+    def _folds(self, face: int, columns: np.ndarray) -> list[Form]:
+        """Forms of columns of the layer on a cell."""
+        named = [self.named(face, column) for column in columns.tolist()]
+        return self.forms.forms(self._pattern(face), self.label, named)
+
+    def _line(self, face: int, edge: int) -> Form:
+        """A form that vanishes on an edge of a cell."""
+        op, column = int(self.subdivision.edge_op[edge]), int(self.subdivision.edge_column[edge])
+        return self.forms.forms(self._pattern(face), op, [column])[0]
+
+    def _pattern(self, face: int) -> Pieces:
+        if face not in self._pieces:
+            self._learn_pieces(np.array([face]))
+        return self._pieces[face]
+
+    def _learn_pieces(self, faces: np.ndarray) -> None:
+        self._pieces.update(zip(faces.tolist(), pieces_of_cells(self.network, self.codes, faces), strict=True))
+
+    def _beside(self, edge: int) -> int:
+        """A cell beside an edge."""
+        left, right = self.subdivision.face[2 * edge : 2 * edge + 2].tolist()
+        return int(left if left != OUTSIDE else right)
+
+    def _find_corners(self, vertices: np.ndarray) -> None:
+        """The half-edges from some vertices that have a cell on their left."""
+        origin, face = self.subdivision.origin, self.subdivision.face
+        if len(vertices) <= _FEW:
+            for vertex in vertices.tolist():
+                halves = np.flatnonzero(origin == vertex)
+                self._corners[vertex] = halves[face[halves] != OUTSIDE].tolist()
+            return
+        wanted = np.zeros(self.subdivision.num_vertices, bool)
+        wanted[vertices] = True
+        halves = np.flatnonzero(wanted[origin] & (face != OUTSIDE))
+        halves = halves[np.argsort(origin[halves], kind="stable")]
+        starts = np.searchsorted(origin[halves], vertices)
+        self._corners.update(
+            zip(vertices.tolist(), (part.tolist() for part in np.split(halves, starts[1:])), strict=True)
+        )
+
+    def _place(self, vertex: int) -> int:
+        """Find a vertex as the crossing of two edges of a cell; the cell."""
+        subdivision = self.subdivision
+        for half in self._corners[vertex]:
+            face = int(subdivision.face[half])
+            before = int(subdivision.preceding[half]) >> 1
+            point = crossing([self._line(face, half >> 1), self._line(face, before)])
+            if point is not None:
+                self._points.setdefault(vertex, point)
+                return face
+        half = self._corners[vertex][0]
+        face = int(subdivision.face[half])
+        self._points.setdefault(vertex, self._on_edge(vertex, face, half))
+        return face
+
+    def _on_edge(self, vertex: int, face: int, half: int) -> Form:
+        """A vertex inside a straight edge, left by a fold that is gone: the foot of its coordinates on the edge."""
+        here, there = (self.subdivision.points[self.subdivision.origin[h]] for h in (half, half ^ 1))
+        (along, up), _ = integers(there - here)
+        centre = exact_point(here)
+        across = [along * centre[2], up * centre[2], -(along * centre[0] + up * centre[1])]
+        point = crossing([self._line(face, half >> 1), across])
+        return centre if point is None else point
