@@ -235,6 +235,7 @@ def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes
     places = np.empty((new_vertices, 5), np.int32)
     places[:on_edges, START], places[:on_edges, END], places[:on_edges, CROSSED] = cuts.tails, cuts.heads, -1
     weights = np.empty((new_vertices, 3))
+    weights[on_edges:, CONDITIONING] = 1.0
     weights[:on_edges, FRACTION], weights[:on_edges, CONDITIONING] = cuts.fractions, cuts.conditioning
     labels = np.empty((int(edge_base[-1]), 2), np.int32)
     place_of = np.empty(2 * sizes.outer_edges, np.int32)
@@ -361,14 +362,8 @@ def _inserted(
 
 def _place_flat_crossings(judge: Judge, target: Target, cuts: EdgeCuts, chords: Chords, sizes: Sizes) -> None:
     """Exact positions of crossings of nearly parallel chords."""
-    on_edges, conditioning = len(cuts.tails), target.weights[:, CONDITIONING]
-    made = np.zeros(len(conditioning), bool)
-    faces = np.flatnonzero(target.used[:, 0])
-    starts = target.vertex_base[faces] - sizes.old_vertices
-    for start, count in zip(starts.tolist(), target.used[faces, 0].tolist(), strict=True):
-        made[start : start + count] = True
-    made[:on_edges] = False
-    for at in np.flatnonzero(made & ~(conditioning <= STEEPEST)).tolist():
+    on_edges = len(cuts.tails)
+    for at in (on_edges + np.flatnonzero(~(target.weights[on_edges:, CONDITIONING] <= STEEPEST))).tolist():
         face = int(np.searchsorted(target.vertex_base, at + sizes.old_vertices, side="right")) - 1
         columns = chords.table[chords.offsets[face] : chords.offsets[face + 1], COLUMN]
         tail, head, base, other = target.places[at, [START, END, BASE, OTHER]].tolist()

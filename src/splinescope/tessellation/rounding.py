@@ -53,40 +53,63 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
     Returns:
         Magnitude and doubtful distance of each node: the proved bound where it is small, else the measured one.
     """
+    x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
+    magnitudes, proved = _proved_errors(network, x)
+    bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
+    small = [e <= _SOUND * m for m, e in zip(magnitudes, proved, strict=True)]
+    if all(part.all() for part in small):
+        return tuple(bounds)
+    measured = _measured_errors(network, x)
+    for index, part in enumerate(small):
+        error = np.minimum(proved[index], safety * measured[index])
+        bounds[index] = Bounds(magnitudes[index], np.where(part, proved[index], error))
+    return tuple(bounds)
+
+
+def _proved_errors(network: Network, x: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Magnitude of each node at some inputs, and a bound of its rounding error where no value is larger."""
+    last = last_uses(network)
+    values: dict[int, torch.Tensor] = {}
+    tops: dict[int, torch.Tensor] = {}
+    proved: dict[int, torch.Tensor] = {}
+    magnitudes, errors = [], []
+    with torch.no_grad():
+        for index, node in enumerate(network.nodes):
+            value = node.op.evaluate(*(values[source] for source in node.inputs)) if node.inputs else x
+            top = value.abs().amax(dim=0, keepdim=True)
+            error = _carried(node.op, [tops[s] for s in node.inputs], [proved[s] for s in node.inputs], top)
+            values[index], proved[index] = value, error
+            tops[index] = torch.where(top > 0, top, top.max())  # a unit that no input wakes may be large elsewhere
+            magnitudes.append(top.reshape(-1).numpy())
+            errors.append(error.reshape(-1).numpy())
+            for source in set(node.inputs):
+                if last[source] == index:
+                    del values[source], proved[source], tops[source]
+    return magnitudes, errors
+
+
+def _measured_errors(network: Network, x: torch.Tensor) -> list[np.ndarray]:
+    """Largest difference of each node between two evaluations, the second one with rounding errors made anew."""
     generator = np.random.default_rng(0)
+    last = last_uses(network)
     values: dict[int, torch.Tensor] = {}
     twins: dict[int, torch.Tensor] = {}
-    bounds: list[Bounds] = []
-    proved: dict[int, torch.Tensor] = {}
-    tops: dict[int, torch.Tensor] = {}
-    x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
-
-    def noise(size: torch.Tensor) -> torch.Tensor:
-        random = torch.from_numpy(generator.uniform(-1.0, 1.0, tuple(size.shape)))
-        return 2 * UNIT_ROUNDOFF * random * size
-
-    last = last_uses(network)
+    errors = []
     with torch.no_grad():
         for index, node in enumerate(network.nodes):
             sources = [values[source] for source in node.inputs]
-            value = node.op.evaluate(*sources) if node.inputs else x
+            value = node.op.evaluate(*sources) if sources else x
             size = _terms(node.op, sources, value)
-            twin = (node.op.evaluate(*(twins[source] for source in node.inputs)) if node.inputs else x) + noise(size)
-            largest_size = _terms(node.op, [tops[source] for source in node.inputs], value.abs().amax(dim=0)[None])
-            sure = _carried(node.op, [proved[source] for source in node.inputs], largest_size)
-            values[index], twins[index], proved[index] = value, twin, sure
-            top = value.abs().amax(dim=0, keepdim=True)
-            magnitude = top.reshape(-1).numpy()
-            tops[index] = torch.where(top > 0, top, top.max())  # a unit that no probe wakes may be large elsewhere
-            local = 2 * UNIT_ROUNDOFF * largest_size.reshape(-1).numpy()
-            measured = safety * np.maximum((twin - value).abs().amax(dim=0).reshape(-1).numpy(), local)
-            bound = sure.reshape(-1).numpy()
-            small = bound <= _SOUND * magnitude
-            bounds.append(Bounds(magnitude, np.where(small, bound, np.minimum(bound, measured))))
+            twin = node.op.evaluate(*(twins[source] for source in node.inputs)) if sources else x
+            noise = torch.from_numpy(generator.uniform(-1.0, 1.0, tuple(size.shape))) * (2 * UNIT_ROUNDOFF) * size
+            values[index], twins[index] = value, twin + noise
+            local = 2 * UNIT_ROUNDOFF * size.abs().amax(dim=0)
+            difference = (twins[index] - value).abs().amax(dim=0)
+            errors.append(torch.maximum(difference, local).reshape(-1).numpy())
             for source in set(node.inputs):
                 if last[source] == index:
-                    del values[source], twins[source], proved[source], tops[source]
-    return tuple(bounds)
+                    del values[source], twins[source]
+    return errors
 
 
 def _terms(op: object, inputs: list[torch.Tensor], value: torch.Tensor) -> torch.Tensor:
@@ -102,25 +125,31 @@ def _terms(op: object, inputs: list[torch.Tensor], value: torch.Tensor) -> torch
     return value.abs()
 
 
-def _carried(op: object, inputs: list[torch.Tensor], size: torch.Tensor) -> torch.Tensor:
-    """A bound on the rounding error of an op's value, from those of its inputs; sums may be taken in any order."""
-    if not inputs:
-        return 2 * UNIT_ROUNDOFF * size
+def _carried(op: object, tops: list[torch.Tensor], errors: list[torch.Tensor], top: torch.Tensor) -> torch.Tensor:
+    """A bound on the rounding error of an op's value, from the sizes and errors of its inputs.
+
+    Sums may be taken in any order.
+    """
+    if not errors:
+        return 2 * UNIT_ROUNDOFF * top
     if isinstance(op, Affine):
-        carried = op.magnitude(inputs[0]) - op.magnitude(torch.zeros_like(inputs[0]))
-        terms = math.prod(inputs[0].shape[1:])
-        return carried.clamp_(min=0.0) * (1 + _SOUND) + (terms + 3) * UNIT_ROUNDOFF * size
+        size, carried, offset = op.magnitude(torch.cat([tops[0], errors[0], torch.zeros_like(errors[0])])).split(1)
+        terms = math.prod(errors[0].shape[1:])
+        return (carried - offset).clamp_(min=0.0) * (1 + _SOUND) + (terms + 3) * UNIT_ROUNDOFF * size
+    size = _terms(op, tops, top)
     if isinstance(op, Sum):
-        carried = sum(abs(c) * e for c, e in zip(op.coefficients, inputs, strict=True))
-        return carried + (len(inputs) + 1) * UNIT_ROUNDOFF * size
+        total = sum(abs(c) * e for c, e in zip(op.coefficients, errors, strict=True))
+        return total + (len(errors) + 1) * UNIT_ROUNDOFF * size
     if isinstance(op, Activation):
+        if op.is_relu:
+            return errors[0]
         slope = op.slopes.abs().amax(dim=0)
-        out = inputs[0].reshape(1, -1) * slope.reshape(1, -1)
-        return out.reshape(inputs[0].shape) + 2 * UNIT_ROUNDOFF * size
-    return op.evaluate(*inputs)  # type: ignore[attr-defined]
+        out = errors[0].reshape(1, -1) * slope.reshape(1, -1)
+        return out.reshape(errors[0].shape) + 2 * UNIT_ROUNDOFF * size
+    return op.evaluate(*errors)  # type: ignore[attr-defined]
 
 
-def probes(corners: np.ndarray, count: int = 64) -> np.ndarray:
+def probes(corners: np.ndarray, count: int = 16) -> np.ndarray:
     """Points of the convex hull of some corners: the corners, and others at random.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from flint import fmpq
@@ -34,6 +35,15 @@ _NUDGE = 2.0**-40
 """Share of a threshold that a value gets whose exact sign float64 shows as zero or wrong."""
 
 
+class Source(Protocol):
+    """Where exact forms come from."""
+
+    @property
+    def network(self) -> Network: ...
+    @property
+    def forms(self) -> ExactForms: ...
+
+
 @dataclass
 class Tally:
     """Counts of signs: all, and those that exact arithmetic decided."""
@@ -47,8 +57,7 @@ class ExactJudge:
     """The judge of one fold: affine forms of the network on the cells as they are before it.
 
     Attributes:
-        forms: Exact forms of the network.
-        network: The network.
+        source: The network, and its exact forms when they are needed.
         subdivision: The cells.
         codes: Their patterns at all nodes before the one that folds.
         label: The node that folds.
@@ -56,8 +65,7 @@ class ExactJudge:
         tally: Where signs are counted.
     """
 
-    forms: ExactForms
-    network: Network
+    source: Source
     subdivision: Subdivision
     codes: Sequence[NodeCodes]
     label: int
@@ -146,12 +154,12 @@ class ExactJudge:
     def _folds(self, face: int, columns: np.ndarray) -> list[Form]:
         """Forms of columns of the layer on a cell."""
         named = [self.named(face, column) for column in columns.tolist()]
-        return self.forms.forms(self._pattern(face), self.label, named)
+        return self.source.forms.forms(self._pattern(face), self.label, named)
 
     def _line(self, face: int, edge: int) -> Form:
         """A form that vanishes on an edge of a cell."""
         op, column = int(self.subdivision.edge_op[edge]), int(self.subdivision.edge_column[edge])
-        return self.forms.forms(self._pattern(face), op, [column])[0]
+        return self.source.forms.forms(self._pattern(face), op, [column])[0]
 
     def _pattern(self, face: int) -> Pieces:
         if face not in self._pieces:
@@ -159,7 +167,7 @@ class ExactJudge:
         return self._pieces[face]
 
     def _learn_pieces(self, faces: np.ndarray) -> None:
-        self._pieces.update(zip(faces.tolist(), pieces_of_cells(self.network, self.codes, faces), strict=True))
+        self._pieces.update(zip(faces.tolist(), pieces_of_cells(self.source.network, self.codes, faces), strict=True))
 
     def _beside(self, edge: int) -> int:
         """A cell beside an edge."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -43,31 +43,35 @@ class Plan:
 
     Attributes:
         network: The network.
+        domain: The domain.
         last_use: For each node the last node that reads it.
         size: Extent of the domain, to turn magnitudes into slopes.
         bounds: For each node its magnitude, and how near to zero a sign is in doubt.
-        forms: Its affine forms, exactly.
         tally: Where signs are counted.
     """
 
     network: Network
+    domain: Slice
     last_use: tuple[int, ...]
     size: float
     bounds: tuple[Bounds, ...]
-    forms: ExactForms
     tally: Tally = field(default_factory=Tally)
 
     @classmethod
     def of(cls, network: Network, domain: Slice, tolerance: Tolerance) -> Plan:
         """The plan for a network on a planar slice."""
-        corners = domain.polygon
-        bounds = measured_bounds(network, domain.embed(probes(corners)), _WIDE * tolerance.safety)
-        forms = ExactForms(network, domain_rows(domain.origin, domain.basis), sides_of_polygon(corners))
-        return cls(network, last_uses(network), domain.size, bounds, forms)
+        bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), _WIDE * tolerance.safety)
+        return cls(network, domain, last_uses(network), domain.size, bounds)
+
+    @cached_property
+    def forms(self) -> ExactForms:
+        """The network's affine forms, exactly: made when the first sign is in doubt."""
+        inputs = domain_rows(self.domain.origin, self.domain.basis)
+        return ExactForms(self.network, inputs, sides_of_polygon(self.domain.polygon))
 
     def judge(self, piece: Piece, label: int, named: Callable[[int, int], int]) -> ExactJudge:
         """Who decides the signs in doubt of a fold of a piece."""
-        return ExactJudge(self.forms, self.network, piece.subdivision, piece.codes, label, named, self.tally)
+        return ExactJudge(self, piece.subdivision, piece.codes, label, named, self.tally)
 
 
 _WIDE = 16.0
