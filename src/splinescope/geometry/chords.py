@@ -22,8 +22,8 @@ COLUMN, TAIL, HEAD, TAIL_POSITION, HEAD_POSITION, SIDE = 0, 1, 2, 3, 4, 5
 """Columns of `Chords.table`.
 
 `TAIL` and `HEAD` are vertices (cuts are numbered after the vertices before the layer; -1 in `TAIL` marks a repetition
-of the chord whose row is in `HEAD`), `TAIL_POSITION < HEAD_POSITION` their places along the boundary of the face, and `SIDE` the sign of
-the fold strictly between these."""
+of the chord whose row is in `HEAD`), `TAIL_POSITION < HEAD_POSITION` their places along the boundary of the face, and
+`SIDE` the sign of the fold strictly between these."""
 _TOO_MANY = 2
 
 

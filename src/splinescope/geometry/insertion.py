@@ -303,8 +303,8 @@ def _insert(
 ) -> bool:
     """Insert one chord into a parent face, from half-edge `start` at its tail; False if the walk got lost.
 
-    `bases` are the first vertex and edge for this face, `room` the numbers of these, `scales` the tolerance and slope of
-    the chord's fold; the answers to earlier questions are those from `low` to `high`.
+    `bases` are the first vertex and edge for this face, `room` the numbers of these, `scales` the tolerance and slope
+    of the chord's fold; the answers to earlier questions are those from `low` to `high`.
     """
     old_vertices, outer_vertices, outer_edges = sizes
     vertex_base, edge_base = bases

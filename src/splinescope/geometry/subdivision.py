@@ -352,8 +352,8 @@ def _inserted(
         lost = [face for face in in_ranges(insert_chords, len(faces), *arguments, grain=512) if face >= 0]
         if lost:
             raise DegenerateArrangementError(
-                f"a fold's chord could not be traced through face {lost[0]}: rounding errors of this network are larger "
-                "than measured; pass a `tolerance` with a larger `safety`"
+                f"a fold's chord could not be traced through face {lost[0]}: rounding errors of this network are "
+                "larger than measured; pass a `tolerance` with a larger `safety`"
             )
         known.learn(judge, faces, answers, chords)
         faces = faces[answers.number > 0]
@@ -423,9 +423,8 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray,
     numbers = (chords.offsets, chords.table, faces.base, faces.first, bits)
     in_ranges(pattern_faces, len(split_faces), *tables, *numbers, grain=512)
     ends, weights = target.places, target.weights
-    new = NewVertices(
-        *(ends[:, k].copy() for k in (START, END)), weights[:, FRACTION].copy(), ends[:, CROSSED].copy(), on_edges
-    )
+    fractions = weights[:, FRACTION].copy()
+    new = NewVertices(ends[:, START].copy(), ends[:, END].copy(), fractions, ends[:, CROSSED].copy(), on_edges)
     made_by = columns[target.labels[sizes.outer_edges :, MADE_BY]]
     pieces = np.repeat(np.arange(edges), np.diff(cuts.group_offsets))
     finer = replace(

@@ -203,7 +203,7 @@ class ExactForms:
         pairs = [(members[c % groups, c // groups // width], members[c % groups, c // groups % width]) for c in columns]
         units = np.unique(np.array(pairs, np.int64))
         known = self.values(pieces, source, units)
-        number = {unit: row for unit, row in zip(units.tolist(), known.rows, strict=True)}
+        number = dict(zip(units.tolist(), known.rows, strict=True))
         return [[x - y for x, y in zip(number[int(a)], number[int(b)], strict=True)] for a, b in pairs]
 
     def _above_breakpoints(self, pieces: Pieces, source: int, op: Activation, columns: Sequence[int]) -> list[Form]:
@@ -333,7 +333,7 @@ class ExactForms:
         op = node.op
         if not node.inputs:
             return Dyadic([self._inputs.rows[unit] for unit in units.tolist()], self._inputs.exponent)
-        before = [known[source] if source in known else None for source in node.inputs]
+        before = [known.get(source) for source in node.inputs]
         if isinstance(op, Activation):
             return self._activated(op, pieces[index], units, before[0])
         if isinstance(op, Maximum):
@@ -464,7 +464,7 @@ def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray)
         weights = np.ones(digits.shape[1], np.uint8)
         if isinstance(node.op, Maximum):
             weights = np.left_shift(1, np.arange(digits.shape[1])).astype(np.uint8)
-        else:
+        elif isinstance(node.op, Activation):
             digits = _with_silent_levels(node.op, digits.copy())
         pieces = (digits * weights[:, None]).sum(axis=1, dtype=np.uint8)
         for row, piece in zip(out, pieces, strict=True):
@@ -528,7 +528,7 @@ def reduced(point: Form) -> Form:
 
 
 def line_through(first: Form, second: Form) -> Form:
-    """The form in two coordinates that vanishes at two points: positive on the left of the way from one to the other."""
+    """The form in two coordinates that vanishes at two points, positive on the left of the way between them."""
     (a, b, c), (e, f, g) = first, second
     return [b * g - c * f, c * e - a * g, a * f - b * e]
 

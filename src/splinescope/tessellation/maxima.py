@@ -24,7 +24,7 @@ def filled(groups: np.ndarray) -> np.ndarray:
 
 
 def first_positions(groups: np.ndarray) -> np.ndarray:
-    """For each place of each group the first position that has the same member (absent ones stand for a present one)."""
+    """For each place of each group the first position with the same member; absent ones stand for a present one."""
     members = filled(groups)
     same = members[:, :, None] == members[:, None, :]
     same &= (groups >= 0)[:, None, :]

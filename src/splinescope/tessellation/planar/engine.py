@@ -20,8 +20,9 @@ from splinescope.tessellation.planar.assembly import Finished, join
 from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
 from splinescope.tessellation.planar.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
+from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows
-from splinescope.tessellation.planar.steps import Plan, advance
+from splinescope.tessellation.planar.steps import advance
 from splinescope.tessellation.progress import reporting
 from splinescope.tessellation.store import PieceStore
 

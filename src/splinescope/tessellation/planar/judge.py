@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from flint import fmpq
@@ -14,10 +13,8 @@ from splinescope.geometry.doubts import Doubts
 from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.geometry.judge import End
 from splinescope.geometry.subdivision import Subdivision
-from splinescope.network.graph import Network
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.exact import (
-    ExactForms,
     Form,
     Pieces,
     crossing,
@@ -28,6 +25,7 @@ from splinescope.tessellation.exact import (
     sign_at,
     value_at,
 )
+from splinescope.tessellation.planar.plan import Plan
 
 _FEW = 32
 """Vertices up to which their half-edges are looked for one by one."""
@@ -35,50 +33,31 @@ _NUDGE = 2.0**-40
 """Share of a threshold that a value gets whose exact sign float64 shows as zero or wrong."""
 
 
-class Source(Protocol):
-    """Where exact forms come from."""
-
-    @property
-    def network(self) -> Network: ...
-    @property
-    def forms(self) -> ExactForms: ...
-
-
-@dataclass
-class Tally:
-    """Counts of signs: all, and those that exact arithmetic decided."""
-
-    signs: int = 0
-    exact: int = 0
-
-
 @dataclass
 class ExactJudge:
     """The judge of one fold: affine forms of the network on the cells as they are before it.
 
     Attributes:
-        source: The network, and its exact forms when they are needed.
+        plan: The network, its exact forms when they are needed, and where signs are counted.
         subdivision: The cells.
         codes: Their patterns at all nodes before the one that folds.
         label: The node that folds.
         named: Which fold of the node a column is in a cell: a function of (cell, column).
-        tally: Where signs are counted.
     """
 
-    source: Source
+    plan: Plan
     subdivision: Subdivision
     codes: Sequence[NodeCodes]
     label: int
     named: Callable[[int, int], int]
-    tally: Tally
     _pieces: dict[int, Pieces] = field(default_factory=dict)
     _points: dict[int, Form] = field(default_factory=dict)
     _corners: dict[int, list[int]] = field(default_factory=dict)
 
     def count(self, signs: int, exact: int) -> None:
         """Count signs that were taken, and those of them that were in doubt."""
-        self.tally.signs += signs
-        self.tally.exact += exact
+        self.plan.tally.signs += signs
+        self.plan.tally.exact += exact
 
     def settle(self, doubts: Doubts, layer: Layer) -> None:
         """Decide signs in doubt: their bits are set, and their values get the sign.
@@ -154,12 +133,12 @@ class ExactJudge:
     def _folds(self, face: int, columns: np.ndarray) -> list[Form]:
         """Forms of columns of the layer on a cell."""
         named = [self.named(face, column) for column in columns.tolist()]
-        return self.source.forms.forms(self._pattern(face), self.label, named)
+        return self.plan.forms.forms(self._pattern(face), self.label, named)
 
     def _line(self, face: int, edge: int) -> Form:
         """A form that vanishes on an edge of a cell."""
         op, column = int(self.subdivision.edge_op[edge]), int(self.subdivision.edge_column[edge])
-        return self.source.forms.forms(self._pattern(face), op, [column])[0]
+        return self.plan.forms.forms(self._pattern(face), op, [column])[0]
 
     def _pattern(self, face: int) -> Pieces:
         if face not in self._pieces:
@@ -167,7 +146,7 @@ class ExactJudge:
         return self._pieces[face]
 
     def _learn_pieces(self, faces: np.ndarray) -> None:
-        self._pieces.update(zip(faces.tolist(), pieces_of_cells(self.source.network, self.codes, faces), strict=True))
+        self._pieces.update(zip(faces.tolist(), pieces_of_cells(self.plan.network, self.codes, faces), strict=True))
 
     def _beside(self, edge: int) -> int:
         """A cell beside an edge."""

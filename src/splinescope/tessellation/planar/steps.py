@@ -3,85 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from splinescope.geometry.bits import WORD, pack_signs, unpack, words_for
 from splinescope.geometry.halfedges import OUTSIDE
-from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
-from splinescope.numerics import Tolerance, in_blocks
+from splinescope.numerics import in_blocks
 from splinescope.tessellation.breakpoints import folds_of
 from splinescope.tessellation.codes import compress, pack, select_columns
-from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.exact import (
-    Dyadic,
-    ExactForms,
-    domain_rows,
-    exact_point,
-    line_through,
     maximum_column,
 )
 from splinescope.tessellation.maxima import Round, filled, first_positions, position_codes, visible
 from splinescope.tessellation.planar.dissolve import without_edges, without_straight_vertices
-from splinescope.tessellation.planar.judge import ExactJudge, Tally
+from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.piece import Folded, Piece, fold
+from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows, Signed
-from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 
 _CACHED = 1 << 17
 """Numbers that fit in a processor's second-level cache together with what else is in use."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A network and a domain, and what is computed of them once for all pieces.
-
-    Attributes:
-        network: The network.
-        domain: The domain.
-        last_use: For each node the last node that reads it.
-        size: Extent of the domain, to turn magnitudes into slopes.
-        bounds: For each node its magnitude, and how near to zero a sign is in doubt.
-        tally: Where signs are counted.
-    """
-
-    network: Network
-    domain: Slice
-    last_use: tuple[int, ...]
-    size: float
-    bounds: tuple[Bounds, ...]
-    tally: Tally = field(default_factory=Tally)
-
-    @classmethod
-    def of(cls, network: Network, domain: Slice, tolerance: Tolerance) -> Plan:
-        """The plan for a network on a planar slice."""
-        bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), _WIDE * tolerance.safety)
-        return cls(network, domain, last_uses(network), domain.size, bounds)
-
-    @cached_property
-    def forms(self) -> ExactForms:
-        """The network's affine forms, exactly: made when the first sign is in doubt."""
-        inputs = domain_rows(self.domain.origin, self.domain.basis)
-        return ExactForms(self.network, inputs, sides_of_polygon(self.domain.polygon))
-
-    def judge(self, piece: Piece, label: int, named: Callable[[int, int], int]) -> ExactJudge:
-        """Who decides the signs in doubt of a fold of a piece."""
-        return ExactJudge(self, piece.subdivision, piece.codes, label, named, self.tally)
-
-
-_WIDE = 16.0
-"""Times `Tolerance.safety`: a sign is in doubt that far from zero, in units of the measured rounding error."""
-
-
-def sides_of_polygon(corners: np.ndarray) -> Dyadic:
-    """Forms that vanish on the sides of a polygon: side `i` is from corner `i` to the next one."""
-    points = [exact_point(corner) for corner in corners]
-    return Dyadic([line_through(p, q) for p, q in zip(points, points[1:] + points[:1], strict=True)], 0)
 
 
 def advance(piece: Piece, plan: Plan) -> None:
@@ -109,6 +55,11 @@ def advance(piece: Piece, plan: Plan) -> None:
     piece.position += 1
     if piece.position == len(plan.network.nodes):
         _write_down(piece)
+
+
+def _judge(piece: Piece, plan: Plan, label: int, named: Callable[[int, int], int]) -> ExactJudge:
+    """Who decides the signs in doubt of a fold of a piece."""
+    return ExactJudge(plan, piece.subdivision, piece.codes, label, named)
 
 
 def _write_down(piece: Piece) -> None:
@@ -201,7 +152,7 @@ def _activate(piece: Piece, plan: Plan, index: int, op: Activation) -> None:
     units = rows.columns
     folds = rows.signed.folds if rows.signed is not None else folds_of(op, plan.bounds[source], index, plan.size)
     names = folds.units
-    found = fold(piece, rows, folds, plan.judge(piece, index, lambda _, column: int(names[column])))
+    found = fold(piece, rows, folds, _judge(piece, plan, index, lambda _, column: int(names[column])))
     columns = (np.arange(len(folds.shifts))[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
     bits = found.bits
     if not np.array_equal(columns, np.arange(len(columns))):
@@ -240,7 +191,7 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
             return maximum_column(first, second, column % number, number, width)
 
         settled = pack((left == 0.0) & (right == 0.0)) if clamped else None
-        judge = plan.judge(piece, index, named)
+        judge = _judge(piece, plan, index, named)
         folds = tournament.pair_folds(index, plan.size)
         found = fold(piece, Rows(np.ascontiguousarray(right - left)), folds, judge, settled)
         _name_edges(piece, found, pairs, number, width)

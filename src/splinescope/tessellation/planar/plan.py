@@ -1,0 +1,65 @@
+"""What is computed once for all pieces of a planar slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from splinescope.network.evaluate import last_uses
+from splinescope.network.graph import Network
+from splinescope.numerics import Tolerance
+from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.exact import Dyadic, ExactForms, domain_rows, exact_point, line_through
+from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
+
+_WIDE = 16.0
+"""Times `Tolerance.safety`: a sign is in doubt that far from zero, in units of the measured rounding error."""
+
+
+@dataclass
+class Tally:
+    """Counts of signs: all, and those that exact arithmetic decided."""
+
+    signs: int = 0
+    exact: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network and a domain, and what is computed of them once for all pieces.
+
+    Attributes:
+        network: The network.
+        domain: The domain.
+        last_use: For each node the last node that reads it.
+        size: Extent of the domain, to turn magnitudes into slopes.
+        bounds: For each node its magnitude, and how near to zero a sign is in doubt.
+        tally: Where signs are counted.
+    """
+
+    network: Network
+    domain: Slice
+    last_use: tuple[int, ...]
+    size: float
+    bounds: tuple[Bounds, ...]
+    tally: Tally = field(default_factory=Tally)
+
+    @classmethod
+    def of(cls, network: Network, domain: Slice, tolerance: Tolerance) -> Plan:
+        """The plan for a network on a planar slice."""
+        bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), _WIDE * tolerance.safety)
+        return cls(network, domain, last_uses(network), domain.size, bounds)
+
+    @cached_property
+    def forms(self) -> ExactForms:
+        """The network's affine forms, exactly: made when the first sign is in doubt."""
+        inputs = domain_rows(self.domain.origin, self.domain.basis)
+        return ExactForms(self.network, inputs, sides_of_polygon(self.domain.polygon))
+
+
+def sides_of_polygon(corners: np.ndarray) -> Dyadic:
+    """Forms that vanish on the sides of a polygon: side `i` is from corner `i` to the next one."""
+    points = [exact_point(corner) for corner in corners]
+    return Dyadic([line_through(p, q) for p, q in zip(points, points[1:] + points[:1], strict=True)], 0)
