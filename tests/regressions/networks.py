@@ -16,7 +16,7 @@ import torch
 from splinescope.network import Network
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
-from tests.fixtures.recipes import Builder, Dense, Recipe, mlp
+from tests.fixtures.recipes import Builder, Dense, Recipe, evaluate, mlp
 
 Layer = tuple[Sequence[Sequence[float]], Sequence[float]]
 
@@ -126,7 +126,7 @@ def contrast(seed: int, decades: float = 4.0, width: int = 4, n_inputs: int = 2)
     for _ in range(2):
         size = n_inputs if builder.last == 0 else width
         weight = rng.normal(size=(width, size)) * 10.0 ** rng.uniform(-decades, decades, size=(width, size))
-        _through(builder, weight, rng.uniform(-0.8, 0.8, size=(width, n_inputs)))
+        through(builder, weight, rng.uniform(-0.8, 0.8, size=(width, n_inputs)))
     builder.dense(rng.normal(size=(1, width)))
     return builder.build()
 
@@ -152,26 +152,42 @@ def repeated(seed: int, width: int = 8, n_inputs: int = 2) -> Recipe:
 
 
 def near_border(seed: int, distance: float, n_inputs: int = 2, deep: bool = False) -> Recipe:
-    """E3: folds nearly along sides of the box [-1, 1]^n, at `distance` and tilted by as much, among others."""
+    """E3: folds nearly along sides of the box [-1, 1]^n, at `distance` and tilted by as much; others nearly meet them.
+
+    Each has a partner across it that passes at `distance` from a point where fold and side (nearly) meet.
+    """
     rng = np.random.default_rng(seed)
     rows, levels = [], []
     for side, axis in zip(rng.choice([-1.0, 1.0], 2), rng.permutation(n_inputs)[:2], strict=True):
         row = distance * rng.choice([0.0, 1.0]) * rng.uniform(-1, 1, n_inputs)
         row[axis] = side
-        rows.append(row)
-        levels.append(1 - distance * rng.uniform(-0.5, 1.5))
-    return _with_rows(rng, np.array(rows), -np.array(levels), n_inputs, deep)
+        meeting = rng.uniform(-0.7, 0.7, n_inputs)
+        meeting[axis] = side
+        across = rng.normal(size=n_inputs)
+        rows += [row, across]
+        levels += [-row @ meeting + distance * rng.choice([0.0, 1.0]) * rng.uniform(-0.5, 1.5)]
+        levels += [-across @ meeting + distance * rng.uniform(-1, 1)]
+    return _with_rows(rng, np.array(rows), np.array(levels), n_inputs, deep)
 
 
 def near_parallel(seed: int, distance: float, n_inputs: int = 2, deep: bool = False) -> Recipe:
-    """E3: pairs of folds whose coefficients differ by `distance`, of the same or of opposite sign."""
+    """E3: folds whose coefficients differ by `distance`, of the same or of opposite sign.
+
+    In even seeds they cross in the domain, and another fold passes at `distance` from where they do.
+    """
     rng = np.random.default_rng(seed)
     row, points = rng.normal(size=(2, n_inputs)), rng.uniform(-0.7, 0.7, size=(2, n_inputs))
     level = -np.sum(row * points, axis=1)
     factors = rng.choice([1.0, -1.0, 2.0, 1 / 3], size=2)
-    near = factors[:, None] * (row + distance * rng.uniform(-1, 1, size=row.shape))
-    near_level = factors * (level + distance * rng.uniform(-1, 1, size=2))
-    return _with_rows(rng, np.concatenate([row, near]), np.concatenate([level, near_level]), n_inputs, deep)
+    near = row + distance * rng.uniform(-1, 1, size=row.shape)
+    near_level = level + distance * rng.uniform(-1, 1, size=2)
+    rows, levels = [*row, *(factors[:, None] * near)], [*level, *(factors * near_level)]
+    if seed % 2 == 0:
+        levels[2:] = -factors * np.sum(near * points, axis=1)
+        across = rng.normal(size=n_inputs)
+        rows.append(across)
+        levels.append(-across @ points[0] + distance * rng.uniform(-1, 1))
+    return _with_rows(rng, np.array(rows), np.array(levels), n_inputs, deep)
 
 
 def near_concurrent(seed: int, distance: float, n_inputs: int = 2, deep: bool = False) -> Recipe:
@@ -199,14 +215,24 @@ def _with_rows(rng: np.random.Generator, rows: np.ndarray, levels: np.ndarray, n
     size = rows.shape[1]
     builder.layer(np.concatenate([rows, rng.normal(size=(1, size))]), [*levels, rng.uniform(-0.5, 0.5)])
     points = rng.uniform(-0.8, 0.8, size=(3, n_inputs))
-    _through(builder, rng.normal(size=(3, len(rows) + 1)), points)
+    through(builder, rng.normal(size=(3, len(rows) + 1)), points)
     builder.dense(rng.normal(size=(2, 3)))
     return builder.build()
 
 
-def _through(builder: Builder, weight: np.ndarray, points: np.ndarray) -> None:
+def through(builder: Builder, weight: np.ndarray, points: np.ndarray) -> None:
     """A layer in which the fold of each unit passes through a point of the input (up to rounding)."""
-    from tests.fixtures.recipes import evaluate
-
     hidden = evaluate(builder.build(), points)[-1]
     builder.layer(weight, -np.sum(weight * hidden, axis=1))
+
+
+def stretched(seed: int, axis: int, factor: float, n_inputs: int = 2, width: int = 5) -> Recipe:
+    """Two layers with folds through a box that is `factor` times narrower along one axis, oblique in its shape."""
+    rng = np.random.default_rng(seed)
+    extents = np.ones(n_inputs)
+    extents[axis] = 1 / factor
+    builder = Builder(n_inputs)
+    through(builder, rng.normal(size=(width, n_inputs)) / extents, rng.uniform(-0.8, 0.8, (width, n_inputs)) * extents)
+    through(builder, rng.normal(size=(width, width)), rng.uniform(-0.8, 0.8, (width, n_inputs)) * extents)
+    builder.dense(rng.normal(size=(1, width)))
+    return builder.build()
