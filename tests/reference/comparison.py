@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from splinescope import PolyhedralComplex
+from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.region_graph import RegionGraph
 from tests.reference.exact_cells import ExactCell, ExactCells
 
 RELATIVE = 1e-9
 """Relative error of a measure that is allowed beside what coordinates cannot resolve."""
 ROUNDINGS = 8
-"""Units in the last place of the domain's largest coordinate by which each corner may be off."""
+"""Units of `resolution` by which each corner may be off."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,14 @@ class Comparison:
 def compare(cells: PolyhedralComplex | RegionGraph, exact: ExactCells) -> Comparison:
     """Compare a complex (or a region graph, which has no measures) with the exact cells of its domain.
 
-    A measure may be off by `RELATIVE` of itself plus what corners that are off by `ROUNDINGS` units in the last place
-    of the domain's largest coordinate can change: that distance times the boundary of the cell's bounding box. A cell
-    whose own measure is not larger than this is thin: an engine may merge it with a neighbour if it says so.
+    A measure may be off by `RELATIVE` of itself plus what corners that are off by `ROUNDINGS` times the domain's
+    resolution can change: that distance times the boundary of the cell's bounding box. A cell whose own measure is not
+    larger than this is thin: an engine may merge it with a neighbour if it says so.
     """
     patterns = [row.tobytes() for row in cells.patterns]
     counts = Counter(patterns)
     extra = [p for p in counts if p not in exact.cells] + [p for p, n in counts.items() if n > 1 and p in exact.cells]
-    unit = ROUNDINGS * float(np.spacing(np.abs(cells.domain.corners).max()))
+    unit = ROUNDINGS * resolution(cells.domain)
     absent = [cell for pattern, cell in exact.cells.items() if pattern not in counts]
     thin = [cell.pattern for cell in absent if float(cell.measure) <= slack(cell, unit)]
     wrong = []
@@ -90,6 +91,12 @@ def compare(cells: PolyhedralComplex | RegionGraph, exact: ExactCells) -> Compar
         measures=tuple(wrong),
         level=certificate.level if certificate is not None else "none",
     )
+
+
+def resolution(domain: Domain) -> float:
+    """How finely float64 resolves a domain: a unit in the last place of its largest coordinate, or of its inputs'."""
+    inputs = np.spacing(np.abs(domain.embed(domain.corners)).max()) / np.abs(domain.basis).max()
+    return float(max(np.spacing(np.abs(domain.corners).max()), inputs))
 
 
 def slack(cell: ExactCell, unit: float) -> float:

@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from splinescope.network import Network, ops
-from splinescope.tessellation.domains import Domain, Segment
+from splinescope.tessellation.domains import Domain
 from tests.reference import exact_polytope
 from tests.reference.convolution_matrix import convolution_matrix
 
@@ -159,7 +159,7 @@ def exact_cells(network: Network, domain: Domain, limit: int | None = None) -> E
 
     Args:
         network: The network.
-        domain: The domain; a segment is the straight line between its two float64 ends.
+        domain: The domain: the points `origin + t @ basis`, with these float64s as they are, of a segment, too.
         limit: Number of cells beyond which `TooManyCells` is raised.
     """
     last_use = {network.output: len(network.nodes)}
@@ -196,9 +196,6 @@ def _body(domain: Domain) -> Body:
 
 def _inputs(domain: Domain) -> Forms:
     """The inputs as forms in the coordinates of the domain."""
-    if isinstance(domain, Segment):  # its direction, the exact difference of the ends, need not be a float64
-        ends, exponent = dyadic(np.stack([np.ravel(domain.a), np.ravel(domain.b)]))
-        return Forms(np.column_stack([ends[1] - ends[0], ends[0]]), exponent)
     rows, exponent = dyadic(np.stack([*(np.ravel(v) for v in domain.basis), np.ravel(domain.origin)]))
     return Forms(rows.T.copy(), exponent)
 

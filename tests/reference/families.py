@@ -163,9 +163,13 @@ def offset(seed: int, dimension: int) -> Member:
 
 
 def scale(seed: int, dimension: int) -> Member:
-    """Values, the domain, or both by 10^-150 to 10^150."""
+    """Values, the domain, or both by 10^-150 to 10^150 (10^100 in space, whose volumes would be infinite)."""
     rng = np.random.default_rng(seed)
-    size, power, kind = _inputs(dimension), float(rng.uniform(-150, 150)), ("values", "domain", "both")[seed % 3]
+    size, power, kind = (
+        _inputs(dimension),
+        float(rng.uniform(-1, 1) * (100 if dimension == 3 else 150)),
+        ("values", "domain", "both")[seed % 3],
+    )
     widths = [size, 3, 3, 1] if dimension == 3 else [size, 5, 5, 1]
     values = 10.0**power if kind != "domain" else 1.0
     length = {"values": 1.0, "domain": 10.0**power, "both": 10.0**-power}[kind]

@@ -56,10 +56,10 @@ def around(x: float, y: float, half: float = 1.0) -> dict[str, tuple[float, floa
 
 def hard_networks() -> dict[str, Hard]:
     """All of them by name."""
-    out = {f"E1 chain {depth}": Hard(networks.e1_chain(depth), ALL, cells=2) for depth in (10, 94, 95, 120, 200)}
+    out = {f"E1 chain {depth}": Hard(networks.e1_chain(depth), ALL, cells=2) for depth in (10, 95, 120)}
     for depth, width, seed, half in (
-        (200, 4, 0, 1.0),
-        (200, 8, 3, 2.0**-7),
+        (200, 4, 0, 0.03125),
+        (200, 5, 3, 2.0**-7),
         (100, 8, 1, 2.0**-4),
         (60, 12, 2, 2.0**-5),
     ):
@@ -122,10 +122,10 @@ def test_cells_are_the_exact_ones(name: str, dimension: int) -> None:
     assert result.level == "proof" if hard.proof else result.level in LEVELS
 
 
-GRAPHS = ["E1 chain 120", "E2 1e3", "E3 sliver 1e-9", "E3 sliver 1e-13", "E5 contrast in a sum", "E5 scale 1e155"]
+GRAPHS = ["E1 chain 10", "E2 1e3", "E3 sliver 1e-9", "E3 sliver 1e-13", "E5 contrast in a sum", "E5 scale 1e155"]
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", [*GRAPHS, pytest.param("E1 chain 120", marks=pytest.mark.slow)])
 def test_region_graphs_have_the_exact_patterns(name: str) -> None:
     network, domain = networks.network(HARD[name].recipe), domain_of(HARD[name], 2)
     with warnings.catch_warnings():
