@@ -187,8 +187,8 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
         pairs = tournament.sides(leads)
 
         def named(face: int, column: int, pairs: tuple[np.ndarray, np.ndarray] = pairs) -> int:
-            first, second = (int(side[face, column]) for side in pairs)
-            return maximum_column(first, second, column % number, number, width)
+            left, right = (int(side[face, column]) for side in pairs)
+            return maximum_column(right, left, column % number, number, width)
 
         settled = pack((left == 0.0) & (right == 0.0)) if clamped else None
         judge = _judge(piece, plan, index, named)
