@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import operator
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -26,14 +25,14 @@ from splinescope.network.module_copy import (
     unwrapped,
     weights_uncached,
 )
-from splinescope.network.module_hooks import other_hooks
+from splinescope.network.module_hooks import global_hooks_off, other_hooks
 from splinescope.network.outputs import outputs_of, taking_apart
 from splinescope.network.refusals import RANDOM, UNKNOWN, reason_for
 from splinescope.network.reports import compare_with_module
 from splinescope.network.torch_ops import IGNORED, handle
 from splinescope.network.values import Smooth, Value, Variable
 
-Copies: TypeAlias = Callable[[torch.dtype | None], nn.Module]
+Copies: TypeAlias = "partial[nn.Module]"
 """Makes a copy of a module in some type, or in its own."""
 
 
@@ -70,11 +69,14 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
     module = unwrapped(module)
     _check_inputs(module)
     shape = _checked_shape(module, input_shape)
-    with random_states_kept(), weights_uncached(), torch.no_grad():
-        copies, reference, note = _kinds_of_copies(module, shape)
+    with random_states_kept(), weights_uncached(), global_hooks_off() as everywhere, torch.no_grad():
+        copies, reference, notes = _kinds_of_copies(module, shape)
+        if everywhere:
+            notes = (f"{everywhere} hooks on all modules are neither part of the network nor compared.", *notes)
         program, reader = _traced(copies, shape)
         network = finish(reader.builder, reader.read(program))
-        return compare_with_module(network, reference, reader.builder.unit, (note,) if note else ())
+        name = "module" if everywhere == 0 and reference.func is faithful_copy else "module without its hooks"
+        return compare_with_module(network, reference, reader.builder.unit, notes, name)
 
 
 def from_exported(program: ExportedProgram) -> Network:
@@ -105,19 +107,21 @@ def from_exported(program: ExportedProgram) -> Network:
         return compare_with_module(network, partial(copy_module, program.module()), reader.builder.unit, ())
 
 
-def _kinds_of_copies(module: nn.Module, shape: tuple[int, ...]) -> tuple[Copies, Copies, str]:
+def _kinds_of_copies(module: nn.Module, shape: tuple[int, ...]) -> tuple[Copies, Copies, tuple[str, ...]]:
     """What makes copies to trace, what makes copies to compare with, and what is to be said of the module's hooks."""
     bare, whole = partial(copy_module, module), partial(faithful_copy, module)
     hooks = other_hooks(module)
     if not hooks:
-        return bare, whole, ""
+        return bare, whole, ()
     try:
         faithful_copy(module, None)
     except UncopyableError as error:
-        return bare, bare, f"{hooks} forward hooks are neither in the network nor compared: they don't copy ({error})."
+        note = f"{hooks} forward hooks are neither part of the network nor compared: they cannot be copied ({error})."
+        return bare, bare, (note,)
     if _differ(bare(None), whole(None), shape):
-        return whole, whole, f"The module's forward hooks ({hooks}) change its output, and are part of the network."
-    return bare, whole, f"{hooks} forward hooks of the module are not part of the network."
+        note = f"The {hooks} forward hooks of the module change its output, and are part of the network."
+        return whole, whole, (note,)
+    return bare, whole, (f"{hooks} forward hooks of the module are not part of the network.",)
 
 
 def _differ(one: nn.Module, other: nn.Module, shape: tuple[int, ...]) -> bool:

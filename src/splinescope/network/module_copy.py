@@ -67,6 +67,8 @@ def faithful_copy(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
         warnings.simplefilter("ignore", FutureWarning)
         try:
             twin = copied_with_hooks(module, all_hooks=True)
+        except InvalidInputError:
+            raise
         except Exception as error:
             raise UncopyableError(first_line(error)) from error
     _check_equal(module, twin)

@@ -6,10 +6,15 @@ import copy
 import functools
 import types
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
 from torch.nn.utils.prune import BasePruningMethod
+
+from splinescope.errors import InvalidInputError
 
 PRE, POST = "_forward_pre_hooks", "_forward_hooks"
 HOOKS = (
@@ -70,6 +75,25 @@ def other_hooks(module: nn.Module) -> int:
     )
 
 
+@contextmanager
+def global_hooks_off() -> Iterator[int]:
+    """Let no hook run inside a block that the user has put on all modules at once.
+
+    Yields:
+        Number of such hooks.
+    """
+    groups = [torch_module._global_forward_hooks, torch_module._global_forward_pre_hooks]
+    kept = [list(group.items()) for group in groups]
+    for group in groups:
+        group.clear()
+    try:
+        yield sum(map(len, kept))
+    finally:
+        for group, items in zip(groups, kept, strict=True):
+            group.clear()
+            group.update(items)
+
+
 def copied_with_hooks(module: nn.Module, *, all_hooks: bool) -> nn.Module:
     """A deep copy whose hooks are copies, too, with copies of what they write to; no hook of the user's is called.
 
@@ -84,6 +108,7 @@ def copied_with_hooks(module: nn.Module, *, all_hooks: bool) -> nn.Module:
         The copy, in the mode of the module.
 
     Raises:
+        InvalidInputError: If a copy is the original.
         Exception: Whatever a hook, or what it holds, raises when it is copied.
     """
     memo: dict[int, Any] = {}
@@ -101,6 +126,11 @@ def copied_with_hooks(module: nn.Module, *, all_hooks: bool) -> nn.Module:
                 memo.get(id(flags), {}).update({key: value for key, value in flags.items() if key in keys})
         _remember_computed(child.__dict__, memo)
     twin = copy.deepcopy(module, memo)
+    if {id(child) for child in module.modules()} & {id(child) for child in twin.modules()}:
+        raise InvalidInputError(
+            "`module`: it, or a submodule, returns itself when it is copied, so that it cannot be run without changing "
+            "it; expected a module that `copy.deepcopy` copies"
+        )
     for hooks, place in kept:
         place.update({key: _cloned(hook, memo) for key, hook in hooks.items()})
     return twin

@@ -201,7 +201,11 @@ def absolute_terms(network: Network, x: Tensor) -> Tensor:
 
 
 def compare_with_module(
-    network: Network, copies: Callable[[torch.dtype | None], nn.Module], unit: float, notes: tuple[str, ...]
+    network: Network,
+    copies: Callable[[torch.dtype | None], nn.Module],
+    unit: float,
+    notes: tuple[str, ...],
+    name: str = "module",
 ) -> Network:
     """The network with a report of its deviation from a module, in float64 and in the module's own type.
 
@@ -210,6 +214,7 @@ def compare_with_module(
         copies: Makes a copy of the module in some type, or in its own, that computes what the module does.
         unit: Spacing of numbers near one in the coarsest type to which the module rounds inside.
         notes: What else the report says.
+        name: What was compared with.
 
     Returns:
         The network with its report.
@@ -239,7 +244,7 @@ def compare_with_module(
             continue
         if lost:
             said.append(f"The module overflows in {dtype} for {lost} of {len(outputs)} inputs, which are not compared.")
-        deviations.append(comparison.deviation(f"module {str(dtype).removeprefix('torch.')}", outputs, spacing))
+        deviations.append(comparison.deviation(f"{name} {str(dtype).removeprefix('torch.')}", outputs, spacing))
     problem = " ".join(said)
     return comparison.report(deviations, (*notes, *said) if deviations else (*said, *notes), problem)
 
