@@ -52,7 +52,13 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
     reader = GraphReader(model, Builder(batched=source.batched))
     with torch.no_grad():
         network = finish(reader.builder, reader.read(source.name, source.shape))
-        return compare_with_onnx(network, path, model, source, reader.builder.unit)
+        network = compare_with_onnx(network, path, model, source, reader.builder.unit)
+    if reader.realigned and network.import_report.not_compared:
+        raise UnsupportedOpError(
+            f"{reader.realigned}: it broadcasts as before version 7 of the operator set, and the result cannot be "
+            f"compared with the original: {network.import_report.not_compared}; convert the model to a newer version"
+        )
+    return network
 
 
 class GraphReader:
@@ -60,10 +66,12 @@ class GraphReader:
 
     Attributes:
         builder: The network so far.
+        realigned: A node whose second argument was broadcast as in old versions; empty if there is none.
     """
 
     def __init__(self, model: onnx.ModelProto, builder: Builder) -> None:
         self.builder = builder
+        self.realigned = ""
         self._model = model
         self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
@@ -136,6 +144,7 @@ class GraphReader:
         first, second = inputs
         shape = aligned_shape(node.op_type, _name(node), tuple(first.shape), tuple(second.shape), attributes)
         if shape != tuple(second.shape):
+            self.realigned = self.realigned or f"node `{_name(node)}` ({node.op_type})"
             second = second.reshape(shape) if isinstance(second, Tensor) else self.builder.reshape(second, shape)
         renewed = onnx.NodeProto()
         renewed.CopyFrom(node)

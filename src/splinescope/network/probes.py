@@ -26,7 +26,7 @@ LARGEST = 1e6
 _EACH = 4
 """Inputs of each size that are tried; of the natural one, as many again."""
 
-_AS_GOOD = 0.95
+_AS_GOOD = 0.7
 """A size that is preferred is natural, too, if it wakes this share of the units that the best one does."""
 
 _WAKE_WORK = 10**8
@@ -138,12 +138,16 @@ class _Search:
                 kept[index] = value
 
     def wake(self) -> None:
-        """Look for units that sleep, by Newton's steps towards their folds from where the network is most awake."""
+        """Look for units that sleep: by inputs of random sizes, then by Newton's steps towards their folds."""
         budget = _WAKE_WORK // max(1, work(self.network))
         # A step costs a pass forth and back, and one more to see what it woke.
         rows = min(_MAX_ROWS, chunk_rows(self.network), budget // (4 * _STEPS))
-        if rows == 0:
+        if rows == 0 or self.sides.share_asleep == 0.0:
             return
+        scattered = self._inputs(rows, 1.0)
+        exponents = torch.empty(rows, *(1,) * (scattered.ndim - 1), dtype=torch.float64)
+        exponents.uniform_(math.log10(min(SIZES)), math.log10(max(SIZES)), generator=self._generator)
+        self._look((scattered * 10.0**exponents).float().double())
         for number in range(min(_MAX_STARTS, budget // (4 * _STEPS * rows))):
             targets = self.sides.asleep(rows, self._generator)
             if not targets or (self._steps(targets, 10.0**number) == 0 and number):
@@ -157,17 +161,21 @@ class _Search:
         x[::2] *= size
         for _ in range(_STEPS):
             x = self._stepped(x, targets)
-            new = torch.zeros(len(x), dtype=torch.bool)
-            output = x
-            for index, value, arguments in self._arguments(x):
-                if arguments is not None:
-                    new |= self.sides.see_new(index, arguments)
-                if index == self.network.output:
-                    output = value
-            found += int(new.sum())
-            if bool(new.any()):
-                self._woken.append((x[new], output[new]))
+            found += self._look(x)
         return found
+
+    def _look(self, x: Tensor) -> int:
+        """Keep those of some inputs that show something new; how many these are."""
+        new = torch.zeros(len(x), dtype=torch.bool)
+        output = x
+        for index, value, arguments in self._arguments(x):
+            if arguments is not None:
+                new |= self.sides.see_new(index, arguments)
+            if index == self.network.output:
+                output = value
+        if bool(new.any()):
+            self._woken.append((x[new], output[new]))
+        return int(new.sum())
 
     def _stepped(self, x: Tensor, targets: Sequence[Target]) -> Tensor:
         """One Newton step of each input beyond the fold of its unit."""

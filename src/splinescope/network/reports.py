@@ -283,6 +283,7 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, uni
             break
         notes = (f"The model overflows in {runner.name} for {lost} inputs, which are not compared.",) if lost else ()
         return comparison.report([comparison.deviation(runner.name, outputs, unit)], notes)
+    problems = problems or ["No program that runs it is installed."]
     return comparison.report([], tuple(problems), " ".join(problems))
 
 
