@@ -117,9 +117,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "repeatedly": repeatedly,
     "everywhere": everywhere,
     "identity": lambda: nn.Sequential(prune.identity(nn.Linear(3, 4), "weight"), nn.ReLU()),
-    "custom mask": lambda: nn.Sequential(
-        prune.custom_from_mask(nn.Linear(3, 4), "weight", torch.eye(4, 3)), nn.ReLU()
-    ),
+    "custom mask": lambda: nn.Sequential(prune.custom_from_mask(nn.Linear(3, 4), "weight", torch.eye(4, 3)), nn.ReLU()),
     "root": lambda: prune.l1_unstructured(nn.Linear(3, 4), "weight", 0.5),
     "own method": own_method,
     "equalized": equalized,

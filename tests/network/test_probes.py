@@ -115,8 +115,8 @@ def test_units_that_cannot_be_woken_are_counted() -> None:
 
 
 ACTIVATIONS: list[nn.Module] = [
-    nn.ReLU(), nn.ReLU6(), nn.Hardtanh(-0.2, 0.1), nn.LeakyReLU(0.1), nn.PReLU(12), nn.Softshrink(0.3), nn.Hardsigmoid(),
-    nn.MaxPool1d(3),
+    nn.ReLU(), nn.ReLU6(), nn.Hardtanh(-0.2, 0.1), nn.LeakyReLU(0.1), nn.PReLU(12), nn.Softshrink(0.3),
+    nn.Hardsigmoid(), nn.MaxPool1d(3),
 ]  # fmt: skip
 
 
@@ -198,9 +198,7 @@ def test_info_prints_the_share(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert '"units_never_woken": 0.5' in capsys.readouterr().out
 
 
-def test_info_says_first_that_there_was_no_comparison(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_info_says_first_that_there_was_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "nets.py"
     path.write_text(
         "import torch\n"

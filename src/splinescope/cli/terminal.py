@@ -71,7 +71,9 @@ def show_network(console: Console, description: dict[str, Any]) -> None:
     if found["not_compared"]:
         lines = {"not compared with the original": found["not_compared"]} | lines
     if found["units_never_woken"] is not None:
-        lines["units never woken"] = f"{found['units_never_woken']:.2%}, on inputs of sizes around {found['natural_scale']:g}"
+        lines["units never woken"] = (
+            f"{found['units_never_woken']:.2%}, on inputs of sizes around {found['natural_scale']:g}"
+        )
     if notes := [note for note in found["notes"] if note not in (found["not_compared"] or "")]:
         lines["notes"] = " ".join(notes)
     show_facts(console, lines)

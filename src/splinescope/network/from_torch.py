@@ -128,7 +128,7 @@ def _differ(one: nn.Module, other: nn.Module, shape: tuple[int, ...]) -> bool:
     """Whether two modules return anything different, for a few inputs."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(3, *shape, generator=generator, dtype=torch.float32).to(_own_type(one))
-    results = []
+    results: list[Tensor | None] = []
     for module in (one, other):
         try:
             results.append(outputs_of(module, x * torch.tensor([0.1, 1.0, 10.0]).to(x).reshape(3, *(1,) * len(shape))))

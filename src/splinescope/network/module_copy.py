@@ -120,7 +120,7 @@ def _same_tensor(one: Tensor | None, other: Tensor | None) -> bool:
 
 @contextmanager
 def weights_uncached() -> Iterator[None]:
-    """Let parametrized weights be computed anew inside a block, though the user may be within `parametrize.cached()`."""
+    """Let parametrized weights be computed anew inside a block, also where the user is in `parametrize.cached()`."""
     enabled, cache = parametrize._cache_enabled, parametrize._cache
     parametrize._cache_enabled, parametrize._cache = 0, {}
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dis
 import functools
+import inspect
 import types
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -26,7 +28,10 @@ HOOKS = (
     "_forward_pre_hooks_with_kwargs",
     "_forward_hooks_always_called",
 )
-_FLAGS = {PRE: ("_forward_pre_hooks_with_kwargs",), POST: ("_forward_hooks_with_kwargs", "_forward_hooks_always_called")}
+_FLAGS = {
+    PRE: ("_forward_pre_hooks_with_kwargs",),
+    POST: ("_forward_hooks_with_kwargs", "_forward_hooks_always_called"),
+}
 _WEIGHT_HOOKS = ("WeightNorm", "SpectralNorm")
 """Hooks of torch itself that compute a layer's weight, beside those of pruning."""
 _CONTAINERS = (list, dict, set, deque)
@@ -61,8 +66,8 @@ def _computed_name(hook: object) -> str | None:
 
 def _missing(child: nn.Module) -> set[str]:
     """Tensors that a module's class declares, and that it does not have yet."""
-    kinds = {kind: notes for kind in type(child).__mro__ if (notes := kind.__dict__.get("__annotations__"))}
-    declared = {n for notes in kinds.values() for n, note in notes.items() if note in (Tensor, "Tensor", "torch.Tensor")}
+    notes = [note for kind in type(child).__mro__ for note in inspect.get_annotations(kind).items()]
+    declared = {name for name, kind in notes if kind in (Tensor, "Tensor", "torch.Tensor")}
     held = {*child.__dict__, *child.__dict__.get("_parameters", {}), *child.__dict__.get("_buffers", {})}
     return {name for name in declared - held if not hasattr(type(child), name)}
 
@@ -188,6 +193,4 @@ def _codes(code: types.CodeType) -> list[types.CodeType]:
 
 
 def _sets_globals(code: types.CodeType) -> bool:
-    import dis
-
     return any(step.opname == "STORE_GLOBAL" for part in _codes(code) for step in dis.get_instructions(part))

@@ -66,9 +66,7 @@ def aligned_shape(
     return (*inner, *(1,) * (len(shape) - start - len(other)))
 
 
-def _misfit(
-    op: str, node: str, shape: tuple[int, ...], other: tuple[int, ...], expected: str
-) -> InvalidInputError:
+def _misfit(op: str, node: str, shape: tuple[int, ...], other: tuple[int, ...], expected: str) -> InvalidInputError:
     return InvalidInputError(
         f"`model`: node `{node}` ({op}) of an operator set before version 7 has arguments of shapes {shape} and "
         f"{other}: {expected}"

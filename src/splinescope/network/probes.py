@@ -29,9 +29,11 @@ _EACH = 4
 _AS_GOOD = 0.7
 """A size that is preferred is natural, too, if it wakes this share of the units that the best one does."""
 
-_WAKE_WORK = 10**8
+_WAKE_WORK = 2 * 10**8
 """Products that the search for units that sleep may cost."""
-_MAX_ROWS, _MAX_STARTS, _STEPS = 256, 4, 3
+_LEAST_PASSES = 100
+"""Where the search could not afford so many passes, it would find little, and is left out."""
+_MAX_ROWS, _MAX_STARTS, _STEPS, _IDLE = 128, 8, 3, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,7 @@ class _Search:
         self._best = 0
 
     def _inputs(self, rows: int, size: float) -> Tensor:
-        """Normally distributed inputs, every other one moved by one number in all entries; or some of the data's range."""
+        """Normally distributed inputs, every other one with an offset in all entries; or some of the data's range."""
         if self._bounds is not None and math.isnan(size):
             low, high = self._bounds
             part = torch.rand(rows, *low.shape, generator=self._generator, dtype=torch.float64)
@@ -138,38 +140,46 @@ class _Search:
                 kept[index] = value
 
     def wake(self) -> None:
-        """Look for units that sleep: by inputs of random sizes, then by Newton's steps towards their folds."""
+        """Look for units that sleep: by inputs of random sizes, then by Newton's steps from those that are nearest."""
         budget = _WAKE_WORK // max(1, work(self.network))
-        # A step costs a pass forth and back, and one more to see what it woke.
-        rows = min(_MAX_ROWS, chunk_rows(self.network), budget // (4 * _STEPS))
-        if rows == 0 or self.sides.share_asleep == 0.0:
-            return
-        scattered = self._inputs(rows, 1.0)
-        exponents = torch.empty(rows, *(1,) * (scattered.ndim - 1), dtype=torch.float64)
-        exponents.uniform_(math.log10(min(SIZES)), math.log10(max(SIZES)), generator=self._generator)
-        self._look((scattered * 10.0**exponents).float().double())
-        for number in range(min(_MAX_STARTS, budget // (4 * _STEPS * rows))):
+        # A start costs one pass, and each step one forth and back, and one more to see what it woke.
+        cost = 1 + 4 * _STEPS
+        rows = min(_MAX_ROWS, chunk_rows(self.network), budget // cost)
+        idle = 0
+        for _ in range(min(_MAX_STARTS, budget // (cost * rows)) if budget >= _LEAST_PASSES else 0):
             targets = self.sides.asleep(rows, self._generator)
-            if not targets or (self._steps(targets, 10.0**number) == 0 and number):
+            idle = 0 if targets and self._started(targets, self._scattered(rows)) else idle + 1
+            if not targets or idle == _IDLE:
                 return
 
-    def _steps(self, targets: Sequence[Target], size: float) -> int:
-        """Some Newton steps for some units; how many inputs showed something new."""
-        x = torch.cat([self._tried[self._best][0], self._more[0]])
-        picked = torch.randint(len(x), (len(targets),), generator=self._generator)
-        x, found = x[picked], 0
-        x[::2] *= size
+    def _scattered(self, rows: int) -> Tensor:
+        """Inputs of random sizes."""
+        x = self._inputs(rows, 1.0)
+        exponents = torch.empty(rows, *(1,) * (x.ndim - 1), dtype=torch.float64)
+        exponents.uniform_(math.log10(min(SIZES)), math.log10(max(SIZES)), generator=self._generator)
+        return (x * 10.0**exponents).float().double()
+
+    def _started(self, targets: Sequence[Target], x: Tensor) -> int:
+        """Some Newton steps for some units, from some inputs; how many inputs showed something new."""
+        distances = torch.full((len(x), len(targets)), math.inf, dtype=torch.float64)
+        found = self._look(x, targets, distances)
+        x = x[distances.argmin(dim=0)]
         for _ in range(_STEPS):
             x = self._stepped(x, targets)
             found += self._look(x)
         return found
 
-    def _look(self, x: Tensor) -> int:
-        """Keep those of some inputs that show something new; how many these are."""
+    def _look(self, x: Tensor, targets: Sequence[Target] = (), distances: Tensor | None = None) -> int:
+        """Keep those of some inputs that show something new, and count them; note how far all are from some targets."""
         new = torch.zeros(len(x), dtype=torch.bool)
         output = x
         for index, value, arguments in self._arguments(x):
             if arguments is not None:
+                places = [place for place, target in enumerate(targets) if target.node == index]
+                if places and distances is not None:
+                    at = torch.arange(len(x)).repeat_interleave(len(places))
+                    missing = self.sides.missing(arguments, at, [targets[place] for place in places])
+                    distances[:, places] = missing.abs().reshape(len(x), len(places))
                 new |= self.sides.see_new(index, arguments)
             if index == self.network.output:
                 output = value
@@ -186,7 +196,7 @@ class _Search:
             for index, _, arguments in self._arguments(x):
                 rows = [row for row, target in enumerate(targets) if target.node == index]
                 if rows and arguments is not None:
-                    missing.append(self.sides.missing(arguments, rows, [targets[row] for row in rows]))
+                    missing.append(self.sides.missing(arguments, torch.tensor(rows), [targets[row] for row in rows]))
                     order += rows
                 if len(order) == len(targets):
                     break
@@ -206,7 +216,9 @@ class _Search:
         parts = [_rows(natural, 0, 2), *(_rows(group, 0, 1) for group in others), _rows(natural, 2, _EACH), self._more]
         parts += [_rows(group, 1, _EACH) for group in others]
         natural_rows = [True] * 2 + [False] * len(others) + [True] * (2 * _EACH - 2)
-        woken = [torch.cat([found[place] for found in self._woken])[:SAMPLES] for place in (0, 1)] if self._woken else []
+        woken = (
+            [torch.cat([found[place] for found in self._woken])[:SAMPLES] for place in (0, 1)] if self._woken else []
+        )
         x, y = (torch.cat([part[place] for part in parts] + woken[place : place + 1]) for place in (0, 1))
         size = self._sizes[self._best]
         reach = float(x[: len(natural_rows)][torch.tensor(natural_rows)].abs().max()) if x.numel() else 0.0

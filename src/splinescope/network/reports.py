@@ -118,8 +118,8 @@ class Comparison:
         errors = (own[rows] - outputs[rows]).abs().amax(dim=1)
         if not bool((errors <= self.tolerances(rows, unit)).all()):
             raise SplinescopeError(
-                f"`model`: the import is wrong: its outputs differ from {reference} by {float(errors.max()):.3g}, which "
-                f"is more than round-off explains; please report this model"
+                f"`model`: the import is wrong: its outputs differ from {reference} by {float(errors.max()):.3g}, "
+                f"which is more than round-off explains; please report this model"
             )
         # At larger inputs than natural ones, smooth heads saturate, and the outputs say nothing of what went before.
         usual = self.x[rows].abs().reshape(len(rows), -1).amax(dim=1) <= max(1.0, self._probes.reach)

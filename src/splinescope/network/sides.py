@@ -154,24 +154,26 @@ class Sides:
         chosen = torch.randperm(len(found), generator=generator)[:count].sort().values
         return [found[place] for place in chosen.tolist()]
 
-    def missing(self, z: Tensor, rows: Sequence[int], targets: Sequence[Target]) -> Tensor:
+    def missing(self, z: Tensor, at: Tensor, targets: Sequence[Target]) -> Tensor:
         """How far some inputs are from what shows units of one node on another side.
 
         Args:
             z: [N, ...] arguments of the node for all inputs.
-            rows: Which inputs.
-            targets: What each of these is to show.
+            at: [K] which inputs; K is a multiple of the number of targets.
+            targets: What these are to show, over and over.
 
         Returns:
-            One number for each of the rows, zero where the side is reached; its gradient is that of the unit.
+            [K] numbers, zero where the side is reached; their gradients are those of the units.
         """
-        op, flat, at = self._ops[targets[0].node], z.reshape(len(z), -1), torch.tensor(list(rows))
-        units, pieces = torch.tensor([t.unit for t in targets]), torch.tensor([t.piece for t in targets])
+        op, flat, times = self._ops[targets[0].node], z.reshape(len(z), -1), len(at) // len(targets)
+        units, pieces = (
+            torch.tensor(part).repeat(times) for part in zip(*((t.unit, t.piece) for t in targets), strict=True)
+        )
         if isinstance(op, Maximum):
             members, own = op.members[units], op.members[units, pieces]
             values = flat[at.unsqueeze(1), members]
             rest = torch.where(members == own.unsqueeze(1), -math.inf, values.detach()).argmax(dim=1)
-            gap = flat[at, own] - values[torch.arange(len(rows)), rest]
+            gap = flat[at, own] - values[torch.arange(len(at)), rest]
             return torch.where(gap.detach() > 0, gap * 0.0, gap * _BEYOND)
         values = flat[at, units]
         low, high = _between(op, pieces, units)
@@ -194,7 +196,9 @@ def _pieces(op: Activation | Maximum, flat: Tensor, units: Tensor | None = None)
     best = values[0]
     for value in values[1:]:
         best = torch.maximum(best, value)
-    distinct = [members[:, : place + 1].eq(members[:, place : place + 1]).sum(dim=1) == 1 for place in range(len(values))]
+    distinct = [
+        members[:, : place + 1].eq(members[:, place : place + 1]).sum(dim=1) == 1 for place in range(len(values))
+    ]
     held = [(value == best) & first for value, first in zip(values, distinct, strict=True)]
     count = torch.zeros(best.shape, dtype=torch.uint8)
     for here in held:
