@@ -155,7 +155,9 @@ def test_units_deep_inside_are_woken() -> None:
     network = from_torch(seeded(make), input_shape=(2,))
     x = torch.randn(20000, 2, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     x = x * torch.logspace(-2, 3, len(x), dtype=torch.float64).unsqueeze(1)
-    assert network.import_report.units_never_woken <= seen_by_hand(network, x) + 0.02
+    share = network.import_report.units_never_woken
+    assert share <= seen_by_hand(network, x) + 0.02
+    assert share == pytest.approx(seen_by_hand(network, probe(network).inputs))
 
 
 def test_probes_are_the_same_each_time_and_leave_generators_alone() -> None:
@@ -164,7 +166,7 @@ def test_probes_are_the_same_each_time_and_leave_generators_alone() -> None:
     first, second = probe(network), probe(network)
     assert torch.equal(first.inputs, second.inputs)
     assert torch.equal(state, torch.get_rng_state())
-    assert SAMPLES <= len(first.inputs) <= 2 * SAMPLES
+    assert SAMPLES <= len(first.inputs) <= 5 * SAMPLES
 
 
 def test_range_of_an_nnet_file_is_used(tmp_path: Path) -> None:

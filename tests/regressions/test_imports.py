@@ -27,7 +27,7 @@ def pruned() -> nn.Sequential:
 
 
 def test_pruned_module_after_its_weights_were_loaded() -> None:
-    """`weight` is computed from `weight_orig` and the mask by a hook; the copy had lost the hook, and kept the weight."""
+    """`weight` is computed from `weight_orig` and the mask by a hook; the copy had lost the hook."""
     module = pruned()
     state = {name: t if "mask" in name else t + 0.3 for name, t in module.state_dict().items()}
     module.load_state_dict(state)
@@ -69,7 +69,7 @@ def test_slopes_of_onnx_files_of_version_seven(tmp_path: Path) -> None:
     np.testing.assert_allclose(from_onnx(tmp_path / "m.onnx")(x), np.where(x > 0, x, x * s), rtol=1e-12)
 
 
-@pytest.mark.parametrize("wrap", [lambda y: {"logits": y}, lambda y: [y], lambda y: (y,)], ids=["dict", "list", "tuple"])
+@pytest.mark.parametrize("wrap", [lambda y: {"logits": y}, lambda y: [y], lambda y: (y,)], ids=["dict", "list", "1"])
 def test_wrapped_output_was_compared_with_nothing(wrap: Any) -> None:
     class Wrapped(nn.Linear):
         def forward(self, x: Tensor) -> Any:

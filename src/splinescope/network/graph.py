@@ -70,8 +70,8 @@ class ImportReport:
         not_compared: Why there was no comparison with an original that there is; empty otherwise.
         natural_scale: Size of the inputs at which most units were seen on both sides of their folds; NaN if none was
             looked for.
-        units_never_woken: Share of the units that can fold that no input of the comparison, nor any that was tried, saw
-            on all sides of their folds; NaN if none was tried. What is wrong in these alone, no comparison would see.
+        units_never_woken: Share of the units that can fold that the inputs of the comparison do not show on all sides
+            of their folds; NaN if there were none. What is wrong in these alone, the comparison does not see.
     """
 
     deviations: tuple[Deviation, ...] = ()

@@ -46,7 +46,8 @@ class Probes:
         natural_scale: Size of inputs at which most units are seen on both sides of their folds; the first choice of
             these sizes where several are nearly as good.
         reach: Largest number in the inputs of that size.
-        never_woken: Share of the units that can fold that were never seen on all sides of their folds; 0 without units.
+        never_woken: Share of the units that can fold that these inputs do not show on all sides of their folds; 0
+            without units.
     """
 
     inputs: Float[Tensor, "batch ..."]
@@ -82,12 +83,13 @@ class _Search:
     def __init__(self, network: Network, bounds: tuple[Tensor, Tensor] | None) -> None:
         self.network = network
         self.sides = Sides(network)
+        self._compared = Sides(network)
         self._bounds = bounds
         self._generator = torch.Generator().manual_seed(0)
         self._sizes = SIZES if bounds is None else (math.nan, *SIZES)
         self._tried: list[tuple[Tensor, Tensor]] = []
         self._more: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
-        self._woken: list[tuple[Tensor, Tensor]] = []
+        self._woken: list[tuple[Tensor, Tensor, Tensor]] = []
         self._best = 0
 
     def _inputs(self, rows: int, size: float) -> Tensor:
@@ -116,6 +118,7 @@ class _Search:
         self._best = next(i for i, count in enumerate(awake) if count >= _AS_GOOD * max(awake))
         more = self._inputs(_EACH, self._sizes[self._best])
         self._more = (more, self._walked(more, [self.sides]))
+        self._compared.update(self.sides)
 
     def _walked(self, x: Tensor, groups: Sequence[Sides]) -> Tensor:
         """Outputs of inputs that are looked at in groups of equal size."""
@@ -171,7 +174,7 @@ class _Search:
 
     def _look(self, x: Tensor, targets: Sequence[Target] = (), distances: Tensor | None = None) -> int:
         """Keep those of some inputs that show something new, and count them; note how far all are from some targets."""
-        new = torch.zeros(len(x), dtype=torch.bool)
+        new = torch.zeros(len(x), dtype=torch.int64)
         output = x
         for index, value, arguments in self._arguments(x):
             if arguments is not None:
@@ -180,12 +183,13 @@ class _Search:
                     at = torch.arange(len(x)).repeat_interleave(len(places))
                     missing = self.sides.missing(arguments, at, [targets[place] for place in places])
                     distances[:, places] = missing.abs().reshape(len(x), len(places))
-                new |= self.sides.see_new(index, arguments)
+                new += self.sides.see_new(index, arguments)
             if index == self.network.output:
                 output = value
-        if bool(new.any()):
-            self._woken.append((x[new], output[new]))
-        return int(new.sum())
+        kept = new > 0
+        if bool(kept.any()):
+            self._woken.append((x[kept], output[kept], new[kept]))
+        return int(kept.sum())
 
     def _stepped(self, x: Tensor, targets: Sequence[Target]) -> Tensor:
         """One Newton step of each input beyond the fold of its unit."""
@@ -216,13 +220,21 @@ class _Search:
         parts = [_rows(natural, 0, 2), *(_rows(group, 0, 1) for group in others), _rows(natural, 2, _EACH), self._more]
         parts += [_rows(group, 1, _EACH) for group in others]
         natural_rows = [True] * 2 + [False] * len(others) + [True] * (2 * _EACH - 2)
-        woken = (
-            [torch.cat([found[place] for found in self._woken])[:SAMPLES] for place in (0, 1)] if self._woken else []
-        )
-        x, y = (torch.cat([part[place] for part in parts] + woken[place : place + 1]) for place in (0, 1))
+        parts += self._most_woken()
+        x, y = (torch.cat([part[place] for part in parts]) for place in (0, 1))
         size = self._sizes[self._best]
         reach = float(x[: len(natural_rows)][torch.tensor(natural_rows)].abs().max()) if x.numel() else 0.0
-        return Probes(x, y, reach if math.isnan(size) else size, reach, self.sides.share_asleep)
+        return Probes(x, y, reach if math.isnan(size) else size, reach, self._compared.share_asleep)
+
+    def _most_woken(self) -> list[tuple[Tensor, Tensor]]:
+        """Of the inputs that woke units, those that woke most; what these show is added to what is compared."""
+        if not self._woken:
+            return []
+        x, y, counts = (torch.cat([found[place] for found in self._woken]) for place in (0, 1, 2))
+        budget = _WAKE_WORK // max(1, work(self.network))
+        best = counts.argsort(descending=True, stable=True)[: max(SAMPLES, min(4 * SAMPLES, budget // 8))]
+        self._walked(x[best], [self._compared])
+        return [(x[best], y[best])]
 
 
 def _rows(group: tuple[Tensor, Tensor], start: int, stop: int) -> tuple[Tensor, Tensor]:

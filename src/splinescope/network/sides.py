@@ -75,10 +75,10 @@ class Sides:
             x: [N, ...] its arguments.
 
         Returns:
-            [N] whether an input is the first to show some unit on some side.
+            [N] on how many sides an input is the first to show a unit.
         """
         op, seen, flat = self._ops[index], self._seen[index], x.detach().reshape(len(x), -1)
-        fresh = torch.zeros(len(x), dtype=torch.bool)
+        fresh = torch.zeros(len(x), dtype=torch.int64)
         asleep = (~self._awake(index)).nonzero().reshape(-1)
         if not len(asleep):
             return fresh
@@ -86,7 +86,7 @@ class Sides:
             new = here & ~seen[piece, asleep]
             if bool(new.any()):
                 # The first input to show it, so that those that show the same are not all kept.
-                fresh[new.to(torch.uint8).argmax(dim=0)[new.any(dim=0)]] = True
+                fresh += torch.bincount(new.to(torch.uint8).argmax(dim=0)[new.any(dim=0)], minlength=len(x))
                 seen[piece, asleep] |= here.any(dim=0)
         return fresh
 
