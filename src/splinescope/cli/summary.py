@@ -80,6 +80,12 @@ def describe_network(network: Network, model: str | None = None) -> dict[str, An
         "output_shape": list(network.output_shape),
         "units": network.num_units,
         "head": None if network.head is None else network.head.name,
-        "import": {"deviations": [asdict(deviation) for deviation in report.deviations], "notes": list(report.notes)},
+        "import": {
+            "deviations": [asdict(deviation) for deviation in report.deviations],
+            "not_compared": report.not_compared or None,
+            "natural_scale": None if math.isnan(report.natural_scale) else report.natural_scale,
+            "units_never_woken": None if math.isnan(report.units_never_woken) else report.units_never_woken,
+            "notes": list(report.notes),
+        },
         "nodes": [asdict(node) for node in network.describe()],
     }

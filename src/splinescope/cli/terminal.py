@@ -59,22 +59,29 @@ def show_network(console: Console, description: dict[str, Any]) -> None:
         table.add_row(*[Text(str(cell)) for cell in (*cells, *counts)])
     console.print(table)
     ops = Counter(node["op"] for node in description["nodes"])
+    found = description["import"]
     lines = {
         "piecewise affine": "yes" + (f", up to a head: {description['head']}" if description["head"] else ""),
         "input": _joined(description["input_shape"], " x "),
         "output": _joined(description["output_shape"], " x "),
         "ops": ", ".join(f"{count} {op}" for op, count in ops.most_common()),
         "units that fold": f"{description['units']:,}",
-        "agrees with": "; ".join(map(_deviation_line, description["import"]["deviations"])) or "not compared",
+        "agrees with": "; ".join(map(_deviation_line, found["deviations"])) or "not compared",
     }
-    if description["import"]["notes"]:
-        lines["notes"] = " ".join(description["import"]["notes"])
+    if found["not_compared"]:
+        lines = {"not compared with the original": found["not_compared"]} | lines
+    if found["units_never_woken"] is not None:
+        lines["units never woken"] = (
+            f"{found['units_never_woken']:.2%}, on inputs of sizes around {found['natural_scale']:g}"
+        )
+    if notes := [note for note in found["notes"] if note not in (found["not_compared"] or "")]:
+        lines["notes"] = " ".join(notes)
     show_facts(console, lines)
 
 
 def _deviation_line(deviation: dict[str, Any]) -> str:
     return (
-        f"{deviation['reference']} on {deviation['samples']} random inputs, to {deviation['max_absolute']:.2g} "
+        f"{deviation['reference']} on {deviation['samples']} inputs, to {deviation['max_absolute']:.2g} "
         f"({deviation['max_relative']:.2g} relative)"
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.graph import ImportReport, Network, Node
+from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Concatenate, Input, Reshape, Select
 
 
@@ -209,4 +209,4 @@ def _part(network: Network, nodes: list[Node], output: int, *, with_head: bool) 
     report = network.import_report
     notes = (*report.notes, "This is a part of a network; the deviations are those of the whole.")
     head = network.head if with_head else None
-    return Network(tuple(nodes), output, head, ImportReport(report.deviations, notes))
+    return Network(tuple(nodes), output, head, replace(report, notes=notes))

@@ -14,6 +14,7 @@ from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.builder import Builder
 from splinescope.network.finish import finish
 from splinescope.network.graph import Network
+from splinescope.network.onnx_legacy import ATTRIBUTES, BINARY, LAST, aligned_shape
 from splinescope.network.refusals import RANDOM, reason_for
 from splinescope.network.reports import compare_with_onnx
 from splinescope.network.values import Smooth, Value, Variable
@@ -51,7 +52,13 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
     reader = GraphReader(model, Builder(batched=source.batched))
     with torch.no_grad():
         network = finish(reader.builder, reader.read(source.name, source.shape))
-        return compare_with_onnx(network, path, model, source, reader.builder.unit)
+        network = compare_with_onnx(network, path, model, source, reader.builder.unit)
+    if reader.realigned and network.import_report.not_compared:
+        raise UnsupportedOpError(
+            f"{reader.realigned}: it broadcasts as before version 7 of the operator set, and the result cannot be "
+            f"compared with the original: {network.import_report.not_compared}; convert the model to a newer version"
+        )
+    return network
 
 
 class GraphReader:
@@ -59,10 +66,12 @@ class GraphReader:
 
     Attributes:
         builder: The network so far.
+        realigned: A node whose second argument was broadcast as in old versions; empty if there is none.
     """
 
     def __init__(self, model: onnx.ModelProto, builder: Builder) -> None:
         self.builder = builder
+        self.realigned = ""
         self._model = model
         self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
@@ -114,14 +123,35 @@ class GraphReader:
         inputs = tuple(values[name] if name else None for name in node.input)
         b.check_arguments(inputs)
         attributes = {a.name: _plain(onnx.helper.get_attribute_value(a)) for a in node.attribute}
+        opset = self._opset
+        if opset <= LAST and len(inputs) == 2 and node.op_type in (*BINARY, "PRelu"):
+            node, inputs, attributes, opset = self._modern(node, inputs, attributes)
         if node.op_type in ("If", "Loop", "Scan"):
             return self._control(node, inputs, attributes, values)
         if reason_for(node.op_type.removesuffix("Like")) == RANDOM:
             raise b.refusal(RANDOM)
         if any(isinstance(value, Variable | Smooth) for value in inputs):
             outputs = sum(bool(name) for name in node.output)
-            return handle(b, node, Call(node.op_type, inputs, attributes, self._opset, outputs))
-        return [_real(array) for array in run_node(node, list(inputs), self._opset)]
+            return handle(b, node, Call(node.op_type, inputs, attributes, opset, outputs))
+        return [_real(array) for array in run_node(node, list(inputs), opset)]
+
+    def _modern(
+        self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[onnx.NodeProto, tuple[Any, ...], dict[str, Any], int]:
+        """A node of an old version whose second argument has the shape in which it broadcasts today."""
+        import onnx
+
+        first, second = inputs
+        shape = aligned_shape(node.op_type, _name(node), tuple(first.shape), tuple(second.shape), attributes)
+        if shape != tuple(second.shape):
+            self.realigned = self.realigned or f"node `{_name(node)}` ({node.op_type})"
+            second = second.reshape(shape) if isinstance(second, Tensor) else self.builder.reshape(second, shape)
+        renewed = onnx.NodeProto()
+        renewed.CopyFrom(node)
+        del renewed.attribute[:]
+        renewed.attribute.extend(a for a in node.attribute if a.name not in ATTRIBUTES)
+        kept = {name: value for name, value in attributes.items() if name not in ATTRIBUTES}
+        return renewed, (first, second), kept, LAST + 1
 
     def _control(
         self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: Any, values: dict[str, Any]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import operator
 import warnings
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -15,21 +16,37 @@ from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.builder import Builder
 from splinescope.network.finish import finish
 from splinescope.network.graph import Network
-from splinescope.network.module_copy import copy_module, first_line, forward_hooks, random_states_kept, unwrapped
+from splinescope.network.module_copy import (
+    UncopyableError,
+    copy_module,
+    faithful_copy,
+    first_line,
+    random_states_kept,
+    unwrapped,
+    weights_uncached,
+)
+from splinescope.network.module_hooks import global_hooks_off, other_hooks
+from splinescope.network.outputs import outputs_of, taking_apart
 from splinescope.network.refusals import RANDOM, UNKNOWN, reason_for
 from splinescope.network.reports import compare_with_module
 from splinescope.network.torch_ops import IGNORED, handle
 from splinescope.network.values import Smooth, Value, Variable
+
+Copies: TypeAlias = "partial[nn.Module]"
+"""Makes a copy of a module in some type, or in its own."""
 
 
 def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) -> Network:
     """Import a torch module, in eval mode.
 
     The module is copied, so that its weights, buffers, gradients, mode and hooks stay as they are, and no random
-    number is drawn from torch's generators. Forward hooks are not part of the network.
+    number is drawn from torch's generators. What is imported is what a forward pass would compute now: weights that
+    hooks or parametrizations compute are computed anew, and forward hooks that change the output, found by running
+    copies of them, are part of the network; others are not.
 
     Args:
-        module: A module of one input and one output that takes batches [N, *input_shape].
+        module: A module of one input that takes batches [N, *input_shape], and returns one tensor: alone, or in a list,
+            tuple, dictionary or dataclass.
         input_shape: Shape of one input, without the batch: `(1, 28, 28)`. It may be left out where the module begins
             with a linear layer.
 
@@ -52,14 +69,14 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
     module = unwrapped(module)
     _check_inputs(module)
     shape = _checked_shape(module, input_shape)
-    with random_states_kept(), torch.no_grad():
-        program, reader = _traced(module, shape)
+    with random_states_kept(), weights_uncached(), global_hooks_off() as everywhere, torch.no_grad():
+        copies, reference, notes = _kinds_of_copies(module, shape)
+        if everywhere:
+            notes = (f"{everywhere} hooks on all modules are neither part of the network nor compared.", *notes)
+        program, reader = _traced(copies, shape)
         network = finish(reader.builder, reader.read(program))
-        notes: tuple[str, ...] = ()
-        hooks = forward_hooks(module)
-        if hooks:
-            notes = (f"{hooks} forward hooks of the module are not part of the network.",)
-        return compare_with_module(network, module, reader.builder.unit, notes)
+        name = "module" if everywhere == 0 and reference.func is faithful_copy else "module without its hooks"
+        return compare_with_module(network, reference, reader.builder.unit, notes, name)
 
 
 def from_exported(program: ExportedProgram) -> Network:
@@ -87,7 +104,40 @@ def from_exported(program: ExportedProgram) -> Network:
     with random_states_kept(), torch.no_grad():
         reader = GraphReader(tuple(int(n) for n in shape))
         network = finish(reader.builder, reader.read(program))
-        return compare_with_module(network, program.module(), reader.builder.unit, ())
+        return compare_with_module(network, partial(copy_module, program.module()), reader.builder.unit, ())
+
+
+def _kinds_of_copies(module: nn.Module, shape: tuple[int, ...]) -> tuple[Copies, Copies, tuple[str, ...]]:
+    """What makes copies to trace, what makes copies to compare with, and what is to be said of the module's hooks."""
+    bare, whole = partial(copy_module, module), partial(faithful_copy, module)
+    hooks = other_hooks(module)
+    if not hooks:
+        return bare, whole, ()
+    try:
+        faithful_copy(module, None)
+    except UncopyableError as error:
+        note = f"{hooks} forward hooks are neither part of the network nor compared: they cannot be copied ({error})."
+        return bare, bare, (note,)
+    if _differ(bare(None), whole(None), shape):
+        note = f"The {hooks} forward hooks of the module change its output, and are part of the network."
+        return whole, whole, (note,)
+    return bare, whole, (f"{hooks} forward hooks of the module are not part of the network.",)
+
+
+def _differ(one: nn.Module, other: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether two modules return anything different, for a few inputs."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, *shape, generator=generator, dtype=torch.float32).to(_own_type(one))
+    results: list[Tensor | None] = []
+    for module in (one, other):
+        try:
+            results.append(outputs_of(module, x * torch.tensor([0.1, 1.0, 10.0]).to(x).reshape(3, *(1,) * len(shape))))
+        except Exception:  # noqa: BLE001 - the user's code; what does not run is found out when it is traced
+            results.append(None)
+    first, second = results
+    if first is None or second is None:
+        return first is not second
+    return first.shape != second.shape or not torch.allclose(first, second, rtol=0.0, atol=0.0, equal_nan=True)
 
 
 def _check_inputs(module: nn.Module) -> None:
@@ -119,24 +169,27 @@ def _checked_shape(module: nn.Module, input_shape: tuple[int, ...] | None) -> tu
     )
 
 
-def _traced(module: nn.Module, shape: tuple[int, ...]) -> tuple[ExportedProgram, GraphReader]:
+def _own_type(module: nn.Module) -> torch.dtype:
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
+
+
+def _traced(copies: Copies, shape: tuple[int, ...]) -> tuple[ExportedProgram, GraphReader]:
     """Export a copy of the module, in float64 if it runs so, else in its own type."""
     problems: list[Exception] = []
     for dtype in (torch.float64, None):
-        copied = copy_module(module, dtype)
-        own = next((p.dtype for p in copied.parameters() if p.is_floating_point()), torch.get_default_dtype())
+        copied = copies(dtype)
         example = torch.linspace(-0.5, 0.5, max(1, int(torch.Size(shape).numel())), dtype=torch.float64)
         try:
-            return _export(copied, example.reshape(1, *shape).to(dtype or own)), GraphReader(shape)
+            return _export(copied, example.reshape(1, *shape).to(dtype or _own_type(copied))), GraphReader(shape)
         except Exception as error:  # noqa: BLE001 - the user's code may fail in any way, and torch.export too
             problems.append(error)
-    raise _untraceable(module, shape, problems[0]) from problems[0]
+    raise _untraceable(copies(None), shape, problems[0]) from problems[0]
 
 
 def _export(module: nn.Module, example: Tensor) -> ExportedProgram:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns of its own internals
-        program = torch.export.export(module, (example,), strict=False)
+        program = torch.export.export(taking_apart(module), (example,), strict=False)
         return program.run_decompositions({}) if _mutates(program) else program
 
 
@@ -176,12 +229,10 @@ def _aliases(node: torch.fx.Node) -> bool:
     )
 
 
-def _untraceable(module: nn.Module, shape: tuple[int, ...], error: Exception) -> Exception:
+def _untraceable(copied: nn.Module, shape: tuple[int, ...], error: Exception) -> Exception:
     """Say whether the module does not run at all on such inputs, or runs but cannot be traced."""
-    copied = copy_module(module, None)
-    own = next((p.dtype for p in copied.parameters() if p.is_floating_point()), torch.get_default_dtype())
     try:
-        copied(torch.zeros(1, *shape, dtype=own))
+        copied(torch.zeros(1, *shape, dtype=_own_type(copied)))
     except Exception as failure:  # noqa: BLE001 - the user's code
         return InvalidInputError(
             f"`input_shape`: the module fails on one input of shape {shape} (a batch of shape {(1, *shape)}): "
@@ -228,6 +279,7 @@ class GraphReader:
         outputs = self.run(program.graph_module, [known[name] for name in placeholders])
         kinds = signature.output_specs
         results = [v for v, spec in zip(outputs, kinds, strict=True) if spec.kind.name == "USER_OUTPUT"]
+        results = [value for value in results if value is not None]
         if len(results) != 1 or not isinstance(results[0], Tensor | Variable | Smooth):
             raise UnsupportedOpError(
                 f"the module returns {len(results)} values; splinescope supports modules that return one tensor"

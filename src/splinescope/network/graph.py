@@ -48,9 +48,10 @@ class Deviation:
 
     Attributes:
         reference: What it was compared with: "module float64", "module float32", "onnxruntime".
-        samples: Number of random inputs.
-        max_absolute: Largest absolute difference of outputs, behind the head if there is one.
-        max_relative: The same divided by the largest absolute output.
+        samples: Number of inputs.
+        max_absolute: Largest absolute difference of outputs, behind the head if there is one, for inputs that are not
+            larger than natural ones.
+        max_relative: The same, each divided by the largest absolute output for inputs of the same order of magnitude.
     """
 
     reference: str
@@ -66,10 +67,29 @@ class ImportReport:
     Attributes:
         deviations: One comparison for each reference that could be run; empty if none could.
         notes: What a user should know, one sentence each.
+        not_compared: Why there was no comparison with an original that there is; empty otherwise.
+        natural_scale: Size of the inputs at which most units were seen on both sides of their folds; NaN if none was
+            looked for.
+        units_never_woken: Share of the units that can fold that the inputs of the comparison do not show on all sides
+            of their folds; NaN if there were none. What is wrong in these alone, the comparison does not see.
     """
 
     deviations: tuple[Deviation, ...] = ()
     notes: tuple[str, ...] = ()
+    not_compared: str = ""
+    natural_scale: float = math.nan
+    units_never_woken: float = math.nan
+
+    def __str__(self) -> str:
+        """Whether the import was compared, and how well it agrees; then how many units slept, and the notes."""
+        lines = [f"Not compared with the original: {self.not_compared}"] if self.not_compared else []
+        lines += [
+            f"Agrees with {d.reference} on {d.samples} inputs, to {d.max_absolute:.2g} ({d.max_relative:.2g} relative)."
+            for d in self.deviations
+        ]
+        if not math.isnan(self.units_never_woken):
+            lines.append(f"Units never seen on all sides of their folds: {self.units_never_woken:.2%}.")
+        return "\n".join((*lines, *(note for note in self.notes if note not in self.not_compared)))
 
     @property
     def max_absolute(self) -> float:
@@ -83,7 +103,7 @@ class ImportReport:
 
     @property
     def samples(self) -> int:
-        """Number of random inputs of the comparisons."""
+        """Number of inputs of the comparisons."""
         return max((d.samples for d in self.deviations), default=0)
 
     @property
@@ -165,6 +185,7 @@ class Network:
 
     def __repr__(self) -> str:
         head = f", head {self.head.name}" if self.head else ""
+        head += ", not compared with the original" if self.import_report.not_compared else ""
         return (
             f"Network({self.input_shape} -> {self.output_shape}, {self.num_units} units, {len(self.nodes)} nodes{head})"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,9 +18,9 @@ from splinescope.network import lower_affine as affine
 from splinescope.network import lower_folding as folding
 from splinescope.network.builder import Builder
 from splinescope.network.finish import finish
-from splinescope.network.graph import ImportReport, Network
+from splinescope.network.graph import Network
 from splinescope.network.refusals import reason_for
-from splinescope.network.reports import SAMPLES, deviation, random_inputs
+from splinescope.network.reports import Comparison
 from splinescope.network.values import Value, Variable
 
 UNIT = float(np.finfo(np.float64).eps)
@@ -134,10 +134,22 @@ def from_nnet(path: Path) -> Network:
     notes = (
         () if plain else ("The file's means and ranges are not applied: inputs and outputs are the normalised ones.",)
     )
-    return _perceptron(path, layers[:-1], notes)
+    return _perceptron(path, layers[:-1], notes, _range(rows, n_in))
 
 
-def _perceptron(path: Path, layers: list[Layer], notes: tuple[str, ...] = ()) -> Network:
+def _range(rows: list[list[float]], n_in: int) -> tuple[Tensor, Tensor] | None:
+    """The range of normalised inputs that an `.nnet` file states, if it is one."""
+    low, high, mean, spread = (np.array(rows[line][:n_in]) for line in (3, 4, 5, 6))
+    if not all(len(part) == n_in for part in (low, high, mean, spread)) or bool((spread == 0).any()):
+        return None
+    ends = (low - mean) / spread, (high - mean) / spread
+    ordered = all(np.isfinite(end).all() for end in ends) and bool((ends[0] < ends[1]).all())
+    return (_tensor(ends[0]), _tensor(ends[1])) if ordered else None
+
+
+def _perceptron(
+    path: Path, layers: list[Layer], notes: tuple[str, ...] = (), bounds: tuple[Tensor, Tensor] | None = None
+) -> Network:
     width = None
     for layer in layers:
         if isinstance(layer, Linear):
@@ -155,10 +167,10 @@ def _perceptron(path: Path, layers: list[Layer], notes: tuple[str, ...] = ()) ->
         b.origin, b.op = layer.name, layer.kind
         x = _applied(b, b.variable(x), layer)
     network = finish(b, x)
-    inputs = random_inputs(network, SAMPLES)
     with torch.no_grad():
-        found = deviation(network, "numpy float64", _tensor(_by_numpy(layers, inputs.numpy())), inputs, UNIT)
-    return replace(network, import_report=ImportReport((found,), notes))
+        comparison = Comparison(network, bounds)
+        found = comparison.deviation("numpy float64", _tensor(_by_numpy(layers, comparison.x.numpy())), UNIT)
+    return comparison.report([found], notes)
 
 
 def _applied(b: Builder, x: Variable, layer: Layer) -> Value:

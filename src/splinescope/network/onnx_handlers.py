@@ -315,8 +315,9 @@ def prelu(b: Builder, c: Call) -> Value:
     """x for positive x, else a constant times x."""
     x, slope = b.variable(c.value(0)), c.constant(b, 1)
     assert slope is not None
-    if c.opset < 9 and slope.ndim == 1 and slope.numel() > 1:
-        slope = slope.reshape(-1, *(1,) * (len(x.shape) - 2))
+    if slope.ndim == 1 and slope.numel() not in (1, x.shape[-1]) and x.shape.count(slope.numel()) == 1:
+        # The standard has no such slope, but files do, and its reference implementation takes it so.
+        slope = slope.reshape(-1, *(1,) * (len(x.shape) - 1 - x.shape.index(slope.numel())))
     return folding.leaky_relu(b, x, slope)
 
 
