@@ -119,6 +119,7 @@ def half_spaces(
     origins: np.ndarray,
     first: int,
     errors: Errors,
+    beyond: list[Reached] | None = None,
 ) -> Rows:
     """Rows `g @ (t - origin) + v <= 0` that hold on the cell of each pattern.
 
@@ -130,6 +131,7 @@ def half_spaces(
         origins: [cells, d] a point for each cell.
         first: Rows to leave room for, before those of the network.
         errors: How errors come through.
+        beyond: Where to put the output, if it is asked for.
 
     Returns:
         `gradients` [cells, d, first + rows], `values` [cells, first + rows] and `errors` [cells, first + rows].
@@ -139,10 +141,13 @@ def half_spaces(
     waiting: dict[int, list[int]] = {}
     for number, folding in enumerate(layout.foldings):
         waiting.setdefault(folding.source, []).append(number)
-    if not waiting:
-        return rows
-    for reached in follow_branches(network, layout, domain, patterns, origins, max(waiting), errors):
+    stop = max(waiting, default=-1) if beyond is None else network.output
+    for reached in follow_branches(network, layout, domain, patterns, origins, stop, errors):
         assert reached.size is not None and reached.error is not None
+        if reached.index == network.output and beyond is not None:
+            beyond.append(reached)
+        if reached.index not in waiting:
+            continue
         size, error = reached.size.numpy(), errors.plain(reached.error).numpy()
         for number in waiting.get(reached.index, ()):
             place = slice(first + layout.row_starts[number], first + layout.row_starts[number + 1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.branches import half_spaces
+from splinescope.tessellation.region_graph.branches import Reached, half_spaces
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.certificate import fail
 from splinescope.tessellation.region_graph.complete import DOUBTFUL, WRONG, check_cells
@@ -86,11 +86,12 @@ def _checked_block(
 ) -> Proof:
     """One block of cells."""
     errors = proof.errors
-    rows, allowed = rows_of(graph, which, errors)
+    rows, allowed, output = rows_of(graph, which, errors)
     centres = graph.interior_points[which]
     seen = compare(graph, "values", which, centres, allowed)
-    outputs = output_errors(graph, which, centres, seen.outputs, errors)
-    order, planes = orders.order(graph, which, rows), orders.planes(graph, which, rows)
+    outputs = output_errors(graph, which, output, errors)
+    chosen = orders.rows(graph, which, rows)
+    order, planes = in_order(graph, which, chosen, rows), compared_planes(graph, which, chosen, rows)
     verdicts = np.zeros(len(which), np.int64)
     low, high = int(graph.facet_offsets[which[0]]), int(graph.facet_offsets[which[-1] + 1])
     s = space_for(graph.dimension, rows.values.shape[1], graph.explorer.extent)
@@ -128,15 +129,17 @@ def _checked_block(
     )
 
 
-def rows_of(graph: RegionGraph, which: np.ndarray, errors: Errors) -> tuple[Rows, np.ndarray]:
-    """Rows of all units and sides around the interior points of cells, and how well each unit is known there."""
+def rows_of(graph: RegionGraph, which: np.ndarray, errors: Errors) -> tuple[Rows, np.ndarray, Reached]:
+    """Rows of all units and sides around the interior points of cells, how well each unit is known, and the output."""
     explorer, points = graph.explorer, graph.interior_points[which]
     patterns, sides = explorer.keys.unpack(graph.keys[which]), graph.domain.halfspaces
-    rows = half_spaces(graph.network, explorer.layout, graph.domain, patterns, points, len(sides), errors)
+    beyond: list[Reached] = []
+    rows = half_spaces(graph.network, explorer.layout, graph.domain, patterns, points, len(sides), errors, beyond)
     rows.gradients[:, :, : len(sides)] = sides[:, :-1].T
     rows.values[:, : len(sides)] = excess(graph.domain, points)
     rows.errors[:, : len(sides)] = explorer.sides
-    return rows, column_errors(explorer.layout, rows.values[:, len(sides) :], rows.errors[:, len(sides) :])
+    known = column_errors(explorer.layout, rows.values[:, len(sides) :], rows.errors[:, len(sides) :])
+    return rows, known, beyond[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,43 +190,41 @@ class _Orders:
         if not self.several:
             return candidates[:, 0]
         cell = graph.facet_cells[low:high] - which[0]
-        normals, values = _unit_rows(rows, cell[:, None], candidates)
+        normals, values, _ = _unit_rows(rows, cell[:, None], candidates)
         recorded = graph.facet_halfspaces[low:high]
         at = np.einsum("kj,kj->k", recorded[:, :-1], graph.interior_points[which][cell]) + recorded[:, -1]
         away = np.abs(normals - recorded[:, None, :-1]).max(axis=2) + np.abs(values - at[:, None])
         away = np.where(np.isfinite(away), away, np.inf)
         return np.take_along_axis(candidates, away.argmin(axis=1)[:, None], axis=1)[:, 0]
 
-    def order(self, graph: RegionGraph, which: np.ndarray, rows: Rows) -> np.ndarray:
-        """[cells, rows] all rows, those of the facets first."""
-        count = rows.values.shape[1]
-        low = int(graph.facet_offsets[which[0]])
-        chosen = self.rows(graph, which, rows)
-        cell = graph.facet_cells[low : low + len(chosen)] - which[0]
-        rank = np.tile(np.arange(count) + count, (len(which), 1))
-        rank[cell, chosen] = np.arange(len(chosen)) - (graph.facet_offsets[which] - low)[cell]
-        return np.argsort(rank, axis=1, kind="stable")
 
-    def planes(self, graph: RegionGraph, which: np.ndarray, rows: Rows) -> _Planes:
-        """Compare recorded half-spaces with rows."""
-        low = int(graph.facet_offsets[which[0]])
-        chosen = self.rows(graph, which, rows)
-        cell = graph.facet_cells[low : low + len(chosen)] - which[0]
-        recorded = graph.facet_halfspaces[low : low + len(chosen)]
-        centres = graph.interior_points[which][cell]
-        normals, values = _unit_rows(rows, cell, chosen)
-        lengths = _lengths(rows.gradients[cell, :, chosen])
-        known = rows.errors[cell, chosen] / np.where(lengths > 0, lengths, 1.0)
-        at = np.einsum("kj,kj->k", recorded[:, :-1], centres) + recorded[:, -1]
-        extent, d = graph.explorer.extent, graph.dimension
-        floor = 16 * (d + 4) * UNIT_ROUNDOFF
-        turned = np.abs(normals - recorded[:, :-1]).max(axis=1) * extent
-        narrowest = float(graph.explorer.errors.widths.min())
-        off = 4 * known * np.sqrt(d) * extent / narrowest + floor * (extent + graph.explorer.farthest)
-        crooked = (np.abs(values - at) > off) | (turned > off)
-        share = np.zeros(len(which))
-        np.maximum.at(share, cell, known / extent)
-        return _Planes(crooked, share)
+def in_order(graph: RegionGraph, which: np.ndarray, chosen: np.ndarray, rows: Rows) -> np.ndarray:
+    """[cells, rows] all rows, those of the facets first."""
+    count = rows.values.shape[1]
+    low = int(graph.facet_offsets[which[0]])
+    cell = graph.facet_cells[low : low + len(chosen)] - which[0]
+    rank = np.tile(np.arange(count) + count, (len(which), 1))
+    rank[cell, chosen] = np.arange(len(chosen)) - (graph.facet_offsets[which] - low)[cell]
+    return np.argsort(rank, axis=1)
+
+
+def compared_planes(graph: RegionGraph, which: np.ndarray, chosen: np.ndarray, rows: Rows) -> _Planes:
+    """Recorded half-spaces of cells against the rows that they are."""
+    low = int(graph.facet_offsets[which[0]])
+    cell = graph.facet_cells[low : low + len(chosen)] - which[0]
+    recorded = graph.facet_halfspaces[low : low + len(chosen)]
+    normals, values, lengths = _unit_rows(rows, cell, chosen)
+    known = rows.errors[cell, chosen] / lengths
+    at = np.einsum("kj,kj->k", recorded[:, :-1], graph.interior_points[which][cell]) + recorded[:, -1]
+    extent, d = graph.explorer.extent, graph.dimension
+    turned = np.abs(normals - recorded[:, :-1]).max(axis=1) * extent
+    narrowest = float(graph.explorer.errors.widths.min())
+    off = 4 * known * np.sqrt(d) * extent / narrowest
+    off += 16 * (d + 4) * UNIT_ROUNDOFF * (extent + graph.explorer.farthest)
+    crooked = (np.abs(values - at) > off) | (turned > off)
+    share = np.zeros(len(which))
+    np.maximum.at(share, cell, known / extent)
+    return _Planes(crooked, share)
 
 
 def _lengths(gradients: np.ndarray) -> np.ndarray:
@@ -233,12 +234,12 @@ def _lengths(gradients: np.ndarray) -> np.ndarray:
     return np.asarray(largest[..., 0] * np.linalg.norm(gradients / safe, axis=-1))
 
 
-def _unit_rows(rows: Rows, cell: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit normals and offsets of rows."""
+def _unit_rows(rows: Rows, cell: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit normals and offsets of rows, and the lengths of their gradients, 1 for none."""
     gradients = np.moveaxis(rows.gradients, 1, 2)[cell, chosen]
     lengths = _lengths(gradients)
     safe = np.where(lengths > 0, lengths, 1.0)
-    return gradients / safe[..., None], rows.values[cell, chosen] / safe
+    return gradients / safe[..., None], rows.values[cell, chosen] / safe, safe
 
 
 def facet_columns(graph: RegionGraph, layout: Layout) -> np.ndarray:

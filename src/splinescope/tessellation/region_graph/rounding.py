@@ -66,6 +66,11 @@ class Errors:
         return torch.from_numpy(np.array(self.widths, np.float64))
 
     @cached_property
+    def _even(self) -> bool:
+        """Whether the largest of the widths will do for all."""
+        return bool(self._widths.max() <= 4 * self._widths.min())
+
+    @cached_property
     def _offsets(self) -> dict[int, Tensor]:
         """Absolute values of the offsets of affine ops."""
         found = {}
@@ -77,7 +82,10 @@ class Errors:
 
     def size(self, value: Tensor, slopes: Tensor) -> Tensor:
         """[cells, n] what a node does not exceed on the domain, from slopes times the square of `UP`."""
-        reach = torch.einsum("cjn,j->cn", slopes.abs(), self._widths / (UP * UP))
+        if self._even:
+            reach = slopes.abs().sum(dim=1) * float(self._widths.max() / (UP * UP))
+        else:
+            reach = torch.einsum("cjn,j->cn", slopes.abs(), self._widths / (UP * UP))
         return value.abs() + reach
 
     def of_inputs(self, points: np.ndarray) -> Tensor:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from splinescope.network.evaluate import CHUNK_NUMBERS, last_uses, walk
-from splinescope.network.graph import Network
+from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.branches import FAR, follow_branches
+from splinescope.tessellation.region_graph.branches import FAR, Reached
 from splinescope.tessellation.region_graph.certificate import fail
 from splinescope.tessellation.region_graph.graph import RegionGraph
 from splinescope.tessellation.region_graph.layout import Layout
@@ -29,12 +28,10 @@ class Compared:
     Attributes:
         undecided: [n] recorded pieces that are not those of the forward pass, though within its rounding error.
         sign_error: Largest such contradiction, as a share of what is tolerated.
-        outputs: [n, n_out] outputs.
     """
 
     undecided: np.ndarray
     sign_error: float
-    outputs: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def compare(graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarra
         for source in {index, *node.inputs}:
             if last[source] <= index:
                 values.pop(source, None)
-    return Compared(undecided, worst, values[network.output].reshape(len(which), -1).numpy())
+    return Compared(undecided, worst)
 
 
 def _excess(op: object, pieces: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -154,35 +151,28 @@ def _excess(op: object, pieces: np.ndarray, before: np.ndarray) -> np.ndarray:
     return excess
 
 
-@torch.no_grad()
-def output_errors(
-    graph: RegionGraph, which: np.ndarray, points: np.ndarray, outputs: np.ndarray, errors: Errors
-) -> OutputErrors:
-    """Outputs of the forward pass against the cells' affine maps, which are made at other points, of their facets.
+def output_errors(graph: RegionGraph, which: np.ndarray, reached: Reached, errors: Errors) -> OutputErrors:
+    """The cells' affine maps, made at their interior points, against forward passes at other points, of their facets.
 
     Args:
         graph: The graph.
         which: [n] cells.
-        points: [n, d] a point of each.
-        outputs: [n, n_out] outputs there, by a forward pass.
+        reached: The output on their branches.
         errors: How rounding errors come through the network.
 
     Raises:
         CertificateError: If they differ by more than both may be off.
     """
-    network, explorer = graph.network, graph.explorer
-    patterns = explorer.keys.unpack(graph.keys[which])
-    origins = graph.facet_points[graph.facet_offsets[which]]
-    expected, known = outputs, np.zeros(outputs.shape)
-    for reached in follow_branches(
-        network, explorer.layout, graph.domain, patterns, origins, network.output, errors
-    ):
-        if reached.index == network.output:
-            assert reached.error is not None and reached.size is not None
-            slopes = np.broadcast_to(reached.slopes.numpy() / FAR, (len(points), *reached.slopes.shape[1:]))
-            expected = reached.value.numpy() + np.einsum("fjo,fj->fo", slopes, points - origins)
-            known = 2 * errors.plain(reached.error).numpy()
-            known = known + 4 * (graph.dimension + 2) * UNIT_ROUNDOFF * reached.size.numpy()
+    assert reached.error is not None and reached.size is not None
+    points = graph.facet_points[graph.facet_offsets[which]]
+    outputs = graph.network(graph.domain.embed(points)).reshape(len(points), -1)
+    slopes = np.broadcast_to(reached.slopes.numpy() / FAR, (len(points), *reached.slopes.shape[1:]))
+    expected = reached.value.numpy() + np.einsum("fjo,fj->fo", slopes, points - graph.interior_points[which])
+    # A point of a facet is on the cell but for the rounding of its coordinates.
+    size, steepest = reached.size.numpy(), np.abs(slopes).max(axis=1)
+    moved = 32 * UNIT_ROUNDOFF * (graph.explorer.extent + graph.explorer.farthest)
+    known = 2 * errors.plain(reached.error).numpy()
+    known = known + 4 * (graph.dimension + 2) * UNIT_ROUNDOFF * size + moved * graph.dimension * steepest
     error = np.abs(outputs - expected)
     scale = max(float(np.abs(outputs).max(initial=0.0)), np.finfo(np.float64).tiny)
     bad = (error > known).any(axis=1)
@@ -190,9 +180,3 @@ def output_errors(
         fail("values", which[bad], f"outputs differ from the cells' affine maps by up to {error.max():.1e}")
     finite = known[np.isfinite(known)]
     return OutputErrors(float(error.max(initial=0.0)) / scale, float(finite.max(initial=0.0)) / scale)
-
-
-def step_of(network: Network) -> int:
-    """Points that are passed at once."""
-    widest = max(node.size for node in network.nodes)
-    return max(1, min(1 << 16, CHUNK_NUMBERS // (8 * widest)))
