@@ -11,11 +11,12 @@ from splinescope.tessellation.region_graph.branches import Reached, half_spaces
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.certificate import fail
 from splinescope.tessellation.region_graph.complete import DOUBTFUL, WRONG, check_cells
+from splinescope.tessellation.region_graph.explore import Explorer
 from splinescope.tessellation.region_graph.graph import OUTSIDE, RegionGraph
 from splinescope.tessellation.region_graph.layout import Layout, Rows
 from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.samples import excess
-from splinescope.tessellation.region_graph.settle import point_of, settle
+from splinescope.tessellation.region_graph.settle import Settled, point_of, settle
 from splinescope.tessellation.region_graph.space import space_for
 from splinescope.tessellation.region_graph.witness import (
     column_errors,
@@ -273,27 +274,40 @@ def _settle_one(graph: RegionGraph, cell: int) -> None:
     truth = settle(explorer.rational, pattern, graph.interior_points[cell])
     if truth.centre is None:
         fail("proof", np.array([cell]), "there is no such cell, in rational arithmetic")
+    expected = _expected(explorer, truth, pattern)
     facets = range(int(graph.facet_offsets[cell]), int(graph.facet_offsets[cell + 1]))
-    recorded = {_recorded(graph, facet): facet for facet in facets}
-    sides, expected = len(graph.domain.halfspaces), {}
+    if len(expected) != len(facets):
+        fail("proof", np.array([cell]), "it has more or fewer facets than recorded, in rational arithmetic")
+    off = 64 * (graph.dimension + 4) * UNIT_ROUNDOFF * (explorer.extent + explorer.farthest)
+    for facet in facets:
+        units = _recorded(graph, facet)
+        same = [row for row, (changed, _) in expected.items() if changed == units]
+        if not same:
+            fail("proof", np.array([cell]), "its facets are others, in rational arithmetic: one is missing, or is none")
+        away = [np.abs(truth.plane(row) - graph.facet_halfspaces[facet]).max() for row in same]
+        if not min(away) <= max(off, 8 * _known(graph, facet)):
+            fail("proof", np.array([cell]), "a half-space recorded is not that of its unit, in rational arithmetic")
+        _, key = expected.pop(same[int(np.argmin(away))])
+        other = graph.facet_neighbours[facet]
+        if other >= 0 and (key != graph.keys[other]).any():
+            fail("proof", np.array([cell]), "a neighbour has another pattern, in rational arithmetic")
+
+
+def _expected(
+    explorer: Explorer, truth: Settled, pattern: np.ndarray
+) -> dict[int, tuple[frozenset[int], np.ndarray | None]]:
+    """Columns that change across each facet and the packed pattern beyond; a side of the domain is negative."""
+    sides, expected = len(explorer.domain.halfspaces), {}
     for row, point in truth.faces.facets.items():
-        if min(truth.numbers[row]) < sides:
-            expected[frozenset({-1 - min(truth.numbers[row])})] = row
+        first = min(truth.numbers[row])
+        if first < sides:
+            expected[row] = (frozenset({-1 - first}), None)
             continue
         beyond = explorer.rational.beyond(*point_of(point), truth.rows[row][:-1])
         changed = frozenset(np.flatnonzero(beyond != pattern).tolist())
-        other = graph.facet_neighbours[recorded[changed]] if changed in recorded else -1
-        if other >= 0 and (explorer.keys.pack(beyond[None])[0] != graph.keys[other]).any():
-            fail("proof", np.array([cell]), "a neighbour has another pattern, in rational arithmetic")
         if changed:
-            expected[changed] = row
-    if set(expected) != set(recorded):
-        fail("proof", np.array([cell]), "its facets are others, in rational arithmetic: one is missing, or is none")
-    off = 64 * (graph.dimension + 4) * UNIT_ROUNDOFF * (explorer.extent + explorer.farthest)
-    for units, facet in recorded.items():
-        plane = truth.plane(expected[units])
-        if not np.abs(plane - graph.facet_halfspaces[facet]).max() <= max(off, 8 * _known(graph, facet)):
-            fail("proof", np.array([cell]), "a half-space recorded is not that of its unit, in rational arithmetic")
+            expected[row] = (changed, explorer.keys.pack(beyond[None])[0])
+    return expected
 
 
 def _known(graph: RegionGraph, facet: int) -> float:
