@@ -180,7 +180,8 @@ class _Block:
             touching=decided.counts[:, 2],
             thin=decided.counts[:, 3],
             undecided=decided.counts[:, 4],
-            doubtful=decided.counts[:, 6],
+            # HiGHS has tolerances of its own, and proves nothing.
+            doubtful=np.ones(n, np.int64) if sure else decided.counts[:, 6],
             exact=np.zeros(n, np.int64),
             centres=self.seeds.origins + decided.centres,
             radii=decided.radii,

@@ -204,9 +204,9 @@ class RationalNetwork:
         for source in node.inputs:
             shape = self.network.nodes[source].shape
             size = self.network.nodes[source].size
-            places.append(torch.arange(start, start + size).reshape(1, *shape))
+            places.append(torch.arange(start, start + size, dtype=torch.float64).reshape(1, *shape))
             start += size
-        return Forms([rows[place] for place in node.op.evaluate(*places).ravel().tolist()], common)
+        return Forms([rows[int(place)] for place in node.op.evaluate(*places).ravel().tolist()], common)
 
 
 def _maps_of(op: Affine, shape: tuple[int, ...]) -> list[_Map]:
