@@ -209,9 +209,7 @@ def _seen(network: Network, starts: np.ndarray, ends: np.ndarray, targets: np.nd
         places = (np.zeros(len(starts)), found.t, np.ones(len(starts)))
         loss = np.max([_losses(network, starts, ends, targets, t) for t in places], axis=0)
         return _Seen(found.verdicts, (found.minimum, found.bound, loss, bound, found.t, known.float32), "refine")
-    cells = exact_margins(
-        network, starts, ends, targets, known.float64, check.verify, check.keep_cells, check.progress
-    )
+    cells = exact_margins(network, starts, ends, targets, known.float64, check.verify, check.keep_cells, check.progress)
     verdicts = np.full(len(starts), CERTIFIED, dtype=object)
     off = cells.confirmed.bound
     small = np.flatnonzero(~(cells.confirmed.leads & (cells.minimum > off)))

@@ -217,7 +217,9 @@ def _through(network: Network, node: Node, sources: list[tuple[Sizes, Tensor]]) 
         out = e[:, op.members].amax(dim=2)
     elif isinstance(op, Sum):
         factors = [abs(float(c)) for c in op.coefficients]
-        off = [c * (b + (len(factors) + 1) * UNIT_ROUNDOFF * a.size) for c, (a, b) in zip(factors, sources, strict=True)]
+        off = [
+            c * (b + (len(factors) + 1) * UNIT_ROUNDOFF * a.size) for c, (a, b) in zip(factors, sources, strict=True)
+        ]
         out = torch.stack(off).sum(dim=0)
     else:
         out = op.evaluate(*(b.reshape(-1, *s) for (_, b), s in zip(sources, shapes, strict=True)))

@@ -23,7 +23,9 @@ SHOWN, DOUBTFUL, WRONG = 0, 1, 2
 
 
 @njit(cache=True, nogil=True)
-def _take(s: Space, gradients: np.ndarray, values: np.ndarray, errors: np.ndarray, order: np.ndarray) -> tuple[int, int]:
+def _take(
+    s: Space, gradients: np.ndarray, values: np.ndarray, errors: np.ndarray, order: np.ndarray
+) -> tuple[int, int]:
     """Take in the rows in an order, with unit normals; returns their number and what can be said already."""
     d, count, verdict = gradients.shape[0], 0, SHOWN
     extent = s.everywhere[1, 0]

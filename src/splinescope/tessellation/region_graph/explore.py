@@ -146,7 +146,6 @@ class Explorer:
         ]
         return np.concatenate([np.empty((0, self.layout.columns), np.uint8), *parts])
 
-
     def pattern_exactly(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """[columns] the pattern just beyond one point [d] in a direction [d], in rational arithmetic."""
         (numerators, scale), (along, _) = dyadic(point), dyadic(direction)

@@ -82,9 +82,7 @@ def prove(graph: RegionGraph, facets_too: bool) -> Proof:
     return proof
 
 
-def _checked_block(
-    graph: RegionGraph, orders: _Orders, which: np.ndarray, proof: Proof, facets_too: bool
-) -> Proof:
+def _checked_block(graph: RegionGraph, orders: _Orders, which: np.ndarray, proof: Proof, facets_too: bool) -> Proof:
     """One block of cells."""
     errors = proof.errors
     rows, allowed, output = rows_of(graph, which, errors)

@@ -196,7 +196,9 @@ class RationalNetwork:
             common = max(form.scale for form in inputs)
             parts = [f << (common - form.scale) for f, form in zip(factors, inputs, strict=True)]
             columns = zip(*(form.rows for form in inputs), strict=True)
-            rows = [[sum(f * x for f, x in zip(parts, xs, strict=True)) for xs in zip(*n, strict=True)] for n in columns]
+            rows = [
+                [sum(f * x for f, x in zip(parts, xs, strict=True)) for xs in zip(*n, strict=True)] for n in columns
+            ]
             return Forms(rows, common + scale)
         common = max(form.scale for form in inputs)
         rows = [[x << (common - form.scale) for x in row] for form in inputs for row in form.rows]

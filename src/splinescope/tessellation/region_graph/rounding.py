@@ -92,8 +92,11 @@ class Errors:
         """[points, n] error of inputs at points of the domain."""
         flat = np.abs(self.domain.basis.reshape(self.domain.dimension, -1))
         far = np.abs(points)
-        moved = self.position * UNIT_ROUNDOFF * (far + np.max(self.widths)).max(axis=1, keepdims=True) @ np.ones(
-            (1, len(flat))
+        moved = (
+            self.position
+            * UNIT_ROUNDOFF
+            * (far + np.max(self.widths)).max(axis=1, keepdims=True)
+            @ np.ones((1, len(flat)))
         )
         delta = moved @ flat
         if not isinstance(self.domain, Box):

@@ -157,4 +157,3 @@ def point_of(x: Point) -> tuple[list[int], int]:
     """A point as integers over a common denominator."""
     denominator = lcm(*(int(t.q) for t in x))
     return [int(t.p) * (denominator // int(t.q)) for t in x], denominator
-
