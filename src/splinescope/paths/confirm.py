@@ -97,8 +97,8 @@ def _hold(batch: SegmentBatch, claimed: np.ndarray, minimum: np.ndarray, off: np
     if len(wrong):
         worst = float(np.abs(claimed - minimum)[wrong].max())
         raise CertificateError(
-            f"certificate check `margins` failed on {len(wrong)} paths ({', '.join(map(str, wrong[:5].tolist()))}): the "
-            f"least margin at the breakpoints is another one than was found, by up to {worst:.1e}",
+            f"certificate check `margins` failed on {len(wrong)} paths ({', '.join(map(str, wrong[:5].tolist()))}): "
+            f"the least margin at the breakpoints is another one than was found, by up to {worst:.1e}",
             cells=wrong,
         )
 

@@ -43,8 +43,8 @@ def straight(
       all are positive, a point with a margin that is not is found, or the budget is spent (see `refine`).
 
     Every refutation is confirmed by a forward pass, and so are the margins at all breakpoints; margins within the
-    rounding errors of float64 are never certified. These are bounded; in networks so deep that a bound is of no use they
-    are estimated, and `proved` says so.
+    rounding errors of float64 are never certified. These are bounded; in networks so deep that a bound is of no use
+    they are estimated, and `proved` says so.
 
     Args:
         network: The network.

@@ -143,7 +143,8 @@ def half_spaces(
         waiting.setdefault(folding.source, []).append(number)
     stop = max(waiting, default=-1) if beyond is None else network.output
     for reached in follow_branches(network, layout, domain, patterns, origins, stop, errors):
-        assert reached.size is not None and reached.error is not None
+        assert reached.size is not None
+        assert reached.error is not None
         if reached.index == network.output and beyond is not None:
             beyond.append(reached)
         if reached.index not in waiting:

@@ -156,7 +156,7 @@ def _reached(certificate: RegionCertificate, errors: Errors) -> RegionCertificat
     """The level that was reached when a proof was asked for."""
     proved = errors.proved or certificate.settled_cells == certificate.cells
     if certificate.unsettled_cells:
-        what = f"{certificate.unsettled_cells} cells are nearer to degenerate than float64 can tell, and too dear to settle"
+        what = f"{certificate.unsettled_cells} cells are in doubt in float64, and too dear to settle"
     elif proved:
         return replace(certificate, level="proof")
     elif errors.calibrated:
@@ -268,7 +268,7 @@ def _check_flips(graph: RegionGraph, inner: np.ndarray) -> None:
 
 
 def _check_inside(graph: RegionGraph) -> int:
-    """Interior points are inside of all facets, at the distance of the radius; returns the number of unresolved cells."""
+    """Interior points are inside of all facets, at the distance of the radius; returns how many are unresolved."""
     planes, cells = graph.facet_halfspaces, graph.facet_cells
     distance = -(np.einsum("kj,kj->k", planes[:, :-1], graph.interior_points[cells]) + planes[:, -1])
     terms = np.einsum("kj,kj->k", np.abs(planes[:, :-1]), np.abs(graph.interior_points[cells])) + np.abs(planes[:, -1])

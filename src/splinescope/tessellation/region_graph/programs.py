@@ -1,7 +1,7 @@
 """Linear programs in rational arithmetic, and with them which half-spaces are facets of a cell.
 
-Rows are lists of integers `(g, v)`: a point `x` is inside where `g @ x + v <= 0`. Facets are found as by Clarkson: a row
-is asked for among the facets known so far; if it can be passed there, a ray from the interior to where it is passed
+Rows are lists of integers `(g, v)`: a point `x` is inside where `g @ x + v <= 0`. Facets are found as by Clarkson: a
+row is asked for among the facets known so far; if it can be passed there, a ray from the interior to where it is passed
 meets a facet first, this one or one that was not known.
 """
 

@@ -1,4 +1,4 @@
-"""Every cell against rows that are made anew from its pattern: recorded facets are all of its facets, and all facets."""
+"""Every cell against rows made anew from its pattern: recorded facets are all of its facets, and all are facets."""
 
 from __future__ import annotations
 

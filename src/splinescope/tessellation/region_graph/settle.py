@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
 from math import gcd, isqrt, lcm
 
 import numpy as np

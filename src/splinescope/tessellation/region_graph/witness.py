@@ -163,7 +163,8 @@ def output_errors(graph: RegionGraph, which: np.ndarray, reached: Reached, error
     Raises:
         CertificateError: If they differ by more than both may be off.
     """
-    assert reached.error is not None and reached.size is not None
+    assert reached.error is not None
+    assert reached.size is not None
     points = graph.facet_points[graph.facet_offsets[which]]
     outputs = graph.network(graph.domain.embed(points)).reshape(len(points), -1)
     slopes = np.broadcast_to(reached.slopes.numpy() / FAR, (len(points), *reached.slopes.shape[1:]))

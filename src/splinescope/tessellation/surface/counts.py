@@ -127,8 +127,8 @@ def check_places(cells: SpatialComplex, vertices: np.ndarray, sources: np.ndarra
     allowed = 16 * UNIT_ROUNDOFF * (np.abs(low).max(axis=1, initial=0.0) + np.abs(high).max(axis=1, initial=0.0))
     if (away > allowed).any():
         raise CertificateError(
-            f"certificate check `places` failed: {int((away > allowed).sum())} vertices of the surface are not on their "
-            f"edges, by up to {away.max():.1e}"
+            f"certificate check `places` failed: {int((away > allowed).sum())} vertices of the surface are not on "
+            f"their edges, by up to {away.max():.1e}"
         )
 
 
