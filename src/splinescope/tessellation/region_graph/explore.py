@@ -333,7 +333,8 @@ def explored_exactly(explorer: Explorer, key: np.ndarray, pattern: np.ndarray, c
     """
     assert cell.centre is not None
     sides, layout = len(explorer.domain.halfspaces), explorer.layout
-    keys, columns, planes, points, further = [], [], [], [], []
+    keys: list[np.ndarray] = []
+    columns, planes, points, further = [], [], [], []
     for row, point in cell.faces.facets.items():
         numbers = cell.numbers[row]
         outside = min(numbers) < sides

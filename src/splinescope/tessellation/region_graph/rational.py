@@ -233,7 +233,9 @@ def _map_of(op: Affine, linear: Affine, shape: tuple[int, ...]) -> _Map:
         weight = linear.evaluate(torch.eye(size, dtype=torch.float64).reshape(size, *shape)).reshape(size, -1).numpy().T
     entries, scale = dyadic(weight)
     numbers, offset_scale = dyadic(offset)
-    return _Map(fmpz_mat(*weight.shape, entries), scale, numbers if any(numbers) else None, offset_scale)
+    return _Map(
+        fmpz_mat(weight.shape[0], weight.shape[1], entries), scale, numbers if any(numbers) else None, offset_scale
+    )
 
 
 def _without_offset(op: Affine) -> Affine:

@@ -132,9 +132,9 @@ class Errors:
             return _known(out + (2 * UP * UNIT_ROUNDOFF * self._offsets[index]).square())
         if isinstance(op, Sum):
             factors = [abs(float(c)) for c in op.coefficients]
-            total = sum(c * s for c, (s, _) in zip(factors, inputs, strict=True))
+            total = torch.stack([c * s for c, (s, _) in zip(factors, inputs, strict=True)]).sum(dim=0)
             power = 1 if self.proved else 2
-            carried = sum(c**power * e for c, (_, e) in zip(factors, inputs, strict=True))
+            carried = torch.stack([c**power * e for c, (_, e) in zip(factors, inputs, strict=True)]).sum(dim=0)
             return _known(carried + self._fresh((len(inputs) + 1) * UNIT_ROUNDOFF * total))
         parts = [e.reshape(-1, *shape) for (_, e), shape in zip(inputs, shapes, strict=True)]
         return op.evaluate(*parts).reshape(len(size), -1)
