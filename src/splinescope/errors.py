@@ -45,6 +45,10 @@ class CertificateError(SplinescopeError):
         self.cells: tuple[int, ...] = tuple(sorted(index(cell) for cell in cells))
 
 
+class CertificateWarning(UserWarning):
+    """A certificate is right but reaches a lower level than was asked for; the message says which, and why."""
+
+
 class DegenerateArrangementError(SplinescopeError):
     """An arrangement of folds is so degenerate that float64 cannot decide it; the message says where."""
 

@@ -209,14 +209,15 @@ def _seen(network: Network, starts: np.ndarray, ends: np.ndarray, targets: np.nd
         places = (np.zeros(len(starts)), found.t, np.ones(len(starts)))
         loss = np.max([_losses(network, starts, ends, targets, t) for t in places], axis=0)
         return _Seen(found.verdicts, (found.minimum, found.bound, loss, bound, found.t, known.float32), "refine")
-    cells = exact_margins(network, starts, ends, targets, check.verify, check.keep_cells, check.progress)
+    cells = exact_margins(network, starts, ends, targets, known.float64, check.verify, check.keep_cells, check.progress)
     verdicts = np.full(len(starts), CERTIFIED, dtype=object)
-    small = np.flatnonzero(~(cells.minimum > known.float64))
+    off = cells.confirmed.bound
+    small = np.flatnonzero(~(cells.confirmed.leads & (cells.minimum > off)))
     if len(small):
         least, _ = margins_at(network, starts, ends, targets, small, cells.t[small])
         verdicts[small] = np.where(least <= 0, REFUTED, UNDECIDED)
     # The loss changes by at most as much as a margin does.
-    numbers = (cells.minimum, cells.minimum - known.float64, cells.losses, cells.losses + known.float64, cells.t)
+    numbers = (cells.minimum, cells.minimum - off, cells.losses, cells.losses + off, cells.t)
     return _Seen(verdicts, (*numbers, known.float32), "exact", cells.certificate, cells.batch)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from splinescope.network.graph import Network
+from splinescope.paths.confirm import Confirmed, confirmed_margins
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.segments import (
     ClassIntervals,
@@ -34,6 +35,7 @@ class Exact:
         cells: [S] number of cells.
         misclassified: Where other classes lead.
         certificate: What was verified.
+        confirmed: What forward passes at all breakpoints say.
         batch: The cells, if they were kept.
     """
 
@@ -44,11 +46,19 @@ class Exact:
     cells: np.ndarray
     misclassified: ClassIntervals
     certificate: Certificate
+    confirmed: Confirmed
     batch: SegmentBatch | None
 
 
 def exact_margins(
-    network: Network, starts: np.ndarray, ends: np.ndarray, targets: np.ndarray, verify: str, keep: bool, progress: bool
+    network: Network,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    targets: np.ndarray,
+    rounding: np.ndarray,
+    verify: str,
+    keep: bool,
+    progress: bool,
 ) -> Exact:
     """Tessellate segments, and ask for the margin of a class on each.
 
@@ -57,12 +67,16 @@ def exact_margins(
         starts: [S, *input_shape] starts.
         ends: [S, *input_shape] ends.
         targets: [S] classes.
+        rounding: [S] estimates of what margins are off.
         verify: Level of the certificate.
         keep: Whether to keep the cells; all segments are then taken at once.
         progress: Whether to show a bar on long work.
 
     Returns:
         The answers.
+
+    Raises:
+        CertificateError: If a forward pass at a breakpoint contradicts the least margin.
     """
     step = len(starts) if keep else max(1, _UNITS_TOGETHER // max(1, network.num_units))
     groups: list[Exact] = []
@@ -72,9 +86,11 @@ def exact_margins(
             batch = tessellate_segments(network, starts[rows], ends[rows], verify=verify)
             found, wrong = margins(batch, targets[rows]), misclassified(batch, targets[rows])
             assert batch.certificate is not None
+            checked = confirmed_margins(network, batch, targets[rows], found.minimum, rounding[rows])
             kept = batch if keep else None
             loss, cells = cross_entropy(batch, targets[rows]).maximum, batch.cells_per_segment
-            groups.append(Exact(found.minimum, found.t, found.rivals, loss, cells, wrong, batch.certificate, kept))
+            about = (loss, cells, wrong, batch.certificate, checked)
+            groups.append(Exact(found.minimum, found.t, found.rivals, *about, kept))
             bar.update(len(batch))
     return groups[0] if len(groups) == 1 else _joined(groups)
 
@@ -92,6 +108,12 @@ def _joined(groups: list[Exact]) -> Exact:
         np.concatenate([group.cells for group in groups]),
         _joined_intervals(groups),
         certificate,
+        Confirmed(
+            np.concatenate([group.confirmed.minimum for group in groups]),
+            np.concatenate([group.confirmed.bound for group in groups]),
+            np.concatenate([group.confirmed.proved for group in groups]),
+            np.concatenate([group.confirmed.leads for group in groups]),
+        ),
         None,
     )
 

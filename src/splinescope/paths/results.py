@@ -71,6 +71,8 @@ class StraightPaths:
         misclassified: Intervals on which another class leads; None where the method was "refine".
         batch: The cells of all paths, if they were kept.
         certificate: What was verified about the cells; None where the method was "refine".
+        proved: Whether what each margin may be off is a proved bound; else it is estimated. None where the method was
+            "refine", which estimates.
     """
 
     network: Network
@@ -89,6 +91,7 @@ class StraightPaths:
     misclassified: ClassIntervals | None = None
     batch: SegmentBatch | None = None
     certificate: Certificate | None = None
+    proved: Bool[np.ndarray, " S"] | None = None
 
     def __len__(self) -> int:
         """Number of paths."""

@@ -42,7 +42,9 @@ def straight(
     * "refine" bounds the margin from below on sub-intervals, and halves those on which the bound is not positive, until
       all are positive, a point with a margin that is not is found, or the budget is spent (see `refine`).
 
-    Every refutation is confirmed by a forward pass; margins within the rounding errors of float64 are never certified.
+    Every refutation is confirmed by a forward pass, and so are the margins at all breakpoints; margins within the
+    rounding errors of float64 are never certified. These are bounded; in networks so deep that a bound is of no use
+    they are estimated, and `proved` says so.
 
     Args:
         network: The network.
@@ -62,7 +64,7 @@ def straight(
 
     Raises:
         InvalidInputError: If shapes don't fit, there is no such class or layer, or both ends of a path are one point.
-        CertificateError: If a check of the cells fails.
+        CertificateError: If a check of the cells, or of the margins at their ends, fails.
 
     Example:
         The function abs(x) - 0.5 has class 1, by its sign, everywhere but around 0:
@@ -90,9 +92,10 @@ def straight(
         found = refine(rest, starts, ends, targets, budget=budget, rounding=known, progress=progress)
         seen = (found.verdicts, found.minimum, found.bound, found.t, found.rivals)
         return StraightPaths(*common, *seen, known.float32, "refine", found.evaluations)
-    cells = exact_margins(rest, starts, ends, targets, verify, keep_cells, progress)
+    cells = exact_margins(rest, starts, ends, targets, known.float64, verify, keep_cells, progress)
     confirmed, _ = margins_at(rest, starts, ends, targets, np.arange(len(starts)), cells.t)
-    verdicts = np.where(cells.minimum > known.float64, CERTIFIED, np.where(confirmed <= 0, REFUTED, UNDECIDED))
-    seen = (verdicts, cells.minimum, cells.minimum - known.float64, cells.t, cells.rivals)
-    kept = (cells.misclassified, cells.batch, cells.certificate)
+    leads = cells.confirmed.leads & (cells.minimum > cells.confirmed.bound)
+    verdicts = np.where(leads, CERTIFIED, np.where(confirmed <= 0, REFUTED, UNDECIDED))
+    seen = (verdicts, cells.minimum, cells.minimum - cells.confirmed.bound, cells.t, cells.rivals)
+    kept = (cells.misclassified, cells.batch, cells.certificate, cells.confirmed.proved)
     return StraightPaths(*common, *seen, known.float32, "exact", cells.cells, *kept)

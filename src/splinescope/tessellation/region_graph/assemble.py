@@ -164,6 +164,8 @@ def _graph(search: Search, facets: _Facets, cells: np.ndarray, one_sided: int) -
             undecided=int(found.undecided.sum()),
             slivers=int(np.sum(found.state != SOUND)),
             one_sided=one_sided,
+            exact=int(found.exact.sum()),
+            unsettled=int(np.sum(found.doubtful & (found.exact == 0))),
         ),
     )
 

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
-from splinescope.tessellation.region_graph.branches import FAR
-from splinescope.tessellation.region_graph.samples import bounding_box
+from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.region_graph.branches import FAR, error_bounds
+from splinescope.tessellation.region_graph.samples import bounding_box, sample
 
 if TYPE_CHECKING:
     from splinescope.tessellation.region_graph.explore import Explorer
@@ -96,13 +97,15 @@ def stabilities(explorer: Explorer) -> tuple[Stability, ...]:
     half = (high - low) / 2
     forms: dict[int, _Form] = {}
     found = []
+    errors = error_bounds(network, domain.embed(sample(domain, np.random.default_rng(0))))
     for index, node in enumerate(network.nodes):
         if isinstance(node.op, Input):
             centre = domain.embed((low + high)[None] / 2).ravel()
             slopes = domain.basis.reshape(domain.dimension, -1)
             forms[0] = _Form(centre, slopes, np.zeros(len(centre)), domain.dimension)
         elif index in foldings:
-            forms[index], stability = _fold(foldings[index], node.op, forms[node.inputs[0]], half)
+            doubt = explorer.tolerance.safety * errors[node.inputs[0]].error + np.finfo(np.float64).tiny
+            forms[index], stability = _fold(foldings[index], node.op, forms[node.inputs[0]], half, doubt)
             found.append(stability)
         else:
             shapes = [network.nodes[source].shape for source in node.inputs]
@@ -129,8 +132,10 @@ def _through(op: Op, inputs: list[_Form], shapes: list[tuple[int, ...]]) -> _For
     return _Form(centre, slopes, np.asarray(radius), min(d, len(centre), sum(form.rank for form in inputs)))
 
 
-def _fold(folding: Folding, op: Op, form: _Form, half: np.ndarray) -> tuple[_Form, Stability]:
+def _fold(folding: Folding, op: Op, form: _Form, half: np.ndarray, doubt: np.ndarray) -> tuple[_Form, Stability]:
     low, high = form.ends(half)
+    doubt = doubt + 4 * UNIT_ROUNDOFF * (np.abs(low) + np.abs(high))
+    low, high = low - doubt, high + doubt
     if isinstance(op, Activation):
         return _bend(folding, op, form, low, high)
     assert isinstance(op, Maximum)
@@ -139,8 +144,6 @@ def _fold(folding: Folding, op: Op, form: _Form, half: np.ndarray) -> tuple[_For
 
 def _bend(folding: Folding, op: Activation, form: _Form, low: np.ndarray, high: np.ndarray) -> tuple[_Form, Stability]:
     """An activation as the chord of its graph between the bounds, give or take what the graph deviates from it."""
-    doubt = folding.thresholds[: folding.units]
-    low, high = low - doubt, high + doubt
     count = len(op.breakpoints)
     places = np.asarray(op.breakpoints, np.float64).reshape(count, -1)
     bends = np.diff(np.asarray(op.slopes, np.float64).reshape(count + 1, -1), axis=0) != 0
@@ -166,7 +169,7 @@ def _contest(folding: Folding, op: Maximum, form: _Form, low: np.ndarray, high: 
     groups = np.asarray(op.index)
     present, index = groups >= 0, np.maximum(groups, 0)
     least = np.where(present, low[index], -np.inf).max(axis=1)
-    contends = present & (high[index] >= least[:, None] - folding.thresholds[: folding.units, None])
+    contends = present & (high[index] >= least[:, None])
     most = np.where(present, high[index], -np.inf).max(axis=1)
     contenders = contends.sum(axis=1)
     winner = index[np.arange(len(index)), contends.argmax(axis=1)]

@@ -14,6 +14,7 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import Input
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.region_graph.layout import Layout, Rows
+from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.samples import embedded
 from splinescope.tessellation.region_graph.space import ABSENT
 from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
@@ -32,15 +33,26 @@ class Reached:
         value: [cells, n] its value at each cell's origin.
         slopes: [cells or 1, d, n] its slopes along the domain's directions, times `FAR`; one for all cells while no
             fold has been met.
+        size: [cells, n] what the value does not exceed on the domain, and `error` [cells, n] what both together are off
+            on the domain at most, times `FAR`; None unless they were asked for.
+        error: See `size`.
     """
 
     index: int
     value: Tensor
     slopes: Tensor
+    size: Tensor | None = None
+    error: Tensor | None = None
 
 
 def follow_branches(
-    network: Network, layout: Layout, domain: Domain, patterns: np.ndarray, origins: np.ndarray, stop: int
+    network: Network,
+    layout: Layout,
+    domain: Domain,
+    patterns: np.ndarray,
+    origins: np.ndarray,
+    stop: int,
+    errors: Errors | None = None,
 ) -> Iterator[Reached]:
     """Go through the nodes up to one, on the branch of each pattern.
 
@@ -53,6 +65,7 @@ def follow_branches(
         patterns: [cells, columns] pieces of all units.
         origins: [cells, d] a point for each cell, in the domain's coordinates.
         stop: The last node.
+        errors: How errors come through, if they are asked for.
 
     Yields:
         Each node. It is forgotten here when no later node needs it.
@@ -62,7 +75,10 @@ def follow_branches(
     cells, d = len(origins), domain.dimension
     value: dict[int, Tensor] = {}
     slopes: dict[int, Tensor] = {}
+    size: dict[int, Tensor] = {}
+    error: dict[int, Tensor] = {}
     for index, node in enumerate(network.nodes[: stop + 1]):
+        pieces: Tensor | None = None
         if isinstance(node.op, Input):
             # Cloned, since products may differ in the last bit where torch has not aligned the memory itself.
             value[0] = torch.from_numpy(embedded(domain, origins)).reshape(cells, -1).clone()
@@ -83,15 +99,27 @@ def follow_branches(
             ]
             value[index] = node.op.evaluate(*at).reshape(cells, -1)
             slopes[index] = node.op.evaluate(*along).reshape(copies, d, -1)
-        yield Reached(index, value[index], slopes[index])
+        if errors is not None:
+            sources = [(size[source], error[source]) for source in node.inputs]
+            error[index] = errors.through(index, sources, pieces) if sources else errors.of_inputs(origins)
+            size[index] = errors.size(value[index], slopes[index])
+        yield Reached(index, value[index], slopes[index], size.get(index), error.get(index))
         for source in {index, *node.inputs}:
             if last[source] <= index:
                 del value[source], slopes[source]
+                size.pop(source, None), error.pop(source, None)
 
 
 @torch.no_grad()
 def half_spaces(
-    network: Network, layout: Layout, domain: Domain, patterns: np.ndarray, origins: np.ndarray, first: int
+    network: Network,
+    layout: Layout,
+    domain: Domain,
+    patterns: np.ndarray,
+    origins: np.ndarray,
+    first: int,
+    errors: Errors,
+    beyond: list[Reached] | None = None,
 ) -> Rows:
     """Rows `g @ (t - origin) + v <= 0` that hold on the cell of each pattern.
 
@@ -102,30 +130,44 @@ def half_spaces(
         patterns: [cells, columns] pieces of all units.
         origins: [cells, d] a point for each cell.
         first: Rows to leave room for, before those of the network.
+        errors: How errors come through.
+        beyond: Where to put the output, if it is asked for.
 
     Returns:
-        `gradients` [cells, d, first + rows] and `values` [cells, first + rows].
+        `gradients` [cells, d, first + rows], `values` [cells, first + rows] and `errors` [cells, first + rows].
     """
     cells, d, count = len(origins), domain.dimension, first + layout.rows
-    rows = Rows(np.empty((cells, d, count)), np.full((cells, count), ABSENT))
+    rows = Rows(np.empty((cells, d, count)), np.full((cells, count), ABSENT), np.zeros((cells, count)))
     waiting: dict[int, list[int]] = {}
     for number, folding in enumerate(layout.foldings):
         waiting.setdefault(folding.source, []).append(number)
-    if not waiting:
-        return rows
-    for reached in follow_branches(network, layout, domain, patterns, origins, max(waiting)):
+    stop = max(waiting, default=-1) if beyond is None else network.output
+    for reached in follow_branches(network, layout, domain, patterns, origins, stop, errors):
+        assert reached.size is not None
+        assert reached.error is not None
+        if reached.index == network.output and beyond is not None:
+            beyond.append(reached)
+        if reached.index not in waiting:
+            continue
+        size, error = reached.size.numpy(), errors.plain(reached.error).numpy()
         for number in waiting.get(reached.index, ()):
             place = slice(first + layout.row_starts[number], first + layout.row_starts[number + 1])
             columns = slice(layout.column_starts[number], layout.column_starts[number + 1])
-            mine = Rows(rows.gradients[:, :, place], rows.values[:, place])
+            mine = Rows(rows.gradients[:, :, place], rows.values[:, place], rows.errors[:, place])
             value, slopes = reached.value.numpy(), reached.slopes.numpy()
+            layout.foldings[number].write_errors(patterns[:, columns], size, error, mine)
             layout.foldings[number].write_rows(patterns[:, columns], value, slopes, FAR, mine)
     return rows
 
 
 @torch.no_grad()
 def patterns_beyond(
-    network: Network, layout: Layout, inputs: np.ndarray, directions: np.ndarray, size: float
+    network: Network,
+    layout: Layout,
+    inputs: np.ndarray,
+    directions: np.ndarray,
+    errors: Errors,
+    points: np.ndarray,
 ) -> np.ndarray:
     """Patterns just beyond points, in given directions.
 
@@ -137,7 +179,8 @@ def patterns_beyond(
         layout: Its folding nodes.
         inputs: [points, *input_shape] points.
         directions: [points, *input_shape] directions, of unit length in the domain's coordinates.
-        size: Extent of the domain, to turn slopes into values.
+        errors: How errors come through, along the directions.
+        points: [points, d] the points in the domain's coordinates.
 
     Returns:
         [points, columns] pieces of all units.
@@ -147,16 +190,21 @@ def patterns_beyond(
     out = np.zeros((len(inputs), layout.columns), np.uint8)
     value: dict[int, Tensor] = {}
     slopes: dict[int, Tensor] = {}
+    size: dict[int, Tensor] = {}
+    error: dict[int, Tensor] = {}
     for index, node in enumerate(network.nodes):
+        own = None
         if isinstance(node.op, Input):
             value[0] = torch.from_numpy(np.ascontiguousarray(inputs)).reshape(len(inputs), -1)
             slopes[0] = FAR * torch.from_numpy(np.ascontiguousarray(directions)).reshape(len(inputs), 1, -1)
         elif index in foldings:
             number, source = foldings[index], node.inputs[0]
             folding = layout.foldings[number]
-            pieces = folding.pieces_of(value[source].numpy(), slopes[source][:, 0].numpy() / FAR, size)
+            known = errors.plain(error[source]).numpy(), float(errors.widths[0])
+            pieces = folding.pieces_of(value[source].numpy(), slopes[source][:, 0].numpy() / FAR, *known)
             out[:, layout.column_starts[number] : layout.column_starts[number + 1]] = pieces
-            value[index], slopes[index] = folding.follow(torch.from_numpy(pieces), value[source], slopes[source])
+            own = torch.from_numpy(pieces)
+            value[index], slopes[index] = folding.follow(own, value[source], slopes[source])
         else:
             shapes = [network.nodes[source].shape for source in node.inputs]
             pairs = list(zip(node.inputs, shapes, strict=True))
@@ -165,9 +213,12 @@ def patterns_beyond(
             )
             along = node.op.evaluate(*(slopes[s].reshape(-1, *shape) for s, shape in pairs))
             slopes[index] = along.reshape(len(inputs), 1, -1)
+        sources = [(size[source], error[source]) for source in node.inputs]
+        error[index] = errors.through(index, sources, own) if sources else errors.of_inputs(points)
+        size[index] = errors.size(value[index], slopes[index])
         for source in {index, *node.inputs}:
             if last[source] <= index:
-                del value[source], slopes[source]
+                del value[source], slopes[source], size[source], error[source]
     return out
 
 

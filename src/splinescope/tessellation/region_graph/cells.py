@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.region_graph.facets import decide_rows, optimise, reach
 from splinescope.tessellation.region_graph.simplex import OPTIMAL, VIRTUAL, reset
 from splinescope.tessellation.region_graph.space import (
@@ -36,6 +37,9 @@ from splinescope.tessellation.region_graph.space import (
     Space,
 )
 
+FLOOR = 4.0
+"""Roundings of a row in the programs themselves, as a multiple of those of one product with a point."""
+
 BOXED = 12
 """Dimension up to which cells are put in a box first: beyond it most rows are facets, and the box costs more than it
 saves."""
@@ -44,27 +48,27 @@ saves."""
 @njit(cache=True, nogil=True)
 def _normalise(
     s: Space, gradients: np.ndarray, values: np.ndarray, thresholds: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> tuple[int, int, bool]:
+) -> tuple[int, int, bool, bool]:
     """Take in the rows that the domain, between `low` and `high`, can meet.
 
-    Returns their number, that of rows that vanish on the cell, and whether one cannot hold.
+    Returns their number, that of rows that vanish on the cell, whether one cannot hold, and whether one that seems to
+    vanish may not.
     """
-    d, count, vanishing, contradicted = gradients.shape[0], 0, 0, False
+    d, count, vanishing, contradicted, doubtful = gradients.shape[0], 0, 0, False, False
     extent = s.everywhere[1, 0]
+    floor = FLOOR * (d + 4) * UNIT_ROUNDOFF * extent
     A, offsets, uncertain, ids = s.A, s.offsets, s.uncertain, s.ids
     for i in range(values.size):
         value = values[i]
         if value == ABSENT:
             continue
-        square = 0.0
-        for j in range(d):
-            square += gradients[j, i] * gradients[j, i]
-        length = np.sqrt(square)
+        length = row_length(gradients, d, i)
         if length * extent <= thresholds[i]:
             if value > thresholds[i]:
                 contradicted = True
             elif value >= -thresholds[i]:
                 vanishing += 1
+                doubtful = doubtful or thresholds[i] > 0.0
             continue
         farthest = 0.0
         for j in range(d):
@@ -73,12 +77,26 @@ def _normalise(
         if farthest < (-value - thresholds[i]) / length:
             continue
         offsets[count] = -value / length
-        uncertain[count] = thresholds[i] / length
+        uncertain[count] = thresholds[i] / length + floor
         if offsets[count] < -4.0 * uncertain[count]:
             contradicted = True
         ids[count] = i
         count += 1
-    return count, vanishing, contradicted
+    return count, vanishing, contradicted, doubtful
+
+
+@njit(cache=True, nogil=True)
+def row_length(gradients: np.ndarray, d: int, i: int) -> float:
+    """Euclidean length of a gradient, whatever its scale."""
+    largest, square = 0.0, 0.0
+    for j in range(d):
+        largest = max(largest, abs(gradients[j, i]))
+    if largest == 0.0:
+        return 0.0
+    for j in range(d):
+        share = gradients[j, i] / largest
+        square += share * share
+    return largest * np.sqrt(square)
 
 
 @njit(cache=True, nogil=True)
@@ -152,6 +170,24 @@ def _keep_near(s: Space, d: int, rows: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def near_rows(
+    s: Space, gradients: np.ndarray, values: np.ndarray, thresholds: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> int:
+    """Put the numbers of the rows that a cell may meet into `ids`; see `decide_cells` for the arguments, of one cell.
+
+    Returns:
+        How many there are. Where the cell is thinner than the rows are known, those that the domain meets.
+    """
+    d = gradients.shape[0]
+    rows, _, _, _ = _normalise(s, gradients, values, thresholds, low, high)
+    state, _ = _move_to_centre(s, d, rows)
+    if state != SOUND or d > BOXED:
+        return rows
+    _find_box(s, d, rows)
+    return _keep_near(s, d, rows)
+
+
+@njit(cache=True, nogil=True)
 def _indistinct(s: Space, d: int, p: int, q: int, within: float) -> bool:
     """Whether two rows differ nowhere on the box by more than they are known."""
     least = most = s.offsets[q] - s.offsets[p]
@@ -216,12 +252,12 @@ def decide_cells(
         s: Room to work.
         gradients: [cells, d, rows] gradients of the rows.
         values: [cells, rows] their values at each cell's own origin, or `ABSENT`.
-        thresholds: [rows] how well the values are known.
+        thresholds: [cells, rows] how well the values are known, anywhere in the domain.
         low: [cells, d] lower ends of a box around the domain, relative to each cell's origin.
         high: [cells, d] its upper ends.
         state: [cells] out: `SOUND`, ...
-        counts: [cells, FIELDS] out: facets, rows that vanish on the cell, touching, thin and undecided rows, and rows
-            that the bounding box did not rule out.
+        counts: [cells, FIELDS] out: facets, rows that vanish on the cell, touching, thin and undecided rows, rows that
+            the bounding box did not rule out, and whether any of this is in doubt.
         centres: [cells, d] out: centre of the largest ball, relative to the cell's origin.
         radii: [cells] out: its radius.
         facet_rows: [capacity] out: row of each facet.
@@ -238,13 +274,16 @@ def decide_cells(
     facets = members = 0
     for cell in range(len(values)):
         counts[cell, :] = 0
-        rows, vanishing, contradicted = _normalise(s, gradients[cell], values[cell], thresholds, low[cell], high[cell])
-        counts[cell, 1] = vanishing
+        rows, vanishing, contradicted, doubtful = _normalise(
+            s, gradients[cell], values[cell], thresholds[cell], low[cell], high[cell]
+        )
+        counts[cell, 1], counts[cell, 6] = vanishing, doubtful
         state[cell], radii[cell] = _move_to_centre(s, d, rows)
         if contradicted:
             state[cell] = CONTRADICTED
         centres[cell, :] = s.x[:d]
         if state[cell] != SOUND:
+            counts[cell, 6] = 1
             continue
         if d <= BOXED:
             _find_box(s, d, rows)
@@ -272,6 +311,8 @@ def decide_cells(
                 s.leader[i] = facets
                 facets += 1
         counts[cell, 0] = facets - first
+        if leaders < rows or counts[cell, 2] + counts[cell, 3] + counts[cell, 4] > 0:
+            counts[cell, 6] = 1
     return facets, members
 
 

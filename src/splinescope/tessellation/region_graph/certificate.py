@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from splinescope.errors import CertificateError
+from splinescope.errors import CertificateError, CertificateWarning
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.graph import UNEXPLORED, RegionGraph
+from splinescope.tessellation.region_graph.graph import OUTSIDE, UNEXPLORED, RegionGraph
 from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.samples import excess
+
+if TYPE_CHECKING:
+    from splinescope.tessellation.region_graph.rounding import Errors
 
 
 @dataclass(frozen=True)
@@ -20,28 +24,39 @@ class RegionCertificate:
     """What was verified about a region graph.
 
     Attributes:
-        level: "topology", "values" or "proof".
+        level: "topology", "values", "calibrated" or "proof": see `certify`.
         cells: Number of cells.
         complete: Whether the search ended with no facet left to cross.
         facets: Number of facets between two cells that were found, each counted once.
-        multiple_folds: Of these, those on which folds of several units coincide.
+        sides: Number of facets on sides of the domain.
+        ends: Number of facets beyond which the search did not get.
+        multiple_folds: Of the facets between two cells, those on which folds of several units coincide.
+        unresolved: Cells that are thinner than float64 resolves their coordinates; they are there, in rational
+            arithmetic, and their interior points are rounded.
         components: Connected components of the dual graph; 1 if complete.
         mean_degree: Mean number of neighbours; in the whole of space it is at most `2 d`.
         plane_error: Largest distance of a facet's point from the plane that the other side has for it, relative to the
             domain's size.
-        touching: See `Doubts`, as for `thin`, `undecided`, `slivers` and `one_sided`.
+        touching: See `Doubts`, as for `thin`, `undecided`, `slivers`, `one_sided`, `exact` and `unsettled`.
         thin: See `Doubts`.
         undecided: See `Doubts`.
         slivers: See `Doubts`.
         one_sided: See `Doubts`.
+        exact: See `Doubts`.
+        unsettled: See `Doubts`.
         interior_points: Cells whose pattern and output were compared with a forward pass at the interior point.
+        row_checks: Pairs of a cell and a half-space that holds on it, each shown to be a facet or out of reach.
+        settled_cells: Of the cells, those that the certificate settled in rational arithmetic.
+        unsettled_cells: Those that it would have had to, and are too dear; the level is then "values" at most.
+        resolution: Largest rounding error of a facet's half-space on the domain, as a share of the domain's size, in
+            cells that were checked in float64: what is farther off is told apart. Cells in which it is above a
+            millionth are settled in rational arithmetic.
         output_error: Largest difference between a cell's affine map and the forward pass, relative to the largest
             output.
         undecided_signs: Recorded pieces that a forward pass contradicts by less than its rounding error.
         sign_error: Largest such contradiction, as a share of what is tolerated.
         sampled_points: Random points of the domain whose cell was looked up; all were found, if complete.
         facet_checks: Facets just inside of which, on either side, the forward pass has the pattern of the cell there.
-        vertex_checks: Vertices of cells at which every unit has the cell's piece, weakly: no fold crosses the cell.
         import_error: Largest relative deviation of the imported network from the original model.
         tolerances: The relative tolerances that these errors were held to.
     """
@@ -50,7 +65,10 @@ class RegionCertificate:
     cells: int
     complete: bool
     facets: int
+    sides: int
+    ends: int
     multiple_folds: int
+    unresolved: int
     components: int
     mean_degree: float
     plane_error: float
@@ -59,13 +77,18 @@ class RegionCertificate:
     undecided: int
     slivers: int
     one_sided: int
+    exact: int
+    unsettled: int
     interior_points: int = 0
+    row_checks: int = 0
+    settled_cells: int = 0
+    unsettled_cells: int = 0
+    resolution: float = float("nan")
     output_error: float = float("nan")
     undecided_signs: int = 0
     sign_error: float = float("nan")
     sampled_points: int = 0
     facet_checks: int = 0
-    vertex_checks: int = 0
     import_error: float = float("nan")
     tolerances: dict[str, float] = field(default_factory=dict)
 
@@ -84,46 +107,66 @@ def certify(graph: RegionGraph, level: str = "values") -> RegionCertificate:
 
     Args:
         graph: The graph.
-        level: "topology": patterns differ between any two cells, each facet is seen from both of its cells by the same
-            units and on one plane, neighbours' patterns differ in exactly these units, interior points are inside, and
-            the graph is connected if it is complete. "values": also, at each interior point, the network's own pattern
-            is the recorded one and its output that of the cell's affine map, and the cells of random points of the
-            domain are all there if it is complete. "proof": also, the network has the recorded patterns on both sides
-            of every facet, and every unit has the cell's piece, weakly, at all vertices of the cell, so that no fold
-            crosses it (vertices by Qhull up to 5 dimensions; above, by programs solved with HiGHS).
+        level: "topology": patterns differ between any two cells; each facet is a side of the domain, an end of the
+            search, or is seen from both of its cells by the same units and on one plane; neighbours' patterns differ in
+            exactly these units; interior points are inside; and the graph is connected if it is complete. "values":
+            also, the half-spaces of all units are made anew for each cell, with a bound of their rounding errors: each
+            is a recorded facet with a point that is inside of all others, or is shown to be out of reach of the
+            recorded ones, so that no facet is missing and none is superfluous. What the bounds do not show is settled
+            in rational arithmetic. At each interior point the network's own pattern is the recorded one and its output
+            that of the cell's affine map, and the cells of random points of the domain are all there if it is complete.
+            "proof": also, the network has the recorded patterns on both sides of every facet, nothing is left
+            unsettled, and bounds of rounding errors are proved. Where they can only be measured, the level that is
+            reached is "calibrated".
 
     Returns:
-        The certificate.
+        The certificate. Its level is a lower one, and there is a `CertificateWarning`, if that is all that can be had.
 
     Raises:
         CertificateError: With the cells concerned, at the first check that fails.
     """
-    from splinescope.tessellation.region_graph.reach import check_reach
-    from splinescope.tessellation.region_graph.witness import check_facets, check_interiors, check_samples
+    from splinescope.tessellation.region_graph.proof import prove
+    from splinescope.tessellation.region_graph.witness import check_samples
 
     certificate = _topology(graph)
     if level == "topology":
         return certificate
-    seen = check_interiors(graph)
+    proof = prove(graph, facets_too=level == "proof")
     certificate = replace(
         certificate,
-        level=level,
+        level="values",
         interior_points=len(graph),
-        output_error=seen.output_error,
-        undecided_signs=seen.undecided,
-        sign_error=seen.sign_error,
+        row_checks=proof.rows,
+        settled_cells=proof.settled,
+        unsettled_cells=proof.unsettled,
+        resolution=proof.resolution,
+        output_error=proof.output_error,
+        undecided_signs=proof.undecided,
+        sign_error=proof.sign_error,
         sampled_points=check_samples(graph),
-        tolerances={**certificate.tolerances, "output": seen.output_tolerance},
+        tolerances={**certificate.tolerances, "output": proof.output_tolerance},
     )
     if level == "values":
         return certificate
-    at_facets, at_vertices = check_facets(graph), check_reach(graph)
-    return replace(
-        certificate,
-        facet_checks=len(graph.facet_op),
-        vertex_checks=at_vertices.points,
-        sign_error=max(seen.sign_error, at_facets.sign_error, at_vertices.sign_error),
-    )
+    certificate = replace(certificate, facet_checks=len(graph.facet_op))
+    return _reached(certificate, proof.errors)
+
+
+def _reached(certificate: RegionCertificate, errors: Errors) -> RegionCertificate:
+    """The level that was reached when a proof was asked for."""
+    proved = errors.proved or certificate.settled_cells == certificate.cells
+    if certificate.unsettled_cells:
+        what = f"{certificate.unsettled_cells} cells are in doubt in float64, and too dear to settle"
+    elif proved:
+        return replace(certificate, level="proof")
+    elif errors.calibrated:
+        certificate = replace(certificate, level="calibrated")
+        what = "rounding errors of so deep a network can be measured but not bounded in float64"
+    else:
+        what = "rounding errors of so deep a network are neither bounded nor measured"
+    message = f"`verify`: asked for 'proof', reached {certificate.level!r}: {what}"
+    warnings.warn(message, CertificateWarning, stacklevel=2)
+    return certificate
 
 
 def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
@@ -146,26 +189,26 @@ def _topology(graph: RegionGraph) -> RegionCertificate:
     """Checks that need no forward pass."""
     if len(set(as_bytes(graph.keys))) < len(graph):
         fail("topology", np.arange(len(graph)), "two cells have one pattern")
-    cells, beyond = graph.facet_cells, graph.facet_neighbours
+    beyond = graph.facet_neighbours
     inner = np.flatnonzero(beyond >= 0)
-    _check_inside(graph)
+    _check_sides(graph)
+    unresolved = _check_inside(graph)
     error, tolerance = _check_both_sides(graph, inner)
-    folds = 1 + np.bincount(graph.further_facets, minlength=len(cells))
-    for part in np.array_split(inner, max(1, len(inner) * graph.keys.shape[1] // (1 << 20))):
-        distance = _differing(graph, cells[part], beyond[part])
-        wrong = part[distance != folds[part]]
-        if len(wrong):
-            fail("topology", cells[wrong], "the patterns of neighbours differ in other units than those of their facet")
+    _check_flips(graph, inner)
     components = int(connected_components(graph.adjacency, directed=False)[0])
     if graph.complete and (components != 1 or (beyond == UNEXPLORED).any()):
         fail("topology", np.arange(len(graph)), f"the graph says it is complete and has {components} components")
+    folds = 1 + np.bincount(graph.further_facets, minlength=len(beyond))
     report = getattr(graph.network, "import_report", None)
     return RegionCertificate(
         level="topology",
         cells=len(graph),
         complete=graph.complete,
         facets=len(inner) // 2,
+        sides=int(np.count_nonzero(beyond == OUTSIDE)),
+        ends=int(np.count_nonzero(beyond == UNEXPLORED)),
         multiple_folds=int(np.sum(folds[inner] > 1)) // 2,
+        unresolved=unresolved,
         components=components,
         mean_degree=graph.mean_degree,
         plane_error=error,
@@ -175,23 +218,72 @@ def _topology(graph: RegionGraph) -> RegionCertificate:
     )
 
 
-def _differing(graph: RegionGraph, here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """In how many units the patterns of cells differ."""
-    keys = graph.explorer.keys
-    return np.asarray((keys.unpack(graph.keys[here]) != keys.unpack(graph.keys[there])).sum(axis=1))
+def _check_sides(graph: RegionGraph) -> None:
+    """A facet without neighbour lies on a side of the domain, each side once; all others are folds of units."""
+    from splinescope.tessellation.region_graph.proof import nearest_sides
+
+    beyond, cells, sizes = graph.facet_neighbours, graph.facet_cells, np.zeros(len(graph.network.nodes), np.int64)
+    outside = np.flatnonzero(beyond == OUTSIDE)
+    nearest = nearest_sides(graph, outside)
+    away = np.abs(graph.facet_halfspaces[outside] - graph.domain.halfspaces[nearest])
+    known = 16 * (graph.dimension + 4) * UNIT_ROUNDOFF
+    wrong = (away[:, :-1].max(axis=1, initial=0.0) > known) | (
+        away[:, -1] > known * (graph.explorer.extent + graph.explorer.farthest)
+    )
+    if wrong.any():
+        fail("topology", cells[outside[wrong]], "a facet without neighbour lies on no side of the domain")
+    pairs, counts = np.unique(cells[outside] * len(graph.domain.halfspaces) + nearest, return_counts=True)
+    if (counts > 1).any():
+        fail("topology", pairs[counts > 1] // len(graph.domain.halfspaces), "a side of the domain is listed twice")
+    for node, start, stop in graph.pattern_nodes:
+        sizes[node] = stop - start
+    named = (graph.facet_op >= 0) & (graph.facet_unit >= 0) & (graph.facet_unit < sizes[graph.facet_op])
+    bare = (graph.facet_op == -1) & (graph.facet_unit == -1)
+    wrong = np.where(beyond == OUTSIDE, ~bare, ~named) | (beyond < UNEXPLORED) | (beyond >= len(graph))
+    if wrong.any():
+        fail("topology", cells[wrong], "a facet names no unit of the network, or names one outside the domain")
 
 
-def _check_inside(graph: RegionGraph) -> None:
-    """Interior points are inside of all facets, at the distance of the radius."""
+def _check_flips(graph: RegionGraph, inner: np.ndarray) -> None:
+    """The patterns of neighbours differ in the units of their facet and in no others."""
+    cells, beyond, keys = graph.facet_cells, graph.facet_neighbours, graph.explorer.keys
+    starts = np.zeros(len(graph.network.nodes), np.int64)
+    for node, start, _ in graph.pattern_nodes:
+        starts[node] = start
+    columns = starts[graph.facet_op] + graph.facet_unit
+    further = starts[graph.further_op] + graph.further_unit
+    for part in np.array_split(inner, max(1, len(inner) * graph.keys.shape[1] // (1 << 20))):
+        if not len(part):
+            continue
+        differs = keys.unpack(graph.keys[cells[part]]) != keys.unpack(graph.keys[beyond[part]])
+        low, high = np.searchsorted(graph.further_facets, [part[0], part[-1] + 1])
+        place = np.searchsorted(part, graph.further_facets[low:high])
+        place_ok = part[np.minimum(place, len(part) - 1)] == graph.further_facets[low:high]
+        expected = np.zeros(differs.shape, bool)
+        expected[np.arange(len(part)), columns[part]] = True
+        expected[place[place_ok], further[low:high][place_ok]] = True
+        wrong = part[(differs != expected).any(axis=1)]
+        if len(wrong):
+            fail("topology", cells[wrong], "the patterns of neighbours differ in other units than those of their facet")
+
+
+def _check_inside(graph: RegionGraph) -> int:
+    """Interior points are inside of all facets, at the distance of the radius; returns how many are unresolved."""
     planes, cells = graph.facet_halfspaces, graph.facet_cells
     distance = -(np.einsum("kj,kj->k", planes[:, :-1], graph.interior_points[cells]) + planes[:, -1])
     terms = np.einsum("kj,kj->k", np.abs(planes[:, :-1]), np.abs(graph.interior_points[cells])) + np.abs(planes[:, -1])
     slack = 64 * UNIT_ROUNDOFF * (graph.explorer.extent + terms)
-    wrong = (distance < graph.chebyshev_radii[cells] - slack) | (distance <= 0)
+    # A cell that is thinner than coordinates are rounded has its interior point on it as nearly as can be.
+    thin = graph.chebyshev_radii[cells] <= slack
+    wrong = (distance < graph.chebyshev_radii[cells] - slack) | ((distance <= 0) & ~thin)
     if wrong.any():
         fail("topology", cells[wrong], "an interior point is not inside of its cell's facets by the radius")
-    if not (excess(graph.domain, graph.interior_points) < 0).all():
+    beyond = excess(graph.domain, graph.interior_points).max(axis=1)
+    wide = np.ones(len(graph), bool)
+    wide[cells[thin]] = False
+    if not ((beyond < 0) | (~wide & (beyond <= slack.max(initial=0.0)))).all():
         fail("topology", np.arange(len(graph)), "an interior point is outside the domain")
+    return int(np.count_nonzero(~wide))
 
 
 def _check_both_sides(graph: RegionGraph, inner: np.ndarray) -> tuple[float, float]:
@@ -199,6 +291,9 @@ def _check_both_sides(graph: RegionGraph, inner: np.ndarray) -> tuple[float, flo
     cells, beyond = graph.facet_cells, graph.facet_neighbours
     pairs = cells[inner] * len(graph) + beyond[inner]
     order = np.argsort(pairs)
+    twice = np.flatnonzero(np.diff(pairs[order]) == 0)
+    if len(twice):
+        fail("topology", cells[inner[order[twice]]], "two cells have two facets in common")
     other = np.searchsorted(pairs[order], beyond[inner] * len(graph) + cells[inner])
     other = inner[order[np.minimum(other, len(order) - 1)]] if len(inner) else inner
     missing = (cells[other] != beyond[inner]) | (beyond[other] != cells[inner])
@@ -210,7 +305,8 @@ def _check_both_sides(graph: RegionGraph, inner: np.ndarray) -> tuple[float, flo
     planes = graph.facet_halfspaces[other]
     away = np.abs(np.einsum("kj,kj->k", planes[:, :-1], graph.facet_points[inner]) + planes[:, -1])
     known = graph.facet_uncertainties[inner] + graph.facet_uncertainties[other]
-    known = graph.tolerance.certificate / graph.tolerance.safety * known
+    # How well facets are said to be known says nothing if it is more than a millionth of the domain.
+    known = np.minimum(graph.tolerance.certificate / graph.tolerance.safety * known, 2.0**-20 * graph.domain.size)
     apart = away > known
     if apart.any():
         fail("topology", cells[inner[apart]], "the two cells of a facet have different planes for it")

@@ -153,14 +153,22 @@ def first_cells(explorer: Explorer, starts: Any, generator: np.random.Generator)
     """
     domain = explorer.domain
     points = domain.centre[None] if starts is None else _projected(domain, starts)
-    outside = (excess(domain, points) > explorer.thresholds[: len(domain.halfspaces)]).any(axis=1)
+    outside = (excess(domain, points) > explorer.sides).any(axis=1)
     if outside.any():
         raise InvalidInputError(f"`starts`: input {int(outside.argmax())} is outside the domain; expected inputs in it")
     points = points + _INWARDS * (domain.centre - points)
     directions = generator.standard_normal(points.shape)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return Seeds(explorer.keys.pack(explorer.patterns_beyond(points, directions)), points, directions)
+    patterns = explorer.patterns_beyond(points, directions)
+    if explorer.rational.affordable:
+        # The first few starts are decided for certain; it takes one good one to find all cells.
+        for at in range(min(len(points), _CERTAIN)):
+            patterns[at] = explorer.pattern_exactly(points[at], directions[at])
+    return Seeds(explorer.keys.pack(patterns), points, directions)
 
+
+_CERTAIN = 16
+"""Starts whose cells are looked up in rational arithmetic."""
 
 _INWARDS = 2.0**-20
 """Share of the way to the domain's centre by which starts are moved, so that none is on the domain's boundary."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -14,7 +14,8 @@ import torch
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
 from splinescope.tessellation.domains import Domain
-from splinescope.tessellation.region_graph.branches import error_bounds, half_spaces, patterns_beyond
+from splinescope.tessellation.region_graph.branches import half_spaces, patterns_beyond
+from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.cells import decide_cells
 from splinescope.tessellation.region_graph.found import (
     BOUNDARY,
@@ -27,14 +28,28 @@ from splinescope.tessellation.region_graph.found import (
 from splinescope.tessellation.region_graph.highs import Decided, decide_cell
 from splinescope.tessellation.region_graph.keys import Keys
 from splinescope.tessellation.region_graph.layout import Layout, layout_of
-from splinescope.tessellation.region_graph.samples import bounding_box, embedded, excess, sample
-from splinescope.tessellation.region_graph.space import FIELDS, SOUND, UNSOLVED, space_for
+from splinescope.tessellation.region_graph.programs import rounded
+from splinescope.tessellation.region_graph.rational import RationalNetwork, dyadic
+from splinescope.tessellation.region_graph.rounding import Errors
+from splinescope.tessellation.region_graph.samples import bounding_box, embedded, excess
+from splinescope.tessellation.region_graph.settle import Settled, point_of, settle
+from splinescope.tessellation.region_graph.space import (
+    ABSENT,
+    CONTRADICTED,
+    FIELDS,
+    SOUND,
+    UNSOLVED,
+    space_for,
+)
 
 BLOCK = 256
 """Cells that are explored together, at most. Results do not depend on who explores which block."""
 
 _NUMBERS = 1 << 22
 """Numbers that the rows of a block may have."""
+
+_WITNESS = 32.0
+"""What the coordinates of a point on a facet are off, in units of roundoff of the domain's farthest ones."""
 
 _WORK = 1 << 32
 """Operations that a block may take, roughly: a program for each row, with a step for each dimension."""
@@ -49,18 +64,29 @@ class Explorer:
         domain: The domain.
         tolerance: What counts as zero.
         layout: Rows and pattern columns of the folding nodes.
+        errors: How well float64 knows the network.
     """
 
     network: Network
     domain: Domain
     tolerance: Tolerance
     layout: Layout
+    errors: Errors
 
     @classmethod
     def of(cls, network: Network, domain: Domain, tolerance: Tolerance) -> Explorer:
-        """Measure how well float64 knows the network's values on the domain."""
-        inputs = domain.embed(sample(domain, np.random.default_rng(0)))
-        return cls(network, domain, tolerance, layout_of(network, error_bounds(network, inputs), tolerance))
+        """Find out how well float64 knows the network on the domain."""
+        layout = layout_of(network)
+        return cls(network, domain, tolerance, layout, errors_for(network, domain, layout, tolerance))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what can be made again, some of which cannot be pickled."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @cached_property
+    def rational(self) -> RationalNetwork:
+        """The network in rational arithmetic."""
+        return RationalNetwork(self.network, self.domain, self.layout)
 
     @cached_property
     def keys(self) -> Keys:
@@ -80,10 +106,16 @@ class Explorer:
         return float(np.sqrt(self.domain.dimension) * self.domain.size)
 
     @cached_property
-    def thresholds(self) -> np.ndarray:
-        """[rows] how well values of rows are known, those of the domain first."""
-        far = np.abs(self.domain.halfspaces[:, -1]) + self.extent
-        return np.concatenate([self.tolerance.safety * 2 * UNIT_ROUNDOFF * far, self.layout.thresholds])
+    def sides(self) -> np.ndarray:
+        """[sides] how well distances from the domain's sides are known."""
+        d = self.domain.dimension
+        farthest = float(np.abs(self.domain.halfspaces[:, -1]).max()) + d * self.farthest
+        return np.full(len(self.domain.halfspaces), (d + 3) * UNIT_ROUNDOFF * farthest)
+
+    @cached_property
+    def farthest(self) -> float:
+        """Largest absolute value of a coordinate in the domain."""
+        return float(max(np.abs(end).max() for end in bounding_box(self.domain)))
 
     def explore(self, seeds: Seeds, sure: bool = False) -> Explored:
         """Explore one block.
@@ -94,21 +126,30 @@ class Explorer:
         """
         patterns = self.keys.unpack(seeds.keys)
         sides = self.domain.halfspaces
-        rows = half_spaces(self.network, self.layout, self.domain, patterns, seeds.origins, len(sides))
+        rows = half_spaces(self.network, self.layout, self.domain, patterns, seeds.origins, len(sides), self.errors)
         rows.gradients[:, :, : len(sides)] = sides[:, :-1].T
         rows.values[:, : len(sides)] = excess(self.domain, seeds.origins)
-        return _Block(self, seeds, patterns, rows.gradients, rows.values).explored(sure)
+        rows.errors[:, : len(sides)] = self.sides
+        return _Block(self, seeds, patterns, rows.gradients, rows.values, rows.errors).explored(sure)
 
     def patterns_beyond(self, points: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """[n, columns] patterns just beyond points of the domain [n, d], in directions [n, d] of unit length."""
         inputs = embedded(self.domain, points)
         along = (directions @ self.domain.basis.reshape(self.domain.dimension, -1)).reshape(inputs.shape)
+        ray = replace(self.errors, widths=np.array([self.extent]), position=_WITNESS)
         step = max(1, _NUMBERS // (4 * max(node.size for node in self.network.nodes)))
         parts = [
-            patterns_beyond(self.network, self.layout, inputs[at : at + step], along[at : at + step], self.domain.size)
+            patterns_beyond(
+                self.network, self.layout, inputs[at : at + step], along[at : at + step], ray, points[at : at + step]
+            )
             for at in range(0, len(inputs), step)
         ]
         return np.concatenate([np.empty((0, self.layout.columns), np.uint8), *parts])
+
+    def pattern_exactly(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """[columns] the pattern just beyond one point [d] in a direction [d], in rational arithmetic."""
+        (numerators, scale), (along, _) = dyadic(point), dyadic(direction)
+        return self.rational.beyond(numerators, 1 << scale, along)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +161,7 @@ class _Block:
     patterns: np.ndarray
     gradients: np.ndarray
     values: np.ndarray
+    errors: np.ndarray
 
     def explored(self, sure: bool = False) -> Explored:
         """Decide the rows, then look beyond the facets.
@@ -137,6 +179,9 @@ class _Block:
             touching=decided.counts[:, 2],
             thin=decided.counts[:, 3],
             undecided=decided.counts[:, 4],
+            # HiGHS has tolerances of its own, and proves nothing.
+            doubtful=np.ones(n, np.int64) if sure else decided.counts[:, 6],
+            exact=np.zeros(n, np.int64),
             centres=self.seeds.origins + decided.centres,
             radii=decided.radii,
             facet_counts=decided.counts[:, 0],
@@ -151,6 +196,8 @@ class _Block:
         plain = decided.counts[owner, 1] == 0
         plain[decided.member_facets] = False
         found = self._beyond(found, owner, decided.facet_rows, plain)
+        if not sure and self.explorer.rational.affordable:
+            return self._settled(found) if found.doubtful.any() else found
         found = self._past_slivers(found) if (decided.state != SOUND).any() else found
         return found if sure else self._second_opinion(found)
 
@@ -170,13 +217,34 @@ class _Block:
             member_rows=np.empty(capacity, np.int64),
         )
         ends = [end - self.seeds.origins for end in bounding_box(explorer.domain)]
-        inputs = (self.gradients, self.values, explorer.thresholds, *ends)
+        lost = ~np.isfinite(self.errors).all(axis=1) | ~np.isfinite(self.gradients).all(axis=(1, 2))
+        lost |= (np.isnan(self.values) | (self.values == np.inf)).any(axis=1)
+        values = np.where(lost[:, None], ABSENT, self.values) if lost.any() else self.values
+        values[lost, : len(explorer.domain.halfspaces)] = excess(explorer.domain, self.seeds.origins[lost])
+        inputs = (self.gradients, values, self.errors, *ends)
         facets, members = decide_cells(space_for(d, rows, explorer.extent), *inputs, *vars(decided).values())
+        decided.state[lost], decided.counts[lost, 6] = UNSOLVED, 1
         return decided.cut(facets, members)
 
     def _by_highs(self) -> Decided:
         assert len(self.seeds) == 1
-        return decide_cell(self.gradients[0], self.values[0], self.explorer.thresholds, self.explorer.extent)
+        return decide_cell(self.gradients[0], self.values[0], self.errors[0], self.explorer.extent)
+
+    def _settled(self, found: Explored) -> Explored:
+        """Have cells that are in doubt decided in rational arithmetic; a pattern that is no cell is passed over."""
+        doubtful = np.flatnonzero(found.doubtful)
+        parts, ways = [], self._past_slivers(found) if (found.state != SOUND).any() else found
+        for cell in doubtful.tolist():
+            start = self.seeds.origins[cell]
+            if found.state[cell] == SOUND:
+                start = found.centres[cell]
+            decided = settle(self.explorer.rational, self.patterns[cell], start)
+            if decided.centre is None:
+                part = ways.taken(cell, cell + 1)
+                parts.append(replaced(part, state=np.array([CONTRADICTED]), exact=np.ones(1, np.int64)))
+            else:
+                parts.append(explored_exactly(self.explorer, self.seeds.keys[cell], self.patterns[cell], decided))
+        return with_cells(found, doubtful, parts)
 
     def _second_opinion(self, found: Explored) -> Explored:
         """Have cells with undecided rows, and cells that were not solved, decided by HiGHS."""
@@ -186,7 +254,7 @@ class _Block:
     def _alone(self, cell: int) -> _Block:
         part = slice(cell, cell + 1)
         return _Block(self.explorer, self.seeds.taken(part), *(
-            array[part] for array in (self.patterns, self.gradients, self.values)
+            array[part] for array in (self.patterns, self.gradients, self.values, self.errors)
         ))  # fmt: skip
 
     def _beyond(self, found: Explored, owner: np.ndarray, rows: np.ndarray, plain: np.ndarray) -> Explored:
@@ -226,7 +294,7 @@ class _Block:
         bad = np.flatnonzero(found.state != SOUND)
         tiny = np.finfo(np.float64).tiny
         lengths = np.maximum(np.linalg.norm(self.gradients[bad], axis=1), tiny)
-        known = np.where(lengths > tiny, explorer.thresholds / lengths, 0.0)
+        known = np.where(lengths > tiny, self.errors[bad] / lengths, 0.0)
         near = np.abs(self.values[bad] / lengths) <= 4 * known + 2 * np.abs(found.radii[bad, None])
         step = 4 * np.where(near & (known < explorer.extent), known, 0.0).max(axis=1)
         step = np.maximum(step, 64 * UNIT_ROUNDOFF * explorer.extent)
@@ -238,6 +306,8 @@ class _Block:
             touching=found.touching[bad],
             thin=found.thin[bad],
             undecided=found.undecided[bad],
+            doubtful=found.doubtful[bad],
+            exact=found.exact[bad],
             centres=found.centres[bad],
             radii=found.radii[bad],
             facet_counts=np.ones(len(bad), np.int64),
@@ -250,6 +320,58 @@ class _Block:
             further_columns=np.empty(0, np.int64),
         )
         return with_cells(found, bad, [ways.taken(number, number + 1) for number in range(len(bad))])
+
+
+def explored_exactly(explorer: Explorer, key: np.ndarray, pattern: np.ndarray, cell: Settled) -> Explored:
+    """A cell that rational arithmetic decided, as what was found of it.
+
+    Args:
+        explorer: The network on its domain.
+        key: Its packed pattern.
+        pattern: The same, unpacked.
+        cell: What was decided.
+    """
+    assert cell.centre is not None
+    sides, layout = len(explorer.domain.halfspaces), explorer.layout
+    keys: list[np.ndarray] = []
+    columns, planes, points, further = [], [], [], []
+    for row, point in cell.faces.facets.items():
+        numbers = cell.numbers[row]
+        outside = min(numbers) < sides
+        changed = np.array([layout.row_columns[number - sides] for number in numbers if number >= sides], np.int64)
+        beyond = pattern
+        if not outside and len(numbers) == 1 and not cell.vanishing:
+            beyond = pattern.copy()
+            beyond[changed] = layout.beyond(pattern[None], np.array(numbers) - sides)
+        elif not outside:
+            beyond = explorer.rational.beyond(*point_of(point), cell.rows[row][:-1])
+            changed = np.flatnonzero(beyond != pattern)
+        if not outside and not len(changed):
+            continue
+        further += [(len(keys), column) for column in changed[1:].tolist() if not outside]
+        keys.append(explorer.keys.pack(beyond[None])[0])
+        columns.append(BOUNDARY if outside else int(changed[0]))
+        planes.append(cell.plane(row))
+        points.append(rounded(point))
+    count, d = len(keys), explorer.domain.dimension
+    return Explored(
+        state=np.array([SOUND]),
+        touching=np.array([len(cell.faces.touching) + len(cell.faces.facets) - count]),
+        thin=np.zeros(1, np.int64),
+        undecided=np.zeros(1, np.int64),
+        doubtful=np.zeros(1, np.int64),
+        exact=np.ones(1, np.int64),
+        centres=rounded(cell.centre)[None],
+        radii=np.array([cell.radius]),
+        facet_counts=np.array([count]),
+        facet_columns=np.array(columns, np.int64),
+        facet_planes=np.array(planes).reshape(-1, d + 1),
+        facet_points=np.array(points).reshape(-1, d),
+        facet_uncertainties=np.full(count, 4 * (d + 4) * UNIT_ROUNDOFF * (explorer.extent + explorer.farthest)),
+        facet_keys=np.array(keys, np.uint8).reshape(-1, len(key)),
+        further_facets=np.array([facet for facet, _ in further], np.int64),
+        further_columns=np.array([column for _, column in further], np.int64),
+    )
 
 
 def explore_alone(packed: bytes, seeds: Seeds) -> Explored:

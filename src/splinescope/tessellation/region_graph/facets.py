@@ -34,7 +34,7 @@ def reach(s: Space, d: int, low: np.ndarray, high: np.ndarray) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _doubt(s: Space, d: int) -> float:
+def multiplied(s: Space, d: int) -> float:
     """How well that is known: the active rows' uncertainties, each times its multiplier."""
     s.steps[:] = 0.0
     return upper_bound(s.A, d, s.c, s.uncertain, s.steps, s.steps, s.active, s.inverse, s.w)
@@ -154,7 +154,7 @@ def _decide_without(s: Space, d: int, rows: int, row: int) -> int:
             return FACET
     if status == OPTIMAL:
         farthest = reach(s, d, s.everywhere[0], s.everywhere[1])
-        if farthest - s.offsets[row] <= 2.0 * (uncertain + _doubt(s, d)):
+        if farthest - s.offsets[row] <= 2.0 * (uncertain + multiplied(s, d)):
             return TOUCHING
     if beyond > uncertain:
         _widest(s, d, rows, row)
@@ -179,7 +179,7 @@ def decide_rows(s: Space, d: int, rows: int) -> None:
             s.c[j] = s.A[j, row]
         optimise(s, d, rows, -1, -1)
         farthest = reach(s, d, s.box[0], s.box[1])
-        if farthest + _doubt(s, d) < s.offsets[row] - s.uncertain[row]:
+        if farthest + multiplied(s, d) < s.offsets[row] - s.uncertain[row]:
             status[row] = REDUNDANT
             continue
         _claim_at_vertex(s, d, rows)

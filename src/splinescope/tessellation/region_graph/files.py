@@ -26,7 +26,7 @@ from splinescope.tessellation.region_graph.graph import Doubts, RegionGraph
 from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.search import Search
 
-FORMAT = 1
+FORMAT = 2
 """Version of both layouts."""
 
 _COUNTERS = ("explored", "sound", "level", "level_end")

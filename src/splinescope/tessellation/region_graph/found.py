@@ -42,6 +42,8 @@ class Explored:
         touching: [n] rows that meet the cell in less than a facet.
         thin: [n] facets thinner than they are known.
         undecided: [n] rows that could not be decided.
+        doubtful: [n] whether float64 left something in doubt, and rational arithmetic did not decide it.
+        exact: [n] whether rational arithmetic decided the cell.
         centres: [n, d] centre of the largest ball in each cell.
         radii: [n] its radius.
         facet_counts: [n] number of facets.
@@ -58,6 +60,8 @@ class Explored:
     touching: np.ndarray
     thin: np.ndarray
     undecided: np.ndarray
+    doubtful: np.ndarray
+    exact: np.ndarray
     centres: np.ndarray
     radii: np.ndarray
     facet_counts: np.ndarray

@@ -40,6 +40,8 @@ class Doubts:
         undecided: Pairs of a cell and a fold for which the linear programs gave no answer.
         slivers: Cells met that are thinner than their folds are known; they are passed over, to the cell beyond.
         one_sided: Facets that only one of their two cells was found to have; the other was given it.
+        exact: Cells that float64 left in doubt and rational arithmetic decided; of these nothing is in doubt any more.
+        unsettled: Cells that float64 left in doubt and that are too dear for rational arithmetic.
     """
 
     touching: int = 0
@@ -47,6 +49,8 @@ class Doubts:
     undecided: int = 0
     slivers: int = 0
     one_sided: int = 0
+    exact: int = 0
+    unsettled: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -212,15 +216,20 @@ class RegionGraph:
         t = np.asarray(points, np.float64)
         if t.ndim != 2 or t.shape[1] != self.dimension:
             raise InvalidInputError(f"`points`: got the shape {t.shape}; expected [n, {self.dimension}]")
-        slack = self.explorer.thresholds[: len(self.domain.halfspaces)]
-        inside = (excess(self.domain, t) <= slack).all(axis=1)
+        inside = (excess(self.domain, t) <= self.explorer.sides).all(axis=1)
         # A direction into the domain from anywhere in it, which no fold contains but by accident.
         target = self.domain.centre + 0.1 * self._askew * self.domain.size / max(1, self.dimension)
         directions = target - t[inside]
         directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), np.finfo(np.float64).tiny)
         keys = self.explorer.keys.pack(self.explorer.patterns_beyond(t[inside], directions))
+        found = np.array([self._numbers.get(key, -1) for key in as_bytes(keys)], np.int64)
+        if self.complete and self.explorer.rational.affordable:
+            # A pattern that is no cell's is one that float64 could not tell, on a fold or near it.
+            for at in np.flatnonzero(found < 0).tolist():
+                pattern = self.explorer.pattern_exactly(t[inside][at], directions[at])
+                found[at] = self._numbers.get(as_bytes(self.explorer.keys.pack(pattern[None]))[0], -1)
         out = np.full(len(t), -1)
-        out[inside] = [self._numbers.get(key, -1) for key in as_bytes(keys)]
+        out[inside] = found
         return out
 
     @cached_property

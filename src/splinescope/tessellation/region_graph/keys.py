@@ -52,6 +52,8 @@ class Keys:
         out = np.empty((len(keys), len(self.pieces)), np.uint8)
         packed = -(-len(self._bits) // 8)
         bits = np.unpackbits(keys[:, :packed], axis=1, bitorder="little", count=len(self._bits))
+        if not len(self._bytes):
+            return bits
         out[:, self._bits] = bits
         out[:, self._bytes] = keys[:, packed : packed + len(self._bytes)]
         return out

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
-from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.region_graph.space import ABSENT
-from splinescope.tessellation.rounding import Bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +24,11 @@ class Folding(ABC):
         node: Index of the node.
         source: Index of the node that it reads.
         units: Number of its units.
-        thresholds: [rows] how well the value of each of its rows is known.
     """
 
     node: int
     source: int
     units: int
-    thresholds: np.ndarray
 
     @property
     @abstractmethod
@@ -56,6 +53,17 @@ class Folding(ABC):
         """
 
     @abstractmethod
+    def write_errors(self, pieces: np.ndarray, size: np.ndarray, error: np.ndarray, out: Rows) -> None:
+        """Write how well the rows of some cells are known.
+
+        Args:
+            pieces: [cells, units] pieces of the units.
+            size: [cells, n] what the source does not exceed on the domain.
+            error: [cells, n] what it is off.
+            out: Where to write.
+        """
+
+    @abstractmethod
     def beyond(self, pieces: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """[facets] piece of the row's unit on the other side of a row, from that on this side."""
 
@@ -64,16 +72,30 @@ class Folding(ABC):
         """Value [cells, n] and slopes [cells, d, n] of the node on the pieces, flat, from those of its source."""
 
     @abstractmethod
-    def pieces_of(self, value: np.ndarray, slope: np.ndarray, size: float) -> np.ndarray:
-        """[points, units] the piece of each unit just beyond points, in directions in which the source has a slope."""
+    def pieces_of(self, value: np.ndarray, slope: np.ndarray, error: np.ndarray, extent: float) -> np.ndarray:
+        """[points, units] the piece of each unit just beyond points, in directions in which the source has a slope.
+
+        Args:
+            value: [points, n] values of the source.
+            slope: [points, n] its slopes.
+            error: [points, n] what both together are off, as far as `extent`.
+            extent: A length.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of one node for a batch of cells: `gradients` [cells, d, rows] and `values` [cells, rows], to be written."""
+    """Rows for a batch of cells, to be written.
+
+    Attributes:
+        gradients: [cells, d, rows].
+        values: [cells, rows].
+        errors: [cells, rows] what both together are off on the domain.
+    """
 
     gradients: np.ndarray
     values: np.ndarray
+    errors: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +161,15 @@ class Bends(Folding):
         out.values[:, :n] = value - infinite[upper, columns]
         out.values[:, n:] = infinite[lower, columns] - value
 
+    def write_errors(self, pieces: np.ndarray, size: np.ndarray, error: np.ndarray, out: Rows) -> None:
+        """See `Folding`."""
+        places, _ = self.tables
+        places = np.where(np.abs(places) < _NO_BOUND, np.abs(places), 0.0).max(axis=0)
+        known = error + np.where(places > 0, 2 * UNIT_ROUNDOFF * (size + places), 0.0)
+        out.errors[:, : self.units] = known
+        if self.pieces > 2:
+            out.errors[:, self.units :] = known
+
     def beyond(self, pieces: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """See `Folding`."""
         if self.pieces == 2:
@@ -159,15 +190,25 @@ class Bends(Folding):
             factor, shift = self.op.slopes.gather(0, index), self.op.intercepts.gather(0, index)
         return factor * value + shift, slopes * factor[:, None, :]
 
-    def pieces_of(self, value: np.ndarray, slope: np.ndarray, size: float) -> np.ndarray:
+    def pieces_of(self, value: np.ndarray, slope: np.ndarray, error: np.ndarray, extent: float) -> np.ndarray:
         """See `Folding`."""
         places, _ = self.tables
         count = np.zeros(value.shape, np.int64)
-        rising = slope * size > self.thresholds[: self.units]
+        rising = slope * extent > error
         for place in places:
-            above = value - place
-            count += (above > self.thresholds[: self.units]) | ((above >= -self.thresholds[: self.units]) & rising)
-        return self._lowest[count, np.arange(self.units)].astype(np.uint8)
+            above, known = value - place, error + 2 * UNIT_ROUNDOFF * np.minimum(np.abs(place), np.abs(value))
+            count += (above > known) | ((above >= -known) & rising)
+        return self.lowest(count)
+
+    def lowest(self, count: np.ndarray) -> np.ndarray:
+        """Pieces by the number of breakpoints below: the first of those that continue each other."""
+        return np.asarray(self._lowest[count, np.arange(self.units)].astype(np.uint8))
+
+    def neighbours(self, pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """[units] the breakpoint at which the unit leaves its piece downwards, and upwards; -1 where there is none."""
+        columns = np.arange(self.units)
+        above = self._above[pieces, columns]
+        return self._lowest[pieces, columns] - 1, np.where(above == self.pieces - 1, -1, above)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +250,14 @@ class Contests(Folding):
             rows[(pieces == member) | (self._groups[:, member] < 0)] = ABSENT
             out.values[:, columns] = rows
 
+    def write_errors(self, pieces: np.ndarray, size: np.ndarray, error: np.ndarray, out: Rows) -> None:
+        """See `Folding`."""
+        known = error + 2 * UNIT_ROUNDOFF * size
+        own = np.take_along_axis(known, self._groups[np.arange(self.units), pieces], axis=1)
+        for member in range(self.pieces):
+            columns = slice(member * self.units, (member + 1) * self.units)
+            out.errors[:, columns] = known[:, np.maximum(self._groups[:, member], 0)] + own
+
     def beyond(self, pieces: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """See `Folding`."""
         return rows // self.units
@@ -219,15 +268,17 @@ class Contests(Folding):
         wide = slopes.expand(len(value), *slopes.shape[1:])
         return value.gather(1, index), wide.gather(2, index[:, None, :].expand(-1, slopes.shape[1], -1))
 
-    def pieces_of(self, value: np.ndarray, slope: np.ndarray, size: float) -> np.ndarray:
+    def pieces_of(self, value: np.ndarray, slope: np.ndarray, error: np.ndarray, extent: float) -> np.ndarray:
         """See `Folding`."""
         index = np.maximum(self._groups, 0)
         present = self._groups >= 0
-        within = self.thresholds[: self.units, None]
         members = np.where(present, value[:, index], -np.inf)
-        near = members >= members.max(axis=2, keepdims=True) - within
-        rates = np.where(near, slope[:, index] * size, -np.inf)
-        return np.argmax(near & (rates >= rates.max(axis=2, keepdims=True) - within), axis=2).astype(np.uint8)
+        known = error[:, index] + 2 * UNIT_ROUNDOFF * np.abs(value[:, index])
+        near = members + known >= np.where(present, members - known, -np.inf).max(axis=2, keepdims=True)
+        near &= present
+        rates = slope[:, index] * extent
+        least = np.where(near, rates - known, -np.inf).max(axis=2, keepdims=True)
+        return np.argmax(near & (rates + known >= least), axis=2).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,11 +310,6 @@ class Layout:
     def rows(self) -> int:
         """Number of rows."""
         return int(self.row_starts[-1])
-
-    @cached_property
-    def thresholds(self) -> np.ndarray:
-        """[rows] how well the value of each row is known."""
-        return np.concatenate([np.zeros(0), *(folding.thresholds for folding in self.foldings)])
 
     @cached_property
     def row_columns(self) -> np.ndarray:
@@ -300,35 +346,20 @@ class Layout:
         return out
 
 
-def layout_of(network: Network, bounds: list[Bounds], tolerance: Tolerance) -> Layout:
+def layout_of(network: Network) -> Layout:
     """The folding nodes of a network that its output depends on, in topological order.
 
     Args:
         network: The network.
-        bounds: Magnitudes and rounding errors of all nodes on the domain.
-        tolerance: What counts as zero.
     """
     foldings: list[Folding] = []
     for index, node in enumerate(network.nodes):
         if isinstance(node.op, Activation):
-            source = node.inputs[0]
-            places = np.abs(np.asarray(node.op.breakpoints, np.float64))
-            known = places[places < _NO_BOUND].max(initial=0.0)
-            error = tolerance.safety * (bounds[source].error + UNIT_ROUNDOFF * known)
-            copies = 1 if len(node.op.breakpoints) == 1 else 2
-            foldings.append(Bends(index, source, node.size, np.tile(_positive(error), copies), node.op))
+            foldings.append(Bends(index, node.inputs[0], node.size, node.op))
         elif isinstance(node.op, Maximum):
-            source = node.inputs[0]
-            groups = np.asarray(node.op.index)
-            error = np.where(groups >= 0, bounds[source].error[np.maximum(groups, 0)], 0.0).max(axis=1)
-            thresholds = np.tile(_positive(2 * tolerance.safety * error), groups.shape[1])
-            foldings.append(Contests(index, source, node.size, thresholds, node.op))
+            foldings.append(Contests(index, node.inputs[0], node.size, node.op))
     return Layout(tuple(foldings))
 
 
 _NO_BOUND = 1e38
 """Breakpoints beyond this stand for none: importers use the largest float32."""
-
-
-def _positive(error: np.ndarray) -> np.ndarray:
-    return np.maximum(error, np.finfo(np.float64).tiny)

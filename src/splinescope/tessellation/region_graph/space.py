@@ -16,7 +16,7 @@ is met in a facet that is thinner than its neighbours are known; an undecided on
 ABSENT = -np.inf
 """Value of a row that is none."""
 
-FIELDS = 6
+FIELDS = 7
 """Numbers that are counted for each cell: see `decide_cells`."""
 
 

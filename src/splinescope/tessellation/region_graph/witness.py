@@ -7,96 +7,62 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from splinescope.network.evaluate import CHUNK_NUMBERS, last_uses, walk
-from splinescope.network.graph import Network
+from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.branches import FAR, error_bounds, follow_branches
+from splinescope.tessellation.region_graph.branches import FAR, Reached
 from splinescope.tessellation.region_graph.certificate import fail
 from splinescope.tessellation.region_graph.graph import RegionGraph
-from splinescope.tessellation.region_graph.samples import inside, sample
-from splinescope.tessellation.rounding import Bounds
+from splinescope.tessellation.region_graph.layout import Layout
+from splinescope.tessellation.region_graph.rounding import Errors
+from splinescope.tessellation.region_graph.samples import inside
 
 SAMPLES = 4096
 """Random points of the domain whose cells are looked up."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What a comparison measured.
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What a comparison of some cells measured.
 
     Attributes:
-        points: Number of points.
-        undecided: Recorded pieces that are not those of the forward pass, though within its rounding error.
+        undecided: [n] recorded pieces that are not those of the forward pass, though within its rounding error.
         sign_error: Largest such contradiction, as a share of what is tolerated.
-        output_error: Largest error of an output, relative to the largest output.
-        output_tolerance: What it was held to.
     """
 
-    points: int
-    undecided: int = 0
-    sign_error: float = 0.0
-    output_error: float = 0.0
-    output_tolerance: float = 0.0
+    undecided: np.ndarray
+    sign_error: float
 
 
-def together(parts: list[Seen]) -> Seen:
-    """The worst of several comparisons."""
-    return Seen(
-        sum(part.points for part in parts),
-        sum(part.undecided for part in parts),
-        max((part.sign_error for part in parts), default=0.0),
-        max((part.output_error for part in parts), default=0.0),
-        max((part.output_tolerance for part in parts), default=0.0),
-    )
+@dataclass(frozen=True)
+class OutputErrors:
+    """What a comparison of outputs measured, relative to the largest output.
 
+    Attributes:
+        error: Largest error.
+        tolerance: What it was held to.
+    """
 
-def bounds_of(graph: RegionGraph) -> list[Bounds]:
-    """Running-error bounds of every node, with the magnitudes at points other than those of the search."""
-    points = sample(graph.domain, np.random.default_rng(1))
-    some = graph.interior_points[:: max(1, len(graph) // 256)]
-    return error_bounds(graph.network, graph.domain.embed(np.concatenate([points, some])))
-
-
-def check_interiors(graph: RegionGraph) -> Seen:
-    """Pattern and output of every cell against a forward pass at its interior point."""
-    bounds = bounds_of(graph)
-    step = _step(graph.network)
-    parts = []
-    for start in range(0, len(graph), step):
-        which = np.arange(start, min(start + step, len(graph)))
-        points = graph.interior_points[which]
-        signs, outputs = compare(graph, "values", which, points, bounds)
-        parts += [signs, _output_errors(graph, which, points, outputs, bounds)]
-    return together(parts)
+    error: float
+    tolerance: float
 
 
 def check_samples(graph: RegionGraph) -> int:
     """Look random points of the domain up; in a complete graph none may be missing. Returns their number."""
-    points = inside(graph.domain, SAMPLES, np.random.default_rng(2))
+    # In networks so deep that errors can't be bounded, points may have to be looked up in rational arithmetic.
+    count = SAMPLES if graph.explorer.errors.proved else SAMPLES // 64
+    points = inside(graph.domain, count, np.random.default_rng(2))
     missing = np.flatnonzero(graph.locate(points) < 0)
     if graph.complete and len(missing):
-        fail(
-            "values", np.arange(0), f"{len(missing)} of {SAMPLES} random points lie in cells that are not in the graph"
-        )
-    return SAMPLES
+        fail("values", np.arange(0), f"{len(missing)} of {count} random points lie in cells that are not in the graph")
+    return count
 
 
-def check_facets(graph: RegionGraph) -> Seen:
-    """Just inside of each facet, next to its point, the network has the pattern of the cell."""
-    bounds = bounds_of(graph)
-    most = int(np.diff(graph.facet_offsets).max())
-    cells_at_once = max(1, min(_step(graph.network), CHUNK_NUMBERS // (most * most * (graph.dimension + 1))) // most)
-    parts = []
-    for start in range(0, len(graph), cells_at_once):
-        stop = min(start + cells_at_once, len(graph))
-        facets = np.arange(graph.facet_offsets[start], graph.facet_offsets[stop])
-        points = graph.facet_points[facets]
-        step = 0.5 * _room(graph, start, stop)
-        points = points - step[:, None] * graph.facet_halfspaces[facets, :-1]
-        signs, _ = compare(graph, "proof", graph.facet_cells[facets], points, bounds)
-        parts.append(signs)
-    return together(parts)
+def points_in_facets(graph: RegionGraph, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Facets of the cells `start:stop`, and for each a point of the cell just inside of the facet's own point."""
+    facets = np.arange(graph.facet_offsets[start], graph.facet_offsets[stop])
+    step = 0.5 * _room(graph, start, stop)
+    return facets, graph.facet_points[facets] - step[:, None] * graph.facet_halfspaces[facets, :-1]
 
 
 def _room(graph: RegionGraph, start: int, stop: int) -> np.ndarray:
@@ -115,10 +81,17 @@ def _room(graph: RegionGraph, start: int, stop: int) -> np.ndarray:
     return np.minimum(np.maximum(room, 0.0), 2 * np.repeat(graph.chebyshev_radii[start:stop], sizes))
 
 
+def column_errors(layout: Layout, values: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """[cells, columns] how well the value of each unit is known, from values and errors of all rows."""
+    known = np.where(np.isfinite(values), errors, 0.0)
+    parts = [np.zeros((len(errors), 0))]
+    for folding, start, stop in zip(layout.foldings, layout.row_starts[:-1], layout.row_starts[1:], strict=True):
+        parts.append(known[:, start:stop].reshape(len(errors), -1, folding.units).max(axis=1))
+    return np.concatenate(parts, axis=1)
+
+
 @torch.no_grad()
-def compare(
-    graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarray, bounds: list[Bounds]
-) -> tuple[Seen, np.ndarray]:
+def compare(graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarray, allowed: np.ndarray) -> Compared:
     """Compare the recorded pieces of cells with a forward pass at points, one point for each cell given.
 
     Args:
@@ -126,10 +99,10 @@ def compare(
         check: Name of the check, for the error.
         which: [n] cells.
         points: [n, d] points.
-        bounds: Running-error bounds of every node.
+        allowed: [n, columns] what the forward pass may be off there.
 
     Returns:
-        What was seen, and the outputs [n, n_out].
+        What was seen.
 
     Raises:
         CertificateError: If a recorded piece is another one than that of the forward pass, by more than rounding.
@@ -139,72 +112,72 @@ def compare(
     columns = {node: slice(start, stop) for node, start, stop in graph.pattern_nodes}
     last = last_uses(network)
     values: dict[int, torch.Tensor] = {}
-    undecided, worst = 0, 0.0
+    undecided, worst = np.zeros(len(which), np.int64), 0.0
     for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(graph.domain.embed(points)))):
         node = network.nodes[index]
         values[index] = value
         if index in columns:
-            source = node.inputs[0]
-            before = values[source].reshape(len(which), -1).numpy()
-            excess, allowed = _excess(node.op, patterns[:, columns[index]], before, bounds[source])
-            share = excess / (graph.tolerance.certificate * allowed)
-            bad = (share > 1).any(axis=1)
+            before = values[node.inputs[0]].reshape(len(which), -1).numpy()
+            excess = _excess(node.op, patterns[:, columns[index]], before)
+            known = allowed[:, columns[index]] + 2 * UNIT_ROUNDOFF * excess
+            bad = (excess > known).any(axis=1)
             if bad.any():
                 fail(check, which[bad], f"the network's pattern at node {node.name!r} is another one")
-            undecided += int(np.count_nonzero(excess))
+            undecided += (excess > 0).sum(axis=1)
+            share = np.divide(excess, known, out=np.zeros_like(excess), where=(known > 0) & np.isfinite(known))
             worst = max(worst, float(share.max(initial=0.0)))
         for source in {index, *node.inputs}:
             if last[source] <= index:
                 values.pop(source, None)
-    return Seen(len(which), undecided, worst), values[network.output].reshape(len(which), -1).numpy()
+    return Compared(undecided, worst)
 
 
-def _excess(op: object, pieces: np.ndarray, before: np.ndarray, bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
-    """[n, units] by how far a value is beyond the recorded piece (0 if on it), and the values' rounding errors."""
-    tiny = np.finfo(np.float64).tiny
+def _excess(op: object, pieces: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """[n, units] by how far a value is beyond the recorded piece (0 if on it)."""
     if isinstance(op, Maximum):
         groups = np.asarray(op.index)
         members = np.where(groups >= 0, before[:, np.maximum(groups, 0)], -np.inf)
         chosen = np.take_along_axis(members, pieces[:, :, None].astype(np.int64), axis=2)[:, :, 0]
-        error = bounds.error[np.maximum(groups, 0)].max(axis=1) + tiny
-        return members.max(axis=2) - chosen, np.broadcast_to(2 * error, chosen.shape)
+        return np.asarray(members.max(axis=2) - chosen)
     assert isinstance(op, Activation)
     count, units = len(op.breakpoints), before.shape[1]
     places = np.broadcast_to(np.asarray(op.breakpoints, np.float64).reshape(count, -1), (count, units))
     slopes = np.asarray(op.slopes, np.float64).reshape(count + 1, -1)
     bends = np.broadcast_to(np.diff(slopes, axis=0) != 0, (count, units))
-    excess, known = np.zeros(before.shape), np.zeros(before.shape)
+    excess = np.zeros(before.shape)
     for k in range(count):
         outside = np.where(pieces > k, places[k] - before, before - places[k])
         excess = np.maximum(excess, np.where(bends[k], outside, 0.0))
-        known = np.maximum(known, np.where(np.abs(places[k]) < np.sqrt(np.abs(before)) + 1e30, np.abs(places[k]), 0.0))
-    return excess, bounds.error + UNIT_ROUNDOFF * known + tiny
+    return excess
 
 
-@torch.no_grad()
-def _output_errors(
-    graph: RegionGraph, which: np.ndarray, points: np.ndarray, outputs: np.ndarray, bounds: list[Bounds]
-) -> Seen:
-    """Outputs of the forward pass against the cells' affine maps, which are made at other points, of their facets."""
-    network, explorer = graph.network, graph.explorer
-    patterns = explorer.keys.unpack(graph.keys[which])
-    origins = graph.facet_points[graph.facet_offsets[which]]
-    expected = outputs
-    for reached in follow_branches(network, explorer.layout, graph.domain, patterns, origins, network.output):
-        slopes = reached.slopes.numpy() / FAR
-        expected = reached.value.numpy() + np.einsum(
-            "fjo,fj->fo", np.broadcast_to(slopes, (len(points), *slopes.shape[1:])), points - origins
-        )
+def output_errors(graph: RegionGraph, which: np.ndarray, reached: Reached, errors: Errors) -> OutputErrors:
+    """The cells' affine maps, made at their interior points, against forward passes at other points, of their facets.
+
+    Args:
+        graph: The graph.
+        which: [n] cells.
+        reached: The output on their branches.
+        errors: How rounding errors come through the network.
+
+    Raises:
+        CertificateError: If they differ by more than both may be off.
+    """
+    assert reached.error is not None
+    assert reached.size is not None
+    points = graph.facet_points[graph.facet_offsets[which]]
+    outputs = graph.network(graph.domain.embed(points)).reshape(len(points), -1)
+    slopes = np.broadcast_to(reached.slopes.numpy() / FAR, (len(points), *reached.slopes.shape[1:]))
+    expected = reached.value.numpy() + np.einsum("fjo,fj->fo", slopes, points - graph.interior_points[which])
+    # A point of a facet is on the cell but for the rounding of its coordinates.
+    size, steepest = reached.size.numpy(), np.abs(slopes).max(axis=1)
+    moved = 32 * UNIT_ROUNDOFF * (graph.explorer.extent + graph.explorer.farthest)
+    known = 2 * errors.plain(reached.error).numpy()
+    known = known + 4 * (graph.dimension + 2) * UNIT_ROUNDOFF * size + moved * graph.dimension * steepest
     error = np.abs(outputs - expected)
     scale = max(float(np.abs(outputs).max(initial=0.0)), np.finfo(np.float64).tiny)
-    allowed = graph.tolerance.certificate * (bounds[network.output].error + UNIT_ROUNDOFF * scale)
-    bad = (error > allowed).any(axis=1)
+    bad = (error > known).any(axis=1)
     if bad.any():
         fail("values", which[bad], f"outputs differ from the cells' affine maps by up to {error.max():.1e}")
-    return Seen(0, 0, 0.0, float(error.max(initial=0.0)) / scale, float(allowed.max(initial=0.0)) / scale)
-
-
-def _step(network: Network) -> int:
-    """Points that are passed at once."""
-    widest = max(node.size for node in network.nodes)
-    return max(1, min(1 << 16, CHUNK_NUMBERS // (8 * widest)))
+    finite = known[np.isfinite(known)]
+    return OutputErrors(float(error.max(initial=0.0)) / scale, float(finite.max(initial=0.0)) / scale)

@@ -12,6 +12,13 @@ from splinescope.geometry.sections import facing, trace_section
 from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.branch import patterns_of
 from splinescope.tessellation.spatial import SpatialComplex
+from splinescope.tessellation.surface.counts import (
+    check_crossings,
+    check_holes,
+    check_places,
+    check_polygons,
+    check_twins,
+)
 from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
 from splinescope.tessellation.surface.rounding import output_bounds, output_error
 
@@ -128,13 +135,20 @@ def _certified(
     surface: SurfaceMesh, cells: SpatialComplex, heights: Heights, mesh: PolygonMesh, check: bool
 ) -> SurfaceCertificate:
     """Check a surface: no holes inside the domain, and the level at all vertices and centres by forward passes."""
+    check_twins(surface.offsets, surface.corners, surface.twins, surface.cells)
+    values = cells.vertex_outputs @ heights.weights - heights.level
+    crossings = check_crossings(cells, values, heights.slack, surface.sources)
+    check_polygons(cells, values, heights.slack, surface.cells)
+    check_places(cells, surface.vertices, surface.sources)
     border = np.flatnonzero(surface.twins < 0)
-    holes = int(np.count_nonzero(cells.facet_op[mesh.faces[border]] >= 0))
+    polygon = np.searchsorted(surface.offsets, border, side="right") - 1
+    holes = check_holes(cells, mesh.faces[border], surface.cells[polygon])
     flat = np.minimum.reduceat(heights.zero[cells.cell_vertices], cells.cell_offsets[:-1])
     certificate = SurfaceCertificate(
         "topology",
         cells.certificate.level if cells.certificate else "none",
         holes,
+        crossings,
         covered_faces=mesh.covered,
         flat_cells=int(np.count_nonzero(flat)),
     )

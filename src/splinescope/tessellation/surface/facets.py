@@ -13,6 +13,7 @@ from splinescope.network.graph import Network
 from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.branch import patterns_of
 from splinescope.tessellation.spatial import SpatialComplex
+from splinescope.tessellation.surface.counts import check_twins
 from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
 
 
@@ -59,10 +60,31 @@ def between_classes(
         classes=winners[pairs],
     )
     holes = _holes(cells, section.below, section.below[section.following])
+    check_twins(surface.offsets, surface.sources[surface.corners, 0], surface.twins, surface.cells)
+    if holes and not cells.truncated:
+        raise CertificateError(f"certificate check `holes` failed: the surface ends inside the domain at {holes} edges")
+    _check_winners(cells, network, winners, labels, margin, len(surface))
     certificate = SurfaceCertificate("topology", cells.certificate.level if cells.certificate else "none", holes)
     if check and len(surface):
         certificate = _checked(surface, cells, network, labels, margin, certificate)
     return replace(surface, certificate=certificate)
+
+
+def _check_winners(
+    cells: SpatialComplex, network: Network, winners: np.ndarray, labels: np.ndarray, margin: float, polygons: int
+) -> None:
+    """Classes of cells are those of forward passes inside of them, and there is a polygon wherever they change."""
+    outputs = network(cells.domain.embed(cells.interior_points)).reshape(len(cells), -1)[:, labels]
+    place = np.searchsorted(labels, winners)
+    behind = np.flatnonzero(outputs.max(axis=1) - outputs[np.arange(len(cells)), place] > 2 * margin)
+    if len(behind):
+        raise CertificateError("certificate check `classes` failed: cells are given to other classes", cells=behind)
+    beside = cells.facet_cells[(cells.facet_cells >= 0).all(axis=1)]
+    expected = int(np.count_nonzero(winners[beside[:, 0]] != winners[beside[:, 1]]))
+    if polygons != expected:
+        raise CertificateError(
+            f"certificate check `polygons` failed: {polygons} polygons, but the class changes at {expected} faces"
+        )
 
 
 def _section(cells: SpatialComplex, facets: np.ndarray, pairs: np.ndarray, classes: np.ndarray) -> Section:

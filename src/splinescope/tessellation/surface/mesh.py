@@ -31,7 +31,10 @@ class SurfaceCertificate:
             every vertex and at the centre of every polygon.
         cells: Level of the certificate of the cells in which the surface was found.
         holes: Edges where the surface ends inside the domain, so that a part of it is missing. Zero, unless a budget
-            had ended the tessellation.
+            had ended the tessellation and cells are missing there; any other hole is an error.
+        crossings: Edges of the cells on which the function passes the level, counted from its signs at their vertices;
+            each has a vertex of the surface, and no other has one. Zero for surfaces between more than two classes,
+            whose polygons are faces of cells.
         value_error: Largest distance of the network's output from the level (of the two leading classes from each
             other) at a vertex.
         centre_error: The same at the centres of the polygons: as the output is affine on a polygon, a fold that was
@@ -46,6 +49,7 @@ class SurfaceCertificate:
     level: str
     cells: str
     holes: int
+    crossings: int = 0
     value_error: float = float("nan")
     centre_error: float = float("nan")
     value_tolerance: float = float("nan")

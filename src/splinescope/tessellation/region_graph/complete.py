@@ -1,0 +1,184 @@
+r"""Proof that the recorded facets of a cell are all of its facets, and all facets: by multipliers and by witnesses.
+
+The rows of all units that hold on the cell are made anew from its pattern, around its interior point, each with a bound
+of its error. The interior point is inside of all of them by more. Every row that is not recorded as a facet is out of
+reach of those that are: multipliers $\lambda \ge 0$ with $\sum \lambda_k a_k$ near $a_i$ show it, whoever found them.
+Every recorded facet has its point farther inside of all other rows than these are known. What is not shown so, cell by
+cell, is left to rational arithmetic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.region_graph.cells import BOXED, FLOOR, row_length
+from splinescope.tessellation.region_graph.facets import multiplied, optimise, reach
+from splinescope.tessellation.region_graph.simplex import reset
+from splinescope.tessellation.region_graph.space import ABSENT, Space
+
+SHOWN, DOUBTFUL, WRONG = 0, 1, 2
+"""What became of a cell."""
+
+
+@njit(cache=True, nogil=True)
+def _take(
+    s: Space, gradients: np.ndarray, values: np.ndarray, errors: np.ndarray, order: np.ndarray
+) -> tuple[int, int]:
+    """Take in the rows in an order, with unit normals; returns their number and what can be said already."""
+    d, count, verdict = gradients.shape[0], 0, SHOWN
+    extent = s.everywhere[1, 0]
+    floor = FLOOR * (d + 4) * UNIT_ROUNDOFF * extent
+    for i in order:
+        if values[i] == ABSENT:
+            continue
+        length = row_length(gradients, d, i)
+        if length * extent <= errors[i]:
+            if values[i] > errors[i]:
+                return count, WRONG
+            if values[i] >= -errors[i] and errors[i] > 0.0:
+                verdict = DOUBTFUL
+            continue
+        for j in range(d):
+            s.A[j, count] = gradients[j, i] / length
+        s.offsets[count], s.uncertain[count] = -values[i] / length, errors[i] / length + floor
+        if not s.offsets[count] > s.uncertain[count]:
+            verdict = DOUBTFUL
+        s.ids[count] = i
+        count += 1
+    return count, verdict
+
+
+@njit(cache=True, nogil=True)
+def _bounded(s: Space, d: int, facets: int) -> None:
+    """Bounds of each coordinate on what the facets bound; leaves the state at a vertex."""
+    low, high, c = s.box[0], s.box[1], s.c
+    for i in range(facets):
+        s.slack[i] = s.offsets[i]
+    if d > BOXED:
+        s.box[:, :] = s.everywhere
+        s.x[:] = 0.0
+        reset(d, s.active, s.inverse, s.tight, facets)
+        return
+    for j in range(d):
+        s.x[j], c[j] = 0.0, 0.0
+        low[j], high[j] = s.everywhere[0, j], s.everywhere[1, j]
+    reset(d, s.active, s.inverse, s.tight, facets)
+    for sign in (1.0, -1.0):
+        for j in range(d):
+            c[j] = sign
+            optimise(s, d, facets, -1, -1)
+            bound = reach(s, d, low, high) + multiplied(s, d)
+            c[j] = 0.0
+            if sign > 0:
+                high[j] = min(high[j], bound)
+            else:
+                low[j] = max(low[j], -bound)
+
+
+@njit(cache=True, nogil=True)
+def _passed(s: Space, d: int, facets: int, row: int) -> bool:
+    """Whether the way from the interior point to `x` leaves a row behind while it is inside of the facets for sure."""
+    beyond = 0.0
+    for j in range(d):
+        beyond += s.A[j, row] * s.x[j]
+    if not beyond > s.offsets[row]:
+        return False
+    share = 0.5 * (1.0 + s.offsets[row] / beyond)
+    if not share * beyond - s.offsets[row] > s.uncertain[row]:
+        return False
+    for i in range(facets):
+        room = s.offsets[i]
+        for j in range(d):
+            room -= share * s.A[j, i] * s.x[j]
+        if not room > s.uncertain[i]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _implied(s: Space, d: int, facets: int, rows: int) -> int:
+    """Whether all other rows are out of reach of the facets."""
+    verdict = SHOWN
+    for i in range(facets, rows):
+        farthest = 0.0
+        for j in range(d):
+            farthest += max(s.A[j, i] * s.box[0, j], s.A[j, i] * s.box[1, j])
+        if farthest < s.offsets[i] - s.uncertain[i]:
+            continue
+        for j in range(d):
+            s.c[j] = s.A[j, i]
+        optimise(s, d, facets, -1, -1)
+        if not reach(s, d, s.box[0], s.box[1]) + multiplied(s, d) < s.offsets[i] - s.uncertain[i]:
+            if _passed(s, d, facets, i):
+                return WRONG
+            verdict = DOUBTFUL
+    return verdict
+
+
+@njit(cache=True, nogil=True)
+def _witnessed(s: Space, d: int, facets: int, rows: int, points: np.ndarray, centre: np.ndarray) -> int:
+    """Whether each facet's point, put onto it, is inside of all other rows."""
+    verdict = SHOWN
+    for f in range(facets):
+        distance = s.offsets[f]
+        for j in range(d):
+            s.y[j] = points[f, j] - centre[j]
+            distance -= s.A[j, f] * s.y[j]
+        far = 0.0
+        for j in range(d):
+            far = max(far, abs(points[f, j]))
+            s.y[j] += distance * s.A[j, f]
+        if not abs(distance) <= 4.0 * s.uncertain[f] + 8.0 * d * UNIT_ROUNDOFF * far:
+            return WRONG
+        for i in range(rows):
+            room = s.offsets[i]
+            for j in range(d):
+                room -= s.A[j, i] * s.y[j]
+            if i != f and not room > s.uncertain[i]:
+                verdict = DOUBTFUL
+    return verdict
+
+
+@njit(cache=True, nogil=True)
+def check_cells(
+    s: Space,
+    gradients: np.ndarray,
+    values: np.ndarray,
+    errors: np.ndarray,
+    centres: np.ndarray,
+    orders: np.ndarray,
+    counts: np.ndarray,
+    points: np.ndarray,
+    verdicts: np.ndarray,
+) -> None:
+    """Check some cells.
+
+    Args:
+        s: Room to work.
+        gradients: [cells, d, rows] gradients of all rows.
+        values: [cells, rows] their values at the cells' interior points, or `ABSENT`.
+        errors: [cells, rows] what they are off on the domain.
+        centres: [cells, d] the interior points.
+        orders: [cells, rows] the rows, those of the facets first, in the order of the facets.
+        counts: [cells] how many these are.
+        points: [facets, d] the point of each.
+        verdicts: [cells] out: `SHOWN`, `DOUBTFUL` or `WRONG`.
+    """
+    d, first = gradients.shape[1], 0
+    for cell in range(len(values)):
+        facets = counts[cell]
+        mine = points[first : first + facets]
+        first += facets
+        taken, verdict = _take(s, gradients[cell], values[cell], errors[cell], orders[cell, :facets])
+        if verdict == SHOWN and taken < facets:
+            verdict = DOUBTFUL
+        if verdict == SHOWN:
+            rows, verdict = _take(s, gradients[cell], values[cell], errors[cell], orders[cell])
+        if verdict == SHOWN:
+            verdict = _witnessed(s, d, facets, rows, mine, centres[cell])
+        if verdict == SHOWN:
+            _bounded(s, d, facets)
+            verdict = _implied(s, d, facets, rows)
+        verdicts[cell] = verdict

@@ -1,0 +1,182 @@
+r"""How well float64 knows a network on the branch of a pattern: bounds of rounding errors, cell by cell.
+
+On its branch a network is affine, and so is what becomes of an error: with $s$ what the input of an affine op does not
+exceed on the domain, by its value at a point and its slopes, and $e$ its error,
+$$e' = |W| (\gamma s + e) + \gamma |b|, \qquad \gamma = (n + 2) u,$$
+holds for sums of $n$ terms in any order. Units that are off pass no error on. This is proved. In deep networks the
+bound grows beyond use, where errors do not: there they are estimated as independent, adding in squares, and checked
+against rational arithmetic in some cells (`calibration`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from splinescope.network.graph import Network
+from splinescope.network.ops import (
+    Activation,
+    Affine,
+    AxisMap,
+    Convolution,
+    Dense,
+    Maximum,
+    Scale,
+    Select,
+    SharedDense,
+    Sum,
+    TransposedConvolution,
+)
+from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.domains import Box, Domain
+
+UP = 2.0**100
+"""Errors are carried times the square of this, so that offsets of affine ops are below rounding, and squares of
+errors of small numbers are not lost."""
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """How rounding errors come through a network.
+
+    Attributes:
+        network: The network.
+        domain: Where its inputs lie.
+        widths: [d] largest distances from a point that matter, along the directions that are followed.
+        proved: Whether to bound errors; else they are estimated, in squares.
+        safety: What estimates are multiplied with.
+        position: What the coordinates of points are off, in units of roundoff of the farthest.
+        calibrated: Whether estimates were held against exact rows.
+    """
+
+    network: Network
+    domain: Domain
+    widths: np.ndarray
+    proved: bool
+    safety: float
+    position: float = 0.0
+    calibrated: bool = False
+
+    @cached_property
+    def _widths(self) -> Tensor:
+        return torch.from_numpy(np.array(self.widths, np.float64))
+
+    @cached_property
+    def _even(self) -> bool:
+        """Whether the largest of the widths will do for all."""
+        return bool(self._widths.max() <= 4 * self._widths.min())
+
+    @cached_property
+    def _offsets(self) -> dict[int, Tensor]:
+        """Absolute values of the offsets of affine ops."""
+        found = {}
+        for index, node in enumerate(self.network.nodes):
+            if isinstance(node.op, Affine):
+                zeros = torch.zeros(1, *self.network.nodes[node.inputs[0]].shape, dtype=torch.float64)
+                found[index] = node.op.magnitude(zeros).reshape(1, -1)
+        return found
+
+    def size(self, value: Tensor, slopes: Tensor) -> Tensor:
+        """[cells, n] what a node does not exceed on the domain, from slopes times the square of `UP`."""
+        if self._even:
+            reach = slopes.abs().sum(dim=1) * float(self._widths.max() / (UP * UP))
+        else:
+            reach = torch.einsum("cjn,j->cn", slopes.abs(), self._widths / (UP * UP))
+        return value.abs() + reach
+
+    def of_inputs(self, points: np.ndarray) -> Tensor:
+        """[points, n] error of inputs at points of the domain."""
+        flat = np.abs(self.domain.basis.reshape(self.domain.dimension, -1))
+        far = np.abs(points)
+        moved = (
+            self.position
+            * UNIT_ROUNDOFF
+            * (far + np.max(self.widths)).max(axis=1, keepdims=True)
+            @ np.ones((1, len(flat)))
+        )
+        delta = moved @ flat
+        if not isinstance(self.domain, Box):
+            count = self.domain.dimension + 2
+            delta = delta + count * UNIT_ROUNDOFF * (far @ flat + np.abs(self.domain.origin.reshape(1, -1)))
+        return self._fresh(torch.from_numpy(delta))
+
+    def through(self, index: int, inputs: list[tuple[Tensor, Tensor]], pieces: Tensor | None) -> Tensor:
+        """[cells, n] error of a node from size and error of those that it reads.
+
+        Args:
+            index: The node.
+            inputs: (size, error) of each input.
+            pieces: [cells, n] the piece of each unit, for a node that folds.
+        """
+        node = self.network.nodes[index]
+        op, (size, error) = node.op, inputs[0]
+        shapes = [self.network.nodes[source].shape for source in node.inputs]
+        if isinstance(op, Activation):
+            assert pieces is not None
+            return _bent(self, op, size, error, pieces)
+        if isinstance(op, Maximum):
+            assert pieces is not None
+            return error.gather(1, op.index[torch.arange(pieces.shape[1]), pieces.long()])
+        if isinstance(op, Affine):
+            count = terms(op)
+            if self.proved:
+                carried = (UP * UP * count * UNIT_ROUNDOFF) * size + error
+                out = op.magnitude(carried.reshape(-1, *shapes[0])).reshape(len(size), -1)
+                return _known(out + (UP * UP * count * UNIT_ROUNDOFF) * self._offsets[index])
+            carried = error + (2 * UP * UNIT_ROUNDOFF * size).square()
+            out = op.spread(carried.reshape(-1, *shapes[0])).reshape(len(size), -1)
+            return _known(out + (2 * UP * UNIT_ROUNDOFF * self._offsets[index]).square())
+        if isinstance(op, Sum):
+            factors = [abs(float(c)) for c in op.coefficients]
+            total = torch.stack([c * s for c, (s, _) in zip(factors, inputs, strict=True)]).sum(dim=0)
+            power = 1 if self.proved else 2
+            carried = torch.stack([c**power * e for c, (_, e) in zip(factors, inputs, strict=True)]).sum(dim=0)
+            return _known(carried + self._fresh((len(inputs) + 1) * UNIT_ROUNDOFF * total))
+        parts = [e.reshape(-1, *shape) for (_, e), shape in zip(inputs, shapes, strict=True)]
+        return op.evaluate(*parts).reshape(len(size), -1)
+
+    def plain(self, error: Tensor) -> Tensor:
+        """Errors as numbers, from how they are carried."""
+        return 1.01 / (UP * UP) * error if self.proved else self.safety / UP * error.sqrt()
+
+    def _fresh(self, delta: Tensor) -> Tensor:
+        return UP * UP * delta if self.proved else (UP * delta).square()
+
+
+def terms(op: Affine) -> int:
+    """Roundings that a number may take part in, in one affine op: the longest of its sums, and two."""
+    if isinstance(op, Dense | SharedDense):
+        return op.weight.shape[1] + 2
+    if isinstance(op, Convolution):
+        return op.weight[0].numel() + 2
+    if isinstance(op, TransposedConvolution):
+        return op.weight[:, 0].numel() + 2
+    if isinstance(op, AxisMap):
+        return sum(matrix.shape[1] + 1 for matrix in op.matrices) + 2
+    if isinstance(op, Select):
+        return 1
+    if isinstance(op, Scale):
+        return 3
+    raise TypeError(f"no rounding-error rule for {type(op).__name__}")
+
+
+def _bent(errors: Errors, op: Activation, size: Tensor, error: Tensor, pieces: Tensor) -> Tensor:
+    """An elementwise activation on its pieces."""
+    if op.is_relu:
+        return error * pieces
+    index = pieces.long()
+    if op.slopes.ndim == 1:
+        slope, shift = op.slopes[index].abs(), op.intercepts[index].abs()
+    else:
+        slope, shift = op.slopes.gather(0, index).abs(), op.intercepts.gather(0, index).abs()
+    carried = slope * error if errors.proved else slope.square() * error
+    return _known(carried + errors._fresh(2 * UNIT_ROUNDOFF * (slope * size + shift)))
+
+
+def _known(error: Tensor) -> Tensor:
+    """Infinite where float64 has no number for it."""
+    return torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf)
