@@ -16,6 +16,8 @@ ROUNDING = 2.0**-51
 """Relative rounding error of an interpolation, with room to spare."""
 UNPROVED = 5e-324
 """What stands for a zero that rounding made: a number is exactly 0.0 only where it is proved to be."""
+_LOOSE = 1024.0
+"""Multiple of the least uncertainty that a fold's vertices may have, up to which they are where float64 puts them."""
 _WELL = 16.0
 """Slope across an edge, over that along it, up to which the errors of its ends are carried on as they are."""
 
@@ -37,6 +39,7 @@ def place_vertices(
     unit = column - level * layer.padded
     shift, threshold, size = layer.shifts[level, unit], layer.thresholds[level, unit], layer.magnitudes[unit]
     word, mask = column >> 6, np.uint64(1) << np.uint64(column & 63)
+    coarsest = max(layer.coarsest, _LOOSE * threshold / size)
     unknown = 0
     for i in range(found):
         edge, vertex = cut[i], first + i
@@ -52,16 +55,14 @@ def place_vertices(
         blur[vertex] = (threshold + before * size) / rise
         known = max(before, threshold / rise * length) * max(1.0, size * length / rise / _WELL) + ROUNDING
         uncertainty[vertex] = known
-        if below > 0.0 or above < 0.0 or not known <= layer.coarsest:
+        if below > 0.0 or above < 0.0 or not known <= coarsest:
             uncertainty[vertex] = np.inf
             unknown += 1
     return unknown
 
 
 @njit(cache=True, nogil=True)
-def fill_vertices(
-    found: int, column: int, layer: Layer, vertices: Vertices, first: int, zeros: np.ndarray
-) -> int:
+def fill_vertices(found: int, column: int, layer: Layer, vertices: Vertices, first: int, zeros: np.ndarray) -> int:
     """Coordinates, values and signs of new vertices; the number of signs that float64 does not decide."""
     points, values, uncertainty, positive, negative, doubtful, parents, fractions, blur = vertices
     _, shifts, thresholds, magnitudes, families, _, _, padded = layer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ _SLACK = 1.5
 """Factor by which arrays grow."""
 
 
+@runtime_checkable
 class Judge(Protocol):
     """Who decides where float64 does not."""
 
@@ -169,9 +170,7 @@ class _Work:
         vertices.uncertainty[new] = vertices.uncertainty[ends].max(axis=1) + ROUNDING
 
 
-def decide(
-    judge: Judge, moment: Moment, vertices: Vertices, rows: np.ndarray, shifts: np.ndarray, padded: int
-) -> None:
+def decide(judge: Judge, moment: Moment, vertices: Vertices, rows: np.ndarray, shifts: np.ndarray, padded: int) -> None:
     """Replace the doubtful signs at some vertices by decided ones, and their values by better ones.
 
     Args:
@@ -318,5 +317,3 @@ def _capacity(lattice: FaceLattice, vertices: Vertices) -> np.ndarray:
     capacity[0] = [len(vertices.values), len(lattice.edges.ends), *(len(faces.lists) for faces in lattice.levels)]
     capacity[1, 2:] = [len(faces.pool) for faces in lattice.levels]
     return capacity
-
-

@@ -19,7 +19,18 @@ from numba import njit
 
 from splinescope.geometry.crossings import cells_across, edges_across, facets_across
 from splinescope.geometry.edge_cuts import fill_vertices, place_vertices, split_edges
-from splinescope.geometry.faces import LENGTH, NEW, START, Edges, Faces, Layer, Vertices, has_sign, unite_face, unite_polygon
+from splinescope.geometry.faces import (
+    LENGTH,
+    NEW,
+    START,
+    Edges,
+    Faces,
+    Layer,
+    Vertices,
+    has_sign,
+    unite_face,
+    unite_polygon,
+)
 from splinescope.geometry.polygon_cuts import cut_polygons, store_list
 
 DONE, NO_ROOM, TANGLED, FULL, UNPLACED, DOUBTFUL = 0, 1, 2, 3, 4, 5
@@ -182,7 +193,9 @@ def _cut_faces(
 
 
 @njit(cache=True, nogil=True)
-def _move_to_children(cut: np.ndarray, found: int, cells: Faces, facets: Faces, column: int, parents: np.ndarray) -> None:
+def _move_to_children(
+    cut: np.ndarray, found: int, cells: Faces, facets: Faces, column: int, parents: np.ndarray
+) -> None:
     """Tell the facets of the new cells whose they are now, and label the sections."""
     lists, pool, children, sections = cells.lists, cells.pool, cells.child, cells.section
     sides, labels = facets.cells, facets.labels

@@ -146,9 +146,7 @@ class ExactJudge:
         order, place = np.unique(pairs, return_inverse=True)
         known = self._forms.values(pieces, source, order)
         place = place.reshape(2, -1)
-        differences = [
-            [x - y for x, y in zip(known.rows[i], known.rows[j], strict=True)] for i, j in place.T.tolist()
-        ]
+        differences = [[x - y for x, y in zip(known.rows[i], known.rows[j], strict=True)] for i, j in place.T.tolist()]
         return differences, [fmpq(0)] * len(columns), known.exponent
 
     def _facets(self, moment: Moment, cell: int, labels: np.ndarray) -> list[Form]:

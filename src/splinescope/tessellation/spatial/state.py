@@ -19,7 +19,7 @@ from splinescope.geometry.polytopes import vertices_of_faces
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
 from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.exact import ExactForms, coordinates, domain_rows, maximum_column
 from splinescope.tessellation.maxima import visible
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
@@ -159,11 +159,11 @@ class State:
         doubts = sum(in_ranges(pack_decided, count, values, *tables, *signs))
         signed = _vertices(lattice, values, *signs)
         if doubts:
-            decide(self.judge, self._moment(), signed, np.arange(count), folds.shifts, folds.columns.padded)
+            decide(self.judge, self.moment(), signed, np.arange(count), folds.shifts, folds.columns.padded)
             in_ranges(settle, count, values, folds.shifts, folds.thresholds, positive, negative)
         return signed
 
-    def _moment(self) -> Moment:
+    def moment(self) -> Moment:
         """The lattice between layers."""
         lattice, cells = self.lattice, np.arange(self.lattice.num_cells, dtype=np.int32)
         none = np.zeros((0, 2), np.int32)
@@ -252,8 +252,8 @@ def _vertices(
 def _tangled(lattice: FaceLattice, node: int) -> DegenerateArrangementError:
     place = lattice.points[lattice.num_vertices - 1]
     return DegenerateArrangementError(
-        f"signs of node {node} contradict convexity near {place}: float64 was trusted with a sign that it has wrong; try "
-        f"a larger `Tolerance.safety`"
+        f"signs of node {node} contradict convexity near {place}: float64 was trusted with a sign that it has wrong; "
+        f"try a larger `Tolerance.safety`"
     )
 
 
@@ -279,10 +279,13 @@ def first_state(
         domain.centre,
         position=1,
     )
-    moment = state._moment()
-    points = [judge.point(moment, 0, vertex) for vertex in range(lattice.num_vertices)]
-    lattice.points[:] = [coordinates(point) for point in points]
-    state.rows[0] = inputs_at(inputs, points)
+    if isinstance(domain, Box):
+        state.rows[0] = domain.embed(domain.corners).reshape(len(domain.corners), -1)
+    else:
+        moment = state.moment()
+        points = [judge.point(moment, 0, vertex) for vertex in range(lattice.num_vertices)]
+        lattice.points[:] = [coordinates(point) for point in points]
+        state.rows[0] = inputs_at(inputs, points)
     return state
 
 

@@ -87,7 +87,7 @@ def _maximise(state: State, network: Network, index: int, op: Maximum) -> None:
     """Maxima over groups, by a tournament of pairs; cells that a hidden fold separates are merged at the end."""
     source = network.nodes[index].inputs[0]
     bounds = measured(state.bounds[source], state.rows[source])
-    state.tournament, units = tournament_of(index, np.array(op.index), bounds)
+    state.tournament, units = tournament_of(index, op.index.numpy(), bounds)
     state.rows[_CANDIDATES] = np.ascontiguousarray(state.rows[source][:, units])
     while state.tournament.pairs:
         folds = state.tournament.folds()

@@ -65,7 +65,7 @@ class Tournament:
     def folds(self) -> Folds:
         """Where the candidates of pairs are equal."""
         pairs = self.pairs * self.groups
-        error, magnitude = (sum(self.sides(table)) for table in (self.bounds.error, self.bounds.magnitude))
+        error, magnitude = (np.add(*self.sides(table)) for table in (self.bounds.error, self.bounds.magnitude))
         thresholds = np.maximum(error + 4 * UNIT_ROUNDOFF * magnitude, np.finfo(np.float64).tiny)
         thresholds[~self.sides(self.present.reshape(-1))[1]] = np.inf
         padded = WORD * words_for(pairs)
