@@ -22,7 +22,6 @@ from splinescope.tessellation.exact import (
     fraction_between,
     independent_crossing,
     integers,
-    maximum_column,
     nearest,
     pieces_of_cells,
 )
@@ -63,7 +62,14 @@ class Columns:
             level, unit = np.divmod(columns, self.padded)
             return np.asarray(level * self.units + unit)
         left, right = self.candidates(cells, columns)
-        return np.asarray(maximum_column(right, left, columns % self.groups, self.groups, self.width))  # type: ignore[arg-type]
+        return pair_columns(right, left, columns % self.groups, self.groups, self.width)
+
+
+def pair_columns(
+    first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int
+) -> np.ndarray:
+    """`maximum_column` of many pairs of members."""
+    return np.asarray((first * width + second) * groups + group)
 
 
 class ExactJudge:
@@ -98,7 +104,7 @@ class ExactJudge:
         out = np.empty(len(vertices))
         for i, (cell, pair) in enumerate(zip(cells.tolist(), ends.tolist(), strict=True)):
             (form,) = self._facets(moment, cell, np.array([[NEW, moment.column]]))
-            out[i] = fraction_between(form, *(self._point(moment, cell, end) for end in pair))
+            out[i] = fraction_between(form, *(self.point(moment, cell, end) for end in pair))
         return out
 
     def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> Verdict:
@@ -112,7 +118,7 @@ class ExactJudge:
             cell = int(cells[inverse[block[0]]])
             rows, shifts, exponent = self._rows(int(moment.origins[cell]), columns[block])
             for i, row, shift in zip(block.tolist(), rows, shifts, strict=True):
-                point = self._point(moment, cell, int(vertices[i]))
+                point = self.point(moment, cell, int(vertices[i]))
                 value = _scaled(sum((a * x for a, x in zip(row, point, strict=True)), fmpz(0)), point[-1], exponent)
                 value -= shift
                 signs[i] = (value > 0) - (value < 0)
@@ -163,8 +169,8 @@ class ExactJudge:
             out += self._forms.forms(self._pieces[origin], int(node), columns[nodes == node].tolist())
         return out
 
-    def _point(self, moment: Moment, cell: int, vertex: int) -> Form:
-        """The exact place of a vertex of a cell."""
+    def point(self, moment: Moment, cell: int, vertex: int) -> Form:
+        """The exact place of a vertex of a cell, in homogeneous coordinates."""
         if vertex not in self._points:
             labels = moment.facets_at(cell, vertex)
             if vertex >= moment.first:
@@ -177,10 +183,6 @@ class ExactJudge:
                 )
             self._points[vertex] = point
         return self._points[vertex]
-
-    def point(self, moment: Moment, cell: int, vertex: int) -> Form:
-        """The exact place of a vertex of a cell, in homogeneous coordinates."""
-        return self._point(moment, cell, vertex)
 
 
 def _rational(number: float) -> fmpq:

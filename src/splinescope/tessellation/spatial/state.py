@@ -20,12 +20,12 @@ from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.domains import Box, Domain
-from splinescope.tessellation.exact import ExactForms, coordinates, domain_rows, maximum_column
+from splinescope.tessellation.exact import ExactForms, coordinates, domain_rows
 from splinescope.tessellation.maxima import visible
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 from splinescope.tessellation.spatial.complex import cell_means
 from splinescope.tessellation.spatial.folds import Folds
-from splinescope.tessellation.spatial.judge import ExactJudge
+from splinescope.tessellation.spatial.judge import ExactJudge, pair_columns
 from splinescope.tessellation.spatial.sides import exact_sides, inputs_at
 from splinescope.tessellation.spatial.tournament import Tournament
 
@@ -211,7 +211,7 @@ class State:
         made = np.flatnonzero((labels[:, 0] == node) & (sides >= 0).all(axis=1))
         seen = visible(sides[made], labels[made, 1] % groups, positions)
         low, high = (positions[side, seen.units].astype(np.int64) for side in sides[made].T)
-        labels[made, 1] = maximum_column(high, low, seen.units, groups, size)  # type: ignore[arg-type]
+        labels[made, 1] = pair_columns(high, low, seen.units.astype(np.int64), groups, size)
         hidden = sides[made[seen.hidden]]
         self.tournament = None
         if not len(hidden):
