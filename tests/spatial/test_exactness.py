@@ -7,6 +7,8 @@ reads.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -153,7 +155,7 @@ def test_deep_networks(seed: int, shape: tuple[int, int]) -> None:
     depth, width = shape
     rng = np.random.default_rng(seed)
     sizes = [3, *[width] * depth, 1]
-    weights = [rng.normal(size=(m, n)) * np.sqrt(2 / n) for n, m in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [rng.normal(size=(m, n)) * np.sqrt(2 / n) for n, m in pairwise(sizes)]
     check(mlp(weights, [0.1 * rng.normal(size=m) for m in sizes[1:]]), maps=False)
 
 

@@ -61,14 +61,8 @@ class Moment:
 
     def facets_at(self, cell: int, vertex: int) -> np.ndarray:
         """[k, 2] labels of the facets of a cell through one of its vertices."""
-        cells, facets = self.levels[-1], self.levels[-2]
-        start = cells.lists[cell, START]
-        items = cells.pool[start : start + cells.lists[cell, LENGTH]]
-        there = [
-            _touches(facet, self.dimension - 1, self.levels, self.edges, self.serial, self.parents, vertex)
-            for facet in items
-        ]
-        return facets.labels[items[there]]
+        there = _facets_through(cell, self.dimension, self.levels, self.edges, self.serial, self.parents, vertex)
+        return self.levels[-2].labels[there]
 
 
 @njit(cache=True, nogil=True)
@@ -86,6 +80,21 @@ def _touches(
         if _touches(pool[at], k - 1, levels, edges, serial, parents, vertex):
             return True
     return False
+
+
+@njit(cache=True, nogil=True)
+def _facets_through(
+    cell: int, dimension: int, levels: tuple[Faces, ...], edges: Edges, serial: int, parents: np.ndarray, vertex: int
+) -> np.ndarray:
+    """Facets of a cell through a vertex."""
+    cells = levels[dimension - 2]
+    start, length = cells.lists[cell, START], cells.lists[cell, LENGTH]
+    there, number = np.empty(length, np.int32), 0
+    for at in range(start, start + length):
+        if _touches(cells.pool[at], dimension - 1, levels, edges, serial, parents, vertex):
+            there[number] = cells.pool[at]
+            number += 1
+    return there[:number]
 
 
 @njit(cache=True, nogil=True)

@@ -65,9 +65,7 @@ class Columns:
         return pair_columns(right, left, columns % self.groups, self.groups, self.width)
 
 
-def pair_columns(
-    first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int
-) -> np.ndarray:
+def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
     """`maximum_column` of many pairs of members."""
     return np.asarray((first * width + second) * groups + group)
 
@@ -84,13 +82,14 @@ class ExactJudge:
         self._network, self._forms = network, forms
         self._points: dict[int, Form] = {}
         self._pieces: dict[int, Pieces] = {}
+        self._known: dict[tuple[int, int, int], Form] = {}
         self._codes: Sequence[NodeCodes] = ()
         self._columns = Columns(0, 0, 64)
         self.decided = 0
 
     def enter(self, columns: Columns, codes: Sequence[NodeCodes]) -> None:
         """Begin with a layer, on cells with the given patterns."""
-        self._columns, self._codes, self._pieces = columns, codes, {}
+        self._columns, self._codes, self._pieces, self._known = columns, codes, {}, {}
 
     def renumber(self, vertices: np.ndarray) -> None:
         """Keep the vertices with the given numbers, in this order."""
@@ -164,10 +163,15 @@ class ExactJudge:
         if new.any():
             columns[new] = self._columns.folds(np.full(int(new.sum()), origin), columns[new])
             nodes[new] = self._columns.node
-        out: list[Form] = []
-        for node in np.unique(nodes):
-            out += self._forms.forms(self._pieces[origin], int(node), columns[nodes == node].tolist())
-        return out
+        keys = [(origin, node, column) for node, column in zip(nodes.tolist(), columns.tolist(), strict=True)]
+        missing: dict[int, list[int]] = {}
+        for key in keys:
+            if key not in self._known:
+                missing.setdefault(key[1], []).append(key[2])
+        for node, folds in missing.items():
+            forms = self._forms.forms(self._pieces[origin], node, folds)
+            self._known.update(((origin, node, fold), form) for fold, form in zip(folds, forms, strict=True))
+        return [self._known[key] for key in keys]
 
     def point(self, moment: Moment, cell: int, vertex: int) -> Form:
         """The exact place of a vertex of a cell, in homogeneous coordinates."""
