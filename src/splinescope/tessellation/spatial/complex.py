@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -151,12 +150,12 @@ def thinner_than_coordinates(
 
     Returns:
         [F] whether a cell's volume is no larger than that of a slab over its largest sides, as thick as the spacing of
-        float64 numbers.
+        float64 numbers in all coordinates together.
     """
     corners, starts = points[cell_vertices], cell_offsets[:-1]
     extents = np.maximum.reduceat(corners, starts) - np.minimum.reduceat(corners, starts)
     spacing = np.spacing(np.abs(points).max(axis=0))
     widest = extents / spacing
     d = points.shape[1]
-    slab = np.prod(np.sort(widest, axis=1)[:, 1:], axis=1) / math.factorial(d)
+    slab = d * np.prod(np.sort(widest, axis=1)[:, 1:], axis=1)
     return np.asarray(measures / np.prod(spacing) <= slab)
