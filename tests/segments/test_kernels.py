@@ -40,7 +40,7 @@ def folded(units: int, points: int, tables: tuple[list[float], list[float], list
     routed = routed_signs(values, t, inner, sure, folds)
     assert not len(routed.points)
     raw = cut_by_activation(values, t, inner, sure, folds, slopes, routed.signs)
-    return Folded(values, op, folds, grouped(raw, t, lambda here, columns: None))
+    return Folded(values, op, folds, grouped(raw, t, lambda here, columns: None, 1.0))
 
 
 @pytest.mark.parametrize("tables", [RELU, CLIP])
@@ -113,7 +113,7 @@ def test_cuts_that_float64_does_not_tell_apart_are_asked_for() -> None:
         asked.append((here, columns.tolist()))
         return Placed(np.array([0, 2, 1]), np.array([True, True, False]), np.array([0.2, 0.8, 0.8]), np.full(3, 1e-16))
 
-    cuts = grouped(raw_cuts(), np.array([0.0, 1.0]), place)
+    cuts = grouped(raw_cuts(), np.array([0.0, 1.0]), place, 1.0)
     assert asked == [(0, [9, 7, 8])]
     assert cuts.fractions.tolist() == [0.2, 0.8]
     assert cuts.columns.tolist() == [9, 8, 7]
@@ -122,7 +122,7 @@ def test_cuts_that_float64_does_not_tell_apart_are_asked_for() -> None:
 
 
 def test_cuts_that_cost_too_much_to_tell_apart_are_one() -> None:
-    cuts = grouped(raw_cuts(), np.array([0.0, 1.0]), lambda here, columns: None)
+    cuts = grouped(raw_cuts(), np.array([0.0, 1.0]), lambda here, columns: None, 1.0)
     assert cuts.cut_offsets.tolist() == [0, 3]
     assert cuts.fractions.tolist() == [0.2]
 
@@ -159,7 +159,7 @@ def test_leads_follow_the_maximum(seed: int) -> None:
     members = np.array([[0, 1, 2, 3, -1], [-1, 4, 5, 6, 0]])
     t, inner, zero = np.array([0.0, 0.5, 1.0]), np.array([True, True, False]), np.zeros(3)
     found = leads(inner, t, zero, np.ones(3), values, members, np.full(7, 1e-15))
-    cuts = grouped(found.raw, t, lambda here, columns: None)
+    cuts = grouped(found.raw, t, lambda here, columns: None, 1.0)
     rows = maxima(values, members, found.first, cuts)
     fractions = cuts.fractions
     places = [0.0, *fractions[: cuts.group_offsets[1]], 1.0, *(1 + fractions[cuts.group_offsets[1] :]), 2.0]

@@ -42,6 +42,10 @@ _LARGEST_CELL = 1 << 24
 """Products that the forms on one cell may take."""
 _LARGEST_SEGMENT = 1 << 28
 """Products that the forms on all cells of a segment may take."""
+_CHEAP = 1 << 14
+"""Products on one cell that are so few that positions are worth them."""
+_FINE, _COARSE = 2.0**-22, 2.0**-8
+"""Uncertainties of positions, as shares of their distances from others, from which on they are computed exactly."""
 _CELLS = 64
 """Cells whose patterns are unpacked at once."""
 _KEPT = 64
@@ -99,6 +103,10 @@ class Arbiter:
                 each = int(np.prod(node.op.weight.shape[1:]))
             costs.append(node.size * each)
         return [int(cost) for cost in np.cumsum(costs)]
+
+    def cost(self, node: int) -> int:
+        """Products that the forms of all nodes up to one take on one cell."""
+        return self._costs[node]
 
     def forms(self, segment: int, node: int) -> ExactForms | None:
         """Forms along a segment; None if those of a node cost too much."""
@@ -246,6 +254,10 @@ class View:
                 (form,) = forms.forms(self.pieces(cell), op, [int(part.columns[point])])
                 places[number] = _zero(form)
         return places[number]
+
+    def share(self, node: int) -> float:
+        """Uncertainty of a fold's position, as a share of its distance from others, that is left to float64."""
+        return _FINE if self.arbiter.cost(node) <= _CHEAP else _COARSE
 
     def placed(self, node: int, here: int, columns: np.ndarray) -> Placed | None:
         """Order and positions of folds that cut an interval; None if they cost too much.

@@ -112,7 +112,7 @@ def class_intervals(cells: SegmentComplex | SegmentBatch) -> ClassIntervals:
     everyone = np.arange(values.shape[1])[None]
     sure = np.zeros(len(batch.t))
     found = leads(inner, batch.t, sure, scale, values, everyone, errors)
-    cuts = grouped(found.raw, batch.t, lambda here, columns: None)
+    cuts = grouped(found.raw, batch.t, lambda here, columns: None, 1.0)
     last = cuts.cut_offsets[1:] - 1  # the last change of several at one point
     cell = np.repeat(np.arange(len(inner)), np.diff(cuts.group_offsets))
     positions = batch.t[cell] + cuts.fractions * (batch.t[cell + 1] - batch.t[cell])

@@ -20,10 +20,10 @@ from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
 from splinescope.tessellation.breakpoints import Folds
 from splinescope.tessellation.segments.signs import Signs
 
-_POSITION = 2.0**-16
-"""Uncertainty of a parameter from which on it is worth an exact position."""
 _INTERVAL = 2.0**-4
-"""The same as a share of the interval: float64 then hardly knows where in the interval a cut is."""
+"""Uncertainty of a cut, as a share of the interval, with which float64 hardly knows where in the interval it is."""
+_ROUNDINGS = 8.0 * UNIT_ROUNDOFF
+"""Uncertainty of a parameter that an exact position would have, too."""
 _LEAST = np.finfo(np.float64).tiny
 _MOST = 1.0 - UNIT_ROUNDOFF
 
@@ -134,20 +134,21 @@ class Raw:
         return cls(offsets, np.empty(total, columns), *(np.empty(total) for _ in range(3)))
 
 
-def grouped(raw: Raw, t: np.ndarray, place: Place) -> Cuts:
+def grouped(raw: Raw, t: np.ndarray, place: Place, share: float) -> Cuts:
     """Sort the cuts of each interval and merge those that coincide.
 
     Args:
         raw: The cuts; sorted in place.
         t: [P] parameters of the points.
         place: What decides about cuts that float64 does not tell apart.
+        share: Largest uncertainty of a cut, as a share of its distance from the next point, without an exact position.
 
     Returns:
         The cuts in groups; a group lies where its best known cut is.
     """
     points, total = len(raw.offsets) - 1, len(raw.columns)
     opens, doubtful = np.zeros(total, np.bool_), np.zeros(total, np.bool_)
-    in_ranges(_order, points, t, raw.offsets, *raw.arrays(), opens, doubtful, grain=512)
+    in_ranges(_order, points, t, raw.offsets, *raw.arrays(), share, opens, doubtful, grain=512)
     if doubtful.any():
         _settle(raw, opens, np.flatnonzero(doubtful), place)
     np.clip(raw.fractions, _LEAST, _MOST, out=raw.fractions)
@@ -248,6 +249,7 @@ def _order(
     jumps: np.ndarray,
     fractions: np.ndarray,
     uncertainties: np.ndarray,
+    share: float,
     opens: np.ndarray,
     doubtful: np.ndarray,
 ) -> None:
@@ -275,7 +277,9 @@ def _order(
             middle, width = fractions[at] * length, uncertainties[at]
             unknown |= not width < np.inf
             opens[at] = middle - width > highest
-            doubtful[at] = not opens[at] or width > _POSITION
+            below = fractions[at - 1] * length if at > first else 0.0
+            above = fractions[at + 1] * length if at + 1 < last else length
+            doubtful[at] = not opens[at] or width > share * min(middle - below, above - middle) + _ROUNDINGS
             if not opens[at]:
                 doubtful[at - 1] = True
             highest = max(highest, middle + width)

@@ -268,7 +268,9 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     view = View(work.arbiter, part)
     signs = _signs(view, index, rows, folds)
     raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, _slopes(op, units), signs)
-    cuts = grouped(raw, part.t, lambda here, columns: view.placed(index, here, _unpadded(columns, units)))
+    cuts = grouped(
+        raw, part.t, lambda here, columns: view.placed(index, here, _unpadded(columns, units)), view.share(index)
+    )
     if plan.last_use[source] <= index:
         del part.values[source]
     fresh = _insert(part, cuts, work.numbers, index, _unpadded(cuts.columns[cuts.cut_offsets[:-1]], units))
@@ -354,7 +356,7 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     found = leads(inner, part.t, part.uncertainty, ones, rows, members, work.bounds[source].error, zeros)
     work.arbiter.tally.signs += len(rows) * members.size
     found = corrected(found, members, _walked(view, index, found.doubtful))
-    cuts = grouped(found.raw, part.t, lambda here, columns: view.placed(index, here, columns))
+    cuts = grouped(found.raw, part.t, lambda here, columns: view.placed(index, here, columns), view.share(index))
     best = maxima(rows, members, found.first, cuts)
     if plan.last_use[source] <= index:
         del part.values[source]
