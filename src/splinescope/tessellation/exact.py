@@ -180,16 +180,16 @@ class ExactForms:
         network: The network.
         inputs: [n_in, d + 1] its inputs as forms of the domain's coordinates: see `domain_rows`.
         sides: [m, d + 1] forms that vanish on the sides of the domain.
-        shared: Forms of the same network on another domain, whose rows of integers these use, too.
+        rows: Weights as integers, filled as they are asked for; forms of one network on several domains may share them.
 
     Attributes:
         products: Number of products of integers so far: what it has cost.
     """
 
-    def __init__(self, network: Network, inputs: Dyadic, sides: Dyadic, shared: ExactForms | None = None) -> None:
+    def __init__(self, network: Network, inputs: Dyadic, sides: Dyadic, rows: dict[int, _Rows] | None = None) -> None:
         self._network, self._inputs, self._sides = network, inputs, sides
         self.products = 0
-        self._rows: dict[int, _Rows] = {} if shared is None else shared._rows
+        self._rows: dict[int, _Rows] = {} if rows is None else rows
         self._cache: OrderedDict[tuple[int, bytes], _Known] = OrderedDict()
         self._held = 0
         self._folding = [i for i, node in enumerate(network.nodes) if isinstance(node.op, Activation | Maximum)]
@@ -407,7 +407,7 @@ class ExactForms:
         rows = self._rows_of(index)
         assert before is not None
         matrix, power = rows.matrix
-        if 2 * len(units) < matrix.nrows():
+        if 8 * len(units) < matrix.nrows():
             width = matrix.ncols()
             matrix = fmpz_mat(len(units), width, [matrix[u, j] for u in units.tolist() for j in range(width)])
             chosen = list(range(len(units)))

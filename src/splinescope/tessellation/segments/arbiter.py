@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,6 +47,8 @@ _CHEAP = 1 << 14
 """Products on one cell that are so few that positions are worth them."""
 _FINE, _COARSE = 2.0**-22, 2.0**-8
 """Uncertainties of positions, as shares of their distances from others, from which on they are computed exactly."""
+_REMEMBERED = 1 << 24
+"""Pieces of units on cells that are remembered."""
 _CELLS = 64
 """Cells whose patterns are unpacked at once."""
 _KEPT = 64
@@ -81,14 +84,18 @@ class Arbiter:
         starts: [s, n] flat inputs at the starts of the segments.
         ends: [s, n] flat inputs at their ends.
         first: Number of the first segment.
+        rows: Weights as integers, shared by all forms of the network.
     """
 
-    def __init__(self, network: Network, starts: np.ndarray, ends: np.ndarray, first: int) -> None:
-        self.network, self._starts, self._ends, self._first = network, starts, ends, first
+    def __init__(
+        self, network: Network, starts: np.ndarray, ends: np.ndarray, first: int, rows: dict[int, Any]
+    ) -> None:
+        self.network, self._starts, self._ends, self._first, self._rows = network, starts, ends, first, rows
         self._forms: OrderedDict[int, ExactForms] = OrderedDict()
-        self._shared: ExactForms | None = None
         self._spent: dict[int, int] = {}
         self.places: dict[int, fmpq | None] = {}
+        self.cells: dict[int, tuple[int, Pieces]] = {}
+        self.remembered = max(_CELLS, _REMEMBERED // max(1, network.num_units))
         self.tally = Tally()
 
     @cached_property
@@ -115,9 +122,7 @@ class Arbiter:
         if segment not in self._forms:
             row = segment - self._first
             inputs = segment_rows(self._starts[row], self._ends[row])
-            made = ExactForms(self.network, inputs, Dyadic([], 0), self._shared)
-            self._shared = self._shared or made
-            self._forms[segment] = made
+            self._forms[segment] = ExactForms(self.network, inputs, Dyadic([], 0), self._rows)
             if len(self._forms) > _KEPT:
                 old, gone = self._forms.popitem(last=False)
                 self._spent[old] = self._spent.get(old, 0) + gone.products
@@ -137,7 +142,7 @@ class View:
 
     arbiter: Arbiter
     part: Part
-    _pieces: dict[int, Pieces] = field(default_factory=dict)
+    _codes: dict[int, FlipCodes] = field(default_factory=dict)
 
     @cached_property
     def _order(self) -> np.ndarray:
@@ -152,40 +157,54 @@ class View:
     def _inner(self) -> np.ndarray:
         return self.part.inner
 
-    @cached_property
-    def _codes(self) -> list[FlipCodes]:
-        """Patterns of the cells at the nodes passed; the cell at point `i` of segment `s` has the number `i - s`."""
-        part, codes = self.part, []
-        starts = part.offsets - np.arange(len(part.offsets))
-        for flips in part.flips:
+    def _code(self, passed: int) -> FlipCodes:
+        """Patterns of the cells at one of the nodes passed; the cell at point `i` of segment `s` is the `i - s`-th."""
+        if passed not in self._codes:
+            part, flips = self.part, self.part.flips[passed]
+            starts = part.offsets - np.arange(len(part.offsets))
             points = self._order[np.searchsorted(part.numbers, flips.points, sorter=self._order)]
             cells = points - self._segment_of[points]
             order = np.argsort(cells, kind="stable")
             offsets = np.searchsorted(cells[order], np.arange(part.cells + 1))
             base = unpack(flips.first[:1], flips.columns)[0]
-            codes.append(FlipCodes(flips.node, base, flips.first, starts, offsets, flips.flipped[order]))
-        return codes
+            self._codes[passed] = FlipCodes(flips.node, base, flips.first, starts, offsets, flips.flipped[order])
+        return self._codes[passed]
 
     def _cell(self, points: np.ndarray) -> np.ndarray:
         """Number of the cell behind each point; at the last point of a segment of that before."""
         return np.where(self._inner[points], points, points - 1) - self._segment_of[points]
 
     def prepare(self, cells: np.ndarray) -> None:
-        """Unpack the patterns of some cells, and forget others."""
-        missing = [cell for cell in np.unique(cells).tolist() if cell not in self._pieces]
-        if not missing:
-            return
-        if len(self._pieces) > _CELLS:
-            self._pieces.clear()
-            missing = np.unique(cells).tolist()
-        found = pieces_of_cells(self.arbiter.network, self._codes, np.array(missing, np.int64))
-        self._pieces.update(zip(missing, found, strict=True))
+        """Unpack the patterns of some cells, at the nodes that were not passed when they were asked for before."""
+        known, passed = self.arbiter.cells, len(self.part.flips)
+        if len(known) > self.arbiter.remembered:
+            known.clear()
+        groups: dict[int, list[int]] = {}
+        for cell in np.unique(cells).tolist():
+            seen, _ = known.setdefault(self._name(cell), (0, {}))
+            if seen < passed:
+                groups.setdefault(seen, []).append(cell)
+        for seen, some in groups.items():
+            codes = [self._code(place) for place in range(seen, passed)]
+            for cell, more in zip(some, pieces_of_cells(self.arbiter.network, codes, np.array(some)), strict=True):
+                name = self._name(cell)
+                known[name] = (passed, {**known[name][1], **more})
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """[F] number of the point at which each cell starts: other points may come behind it, and its name stays."""
+        return self.part.numbers[self._inner]
+
+    def _name(self, cell: int) -> int:
+        return int(self._starts[cell])
 
     def pieces(self, cell: int) -> Pieces:
         """Pattern of a cell."""
-        if cell not in self._pieces:
+        seen, pieces = self.arbiter.cells.get(self._name(cell), (-1, {}))
+        if seen < len(self.part.flips):
             self.prepare(np.array([cell]))
-        return self._pieces[cell]
+            seen, pieces = self.arbiter.cells[self._name(cell)]
+        return pieces
 
     def signs(self, node: int, points: np.ndarray, columns: np.ndarray, shifts: np.ndarray) -> np.ndarray:
         """Signs of units before an activation at points.

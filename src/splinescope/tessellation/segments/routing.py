@@ -15,8 +15,6 @@ _SEGMENTS = 32
 _PER_SEGMENT = 3
 _AT_LEAST = 16
 """Points on each of them, and in all."""
-_FURTHER = 4.0
-"""Multiple of a proved bound: values at breakpoints are interpolated, which no bound of an evaluation includes."""
 
 
 def doubtful_distances(
@@ -46,7 +44,7 @@ def doubtful_distances(
 
 
 def _with_local(network: Network, index: int, measured: tuple[Bounds, ...], safety: float) -> Bounds:
-    """Bounds of a node that are at least some roundings of its own terms."""
+    """Bounds of a node plus some roundings of its own terms: values at breakpoints are interpolated, not evaluated."""
     node, bounds = network.nodes[index], measured[index]
     magnitudes = [measured[source].magnitude for source in node.inputs]
     size = bounds.magnitude
@@ -55,8 +53,7 @@ def _with_local(network: Network, index: int, measured: tuple[Bounds, ...], safe
         size = local_size(node.op, magnitudes[0], network.nodes[source].shape)
     elif isinstance(node.op, Sum):
         size = sum(abs(float(c)) * m for c, m in zip(node.op.coefficients, magnitudes, strict=True))
-    error = np.maximum(_FURTHER * bounds.error, 2 * safety * UNIT_ROUNDOFF * size)
-    return Bounds(bounds.magnitude, error)
+    return Bounds(bounds.magnitude, bounds.error + safety * UNIT_ROUNDOFF * size)
 
 
 def local_size(op: Affine, magnitude: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

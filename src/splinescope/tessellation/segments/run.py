@@ -54,7 +54,7 @@ class Run:
             All of them, or of each the cells from its start that the budget of cells allows.
         """
         bounds = self.bounds or doubtful_distances(self.plan.network, starts, ends, self.plan.tolerance)
-        arbiter = Arbiter(self.plan.network, starts, ends, first)
+        arbiter = Arbiter(self.plan.network, starts, ends, first, self.plan.integers)
         work = Work(self.plan, bounds, arbiter, Numbers(2 * len(starts)))
         cells = np.zeros(len(starts), np.int64)
         waiting, done, share = [_whole(starts, ends, first)], list[Finished](), 0.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,6 +47,7 @@ class Plan:
         last_use: For each node the last node that reads it.
         transposed: [n, m] transposed weight of each dense node behind an activation.
         stencils: Stencil of each convolution behind an activation.
+        integers: Weights for exact arithmetic, filled as they are asked for.
     """
 
     network: Network
@@ -53,6 +55,7 @@ class Plan:
     last_use: tuple[int, ...]
     transposed: dict[int, np.ndarray]
     stencils: dict[int, Stencil]
+    integers: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: Network, tolerance: Tolerance) -> Plan:
