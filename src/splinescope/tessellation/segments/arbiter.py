@@ -8,19 +8,18 @@ of rational numbers. What is zero by its pattern, because all that it adds up is
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from flint import fmpq
 
 from splinescope.geometry.bits import unpack
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum, Sum
+from splinescope.network.ops import Convolution, Dense, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.exact import (
     Dyadic,
@@ -36,6 +35,7 @@ from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.cuts import Placed
 from splinescope.tessellation.segments.envelopes import Walked
 from splinescope.tessellation.segments.part import Part
+from splinescope.tessellation.segments.vanishing import vanishing
 
 UNDECIDED = 2
 """In place of a sign that costs too much."""
@@ -292,15 +292,16 @@ class View:
         tally = self.arbiter.tally
         forms = self.arbiter.forms(self._segment(here), node)
         low, high = self.place(here), self.place(here + 1)
-        zeros: list[fmpq | None] = []
+        zeros: list[fmpq] = []
         if forms is not None and low is not None and high is not None:
             cell = int(self._cell(np.array([here]))[0])
-            zeros = [_zero(form) for form in forms.forms(self.pieces(cell), node, columns.tolist())]
-        if not zeros or any(zero is None for zero in zeros):
+            found = [_zero(form) for form in forms.forms(self.pieces(cell), node, columns.tolist())]
+            zeros = [zero for zero in found if zero is not None]
+        if len(zeros) < len(columns):
             tally.undecided += len(columns)
             return None
         tally.exact += len(columns)
-        order = sorted(range(len(zeros)), key=lambda k: zeros[k])
+        order = sorted(range(len(zeros)), key=zeros.__getitem__)
         opens = [True, *(zeros[a] != zeros[b] for a, b in pairwise(order))]
         fractions = np.array([self._fraction(zeros[k], low, high) for k in order])
         return Placed(np.array(order), np.array(opens), fractions, self._known(here, fractions))
@@ -396,40 +397,3 @@ def envelope(lines: Mapping[int, Form], low: fmpq, high: fmpq) -> tuple[list[int
         leader = best[1]
         leaders.append(leader)
         places.append(best[0])
-
-
-def vanishing(network: Network, node: int, cells: Sequence[Pieces]) -> np.ndarray:
-    """Units that are zero on whole cells because all that they add up is, by the pattern of the activations before.
-
-    Args:
-        network: The network.
-        node: The node.
-        cells: Patterns.
-
-    Returns:
-        [cells, n] whether each unit is zero so.
-    """
-    op, inputs = network.nodes[node].op, network.nodes[node].inputs
-    if not inputs:
-        return np.zeros((len(cells), network.nodes[node].size), bool)
-    if isinstance(op, Activation):
-        pieces = np.stack([cell[node] for cell in cells]).astype(np.int64)
-        slopes, intercepts = op.slopes.numpy(), op.intercepts.numpy()
-        if slopes.ndim == 1:
-            return np.asarray((slopes[pieces] == 0) & (intercepts[pieces] == 0))
-        units = np.arange(pieces.shape[1])
-        return np.asarray((slopes[pieces, units] == 0) & (intercepts[pieces, units] == 0))
-    before = [vanishing(network, source, cells) for source in inputs]
-    if isinstance(op, Maximum):
-        winners = np.stack([cell[node] for cell in cells]).astype(np.int64)
-        chosen = op.members.numpy()[np.arange(winners.shape[1]), winners]
-        return np.asarray(np.take_along_axis(before[0], chosen, axis=1))
-    if isinstance(op, Sum):
-        return np.asarray(np.logical_and.reduce(before))
-    with torch.no_grad():
-        present = [
-            torch.from_numpy((~zero).astype(np.float64)).reshape(len(cells), *network.nodes[source].shape)
-            for zero, source in zip(before, inputs, strict=True)
-        ]
-        sizes = op.magnitude(present[0]) if isinstance(op, Affine) else op.evaluate(*present)
-    return np.asarray(sizes.reshape(len(cells), -1).numpy() == 0.0)

@@ -52,7 +52,8 @@ def _with_local(network: Network, index: int, measured: tuple[Bounds, ...], safe
         (source,) = node.inputs
         size = local_size(node.op, magnitudes[0], network.nodes[source].shape)
     elif isinstance(node.op, Sum):
-        size = sum(abs(float(c)) * m for c, m in zip(node.op.coefficients, magnitudes, strict=True))
+        terms = [abs(float(c)) * m for c, m in zip(node.op.coefficients, magnitudes, strict=True)]
+        size = np.sum(terms, axis=0)
     return Bounds(bounds.magnitude, bounds.error + safety * UNIT_ROUNDOFF * size)
 
 

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from splinescope.geometry.bits import WORD, unpack, words_for
+from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Concatenate, Convolution, Dense, Maximum, Op, Reshape
+from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum, Op, Reshape
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
 from splinescope.tessellation.breakpoints import Folds, activation_folds
-from splinescope.tessellation.codes import pack, select_columns
+from splinescope.tessellation.codes import pack
 from splinescope.tessellation.rounding import Bounds, largest
 from splinescope.tessellation.segments.arbiter import UNDECIDED, Arbiter, View
 from splinescope.tessellation.segments.cuts import Cuts, cut_by_activation, grouped
-from splinescope.tessellation.segments.envelopes import Leads, Walked, corrected, leads, maxima
+from splinescope.tessellation.segments.envelopes import Walked, corrected, leads, maxima
+from splinescope.tessellation.segments.flips import digits_of, first_and_changes, lead_flips, unpadded, without_padding
 from splinescope.tessellation.segments.kinks import with_dense_kinks, with_stencil_kinks
 from splinescope.tessellation.segments.part import Flips, Part
 from splinescope.tessellation.segments.routing import local_size
 from splinescope.tessellation.segments.signs import Signs, routed_signs
 from splinescope.tessellation.segments.stencils import Stencil
 from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded
+from splinescope.tessellation.segments.vanishing import zeros_are_exact
 
 _SAMPLE = 256
 """Rows from which the magnitude of a node's values is read off."""
@@ -272,15 +274,15 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     signs = _signs(view, index, rows, folds)
     raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, _slopes(op, units), signs)
     cuts = grouped(
-        raw, part.t, lambda here, columns: view.placed(index, here, _unpadded(columns, units)), view.share(index)
+        raw, part.t, lambda here, columns: view.placed(index, here, unpadded(columns, units)), view.share(index)
     )
     if plan.last_use[source] <= index:
         del part.values[source]
-    fresh = _insert(part, cuts, work.numbers, index, _unpadded(cuts.columns[cuts.cut_offsets[:-1]], units))
-    first, points, columns = _patterns(ends, inner, known, signs.positive, signs.negative)
+    fresh = _insert(part, cuts, work.numbers, index, unpadded(cuts.columns[cuts.cut_offsets[:-1]], units))
+    first, points, columns = first_and_changes(ends, inner, known, signs.positive, signs.negative)
     points = np.concatenate([points, np.repeat(fresh, np.diff(cuts.cut_offsets))])
     columns = np.concatenate([columns, cuts.columns])
-    part.flips.append(_without_padding(Flips(index, 0, first, points, columns), units, len(folds.shifts)))
+    part.flips.append(without_padding(Flips(index, 0, first, points, columns), units, len(folds.shifts)))
     part.values[index] = Folded(rows, op, folds, cuts)
 
 
@@ -306,45 +308,10 @@ def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
     return routed.signs
 
 
-def _unpadded(columns: np.ndarray, units: int) -> np.ndarray:
-    """Numbers of folds from columns whose levels are filled up to whole words."""
-    padded = words_for(units) * WORD
-    return columns if padded == units else columns // padded * units + columns % padded
-
-
 def _slopes(op: Activation, units: int) -> np.ndarray:
     """[B + 1, n] slopes of the pieces of each unit."""
     slopes = np.asarray(op.slopes, np.float64).reshape(len(op.slopes), -1)
     return np.ascontiguousarray(np.broadcast_to(slopes, (len(slopes), units)))
-
-
-def _patterns(
-    ends: np.ndarray, inner: np.ndarray, known: np.ndarray, positive: np.ndarray, negative: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pattern of each segment's first cell, and the old points at which bits change, with the bits.
-
-    Beside a point at which a unit is zero, its bit is that of the other end of the cell.
-    """
-    after = positive.copy()
-    after[:-1] |= positive[1:] & ~negative[:-1]
-    before = positive.copy()
-    before[1:] |= positive[:-1] & ~negative[1:]
-    inside = inner.copy()
-    inside[ends] = False
-    changes = (after ^ before) * inside[:, None]
-    rows = np.flatnonzero(changes.any(axis=1))
-    row, column = np.nonzero(unpack(changes[rows], changes.shape[1] * WORD))
-    return after[ends], known[rows[row]], column.astype(np.int32)
-
-
-def _without_padding(flips: Flips, units: int, levels: int) -> Flips:
-    """Patterns whose bits are `level * units + unit`."""
-    padded = words_for(units) * WORD
-    if levels == 1:
-        return replace(flips, columns=units)
-    kept = (np.arange(levels)[:, None] * padded + np.arange(units)).ravel().astype(np.int32)
-    flipped = flips.flipped // padded * units + flips.flipped % padded
-    return Flips(flips.node, len(kept), select_columns(flips.first, kept), flips.points, flipped)
 
 
 def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
@@ -354,7 +321,7 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     rows, members = part.values[source].rows, op.index.numpy()
     inner, ends, known = part.inner, part.offsets[:-1], part.numbers
     view = View(work.arbiter, part)
-    zeros = _zeros_are_exact(plan.network, source)
+    zeros = zeros_are_exact(plan.network, source)
     ones = np.ones(len(part.t))
     found = leads(inner, part.t, part.uncertainty, ones, rows, members, work.bounds[source].error, zeros)
     work.arbiter.tally.signs += len(rows) * members.size
@@ -366,8 +333,8 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     fresh = _insert(part, cuts, work.numbers, index, cuts.columns[cuts.cut_offsets[:-1]])
     digits = max(1, int(members.shape[1] - 1).bit_length())
     between = np.setdiff1d(np.flatnonzero(inner), ends)
-    points, columns = _lead_flips(found, cuts, between, known, fresh, digits)
-    first = pack(_digits(found.first[ends], digits))
+    points, columns = lead_flips(found, cuts, between, known, fresh, digits)
+    first = pack(digits_of(found.first[ends], digits))
     part.flips.append(Flips(index, digits * len(members), first, points, columns))
     part.values[index] = Settled(best)
 
@@ -384,43 +351,3 @@ def _walked(view: View, index: int, doubtful: np.ndarray) -> dict[tuple[int, int
             if walked is not None:
                 answers[here, group] = walked
     return answers
-
-
-def _zeros_are_exact(network: Network, index: int) -> bool:
-    """Whether a value of a node that is zero is so exactly: behind a ReLU, whose input has the sign of its unit."""
-    node = network.nodes[index]
-    if isinstance(node.op, Activation):
-        return bool(node.op.is_relu)
-    passing = isinstance(node.op, Reshape | Concatenate | Maximum)
-    return passing and all(_zeros_are_exact(network, source) for source in node.inputs)
-
-
-def _digits(positions: np.ndarray, digits: int) -> np.ndarray:
-    """[k, digits * groups] binary digits of positions, lowest first."""
-    return np.concatenate([(positions >> digit) & 1 for digit in range(digits)], axis=1).astype(np.uint8)
-
-
-def _lead_flips(
-    found: Leads, cuts: Cuts, between: np.ndarray, known: np.ndarray, fresh: np.ndarray, digits: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points at which leads change, and the digits of the positions that change there."""
-    groups = found.first.shape[1]
-    row, group = np.nonzero(found.last[between - 1] != found.first[between])
-    row = between[row]
-    # Leads after each cut, and before it: the one after the cut before in the interval, or that of its start.
-    successors = cuts.jumps.astype(np.int64)
-    changed = cuts.columns % groups
-    new = np.repeat(np.arange(len(cuts)), np.diff(cuts.cut_offsets))
-    interval = np.searchsorted(cuts.group_offsets, new, side="right") - 1
-    order = np.lexsort((np.arange(len(new)), changed, interval))
-    same = np.zeros(len(order), bool)
-    same[1:] = (interval[order][1:] == interval[order][:-1]) & (changed[order][1:] == changed[order][:-1])
-    leaders = found.first[interval, changed].astype(np.int64)
-    leaders[order[1:]] = np.where(same[1:], successors[order[:-1]], leaders[order[1:]])
-    changes = np.concatenate(
-        [found.last[row - 1, group].astype(np.int64) ^ found.first[row, group], leaders ^ successors]
-    )
-    points = np.concatenate([known[row], fresh[new]])
-    columns = np.concatenate([group, changed])
-    which, digit = np.nonzero((changes[:, None] >> np.arange(digits)) & 1)
-    return points[which], (digit * groups + columns[which]).astype(np.int32)
