@@ -30,11 +30,14 @@ class Decisions:
         signs: Number of signs of units at vertices that the engine took.
         exact: Those among them that float64 could not tell, and exact arithmetic decided.
         merged: Cells that float64 coordinates cannot separate: they are kept, with a measure that rounds to zero.
+        undecided: Facts within rounding that float64 decided all the same, since exact arithmetic would have cost too
+            much.
     """
 
     signs: int
     exact: int
     merged: int = 0
+    undecided: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
