@@ -45,6 +45,10 @@ class CertificateError(SplinescopeError):
         self.cells: tuple[int, ...] = tuple(sorted(index(cell) for cell in cells))
 
 
+class CertificateWarning(UserWarning):
+    """A certificate did not reach the level that was asked for, although nothing was found wrong."""
+
+
 class DegenerateArrangementError(SplinescopeError):
     """An arrangement of folds is so degenerate that float64 cannot decide it; the message says where."""
 
