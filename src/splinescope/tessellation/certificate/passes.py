@@ -211,11 +211,15 @@ def functionals(subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     plus, minus, shift = np.zeros(len(facets.op), np.int64), np.full(len(facets.op), -1), np.zeros(len(facets.op))
     for node, codes in subject.code_of.items():
         mine = np.flatnonzero((facets.op == node) & (facets.cells >= 0).all(axis=1))
+        lone = np.flatnonzero((facets.op == node) & (facets.cells < 0).any(axis=1))
         unit, op = facets.unit[mine], subject.network.nodes[node].op
         if isinstance(op, Activation):
             plus[mine] = unit
             breakpoints = np.asarray(op.breakpoints, np.float64).reshape(len(op.breakpoints), -1)
             shift[mine] = breakpoints[0, unit % breakpoints.shape[1]]
+            if len(breakpoints) == 1:  # no neighbour is needed to say which breakpoint made the facet
+                plus[lone] = facets.unit[lone]
+                shift[lone] = breakpoints[0, facets.unit[lone] % breakpoints.shape[1]]
             size = subject.network.nodes[node].size
             for level in range(1, len(breakpoints)):
                 column = unit + level * size
@@ -278,6 +282,8 @@ def by_construction(subject: Subject, facts: Facts) -> np.ndarray:
     facet = facets.items[facets.offsets[facts.corner][fact] + inner]
     other = facets.cells[facet].sum(axis=1) - facts.cell[fact]
     inside = (facets.cells[facet] >= 0).all(axis=1)
+    cut_off = ~inside & (facets.op[facet] == node) & (facets.unit[facet] == facts.column[fact])
+    out[fact[cut_off]] = True  # truncated complexes end at folds without a neighbour
     fact, other = fact[inside], other[inside]
     if isinstance(op, Activation):
         here = facts.sign[fact] > 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
 
@@ -13,23 +13,27 @@ from splinescope.tessellation.domains import Box, Domain, Segment
 from splinescope.tessellation.segments.batch import Segments
 
 
-class Place(Protocol):
+class Place(ABC):
     """A domain, or several segments."""
 
+    @abstractmethod
     def embed(self, coordinates: np.ndarray) -> np.ndarray:
         """Inputs at coordinates."""
 
+    @abstractmethod
     def errors(self, coordinates: np.ndarray) -> np.ndarray:
         """[1, n_in] bounds of the rounding errors of `embed` at some coordinates."""
 
+    @abstractmethod
     def entry(self, coordinates: np.ndarray) -> Exact:
         """[*input_shape, d + 1] exact forms of the input near some coordinates."""
 
+    @abstractmethod
     def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
         """[d + 1] exact form that vanishes on a side of the domain."""
 
 
-class DomainPlace:
+class DomainPlace(Place):
     """The affine image of a domain."""
 
     def __init__(self, domain: Domain) -> None:
@@ -77,7 +81,7 @@ class DomainPlace:
         return row.numbers
 
 
-class SegmentsPlace:
+class SegmentsPlace(Place):
     """Several segments; coordinates are pairs of a segment's number and its parameter."""
 
     def __init__(self, segments: Segments) -> None:

@@ -204,6 +204,8 @@ def functional(subject: Subject, facet: int) -> tuple[int, int, float]:
     assert subject.facets is not None
     node, unit = int(subject.facets.op[facet]), int(subject.facets.unit[facet])
     beside = subject.facets.cells[facet]
+    if (beside < 0).any():
+        beside = np.full(2, beside.max())
     op, codes = subject.network.nodes[node].op, subject.code_of[node]
     if isinstance(op, Activation):
         size = subject.network.nodes[node].size

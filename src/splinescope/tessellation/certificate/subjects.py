@@ -133,7 +133,8 @@ def _planar(subject: Subject, cells: PlanarComplex) -> tuple[Facets, Corners]:
     previous = np.empty_like(rows)
     previous[following] = rows
     after = _edges_after(cells, owner)
-    outside = (cells.edge_cells < 0).any(axis=1)
+    # Of a truncated complex, facets without neighbour that a fold made are where the work ended.
+    outside = (cells.edge_cells < 0).any(axis=1) & (cells.edge_op < 0)
     side = np.full(len(cells.edges), -1)
     ends = cells.edges[outside]
     offsets = np.arange(0, 2 * len(ends) + 1, 2)
@@ -208,7 +209,7 @@ def _spatial(subject: Subject, cells: SpatialComplex) -> tuple[Facets, Corners]:
 
 
 def _spatial_sides(cells: SpatialComplex, on_facet: csr_array) -> np.ndarray:
-    outside = np.flatnonzero((cells.facet_cells < 0).any(axis=1))
+    outside = np.flatnonzero((cells.facet_cells < 0).any(axis=1) & (cells.facet_op < 0))
     chosen = on_facet[outside]
     side = np.full(len(cells.facet_op), -1)
     owner = cells.facet_cells[outside].max(axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from splinescope.tessellation.certificate import MEASURE_TOLERANCE, Topology, fail
+from splinescope.tessellation.certificate.record import MEASURE_TOLERANCE, Topology, fail
 from splinescope.tessellation.segments.batch import SegmentBatch
 
 
