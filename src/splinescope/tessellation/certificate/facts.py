@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from splinescope.geometry.bits import lowest_one
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.certificate.forward import Passed
-from splinescope.tessellation.codes import Codes
+from splinescope.tessellation.codes import Codes, pack
+
+_CERTAIN = 1e-9
+"""Doubt about a corner's position up to which units far from zero, compared with all of their values, need no look."""
 
 
 @dataclass(frozen=True)
@@ -113,15 +117,15 @@ def undecided(network: Network, codes: Codes, passed: Passed, bundle: Bundle) ->
     words = codes.full(bundle.cells)
     errors = passed.errors.max(axis=0)
     size = 1024 + 8 * len(bundle.corner)
-    frame = (passed.values, bundle.offsets, bundle.point, bundle.doubt, errors, words)
+    frame: tuple[np.ndarray, ...] = (passed.values, bundle.offsets, bundle.point, bundle.doubt, errors, words)
     if isinstance(node.op, Activation):
         shifts, folds = tables(node.op, passed.values.shape[1])
-        arguments = (_scan_units, frame, (shifts, folds))
+        decided = _decided(passed, bundle, errors, shifts, folds)
+        found = _collected(_scan_units, (*frame, shifts, *decided), size)
     else:
         assert isinstance(node.op, Maximum)
         groups = np.ascontiguousarray(np.asarray(node.op.index, np.int64))
-        arguments = (_scan_groups, frame, (groups,))
-    found = _collected(*arguments, size)
+        found = _collected(_scan_groups, (*frame, groups), size)
     row, column, member, margin, swing = found
     cell_row = np.searchsorted(bundle.offsets, row, side="right") - 1
     parts = (bundle.corner[row], bundle.cells[cell_row], np.full(len(row), passed.index))
@@ -146,15 +150,50 @@ def _winners(words: np.ndarray, rows: np.ndarray, group: np.ndarray, groups: int
     return out
 
 
-def _collected(kernel: object, frame: tuple, tail: tuple, size: int) -> tuple[np.ndarray, ...]:
+def _decided(
+    passed: Passed, bundle: Bundle, errors: np.ndarray, shifts: np.ndarray, folds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bits of values above and below their breakpoints beyond doubt, and of the columns that fold."""
+    reach = np.broadcast_to(errors, shifts.shape)
+    if bundle.doubt.any():
+        reach = reach + 1.1 * _CERTAIN * (passed.highest - passed.lowest + 2 * errors)
+    columns = shifts.size
+    above = np.empty((len(passed.values), (columns + 63) // 64), np.uint64)
+    below = np.empty_like(above)
+    _decide(passed.values, shifts, np.ascontiguousarray(reach), above, below)
+    return above, below, pack(folds.reshape(1, -1).astype(np.uint8))[0]
+
+
+def _collected(kernel: object, frame: tuple[np.ndarray, ...], size: int) -> tuple[np.ndarray, ...]:
     """Run a kernel with room for so many facts, and again if there are more."""
     while True:
         place = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64))
         number = (np.empty(size), np.empty(size))
-        count = kernel(*frame, *tail, *place, *number)  # type: ignore[operator]
+        count = kernel(*frame, *place, *number)  # type: ignore[operator]
         if count <= size:
             return tuple(part[:count] for part in (*place, *number))
         size = count
+
+
+@njit(cache=True, nogil=True)
+def _decide(
+    values: np.ndarray, shifts: np.ndarray, reach: np.ndarray, above: np.ndarray, below: np.ndarray
+) -> None:
+    """Bits of the columns whose values are above or below their breakpoints by more than `reach`, at each point."""
+    units, columns = values.shape[1], shifts.shape[0] * values.shape[1]
+    for point in range(values.shape[0]):
+        for word in range(above.shape[1]):
+            high = np.uint64(0)
+            low = np.uint64(0)
+            first = word * 64
+            for bit in range(min(64, columns - first)):
+                column = first + bit
+                level = column // units if column >= units else 0
+                unit = column - level * units
+                value = values[point, unit] - shifts[level, unit]
+                high |= np.uint64(value > reach[level, unit]) << np.uint64(bit)
+                low |= np.uint64(value < -reach[level, unit]) << np.uint64(bit)
+            above[point, word], below[point, word] = high, low
 
 
 @njit(cache=True, nogil=True)
@@ -166,7 +205,9 @@ def _scan_units(
     errors: np.ndarray,
     words: np.ndarray,
     shifts: np.ndarray,
-    folds: np.ndarray,
+    above: np.ndarray,
+    below: np.ndarray,
+    mask: np.ndarray,
     out_row: np.ndarray,
     out_column: np.ndarray,
     out_member: np.ndarray,
@@ -176,28 +217,26 @@ def _scan_units(
     """Signs of units that are not proved at all corners of a cell."""
     count, units, room = 0, values.shape[1], out_row.size
     for cell in range(offsets.size - 1):
-        start, stop = offsets[cell], offsets[cell + 1]
-        open_share = 0.0
-        for row in range(start, stop):
-            open_share = max(open_share, doubt[row])
-        for level in range(shifts.shape[0]):
-            for unit in range(units):
-                if not folds[level, unit]:
-                    continue
-                column = level * units + unit
-                bit = (words[cell, column >> 6] >> np.uint64(column & 63)) & np.uint64(1)
-                low = high = values[points[start], unit]
-                for row in range(start + 1, stop):
-                    value = values[points[row], unit]
-                    low, high = min(low, value), max(high, value)
-                shift = shifts[level, unit]
-                least = low - shift if bit else shift - high
-                swing = high - low
-                if least > errors[unit] and least > errors[unit] + open_share * swing:
-                    continue
-                for row in range(start, stop):
-                    value = values[points[row], unit]
-                    margin = value - shift if bit else shift - value
+        for row in range(offsets[cell], offsets[cell + 1]):
+            point = points[row]
+            for word in range(mask.size):
+                code = words[cell, word]
+                left = mask[word]
+                if doubt[row] <= _CERTAIN:
+                    left &= ~((above[point, word] & code) | (below[point, word] & ~code))
+                while left != np.uint64(0):
+                    bit = lowest_one(left)
+                    left &= left - np.uint64(1)
+                    column = word * 64 + bit
+                    unit, level = column % units, column // units
+                    low, high = np.inf, -np.inf
+                    for other in range(offsets[cell], offsets[cell + 1]):
+                        low = min(low, values[points[other], unit])
+                        high = max(high, values[points[other], unit])
+                    margin = values[point, unit] - shifts[level, unit]
+                    if not (code >> np.uint64(bit)) & np.uint64(1):
+                        margin = -margin
+                    swing = high - low
                     slack = doubt[row] * (swing + 2.0 * errors[unit]) if doubt[row] > 0.0 else 0.0
                     if not margin > errors[unit] + slack:
                         if count < room:

@@ -245,7 +245,7 @@ def _convolved(op: Convolution, x: Exact, keep: Parameters) -> Exact:
     kernel, axes = op.weight.shape[2:], len(op.stride)
     lead = x.numbers.shape[: x.numbers.ndim - axes - 2]
     images = x.numbers.reshape(-1, *x.numbers.shape[len(lead) :])
-    padded = np.pad(images, [(0, 0), (0, 0), *op.padding, (0, 0)], constant_values=0)
+    padded = _padded(images, [(0, 0), (0, 0), *op.padding, (0, 0)])
     sizes = [
         (padded.shape[2 + i] - op.dilation[i] * (kernel[i] - 1) - 1) // op.stride[i] + 1 for i in range(axes)
     ]
@@ -257,6 +257,13 @@ def _convolved(op: Convolution, x: Exact, keep: Parameters) -> Exact:
         )
         result = result + _by_groups(weight.numbers[(slice(None), slice(None), *place)], padded[(slice(None), slice(None), *window)], op.groups)
     return Exact(result.reshape(*lead, *result.shape[1:]), x.bits + weight.bits)
+
+
+def _padded(numbers: np.ndarray, widths: list[tuple[int, int]]) -> np.ndarray:
+    """Zeros around an array of Python integers (`np.pad` would put numpy's own there, which overflow)."""
+    out = np.zeros([size + before + after for size, (before, after) in zip(numbers.shape, widths, strict=True)], object)
+    out[tuple(slice(before, before + size) for size, (before, _) in zip(numbers.shape, widths, strict=True))] = numbers
+    return out
 
 
 def _by_groups(matrix: np.ndarray, images: np.ndarray, groups: int) -> np.ndarray:
@@ -292,7 +299,7 @@ def _scattered(op: TransposedConvolution, x: Exact, shape: tuple[int, ...], keep
     for i, (before, after) in enumerate(op.crop):
         grow = [(0, 0)] * out.ndim
         grow[2 + i] = (max(0, -before), max(0, -after))
-        out = np.pad(out, grow, constant_values=0)
+        out = _padded(out, grow)
         stop = out.shape[2 + i] - max(0, after)
         out = out[(slice(None), slice(None), *[slice(None)] * i, slice(max(0, before), stop))]
     return Exact(out.reshape(*lead, *out.shape[1:]), x.bits + weight.bits)

@@ -56,7 +56,7 @@ def chunk_size(subject: Subject) -> int:
 
 def _resolution(passed: Passed) -> float:
     """Largest error of a unit relative to its values, of the units that the bound decides anywhere."""
-    size = np.maximum(passed.values.max(axis=0), -passed.values.min(axis=0))
+    size = np.maximum(passed.highest, -passed.lowest)
     error = passed.errors.max(axis=0)
     told = size > error
     return float((error[told] / size[told]).max(initial=0.0))

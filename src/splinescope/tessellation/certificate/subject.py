@@ -36,7 +36,7 @@ class Facets:
     offsets: np.ndarray
     items: np.ndarray
 
-    def at(self, corner: int) -> np.ndarray:
+    def at(self, corner: int | np.integer) -> np.ndarray:
         """Facets at one corner."""
         return self.items[self.offsets[corner] : self.offsets[corner + 1]]
 
