@@ -13,7 +13,7 @@ from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.codes import Codes, pack
 
-_CERTAIN = 1e-9
+_CERTAIN = 1e-5
 """Doubt about a corner's position up to which units far from zero, compared with all of their values, need no look."""
 
 
@@ -186,13 +186,17 @@ def _decide(
             high = np.uint64(0)
             low = np.uint64(0)
             first = word * 64
-            for bit in range(min(64, columns - first)):
-                column = first + bit
-                level = column // units if column >= units else 0
-                unit = column - level * units
-                value = values[point, unit] - shifts[level, unit]
-                high |= np.uint64(value > reach[level, unit]) << np.uint64(bit)
-                low |= np.uint64(value < -reach[level, unit]) << np.uint64(bit)
+            if shifts.shape[0] == 1:
+                for bit in range(min(64, units - first)):
+                    value = values[point, first + bit] - shifts[0, first + bit]
+                    high |= np.uint64(value > reach[0, first + bit]) << np.uint64(bit)
+                    low |= np.uint64(value < -reach[0, first + bit]) << np.uint64(bit)
+            else:
+                for bit in range(min(64, columns - first)):
+                    level, unit = (first + bit) // units, (first + bit) % units
+                    value = values[point, unit] - shifts[level, unit]
+                    high |= np.uint64(value > reach[level, unit]) << np.uint64(bit)
+                    low |= np.uint64(value < -reach[level, unit]) << np.uint64(bit)
             above[point, word], below[point, word] = high, low
 
 

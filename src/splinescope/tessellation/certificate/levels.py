@@ -6,14 +6,11 @@ import warnings
 from dataclasses import replace
 
 from splinescope.errors import CertificateWarning
+from splinescope.tessellation.certificate.evaluators import SMALL, choose
 from splinescope.tessellation.certificate.passes import Seen, check_corners, check_interiors
 from splinescope.tessellation.certificate.record import LEVELS, MEASURE_TOLERANCE, Certificate, Topology
 from splinescope.tessellation.certificate.settlement import Settlement
 from splinescope.tessellation.certificate.subject import Subject
-
-SMALL = 1e-6
-"""Largest resolution with which a level counts as reached: units closer than that to zero are not told apart."""
-
 
 def begun(cells: object, topology: Topology, count: int, truncated: bool, level: str) -> Certificate:
     """A certificate of the level "topology"."""
@@ -49,31 +46,35 @@ def examined(certificate: Certificate, subject: Subject, level: str) -> Certific
     Raises:
         CertificateError: With the cells concerned.
     """
-    settlement = Settlement(subject)
-    seen = check_interiors(subject, settlement)
+    vertices = 0 if level == "values" else len(subject.cell_vertices)
+    evaluator = choose(subject, len(subject) + vertices, corners=vertices > 0)
+    settlement = Settlement(subject, evaluator)
+    seen = check_interiors(subject, evaluator, settlement)
     certificate = _with(certificate, seen, interior_points=certificate.interior_points + len(subject))
     if level != "values":
-        at_corners = check_corners(subject, settlement)
+        at_corners = check_corners(subject, evaluator, settlement)
         checks = certificate.vertex_checks + len(subject.cell_vertices)
         certificate = _with(certificate, at_corners, vertex_checks=checks)
     settled = settlement.settled
-    reached = _reached(level, certificate, settled.open)
+    errors = "measured" if "measured" in (certificate.errors, evaluator.errors) else "proved"
+    reached = _reached(level, certificate, settled.open, errors)
     return replace(
         certificate,
         level=reached,
-        errors="proved",
+        errors=errors,
         settled=certificate.settled + settled.signs,
         undecided_signs=certificate.undecided_signs + settled.open,
         merged=certificate.merged + len(settled.merged),
     )
 
 
-def _reached(level: str, certificate: Certificate, undecided: int) -> str:
+def _reached(level: str, certificate: Certificate, undecided: int, errors: str) -> str:
     """The highest level that was reached."""
     if certificate.resolution > SMALL:
         return "topology"
-    wanted = "proof" if level == "calibrated" else level
-    return "values" if wanted == "proof" and undecided else wanted
+    if level == "values":
+        return level
+    return "proof" if errors == "proved" and not undecided and not certificate.undecided_signs else "calibrated"
 
 
 def _with(certificate: Certificate, seen: Seen, **counts: int) -> Certificate:

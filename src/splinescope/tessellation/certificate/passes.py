@@ -9,8 +9,9 @@ import numpy as np
 
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import in_blocks
+from splinescope.tessellation.certificate.evaluators import Evaluator, resolution
 from splinescope.tessellation.certificate.facts import Bundle, Facts, undecided
-from splinescope.tessellation.certificate.forward import Passed, forward
+from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.settlement import Settlement
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
@@ -54,19 +55,12 @@ def chunk_size(subject: Subject) -> int:
     return max(32, _CHUNK_BYTES // (8 * widest))
 
 
-def _resolution(passed: Passed) -> float:
-    """Largest error of a unit relative to its values, of the units that the bound decides anywhere."""
-    size = np.maximum(passed.highest, -passed.lowest)
-    error = passed.errors.max(axis=0)
-    told = size > error
-    return float((error[told] / size[told]).max(initial=0.0))
-
-
-def check_interiors(subject: Subject, settlement: Settlement) -> Seen:
+def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settlement) -> Seen:
     """Compare pattern and output of every cell with a forward pass at its interior point.
 
     Args:
         subject: The cells.
+        evaluator: How the network is evaluated.
         settlement: Where signs within the rounding error are settled.
 
     Returns:
@@ -79,23 +73,23 @@ def check_interiors(subject: Subject, settlement: Settlement) -> Seen:
     scale = max(float(np.abs(subject.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
 
     def block(start: int, stop: int) -> list[Seen]:
-        return [_interior_chunk(subject, np.arange(low, min(low + size, stop)), scale) for low in range(start, stop, size)]
+        return [_interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale) for low in range(start, stop, size)]
 
     seen = together([part for parts in in_blocks(block, len(subject), grain=256) for part in parts])
     settlement.at_points(Facts.joined(seen.open))
     return seen
 
 
-def _interior_chunk(subject: Subject, which: np.ndarray, scale: float) -> Seen:
+def _interior_chunk(subject: Subject, evaluator: Evaluator, which: np.ndarray, scale: float) -> Seen:
     seen = Seen()
     points = subject.points[which]
     rows = np.arange(len(which))
     bundle = Bundle(which, np.arange(len(which) + 1), which, rows, np.zeros(len(which)))
-    for passed in forward(subject.network, subject.place.embed(points), subject.place.errors(points)):
+    for passed in evaluator.passes(points):
         if passed.index < 0:
             _compare_outputs(subject, which, passed, scale, seen)
             return seen
-        seen.resolution = max(seen.resolution, _resolution(passed))
+        seen.resolution = max(seen.resolution, resolution(passed))
         seen.open.append(undecided(subject.network, subject.code_of[passed.index], passed, bundle))
     raise AssertionError("a forward pass ends with the output")
 
@@ -133,11 +127,12 @@ class _Knowledge:
     slack: np.ndarray
 
 
-def check_corners(subject: Subject, settlement: Settlement) -> Seen:
+def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement) -> Seen:
     """At every corner of every cell, every unit has the cell's sign, weakly, and those that fold there vanish.
 
     Args:
         subject: The cells.
+        evaluator: How the network is evaluated.
         settlement: Where signs within the rounding error are settled.
 
     Returns:
@@ -147,10 +142,10 @@ def check_corners(subject: Subject, settlement: Settlement) -> Seen:
         CertificateError: With the cells concerned.
     """
     groups = list(_groups_of_cells(subject, chunk_size(subject)))
-    known = _knowledge(subject)
+    known = _knowledge(subject, evaluator)
 
     def block(start: int, stop: int) -> list[Seen]:
-        return [_corner_chunk(subject, known, group) for group in groups[start:stop]]
+        return [_corner_chunk(subject, evaluator, known, group) for group in groups[start:stop]]
 
     seen = together([part for parts in in_blocks(block, len(groups), grain=1) for part in parts])
     facts = Facts.joined(seen.open)
@@ -158,14 +153,14 @@ def check_corners(subject: Subject, settlement: Settlement) -> Seen:
     return seen
 
 
-def _knowledge(subject: Subject) -> _Knowledge:
+def _knowledge(subject: Subject, evaluator: Evaluator) -> _Knowledge:
     """How far each corner may be from where its facets cross."""
     assert subject.corners is not None
     assert subject.facets is not None
     shapes = subject.shapes
     with np.errstate(divide="ignore", invalid="ignore"):
         slack = 4 * RESOLUTION / shapes.width
-        steep = _facet_doubts(subject)
+        steep = _facet_doubts(subject, evaluator)
         reach = np.maximum.reduceat(steep, subject.facets.offsets[:-1]) if len(steep) else np.zeros(0)
         reach = np.where(np.diff(subject.facets.offsets) > 0, reach, np.inf)
         reach = (reach + slack[subject.owner]) * shapes.diameter[subject.owner] * subject.corners.gain
@@ -173,7 +168,7 @@ def _knowledge(subject: Subject) -> _Knowledge:
     return _Knowledge(np.nan_to_num(doubt, nan=np.inf, posinf=np.inf), np.nan_to_num(slack, nan=np.inf, posinf=np.inf))
 
 
-def _facet_doubts(subject: Subject) -> np.ndarray:
+def _facet_doubts(subject: Subject, evaluator: Evaluator) -> np.ndarray:
     """[items] for each facet at each corner, four times the rounding error of its unit over its value inside the cell."""
     facets = subject.facets
     assert facets is not None
@@ -189,7 +184,7 @@ def _facet_doubts(subject: Subject) -> np.ndarray:
             cells = np.arange(number * size, min((number + 1) * size, len(subject)))
             items = order[bounds[number] : bounds[number + 1]]
             points = subject.points[cells]
-            for passed in forward(subject.network, subject.place.embed(points), subject.place.errors(points)):
+            for passed in evaluator.passes(points):
                 mine = items[facets.op[facets.items[items]] == passed.index] if passed.index >= 0 else items[:0]
                 facet, row = facets.items[mine], owner[mine] - cells[0]
                 other = np.maximum(minus[facet], 0)
@@ -245,7 +240,7 @@ def winners_of(subject: Subject, node: int, cells: np.ndarray, groups: np.ndarra
     return np.minimum(out, op.index.shape[1] - 1)
 
 
-def _corner_chunk(subject: Subject, known: _Knowledge, chosen: np.ndarray) -> Seen:
+def _corner_chunk(subject: Subject, evaluator: Evaluator, known: _Knowledge, chosen: np.ndarray) -> Seen:
     """The signs at all corners of some cells."""
     assert subject.corners is not None
     seen = Seen()
@@ -256,10 +251,10 @@ def _corner_chunk(subject: Subject, known: _Knowledge, chosen: np.ndarray) -> Se
     doubt = np.where(subject.corners.straight[corner], 0.0, known.doubt[corner])
     bundle = Bundle(chosen, offsets, corner, point, doubt)
     coordinates = subject.vertices[vertices]
-    for passed in forward(subject.network, subject.place.embed(coordinates), subject.place.errors(coordinates)):
+    for passed in evaluator.passes(coordinates):
         if passed.index < 0:
             break
-        seen.resolution = max(seen.resolution, _resolution(passed))
+        seen.resolution = max(seen.resolution, resolution(passed))
         facts = undecided(subject.network, subject.code_of[passed.index], passed, bundle)
         zero = by_construction(subject, facts)
         _check_on_folds(subject, facts.taken(np.flatnonzero(zero)), passed, known, seen)

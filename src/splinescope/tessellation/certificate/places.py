@@ -25,6 +25,10 @@ class Place(ABC):
         """[1, n_in] bounds of the rounding errors of `embed` at some coordinates."""
 
     @abstractmethod
+    def terms(self, coordinates: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of factors, [N, 1] and [1 or N, n_in], whose products sum to the exact inputs."""
+
+    @abstractmethod
     def entry(self, coordinates: np.ndarray) -> Exact:
         """[*input_shape, d + 1] exact forms of the input near some coordinates."""
 
@@ -57,6 +61,11 @@ class DomainPlace(Place):
         size = np.abs(coordinates).max(axis=0, initial=0.0)
         bound = gamma(len(self._basis) + 2) * (np.abs(self._origin) + size @ np.abs(self._basis))
         return np.where(self._rounded, bound, 0.0)[None]
+
+    def terms(self, coordinates: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of factors, [N, 1] and [1, n_in], whose products sum to the exact inputs."""
+        pairs = [(coordinates[:, [axis]], self._basis[[axis]]) for axis in range(len(self._basis))]
+        return [*pairs, (np.ones((len(coordinates), 1)), self._origin[None])]
 
     def entry(self, coordinates: np.ndarray) -> Exact:
         """[*input_shape, d + 1] exact forms of the input."""
@@ -98,6 +107,12 @@ class SegmentsPlace(Place):
         which = np.unique(coordinates[:, 0].astype(np.int64))
         ends = np.abs(self._starts[which]) + np.abs(self._ends[which])
         return 2 * gamma(4) * ends.max(axis=0, initial=0.0)[None]
+
+    def terms(self, coordinates: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of factors, [N, 1] and [N, n_in], whose products sum to the exact inputs."""
+        which, t = coordinates[:, 0].astype(np.int64), coordinates[:, 1:]
+        start, end = self._starts[which], self._ends[which]
+        return [(t, end), (-t, start), (np.ones_like(t), start)]
 
     def entry(self, coordinates: np.ndarray) -> Exact:
         """[*input_shape, 2] exact forms of the input on the segment of some coordinates."""

@@ -10,9 +10,9 @@ import numpy as np
 
 from splinescope.geometry.bits import unpack
 from splinescope.network.ops import Activation, Maximum
+from splinescope.tessellation.certificate.evaluators import Evaluator
 from splinescope.tessellation.certificate.facts import Facts, tables
 from splinescope.tessellation.certificate.forms import Exact, Parameters, Pattern, cell_forms, exactly, work
-from splinescope.tessellation.certificate.forward import forward
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
 
@@ -41,8 +41,9 @@ class Settled:
 class Settlement:
     """Settles facts about one complex; counts what it did."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, evaluator: Evaluator) -> None:
         self.subject = subject
+        self._evaluator = evaluator
         self.settled = Settled()
         self._parameters = Parameters()
         self._work = max(1, work(subject.network))
@@ -83,8 +84,11 @@ class Settlement:
             chosen = np.flatnonzero((row >= start) & (row < start + size))
             part, rows = facts.taken(chosen), row[chosen] - start
             coordinates = points[used[start : start + size]]
-            errors = subject.place.errors(coordinates)
-            for passed in forward(subject.network, subject.place.embed(coordinates), errors, pointwise=True):
+            closer = self._evaluator.closer(coordinates)
+            if closer is None:
+                kept.append(part)
+                continue
+            for passed in closer:
                 mine = part.of_node(passed.index)
                 if not len(mine):
                     continue
