@@ -1,8 +1,8 @@
 r"""A forward pass in as many digits as are asked for, with proved errors, at the speed of matrix products.
 
-A number is a sum $\sum_j d_j B^j$ of integer digits to the base $B = 2^{18}$, kept as float64 tensors. Weights are split
-into such digits without error, products of digits are exact in float64 however a product of matrices sums them, and what
-is cut off at the end of a number is added to the bound of its error.
+A number is a sum $\sum_j d_j B^j$ of integer digits to the base $B = 2^{18}$, kept as float64 tensors. Weights are
+split into such digits without error, products of digits are exact in float64 however a product of matrices sums them,
+and what is cut off at the end of a number is added to the bound of its error.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class _Linear:
 
 
 @lru_cache(maxsize=512)
-def _linear(op: Affine) -> _Linear:
+def _linear(op: Any) -> _Linear:
     """Split an op (kept for a while, since every chunk of points needs it)."""
     if isinstance(op, Select):
         bias = {} if op.constant is None else split(op.constant)

@@ -176,9 +176,7 @@ def _collected(kernel: object, frame: tuple[np.ndarray, ...], size: int) -> tupl
 
 
 @njit(cache=True, nogil=True)
-def _decide(
-    values: np.ndarray, shifts: np.ndarray, reach: np.ndarray, above: np.ndarray, below: np.ndarray
-) -> None:
+def _decide(values: np.ndarray, shifts: np.ndarray, reach: np.ndarray, above: np.ndarray, below: np.ndarray) -> None:
     """Bits of the columns whose values are above or below their breakpoints by more than `reach`, at each point."""
     units, columns = values.shape[1], shifts.shape[0] * values.shape[1]
     for point in range(values.shape[0]):

@@ -145,8 +145,8 @@ def cell_forms(
     last = {source: i for i, node in enumerate(network.nodes[: stop + 1]) for source in node.inputs}
     for index, node in enumerate(network.nodes[: stop + 1]):
         if index in wanted:
-            source = forms[node.inputs[0]]
-            found[index] = Exact(source.numbers.reshape(-1, source.numbers.shape[-1]), source.bits)
+            read = forms[node.inputs[0]]
+            found[index] = Exact(read.numbers.reshape(-1, read.numbers.shape[-1]), read.bits)
         if index == stop:
             break
         if node.inputs:
@@ -246,16 +246,18 @@ def _convolved(op: Convolution, x: Exact, keep: Parameters) -> Exact:
     lead = x.numbers.shape[: x.numbers.ndim - axes - 2]
     images = x.numbers.reshape(-1, *x.numbers.shape[len(lead) :])
     padded = _padded(images, [(0, 0), (0, 0), *op.padding, (0, 0)])
-    sizes = [
-        (padded.shape[2 + i] - op.dilation[i] * (kernel[i] - 1) - 1) // op.stride[i] + 1 for i in range(axes)
-    ]
+    sizes = [(padded.shape[2 + i] - op.dilation[i] * (kernel[i] - 1) - 1) // op.stride[i] + 1 for i in range(axes)]
     result: Any = 0
     for place in itertools.product(*(range(k) for k in kernel)):
-        window = tuple(
-            slice(place[i] * op.dilation[i], place[i] * op.dilation[i] + op.stride[i] * (sizes[i] - 1) + 1, op.stride[i])
+        window: Any = tuple(
+            slice(
+                place[i] * op.dilation[i], place[i] * op.dilation[i] + op.stride[i] * (sizes[i] - 1) + 1, op.stride[i]
+            )
             for i in range(axes)
         )
-        result = result + _by_groups(weight.numbers[(slice(None), slice(None), *place)], padded[(slice(None), slice(None), *window)], op.groups)
+        result = result + _by_groups(
+            weight.numbers[(..., *place)], padded[(slice(None), slice(None), *window)], op.groups
+        )
     return Exact(result.reshape(*lead, *result.shape[1:]), x.bits + weight.bits)
 
 
@@ -266,12 +268,16 @@ def _padded(numbers: np.ndarray, widths: list[tuple[int, int]]) -> np.ndarray:
     return out
 
 
-def _by_groups(matrix: np.ndarray, images: np.ndarray, groups: int) -> np.ndarray:
+def _by_groups(matrix: Any, images: np.ndarray, groups: int) -> np.ndarray:
     """[out, in / groups] matrix on the channels of [N, in, ...], group by group."""
     outputs, inputs = len(matrix) // groups, matrix.shape[1]
     parts = [
         np.moveaxis(
-            np.tensordot(matrix[g * outputs : (g + 1) * outputs], images[:, g * inputs : (g + 1) * inputs], axes=(1, 1)), 0, 1
+            np.tensordot(
+                matrix[g * outputs : (g + 1) * outputs], images[:, g * inputs : (g + 1) * inputs], axes=(1, 1)
+            ),
+            0,
+            1,
         )
         for g in range(groups)
     ]
@@ -289,11 +295,13 @@ def _scattered(op: TransposedConvolution, x: Exact, shape: tuple[int, ...], keep
     channels, inputs = op.weight.shape[1], len(weight.numbers) // op.groups
     out = np.zeros((len(images), channels * op.groups, *full, images.shape[-1]), object)
     for place in itertools.product(*(range(k) for k in kernel)):
-        window = tuple(
-            slice(place[i] * op.dilation[i], place[i] * op.dilation[i] + op.stride[i] * (sizes[i] - 1) + 1, op.stride[i])
+        window: Any = tuple(
+            slice(
+                place[i] * op.dilation[i], place[i] * op.dilation[i] + op.stride[i] * (sizes[i] - 1) + 1, op.stride[i]
+            )
             for i in range(axes)
         )
-        matrix = weight.numbers[(slice(None), slice(None), *place)]
+        matrix = weight.numbers[(..., *place)]
         turned = np.concatenate([matrix[g * inputs : (g + 1) * inputs].T for g in range(op.groups)])
         out[(slice(None), slice(None), *window)] += _by_groups(turned, images, op.groups)
     for i, (before, after) in enumerate(op.crop):

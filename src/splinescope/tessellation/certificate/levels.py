@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 from splinescope.errors import CertificateWarning
 from splinescope.tessellation.certificate.evaluators import SMALL, choose
@@ -11,6 +12,7 @@ from splinescope.tessellation.certificate.passes import Seen, check_corners, che
 from splinescope.tessellation.certificate.record import LEVELS, MEASURE_TOLERANCE, Certificate, Topology
 from splinescope.tessellation.certificate.settlement import Settlement
 from splinescope.tessellation.certificate.subject import Subject
+
 
 def begun(cells: object, topology: Topology, count: int, truncated: bool, level: str) -> Certificate:
     """A certificate of the level "topology"."""
@@ -77,7 +79,7 @@ def _reached(level: str, certificate: Certificate, undecided: int, errors: str) 
     return "proof" if errors == "proved" and not undecided and not certificate.undecided_signs else "calibrated"
 
 
-def _with(certificate: Certificate, seen: Seen, **counts: int) -> Certificate:
+def _with(certificate: Certificate, seen: Seen, **counts: Any) -> Certificate:
     """The certificate with what a comparison showed."""
 
     def worst(known: float, new: float) -> float:

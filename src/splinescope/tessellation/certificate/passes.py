@@ -76,7 +76,10 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
     scale = max(float(np.abs(subject.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
 
     def block(start: int, stop: int) -> list[Seen]:
-        return [_interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale) for low in range(start, stop, size)]
+        return [
+            _interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale)
+            for low in range(start, stop, size)
+        ]
 
     seen = together([part for parts in in_blocks(block, len(subject), grain=256) for part in parts])
     settlement.at_points(Facts.joined(seen.open))
@@ -103,8 +106,8 @@ def _interior_chunk(subject: Subject, evaluator: Evaluator, which: np.ndarray, s
 def _compare_outputs(subject: Subject, which: np.ndarray, passed: Passed, scale: float, seen: Seen) -> None:
     """The affine map of a cell and the forward pass agree at its interior point, to rounding.
 
-    The map is that of the outputs at the corners, which are known as well as here; its value at a point also shifts with
-    the roundings of corners, by their share of the cell's width.
+    The map is that of the outputs at the corners, which are known as well as here; its value at a point also shifts
+    with the roundings of corners, by their share of the cell's width.
     """
     error = np.abs(passed.values - subject.outputs[which])
     starts = subject.cell_offsets[which]
@@ -175,7 +178,7 @@ def _knowledge(subject: Subject, evaluator: Evaluator) -> _Knowledge:
 
 
 def _facet_doubts(subject: Subject, evaluator: Evaluator) -> np.ndarray:
-    """[items] for each facet at each corner, four times the rounding error of its unit over its value inside the cell."""
+    """[items] for each facet at each corner, four times the error of its unit over its value inside the cell."""
     facets = subject.facets
     assert facets is not None
     owner = np.repeat(subject.owner, np.diff(facets.offsets))
@@ -196,7 +199,9 @@ def _facet_doubts(subject: Subject, evaluator: Evaluator) -> np.ndarray:
                 other = np.maximum(minus[facet], 0)
                 pair = minus[facet] >= 0
                 errors = passed.errors.max(axis=0)
-                value = np.abs(passed.values[row, plus[facet]] - np.where(pair, passed.values[row, other], shift[facet]))
+                value = np.abs(
+                    passed.values[row, plus[facet]] - np.where(pair, passed.values[row, other], shift[facet])
+                )
                 error = errors[plus[facet]] + np.where(pair, errors[other], 0.0)
                 with np.errstate(divide="ignore"):
                     out[mine] = np.where(value > error, 4 * error / (value - error), np.inf)

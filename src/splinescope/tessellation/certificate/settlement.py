@@ -95,8 +95,10 @@ class Settlement:
                 here = part.taken(mine)
                 margin, error = here.evaluated(passed, rows[mine])
                 share = doubt[chosen][mine]
-                slack = np.where(share > 0, share * (here.swing + 2 * error), 0.0)
-                proved = (margin > error + slack) | ((margin == 0) & (error == 0) & (share == 0))
+                with np.errstate(invalid="ignore"):
+                    slack = np.where(share > 0, share * (here.swing + 2 * error), 0.0)
+                zero = (margin == 0) & (error == 0) & ((share == 0) | (here.swing == 0))
+                proved = (margin > error + slack) | zero
                 kept.append(here.taken(np.flatnonzero(~proved)))
         self.settled.signs += len(facts)
         return Facts.joined(kept)
@@ -166,7 +168,7 @@ class Settlement:
         subject = self.subject
         assert subject.facets is not None
         coordinates = subject.vertices[subject.cell_vertices[corner]]
-        rows = []
+        rows: list[Any] = []
         for facet in around:
             if subject.facets.op[facet] < 0:
                 rows.append(subject.place.side(int(subject.facets.side[facet]), coordinates))
@@ -220,8 +222,8 @@ def functional(subject: Subject, facet: int) -> tuple[int, int, float]:
         return unit, -1, float(shifts[level, unit])
     assert isinstance(op, Maximum)
     index = np.asarray(op.index)
-    one, other = (_winner(subject, node, int(cell), unit) for cell in beside)
-    return int(index[unit, one]), int(index[unit, other]), 0.0
+    first, second = (_winner(subject, node, int(cell), unit) for cell in beside)
+    return int(index[unit, first]), int(index[unit, second]), 0.0
 
 
 def _winner(subject: Subject, node: int, cell: int, group: int) -> int:

@@ -96,7 +96,9 @@ def batch_subject(batch: SegmentBatch, vertices: bool) -> Subject:
     return _with(subject, facets, Corners(np.zeros(corners, bool), np.ones(corners)))
 
 
-def sides_of(domain: Domain, points: np.ndarray, offsets: np.ndarray, items: np.ndarray, cells: np.ndarray) -> np.ndarray:
+def sides_of(
+    domain: Domain, points: np.ndarray, offsets: np.ndarray, items: np.ndarray, cells: np.ndarray
+) -> np.ndarray:
     """Side of the domain on which each facet of its boundary lies, with all of its vertices.
 
     Args:
@@ -120,7 +122,9 @@ def sides_of(domain: Domain, points: np.ndarray, offsets: np.ndarray, items: np.
     distance = np.abs(points[items] @ rows[:, :-1].T + rows[:, -1]) / np.maximum(allowed, np.finfo(float).tiny)
     worst = np.maximum.reduceat(distance, offsets[:-1], axis=0)
     if (worst.min(axis=1) > 1).any():
-        fail("boundary", np.unique(cells[worst.min(axis=1) > 1]), "a facet without neighbour is on no side of the domain")
+        fail(
+            "boundary", np.unique(cells[worst.min(axis=1) > 1]), "a facet without neighbour is on no side of the domain"
+        )
     return np.asarray(worst.argmin(axis=1))
 
 
@@ -141,9 +145,7 @@ def _planar(subject: Subject, cells: PlanarComplex) -> tuple[Facets, Corners]:
     side[outside] = sides_of(cells.domain, cells.vertices, offsets, ends.ravel(), cells.edge_cells[outside].max(axis=1))
     before = after[previous]
     items = np.column_stack([before, after]).ravel()
-    facets = Facets(
-        cells.edge_cells, cells.edge_op, cells.edge_unit, side, np.arange(0, 2 * len(rows) + 1, 2), items
-    )
+    facets = Facets(cells.edge_cells, cells.edge_op, cells.edge_unit, side, np.arange(0, 2 * len(rows) + 1, 2), items)
     same = (cells.edge_op[before] == cells.edge_op[after]) & (cells.edge_unit[before] == cells.edge_unit[after])
     straight = same & (side[before] == side[after])
     steps = (cells.vertices[cells.cell_vertices[following]] - cells.vertices[cells.cell_vertices]) / subject.scale
@@ -179,7 +181,12 @@ def _edges_after(cells: PlanarComplex, owner: np.ndarray) -> np.ndarray:
 def _spatial(subject: Subject, cells: SpatialComplex) -> tuple[Facets, Corners]:
     """Each corner of a polytope has those facets of its cell that hold the vertex."""
     d, count = cells.dimension, len(cells.vertices)
-    lists = [csr_array((np.ones(2 * len(cells.edges), np.int32), cells.edges.ravel(), np.arange(0, 2 * len(cells.edges) + 1, 2)), shape=(len(cells.edges), count))]
+    lists = [
+        csr_array(
+            (np.ones(2 * len(cells.edges), np.int32), cells.edges.ravel(), np.arange(0, 2 * len(cells.edges) + 1, 2)),
+            shape=(len(cells.edges), count),
+        )
+    ]
     for k in range(2, d):
         offsets, items = cells.faces[k]
         ones = csr_array((np.ones(len(items), np.int32), items, offsets), shape=(len(offsets) - 1, lists[-1].shape[0]))
@@ -198,7 +205,11 @@ def _spatial(subject: Subject, cells: SpatialComplex) -> tuple[Facets, Corners]:
     place = np.minimum(np.searchsorted(corner_key[ranks], key), len(ranks) - 1)
     corner = ranks[place]
     if (corner_key[corner] != key).any():
-        fail("facets", np.unique(np.repeat(cell, sizes)[corner_key[corner] != key]), "a facet has a vertex that its cell has not")
+        fail(
+            "facets",
+            np.unique(np.repeat(cell, sizes)[corner_key[corner] != key]),
+            "a facet has a vertex that its cell has not",
+        )
     order = np.argsort(corner, kind="stable")
     facet = np.repeat(items, sizes)[order]
     starts = np.concatenate([[0], np.cumsum(np.bincount(corner, minlength=len(corner_key)))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def _check_volumes(cells: SpatialComplex, allowed: float) -> float:
     """Volumes and interior points are those of the vertices, and volumes sum to the domain's."""
     from splinescope.tessellation.spatial.complex import cell_means
 
-    levels = [cells.faces[k] for k in range(2, cells.dimension + 1)]
+    levels: list[Any] = [cells.faces[k] for k in range(2, cells.dimension + 1)]
     measured = volumes(cells.vertices, cells.edges, levels, vertices_of_faces(cells.edges, levels))
     total = cells.domain.measure
     size = np.abs(cells.vertices).max(axis=0)
