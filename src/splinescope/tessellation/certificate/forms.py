@@ -256,7 +256,7 @@ def _convolved(op: Convolution, x: Exact, keep: Parameters) -> Exact:
             for i in range(axes)
         )
         result = result + _by_groups(
-            weight.numbers[(..., *place)], padded[(slice(None), slice(None), *window)], op.groups
+            np.moveaxis(weight.numbers, (0, 1), (-2, -1))[place], padded[(slice(None), slice(None), *window)], op.groups
         )
     return Exact(result.reshape(*lead, *result.shape[1:]), x.bits + weight.bits)
 
@@ -301,7 +301,7 @@ def _scattered(op: TransposedConvolution, x: Exact, shape: tuple[int, ...], keep
             )
             for i in range(axes)
         )
-        matrix = weight.numbers[(..., *place)]
+        matrix = np.moveaxis(weight.numbers, (0, 1), (-2, -1))[place]
         turned = np.concatenate([matrix[g * inputs : (g + 1) * inputs].T for g in range(op.groups)])
         out[(slice(None), slice(None), *window)] += _by_groups(turned, images, op.groups)
     for i, (before, after) in enumerate(op.crop):

@@ -177,7 +177,7 @@ def _activation(op: Activation, value: Tensor, bound: Tensor, pointwise: bool) -
     if pointwise:
         reach = errors * (1 + 4 * UNIT_ROUNDOFF)
         low, high = flat - reach, flat + reach
-        slope = torch.zeros_like(flat)
+        slope, several = torch.zeros_like(flat), torch.full_like(flat, -1.0)
         for piece in range(len(steep)):
             near = torch.ones_like(flat, dtype=torch.bool)
             if piece:
@@ -185,6 +185,7 @@ def _activation(op: Activation, value: Tensor, bound: Tensor, pointwise: bool) -
             if piece < len(breakpoints):
                 near &= low <= breakpoints[piece]
             slope = torch.where(near, torch.maximum(slope, steep[piece]), slope)
+            several += near
         out = slope * errors
     else:
         out = steep.amax(dim=0) * errors
@@ -193,7 +194,9 @@ def _activation(op: Activation, value: Tensor, bound: Tensor, pointwise: bool) -
     # At a breakpoint the two pieces need agree in exact arithmetic only up to the roundings of their parameters.
     gaps = ((slopes[1:] - slopes[:-1]) * breakpoints + (intercepts[1:] - intercepts[:-1])).abs()
     sizes = steep.amax(dim=0) * _extent(flat, pointwise) + intercepts.abs().amax(dim=0)
-    out = out + 4 * UNIT_ROUNDOFF * sizes + (gaps.amax(dim=0) if len(gaps) else 0.0)
+    rounding, gap = 4 * UNIT_ROUNDOFF * sizes, gaps.amax(dim=0) if len(gaps) else torch.zeros(1)
+    # On a flat piece the value is the intercept as it is, so that two of them tie exactly.
+    out = out + (torch.where(slope > 0, rounding, 0.0) + gap * (several > 0) if pointwise else rounding + gap)
     return out.reshape(len(out), *value.shape[1:])
 
 
