@@ -57,7 +57,6 @@ class PolyhedralComplex(ABC):
         interior_points: [F, d] a point in the interior of each cell.
         measures: [F] length, area or volume of each cell.
         codes: Patterns, bit by bit; `patterns` unpacks them.
-        amplification: [V] how much worse than rounding the position of each vertex is known.
         tolerance: What counted as zero.
         truncated: Whether cells are missing: a budget ended the work, or it was interrupted.
         decisions: How signs were decided.
@@ -73,7 +72,6 @@ class PolyhedralComplex(ABC):
     interior_points: np.ndarray
     measures: np.ndarray
     codes: tuple[Codes, ...]
-    amplification: np.ndarray
     tolerance: Tolerance
     truncated: bool
     decisions: Decisions | None = None

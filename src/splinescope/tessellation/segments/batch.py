@@ -81,7 +81,6 @@ class SegmentBatch:
         flip_op: [N] node of each of these units, an index into `network.nodes`.
         flip_unit: [N] the unit, as a flat index into that node's output.
         codes: Patterns, bit by bit.
-        amplification: [V] ones.
         tolerance: What counted as zero.
         truncated: [S] whether the cells of a segment end before t = 1, because of a budget.
         decisions: How signs were decided, on all segments that were taken together.
@@ -97,7 +96,6 @@ class SegmentBatch:
     flip_op: Int[np.ndarray, " N"]
     flip_unit: Int[np.ndarray, " N"]
     codes: tuple[FlipCodes, ...]
-    amplification: Float[np.ndarray, " V"]
     tolerance: Tolerance
     truncated: Bool[np.ndarray, " S"]
     decisions: Decisions | None = None
@@ -144,7 +142,6 @@ class SegmentBatch:
             flip_op=self.flip_op[flips],
             flip_unit=self.flip_unit[flips],
             codes=tuple(codes.of_segments(segments) for codes in self.codes),
-            amplification=self.amplification[vertices],
             truncated=self.truncated[segments],
         )
 
@@ -225,7 +222,6 @@ def batch_of(
         flip_op=op,
         flip_unit=unit,
         codes=tuple(codes),
-        amplification=np.ones(len(finished.t)),
         tolerance=tolerance,
         truncated=finished.t[finished.offsets[1:] - 1] < 1.0,
         decisions=replace(decisions, merged=merged),
@@ -277,7 +273,6 @@ def _segment(batch: SegmentBatch, number: int) -> SegmentComplex:
         interior_points=0.5 * (t[:-1] + t[1:])[:, None],
         measures=np.diff(t),
         codes=tuple(codes.of_segments(np.array([number])) for codes in batch.codes),
-        amplification=batch.amplification[rows],
         tolerance=batch.tolerance,
         truncated=bool(batch.truncated[number]),
         decisions=batch.decisions,
@@ -308,7 +303,6 @@ def batch_of_one(cells: SegmentComplex) -> SegmentBatch:
         flip_op=cells.flip_op,
         flip_unit=cells.flip_unit,
         codes=tuple(code for code in cells.codes if isinstance(code, FlipCodes)),
-        amplification=cells.amplification,
         tolerance=cells.tolerance,
         truncated=np.array([cells.truncated]),
         decisions=cells.decisions,

@@ -267,8 +267,7 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     source = plan.network.nodes[index].inputs[0]
     rows, bounds = part.values[source].rows, work.bounds[source]
     units = rows.shape[1]
-    safety = plan.tolerance.safety
-    folds = activation_folds(op, Bounds(bounds.magnitude, bounds.error / safety), index, 1.0, plan.tolerance)
+    folds = activation_folds(op, bounds, index, 1.0)
     ends, inner, known = part.offsets[:-1], part.inner, part.numbers
     view = View(work.arbiter, part)
     signs = _signs(view, index, rows, folds)

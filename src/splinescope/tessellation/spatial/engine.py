@@ -91,7 +91,6 @@ def _complex(state: State, network: Network, domain: Domain, tolerance: Toleranc
         interior_points=cell_means(points, cell_vertices, cell_offsets),
         measures=measures,
         codes=tuple(state.codes),
-        amplification=np.ones(count),
         tolerance=tolerance,
         truncated=state.truncated,
         edges=edges,
