@@ -74,6 +74,8 @@ def measure(case: str, repeats: int, peers: bool) -> dict[str, Any]:
     )
     best = {key: min(values) for key, values in times.items()}
     row: dict[str, Any] = {"case": case, "cells": len(cells), "seconds": best}
+    decisions = cells.decisions
+    row["signs"], row["signs decided exactly"] = decisions.signs, decisions.exact
     row["topology / products"] = best["topology"] / best["products"]
     row["values / (products + forward)"] = best["values"] / (best["products"] + best["forward"])
     row["M cells/s (topology)"] = len(cells) / best["topology"] / 1e6

@@ -17,19 +17,18 @@ from torch import nn
 
 import splinescope
 from benchmarks.common import ASSETS, save
-from splinescope.tessellation import engine, piece, steps
+from splinescope.tessellation.planar import engine, piece, steps
 
 PARTS = {
     "evaluation": [(steps, "_stream"), (steps, "_evaluate")],
     "splitting": [(piece, "refine")],
-    "codes": [(steps, "record_codes"), (piece, "record_codes")],
     "certificate": [(engine, "certified")],
 }
 
 
 @contextmanager
 def split_clock() -> Iterator[Counter[str]]:
-    """Seconds spent in each part; codes are recorded inside of evaluation and taken off it."""
+    """Seconds spent in each part."""
     seconds: Counter[str] = Counter()
     originals = []
     for part, places in PARTS.items():
@@ -46,11 +45,11 @@ def split_clock() -> Iterator[Counter[str]]:
 
 def _timed(function: Callable[..., Any], part: str, seconds: Counter[str]) -> Callable[..., Any]:
     def run(*arguments: Any, **options: Any) -> Any:
-        start, inner = time.perf_counter(), seconds["codes"]
+        start = time.perf_counter()
         try:
             return function(*arguments, **options)
         finally:
-            seconds[part] += time.perf_counter() - start - (seconds["codes"] - inner if part == "evaluation" else 0.0)
+            seconds[part] += time.perf_counter() - start
 
     return run
 
