@@ -37,6 +37,10 @@ _SOUND = 2.0**-33
 """Share of a unit's magnitude up to which a proved bound is small enough to route its signs by."""
 
 
+_HIDDEN = 2.0**-20
+"""Share of an activation's values from which an error that it may pass on is not hidden among the others."""
+
+
 def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tuple[Bounds, ...]:
     """How near to zero a value of each node may be for its sign to be in doubt.
 
@@ -101,6 +105,8 @@ def _measured_errors(network: Network, x: torch.Tensor) -> list[np.ndarray]:
             value = node.op.evaluate(*sources) if sources else x
             size = _terms(node.op, sources, value)
             twin = node.op.evaluate(*(twins[source] for source in node.inputs)) if sources else x
+            if isinstance(node.op, Activation):
+                size = size + _hidden(node.op, errors[node.inputs[0]], value) / (2 * UNIT_ROUNDOFF)
             noise = torch.from_numpy(generator.uniform(-1.0, 1.0, tuple(size.shape))) * (2 * UNIT_ROUNDOFF) * size
             values[index], twins[index] = value, twin + noise
             local = 2 * UNIT_ROUNDOFF * size.abs().amax(dim=0)
@@ -110,6 +116,17 @@ def _measured_errors(network: Network, x: torch.Tensor) -> list[np.ndarray]:
                 if last[source] == index:
                     del values[source], twins[source]
     return errors
+
+
+def _hidden(op: Activation, before: np.ndarray, value: torch.Tensor) -> torch.Tensor:
+    """Errors that an activation passes on near its breakpoints, but not where it is flat, as at all inputs tried.
+
+    Elsewhere the difference of two evaluations shows what is passed on. Here it would miss a unit that is dead or
+    saturated but for a place of the width of its own rounding error.
+    """
+    passed = torch.from_numpy(before).reshape(1, -1) * op.slopes.abs().amax(dim=0).reshape(1, -1)
+    seen = value.abs().amax(dim=0).reshape(1, -1)
+    return torch.where(passed > _HIDDEN * seen, passed, 0.0).reshape(1, *value.shape[1:])
 
 
 def _terms(op: object, inputs: list[torch.Tensor], value: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from flint import fmpq
 
+from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.cuts import Layer
 from splinescope.geometry.doubts import Doubts
 from splinescope.geometry.halfedges import OUTSIDE
@@ -97,8 +98,7 @@ class ExactJudge:
         tail, head = self.point(int(origin[2 * edge])), self.point(int(origin[2 * edge + 1]))
         out = []
         for form in self._folds(face, columns):
-            a, b = value_at(form, tail), value_at(form, head)
-            out.append(a / (a - b))
+            out.append(_share(value_at(form, tail), value_at(form, head), edge))
         return out
 
     def sides(self, face: int, first: int, second: int, third: int) -> tuple[int, int, int]:
@@ -112,7 +112,7 @@ class ExactJudge:
         """Where a column crosses the chord of another, as a share of the way between the chord's ends."""
         (form,) = self._folds(face, np.array([other]))
         a, b = (value_at(form, self._end(face, end)) for end in (tail, head))
-        return min(max(nearest(a / (a - b)), 0.0), 1.0)
+        return min(max(nearest(_share(a, b, face)), 0.0), 1.0)
 
     def point(self, vertex: int) -> Form:
         """A vertex, exactly."""
@@ -193,3 +193,13 @@ class ExactJudge:
         across = [along * centre[2], up * centre[2], -(along * centre[0] + up * centre[1])]
         point = crossing([self._line(face, half >> 1), across])
         return centre if point is None else point
+
+
+def _share(tail: fmpq, head: fmpq, where: int) -> fmpq:
+    """Where a form of two values vanishes between them."""
+    if tail * head > 0 or tail == head:
+        raise DegenerateArrangementError(
+            f"a unit has one sign at both ends of face or edge {where}, which was thought cut: rounding errors of this "
+            "network are larger than measured; pass a `tolerance` with a larger `safety`"
+        )
+    return tail / (tail - head)
