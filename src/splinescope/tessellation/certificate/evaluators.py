@@ -20,7 +20,7 @@ CALIBRATION = 1024.0
 """Multiple of measured errors that measured errors allow."""
 
 PLACEMENT = 16.0
-"""Multiple of measured errors of float64 by which vertices may be off their folds where more digits are used."""
+"""Multiple of measured errors of float64 by which vertices may be off their folds, and outputs differ, where more digits are used."""
 
 _SAMPLE = 32
 """Points at which errors are measured."""
@@ -56,7 +56,7 @@ class Evaluator(ABC):
         """The same with smaller bounds, None if there are none."""
 
     def placement(self, node: int) -> np.ndarray | float:
-        """[n] by how much more than the errors of `passes` a vertex that float64 placed may be off its fold."""
+        """[n] by how much what float64 found (vertices on folds; outputs) may be off, beside the errors of `passes`."""
         return 0.0
 
 
@@ -104,7 +104,7 @@ class Precise(Evaluator):
         return None
 
     def placement(self, node: int) -> np.ndarray | float:
-        """Vertices are where float64 puts them: its errors, as measured."""
+        """Errors of float64, as measured."""
         return self.placing.get(node, 0.0)
 
 
