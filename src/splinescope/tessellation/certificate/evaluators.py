@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,6 +18,9 @@ SMALL = 1e-6
 
 CALIBRATION = 1024.0
 """Multiple of measured errors that measured errors allow."""
+
+PLACEMENT = 16.0
+"""Multiple of measured errors of float64 by which vertices may be off their folds, and outputs differ, where more digits are used."""
 
 _SAMPLE = 32
 """Points at which errors are measured."""
@@ -52,6 +55,10 @@ class Evaluator(ABC):
     def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
         """The same with smaller bounds, None if there are none."""
 
+    def placement(self, node: int) -> np.ndarray | float:
+        """[n] by how much what float64 found (vertices on folds; outputs) may be off, beside the errors of `passes`."""
+        return 0.0
+
 
 @dataclass(frozen=True)
 class Float(Evaluator):
@@ -81,10 +88,12 @@ class Precise(Evaluator):
     Attributes:
         subject: The cells.
         digits: How many, of 18 bits each.
+        placing: [n] errors that float64 has, by folding node.
     """
 
     subject: Subject
     digits: int
+    placing: dict[int, np.ndarray] = field(default_factory=dict)
 
     def passes(self, coordinates: np.ndarray) -> Iterator[Passed]:
         """Errors of what is cut off."""
@@ -93,6 +102,10 @@ class Precise(Evaluator):
     def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
         """There is nothing closer but exact arithmetic."""
         return None
+
+    def placement(self, node: int) -> np.ndarray | float:
+        """Errors of float64, as measured."""
+        return self.placing.get(node, 0.0)
 
 
 @dataclass(frozen=True)
@@ -159,9 +172,11 @@ def choose(subject: Subject, points: int, corners: bool = False) -> Evaluator:
             break
         digits *= 2
     affordable = int(budget / (cost * digits))
+    measured = _measured(plain, exact, few)
     if points <= affordable:
-        return exact
-    return Calibrated(subject, _measured(plain, exact, few), exact, affordable)
+        return replace(exact, placing={node: PLACEMENT * error for node, error in measured.items()})
+    allowed = {node: CALIBRATION * error[None] for node, error in measured.items()}
+    return Calibrated(subject, allowed, exact, affordable)
 
 
 def _bluntness(passed: Passed) -> tuple[bool, float]:
@@ -174,11 +189,11 @@ def _bluntness(passed: Passed) -> tuple[bool, float]:
 
 
 def _measured(plain: Float, exact: Precise, points: np.ndarray) -> dict[int, np.ndarray]:
-    """Errors of float64 at a sample, times a wide factor; at least those typical of their node."""
+    """[n] errors of float64 at a sample; at least those typical of their node."""
     out = {}
     for rough, fine in zip(plain.passes(points), exact.passes(points), strict=True):
         error = np.abs(rough.values - fine.values).max(axis=0)
         size = np.maximum(fine.highest, -fine.lowest)
         floor = max(float(np.median(error)), float(np.finfo(float).eps * np.median(size)))
-        out[rough.index] = (CALIBRATION * np.maximum(error, floor))[None]
+        out[rough.index] = np.maximum(error, floor)
     return out

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from flint import fmpz_mat
 
 from splinescope.network.graph import Network
 from splinescope.network.ops import (
@@ -86,12 +87,23 @@ class Parameters:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Any, Exact]] = {}
+        self._matrices: dict[int, fmpz_mat] = {}
 
     def __call__(self, tensor: Any) -> Exact:
         """A parameter as integers."""
         if id(tensor) not in self._known:
             self._known[id(tensor)] = (tensor, exactly(tensor))
         return self._known[id(tensor)][1]
+
+    def times(self, tensor: Any, forms: np.ndarray) -> Exact:
+        """A matrix of parameters on integers [n, d + 1]; the result's power is the matrix's."""
+        whole = self(tensor)
+        if id(tensor) not in self._matrices:
+            self._matrices[id(tensor)] = fmpz_mat(whole.numbers.tolist())
+        image = (self._matrices[id(tensor)] * fmpz_mat(forms.tolist())).tolist()
+        out = np.empty((len(whole.numbers), forms.shape[1]), object)
+        out[:] = [[int(x) for x in row] for row in image]
+        return Exact(out, whole.bits)
 
 
 @dataclass(frozen=True)
@@ -174,12 +186,12 @@ def _applied(op: Op, x: list[Exact], shape: tuple[int, ...], pattern: Pattern | 
     d = one.shape[-1]
     flat = Exact(one.reshape(-1, d), x[0].bits)
     if isinstance(op, Dense):
-        weight = keep(op.weight)
-        return _with_bias(Exact(weight.numbers.dot(flat.numbers), weight.bits + flat.bits), keep(op.bias))
+        image = keep.times(op.weight, flat.numbers)
+        return _with_bias(Exact(image.numbers, image.bits + flat.bits), keep(op.bias))
     if isinstance(op, SharedDense):
         weight = keep(op.weight)
-        image = np.moveaxis(np.tensordot(weight.numbers, one, axes=(1, one.ndim - 2)), 0, -2)
-        return _with_bias(Exact(image, weight.bits + x[0].bits), keep(op.bias))
+        moved = np.moveaxis(np.tensordot(weight.numbers, one, axes=(1, one.ndim - 2)), 0, -2)
+        return _with_bias(Exact(moved, weight.bits + x[0].bits), keep(op.bias))
     if isinstance(op, Scale):
         scale = keep(op.scale)
         scaled = Exact(one * scale.numbers[..., None], scale.bits + x[0].bits)

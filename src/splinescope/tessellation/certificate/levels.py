@@ -8,6 +8,7 @@ from typing import Any
 
 from splinescope.errors import CertificateWarning
 from splinescope.tessellation.certificate.evaluators import SMALL, choose
+from splinescope.tessellation.certificate.folds import NearFolds
 from splinescope.tessellation.certificate.passes import Seen, check_corners, check_interiors
 from splinescope.tessellation.certificate.record import LEVELS, MEASURE_TOLERANCE, Certificate, Topology
 from splinescope.tessellation.certificate.settlement import Settlement
@@ -51,10 +52,11 @@ def examined(certificate: Certificate, subject: Subject, level: str) -> Certific
     vertices = 0 if level == "values" else len(subject.cell_vertices)
     evaluator = choose(subject, len(subject) + vertices, corners=vertices > 0)
     settlement = Settlement(subject, evaluator)
-    seen = check_interiors(subject, evaluator, settlement)
+    near = NearFolds(subject) if vertices else None
+    seen = check_interiors(subject, evaluator, settlement, near)
     certificate = _with(certificate, seen, interior_points=certificate.interior_points + len(subject))
-    if level != "values":
-        at_corners = check_corners(subject, evaluator, settlement)
+    if near is not None:
+        at_corners = check_corners(subject, evaluator, settlement, near)
         checks = certificate.vertex_checks + len(subject.cell_vertices)
         certificate = _with(certificate, at_corners, vertex_checks=checks)
     settled = settlement.settled

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.certificate.evaluators import Evaluator, resolution
 from splinescope.tessellation.certificate.facts import Bundle, Facts, undecided
+from splinescope.tessellation.certificate.folds import Knowledge, NearFolds, by_construction
 from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.settlement import Settlement
-from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
+from splinescope.tessellation.certificate.subject import RESOLUTION, Subject
 
 _CHUNK_BYTES = 1 << 23
 """Bytes of the widest layer that a chunk of points may have: what a processor's cache holds."""
@@ -30,6 +30,7 @@ class Seen:
         sign_error: Largest distance from a fold as a share of what it was held to.
         resolution: Largest bound of an error, relative to the size of its unit's values.
         open: Facts that are not decided yet.
+        off: Facts about corners that are not on a fold through them, and how far they may be.
         apart: Cells whose outputs are not those of the forward pass.
     """
 
@@ -38,6 +39,7 @@ class Seen:
     sign_error: float = 0.0
     resolution: float = 0.0
     open: list[Facts] = field(default_factory=list)
+    off: list[tuple[Facts, np.ndarray]] = field(default_factory=list)
     apart: list[np.ndarray] = field(default_factory=list)
 
 
@@ -48,6 +50,7 @@ def together(parts: list[Seen]) -> Seen:
         for name in ("output_error", "output_tolerance", "sign_error", "resolution"):
             setattr(seen, name, max(getattr(seen, name), getattr(part, name)))
         seen.open += part.open
+        seen.off += part.off
         seen.apart += part.apart
     return seen
 
@@ -58,13 +61,14 @@ def chunk_size(subject: Subject) -> int:
     return max(32, _CHUNK_BYTES // (8 * widest))
 
 
-def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settlement) -> Seen:
+def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settlement, near: NearFolds | None) -> Seen:
     """Compare pattern and output of every cell with a forward pass at its interior point.
 
     Args:
         subject: The cells.
         evaluator: How the network is evaluated.
         settlement: Where signs within the rounding error are settled.
+        near: Where it is noted how well the folds around the cells are known, if corners will be looked at.
 
     Returns:
         What was seen.
@@ -77,7 +81,7 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
 
     def block(start: int, stop: int) -> list[Seen]:
         return [
-            _interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale)
+            _interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale, near)
             for low in range(start, stop, size)
         ]
 
@@ -89,25 +93,31 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
     return seen
 
 
-def _interior_chunk(subject: Subject, evaluator: Evaluator, which: np.ndarray, scale: float) -> Seen:
+def _interior_chunk(
+    subject: Subject, evaluator: Evaluator, which: np.ndarray, scale: float, near: NearFolds | None
+) -> Seen:
     seen = Seen()
     points = subject.points[which]
     rows = np.arange(len(which))
     bundle = Bundle(which, np.arange(len(which) + 1), which, rows, np.zeros(len(which)))
     for passed in evaluator.passes(points):
         if passed.index < 0:
-            _compare_outputs(subject, which, passed, scale, seen)
+            _compare_outputs(subject, which, passed, evaluator.placement(passed.index), scale, seen)
             return seen
         seen.resolution = max(seen.resolution, resolution(passed))
         seen.open.append(undecided(subject.network, subject.code_of[passed.index], passed, bundle))
+        if near is not None:
+            near.note(which, passed, evaluator.placement(passed.index))
     raise AssertionError("a forward pass ends with the output")
 
 
-def _compare_outputs(subject: Subject, which: np.ndarray, passed: Passed, scale: float, seen: Seen) -> None:
+def _compare_outputs(
+    subject: Subject, which: np.ndarray, passed: Passed, placement: np.ndarray | float, scale: float, seen: Seen
+) -> None:
     """The affine map of a cell and the forward pass agree at its interior point, to rounding.
 
-    The map is that of the outputs at the corners, which are known as well as here; its value at a point also shifts
-    with the roundings of corners, by their share of the cell's width.
+    The map is that of the outputs at the corners, which are known as well as here, or as float64 alone does; its value
+    at a point also shifts with the roundings of corners, by their share of the cell's width.
     """
     error = np.abs(passed.values - subject.outputs[which])
     starts = subject.cell_offsets[which]
@@ -115,7 +125,7 @@ def _compare_outputs(subject: Subject, which: np.ndarray, passed: Passed, scale:
     swing = np.maximum.reduceat(corners, starts - starts[0]) - np.minimum.reduceat(corners, starts - starts[0])
     width = np.maximum(subject.shapes.width[which], np.finfo(float).tiny)
     turn = np.minimum(1.0, 8 * RESOLUTION / width)
-    allowed = 8 * passed.errors + turn[:, None] * swing + 4 * RESOLUTION * np.abs(passed.values)
+    allowed = 8 * passed.errors + placement + turn[:, None] * swing + 4 * RESOLUTION * np.abs(passed.values)
     bad = which[~(error <= allowed).all(axis=1)]
     if len(bad):
         seen.apart.append(bad)
@@ -123,26 +133,14 @@ def _compare_outputs(subject: Subject, which: np.ndarray, passed: Passed, scale:
     seen.output_tolerance = float(allowed.max(initial=0.0)) / scale
 
 
-@dataclass(frozen=True)
-class _Knowledge:
-    """What is known of all corners before any is looked at.
-
-    Attributes:
-        doubt: [R] share of a unit's swing over the cell that a corner's position leaves open.
-        slack: [F] share that roundings of the coordinates make of the distance of a corner from a fold through it.
-    """
-
-    doubt: np.ndarray
-    slack: np.ndarray
-
-
-def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement) -> Seen:
+def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement, near: NearFolds) -> Seen:
     """At every corner of every cell, every unit has the cell's sign, weakly, and those that fold there vanish.
 
     Args:
         subject: The cells.
         evaluator: How the network is evaluated.
         settlement: Where signs within the rounding error are settled.
+        near: What the look at the interior points has noted.
 
     Returns:
         What was seen.
@@ -151,111 +149,25 @@ def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement
         CertificateError: With the cells concerned.
     """
     groups = list(_groups_of_cells(subject, chunk_size(subject)))
-    known = _knowledge(subject, evaluator)
+    known = near.knowledge()
 
     def block(start: int, stop: int) -> list[Seen]:
         return [_corner_chunk(subject, evaluator, known, group) for group in groups[start:stop]]
 
     seen = together([part for parts in in_blocks(block, len(groups), grain=1) for part in parts])
+    off = Facts.joined([facts for facts, _ in seen.off])
+    settlement.on_folds(off, np.concatenate([np.zeros(0), *(allowed for _, allowed in seen.off)]))
     facts = Facts.joined(seen.open)
     settlement.at_corners(facts, known.doubt[facts.corner])
     return seen
 
 
-def _knowledge(subject: Subject, evaluator: Evaluator) -> _Knowledge:
-    """How far each corner may be from where its facets cross."""
-    assert subject.corners is not None
-    assert subject.facets is not None
-    shapes = subject.shapes
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slack = 4 * RESOLUTION / shapes.width
-        steep = _facet_doubts(subject, evaluator)
-        reach = np.maximum.reduceat(steep, subject.facets.offsets[:-1]) if len(steep) else np.zeros(0)
-        reach = np.where(np.diff(subject.facets.offsets) > 0, reach, np.inf)
-        reach = (reach + slack[subject.owner]) * shapes.diameter[subject.owner] * subject.corners.gain
-        doubt = reach / (2 * shapes.width[subject.owner])
-    return _Knowledge(np.nan_to_num(doubt, nan=np.inf, posinf=np.inf), np.nan_to_num(slack, nan=np.inf, posinf=np.inf))
-
-
-def _facet_doubts(subject: Subject, evaluator: Evaluator) -> np.ndarray:
-    """[items] for each facet at each corner, four times the error of its unit over its value inside the cell."""
-    facets = subject.facets
-    assert facets is not None
-    owner = np.repeat(subject.owner, np.diff(facets.offsets))
-    out = np.zeros(len(facets.items))
-    order = np.argsort(owner, kind="stable")  # by cells; corners of a cell follow each other already
-    size = chunk_size(subject)
-    plus, minus, shift = functionals(subject)
-    bounds = np.searchsorted(owner[order], np.arange(0, len(subject) + size, size))
-
-    def block(start: int, stop: int) -> None:
-        for number in range(start, stop):
-            cells = np.arange(number * size, min((number + 1) * size, len(subject)))
-            items = order[bounds[number] : bounds[number + 1]]
-            points = subject.points[cells]
-            for passed in evaluator.passes(points):
-                mine = items[facets.op[facets.items[items]] == passed.index] if passed.index >= 0 else items[:0]
-                facet, row = facets.items[mine], owner[mine] - cells[0]
-                other = np.maximum(minus[facet], 0)
-                pair = minus[facet] >= 0
-                errors = passed.errors.max(axis=0)
-                value = np.abs(
-                    passed.values[row, plus[facet]] - np.where(pair, passed.values[row, other], shift[facet])
-                )
-                error = errors[plus[facet]] + np.where(pair, errors[other], 0.0)
-                with np.errstate(divide="ignore"):
-                    out[mine] = np.where(value > error, 4 * error / (value - error), np.inf)
-
-    in_blocks(block, len(bounds) - 1, grain=1)
-    return out
-
-
-def functionals(subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What vanishes on each facet: `x[plus] - x[minus]`, or `x[plus] - shift` where `minus` is -1."""
-    facets = subject.facets
-    assert facets is not None
-    plus, minus, shift = np.zeros(len(facets.op), np.int64), np.full(len(facets.op), -1), np.zeros(len(facets.op))
-    for node, codes in subject.code_of.items():
-        mine = np.flatnonzero((facets.op == node) & (facets.cells >= 0).all(axis=1))
-        lone = np.flatnonzero((facets.op == node) & (facets.cells < 0).any(axis=1))
-        unit, op = facets.unit[mine], subject.network.nodes[node].op
-        if isinstance(op, Activation):
-            plus[mine] = unit
-            breakpoints = np.asarray(op.breakpoints, np.float64).reshape(len(op.breakpoints), -1)
-            shift[mine] = breakpoints[0, unit % breakpoints.shape[1]]
-            if len(breakpoints) == 1:  # no neighbour is needed to say which breakpoint made the facet
-                plus[lone] = facets.unit[lone]
-                shift[lone] = breakpoints[0, facets.unit[lone] % breakpoints.shape[1]]
-            size = subject.network.nodes[node].size
-            for level in range(1, len(breakpoints)):
-                column = unit + level * size
-                one, other = (pair_bits(codes, facets.cells[mine, side], column) for side in (0, 1))
-                here = one != other
-                shift[mine[here]] = breakpoints[level, unit[here] % breakpoints.shape[1]]
-        else:
-            assert isinstance(op, Maximum)
-            index = np.asarray(op.index)
-            one, other = (winners_of(subject, node, facets.cells[mine, side], unit) for side in (0, 1))
-            plus[mine], minus[mine] = index[unit, one], index[unit, other]
-    return plus, minus, shift
-
-
-def winners_of(subject: Subject, node: int, cells: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Recorded winners at pairs of a cell and a group."""
-    op = subject.network.nodes[node].op
-    assert isinstance(op, Maximum)
-    out = np.zeros(len(cells), np.int64)
-    for digit in range(max(1, int(op.index.shape[1] - 1).bit_length())):
-        bits = pair_bits(subject.code_of[node], cells, groups + digit * len(op.index))
-        out |= bits.astype(np.int64) << digit
-    return np.minimum(out, op.index.shape[1] - 1)
-
-
-def _corner_chunk(subject: Subject, evaluator: Evaluator, known: _Knowledge, chosen: np.ndarray) -> Seen:
+def _corner_chunk(subject: Subject, evaluator: Evaluator, known: Knowledge, chosen: np.ndarray) -> Seen:
     """The signs at all corners of some cells."""
     assert subject.corners is not None
     seen = Seen()
-    starts, sizes = subject.cell_offsets[chosen], np.diff(subject.cell_offsets)[chosen]
+    starts = subject.cell_offsets[chosen]
+    sizes = subject.cell_offsets[chosen + 1] - starts
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     corner = np.repeat(starts - offsets[:-1], sizes) + np.arange(offsets[-1])
     vertices, point = np.unique(subject.cell_vertices[corner], return_inverse=True)
@@ -268,54 +180,27 @@ def _corner_chunk(subject: Subject, evaluator: Evaluator, known: _Knowledge, cho
         seen.resolution = max(seen.resolution, resolution(passed))
         facts = undecided(subject.network, subject.code_of[passed.index], passed, bundle)
         zero = by_construction(subject, facts)
-        _check_on_folds(subject, facts.taken(np.flatnonzero(zero)), passed, known, seen)
+        _off_folds(facts.taken(np.flatnonzero(zero)), passed, evaluator.placement(passed.index), known, seen)
         seen.open.append(facts.taken(np.flatnonzero(~zero & ~subject.corners.straight[facts.corner])))
     return seen
 
 
-def by_construction(subject: Subject, facts: Facts) -> np.ndarray:
-    """Whether each fact is about a unit that vanishes on a facet through the corner: it differs across that facet."""
-    facets = subject.facets
-    assert facets is not None
-    out = np.zeros(len(facts), bool)
-    if not len(facts):
-        return out
-    node = int(facts.node[0])
-    codes, op = subject.code_of[node], subject.network.nodes[node].op
-    counts = np.diff(facets.offsets)[facts.corner]
-    fact = np.repeat(np.arange(len(facts)), counts)
-    inner = np.arange(len(fact)) - np.repeat(np.cumsum(counts) - counts, counts)
-    facet = facets.items[facets.offsets[facts.corner][fact] + inner]
-    other = facets.cells[facet].sum(axis=1) - facts.cell[fact]
-    inside = (facets.cells[facet] >= 0).all(axis=1)
-    cut_off = ~inside & (facets.op[facet] == node) & (facets.unit[facet] == facts.column[fact])
-    out[fact[cut_off]] = True  # truncated complexes end at folds without a neighbour
-    fact, other = fact[inside], other[inside]
-    if isinstance(op, Activation):
-        here = facts.sign[fact] > 0
-        out[fact[pair_bits(codes, other, facts.column[fact]).astype(bool) != here]] = True
-        return out
-    assert isinstance(op, Maximum)
-    index = np.asarray(op.index)
-    theirs = index[facts.column[fact], winners_of(subject, node, other, facts.column[fact])]
-    out[fact[theirs == facts.minus[fact]]] = True
-    return out
+def _off_folds(facts: Facts, passed: Passed, placement: np.ndarray | float, known: Knowledge, seen: Seen) -> None:
+    """Note corners that are farther from a fold through them than rounding allows, by the forward pass.
 
-
-def _check_on_folds(subject: Subject, facts: Facts, passed: Passed, known: _Knowledge, seen: Seen) -> None:
-    """Corners lie on the folds through them: four times the rounding error, and that of the coordinates."""
+    That is four times the error of the unit, what float64 adds to it where more digits are used, and what the roundings
+    of the coordinates make of the unit over the cell.
+    """
     if not len(facts):
         return
-    errors = passed.errors.max(axis=0)
+    errors = 4 * passed.errors.max(axis=0) + placement
     error = errors[facts.plus] + np.where(facts.minus >= 0, errors[np.maximum(facts.minus, 0)], 0.0)
     share = np.minimum(1.0, known.slack[facts.cell])
-    allowed = 4 * error + share * facts.swing + np.finfo(float).tiny
+    allowed = error + share * facts.swing + np.finfo(float).tiny
     ratio = -facts.margin / allowed
-    bad = np.unique(facts.cell[ratio > 1])
-    if len(bad):
-        name = subject.network.nodes[passed.index].name
-        fail("vertices", bad, f"a vertex is not on the fold of node {name!r} that is recorded there")
-    seen.sign_error = max(seen.sign_error, float(ratio.max()))
+    far = ratio > 1
+    seen.sign_error = max(seen.sign_error, float(ratio[~far].max(initial=0.0)))
+    seen.off.append((facts.taken(np.flatnonzero(far)), error[far]))
 
 
 def _groups_of_cells(subject: Subject, points: int) -> Iterator[np.ndarray]:

@@ -75,6 +75,42 @@ class Settlement:
         rest = self._pointwise(facts, self.subject.vertices, place, doubt)
         self._exactly(rest, "proof", corners=True)
 
+    def on_folds(self, facts: Facts, allowed: np.ndarray) -> None:
+        """Settle whether corners are on folds through them, by the exact forms of their own cells.
+
+        The forward pass at a rounded corner may be that of another cell, whose slopes are larger.
+
+        Args:
+            facts: What the forward pass says is off.
+            allowed: How far each may be, apart from the roundings of the coordinates.
+
+        Raises:
+            CertificateError: If one is off.
+        """
+        scale = [Fraction(float(x)) for x in self.subject.scale]
+        self.settled.signs += len(facts)
+        for cell in np.unique(facts.cell).tolist():
+            mine = np.flatnonzero(facts.cell == cell)
+            cost = 8.0 * self._work * self.subject.vertices.shape[1]
+            if cost > self._left:
+                self.settled.open += len(mine)
+                self.settled.signs -= len(mine)
+                continue
+            self._left -= cost
+            forms = self._forms(cell, set(facts.node[mine].tolist()))
+            for k in mine.tolist():
+                whole = forms[int(facts.node[k])]
+                form = _form(facts, k, whole)
+                corner = self.subject.cell_vertices[facts.corner[k]]
+                point = _homogeneous(self.subject.vertices[corner, self.subject.first :])
+                value = abs(Fraction(sum(a * b for a, b in zip(form, point, strict=True)))) / point[-1]
+                slope = sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
+                more = Fraction(float(min(allowed[k], np.finfo(float).max))) * Fraction(2) ** whole.bits
+                if value > Fraction(_SEPARATE) * slope + more:
+                    name = self.subject.network.nodes[int(facts.node[k])].name
+                    what = f"a vertex is not on the fold of node {name!r} that is recorded there"
+                    fail("vertices", np.unique(np.append(facts.cell, cell)), what)
+
     def _pointwise(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray) -> Facts:
         """Those facts that bounds at each point don't prove, either."""
         subject, kept = self.subject, []

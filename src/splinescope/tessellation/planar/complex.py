@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,12 @@ def _list_loops(
 
 
 @njit(cache=True, nogil=True)
+def _exponent(length: float) -> int:
+    """Exponent of a length, as far as its reciprocal does not overflow."""
+    return max(math.frexp(length)[1], -1022)
+
+
+@njit(cache=True, nogil=True)
 def measure_cells(
     start: int,
     stop: int,
@@ -129,14 +136,22 @@ def measure_cells(
     areas: np.ndarray,
     centroids: np.ndarray,
 ) -> None:
-    """Areas and centroids of cells; relative to a corner, so that slivers keep their digits."""
+    """Areas and centroids of cells; relative to a corner, so that slivers keep their digits.
+
+    Third powers of lengths overflow long before areas do: lengths are multiplied by powers of two, which is exact.
+    """
     for cell in range(start, stop):
         low, high = offsets[cell], offsets[cell + 1]
         x0, y0 = vertices[cell_vertices[low], 0], vertices[cell_vertices[low], 1]
+        wide = tall = 0.0
+        for at in range(low + 1, high):
+            wide = max(wide, abs(vertices[cell_vertices[at], 0] - x0))
+            tall = max(tall, abs(vertices[cell_vertices[at], 1] - y0))
+        fx, fy = np.ldexp(1.0, -_exponent(wide)), np.ldexp(1.0, -_exponent(tall))
         area = sx = sy = mx = my = 0.0
         ax = ay = 0.0
         for at in range(low + 1, high):
-            bx, by = vertices[cell_vertices[at], 0] - x0, vertices[cell_vertices[at], 1] - y0
+            bx, by = (vertices[cell_vertices[at], 0] - x0) * fx, (vertices[cell_vertices[at], 1] - y0) * fy
             cross = ax * by - ay * bx
             area += cross
             sx += (ax + bx) * cross
@@ -144,11 +159,11 @@ def measure_cells(
             mx += bx
             my += by
             ax, ay = bx, by
-        areas[cell] = 0.5 * area
+        areas[cell] = 0.5 * area / fx / fy
         if area > 0.0:
-            centroids[cell, 0], centroids[cell, 1] = x0 + sx / (3.0 * area), y0 + sy / (3.0 * area)
+            centroids[cell, 0], centroids[cell, 1] = x0 + sx / (3.0 * area) / fx, y0 + sy / (3.0 * area) / fy
         else:
-            centroids[cell, 0], centroids[cell, 1] = x0 + mx / (high - low), y0 + my / (high - low)
+            centroids[cell, 0], centroids[cell, 1] = x0 + mx / (high - low) / fx, y0 + my / (high - low) / fy
 
 
 @njit(cache=True, nogil=True)
