@@ -90,12 +90,12 @@ def _checked_block(graph: RegionGraph, orders: _Orders, which: np.ndarray, proof
     seen = compare(graph, "values", which, centres, allowed)
     outputs = output_errors(graph, which, output, errors)
     chosen = orders.rows(graph, which, rows)
-    order, planes = in_order(graph, which, chosen, rows), compared_planes(graph, which, chosen, rows)
+    planes = compared_planes(graph, which, chosen, rows)
     verdicts = np.zeros(len(which), np.int64)
     low, high = int(graph.facet_offsets[which[0]]), int(graph.facet_offsets[which[-1] + 1])
     s = space_for(graph.dimension, rows.values.shape[1], graph.explorer.extent)
     check_cells(
-        s, rows.gradients, rows.values, rows.errors, centres, order, np.diff(graph.facet_offsets)[which],
+        s, rows.gradients, rows.values, rows.errors, centres, chosen, np.diff(graph.facet_offsets)[which],
         graph.facet_points[low:high], verdicts,
     )  # fmt: skip
     doubtful = (verdicts == DOUBTFUL) | (seen.undecided > 0) | (planes.share > RESOLVED) | ~np.isfinite(planes.share)
@@ -195,16 +195,6 @@ class _Orders:
         away = np.abs(normals - recorded[:, None, :-1]).max(axis=2) + np.abs(values - at[:, None])
         away = np.where(np.isfinite(away), away, np.inf)
         return np.take_along_axis(candidates, away.argmin(axis=1)[:, None], axis=1)[:, 0]
-
-
-def in_order(graph: RegionGraph, which: np.ndarray, chosen: np.ndarray, rows: Rows) -> np.ndarray:
-    """[cells, rows] all rows, those of the facets first."""
-    count = rows.values.shape[1]
-    low = int(graph.facet_offsets[which[0]])
-    cell = graph.facet_cells[low : low + len(chosen)] - which[0]
-    rank = np.tile(np.arange(count) + count, (len(which), 1))
-    rank[cell, chosen] = np.arange(len(chosen)) - (graph.facet_offsets[which] - low)[cell]
-    return np.argsort(rank, axis=1)
 
 
 def compared_planes(graph: RegionGraph, which: np.ndarray, chosen: np.ndarray, rows: Rows) -> _Planes:
