@@ -101,7 +101,6 @@ def test_a_breakpoint_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
             batch,
             t=batch.t[kept],
             vertex_outputs=batch.vertex_outputs[kept],
-            amplification=batch.amplification[kept],
             offsets=np.where(batch.offsets > worst, batch.offsets - 1, batch.offsets),
             flip_offsets=np.concatenate([[0], np.cumsum(counts)]),
             flip_op=batch.flip_op[flips],

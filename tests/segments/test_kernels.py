@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splinescope.network.ops import Activation, Convolution
-from splinescope.numerics import Tolerance
 from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.anchors import anchored
-from splinescope.tessellation.segments.cuts import RawCuts, cut_by_activation, grouped
+from splinescope.tessellation.segments.cuts import Placed, Raw, cut_by_activation, grouped
 from splinescope.tessellation.segments.envelopes import leads, maxima
 from splinescope.tessellation.segments.kinks import with_dense_kinks, with_stencil_kinks
 from splinescope.tessellation.segments.lists import chosen_entries, chosen_offsets
-from splinescope.tessellation.segments.signs import decided_signs
+from splinescope.tessellation.segments.signs import routed_signs
 from splinescope.tessellation.segments.stencils import Stencil
 from splinescope.tessellation.segments.values import Folded
 
@@ -35,11 +34,12 @@ def folded(units: int, points: int, tables: tuple[list[float], list[float], list
     t, inner, sure = np.linspace(0, 1, points), np.arange(points) < points - 1, np.zeros(points)
     op = activation(tables)
     bounds = Bounds(np.abs(values).max(axis=0), np.full(units, 1e-16))
-    folds = activation_folds(op, bounds, 1, 1.0, Tolerance())
+    folds = activation_folds(op, bounds, 1, 1.0)
     slopes = np.repeat(np.array(tables[1])[:, None], units, axis=1)
-    signs = decided_signs(values, t, inner, sure, folds, 1e6)
-    cuts = cut_by_activation(values, t, inner, sure, folds, slopes, signs)
-    return Folded(values, op, folds, cuts, bounds.magnitude)
+    routed = routed_signs(values, t, inner, sure, folds)
+    assert not len(routed.points)
+    raw = cut_by_activation(values, t, inner, sure, folds, slopes, routed.signs)
+    return Folded(values, op, folds, grouped(raw, t, lambda here, columns: None, 1.0))
 
 
 @pytest.mark.parametrize("tables", [RELU, CLIP])
@@ -97,27 +97,58 @@ def test_parts_of_a_fold_have_the_rows_of_the_whole(seed: int, data: st.DataObje
     assert len(anchored(fold.before, fold.folds, fold.cuts, start, stop).cuts) == len(part.cuts)
 
 
-def test_a_hardly_known_cut_joins_one_neighbour() -> None:
-    raw = RawCuts(np.array([7, 8, 9], np.int32), np.ones(3), np.array([0.5, 0.8, 0.2]), np.array([0.4, 1e-14, 1e-14]))
-    cuts = grouped(np.array([0, 3]), raw)
+def raw_cuts() -> Raw:
+    """A cut in the middle that is hardly known, and two that are."""
+    return Raw(
+        np.array([0, 3, 3]), np.array([7, 8, 9], np.int32), np.ones(3),
+        np.array([0.5, 0.8, 0.2]), np.array([0.4, 1e-14, 1e-14]),
+    )  # fmt: skip
+
+
+def test_cuts_that_float64_does_not_tell_apart_are_asked_for() -> None:
+    asked = []
+
+    def place(here: int, columns: np.ndarray) -> Placed:
+        asked.append((here, columns.tolist()))
+        return Placed(np.array([0, 2, 1]), np.array([True, True, False]), np.array([0.2, 0.8, 0.8]), np.full(3, 1e-16))
+
+    cuts = grouped(raw_cuts(), np.array([0.0, 1.0]), place, 1.0)
+    assert asked == [(0, [9, 7, 8])]
     assert cuts.fractions.tolist() == [0.2, 0.8]
-    assert cuts.columns.tolist() == [9, 7, 8]
-    assert cuts.cut_offsets.tolist() == [0, 2, 3]
+    assert cuts.columns.tolist() == [9, 8, 7]
+    assert cuts.cut_offsets.tolist() == [0, 1, 3]
+    assert cuts.group_offsets.tolist() == [0, 2, 2]
 
 
-def test_signs_near_uncertain_points_are_not_decided() -> None:
+def test_cuts_that_cost_too_much_to_tell_apart_are_one() -> None:
+    cuts = grouped(raw_cuts(), np.array([0.0, 1.0]), lambda here, columns: None, 1.0)
+    assert cuts.cut_offsets.tolist() == [0, 3]
+    assert cuts.fractions.tolist() == [0.2]
+
+
+def test_signs_near_uncertain_points_are_routed() -> None:
     values = np.array([[1.0, 1.0], [1e-9, 1e-9], [-1.0, 1e-9]])
     t, inner = np.array([0.0, 0.5, 1.0]), np.array([True, True, False])
     bounds = Bounds(np.ones(2), np.full(2, 1e-16))
-    folds = activation_folds(activation(RELU), bounds, 1, 1.0, Tolerance())
-    sure = decided_signs(values, t, inner, np.zeros(3), folds, 1e9)
-    assert sure.positive[1, 0] == 3
-    assert sure.amplification.tolist() == [1.0, 1.0, 1.0]
-    unsure = decided_signs(values, t, inner, np.array([0.0, 1e-9, 0.0]), folds, 1e9)
-    assert unsure.positive[1, 0] == 0
-    assert unsure.amplification[1] > 1e5
-    capped = decided_signs(values, t, inner, np.array([0.0, 1e-9, 0.0]), folds, 10.0)
-    assert capped.positive[1, 0] == 3
+    folds = activation_folds(activation(RELU), bounds, 1, 1.0)
+    sure = routed_signs(values, t, inner, np.zeros(3), folds)
+    assert sure.signs.positive[1, 0] == 3
+    assert not len(sure.points)
+    unsure = routed_signs(values, t, inner, np.array([0.0, 1e-9, 0.0]), folds)
+    assert unsure.signs.positive[1, 0] == unsure.signs.negative[1, 0] == 0
+    assert unsure.points.tolist() == [1, 1]
+    assert unsure.columns.tolist() == [0, 1]
+    unsure.signs.set(unsure.points, unsure.columns, np.array([-1, 1]))
+    assert unsure.signs.positive[1, 0] == 2
+    assert unsure.signs.negative[1, 0] == 1
+
+
+def test_signs_beside_an_unresolved_interval_are_routed() -> None:
+    t, inner = np.array([0.0, 0.5, 0.5, 1.0]), np.array([True, True, True, False])
+    bounds = Bounds(np.ones(1), np.full(1, 1e-16))
+    folds = activation_folds(activation(RELU), bounds, 1, 1.0)
+    routed = routed_signs(np.ones((4, 1)), t, inner, np.array([0.0, 1e-16, 1e-16, 0.0]), folds)
+    assert routed.points.tolist() == [1, 2]
 
 
 @given(st.integers(0, 10_000))
@@ -126,11 +157,11 @@ def test_leads_follow_the_maximum(seed: int) -> None:
     values = rng.integers(-3, 4, size=(3, 7)).astype(float)
     members = np.array([[0, 1, 2, 3, -1], [-1, 4, 5, 6, 0]])
     t, inner, zero = np.array([0.0, 0.5, 1.0]), np.array([True, True, False]), np.zeros(3)
-    bounds = Bounds(np.full(7, 4.0), np.full(7, 1e-16))
-    found = leads(inner, t, zero, np.ones(3), values, members, bounds, Tolerance())
-    rows = maxima(values, members, found)
-    fractions = found.cuts.fractions
-    places = [0.0, *fractions[: found.cuts.group_offsets[1]], 1.0, *(1 + fractions[found.cuts.group_offsets[1] :]), 2.0]
+    found = leads(inner, t, zero, np.ones(3), values, members, np.full(7, 1e-15))
+    cuts = grouped(found.raw, t, lambda here, columns: None, 1.0)
+    rows = maxima(values, members, found.first, cuts)
+    fractions = cuts.fractions
+    places = [0.0, *fractions[: cuts.group_offsets[1]], 1.0, *(1 + fractions[cuts.group_offsets[1] :]), 2.0]
     padded = np.concatenate([values, np.full((3, 1), -np.inf)], axis=1)[:, members]
     for place, row in zip(places, rows, strict=True):
         low = min(int(place), 1)
@@ -138,9 +169,7 @@ def test_leads_follow_the_maximum(seed: int) -> None:
             between = padded[low] + (place - low) * (padded[low + 1] - padded[low])
         np.testing.assert_allclose(row, np.nanmax(between, axis=1), atol=1e-12)
     for point in (0, 1):
-        middle = 0.5 * (
-            places[found.cuts.group_offsets[point] + point] + places[found.cuts.group_offsets[point] + point + 1]
-        )
+        middle = 0.5 * (places[cuts.group_offsets[point] + point] + places[cuts.group_offsets[point] + point + 1])
         with np.errstate(invalid="ignore"):
             between = padded[point] + (middle - point) * (padded[point + 1] - padded[point])
         leading = between[np.arange(2), found.first[point]]

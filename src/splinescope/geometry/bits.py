@@ -50,19 +50,19 @@ def pack_signs(
     values: np.ndarray,
     shifts: np.ndarray,
     thresholds: np.ndarray,
-    amplification: np.ndarray,
+    conditioning: np.ndarray,
     positive: np.ndarray,
     negative: np.ndarray,
 ) -> None:
-    """Write the decided signs of `values - shifts` at vertices `start:stop` as bits.
+    """Write the signs of `values - shifts` at vertices `start:stop` as bits, where float64 tells them.
 
-    A value within its threshold (times the vertex's amplification) of the shift sets neither bit: it is zero.
+    A value within its threshold (times the vertex's conditioning) of the shift sets neither bit: it is in doubt.
     Column `b * 64 * words + k` stands for unit `k` and breakpoint `b`.
     """
     units = values.shape[1]
     words = words_of(units)
     for vertex in range(start, stop):
-        factor = amplification[vertex]
+        factor = conditioning[vertex]
         for level in range(shifts.shape[0]):
             for word in range(words):
                 above = np.uint64(0)

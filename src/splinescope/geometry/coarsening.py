@@ -68,7 +68,7 @@ def coarsened(lattice: FaceLattice, group: np.ndarray) -> Coarsened:
     new = FaceLattice(
         d,
         lattice.points[vertices],
-        lattice.amplification[vertices],
+        lattice.uncertainty[vertices],
         edges_of(ends.reshape(-1, 2)),
         tuple(levels),
         new_counts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.faces import LENGTH, START, Edges, Faces, Layer, Vertices
+from splinescope.geometry.faces import LENGTH, START
 
 
 @njit(cache=True, nogil=True)
@@ -77,43 +77,3 @@ def edges_across(
                 out[number] = edge
                 number += 1
     return number
-
-
-@njit(cache=True, nogil=True)
-def untie(
-    cut: np.ndarray,
-    found: int,
-    serial: int,
-    word: int,
-    mask: np.uint64,
-    layer: Layer,
-    column: int,
-    vertices: Vertices,
-    edges: Edges,
-    polygons: Faces,
-) -> int:
-    """A vertex without a sign to which convexity gives one (and gets it here), or -1.
-
-    Two vertices within their rounding errors of a fold may be the ends of one edge of a polygon that the fold crosses.
-    The fold goes through one of them; the other, the farther one, is on a side.
-    """
-    ends, positive, negative = edges.ends, vertices.positive, vertices.negative
-    level = column // layer.padded
-    unit = column - level * layer.padded
-    for i in range(found):
-        face = cut[i]
-        start = polygons.lists[face, START]
-        for at in range(start, start + polygons.lists[face, LENGTH]):
-            a, b = ends[polygons.pool[at], 0], ends[polygons.pool[at], 1]
-            signs = positive[a, word] | negative[a, word] | positive[b, word] | negative[b, word]
-            if signs & mask:
-                continue
-            at_a = vertices.values[a, unit] - layer.shifts[level, unit]
-            at_b = vertices.values[b, unit] - layer.shifts[level, unit]
-            vertex, value = (a, at_a) if abs(at_a) >= abs(at_b) else (b, at_b)
-            if value >= 0.0:
-                positive[vertex, word] |= mask
-            else:
-                negative[vertex, word] |= mask
-            return vertex
-    return -1

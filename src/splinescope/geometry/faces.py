@@ -9,6 +9,8 @@ from numba import njit
 
 START, LENGTH, CAPACITY = 0, 1, 2
 """Columns of `Faces.lists`."""
+NEW = -2
+"""Label of facets that the current layer made."""
 
 
 class Vertices(NamedTuple):
@@ -17,20 +19,24 @@ class Vertices(NamedTuple):
     Attributes:
         points: [V, d] coordinates.
         values: [V, n] pre-activations.
-        amplification: [V] conditioning.
-        positive: [V, words] bits of decided positive signs.
-        negative: [V, words] bits of decided negative signs.
+        uncertainty: [V] how far each may be from where float64 has it, relative to the domain's extents.
+        positive: [V, words] bits of positive signs.
+        negative: [V, words] bits of negative signs.
+        doubtful: [V, words] bits of signs that are still to be decided; a sign that is none of the three is zero.
         parents: [V, 2] ends of the edge that a new vertex was made on.
         fractions: [V] its position between them.
+        blur: [V] uncertainty of that.
     """
 
     points: np.ndarray
     values: np.ndarray
-    amplification: np.ndarray
+    uncertainty: np.ndarray
     positive: np.ndarray
     negative: np.ndarray
+    doubtful: np.ndarray
     parents: np.ndarray
     fractions: np.ndarray
+    blur: np.ndarray
 
 
 class Edges(NamedTuple):
@@ -61,7 +67,8 @@ class Faces(NamedTuple):
         section: [N] its section, one dimension lower.
         child: [N] the face on the positive side.
         cells: [N, 2] for facets of cells, the cells on the negative and on the positive side, -1 outside.
-        labels: [N, 2] for facets of cells, the node and the unit whose fold made them, -1 for the domain's boundary.
+        labels: [N, 2] for facets of cells, the node and the column whose fold made them; -1 and the number of a side
+            for the domain's boundary; `NEW` and a column of the layer that is being inserted.
     """
 
     lists: np.ndarray
@@ -80,22 +87,23 @@ class Layer(NamedTuple):
 
     Attributes:
         columns: [C] columns to insert: `level * padded + unit`, where `padded` is a multiple of 64.
-        units: [C] the unit of the node that each of them stands for.
         shifts: [B, n] breakpoints.
-        thresholds: [B, n] distance within which a value is on its breakpoint.
-        slopes: [n] typical slope of each unit over the domain.
-        node: Index of the node.
-        cap: Largest amplification.
+        thresholds: [B, n] distance within which float64 does not tell a value from its breakpoint; infinite where
+            nothing folds.
+        magnitudes: [n] how much each unit varies over the domain.
+        families: [B * padded] a column whose form is a multiple of this column's one (itself, if there is no other).
+        extents: [d] of the domain.
+        coarsest: Uncertainty above which a vertex is placed in exact arithmetic.
         padded: Columns of one level.
     """
 
     columns: np.ndarray
-    units: np.ndarray
     shifts: np.ndarray
     thresholds: np.ndarray
-    slopes: np.ndarray
-    node: int
-    cap: float
+    magnitudes: np.ndarray
+    families: np.ndarray
+    extents: np.ndarray
+    coarsest: float
     padded: int
 
 

@@ -1,67 +1,11 @@
-"""A fold cuts edges at new vertices, and polygons along new edges."""
+"""A fold cuts polygons along new edges."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.faces import CAPACITY, LENGTH, START, Edges, Faces, Layer, Vertices, has_sign, unite_polygon
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def cut_edges(
-    cut: np.ndarray,
-    found: int,
-    column: int,
-    layer: Layer,
-    vertices: Vertices,
-    edges: Edges,
-    first_vertex: int,
-    first_edge: int,
-    zeros: np.ndarray,
-) -> None:
-    """Put a vertex on each edge; the edge keeps its negative part, and its positive part is a new edge."""
-    points, values, amplification, positive, negative, parents, fractions = vertices
-    ends, _, section, child = edges
-    _, _, shifts, thresholds, slopes, _, cap, padded = layer
-    level = column // padded
-    unit = column - level * padded
-    words = padded // 64
-    word, mask = column >> 6, np.uint64(1) << np.uint64(column & 63)
-    for i in range(found):
-        edge, vertex = cut[i], first_vertex + i
-        a, b = ends[edge, 0], ends[edge, 1]
-        if has_sign(positive, a, word, mask):
-            a, b = b, a
-        below, above = values[a, unit] - shifts[level, unit], values[b, unit] - shifts[level, unit]
-        fraction = below / (below - above)
-        parents[vertex, 0], parents[vertex, 1], fractions[vertex] = a, b, fraction
-        length = 0.0
-        for k in range(points.shape[1]):
-            step = points[b, k] - points[a, k]
-            length += step * step
-            points[vertex, k] = points[a, k] + fraction * step
-        steepness = slopes[unit] * np.sqrt(length) / (above - below)
-        conditioning = min(cap, max(amplification[a], amplification[b], steepness))
-        amplification[vertex] = conditioning
-        for u in range(values.shape[1]):
-            values[vertex, u] = values[a, u] + fraction * (values[b, u] - values[a, u])
-        values[vertex, unit] = shifts[level, unit]
-        for b_level in range(len(shifts)):
-            for w in range(words):
-                plus, minus = np.uint64(0), np.uint64(0)
-                for bit in range(min(64, values.shape[1] - 64 * w)):
-                    u = 64 * w + bit
-                    difference = values[vertex, u] - shifts[b_level, u]
-                    reach = thresholds[b_level, u] * conditioning
-                    plus |= np.uint64(difference > reach) << np.uint64(bit)
-                    minus |= np.uint64(difference < -reach) << np.uint64(bit)
-                positive[vertex, b_level * words + w] = plus
-                negative[vertex, b_level * words + w] = minus
-                zeros[b_level * words + w] |= ~(plus | minus)
-        ends[edge, 0], ends[edge, 1] = a, vertex
-        ends[first_edge + i, 0], ends[first_edge + i, 1] = vertex, b
-        section[edge], child[edge] = vertex, first_edge + i
+from splinescope.geometry.faces import CAPACITY, LENGTH, START, Edges, Faces, Vertices, has_sign, unite_polygon
 
 
 @njit(cache=True, nogil=True, forceinline=True)

@@ -9,7 +9,7 @@ a face needs to know is what became of its facets:
         a-v---- d        +   has a new number, the child
 
 The boundary of a face's section is made of the sections of its facets, and of the ridges that lie on the fold
-between a facet on one side and a facet on the other. A vertex on the fold within its rounding error has neither sign.
+between a facet on one side and a facet on the other. A vertex on the fold has neither sign.
 """
 
 from __future__ import annotations
@@ -17,26 +17,30 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.crossings import cells_across, edges_across, facets_across, untie
+from splinescope.geometry.crossings import cells_across, edges_across, facets_across
+from splinescope.geometry.edge_cuts import fill_vertices, place_vertices, split_edges
 from splinescope.geometry.faces import (
     LENGTH,
+    NEW,
     START,
     Edges,
     Faces,
     Layer,
     Vertices,
     has_sign,
-    unite_all,
     unite_face,
     unite_polygon,
 )
-from splinescope.geometry.polygon_cuts import cut_edges, cut_polygons, store_list
+from splinescope.geometry.polygon_cuts import cut_polygons, store_list
 
-DONE, NO_ROOM, TANGLED, FULL = 0, 1, 2, 3
+DONE, NO_ROOM, TANGLED, FULL, UNPLACED, DOUBTFUL = 0, 1, 2, 3, 4, 5
 """What `insert_columns` returns: all columns are in; the arrays have to grow first; signs contradict convexity; there
-are more cells than allowed."""
-COLUMN, FACE = 0, 1
-"""Places in `progress`: the next column to insert, and a face whose signs are tangled."""
+are more cells than allowed; new vertices have to be placed, or their doubtful signs to be decided, by somebody else."""
+COLUMN, FACE, STAGE, SERIAL = 0, 1, 2, 3
+"""Places in `progress`: the next column to insert, a face whose signs are tangled, what is done of the column, and the
+mark of faces that it cuts."""
+_FOUND, _PLACED, _FILLED = 0, 1, 2
+"""Stages of a column: nothing is done; new vertices are placed; they have values and signs."""
 
 
 @njit(cache=True, nogil=True)
@@ -190,7 +194,7 @@ def _cut_faces(
 
 @njit(cache=True, nogil=True)
 def _move_to_children(
-    cut: np.ndarray, found: int, cells: Faces, facets: Faces, node: int, unit: int, parents: np.ndarray
+    cut: np.ndarray, found: int, cells: Faces, facets: Faces, column: int, parents: np.ndarray
 ) -> None:
     """Tell the facets of the new cells whose they are now, and label the sections."""
     lists, pool, children, sections = cells.lists, cells.pool, cells.child, cells.section
@@ -205,7 +209,7 @@ def _move_to_children(
                 if sides[facet, k] == cell:
                     sides[facet, k] = child
         sides[section, 0], sides[section, 1] = cell, child
-        labels[section, 0], labels[section, 1] = node, unit
+        labels[section, 0], labels[section, 1] = NEW, column
 
 
 @njit(cache=True, nogil=True)
@@ -221,9 +225,99 @@ def _room(dimension: int, found: np.ndarray, longest: np.ndarray, counts: np.nda
 
 
 @njit(cache=True, nogil=True)
-def insert_columns(
+def _find_crossed(
     dimension: int,
     serial: int,
+    word: int,
+    mask: np.uint64,
+    vertices: Vertices,
+    edges: Edges,
+    levels: tuple[Faces, ...],
+    counts: np.ndarray,
+    work: np.ndarray,
+    found: np.ndarray,
+    longest: np.ndarray,
+) -> None:
+    """Faces of all dimensions that a fold crosses, to `work`, and lengths of their lists."""
+    cells, polygons = levels[dimension - 2], levels[0]
+    found[dimension] = cells_across(cells.positive, cells.negative, counts[0, dimension], word, mask, work[dimension])
+    for k in range(dimension - 1, 1, -1):
+        upper, lower = levels[k - 1], levels[k - 2]
+        found[k] = facets_across(
+            work[k + 1],
+            found[k + 1],
+            upper.lists,
+            upper.pool,
+            lower.positive,
+            lower.negative,
+            lower.marks,
+            serial,
+            word,
+            mask,
+            work[k],
+        )
+    found[1] = edges_across(
+        work[2],
+        found[2],
+        polygons.lists,
+        polygons.pool,
+        edges.ends,
+        vertices.positive,
+        vertices.negative,
+        edges.marks,
+        serial,
+        word,
+        mask,
+        work[1],
+    )
+    for k in range(2, dimension + 1):
+        longest[k] = 0
+        for i in range(found[k]):
+            longest[k] += levels[k - 2].lists[work[k, i], LENGTH]
+
+
+@njit(cache=True, nogil=True)
+def _cut_all(
+    dimension: int,
+    serial: int,
+    word: int,
+    mask: np.uint64,
+    on_fold: bool,
+    vertices: Vertices,
+    edges: Edges,
+    levels: tuple[Faces, ...],
+    counts: np.ndarray,
+    work: np.ndarray,
+    found: np.ndarray,
+    scratch: np.ndarray,
+) -> int:
+    """Cut polygons, and then faces of ever higher dimension; -1, or a face whose signs are tangled."""
+    tangled = cut_polygons(work[2], found[2], serial, word, mask, vertices, edges, levels[0], counts, scratch)
+    for k in range(3, dimension + 1):
+        if tangled >= 0:
+            break
+        tangled = _cut_faces(
+            work[k],
+            found[k],
+            k,
+            serial,
+            word,
+            mask,
+            on_fold,
+            vertices,
+            edges,
+            levels[max(0, k - 4)],
+            levels[k - 3],
+            levels[k - 2],
+            counts,
+            scratch,
+        )
+    return tangled
+
+
+@njit(cache=True, nogil=True)
+def insert_columns(
+    dimension: int,
     layer: Layer,
     vertices: Vertices,
     edges: Edges,
@@ -233,15 +327,15 @@ def insert_columns(
     counts: np.ndarray,
     capacity: np.ndarray,
     work: np.ndarray,
+    found: np.ndarray,
     scratch: np.ndarray,
     progress: np.ndarray,
     limit: int,
 ) -> int:
-    """Insert the columns of a layer from `progress[COLUMN]` on, as long as there is room.
+    """Insert the columns of a layer from where `progress` says, as long as there is room and nothing to decide.
 
     Args:
         dimension: Dimension d of the cells.
-        serial: A number larger than all marks.
         layer: The folds.
         vertices: Vertices.
         edges: Edges.
@@ -250,100 +344,52 @@ def insert_columns(
         zeros: [words] columns in which some vertex has no sign.
         counts: [2, d + 1] number of faces of each dimension, and length of their pools.
         capacity: The same for the arrays.
-        work: [d + 1, N] room for the numbers of the faces that are cut.
+        work: [d + 1, N] the numbers of the faces that are cut.
+        found: [d + 2] how many there are.
         scratch: [3, N] room for the longest list.
-        progress: The next column, and a face whose signs are tangled.
+        progress: See `COLUMN`, `FACE`, `STAGE` and `SERIAL`.
         limit: Number of cells from which no more columns are inserted.
 
     Returns:
-        DONE, NO_ROOM, TANGLED or FULL.
+        DONE, NO_ROOM, TANGLED, FULL, UNPLACED or DOUBTFUL. In the last two cases new vertices are the last
+        `found[1]` ones.
     """
-    cells, polygons = levels[dimension - 2], levels[0]
-    found, longest = np.zeros(dimension + 2, np.int64), np.zeros(dimension + 2, np.int64)
+    longest = np.zeros(dimension + 2, np.int64)
     for index in range(progress[COLUMN], layer.columns.size):
-        if counts[0, dimension] >= limit:
-            progress[COLUMN] = index
-            return FULL
+        progress[COLUMN] = index
         column = layer.columns[index]
         word, mask = column >> 6, np.uint64(1) << np.uint64(column & 63)
+        if progress[STAGE] == _FOUND:
+            if counts[0, dimension] >= limit:
+                return FULL
+            progress[SERIAL] += 1
+            serial = progress[SERIAL]
+            _find_crossed(dimension, serial, word, mask, vertices, edges, levels, counts, work, found, longest)
+            if not found[dimension]:
+                continue
+            if not _room(dimension, found, longest, counts, capacity):
+                return NO_ROOM
+            first, first_edge = counts[0, 0], counts[0, 1]
+            unknown = place_vertices(work[1], found[1], column, layer, vertices, edges, first)
+            split_edges(work[1], found[1], vertices, edges, first, first_edge)
+            counts[0, 0] += found[1]
+            counts[0, 1] += found[1]
+            progress[STAGE] = _PLACED
+            if unknown:
+                return UNPLACED
+        if progress[STAGE] == _PLACED:
+            progress[STAGE] = _FILLED
+            if fill_vertices(found[1], column, layer, vertices, counts[0, 0] - found[1], zeros):
+                return DOUBTFUL
         on_fold = (zeros[word] & mask) != np.uint64(0)
-        while True:
-            serial += 1
-            found[dimension] = cells_across(
-                cells.positive, cells.negative, counts[0, dimension], word, mask, work[dimension]
-            )
-            for k in range(dimension - 1, 1, -1):
-                upper, lower = levels[k - 1], levels[k - 2]
-                found[k] = facets_across(
-                    work[k + 1],
-                    found[k + 1],
-                    upper.lists,
-                    upper.pool,
-                    lower.positive,
-                    lower.negative,
-                    lower.marks,
-                    serial,
-                    word,
-                    mask,
-                    work[k],
-                )
-            if (
-                not on_fold
-                or untie(work[2], found[2], serial, word, mask, layer, column, vertices, edges, polygons) < 0
-            ):
-                break
-            unite_all(dimension, counts, vertices, edges, levels)
-        if not found[dimension]:
-            continue
-        found[1] = edges_across(
-            work[2],
-            found[2],
-            polygons.lists,
-            polygons.pool,
-            edges.ends,
-            vertices.positive,
-            vertices.negative,
-            edges.marks,
-            serial,
-            word,
-            mask,
-            work[1],
+        serial = progress[SERIAL]
+        tangled = _cut_all(
+            dimension, serial, word, mask, on_fold, vertices, edges, levels, counts, work, found, scratch
         )
-        for k in range(2, dimension + 1):
-            longest[k] = 0
-            for i in range(found[k]):
-                longest[k] += levels[k - 2].lists[work[k, i], LENGTH]
-        if not _room(dimension, found, longest, counts, capacity):
-            progress[COLUMN] = index
-            return NO_ROOM
-        cut_edges(work[1], found[1], column, layer, vertices, edges, counts[0, 0], counts[0, 1], zeros)
-        counts[0, 0] += found[1]
-        counts[0, 1] += found[1]
-        tangled = cut_polygons(work[2], found[2], serial, word, mask, vertices, edges, polygons, counts, scratch)
-        for k in range(3, dimension + 1):
-            if tangled >= 0:
-                break
-            tangled = _cut_faces(
-                work[k],
-                found[k],
-                k,
-                serial,
-                word,
-                mask,
-                on_fold,
-                vertices,
-                edges,
-                levels[max(0, k - 4)],
-                levels[k - 3],
-                levels[k - 2],
-                counts,
-                scratch,
-            )
         if tangled >= 0:
-            progress[COLUMN], progress[FACE] = index, tangled
+            progress[FACE] = tangled
             return TANGLED
-        _move_to_children(
-            work[dimension], found[dimension], cells, levels[dimension - 3], layer.node, layer.units[index], parents
-        )
+        _move_to_children(work[dimension], found[dimension], levels[-1], levels[-2], column, parents)
+        progress[STAGE] = _FOUND
     progress[COLUMN] = layer.columns.size
     return DONE

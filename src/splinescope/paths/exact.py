@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from splinescope.network.graph import Network
 from splinescope.paths.confirm import Confirmed, confirmed_margins
-from splinescope.tessellation.certificate import Certificate
+from splinescope.tessellation.certificate import LEVELS, Certificate
 from splinescope.tessellation.segments import (
     ClassIntervals,
     SegmentBatch,
@@ -146,6 +146,11 @@ def _both(one: Certificate, other: Certificate) -> Certificate:
         interior_points=one.interior_points + other.interior_points,
         output_error=worst("output_error"),
         undecided_signs=one.undecided_signs + other.undecided_signs,
+        level=min(one.level, other.level, key=LEVELS.index),
+        errors="measured" if "measured" in (one.errors, other.errors) else one.errors,
+        resolution=worst("resolution"),
+        settled=one.settled + other.settled,
+        merged=one.merged + other.merged,
         sign_error=worst("sign_error"),
         vertex_checks=one.vertex_checks + other.vertex_checks,
         tolerances={name: max(value, other.tolerances[name]) for name, value in one.tolerances.items()},

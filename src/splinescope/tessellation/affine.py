@@ -196,8 +196,7 @@ def _expected_errors(cells: PlanarComplex, fits: AffineFits) -> np.ndarray:
     # Weighted by width: the gradient of a cell too thin to be fitted does not count.
     mean = float((size * fits.widths).sum() / max(fits.widths.sum(), np.finfo(np.float64).tiny))
     values = 16 * UNIT_ROUNDOFF * float(np.abs(cells.vertex_outputs).max(initial=0.0))
-    known = np.maximum.reduceat(cells.amplification[cells.cell_vertices], cells.cell_offsets[:-1])
-    error = values + mean * position_resolution(cells.vertices) * known
+    error = values + mean * position_resolution(cells.vertices)
     if mean == 0.0:
         return np.zeros(len(size))
     with np.errstate(divide="ignore"):

@@ -8,7 +8,7 @@ import numpy as np
 
 from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.ops import Activation
-from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.rounding import Bounds
 
 
@@ -18,10 +18,11 @@ class Folds:
 
     Attributes:
         shifts: [B, n] breakpoints.
-        thresholds: [B, n] distance within which a value is on its breakpoint; infinite where nothing folds.
+        thresholds: [B, n] distance from its breakpoint within which the sign of a value is in doubt; infinite where
+            nothing folds.
         slopes: [64 * words] typical slope of each unit over the domain.
         label: Node that the folds belong to.
-        units: [B * 64 * words] unit of that node that each column stands for.
+        units: [B * 64 * words] number of the fold that each column stands for.
     """
 
     shifts: np.ndarray
@@ -52,29 +53,7 @@ def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     )  # type: ignore[return-value]
 
 
-def activation_folds(op: Activation, bounds: Bounds, label: int, size: float, tolerance: Tolerance) -> Folds:
-    """Folds of an elementwise activation.
-
-    Args:
-        op: The activation.
-        bounds: Bounds of its input.
-        label: Index of its node.
-        size: Extent of the domain.
-        tolerance: What counts as zero.
-
-    Returns:
-        One column for each breakpoint and unit.
-    """
-    units = len(bounds.error)
-    shifts, slopes, _ = _tables(op, units)
-    thresholds = tolerance.safety * (bounds.error + UNIT_ROUNDOFF * np.abs(shifts))
-    thresholds[np.diff(slopes, axis=0) == 0] = np.inf
-    thresholds = np.maximum(thresholds, np.finfo(np.float64).tiny)
-    columns = np.tile(np.arange(words_for(units) * WORD, dtype=np.int32), len(shifts))
-    return Folds(shifts, thresholds, padded(bounds.magnitude / size), label, columns)
-
-
-def folds_of(op: Activation, bounds: Bounds, label: int, size: float) -> Folds:
+def activation_folds(op: Activation, bounds: Bounds, label: int, size: float) -> Folds:
     """Folds of an elementwise activation, whose signs within the bounds are decided exactly.
 
     Args:
@@ -98,35 +77,3 @@ def folds_of(op: Activation, bounds: Bounds, label: int, size: float) -> Folds:
 def padded(vector: np.ndarray) -> np.ndarray:
     """A vector filled up with zeros to whole words of columns."""
     return np.concatenate([vector, np.zeros(words_for(len(vector)) * WORD - len(vector))])
-
-
-def pair_folds(
-    errors: tuple[np.ndarray, np.ndarray],
-    magnitudes: tuple[np.ndarray, np.ndarray],
-    groups: int,
-    label: int,
-    size: float,
-    tolerance: Tolerance,
-) -> Folds:
-    """Folds where the two candidates of each pair are equal, in one round of a tournament of maxima.
-
-    Args:
-        errors: Rounding errors of the first and of the second candidates.
-        magnitudes: Their magnitudes.
-        groups: Number of groups; pair `i` belongs to group `i % groups`.
-        label: Index of the node.
-        size: Extent of the domain.
-        tolerance: What counts as zero.
-
-    Returns:
-        One column for each pair, at which the difference of the candidates vanishes.
-    """
-    pairs = len(errors[0])
-    thresholds = tolerance.safety * (np.hypot(*errors) + UNIT_ROUNDOFF * np.maximum(*magnitudes))
-    return Folds(
-        np.zeros((1, pairs)),
-        np.maximum(thresholds, np.finfo(np.float64).tiny)[None],
-        padded(np.maximum(*magnitudes) / size),
-        label,
-        (np.arange(words_for(pairs) * WORD) % groups).astype(np.int32),
-    )

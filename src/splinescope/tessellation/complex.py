@@ -30,11 +30,14 @@ class Decisions:
         signs: Number of signs of units at vertices that the engine took.
         exact: Those among them that float64 could not tell, and exact arithmetic decided.
         merged: Cells that float64 coordinates cannot separate: they are kept, with a measure that rounds to zero.
+        undecided: Facts within rounding that float64 decided all the same, since exact arithmetic would have cost too
+            much.
     """
 
     signs: int
     exact: int
     merged: int = 0
+    undecided: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,7 +57,6 @@ class PolyhedralComplex(ABC):
         interior_points: [F, d] a point in the interior of each cell.
         measures: [F] length, area or volume of each cell.
         codes: Patterns, bit by bit; `patterns` unpacks them.
-        amplification: [V] how much worse than rounding the position of each vertex is known.
         tolerance: What counted as zero.
         truncated: Whether cells are missing: a budget ended the work, or it was interrupted.
         decisions: How signs were decided.
@@ -70,7 +72,6 @@ class PolyhedralComplex(ABC):
     interior_points: np.ndarray
     measures: np.ndarray
     codes: tuple[Codes, ...]
-    amplification: np.ndarray
     tolerance: Tolerance
     truncated: bool
     decisions: Decisions | None = None

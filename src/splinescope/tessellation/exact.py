@@ -103,6 +103,20 @@ def domain_rows(origin: np.ndarray, basis: np.ndarray) -> Dyadic:
     return dyadic(np.column_stack([np.reshape(basis, (len(basis), -1)).T, np.ravel(origin)]))
 
 
+def segment_rows(start: np.ndarray, end: np.ndarray) -> Dyadic:
+    """The inputs as affine forms of the parameter of a segment, with the exact difference of its ends.
+
+    Args:
+        start: [n_in] input at zero.
+        end: [n_in] input at one.
+
+    Returns:
+        [n_in, 2] forms.
+    """
+    ends = dyadic(np.column_stack([np.ravel(start), np.ravel(end)]))
+    return Dyadic([[b - a, a] for a, b in ends.rows], ends.exponent)
+
+
 class _Rows:
     """Rows of an affine op as integers, each made when it is first asked for."""
 
@@ -166,11 +180,16 @@ class ExactForms:
         network: The network.
         inputs: [n_in, d + 1] its inputs as forms of the domain's coordinates: see `domain_rows`.
         sides: [m, d + 1] forms that vanish on the sides of the domain.
+        rows: Weights as integers, filled as they are asked for; forms of one network on several domains may share them.
+
+    Attributes:
+        products: Number of products of integers so far: what it has cost.
     """
 
-    def __init__(self, network: Network, inputs: Dyadic, sides: Dyadic) -> None:
+    def __init__(self, network: Network, inputs: Dyadic, sides: Dyadic, rows: dict[int, _Rows] | None = None) -> None:
         self._network, self._inputs, self._sides = network, inputs, sides
-        self._rows: dict[int, _Rows] = {}
+        self.products = 0
+        self._rows: dict[int, _Rows] = {} if rows is None else rows
         self._cache: OrderedDict[tuple[int, bytes], _Known] = OrderedDict()
         self._held = 0
         self._folding = [i for i, node in enumerate(network.nodes) if isinstance(node.op, Activation | Maximum)]
@@ -288,7 +307,7 @@ class ExactForms:
         """Units of its inputs that some units of a node read."""
         node = self._network.nodes[index]
         op = node.op
-        if not node.inputs:
+        if not node.inputs or not len(units):
             return
         if isinstance(op, Activation):
             slopes, _ = _pieces_of(op, pieces[index], units)
@@ -331,6 +350,8 @@ class ExactForms:
     def _evaluate(self, index: int, units: np.ndarray, pieces: Pieces, known: Mapping[int, _Known]) -> Dyadic:
         node = self._network.nodes[index]
         op = node.op
+        if not len(units):
+            return Dyadic([], 0)
         if not node.inputs:
             return Dyadic([self._inputs.rows[unit] for unit in units.tolist()], self._inputs.exponent)
         before = [known.get(source) for source in node.inputs]
@@ -386,12 +407,13 @@ class ExactForms:
         rows = self._rows_of(index)
         assert before is not None
         matrix, power = rows.matrix
-        if 2 * len(units) < matrix.nrows():
+        if 8 * len(units) < matrix.nrows():
             width = matrix.ncols()
             matrix = fmpz_mat(len(units), width, [matrix[u, j] for u in units.tolist() for j in range(width)])
             chosen = list(range(len(units)))
         else:
             chosen = units.tolist()
+        self.products += matrix.nrows() * matrix.ncols()
         product = (matrix * fmpz_mat(before.value.rows)).tolist()
         linear = Dyadic([product[i] for i in chosen], power + before.value.exponent)
         return self._shifted_by(linear, [rows.bias(unit) for unit in units.tolist()], rows.bias_exponent)
@@ -403,6 +425,7 @@ class ExactForms:
         for unit in units.tolist():
             read, weights, power = rows.of(unit)
             total = self._zero()
+            self.products += len(read)
             if len(read) and before is not None:
                 (total,) = (fmpz_mat(1, len(read), weights) * fmpz_mat(before.rows_of(read))).tolist()
             parts.append(Dyadic([total], power + (0 if before is None else before.value.exponent)))

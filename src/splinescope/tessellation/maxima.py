@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from splinescope.geometry.bits import WORD, words_for
-from splinescope.numerics import Tolerance
-from splinescope.tessellation.breakpoints import Folds, padded, pair_folds
+from splinescope.tessellation.breakpoints import Folds, padded
 from splinescope.tessellation.codes import NodeCodes, compress, pack
 
 
@@ -59,11 +58,7 @@ class Round:
         stop = 2 * self.pairs
         return table[..., 0:stop:2, :].reshape(flat), table[..., 1:stop:2, :].reshape(flat)
 
-    def folds(self, label: int, size: float, tolerance: Tolerance) -> Folds:
-        """Where the candidates of the pairs are equal."""
-        return pair_folds(self.sides(self.error), self.sides(self.magnitude), self.groups, label, size, tolerance)
-
-    def pair_folds(self, label: int, size: float) -> Folds:
+    def folds(self, label: int, size: float) -> Folds:
         """Where the candidates of the pairs are equal, with errors from `measured_bounds`; columns are pairs."""
         errors, magnitudes = self.sides(self.error), self.sides(self.magnitude)
         thresholds = np.maximum(errors[0] + errors[1], np.finfo(np.float64).tiny)[None]
@@ -93,29 +88,6 @@ class Round:
     def following(self) -> Round:
         """The next round."""
         return Round(self.groups, (self.width + 1) // 2, self.larger(self.error), self.larger(self.magnitude))
-
-
-def winning_positions(means: np.ndarray, error: np.ndarray, groups: np.ndarray, tolerance: Tolerance) -> np.ndarray:
-    """Position of the largest member of each group in each cell; the first one where some are equal on the whole cell.
-
-    Args:
-        means: [F, n] values at a point inside each cell.
-        error: [n] their rounding errors.
-        groups: [G, size] members of each group, -1 for none.
-        tolerance: What counts as equal.
-
-    Returns:
-        [F, G] positions.
-    """
-    members = filled(groups)
-    slack = 2 * tolerance.safety * error[members].max(axis=1)
-    out = np.zeros((len(means), len(members)), np.uint8)
-    table = np.where(groups >= 0, 0.0, -np.inf)
-    for start in range(0, len(means), 256):
-        values = means[start : start + 256][:, members] + table
-        near = values >= values.max(axis=2, keepdims=True) - slack[None, :, None]
-        out[start : start + 256] = near.argmax(axis=2)
-    return out
 
 
 @dataclass(frozen=True)

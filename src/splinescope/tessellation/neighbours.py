@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.numerics import in_ranges
-from splinescope.tessellation.certificate import fail
+from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.complex import PolyhedralComplex
 
 

@@ -12,10 +12,12 @@ from jaxtyping import Float
 from scipy.spatial import ConvexHull, QhullError
 
 from splinescope.errors import InvalidInputError
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.domains.base import COLLINEAR, Domain, finite
 
 
 def _signed_area(polygon: np.ndarray) -> float:
+    polygon = polygon - polygon[0]  # far from the origin, products of coordinates would drown the area
     following = np.roll(polygon, -1, axis=0)
     return 0.5 * float(np.sum(polygon[:, 0] * following[:, 1] - polygon[:, 1] * following[:, 0]))
 
@@ -24,8 +26,9 @@ def _convex_counter_clockwise(polygon: np.ndarray) -> np.ndarray:
     """The polygon counter-clockwise without repeated corners; raises unless it is convex and has an interior."""
     if polygon.ndim != 2 or polygon.shape[1] != 2:
         raise InvalidInputError(f"`polygon`: got shape {polygon.shape}; expected [k, 2] corners in slice coordinates")
-    size = np.ptp(polygon, axis=0).max() if len(polygon) else 0.0
-    if len(polygon) < 3 or size == 0.0 or abs(_signed_area(polygon)) <= COLLINEAR * size * size:
+    extents = np.ptp(polygon, axis=0) if len(polygon) else np.zeros(2)
+    size, area = extents.max(), extents.prod()
+    if len(polygon) < 3 or area == 0.0 or abs(_signed_area(polygon)) <= COLLINEAR * area:
         raise InvalidInputError(
             f"`polygon`: {len(polygon)} corners that enclose no area; expected a convex polygon of at least three "
             f"corners"
@@ -37,7 +40,8 @@ def _convex_counter_clockwise(polygon: np.ndarray) -> np.ndarray:
     following = np.roll(sides, -1, axis=0)
     turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
     angles = np.arctan2(turns, np.sum(sides * following, axis=1))
-    if turns.min() < -1e-12 * size * size or abs(angles.sum() - 2 * np.pi) > 1e-6:
+    roundings = 8 * UNIT_ROUNDOFF * float(np.abs(polygon).max(axis=0) @ extents[::-1])
+    if turns.min() < -max(1e-12 * area, roundings) or abs(angles.sum() - 2 * np.pi) > 1e-6:
         raise InvalidInputError(
             "`polygon`: its corners are not those of a convex polygon in order; expected a convex one"
         )

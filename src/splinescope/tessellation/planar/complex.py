@@ -215,7 +215,6 @@ def build_complex(
         interior_points=centroids,
         measures=np.maximum(areas, 0.0),
         codes=tuple(finished.codes),
-        amplification=np.ones(subdivision.num_vertices),
         tolerance=tolerance,
         truncated=truncated,
         decisions=Decisions(*signs, int((areas <= _thinness(domain) * domain.size).sum())),

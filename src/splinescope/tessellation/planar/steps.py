@@ -14,7 +14,7 @@ from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
 from splinescope.numerics import in_blocks
-from splinescope.tessellation.breakpoints import folds_of
+from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.codes import compress, pack, select_columns
 from splinescope.tessellation.exact import (
     maximum_column,
@@ -87,7 +87,7 @@ def _stream(piece: Piece, plan: Plan, index: int, op: Dense) -> None:
     if index + 1 < len(network.nodes) and network.nodes[index + 1].inputs == (index,):
         following = network.nodes[index + 1].op
         if isinstance(following, Activation):
-            folds = folds_of(following, plan.bounds[index], index + 1, plan.size)
+            folds = activation_folds(following, plan.bounds[index], index + 1, plan.size)
             signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
     step = max(256, _CACHED // max(1, before.columns))
     work = partial(_stream_block, op, before, rows.values, signed, piece.subdivision.conditioning, step)
@@ -150,7 +150,9 @@ def _activate(piece: Piece, plan: Plan, index: int, op: Activation) -> None:
     source = plan.network.nodes[index].inputs[0]
     rows = piece.rows[source]
     units = rows.columns
-    folds = rows.signed.folds if rows.signed is not None else folds_of(op, plan.bounds[source], index, plan.size)
+    folds = (
+        rows.signed.folds if rows.signed is not None else activation_folds(op, plan.bounds[source], index, plan.size)
+    )
     names = folds.units
     found = fold(piece, rows, folds, _judge(piece, plan, index, lambda _, column: int(names[column])))
     columns = (np.arange(len(folds.shifts))[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
@@ -192,7 +194,7 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
 
         settled = pack((left == 0.0) & (right == 0.0)) if clamped else None
         judge = _judge(piece, plan, index, named)
-        folds = tournament.pair_folds(index, plan.size)
+        folds = tournament.folds(index, plan.size)
         found = fold(piece, Rows(np.ascontiguousarray(right - left)), folds, judge, settled)
         _name_edges(piece, found, pairs, number, width)
         larger = unpack(found.bits, pairs[0].shape[1]).astype(bool)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.breakpoints import Folds
 from splinescope.tessellation.segments.cuts import Cuts
 
@@ -88,12 +89,13 @@ def anchored(before: np.ndarray, folds: Folds, cuts: Cuts, start: int, stop: int
     entries = (
         slice(int(cuts.cut_offsets[groups[0]]), int(cuts.cut_offsets[groups[-1] + 1])) if len(groups) else slice(0)
     )
+    tiny = np.finfo(np.float64).tiny  # of points that float64 does not separate
     part = Cuts(
         np.concatenate([[0], np.cumsum(np.bincount(place, minlength=points))]),
         np.concatenate([[0], np.cumsum(counts)]),
         cuts.columns[entries].copy(),
         cuts.jumps[entries] * np.repeat(end - begin, counts),
-        (cuts.fractions[groups] - begin) / (end - begin),
-        cuts.uncertainties[groups] / (end - begin),
+        np.clip((cuts.fractions[groups] - begin) / np.maximum(end - begin, tiny), tiny, 1.0 - UNIT_ROUNDOFF),
+        cuts.uncertainties[groups],
     )
     return Anchored(np.concatenate(rows), part)

@@ -19,7 +19,6 @@ class Finished:
         offsets: [s + 1] points of each segment.
         t: [P] parameters of the points.
         outputs: [P, n_out] outputs at the points.
-        amplification: [P] multiple of rounding errors within which signs count as zero at each point.
         first: For each folding node the patterns of the first cells, [s, words].
         flip_offsets: [P + 1] bits that change at each point.
         flip_nodes: [N] node of each bit, as an index into the folding nodes.
@@ -30,7 +29,6 @@ class Finished:
     offsets: np.ndarray
     t: np.ndarray
     outputs: np.ndarray
-    amplification: np.ndarray
     first: tuple[np.ndarray, ...]
     flip_offsets: np.ndarray
     flip_nodes: np.ndarray
@@ -61,7 +59,6 @@ def finish(part: Part, output: int) -> Finished:
         part.offsets,
         part.t,
         np.array(part.values[output].rows),
-        part.amplification,
         tuple(flips.first for flips in part.flips),
         np.concatenate([[0], np.cumsum(counts)]),
         bits[1],
@@ -103,7 +100,6 @@ def join(parts: list[Finished]) -> Finished:
         _concatenated([part.offsets for part in whole], points),
         np.concatenate([part.t for part in whole]),
         np.concatenate([part.outputs for part in whole]),
-        np.concatenate([part.amplification for part in whole]),
         tuple(np.concatenate(words) for words in zip(*(part.first for part in whole), strict=True)),
         _concatenated([part.flip_offsets for part in whole], bits),
         np.concatenate([part.flip_nodes for part in whole]),
@@ -154,7 +150,6 @@ def _chained(chain: list[Finished]) -> Finished:
         np.array([0, len(t)]),
         t,
         np.concatenate([part.outputs[rows] for part, rows in zip(chain, keep, strict=True)]),
-        np.concatenate([part.amplification[rows] for part, rows in zip(chain, keep, strict=True)]),
         chain[0].first,
         np.concatenate(offsets),
         np.concatenate(nodes),

@@ -14,6 +14,7 @@ from splinescope.geometry.bits import unpack
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import Tolerance
+from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.segments.assembly import Finished
 from splinescope.tessellation.segments.codes import FlipCodes
@@ -80,9 +81,9 @@ class SegmentBatch:
         flip_op: [N] node of each of these units, an index into `network.nodes`.
         flip_unit: [N] the unit, as a flat index into that node's output.
         codes: Patterns, bit by bit.
-        amplification: [V] multiple of rounding errors within which signs count as zero at each vertex.
         tolerance: What counted as zero.
         truncated: [S] whether the cells of a segment end before t = 1, because of a budget.
+        decisions: How signs were decided, on all segments that were taken together.
         certificate: What was verified, about all segments together.
     """
 
@@ -95,9 +96,9 @@ class SegmentBatch:
     flip_op: Int[np.ndarray, " N"]
     flip_unit: Int[np.ndarray, " N"]
     codes: tuple[FlipCodes, ...]
-    amplification: Float[np.ndarray, " V"]
     tolerance: Tolerance
     truncated: Bool[np.ndarray, " S"]
+    decisions: Decisions | None = None
     certificate: Certificate | None = None
 
     def __len__(self) -> int:
@@ -141,7 +142,6 @@ class SegmentBatch:
             flip_op=self.flip_op[flips],
             flip_unit=self.flip_unit[flips],
             codes=tuple(codes.of_segments(segments) for codes in self.codes),
-            amplification=self.amplification[vertices],
             truncated=self.truncated[segments],
         )
 
@@ -174,14 +174,17 @@ class SegmentBatch:
         return self.t[starts + 1] - self.t[starts]
 
 
-def batch_of(finished: Finished, network: Network, domain: Segments, tolerance: Tolerance) -> SegmentBatch:
+def batch_of(
+    finished: Finished, network: Network, domain: Segments, tolerance: Tolerance, decisions: Decisions
+) -> SegmentBatch:
     """The batch of finished segments, without a certificate.
 
     Args:
         finished: All segments in order.
         network: The network.
         domain: The segments.
-        tolerance: What counted as zero.
+        tolerance: What was in doubt.
+        decisions: How signs were decided; cells that t does not separate are counted here.
 
     Returns:
         The batch.
@@ -191,6 +194,7 @@ def batch_of(finished: Finished, network: Network, domain: Segments, tolerance: 
     inner = np.ones(len(finished.t), bool)
     inner[finished.offsets[1:] - 1] = False
     first_vertex = np.flatnonzero(inner)
+    merged = int((finished.t[first_vertex + 1] == finished.t[first_vertex]).sum())
     codes = []
     for place, node in enumerate(nodes):
         chosen = finished.flip_nodes == place
@@ -218,9 +222,9 @@ def batch_of(finished: Finished, network: Network, domain: Segments, tolerance: 
         flip_op=op,
         flip_unit=unit,
         codes=tuple(codes),
-        amplification=finished.amplification,
         tolerance=tolerance,
         truncated=finished.t[finished.offsets[1:] - 1] < 1.0,
+        decisions=replace(decisions, merged=merged),
     )
 
 
@@ -269,9 +273,9 @@ def _segment(batch: SegmentBatch, number: int) -> SegmentComplex:
         interior_points=0.5 * (t[:-1] + t[1:])[:, None],
         measures=np.diff(t),
         codes=tuple(codes.of_segments(np.array([number])) for codes in batch.codes),
-        amplification=batch.amplification[rows],
         tolerance=batch.tolerance,
         truncated=bool(batch.truncated[number]),
+        decisions=batch.decisions,
         certificate=batch.certificate,
         flip_offsets=flips - flips[0],
         flip_op=batch.flip_op[flips[0] : flips[-1]],
@@ -299,8 +303,8 @@ def batch_of_one(cells: SegmentComplex) -> SegmentBatch:
         flip_op=cells.flip_op,
         flip_unit=cells.flip_unit,
         codes=tuple(code for code in cells.codes if isinstance(code, FlipCodes)),
-        amplification=cells.amplification,
         tolerance=cells.tolerance,
         truncated=np.array([cells.truncated]),
+        decisions=cells.decisions,
         certificate=cells.certificate,
     )

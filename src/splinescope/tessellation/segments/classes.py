@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.rounding import Bounds, largest
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
+from splinescope.tessellation.segments.cuts import grouped
 from splinescope.tessellation.segments.envelopes import leads
 
 Classes: TypeAlias = int | Sequence[int] | np.ndarray
@@ -108,11 +108,11 @@ def class_intervals(cells: SegmentComplex | SegmentBatch) -> ClassIntervals:
     most = max(float(magnitude.max()), np.finfo(np.float64).tiny)
     # Outputs of a segment are as well known as its own largest one, so that thresholds shrink with it.
     scale = (magnitude / most)[batch.vertex_segments]
-    bounds = Bounds(largest(values), np.full(values.shape[1], 4 * UNIT_ROUNDOFF * most))
+    errors = np.full(values.shape[1], 4 * UNIT_ROUNDOFF * batch.tolerance.safety * most)
     everyone = np.arange(values.shape[1])[None]
     sure = np.zeros(len(batch.t))
-    found = leads(inner, batch.t, sure, scale, values, everyone, bounds, batch.tolerance)
-    cuts = found.cuts
+    found = leads(inner, batch.t, sure, scale, values, everyone, errors)
+    cuts = grouped(found.raw, batch.t, lambda here, columns: None, 1.0)
     last = cuts.cut_offsets[1:] - 1  # the last change of several at one point
     cell = np.repeat(np.arange(len(inner)), np.diff(cuts.group_offsets))
     positions = batch.t[cell] + cuts.fractions * (batch.t[cell + 1] - batch.t[cell])

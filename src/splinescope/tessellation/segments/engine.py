@@ -14,14 +14,17 @@ from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance, available_memory, in_blocks, number_of_threads
 from splinescope.tessellation.arguments import check_arguments
 from splinescope.tessellation.certificate import certified
+from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.progress import reporting
+from splinescope.tessellation.segments.arbiter import Tally
 from splinescope.tessellation.segments.assembly import Finished, join
 from splinescope.tessellation.segments.batch import SegmentBatch, Segments, batch_of
 from splinescope.tessellation.segments.certificate import certify_segments
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.grouping import groups_of, reordered
+from splinescope.tessellation.segments.routing import doubtful_distances
 from splinescope.tessellation.segments.run import Run
 from splinescope.tessellation.segments.steps import Plan
 
@@ -50,7 +53,7 @@ def tessellate_segment(
         max_cells: Find only so many cells, those at the start of the segment; the result then says `truncated` and
             which interval it covers.
         memory_budget: Bytes for values at breakpoints.
-        tolerance: What counts as zero.
+        tolerance: What is in doubt, and is decided in exact arithmetic.
         progress: Progress bar, or a function of (share done, cells found).
 
     Returns:
@@ -95,7 +98,7 @@ def tessellate_segments(
         max_cells: Find only so many cells of each segment, those at its start; `truncated` then says of which segments
             cells are missing.
         memory_budget: Bytes for values at breakpoints; by default a quarter of the free memory or 512 MiB.
-        tolerance: What counts as zero.
+        tolerance: What is in doubt, and is decided in exact arithmetic.
         progress: Show a progress bar on long work, or a function of (share done, cells found).
 
     Returns:
@@ -133,15 +136,15 @@ def _tessellated(
     progress: bool | Callable[[float, int], None],
 ) -> SegmentBatch:
     """All cells, without certificate."""
-    plan = Plan.of(network, tolerance or Tolerance())
+    plan, tally = Plan.of(network, tolerance or Tolerance()), Tally()
     budget = memory_budget or min(available_memory() // 4, _LARGEST_BUDGET)
     starts, ends = (points.reshape(len(domain), -1) for points in (domain.starts, domain.ends))
     with reporting(progress) as report:
         if len(domain) == 1:
-            finished = Run(plan, budget, max_cells, report).through_network(starts, ends)
+            finished = Run(plan, budget, max_cells, report, tally=tally).through_network(starts, ends)
         else:
             groups = groups_of(starts, ends)
-            done = _Done(report, len(domain))
+            done = _Done(report, len(domain), tally)
             parts: list[Finished] = []
             for group in groups:
                 first = sum(len(part.segments) for part in parts)
@@ -149,21 +152,24 @@ def _tessellated(
             finished = join(parts)
             if len(groups) > 1:
                 finished = reordered(finished, np.argsort(np.concatenate(groups)))
-    return batch_of(finished, network, domain, plan.tolerance)
+    decisions = Decisions(tally.signs, tally.exact, undecided=tally.undecided)
+    return batch_of(finished, network, domain, plan.tolerance, decisions)
 
 
 class _Done:
     """Counts finished segments, on any thread."""
 
-    def __init__(self, report: Callable[[float, int], None], segments: int) -> None:
+    def __init__(self, report: Callable[[float, int], None], segments: int, tally: Tally) -> None:
         self._report = report
+        self._tally = tally
         self._segments = segments
         self._lock = Lock()
         self._done = self._cells = 0
 
-    def add(self, finished: Finished) -> None:
+    def add(self, finished: Finished, tally: Tally) -> None:
         """Note some finished segments, and report."""
         with self._lock:
+            self._tally.add(tally)
             self._done += len(finished.segments)
             self._cells += len(finished.t) - len(finished.segments)
             self._report(self._done / self._segments, self._cells)
@@ -175,14 +181,15 @@ def _in_blocks(
     """Every thread takes some segments through the whole network."""
     share = max(1, budget // number_of_threads())
     together = max(1, min(_TOGETHER, len(starts) // number_of_threads()))
+    bounds = doubtful_distances(plan.network, starts, ends, plan.tolerance)
 
     def block(start: int, stop: int) -> list[Finished]:
         found = []
         for low in range(start, stop, together):
             high = min(low + together, stop)
-            run = Run(plan, share, max_cells)
+            run = Run(plan, share, max_cells, bounds=bounds)
             found.append(run.through_network(starts[low:high], ends[low:high], first + low))
-            done.add(found[-1])
+            done.add(found[-1], run.tally)
         return found
 
     return [part for found in in_blocks(block, len(starts), grain=together) for part in found]

@@ -1,9 +1,9 @@
 """Maxima along intervals: which member of a group leads, and where another takes over.
 
 On an interval the members of a group are affine, and their maximum is convex: the lead passes to ever steeper members.
-So one walk from the member that leads at the start finds all changes, and members that never lead cut nothing. A member
-is ahead where it is so by more than the rounding error of the difference; of members that can't be told apart on the
-whole interval the first one leads.
+So one walk from the member that leads at the start finds all changes, and members that never lead cut nothing. The walk
+notes where float64 does not tell two members apart that compete for the lead; there exact arithmetic walks again. Of
+members that are equal on the whole interval the first one leads.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.cuts import running_sums
-from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
-from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.segments.cuts import Cuts, RawCuts, grouped
+from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
+from splinescope.tessellation.exact import maximum_column
+from splinescope.tessellation.segments.cuts import Cuts, Raw
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,32 @@ class Leads:
     """Who leads each group.
 
     Attributes:
-        cuts: Where the lead changes; columns are groups, and jumps positions of the members that take over.
+        raw: Where the lead changes; columns are pairs of members of a group, the one that leads and the one that takes
+            over; jumps are positions of the latter.
         first: [P, groups] position of the leading member at the start of each interval.
         last: [P, groups] position of the leading member at the end of each interval.
+        doubtful: [k, 2] intervals and groups of which float64 does not decide all.
     """
 
-    cuts: Cuts
+    raw: Raw
     first: np.ndarray
     last: np.ndarray
+    doubtful: np.ndarray
+
+
+@dataclass(frozen=True)
+class Walked:
+    """The leads of one group on one interval, from exact arithmetic.
+
+    Attributes:
+        leaders: Positions of the members that lead, in order.
+        fractions: Where each but the first takes over.
+        uncertainties: How well the parameters of these places are known.
+    """
+
+    leaders: list[int]
+    fractions: list[float]
+    uncertainties: list[float]
 
 
 def leads(
@@ -41,10 +59,10 @@ def leads(
     scale: np.ndarray,
     values: np.ndarray,
     members: np.ndarray,
-    bounds: Bounds,
-    tolerance: Tolerance,
+    errors: np.ndarray,
+    zeros: bool = False,
 ) -> Leads:
-    """Leading members of groups along all intervals.
+    """Leading members of groups along all intervals, as float64 sees them.
 
     Args:
         inner: [P] whether each point opens an interval.
@@ -53,41 +71,74 @@ def leads(
         scale: [P] factor of the rounding errors at each point.
         values: [P, n] values of the members.
         members: [groups, size] columns of `values`; -1 for none.
-        bounds: Magnitudes and rounding errors of the members.
-        tolerance: What counts as equal.
+        errors: [n] distance within which a value is in doubt.
+        zeros: Whether values that are zero are exactly so, as behind a ReLU.
 
     Returns:
-        The leads, with cuts in order.
+        The leads. Members that can't be told apart count as equal.
     """
     points, groups = len(t), len(members)
     first, last = np.zeros((points, groups), np.uint8), np.zeros((points, groups), np.uint8)
+    doubtful = np.zeros((points, groups), np.bool_)
     counts = np.zeros(points, np.int64)
-    errors, rounding = tolerance.safety * bounds.error, tolerance.safety * UNIT_ROUNDOFF
-    numbers = (errors, bounds.magnitude, rounding, tolerance.max_amplification)
-    tables = (inner, t, uncertainty, scale, values, members.astype(np.int64), *numbers, first, last, counts)
-    in_ranges(_walk, points, *tables, np.empty(0, np.int64), *RawCuts.of(0).arrays(), grain=64)
-    offsets = running_sums(counts)
-    raw = RawCuts.of(int(offsets[-1]))
-    if offsets[-1]:
-        in_ranges(_walk, points, *tables, offsets, *raw.arrays(), grain=64)
-    return Leads(grouped(offsets, raw), first, last)
+    tables = (inner, t, uncertainty, scale, values, members.astype(np.int64), errors, zeros, first, last, doubtful)
+    none = Raw.of(np.zeros(1, np.int64), np.int64)
+    in_ranges(_walk, points, *tables, counts, np.empty(0, np.int64), *none.arrays(), grain=64)
+    raw = Raw.of(running_sums(counts), np.int64)
+    if raw.offsets[-1]:
+        in_ranges(_walk, points, *tables, counts, raw.offsets, *raw.arrays(), grain=64)
+    return Leads(raw, first, last, np.argwhere(doubtful))
 
 
-def maxima(values: np.ndarray, members: np.ndarray, found: Leads) -> np.ndarray:
+def corrected(found: Leads, members: np.ndarray, answers: dict[tuple[int, int], Walked]) -> Leads:
+    """The leads with those of some groups on some intervals replaced.
+
+    Args:
+        found: The leads as float64 sees them.
+        members: [groups, size] columns of the members.
+        answers: For pairs of an interval and a group the exact leads.
+
+    Returns:
+        The leads.
+    """
+    if not answers:
+        return found
+    groups, width = members.shape
+    raw, first, last = found.raw, found.first.copy(), found.last.copy()
+    interval = np.repeat(np.arange(len(first)), np.diff(raw.offsets))
+    keys = np.array([here * groups + group for here, group in answers], np.int64)
+    kept = ~np.isin(interval * groups + raw.columns % groups, keys)
+    rows: list[tuple[int, int, int, float, float]] = []
+    for (here, group), walked in answers.items():
+        first[here, group], last[here, group] = walked.leaders[0], walked.leaders[-1]
+        pairs = zip(walked.leaders, walked.leaders[1:], walked.fractions, walked.uncertainties, strict=False)
+        rows += [(here, maximum_column(a, b, group, groups, width), b, f, u) for a, b, f, u in pairs]
+    new = [np.array(column) for column in zip(*rows, strict=True)] or [np.empty(0)] * 5
+    intervals = np.concatenate([interval[kept], new[0].astype(np.int64)])
+    order = np.argsort(intervals, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(intervals, minlength=len(first)))])
+    old = (raw.columns, raw.jumps, raw.fractions, raw.uncertainties)
+    arrays = [
+        np.concatenate([a[kept], b.astype(a.dtype)])[order][: offsets[-1]] for a, b in zip(old, new[1:], strict=True)
+    ]
+    return Leads(Raw(offsets[: len(raw.offsets)], *arrays), first, last, found.doubtful)
+
+
+def maxima(values: np.ndarray, members: np.ndarray, first: np.ndarray, cuts: Cuts) -> np.ndarray:
     """Values of the maxima at all points.
 
     Args:
         values: [P0, n] values of the members at the old points.
         members: [groups, size] columns of `values`; -1 for none.
-        found: Who leads where.
+        first: [P0, groups] position of the leading member at the start of each interval.
+        cuts: Where the lead changes.
 
     Returns:
         [P, groups] maxima at all points in order.
     """
-    cuts = found.cuts
     out = np.empty((len(values) + len(cuts), len(members)))
     places = (cuts.group_offsets, cuts.cut_offsets, cuts.columns, cuts.jumps, cuts.fractions)
-    in_ranges(_maxima, len(values), values, members.astype(np.int64), found.first, *places, out, grain=64)
+    in_ranges(_maxima, len(values), values, members.astype(np.int64), first, *places, out, grain=64)
     return out
 
 
@@ -121,13 +172,14 @@ def _maxima(
                 value = values[here, leading[group]]
                 out[target, group] = value + fractions[new] * (values[here + 1, leading[group]] - value)
             for at in range(cut_offsets[new], cut_offsets[new + 1]):
-                leading[columns[at]] = members[columns[at], int(successors[at])]
+                group = columns[at] % members.shape[0]
+                leading[group] = members[group, int(successors[at])]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _tolerance(one: int, other: int, errors: np.ndarray, magnitudes: np.ndarray, rounding: float) -> float:
+def _tolerance(one: int, other: int, errors: np.ndarray) -> float:
     """Rounding error within which two members can't be told apart."""
-    return np.hypot(errors[one], errors[other]) + rounding * max(magnitudes[one], magnitudes[other]) + 1e-308
+    return errors[one] + errors[other] + np.finfo(np.float64).tiny
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -141,11 +193,10 @@ def _walk(
     values: np.ndarray,
     members: np.ndarray,
     errors: np.ndarray,
-    magnitudes: np.ndarray,
-    rounding: float,
-    cap: float,
+    zeros: bool,
     first: np.ndarray,
     last: np.ndarray,
+    doubtful: np.ndarray,
     counts: np.ndarray,
     offsets: np.ndarray,
     columns: np.ndarray,
@@ -154,17 +205,20 @@ def _walk(
     uncertainties: np.ndarray,
 ) -> None:
     """Follow the lead along each interval; the cuts are written if there is room, else counted."""
+    groups, size = members.shape
     for here in range(start, stop):
         if not inner[here]:
             continue
         at = offsets[here] if offsets.size else 0
         begin = at
         factor = max(scale[here], scale[here + 1])
-        unsure_here = uncertainty[here] / (t[here + 1] - t[here])
-        unsure_next = uncertainty[here + 1] / (t[here + 1] - t[here])
-        for group in range(members.shape[0]):
+        length = t[here + 1] - t[here]
+        tight = not length > 8.0 * (uncertainty[here] + uncertainty[here + 1])
+        unsure_here = 0.0 if tight else uncertainty[here] / length
+        unsure_next = 0.0 if tight else uncertainty[here + 1] / length
+        for group in range(groups):
             leader = -1
-            for candidate in range(members.shape[1]):
+            for candidate in range(size):
                 other = members[group, candidate]
                 if other < 0:
                     continue
@@ -172,50 +226,73 @@ def _walk(
                     leader = candidate
                     continue
                 one = members[group, leader]
-                known = factor * _tolerance(one, other, errors, magnitudes, rounding)
+                known = factor * _tolerance(one, other, errors)
                 ahead = values[here, other] - values[here, one]
                 later = values[here + 1, other] - values[here + 1, one]
-                slack = min(known + unsure_here * abs(later - ahead), cap * known)
+                slack = known + unsure_here * abs(later - ahead)
                 tied = abs(ahead) <= slack
-                if ahead > slack or (tied and later > min(known + unsure_next * abs(later - ahead), cap * known)):
+                if ahead > slack or (tied and later > known + unsure_next * abs(later - ahead)):
                     leader = candidate
+            doubt = tight
+            one = members[group, leader]
+            for candidate in range(size):
+                other = members[group, candidate]
+                if other < 0 or other == one:
+                    continue
+                behind = values[here, one] - values[here, other]
+                later = values[here + 1, one] - values[here + 1, other]
+                known = factor * _tolerance(one, other, errors)
+                if behind > known + unsure_here * abs(later - behind):
+                    continue
+                # Equal at the start: the one that is ahead later leads, and of equal ones the first.
+                equal = zeros and values[here, one] == 0.0 and values[here, other] == 0.0
+                ends = zeros and values[here + 1, one] == 0.0 and values[here + 1, other] == 0.0
+                if not equal or not (ends or later > known + unsure_next * abs(later - behind)):
+                    doubt = True
             first[here, group] = leader
-            reached = 0.0
-            while True:
+            reached, before = 0.0, 0.0
+            while not tight:
                 one = members[group, leader]
                 follower, place, width, lead = -1, 2.0, 0.0, 0.0
-                for candidate in range(members.shape[1]):
+                unsafe = False
+                for candidate in range(size):
                     other = members[group, candidate]
-                    if other < 0 or candidate == leader:
+                    if other < 0 or candidate == leader or other == one:
                         continue
                     later = values[here + 1, other] - values[here + 1, one]
                     behind = values[here, one] - values[here, other]
                     rise = abs(later + behind)
-                    known = factor * _tolerance(one, other, errors, magnitudes, rounding)
-                    slack = min(known + unsure_next * rise, cap * known)
+                    known = factor * _tolerance(one, other, errors)
+                    slack = known + unsure_next * rise
                     if later <= slack:
+                        equal = zeros and values[here + 1, one] == 0.0 and values[here + 1, other] == 0.0
+                        doubt |= later >= -slack and not equal
                         continue
-                    decided = behind > min(known + unsure_here * rise, cap * known)
+                    decided = behind > known + unsure_here * rise
                     where = max(reached, behind / rise) if decided else reached
                     error = known / later if not decided else known / rise
                     error += max((1.0 - where) * unsure_here, where * unsure_next)
                     nearer = where < place - (error + width)
                     tied = not nearer and where <= place + (error + width)
+                    unsafe = (unsafe and not nearer) or tied
                     if nearer or (tied and later > lead + slack):
                         follower, place, width, lead = candidate, where, error, later
+                        unsafe |= not decided or where - error <= reached + before or where + error >= 1.0
                 if follower < 0:
                     break
+                doubt |= unsafe
                 if place > 0.0:
                     if offsets.size:
-                        columns[at] = group
+                        columns[at] = (leader * size + follower) * groups + group
                         jumps[at] = follower
                         fractions[at] = place
-                        uncertainties[at] = width
+                        uncertainties[at] = width * length + 2.0 * UNIT_ROUNDOFF
                     at += 1
                 else:
                     first[here, group] = follower
-                reached = place
+                reached, before = place, width
                 leader = follower
             last[here, group] = leader
+            doubtful[here, group] = doubt
         if not offsets.size:
             counts[here] = at - begin

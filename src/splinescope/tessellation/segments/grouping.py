@@ -48,7 +48,6 @@ def reordered(finished: Finished, order: np.ndarray) -> Finished:
         chosen_offsets(finished.offsets, order),
         finished.t[points],
         finished.outputs[points],
-        finished.amplification[points],
         tuple(words[order] for words in finished.first),
         chosen_offsets(finished.flip_offsets, points),
         finished.flip_nodes[bits],

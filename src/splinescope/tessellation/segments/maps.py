@@ -50,6 +50,5 @@ def _expected_errors(cells: SegmentComplex) -> np.ndarray:
     if mean == 0.0:
         return np.zeros(len(cells))
     values = 16 * UNIT_ROUNDOFF * float(np.abs(cells.vertex_outputs).max())
-    known = np.maximum(cells.amplification[:-1], cells.amplification[1:])
-    error = values + mean * UNIT_ROUNDOFF * known
+    error = values + mean * UNIT_ROUNDOFF
     return np.asarray(error / (mean * cells.measures))

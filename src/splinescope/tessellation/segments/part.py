@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.values import Value
 
 
@@ -41,9 +40,9 @@ class Part:
         t: [P] parameters of the points.
         numbers: [P] number of each point, which stays when others come between them; two parts share a border.
         uncertainty: [P] how well the parameters are known.
-        amplification: [P] the largest multiple of a rounding error that counted as zero at each point.
+        ops: [P] node whose fold each point lies on; -1 for the ends of the domain.
+        columns: [P] which of its folds, on a cell beside the point; 0 and 1 for the ends of the domain.
         values: Values of each node that is still needed.
-        bounds: Magnitudes and rounding errors of these nodes.
         flips: Patterns at the nodes passed.
         position: Next node to evaluate.
     """
@@ -53,9 +52,9 @@ class Part:
     t: np.ndarray
     numbers: np.ndarray
     uncertainty: np.ndarray
-    amplification: np.ndarray
+    ops: np.ndarray
+    columns: np.ndarray
     values: dict[int, Value]
-    bounds: dict[int, Bounds]
     flips: list[Flips] = field(default_factory=list)
     position: int = 1
 
@@ -134,9 +133,9 @@ def _taken(
         part.t[keep],
         numbers,
         part.uncertainty[keep],
-        part.amplification[keep],
+        part.ops[keep],
+        part.columns[keep],
         {node: value.part(keep) for node, value in part.values.items()},
-        dict(part.bounds),
         flips,
         part.position,
     )

@@ -9,14 +9,16 @@ the parts join without a seam.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from splinescope.tessellation.rounding import input_bounds
+from splinescope.tessellation.rounding import Bounds
+from splinescope.tessellation.segments.arbiter import Arbiter, Tally
 from splinescope.tessellation.segments.assembly import Finished, finish, join
 from splinescope.tessellation.segments.part import Part, halves_of, start_of
-from splinescope.tessellation.segments.steps import Numbers, Plan, advance
+from splinescope.tessellation.segments.routing import doubtful_distances
+from splinescope.tessellation.segments.steps import Numbers, Plan, Work, advance
 from splinescope.tessellation.segments.values import Settled
 
 
@@ -29,12 +31,16 @@ class Run:
         memory_budget: Bytes for values at points.
         max_cells: Largest number of cells of each segment, or None.
         report: What to call with the share done and the cells found.
+        bounds: What is in doubt at each node; measured on the segments if None.
+        tally: How facts were decided so far.
     """
 
     plan: Plan
     memory_budget: int
     max_cells: int | None = None
     report: Callable[[float, int], None] = lambda share, cells: None
+    bounds: tuple[Bounds, ...] | None = None
+    tally: Tally = field(default_factory=Tally)
 
     def through_network(self, starts: np.ndarray, ends: np.ndarray, first: int = 0) -> Finished:
         """Tessellate segments.
@@ -47,7 +53,10 @@ class Run:
         Returns:
             All of them, or of each the cells from its start that the budget of cells allows.
         """
-        numbers, cells = Numbers(2 * len(starts)), np.zeros(len(starts), np.int64)
+        bounds = self.bounds or doubtful_distances(self.plan.network, starts, ends, self.plan.tolerance)
+        arbiter = Arbiter(self.plan.network, starts, ends, first, self.plan.integers)
+        work = Work(self.plan, bounds, arbiter, Numbers(2 * len(starts)))
+        cells = np.zeros(len(starts), np.int64)
         waiting, done, share = [_whole(starts, ends, first)], list[Finished](), 0.0
         try:
             while waiting:
@@ -56,7 +65,7 @@ class Run:
                     if self._too_large(part):
                         waiting.extend(reversed(halves_of(part)))
                         break
-                    advance(part, self.plan, numbers)
+                    advance(part, work)
                     part = self._within_cell_budget(part, cells, first)
                     self.report(share, int(cells.sum()) + (0 if part is None else part.cells))
                 else:
@@ -67,6 +76,7 @@ class Run:
         except KeyboardInterrupt:
             if len(starts) > 1 or not done:
                 raise
+        self.tally.add(arbiter.tally)
         return join(done)
 
     def _within_cell_budget(self, part: Part, cells: np.ndarray, first: int) -> Part | None:
@@ -96,9 +106,9 @@ def _whole(starts: np.ndarray, ends: np.ndarray, first: int) -> Part:
         np.tile([0.0, 1.0], len(starts)),
         np.arange(len(rows)),
         np.zeros(len(rows)),
-        np.ones(len(rows)),
+        np.full(len(rows), -1, np.int32),
+        np.tile(np.array([0, 1]), len(starts)),
         {0: Settled(rows)},
-        {0: input_bounds(rows)},
     )
 
 

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 
-from splinescope.geometry.bits import WORD, unpack, words_for
+from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Convolution, Dense, Maximum, Op, Reshape
-from splinescope.numerics import Tolerance, in_blocks
-from splinescope.tessellation.breakpoints import activation_folds
-from splinescope.tessellation.codes import pack, select_columns
-from splinescope.tessellation.rounding import Bounds, largest, propagate
-from splinescope.tessellation.segments.cuts import Cuts, cut_by_activation
-from splinescope.tessellation.segments.envelopes import Leads, leads, maxima
+from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum, Op, Reshape
+from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
+from splinescope.tessellation.breakpoints import Folds, activation_folds
+from splinescope.tessellation.codes import pack
+from splinescope.tessellation.rounding import Bounds, largest
+from splinescope.tessellation.segments.arbiter import UNDECIDED, Arbiter, View
+from splinescope.tessellation.segments.cuts import Cuts, cut_by_activation, grouped
+from splinescope.tessellation.segments.envelopes import Walked, corrected, leads, maxima
+from splinescope.tessellation.segments.flips import digits_of, first_and_changes, lead_flips, unpadded, without_padding
 from splinescope.tessellation.segments.kinks import with_dense_kinks, with_stencil_kinks
 from splinescope.tessellation.segments.part import Flips, Part
-from splinescope.tessellation.segments.signs import decided_signs
+from splinescope.tessellation.segments.routing import local_size
+from splinescope.tessellation.segments.signs import Signs, routed_signs
 from splinescope.tessellation.segments.stencils import Stencil
 from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded
+from splinescope.tessellation.segments.vanishing import zeros_are_exact
 
 _SAMPLE = 256
 """Rows from which the magnitude of a node's values is read off."""
 _BLOCK_BYTES = 1 << 20
 """Bytes of the widest rows of a block that one thread evaluates: what its cache holds."""
+_CONTRAST = 16.0
+"""How much larger than values kinks may be."""
+_BESIDE = 2.0**-12
+"""Share of the doubtful distance at which a value is put that exact arithmetic finds on the other side of zero."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Plan:
         last_use: For each node the last node that reads it.
         transposed: [n, m] transposed weight of each dense node behind an activation.
         stencils: Stencil of each convolution behind an activation.
+        integers: Weights for exact arithmetic, filled as they are asked for.
     """
 
     network: Network
@@ -47,6 +57,7 @@ class Plan:
     last_use: tuple[int, ...]
     transposed: dict[int, np.ndarray]
     stencils: dict[int, Stencil]
+    integers: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: Network, tolerance: Tolerance) -> Plan:
@@ -72,23 +83,38 @@ def _folds_before(network: Network, index: int) -> bool:
     return isinstance(network.nodes[index].op, Activation)
 
 
-def advance(part: Part, plan: Plan, numbers: Numbers) -> None:
+@dataclass(frozen=True)
+class Work:
+    """What parts of some segments share on their way through a network.
+
+    Attributes:
+        plan: The network.
+        bounds: Magnitude of each node, and distance from zero within which a value is in doubt.
+        arbiter: What decides about those.
+        numbers: Where new points get their numbers.
+    """
+
+    plan: Plan
+    bounds: tuple[Bounds, ...]
+    arbiter: Arbiter
+    numbers: Numbers
+
+
+def advance(part: Part, work: Work) -> None:
     """Take a part through its next node, in place.
 
     Args:
         part: The part.
-        plan: The network.
-        numbers: Where new points get their numbers.
+        work: The network, and what is shared.
     """
-    index = part.position
+    index, plan = part.position, work.plan
     node = plan.network.nodes[index]
     if isinstance(node.op, Activation):
-        _activate(part, plan, index, node.op, numbers)
+        _activate(part, work, index, node.op)
     elif isinstance(node.op, Maximum):
-        _maximise(part, plan, index, node.op, numbers)
+        _maximise(part, work, index, node.op)
     elif isinstance(node.op, Reshape):
         part.values[index] = part.values[node.inputs[0]]
-        part.bounds[index] = part.bounds[node.inputs[0]]
     elif index in plan.transposed or index in plan.stencils:
         _follow(part, plan, index)
     else:
@@ -96,7 +122,6 @@ def advance(part: Part, plan: Plan, numbers: Numbers) -> None:
     for source in node.inputs:
         if plan.last_use[source] <= index:
             part.values.pop(source, None)
-            part.bounds.pop(source, None)
     part.position += 1
 
 
@@ -122,8 +147,6 @@ def _evaluate(part: Part, plan: Plan, index: int) -> None:
     work = partial(_evaluate_block, node.op, inputs, _shapes(plan, index), rows)
     _blockwise(work, len(rows), max(rows.shape[1], *(x.shape[1] for x in inputs)))
     part.values[index] = Settled(rows)
-    bounds = [part.bounds[source] for source in node.inputs]
-    part.bounds[index] = propagate(node.op, bounds, _shapes(plan, index), largest(_sample(rows)))
 
 
 def _blockwise(work: object, rows: int, columns: int) -> None:
@@ -154,7 +177,7 @@ def _follow(part: Part, plan: Plan, index: int) -> None:
     """A dense layer or a convolution behind an activation: evaluated at the old points, and kinked at the new ones."""
     node = plan.network.nodes[index]
     source = part.values[node.inputs[0]]
-    if not isinstance(source, Folded):
+    if not isinstance(source, Folded) or _contrasts(source, node.op, _shapes(plan, index)[0]):
         _evaluate(part, plan, index)
         return
     anchors = np.empty((len(source.before), node.size))
@@ -165,11 +188,26 @@ def _follow(part: Part, plan: Plan, index: int) -> None:
         rows = with_dense_kinks(anchors, plan.transposed[index], units, source.cuts)
     else:
         rows = with_stencil_kinks(anchors, plan.stencils[index], units, source.cuts)
-    before = part.bounds[node.inputs[0]]
-    # Slopes are differences of values before the activation, on both sides of the kink.
-    reach = Bounds(np.maximum(before.magnitude, 2 * source.magnitude), before.error)
     part.values[index] = Settled(rows)
-    part.bounds[index] = propagate(node.op, [reach], _shapes(plan, index), largest(_sample(rows)))
+
+
+def _contrasts(source: Folded, op: Op, shape: tuple[int, ...]) -> bool:
+    """Whether kinks are so much larger than values that their rounding errors would show in these.
+
+    A unit that folds adds its slope times the length of the interval to the walk along it, however little of it is left
+    behind the activation.
+    """
+    if not len(source.cuts):
+        return False
+    assert isinstance(op, Affine)
+    kinks, units = np.zeros(source.before.shape[1]), source.before.shape[1]
+    np.maximum.at(kinks, source.cuts.columns % (words_for(units) * WORD), np.abs(source.cuts.jumps))
+    activated = np.array(_sample(source.before))
+    activate(source.op, activated)
+    values, reach = local_size(op, largest(activated), shape), local_size(op, kinks, shape)
+    if isinstance(op, Dense):
+        return bool((reach > _CONTRAST * values).any())
+    return bool(reach.max() > _CONTRAST * values.max())
 
 
 def _activated_block(op: Op, source: Folded, shape: tuple[int, ...], out: np.ndarray, start: int, stop: int) -> None:
@@ -191,8 +229,11 @@ class Numbers:
         return np.arange(self._next - amount, self._next)
 
 
-def _insert(part: Part, cuts: Cuts, numbers: Numbers) -> np.ndarray:
-    """Put new points into a part, and extend the rows of all its values; the numbers of the new points."""
+def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.ndarray) -> np.ndarray:
+    """Put new points into a part, and extend the rows of all its values; the numbers of the new points.
+
+    The points lie on the folds `columns` of the node `index`.
+    """
     before = len(part.t)
     fresh = numbers.take(len(cuts))
     if not len(cuts):
@@ -208,9 +249,11 @@ def _insert(part: Part, cuts: Cuts, numbers: Numbers) -> np.ndarray:
 
     start = part.t[interval]
     lengths = part.t[interval + 1] - start
-    part.t = merged(part.t, start + cuts.fractions * lengths)
-    part.uncertainty = merged(part.uncertainty, cuts.uncertainties * lengths)
-    part.amplification = merged(part.amplification, np.ones(len(cuts)))
+    position = np.minimum(start + cuts.fractions * lengths, part.t[interval + 1])
+    known = np.minimum(cuts.uncertainties, np.maximum(lengths, 4 * UNIT_ROUNDOFF))
+    part.t, part.uncertainty = merged(part.t, position), merged(part.uncertainty, known)
+    part.ops = merged(part.ops, np.full(len(cuts), index, np.int32))
+    part.columns = merged(part.columns, columns)
     part.numbers = merged(part.numbers, fresh)
     part.offsets = part.offsets + cuts.group_offsets[part.offsets]
     for node, value in part.values.items():
@@ -218,28 +261,50 @@ def _insert(part: Part, cuts: Cuts, numbers: Numbers) -> np.ndarray:
     return fresh
 
 
-def _activate(part: Part, plan: Plan, index: int, op: Activation, numbers: Numbers) -> None:
+def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     """An elementwise activation: cut at its breakpoints."""
+    plan = work.plan
     source = plan.network.nodes[index].inputs[0]
-    rows, bounds = part.values[source].rows, part.bounds[source]
-    folds = activation_folds(op, bounds, index, 1.0, plan.tolerance)
+    rows, bounds = part.values[source].rows, work.bounds[source]
+    units = rows.shape[1]
+    folds = activation_folds(op, bounds, index, 1.0)
     ends, inner, known = part.offsets[:-1], part.inner, part.numbers
-    cap = plan.tolerance.max_amplification
-    signs = decided_signs(rows, part.t, inner, part.uncertainty, folds, cap)
-    slopes = _slopes(op, rows.shape[1])
-    cuts = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, slopes, signs)
-    part.amplification = np.maximum(part.amplification, signs.amplification)
+    view = View(work.arbiter, part)
+    signs = _signs(view, index, rows, folds)
+    raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, _slopes(op, units), signs)
+    cuts = grouped(
+        raw, part.t, lambda here, columns: view.placed(index, here, unpadded(columns, units)), view.share(index)
+    )
     if plan.last_use[source] <= index:
         del part.values[source]
-    fresh = _insert(part, cuts, numbers)
-    first, points, columns = _patterns(ends, inner, known, signs.positive, signs.negative)
+    fresh = _insert(part, cuts, work.numbers, index, unpadded(cuts.columns[cuts.cut_offsets[:-1]], units))
+    first, points, columns = first_and_changes(ends, inner, known, signs.positive, signs.negative)
     points = np.concatenate([points, np.repeat(fresh, np.diff(cuts.cut_offsets))])
     columns = np.concatenate([columns, cuts.columns])
-    part.flips.append(_without_padding(Flips(index, 0, first, points, columns), rows.shape[1], len(folds.shifts)))
-    part.values[index] = Folded(rows, op, folds, cuts, bounds.magnitude)
-    activated = np.array(_sample(rows))
-    activate(op, activated)
-    part.bounds[index] = propagate(op, [bounds], _shapes(plan, index), largest(activated))
+    part.flips.append(without_padding(Flips(index, 0, first, points, columns), units, len(folds.shifts)))
+    part.values[index] = Folded(rows, op, folds, cuts)
+
+
+def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
+    """Signs of all units at all points; values that don't have their unit's sign get it."""
+    part, tally = view.part, view.arbiter.tally
+    routed = routed_signs(rows, part.t, part.inner, part.uncertainty, folds)
+    tally.signs += len(rows) * folds.shifts.size
+    points, columns = routed.points, routed.columns
+    if not len(points):
+        return routed.signs
+    padded = words_for(rows.shape[1]) * WORD
+    level, unit = columns // padded, columns % padded
+    shifts, doubt = folds.shifts[level, unit], folds.thresholds[level, unit]
+    found = view.signs(index, points, level * rows.shape[1] + unit, shifts)
+    values = rows[points, unit] - shifts
+    undecided = found == UNDECIDED
+    found[undecided] = (np.sign(values) * (np.abs(values) > doubt))[undecided].astype(np.int8)
+    routed.signs.set(points, columns, found)
+    wrong = (np.sign(values) != found) & ~undecided
+    least = np.maximum(doubt * _BESIDE, np.spacing(np.abs(shifts)))
+    rows[points[wrong], unit[wrong]] = (shifts + found * least)[wrong]
+    return routed.signs
 
 
 def _slopes(op: Activation, units: int) -> np.ndarray:
@@ -248,82 +313,40 @@ def _slopes(op: Activation, units: int) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(slopes, (len(slopes), units)))
 
 
-def _patterns(
-    ends: np.ndarray, inner: np.ndarray, known: np.ndarray, positive: np.ndarray, negative: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pattern of each segment's first cell, and the old points at which bits change, with the bits.
-
-    Beside a point at which a unit is zero, its bit is that of the other end of the cell.
-    """
-    after = positive.copy()
-    after[:-1] |= positive[1:] & ~negative[:-1]
-    before = positive.copy()
-    before[1:] |= positive[:-1] & ~negative[1:]
-    inside = inner.copy()
-    inside[ends] = False
-    changes = (after ^ before) * inside[:, None]
-    rows = np.flatnonzero(changes.any(axis=1))
-    row, column = np.nonzero(unpack(changes[rows], changes.shape[1] * WORD))
-    return after[ends], known[rows[row]], column.astype(np.int32)
-
-
-def _without_padding(flips: Flips, units: int, levels: int) -> Flips:
-    """Patterns whose bits are `level * units + unit`."""
-    padded = words_for(units) * WORD
-    if levels == 1:
-        return replace(flips, columns=units)
-    kept = (np.arange(levels)[:, None] * padded + np.arange(units)).ravel().astype(np.int32)
-    flipped = flips.flipped // padded * units + flips.flipped % padded
-    return Flips(flips.node, len(kept), select_columns(flips.first, kept), flips.points, flipped)
-
-
-def _maximise(part: Part, plan: Plan, index: int, op: Maximum, numbers: Numbers) -> None:
+def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     """Maxima over groups: cut where the lead changes."""
+    plan = work.plan
     source = plan.network.nodes[index].inputs[0]
-    rows, bounds, members = part.values[source].rows, part.bounds[source], op.index.numpy()
-    inner = part.inner
+    rows, members = part.values[source].rows, op.index.numpy()
+    inner, ends, known = part.inner, part.offsets[:-1], part.numbers
+    view = View(work.arbiter, part)
+    zeros = zeros_are_exact(plan.network, source)
     ones = np.ones(len(part.t))
-    found = leads(inner, part.t, part.uncertainty, ones, rows, members, bounds, plan.tolerance)
-    ends, known = part.offsets[:-1], part.numbers
-    best = maxima(rows, members, found)
+    found = leads(inner, part.t, part.uncertainty, ones, rows, members, work.bounds[source].error, zeros)
+    work.arbiter.tally.signs += len(rows) * members.size
+    found = corrected(found, members, _walked(view, index, found.doubtful))
+    cuts = grouped(found.raw, part.t, lambda here, columns: view.placed(index, here, columns), view.share(index))
+    best = maxima(rows, members, found.first, cuts)
     if plan.last_use[source] <= index:
         del part.values[source]
-    fresh = _insert(part, found.cuts, numbers)
+    fresh = _insert(part, cuts, work.numbers, index, cuts.columns[cuts.cut_offsets[:-1]])
     digits = max(1, int(members.shape[1] - 1).bit_length())
     between = np.setdiff1d(np.flatnonzero(inner), ends)
-    points, columns = _lead_flips(found, between, known, fresh, digits)
-    first = pack(_digits(found.first[ends], digits))
+    points, columns = lead_flips(found, cuts, between, known, fresh, digits)
+    first = pack(digits_of(found.first[ends], digits))
     part.flips.append(Flips(index, digits * len(members), first, points, columns))
     part.values[index] = Settled(best)
-    part.bounds[index] = propagate(op, [bounds], _shapes(plan, index), largest(_sample(best)))
 
 
-def _digits(positions: np.ndarray, digits: int) -> np.ndarray:
-    """[k, digits * groups] binary digits of positions, lowest first."""
-    return np.concatenate([(positions >> digit) & 1 for digit in range(digits)], axis=1).astype(np.uint8)
-
-
-def _lead_flips(
-    found: Leads, between: np.ndarray, known: np.ndarray, fresh: np.ndarray, digits: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points at which leads change, and the digits of the positions that change there."""
-    groups = found.first.shape[1]
-    row, group = np.nonzero(found.last[between - 1] != found.first[between])
-    row = between[row]
-    # Leads after each cut, and before it: the one after the cut before in the interval, or that of its start.
-    cuts = found.cuts
-    successors = cuts.jumps.astype(np.int64)
-    new = np.repeat(np.arange(len(cuts)), np.diff(cuts.cut_offsets))
-    interval = np.searchsorted(cuts.group_offsets, new, side="right") - 1
-    order = np.lexsort((np.arange(len(new)), cuts.columns, interval))
-    same = np.zeros(len(order), bool)
-    same[1:] = (interval[order][1:] == interval[order][:-1]) & (cuts.columns[order][1:] == cuts.columns[order][:-1])
-    leaders = found.first[interval, cuts.columns].astype(np.int64)
-    leaders[order[1:]] = np.where(same[1:], successors[order[:-1]], leaders[order[1:]])
-    changes = np.concatenate(
-        [found.last[row - 1, group].astype(np.int64) ^ found.first[row, group], leaders ^ successors]
-    )
-    points = np.concatenate([known[row], fresh[new]])
-    columns = np.concatenate([group, cuts.columns])
-    which, digit = np.nonzero((changes[:, None] >> np.arange(digits)) & 1)
-    return points[which], (digit * groups + columns[which]).astype(np.int32)
+def _walked(view: View, index: int, doubtful: np.ndarray) -> dict[tuple[int, int], Walked]:
+    """Exact leads of the groups on the intervals where float64 does not decide."""
+    answers: dict[tuple[int, int], Walked] = {}
+    starts = np.flatnonzero(np.diff(doubtful[:, 0], prepend=-1))
+    for rows in np.split(np.arange(len(doubtful)), starts[1:]):
+        if not len(rows):
+            continue
+        here, groups = int(doubtful[rows[0], 0]), doubtful[rows, 1]
+        for group, walked in zip(groups.tolist(), view.walked(index, here, groups), strict=True):
+            if walked is not None:
+                answers[here, group] = walked
+    return answers

@@ -50,14 +50,12 @@ class Folded:
         op: The activation.
         folds: Its breakpoints.
         cuts: The new points.
-        magnitude: [n] largest absolute values before the activation.
     """
 
     before: np.ndarray
     op: Activation
     folds: Folds
     cuts: Cuts
-    magnitude: np.ndarray
 
     @property
     def nbytes(self) -> int:
@@ -86,7 +84,7 @@ class Folded:
         if not isinstance(keep, slice):
             return Settled(self.rows[keep])
         part = anchored(self.before, self.folds, self.cuts, keep.start, keep.stop)
-        return Folded(part.before, self.op, self.folds, part.cuts, self.magnitude)
+        return Folded(part.before, self.op, self.folds, part.cuts)
 
 
 Value = Settled | Folded

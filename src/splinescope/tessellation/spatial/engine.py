@@ -13,9 +13,10 @@ from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance, available_memory
 from splinescope.tessellation.arguments import check_arguments
 from splinescope.tessellation.certificate import certified
+from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.progress import reporting
-from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means
+from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means, thinner_than_coordinates
 from splinescope.tessellation.spatial.state import State, first_state
 from splinescope.tessellation.spatial.steps import advance
 
@@ -43,7 +44,7 @@ def tessellate_polytope(
         max_cells: Stop refining outwards from the centre at so many cells.
         memory_budget: Bytes for faces and for values at vertices, half of the free memory by default; cells far from
             the centre are left out where it does not suffice, and the result says `truncated`.
-        tolerance: What counts as zero.
+        tolerance: Its `safety` says how near to zero signs are decided in exact arithmetic.
         progress: Progress bar, or a function of (share done, cells found).
         keep: Asked after every activation which cells are of interest; the others are dropped, and the result says
             `truncated`.
@@ -55,11 +56,11 @@ def tessellate_polytope(
     if domain.dimension < 3:
         raise InvalidInputError(f"`domain`: got {domain.dimension} dimensions; expected three or more")
     tolerance, last_use = tolerance or Tolerance(), last_uses(network)
-    state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2)
+    state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
     with reporting(progress) as report:
         while state.position < len(network.nodes):
             before = state.position
-            advance(state, network, last_use, domain, tolerance)
+            advance(state, network, last_use)
             if keep is not None and network.nodes[before].units and before != network.output:
                 offsets, items = state.cell_vertices()
                 state.restrict(np.flatnonzero(keep(before, state.rows, items, offsets)))
@@ -77,6 +78,9 @@ def _complex(state: State, network: Network, domain: Domain, tolerance: Toleranc
     facets = int(lattice.counts[0, d - 1])
     labels = lattice.facets.labels[:facets]
     cell_offsets, cell_vertices = vertices[-1]
+    sizes = np.array([node.size for node in network.nodes])
+    measures = volumes(points, edges, levels, vertices)
+    thin = thinner_than_coordinates(points, measures, cell_vertices, cell_offsets)
     return SpatialComplex(
         network=network,
         domain=domain,
@@ -85,14 +89,14 @@ def _complex(state: State, network: Network, domain: Domain, tolerance: Toleranc
         cell_vertices=cell_vertices,
         cell_offsets=cell_offsets,
         interior_points=cell_means(points, cell_vertices, cell_offsets),
-        measures=volumes(points, edges, levels, vertices),
+        measures=measures,
         codes=tuple(state.codes),
-        amplification=lattice.amplification[:count].copy(),
         tolerance=tolerance,
         truncated=state.truncated,
         edges=edges,
         faces={k: Incidence(*lists) for k, lists in enumerate(levels, start=2)},
         facet_cells=lattice.facets.cells[:facets].copy(),
         facet_op=labels[:, 0].copy(),
-        facet_unit=np.where(labels[:, 0] >= 0, labels[:, 1], np.int32(-1)),
+        facet_unit=np.where(labels[:, 0] >= 0, labels[:, 1] % sizes[labels[:, 0]], -1).astype(np.int32),
+        decisions=Decisions(state.signs, state.judge.decided, int(thin.sum())),
     )

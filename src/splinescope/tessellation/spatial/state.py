@@ -5,27 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.bits import pack_signs
 from splinescope.geometry.coarsening import coarsened
-from splinescope.geometry.faces import Layer
-from splinescope.geometry.lattice import FaceLattice, Inserted, insert_folds, lattice_of_polytope, restricted
+from splinescope.geometry.corners import Moment
+from splinescope.geometry.edge_cuts import interpolate, pack_decided, settle
+from splinescope.geometry.faces import NEW, Layer, Vertices
+from splinescope.geometry.lattice import FaceLattice, lattice_of_polytope, restricted
+from splinescope.geometry.layers import Inserted, decide, insert_folds
 from splinescope.geometry.polytopes import vertices_of_faces
 from splinescope.network.graph import Network
-from splinescope.numerics import Tolerance, in_ranges
-from splinescope.tessellation.breakpoints import Folds
+from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
 from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.domains import Box, Domain
+from splinescope.tessellation.exact import ExactForms, coordinates, domain_rows
 from splinescope.tessellation.maxima import visible
-from splinescope.tessellation.rounding import Bounds, input_bounds
+from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 from splinescope.tessellation.spatial.complex import cell_means
+from splinescope.tessellation.spatial.folds import Folds
+from splinescope.tessellation.spatial.judge import ExactJudge, pair_columns
+from splinescope.tessellation.spatial.sides import exact_sides, inputs_at
+from splinescope.tessellation.spatial.tournament import Tournament
 
 _BYTES_OF_CELL = {3: 3000, 4: 12000}
 """Bytes that the faces of one cell take, with the room for growth: measured, and rounded up."""
+
+
+_SAFETY = 16.0
+"""Multiple of `Tolerance.safety` by which measured rounding errors are taken: they only say what is decided exactly."""
+_PLACED = 2.0**-33
+"""Uncertainty up to which a vertex is where float64 puts it, where its coordinates resolve as much."""
 
 
 @dataclass
@@ -34,25 +45,35 @@ class State:
 
     Attributes:
         lattice: The faces so far.
-        rows: [V, n] values of each live node at the vertices.
-        bounds: Magnitude and rounding error of each live node.
+        rows: [V, n] values of each live node at the vertices; 0.0 only where they are proved to be zero.
+        bounds: Magnitude of each node, and how near to zero its signs are in doubt.
+        judge: Decides these in exact arithmetic.
+        extents: [d] of the domain.
+        coarsest: Uncertainty above which vertices are placed exactly.
         max_cells: Most cells that there may be, or None.
         memory_budget: Bytes that faces and rows may take.
         centre: Point of the domain around which cells are kept where there are too many.
         codes: Patterns of the cells at the nodes so far.
+        tournament: The running round of a max node.
         position: The next node.
         truncated: Whether cells were dropped.
+        signs: Number of signs taken.
     """
 
     lattice: FaceLattice
     rows: dict[int, np.ndarray]
-    bounds: dict[int, Bounds]
+    bounds: tuple[Bounds, ...]
+    judge: ExactJudge
+    extents: np.ndarray
+    coarsest: float
     max_cells: int | None
     memory_budget: int
     centre: np.ndarray
     codes: list[NodeCodes] = field(default_factory=list)
+    tournament: Tournament | None = None
     position: int = 0
     truncated: bool = False
+    signs: int = 0
 
     def cell_vertices(self) -> tuple[np.ndarray, np.ndarray]:
         """Offsets and items of the vertices of each cell."""
@@ -66,7 +87,8 @@ class State:
             return np.arange(self.lattice.num_vertices)
         self.lattice, vertices = restricted(self.lattice, cells)
         self.rows = {node: rows[vertices] for node, rows in self.rows.items()}
-        self.codes = [codes.taken(cells) for codes in self.codes]
+        self._take(cells)
+        self.judge.renumber(vertices)
         self.truncated = True
         return vertices
 
@@ -79,51 +101,91 @@ class State:
         distance = np.sum((middle - self.centre) ** 2, axis=1)
         return self.restrict(np.sort(np.argsort(distance, kind="stable")[:number]))
 
-    def cut(self, values: np.ndarray, folds: Folds, tolerance: Tolerance) -> np.ndarray:
+    def _take(self, cells: np.ndarray) -> None:
+        """Patterns of the given cells, which are now all there are."""
+        self.codes = [codes.taken(cells) for codes in self.codes]
+        if self.tournament is not None:
+            self.tournament = self.tournament.taken(cells)
+
+    def cut(self, values: np.ndarray, folds: Folds) -> Cut:
         """Cut all cells along the folds of a layer, and extend the rows of live nodes to the new vertices.
 
         Args:
             values: [V, n] rows that decide the folds.
-            folds: Their breakpoints and thresholds.
-            tolerance: For the largest amplification.
+            folds: The folds.
 
         Returns:
-            [V', n] the rows with those of the new vertices, where the unit that made a vertex is on its breakpoint.
+            The rows with those of the new vertices, on the sides of their breakpoints that their signs say.
 
         Raises:
-            DegenerateArrangementError: If rounding errors exceed their estimate.
+            DegenerateArrangementError: If float64 was trusted with a sign that it had wrong.
         """
-        lattice, count = self.lattice, self.lattice.num_vertices
-        positive = np.empty((count, folds.words), np.uint64)
-        negative = np.empty_like(positive)
-        tables = (folds.shifts, folds.thresholds, lattice.amplification)
-        in_ranges(pack_signs, count, values, *tables, positive, negative)
-        padded = 64 * folds.words // len(folds.shifts)
+        self.judge.enter(folds.columns, self.codes)
+        signed = self._signed(values, folds)
         level, unit = np.nonzero(np.isfinite(folds.thresholds))
-        columns = level * padded + unit
-        layer = Layer(
-            columns,
-            folds.units[columns].astype(np.int64),
+        rest: Layer | None = Layer(
+            level * folds.columns.padded + unit,
             folds.shifts,
             folds.thresholds,
-            folds.slopes,
-            folds.label,
-            tolerance.max_amplification,
-            padded,
+            folds.magnitudes,
+            folds.families,
+            self.extents,
+            self.coarsest,
+            folds.columns.padded,
         )
-        rest: Layer | None = layer
         while rest is not None:
             limit = self._limit(values.shape[1])
-            inserted = insert_folds(self.lattice, values, positive, negative, rest, limit)
+            inserted = insert_folds(self.lattice, signed, rest, self.judge, limit)
             if inserted.tangled >= 0:
-                raise _tangled(self.lattice, folds.label)
+                raise _tangled(self.lattice, folds.columns.node)
+            self._name(inserted.parents, folds)
             self.rows = {node: extended(rows, inserted) for node, rows in self.rows.items()}
-            self.codes = [codes.taken(inserted.parents) for codes in self.codes]
-            values, positive, negative, rest = inserted.values, inserted.positive, inserted.negative, inserted.rest
+            self._take(inserted.parents)
+            result, rest = Cut(inserted.values, inserted.positive), inserted.rest
             if rest is not None:
-                kept = self.restrict_to(limit // 2)
-                values, positive, negative = values[kept], positive[kept], negative[kept]
-        return values
+                signed = self._restricted(inserted, limit // 2)
+                result = Cut(signed.values, signed.positive)
+                columns = folds.columns if self.tournament is None else self.tournament.folds().columns
+                self.judge.enter(columns, self.codes)
+        self.signs += len(result.values) * int(np.isfinite(folds.thresholds).sum())
+        return result
+
+    def _signed(self, values: np.ndarray, folds: Folds) -> Vertices:
+        """The vertices with their signs, each decided."""
+        lattice, count = self.lattice, self.lattice.num_vertices
+        positive, negative, doubtful = (np.empty((count, folds.words), np.uint64) for _ in range(3))
+        signs = (positive, negative, doubtful)
+        tables = (folds.shifts, folds.thresholds, folds.magnitudes, lattice.uncertainty)
+        doubts = sum(in_ranges(pack_decided, count, values, *tables, *signs))
+        signed = _vertices(lattice, values, *signs)
+        if doubts:
+            decide(self.judge, self.moment(), signed, np.arange(count), folds.shifts, folds.columns.padded)
+            in_ranges(settle, count, values, folds.shifts, folds.thresholds, positive, negative)
+        return signed
+
+    def moment(self) -> Moment:
+        """The lattice between layers."""
+        lattice, cells = self.lattice, np.arange(self.lattice.num_cells, dtype=np.int32)
+        none = np.zeros((0, 2), np.int32)
+        d, count = lattice.dimension, lattice.num_vertices
+        return Moment(d, lattice.edges, lattice.levels, none, -2, cells, cells, count, -1)
+
+    def _name(self, parents: np.ndarray, folds: Folds) -> None:
+        """Label the facets that a layer made with its node and the folds that its columns were there."""
+        lattice = self.lattice
+        count = int(lattice.counts[0, lattice.dimension - 1])
+        labels, sides = lattice.facets.labels[:count], lattice.facets.cells[:count]
+        new = np.flatnonzero(labels[:, 0] == NEW)
+        columns = folds.columns if self.tournament is None else self.tournament.folds().columns
+        origins = parents[sides[new].max(axis=1)]
+        labels[new, 1] = columns.folds(origins, labels[new, 1].astype(np.int64))
+        labels[new, 0] = columns.node
+
+    def _restricted(self, inserted: Inserted, number: int) -> Vertices:
+        """The vertices of the cells that the budget allows, in the middle of a layer."""
+        kept = self.restrict_to(number)
+        signs = (inserted.positive[kept], inserted.negative[kept])
+        return _vertices(self.lattice, inserted.values[kept], *signs, np.zeros_like(signs[0]))
 
     def _limit(self, columns: int) -> int:
         """Number of cells that the budgets allow in the middle of a layer."""
@@ -142,13 +204,16 @@ class State:
         Returns:
             An old cell of each cell that is left.
         """
-        lattice = self.lattice
+        assert self.tournament is not None
+        lattice, groups, size = self.lattice, self.tournament.groups, self.tournament.size
         count = int(lattice.counts[0, lattice.dimension - 1])
         sides, labels = lattice.facets.cells[:count], lattice.facets.labels[:count]
         made = np.flatnonzero((labels[:, 0] == node) & (sides >= 0).all(axis=1))
-        seen = visible(sides[made], labels[made, 1], positions)
-        labels[made, 1] = seen.units
+        seen = visible(sides[made], labels[made, 1] % groups, positions)
+        low, high = (positions[side, seen.units].astype(np.int64) for side in sides[made].T)
+        labels[made, 1] = pair_columns(high, low, seen.units.astype(np.int64), groups, size)
         hidden = sides[made[seen.hidden]]
+        self.tournament = None
         if not len(hidden):
             return np.arange(lattice.num_cells)
         links = csr_array((np.ones(len(hidden)), hidden.T), shape=(lattice.num_cells, lattice.num_cells))
@@ -156,23 +221,82 @@ class State:
         merged = coarsened(lattice, group.astype(np.int64))
         self.lattice = merged.lattice
         self.rows = {index: rows[merged.vertices] for index, rows in self.rows.items()}
-        self.codes = [codes.taken(merged.cells) for codes in self.codes]
+        self._take(merged.cells)
+        self.judge.renumber(merged.vertices)
         return merged.cells
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is left of a layer after its folds are in.
+
+    Attributes:
+        values: [V, n] its rows.
+        positive: [V, words] bits of positive signs.
+    """
+
+    values: np.ndarray
+    positive: np.ndarray
+
+
+def _vertices(
+    lattice: FaceLattice, values: np.ndarray, positive: np.ndarray, negative: np.ndarray, doubtful: np.ndarray
+) -> Vertices:
+    """The vertices of a lattice with the values and signs of a layer."""
+    count = len(values)
+    parents, none = np.zeros((count, 2), np.int32), np.zeros(count)
+    known = (lattice.uncertainty, positive, negative, doubtful)
+    return Vertices(lattice.points, values, *known, parents, none, none.copy())
 
 
 def _tangled(lattice: FaceLattice, node: int) -> DegenerateArrangementError:
     place = lattice.points[lattice.num_vertices - 1]
     return DegenerateArrangementError(
-        f"signs of node {node} contradict convexity near {place}: rounding errors exceed their estimate; try a larger "
-        f"`Tolerance.safety`"
+        f"signs of node {node} contradict convexity near {place}: float64 was trusted with a sign that it has wrong; "
+        f"try a larger `Tolerance.safety`"
     )
 
 
-def first_state(network: Network, domain: Domain, max_cells: int | None, memory_budget: int) -> State:
+def first_state(
+    network: Network, domain: Domain, max_cells: int | None, memory_budget: int, tolerance: Tolerance
+) -> State:
     """The domain as one cell, before the first node."""
     lattice = lattice_of_polytope(domain.corners, domain.halfspaces)
-    inputs = domain.embed(domain.corners).reshape(len(domain.corners), -1)
-    return State(lattice, {0: inputs}, {0: input_bounds(inputs)}, max_cells, memory_budget, domain.centre, position=1)
+    inputs = domain_rows(domain.origin, domain.basis)
+    judge = ExactJudge(network, ExactForms(network, inputs, exact_sides(domain, _incidence(lattice))))
+    bounds = measured_bounds(network, domain.embed(probes(domain.corners)), _SAFETY * tolerance.safety)
+    extents = np.ptp(domain.corners, axis=0)
+    resolution = float((np.abs(domain.corners).max(axis=0) / extents).max())
+    state = State(
+        lattice,
+        {},
+        bounds,
+        judge,
+        extents,
+        max(_PLACED, 1024 * UNIT_ROUNDOFF * resolution),
+        max_cells,
+        memory_budget,
+        domain.centre,
+        position=1,
+    )
+    if isinstance(domain, Box):
+        state.rows[0] = domain.embed(domain.corners).reshape(len(domain.corners), -1)
+    else:
+        moment = state.moment()
+        points = [judge.point(moment, 0, vertex) for vertex in range(lattice.num_vertices)]
+        lattice.points[:] = [coordinates(point) for point in points]
+        state.rows[0] = inputs_at(inputs, points)
+    return state
+
+
+def _incidence(lattice: FaceLattice) -> np.ndarray:
+    """[corners, sides] which vertices of a single cell are on which of its facets."""
+    edges = lattice.edges.ends[: lattice.counts[0, 1]]
+    levels = [lattice.list_of(k) for k in range(2, lattice.dimension)]
+    offsets, items = vertices_of_faces(edges, levels)[-1]
+    on = np.zeros((lattice.num_vertices, len(offsets) - 1), bool)
+    on[items, np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))] = True
+    return on
 
 
 def extended(rows: np.ndarray, inserted: Inserted) -> np.ndarray:
@@ -180,14 +304,5 @@ def extended(rows: np.ndarray, inserted: Inserted) -> np.ndarray:
     old = len(rows)
     out = np.empty((old + len(inserted.fractions), rows.shape[1]))
     out[:old] = rows
-    _interpolate(out, old, inserted.edges, inserted.fractions)
+    interpolate(out, old, inserted.edges, inserted.fractions)
     return out
-
-
-@njit(cache=True, nogil=True)
-def _interpolate(out: np.ndarray, old: int, edges: np.ndarray, fractions: np.ndarray) -> None:
-    """In order, since a vertex may be on an edge of new vertices."""
-    for i in range(len(fractions)):
-        a, b, t = edges[i, 0], edges[i, 1], fractions[i]
-        for k in range(out.shape[1]):
-            out[old + i, k] = out[a, k] + t * (out[b, k] - out[a, k])

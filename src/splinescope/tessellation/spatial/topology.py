@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from splinescope.geometry.polytopes import closed
-from splinescope.tessellation.certificate import MEASURE_TOLERANCE, Topology, fail
+from splinescope.geometry.polytopes import closed, vertices_of_faces, volumes
+from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.certificate.record import Topology, fail
 from splinescope.tessellation.neighbours import check_neighbours
 
 if TYPE_CHECKING:
@@ -26,22 +27,41 @@ def check_topology(cells: SpatialComplex) -> Topology:
     Raises:
         CertificateError: At the first check that fails, with the cells concerned.
     """
-    error = _check_volumes(cells)
+    allowed = _allowed(cells)
     _check_closed(cells)
+    error = _check_volumes(cells, allowed)
     _check_facets(cells)
     euler = cells.euler_characteristic
     if euler != 1 and not cells.truncated:
         fail("euler", np.arange(len(cells)), f"the alternating sum of faces is {euler}; a tiled domain has 1")
-    return Topology(error, euler, check_neighbours(cells, cells.facet_cells, cells.facet_op, cells.facet_unit), {})
+    multiple = check_neighbours(cells, cells.facet_cells, cells.facet_op, cells.facet_unit)
+    thin = int((cells.measures <= cells.domain.measure * UNIT_ROUNDOFF**2).sum())
+    return Topology(error, euler, multiple, {"measure": allowed}, thin)
 
 
-def _check_volumes(cells: SpatialComplex) -> float:
-    """Volumes sum to the domain's."""
+def _check_volumes(cells: SpatialComplex, allowed: float) -> float:
+    """Volumes and interior points are those of the vertices, and volumes sum to the domain's."""
+    from splinescope.tessellation.spatial.complex import cell_means
+
+    levels: list[Any] = [cells.faces[k] for k in range(2, cells.dimension + 1)]
+    measured = volumes(cells.vertices, cells.edges, levels, vertices_of_faces(cells.edges, levels))
     total = cells.domain.measure
-    error = abs(float(cells.measures.sum()) - total) / total
-    if error > MEASURE_TOLERANCE * np.sqrt(len(cells) + 1) and not cells.truncated:
+    size = np.abs(cells.vertices).max(axis=0)
+    means = cell_means(cells.vertices, cells.cell_vertices, cells.cell_offsets)
+    moved = (np.abs(means - cells.interior_points) > 64 * UNIT_ROUNDOFF * size).any(axis=1)
+    wrong = np.flatnonzero(~(np.abs(measured - cells.measures) <= 1e3 * UNIT_ROUNDOFF * total) | moved)
+    if len(wrong):
+        fail("measures", wrong, "a measure or an interior point is not that of the cell's vertices")
+    error = abs(float(measured.sum()) - total) / total
+    if error > allowed and not cells.truncated:
         fail("measures", np.arange(len(cells)), f"they sum to the domain's measure times {1 - error!r} or more")
     return error
+
+
+def _allowed(cells: SpatialComplex) -> float:
+    """How nearly volumes have to sum to the domain's, by the roundings of vertices on its boundary and of the sums."""
+    size, extent = np.abs(cells.vertices).max(axis=0), np.ptp(np.asarray(cells.domain.corners), axis=0)
+    return float(64 * UNIT_ROUNDOFF * (size / extent).sum() + 256 * UNIT_ROUNDOFF)
 
 
 def _check_closed(cells: SpatialComplex) -> None:

@@ -1,14 +1,16 @@
-"""Certificates: what was verified about a complex, with forward passes that know nothing of how it was built."""
+"""What a certificate says."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, NoReturn, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, NoReturn
 
 import numpy as np
 
 from splinescope.errors import CertificateError
-from splinescope.tessellation.complex import PolyhedralComplex
+
+LEVELS = ("topology", "values", "calibrated", "proof")
+"""Levels of a certificate, from the weakest."""
 
 MEASURE_TOLERANCE = 1e-12
 """Relative tolerance for sums of measures: a few thousand roundings of numbers below one."""
@@ -19,7 +21,7 @@ class Certificate:
     """What was verified about a complex.
 
     Attributes:
-        level: "topology", "values" or "proof".
+        level: The level that was reached: "topology", "values", "calibrated" or "proof"; see `certify`.
         cells: Number of cells.
         truncated: Whether cells are missing, so that the sum of measures and the Euler characteristic say nothing.
         measure_error: Difference between the sum of the cells' measures and the domain's, relative to it (of a
@@ -29,11 +31,21 @@ class Certificate:
         interior_points: Cells whose pattern and output were compared with a forward pass at an interior point.
         output_error: Largest difference between a cell's affine map and the forward pass, relative to the largest
             output.
-        undecided_signs: Recorded signs that the forward pass contradicts by less than its rounding error.
-        sign_error: Largest such contradiction, in units of the estimated rounding error times `tolerance.certificate`.
+        undecided_signs: Signs nearer to zero than the rounding error of the forward pass that were not settled, since
+            exact arithmetic would have taken too long; none at the level "proof".
+        sign_error: Largest distance of a vertex from a fold through it, as a share of what rounding allows.
         vertex_checks: Pairs of a cell and one of its vertices at which every unit's sign was checked.
         import_error: Largest relative deviation of the imported network from the original model.
         tolerances: The relative tolerances that these errors were held to.
+        requested: The level that was asked for.
+        errors: What the allowance for rounding rests on: "proved" bounds, or errors "measured" at a sample; "none" at
+            the level "topology".
+        resolution: The least margin, relative to the size of the unit's values, at which a wrong sign is told from
+            rounding without exact arithmetic.
+        settled: Signs that were settled in higher precision or exact arithmetic.
+        merged: Cells that float64 coordinates cannot separate from a neighbour: thinner than roundings of the
+            coordinates, or with a corner that is on the other side of a fold by less than that.
+        exact_signs: Share of the engine's signs that needed more than float64; NaN if the engine does not say.
     """
 
     level: str
@@ -49,6 +61,12 @@ class Certificate:
     vertex_checks: int = 0
     import_error: float = float("nan")
     tolerances: dict[str, float] = field(default_factory=dict)
+    requested: str = ""
+    errors: str = "none"
+    resolution: float = float("nan")
+    settled: int = 0
+    merged: int = 0
+    exact_signs: float = float("nan")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON."""
@@ -64,12 +82,14 @@ class Topology:
         euler_characteristic: See `Certificate`.
         multiple_folds: See `Certificate`.
         tolerances: Relative tolerances beyond that of measures.
+        merged: Cells whose measure is zero to rounding.
     """
 
     measure_error: float
     euler_characteristic: int
     multiple_folds: int
     tolerances: dict[str, float]
+    merged: int = 0
 
 
 def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
@@ -85,63 +105,3 @@ def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
     """
     listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
     raise CertificateError(f"certificate check `{check}` failed at {len(cells)} cells ({listed}): {what}", cells=cells)
-
-
-_Complex = TypeVar("_Complex", bound=PolyhedralComplex)
-
-
-def certified(cells: _Complex, level: str) -> _Complex:
-    """The complex with its certificate."""
-    return replace(cells, certificate=certify(cells, level))
-
-
-def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate:
-    """Verify a complex.
-
-    Args:
-        cells: The complex.
-        level: "topology": cells are convex, their measures sum to the domain's, the Euler characteristic is 1, and the
-            patterns of neighbours differ in the unit recorded for their common facet. "values": also, at an interior
-            point of each cell, the network's own pattern is the recorded one and its output that of the cell's affine
-            map. "proof": also, at every vertex of every cell, every unit's pre-activation has the cell's sign, weakly;
-            since units are affine on a cell, no fold crosses it.
-
-    Returns:
-        The certificate.
-
-    Raises:
-        CertificateError: With the cells concerned, at the first check that fails.
-    """
-    from splinescope.tessellation.witness import check_interiors, check_vertices
-
-    topology = cells.check_topology()
-    report = getattr(cells.network, "import_report", None)
-    certificate = Certificate(
-        level,
-        len(cells),
-        cells.truncated,
-        topology.measure_error,
-        topology.euler_characteristic,
-        topology.multiple_folds,
-        import_error=float(getattr(report, "max_relative", float("nan"))),
-        tolerances={"measure": MEASURE_TOLERANCE, **topology.tolerances},
-    )
-    if level == "topology":
-        return certificate
-    seen = check_interiors(cells)
-    certificate = replace(
-        certificate,
-        interior_points=len(cells),
-        output_error=seen.output_error,
-        undecided_signs=seen.undecided,
-        sign_error=seen.sign_error,
-        tolerances={**certificate.tolerances, "output": seen.output_tolerance},
-    )
-    if level == "values":
-        return certificate
-    at_vertices = check_vertices(cells)
-    return replace(
-        certificate,
-        vertex_checks=len(cells.cell_vertices),
-        sign_error=float(np.fmax(seen.sign_error, at_vertices.sign_error)),
-    )

@@ -1,0 +1,184 @@
+"""How a network is evaluated for a certificate: in float64 with proved or measured errors, or in more digits."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from splinescope.tessellation.certificate.digits import BITS, precise
+from splinescope.tessellation.certificate.forms import work
+from splinescope.tessellation.certificate.forward import Passed, forward
+from splinescope.tessellation.certificate.subject import Subject
+
+SMALL = 1e-6
+"""Largest resolution with which a level counts as reached: units closer than that to zero are not told apart."""
+
+CALIBRATION = 1024.0
+"""Multiple of measured errors that measured errors allow."""
+
+_SAMPLE = 32
+"""Points at which errors are measured."""
+
+_AFFORDABLE = 1e9
+"""Products of digits that forward passes at interior points may take: some seconds."""
+
+_AT_CORNERS = 20
+"""How much more a look at all corners may take, which is asked for by name."""
+
+_MOST = 1024
+"""Digits beyond which no network is evaluated."""
+
+_SPLIT = 4
+"""Digits that a float64 weight has, or few more."""
+
+
+class Evaluator(ABC):
+    """Forward passes at coordinates of a subject.
+
+    Attributes:
+        errors: "proved" or "measured".
+    """
+
+    errors = "proved"
+
+    @abstractmethod
+    def passes(self, coordinates: np.ndarray) -> Iterator[Passed]:
+        """Values before every folding node, then the outputs, with bounds of their errors."""
+
+    @abstractmethod
+    def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
+        """The same with smaller bounds, None if there are none."""
+
+
+@dataclass(frozen=True)
+class Float(Evaluator):
+    """Float64 with running bounds.
+
+    Attributes:
+        subject: The cells.
+    """
+
+    subject: Subject
+
+    def passes(self, coordinates: np.ndarray) -> Iterator[Passed]:
+        """Bounds that all points share."""
+        place = self.subject.place
+        return forward(self.subject.network, place.embed(coordinates), place.errors(coordinates))
+
+    def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
+        """Bounds of each point's own."""
+        place = self.subject.place
+        return forward(self.subject.network, place.embed(coordinates), place.errors(coordinates), pointwise=True)
+
+
+@dataclass(frozen=True)
+class Precise(Evaluator):
+    """More digits.
+
+    Attributes:
+        subject: The cells.
+        digits: How many, of 18 bits each.
+    """
+
+    subject: Subject
+    digits: int
+
+    def passes(self, coordinates: np.ndarray) -> Iterator[Passed]:
+        """Errors of what is cut off."""
+        return precise(self.subject.network, self.subject.place.terms(coordinates), self.digits)
+
+    def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
+        """There is nothing closer but exact arithmetic."""
+        return None
+
+
+@dataclass(frozen=True)
+class Calibrated(Evaluator):
+    """Float64, with errors that were measured at a sample of points.
+
+    Attributes:
+        subject: The cells.
+        measured: [1, n] errors allowed at each folding node, and at the output (-1).
+        exact: More digits, for few points.
+        few: Number of points that are few.
+    """
+
+    subject: Subject
+    measured: dict[int, np.ndarray]
+    exact: Precise
+    few: int
+    errors = "measured"
+
+    def passes(self, coordinates: np.ndarray) -> Iterator[Passed]:
+        """Measured errors instead of bounds."""
+        place = self.subject.place
+        for passed in forward(self.subject.network, place.embed(coordinates), place.errors(coordinates)):
+            yield Passed(passed.index, passed.values, self.measured[passed.index], passed.lowest, passed.highest)
+
+    def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
+        """More digits, where that is affordable."""
+        return self.exact.passes(coordinates) if len(coordinates) <= self.few else None
+
+
+def resolution(passed: Passed) -> float:
+    """Largest error of a unit relative to its values, of the units that the bound decides anywhere."""
+    size = np.maximum(passed.highest, -passed.lowest)
+    error = passed.errors.max(axis=0)
+    told = size > error
+    return float((error[told] / size[told]).max(initial=0.0))
+
+
+def choose(subject: Subject, points: int, corners: bool = False) -> Evaluator:
+    """The quickest way to evaluate a network that tells signs apart well enough.
+
+    Args:
+        subject: The cells.
+        points: Number of points at which it will be evaluated.
+        corners: Whether corners of cells will be looked at, too.
+
+    Returns:
+        Float64 with proved errors where their bounds are small; more digits where these are affordable; float64 with
+        measured errors elsewhere.
+    """
+    sample = subject.points[:: max(1, len(subject) // _SAMPLE)][:_SAMPLE]
+    plain = Float(subject)
+    seen = [_bluntness(passed) for passed in plain.passes(sample)]
+    if not any(blunt for blunt, _ in seen):
+        return plain
+    growth = max(ratio for _, ratio in seen)  # of errors, relative to values
+    budget = _AFFORDABLE * (_AT_CORNERS if corners else 1)
+    cost = float(work(subject.network)) * _SPLIT
+    digits = int((np.log2(growth) + 93) / BITS) + 2 if np.isfinite(growth) else 4 * _SPLIT
+    while True:
+        exact = Precise(subject, digits)
+        few = sample[: max(1, int(min(len(sample), _AFFORDABLE / (cost * digits))))]
+        if not any(_bluntness(passed)[0] for passed in exact.passes(few)) or digits > _MOST:
+            break
+        digits *= 2
+    affordable = int(budget / (cost * digits))
+    if points <= affordable:
+        return exact
+    return Calibrated(subject, _measured(plain, exact, few), exact, affordable)
+
+
+def _bluntness(passed: Passed) -> tuple[bool, float]:
+    """Whether errors are too large for the level to be reached with them, and how large they are."""
+    size = np.maximum(passed.highest, -passed.lowest)
+    error = passed.errors.max(axis=0)
+    alive = size > 64 * np.finfo(float).eps * size.max(initial=0.0)
+    ratio = error[alive] / size[alive]
+    return bool((ratio > SMALL).mean() > 0.02) if alive.any() else False, float(ratio.max(initial=0.0))
+
+
+def _measured(plain: Float, exact: Precise, points: np.ndarray) -> dict[int, np.ndarray]:
+    """Errors of float64 at a sample, times a wide factor; at least those typical of their node."""
+    out = {}
+    for rough, fine in zip(plain.passes(points), exact.passes(points), strict=True):
+        error = np.abs(rough.values - fine.values).max(axis=0)
+        size = np.maximum(fine.highest, -fine.lowest)
+        floor = max(float(np.median(error)), float(np.finfo(float).eps * np.median(size)))
+        out[rough.index] = (CALIBRATION * np.maximum(error, floor))[None]
+    return out

@@ -1,0 +1,313 @@
+"""The affine forms of a network on one cell, in exact integer arithmetic.
+
+All weights are float64 numbers, hence integers over a power of two, and so are all forms: an activation multiplies by a
+slope, a maximum chooses. Nothing here is shared with the engines, which have predicates of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from splinescope.network.graph import Network
+from splinescope.network.ops import (
+    Activation,
+    AxisMap,
+    Concatenate,
+    Convolution,
+    Dense,
+    Maximum,
+    Op,
+    Reshape,
+    Scale,
+    Select,
+    SharedDense,
+    Sum,
+    TransposedConvolution,
+)
+from splinescope.tessellation.certificate.forward import terms
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Integers over a power of two.
+
+    Attributes:
+        numbers: Python integers, as an array of objects.
+        bits: The power: the values are `numbers / 2**bits`.
+    """
+
+    numbers: np.ndarray
+    bits: int
+
+    def at(self, bits: int) -> np.ndarray:
+        """The integers over another power, at least as large."""
+        return self.numbers if bits == self.bits else self.numbers * (1 << (bits - self.bits))
+
+
+def exactly(array: Any) -> Exact:
+    """Float64 numbers as integers over a common power of two.
+
+    Args:
+        array: An array or tensor of finite numbers.
+
+    Returns:
+        The same numbers.
+    """
+    values = np.asarray(array, np.float64)
+    mantissa, exponent = np.frexp(values.ravel())
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    used = np.flatnonzero(whole)
+    out = np.zeros(values.size, object)
+    out[:] = 0
+    if not len(used):
+        return Exact(out.reshape(values.shape), 0)
+    zeros = np.log2((whole[used] & -whole[used]).astype(np.float64)).astype(np.int64)
+    odd, power = whole[used] >> zeros, exponent[used].astype(np.int64) - 53 + zeros
+    lowest = int(power.min())
+    out[used] = [int(a) << int(b) for a, b in zip(odd.tolist(), (power - lowest).tolist(), strict=True)]
+    return Exact(out.reshape(values.shape), -lowest)
+
+
+def total(parts: list[Exact]) -> Exact:
+    """The sum of arrays of one shape."""
+    bits = max(part.bits for part in parts)
+    numbers = parts[0].at(bits)
+    for part in parts[1:]:
+        numbers = numbers + part.at(bits)
+    return Exact(numbers, bits)
+
+
+class Parameters:
+    """Parameters of a network's ops as integers, each converted once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, Exact]] = {}
+
+    def __call__(self, tensor: Any) -> Exact:
+        """A parameter as integers."""
+        if id(tensor) not in self._known:
+            self._known[id(tensor)] = (tensor, exactly(tensor))
+        return self._known[id(tensor)][1]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The piece of every unit of a folding node on one cell.
+
+    Attributes:
+        bits: [columns] bits of its code.
+    """
+
+    bits: np.ndarray
+
+    def pieces(self, units: int) -> np.ndarray:
+        """[units] breakpoints below."""
+        return np.asarray(self.bits.reshape(-1, units).sum(axis=0, dtype=np.int64))
+
+    def winners(self, groups: int) -> np.ndarray:
+        """[groups] position of the winner."""
+        digits = self.bits.reshape(-1, groups).astype(np.int64)
+        return np.asarray((digits << np.arange(len(digits))[:, None]).sum(axis=0))
+
+
+def work(network: Network) -> int:
+    """Products that the affine ops of a network take at one point."""
+    return sum(node.size * terms(node.op) for node in network.nodes if _is_affine(node.op))
+
+
+def _is_affine(op: Op) -> bool:
+    kinds = Dense | SharedDense | Convolution | TransposedConvolution | AxisMap | Scale
+    return isinstance(op, kinds)
+
+
+def cell_forms(
+    network: Network, entry: Exact, patterns: dict[int, Pattern], wanted: set[int], parameters: Parameters
+) -> dict[int, Exact]:
+    """Affine forms of the nodes that some folding nodes read, on a cell with a given pattern.
+
+    Args:
+        network: The network.
+        entry: [*input_shape, d + 1] forms of the input: coefficients of the coordinates, and the constant.
+        patterns: Patterns of the folding nodes.
+        wanted: Folding nodes.
+        parameters: Where parameters are kept as integers.
+
+    Returns:
+        For each wanted node [n, d + 1] forms of its flat input.
+    """
+    forms: dict[int, Exact] = {0: entry}
+    found: dict[int, Exact] = {}
+    stop = max(wanted)
+    last = {source: i for i, node in enumerate(network.nodes[: stop + 1]) for source in node.inputs}
+    for index, node in enumerate(network.nodes[: stop + 1]):
+        if index in wanted:
+            read = forms[node.inputs[0]]
+            found[index] = Exact(read.numbers.reshape(-1, read.numbers.shape[-1]), read.bits)
+        if index == stop:
+            break
+        if node.inputs:
+            sources = [forms[source] for source in node.inputs]
+            forms[index] = _applied(node.op, sources, node.shape, patterns.get(index), parameters)
+        for source in node.inputs:
+            if last[source] == index:
+                forms.pop(source, None)
+    return found
+
+
+def _with_bias(linear: Exact, bias: Exact | None) -> Exact:
+    """Linear images of forms plus a bias, whose shape broadcasts over the forms'."""
+    if bias is None:
+        return linear
+    bits = max(linear.bits, bias.bits)
+    numbers = np.array(linear.at(bits))
+    numbers[..., -1] += bias.at(bits)
+    return Exact(numbers, bits)
+
+
+def _applied(op: Op, x: list[Exact], shape: tuple[int, ...], pattern: Pattern | None, keep: Parameters) -> Exact:
+    """Forms of an op's output."""
+    one = x[0].numbers
+    d = one.shape[-1]
+    flat = Exact(one.reshape(-1, d), x[0].bits)
+    if isinstance(op, Dense):
+        weight = keep(op.weight)
+        return _with_bias(Exact(weight.numbers.dot(flat.numbers), weight.bits + flat.bits), keep(op.bias))
+    if isinstance(op, SharedDense):
+        weight = keep(op.weight)
+        image = np.moveaxis(np.tensordot(weight.numbers, one, axes=(1, one.ndim - 2)), 0, -2)
+        return _with_bias(Exact(image, weight.bits + x[0].bits), keep(op.bias))
+    if isinstance(op, Scale):
+        scale = keep(op.scale)
+        scaled = Exact(one * scale.numbers[..., None], scale.bits + x[0].bits)
+        return _with_bias(Exact(np.broadcast_to(scaled.numbers, (*shape, d)), scaled.bits), keep(op.shift))
+    if isinstance(op, Select):
+        index = op.index.numpy()
+        chosen = np.where((index >= 0)[..., None], flat.numbers[np.maximum(index, 0)], 0)
+        return _with_bias(Exact(chosen, flat.bits), None if op.constant is None else keep(op.constant))
+    if isinstance(op, AxisMap):
+        return _along_axes(op, x[0], keep)
+    if isinstance(op, Convolution):
+        return _with_bias(_convolved(op, x[0], keep), _channelwise(op, keep))
+    if isinstance(op, TransposedConvolution):
+        return _with_bias(_scattered(op, x[0], shape, keep), _channelwise(op, keep))
+    if isinstance(op, Sum):
+        factors = [exactly(float(c)) for c in op.coefficients]
+        return total([Exact(p.numbers * f.numbers.item(), p.bits + f.bits) for p, f in zip(x, factors, strict=True)])
+    if isinstance(op, Concatenate):
+        bits = max(part.bits for part in x)
+        return Exact(np.concatenate([part.at(bits) for part in x], axis=op.axis), bits)
+    if isinstance(op, Reshape):
+        return Exact(one.reshape(*op.shape, d), x[0].bits)
+    assert pattern is not None
+    if isinstance(op, Activation):
+        return _activated(op, flat, shape, pattern, keep)
+    assert isinstance(op, Maximum)
+    index = np.asarray(op.index)
+    place = index[np.arange(len(index)), np.minimum(pattern.winners(len(index)), index.shape[1] - 1)]
+    return Exact(flat.numbers[np.maximum(place, 0)].reshape(*shape, d), flat.bits)
+
+
+def _activated(op: Activation, flat: Exact, shape: tuple[int, ...], pattern: Pattern, keep: Parameters) -> Exact:
+    units = len(flat.numbers)
+    piece = pattern.pieces(units)
+    slope, intercept = keep(op.slopes), keep(op.intercepts)
+    column = np.arange(units) if op.slopes.ndim > 1 else 0
+
+    def chosen(table: Exact) -> np.ndarray:
+        return np.asarray(table.numbers.reshape(len(op.slopes), -1)[piece, column])
+
+    image = Exact(flat.numbers * chosen(slope)[:, None], flat.bits + slope.bits)
+    image = _with_bias(image, Exact(chosen(intercept), intercept.bits))
+    return Exact(image.numbers.reshape(*shape, image.numbers.shape[-1]), image.bits)
+
+
+def _along_axes(op: AxisMap, x: Exact, keep: Parameters) -> Exact:
+    numbers, bits = x.numbers, x.bits
+    for matrix, axis in zip(op.matrices, op.axes, strict=True):
+        factor = keep(matrix)
+        numbers = np.moveaxis(np.tensordot(factor.numbers, numbers, axes=(1, axis)), 0, axis)
+        bits += factor.bits
+    return Exact(numbers, bits)
+
+
+def _channelwise(op: Convolution | TransposedConvolution, keep: Parameters) -> Exact:
+    bias = keep(op.bias)
+    return Exact(bias.numbers.reshape(-1, *(1,) * len(op.stride)), bias.bits)
+
+
+def _convolved(op: Convolution, x: Exact, keep: Parameters) -> Exact:
+    """A convolution of forms [..., channels, *sizes, d + 1]: one product for each place in the kernel."""
+    weight = keep(op.weight)
+    kernel, axes = op.weight.shape[2:], len(op.stride)
+    lead = x.numbers.shape[: x.numbers.ndim - axes - 2]
+    images = x.numbers.reshape(-1, *x.numbers.shape[len(lead) :])
+    padded = _padded(images, [(0, 0), (0, 0), *op.padding, (0, 0)])
+    sizes = [(padded.shape[2 + i] - op.dilation[i] * (kernel[i] - 1) - 1) // op.stride[i] + 1 for i in range(axes)]
+    result: Any = 0
+    for place in itertools.product(*(range(k) for k in kernel)):
+        window: Any = tuple(
+            slice(
+                place[i] * op.dilation[i], place[i] * op.dilation[i] + op.stride[i] * (sizes[i] - 1) + 1, op.stride[i]
+            )
+            for i in range(axes)
+        )
+        result = result + _by_groups(
+            np.moveaxis(weight.numbers, (0, 1), (-2, -1))[place], padded[(slice(None), slice(None), *window)], op.groups
+        )
+    return Exact(result.reshape(*lead, *result.shape[1:]), x.bits + weight.bits)
+
+
+def _padded(numbers: np.ndarray, widths: list[tuple[int, int]]) -> np.ndarray:
+    """Zeros around an array of Python integers (`np.pad` would put numpy's own there, which overflow)."""
+    out = np.zeros([size + before + after for size, (before, after) in zip(numbers.shape, widths, strict=True)], object)
+    out[tuple(slice(before, before + size) for size, (before, _) in zip(numbers.shape, widths, strict=True))] = numbers
+    return out
+
+
+def _by_groups(matrix: Any, images: np.ndarray, groups: int) -> np.ndarray:
+    """[out, in / groups] matrix on the channels of [N, in, ...], group by group."""
+    outputs, inputs = len(matrix) // groups, matrix.shape[1]
+    parts = [
+        np.moveaxis(
+            np.tensordot(
+                matrix[g * outputs : (g + 1) * outputs], images[:, g * inputs : (g + 1) * inputs], axes=(1, 1)
+            ),
+            0,
+            1,
+        )
+        for g in range(groups)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _scattered(op: TransposedConvolution, x: Exact, shape: tuple[int, ...], keep: Parameters) -> Exact:
+    """A transposed convolution of forms: every place in the kernel adds to a lattice of outputs."""
+    weight = keep(op.weight)
+    kernel, axes = op.weight.shape[2:], len(op.stride)
+    lead = x.numbers.shape[: x.numbers.ndim - axes - 2]
+    images = x.numbers.reshape(-1, *x.numbers.shape[len(lead) :])
+    sizes = images.shape[2:-1]
+    full = [(sizes[i] - 1) * op.stride[i] + op.dilation[i] * (kernel[i] - 1) + 1 for i in range(axes)]
+    channels, inputs = op.weight.shape[1], len(weight.numbers) // op.groups
+    out = np.zeros((len(images), channels * op.groups, *full, images.shape[-1]), object)
+    for place in itertools.product(*(range(k) for k in kernel)):
+        window: Any = tuple(
+            slice(
+                place[i] * op.dilation[i], place[i] * op.dilation[i] + op.stride[i] * (sizes[i] - 1) + 1, op.stride[i]
+            )
+            for i in range(axes)
+        )
+        matrix = np.moveaxis(weight.numbers, (0, 1), (-2, -1))[place]
+        turned = np.concatenate([matrix[g * inputs : (g + 1) * inputs].T for g in range(op.groups)])
+        out[(slice(None), slice(None), *window)] += _by_groups(turned, images, op.groups)
+    for i, (before, after) in enumerate(op.crop):
+        grow = [(0, 0)] * out.ndim
+        grow[2 + i] = (max(0, -before), max(0, -after))
+        out = _padded(out, grow)
+        stop = out.shape[2 + i] - max(0, after)
+        out = out[(slice(None), slice(None), *[slice(None)] * i, slice(max(0, before), stop))]
+    return Exact(out.reshape(*lead, *out.shape[1:]), x.bits + weight.bits)

@@ -1,0 +1,109 @@
+"""Levels of a certificate: what is looked at, and which level that reaches."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+from splinescope.errors import CertificateWarning
+from splinescope.tessellation.certificate.evaluators import SMALL, choose
+from splinescope.tessellation.certificate.passes import Seen, check_corners, check_interiors
+from splinescope.tessellation.certificate.record import LEVELS, MEASURE_TOLERANCE, Certificate, Topology
+from splinescope.tessellation.certificate.settlement import Settlement
+from splinescope.tessellation.certificate.subject import Subject
+
+
+def begun(cells: object, topology: Topology, count: int, truncated: bool, level: str) -> Certificate:
+    """A certificate of the level "topology"."""
+    report = getattr(getattr(cells, "network", None), "import_report", None)
+    decisions = getattr(cells, "decisions", None)
+    share = decisions.exact / max(1, decisions.signs) if decisions is not None else float("nan")
+    return Certificate(
+        "topology",
+        count,
+        truncated,
+        topology.measure_error,
+        topology.euler_characteristic,
+        topology.multiple_folds,
+        import_error=float(getattr(report, "max_relative", float("nan"))),
+        tolerances={"measure": MEASURE_TOLERANCE, **topology.tolerances},
+        requested=level,
+        merged=topology.merged + (decisions.merged if decisions is not None else 0),
+        exact_signs=share,
+    )
+
+
+def examined(certificate: Certificate, subject: Subject, level: str) -> Certificate:
+    """A certificate with comparisons of some cells with forward passes added.
+
+    Args:
+        certificate: What is known already.
+        subject: The cells.
+        level: The level asked for.
+
+    Returns:
+        The certificate with the level that was reached.
+
+    Raises:
+        CertificateError: With the cells concerned.
+    """
+    vertices = 0 if level == "values" else len(subject.cell_vertices)
+    evaluator = choose(subject, len(subject) + vertices, corners=vertices > 0)
+    settlement = Settlement(subject, evaluator)
+    seen = check_interiors(subject, evaluator, settlement)
+    certificate = _with(certificate, seen, interior_points=certificate.interior_points + len(subject))
+    if level != "values":
+        at_corners = check_corners(subject, evaluator, settlement)
+        checks = certificate.vertex_checks + len(subject.cell_vertices)
+        certificate = _with(certificate, at_corners, vertex_checks=checks)
+    settled = settlement.settled
+    errors = "measured" if "measured" in (certificate.errors, evaluator.errors) else "proved"
+    reached = _reached(level, certificate, settled.open, errors)
+    return replace(
+        certificate,
+        level=reached,
+        errors=errors,
+        settled=certificate.settled + settled.signs,
+        undecided_signs=certificate.undecided_signs + settled.open,
+        merged=certificate.merged + len(settled.merged),
+    )
+
+
+def _reached(level: str, certificate: Certificate, undecided: int, errors: str) -> str:
+    """The highest level that was reached."""
+    if certificate.resolution > SMALL:
+        return "topology"
+    if level == "values":
+        return level
+    return "proof" if errors == "proved" and not undecided and not certificate.undecided_signs else "calibrated"
+
+
+def _with(certificate: Certificate, seen: Seen, **counts: Any) -> Certificate:
+    """The certificate with what a comparison showed."""
+
+    def worst(known: float, new: float) -> float:
+        return new if known != known else max(known, new)
+
+    tolerance = max(certificate.tolerances.get("output", 0.0), seen.output_tolerance)
+    return replace(
+        certificate,
+        output_error=worst(certificate.output_error, seen.output_error),
+        sign_error=worst(certificate.sign_error, seen.sign_error),
+        resolution=worst(certificate.resolution, seen.resolution),
+        tolerances={**certificate.tolerances, "output": tolerance},
+        **counts,
+    )
+
+
+def announced(certificate: Certificate) -> Certificate:
+    """The certificate; warns if its level is below the one that was asked for."""
+    if LEVELS.index(certificate.level) < LEVELS.index(certificate.requested):
+        warnings.warn(
+            f"certificate: level {certificate.level!r} reached instead of {certificate.requested!r} "
+            f"({certificate.undecided_signs} signs undecided, errors {certificate.errors}, "
+            f"resolution {certificate.resolution:.0e})",
+            CertificateWarning,
+            stacklevel=4,
+        )
+    return certificate

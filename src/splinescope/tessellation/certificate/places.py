@@ -1,0 +1,132 @@
+"""Where cells lie, in float64 with bounds of the rounding errors and in exact arithmetic."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from fractions import Fraction
+
+import numpy as np
+
+from splinescope.tessellation.certificate.forms import Exact, exactly, total
+from splinescope.tessellation.certificate.forward import gamma
+from splinescope.tessellation.domains import Box, Domain, Segment
+from splinescope.tessellation.segments.batch import Segments
+
+
+class Place(ABC):
+    """A domain, or several segments."""
+
+    @abstractmethod
+    def embed(self, coordinates: np.ndarray) -> np.ndarray:
+        """Inputs at coordinates."""
+
+    @abstractmethod
+    def errors(self, coordinates: np.ndarray) -> np.ndarray:
+        """[1, n_in] bounds of the rounding errors of `embed` at some coordinates."""
+
+    @abstractmethod
+    def terms(self, coordinates: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of factors, [N, 1] and [1 or N, n_in], whose products sum to the exact inputs."""
+
+    @abstractmethod
+    def entry(self, coordinates: np.ndarray) -> Exact:
+        """[*input_shape, d + 1] exact forms of the input near some coordinates."""
+
+    @abstractmethod
+    def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
+        """[d + 1] exact form that vanishes on a side of the domain."""
+
+
+class DomainPlace(Place):
+    """The affine image of a domain."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._basis = np.asarray(domain.basis, np.float64).reshape(domain.dimension, -1)
+        self._origin = np.asarray(domain.origin, np.float64).ravel()
+        # A coordinate of the input that is one coordinate of the domain, or a constant, is copied without rounding.
+        ones = np.isin(self._basis, (0.0, 1.0, -1.0)).all(axis=0)
+        summands = (self._basis != 0).sum(axis=0) + (self._origin != 0)
+        self._rounded = ~ones | (summands > 1)
+
+    def embed(self, coordinates: np.ndarray) -> np.ndarray:
+        """Inputs at coordinates."""
+        return self._domain.embed(coordinates)
+
+    def errors(self, coordinates: np.ndarray) -> np.ndarray:
+        """[1, n_in] bounds of the rounding errors of `embed` at some coordinates."""
+        if isinstance(self._domain, Segment):
+            ends = np.abs(np.asarray(self._domain.a).ravel()) + np.abs(np.asarray(self._domain.b).ravel())
+            return 2 * gamma(4) * ends[None]
+        size = np.abs(coordinates).max(axis=0, initial=0.0)
+        bound = gamma(len(self._basis) + 2) * (np.abs(self._origin) + size @ np.abs(self._basis))
+        return np.where(self._rounded, bound, 0.0)[None]
+
+    def terms(self, coordinates: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of factors, [N, 1] and [1, n_in], whose products sum to the exact inputs."""
+        pairs = [(coordinates[:, [axis]], self._basis[[axis]]) for axis in range(len(self._basis))]
+        return [*pairs, (np.ones((len(coordinates), 1)), self._origin[None])]
+
+    def entry(self, coordinates: np.ndarray) -> Exact:
+        """[*input_shape, d + 1] exact forms of the input."""
+        domain = self._domain
+        if isinstance(domain, Segment):
+            return _between(np.asarray(domain.a), np.asarray(domain.b))
+        shape = domain.input_shape
+        directions = exactly(np.moveaxis(self._basis.reshape(-1, *shape), 0, -1))
+        origin = exactly(np.asarray(domain.origin)[..., None])
+        bits = max(directions.bits, origin.bits)
+        return Exact(np.concatenate([directions.at(bits), origin.at(bits)], axis=-1), bits)
+
+    def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
+        """[d + 1] exact form that vanishes on a side of the domain: the line through two corners in a plane."""
+        domain = self._domain
+        if domain.dimension == 2 and not isinstance(domain, Box):
+            corners = exactly(np.asarray(domain.corners))
+            (ax, ay), (bx, by) = corners.numbers[number], corners.numbers[(number + 1) % len(corners.numbers)]
+            unit = Fraction(1, 1 << corners.bits) if corners.bits >= 0 else Fraction(1 << -corners.bits)
+            return np.array([ay - by, bx - ax, (ax * by - ay * bx) * unit], object)
+        row = exactly(np.asarray(domain.halfspaces)[number])
+        return row.numbers
+
+
+class SegmentsPlace(Place):
+    """Several segments; coordinates are pairs of a segment's number and its parameter."""
+
+    def __init__(self, segments: Segments) -> None:
+        self._segments = segments
+        self._starts = segments.starts.reshape(len(segments), -1)
+        self._ends = segments.ends.reshape(len(segments), -1)
+
+    def embed(self, coordinates: np.ndarray) -> np.ndarray:
+        """Inputs at coordinates."""
+        return self._segments.embed(coordinates)
+
+    def errors(self, coordinates: np.ndarray) -> np.ndarray:
+        """[1, n_in] bounds of the rounding errors of `embed` at some coordinates."""
+        which = np.unique(coordinates[:, 0].astype(np.int64))
+        ends = np.abs(self._starts[which]) + np.abs(self._ends[which])
+        return 2 * gamma(4) * ends.max(axis=0, initial=0.0)[None]
+
+    def terms(self, coordinates: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of factors, [N, 1] and [N, n_in], whose products sum to the exact inputs."""
+        which, t = coordinates[:, 0].astype(np.int64), coordinates[:, 1:]
+        start, end = self._starts[which], self._ends[which]
+        return [(t, end), (-t, start), (np.ones_like(t), start)]
+
+    def entry(self, coordinates: np.ndarray) -> Exact:
+        """[*input_shape, 2] exact forms of the input on the segment of some coordinates."""
+        which = int(coordinates[0])
+        return _between(self._segments.starts[which], self._segments.ends[which])
+
+    def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
+        """[2] the form that vanishes at an end."""
+        return np.array([1, -number], object)
+
+
+def _between(start: np.ndarray, end: np.ndarray) -> Exact:
+    """Exact forms of `start + t (end - start)`."""
+    one, other = exactly(start[..., None]), exactly(end[..., None])
+    step = total([other, Exact(-one.numbers, one.bits)])
+    bits = max(step.bits, one.bits)
+    return Exact(np.concatenate([step.at(bits), one.at(bits)], axis=-1), bits)

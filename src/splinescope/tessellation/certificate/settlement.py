@@ -1,0 +1,267 @@
+"""Signs that float64 cannot decide, settled: at each point with bounds of its own, then in exact arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from splinescope.geometry.bits import unpack
+from splinescope.network.ops import Activation, Maximum
+from splinescope.tessellation.certificate.evaluators import Evaluator
+from splinescope.tessellation.certificate.facts import Facts, tables
+from splinescope.tessellation.certificate.forms import Exact, Parameters, Pattern, cell_forms, exactly, work
+from splinescope.tessellation.certificate.record import fail
+from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
+
+_BUDGET = 2e8
+"""Products of integers that exact arithmetic may take for one certificate: about twenty seconds."""
+
+_SEPARATE = 4 * RESOLUTION
+"""Distance from a fold, relative to the coordinates, at which a rounded vertex may lie on its other side."""
+
+
+@dataclass
+class Settled:
+    """What was settled.
+
+    Attributes:
+        signs: Number of signs that were settled.
+        merged: Cells that a fold crosses within the resolution of the coordinates.
+        open: Number of signs that were too expensive to settle.
+    """
+
+    signs: int = 0
+    merged: set[int] = field(default_factory=set)
+    open: int = 0
+
+
+class Settlement:
+    """Settles facts about one complex; counts what it did."""
+
+    def __init__(self, subject: Subject, evaluator: Evaluator) -> None:
+        self.subject = subject
+        self._evaluator = evaluator
+        self.settled = Settled()
+        self._parameters = Parameters()
+        self._work = max(1, work(subject.network))
+        self._left = _BUDGET
+
+    def at_points(self, facts: Facts) -> None:
+        """Settle facts at interior points, whose `corner` is the cell.
+
+        Args:
+            facts: What the forward pass left open.
+
+        Raises:
+            CertificateError: If one is wrong.
+        """
+        rest = self._pointwise(facts, self.subject.points, facts.cell, np.zeros(len(facts)))
+        self._exactly(rest, "patterns", corners=False)
+
+    def at_corners(self, facts: Facts, doubt: np.ndarray) -> None:
+        """Settle facts at corners of cells.
+
+        Args:
+            facts: What the forward pass left open.
+            doubt: Share of a unit's swing that the position of each corner leaves open.
+
+        Raises:
+            CertificateError: If one is wrong.
+        """
+        place = self.subject.cell_vertices[facts.corner]
+        rest = self._pointwise(facts, self.subject.vertices, place, doubt)
+        self._exactly(rest, "proof", corners=True)
+
+    def _pointwise(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray) -> Facts:
+        """Those facts that bounds at each point don't prove, either."""
+        subject, kept = self.subject, []
+        used, row = np.unique(place, return_inverse=True)
+        size = _rows(subject)
+        for start in range(0, len(used), size):
+            chosen = np.flatnonzero((row >= start) & (row < start + size))
+            part, rows = facts.taken(chosen), row[chosen] - start
+            coordinates = points[used[start : start + size]]
+            closer = self._evaluator.closer(coordinates)
+            if closer is None:
+                kept.append(part)
+                continue
+            for passed in closer:
+                mine = part.of_node(passed.index)
+                if not len(mine):
+                    continue
+                here = part.taken(mine)
+                margin, error = here.evaluated(passed, rows[mine])
+                share = doubt[chosen][mine]
+                with np.errstate(invalid="ignore"):
+                    slack = np.where(share > 0, share * (here.swing + 2 * error), 0.0)
+                zero = (margin == 0) & (error == 0) & ((share == 0) | (here.swing == 0))
+                proved = (margin > error + slack) | zero
+                kept.append(here.taken(np.flatnonzero(~proved)))
+        self.settled.signs += len(facts)
+        return Facts.joined(kept)
+
+    def _exactly(self, facts: Facts, check: str, corners: bool) -> None:
+        """Settle facts cell by cell in exact arithmetic, the most contradicted ones first."""
+        if not len(facts):
+            return
+        worst = facts.margin / np.maximum(np.abs(facts.margin) + facts.swing, np.finfo(float).tiny)
+        order = np.argsort(worst, kind="stable")
+        cells, first = np.unique(facts.cell[order], return_index=True)
+        members = np.split(np.argsort(facts.cell, kind="stable"), np.searchsorted(np.sort(facts.cell), cells)[1:])
+        for number in np.argsort(first, kind="stable"):
+            cost = 8.0 * self._work * self.subject.vertices.shape[1]
+            part = facts.taken(members[number])
+            if cost > self._left:
+                self.settled.open += len(part)
+                self.settled.signs -= len(part)
+                continue
+            self._left -= cost
+            if self._cell(int(cells[number]), part, corners):
+                suspects = facts.margin < -facts.swing * 1e-6
+                bad = np.union1d(facts.cell[suspects], cells[number : number + 1])
+                name = self.subject.network.nodes[int(part.node[0])].name
+                fail(check, bad, f"a unit of node {name!r} has another sign in the cell, in exact arithmetic")
+
+    def _cell(self, cell: int, facts: Facts, corners: bool) -> bool:
+        """Whether a fact about a cell is wrong; notes what is wrong by less than coordinates resolve."""
+        subject = self.subject
+        wanted = set(facts.node.tolist())
+        spots = np.unique(facts.corner)
+        if corners:
+            assert subject.facets is not None
+            around = {int(spot): subject.facets.at(spot) for spot in spots}
+            wanted |= {int(op) for items in around.values() for op in subject.facets.op[items] if op >= 0}
+        forms = self._forms(cell, wanted)
+        scale = [Fraction(float(x)) for x in subject.scale]
+        for spot in spots:
+            point = self._crossing(int(spot), cell, around[int(spot)], forms) if corners else self._point(cell)
+            if point is None:
+                continue
+            for k in np.flatnonzero(facts.corner == spot):
+                form = _form(facts, int(k), forms[int(facts.node[k])])
+                value = Fraction(sum(a * b for a, b in zip(form, point, strict=True)))
+                if value < 0:
+                    slope = sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
+                    if -value > Fraction(_SEPARATE) * slope * abs(point[-1]):
+                        return True
+                    self.settled.merged.add(cell)
+        return False
+
+    def _forms(self, cell: int, wanted: set[int]) -> dict[int, Exact]:
+        subject = self.subject
+        patterns = {}
+        for node, codes in subject.code_of.items():
+            if node <= max(wanted):
+                patterns[node] = Pattern(unpack(codes.full(np.array([cell])), len(codes.base))[0])
+        entry = subject.place.entry(subject.points[cell])
+        return cell_forms(subject.network, entry, patterns, wanted, self._parameters)
+
+    def _point(self, cell: int) -> list[Any]:
+        """The interior point as it is, in homogeneous coordinates."""
+        return _homogeneous(self.subject.points[cell, self.subject.first :])
+
+    def _crossing(self, corner: int, cell: int, around: np.ndarray, forms: dict[int, Exact]) -> list[Any] | None:
+        """The point where the cell's own facets meet, in homogeneous coordinates; None if they don't say where."""
+        subject = self.subject
+        assert subject.facets is not None
+        coordinates = subject.vertices[subject.cell_vertices[corner]]
+        rows: list[Any] = []
+        for facet in around:
+            if subject.facets.op[facet] < 0:
+                rows.append(subject.place.side(int(subject.facets.side[facet]), coordinates))
+            else:
+                plus, minus, shift = functional(subject, int(facet))
+                whole = forms[int(subject.facets.op[facet])]
+                rows.append(_difference(whole, plus, minus, shift))
+        return common_zero([[Fraction(x) for x in row] for row in rows])
+
+
+def _rows(subject: Subject) -> int:
+    widest = max(node.size for node in subject.network.nodes)
+    return max(32, (1 << 20) // widest)
+
+
+def _homogeneous(point: np.ndarray) -> list[Any]:
+    whole = exactly(point)
+    one = Fraction(1 << whole.bits) if whole.bits >= 0 else Fraction(1, 1 << -whole.bits)
+    return [*(Fraction(x) for x in whole.numbers.tolist()), one]
+
+
+def _difference(forms: Exact, plus: int, minus: int, shift: float) -> list[Any]:
+    """The form `x[plus] - x[minus]`, or `x[plus] - shift`, up to a positive factor."""
+    if minus >= 0:
+        return list(forms.numbers[plus] - forms.numbers[minus])
+    row = list(forms.numbers[plus])
+    if shift:
+        row[-1] -= Fraction(shift) * Fraction(2) ** forms.bits
+    return row
+
+
+def _form(facts: Facts, k: int, forms: Exact) -> list[Any]:
+    row = _difference(forms, int(facts.plus[k]), int(facts.minus[k]), float(facts.shift[k]))
+    return row if facts.sign[k] > 0 else [-x for x in row]
+
+
+def functional(subject: Subject, facet: int) -> tuple[int, int, float]:
+    """What vanishes on a facet: `x[plus] - x[minus]`, or `x[plus] - shift` where `minus` is -1."""
+    assert subject.facets is not None
+    node, unit = int(subject.facets.op[facet]), int(subject.facets.unit[facet])
+    beside = subject.facets.cells[facet]
+    if (beside < 0).any():
+        beside = np.full(2, beside.max())
+    op, codes = subject.network.nodes[node].op, subject.code_of[node]
+    if isinstance(op, Activation):
+        size = subject.network.nodes[node].size
+        shifts, folds = tables(op, size)
+        levels = np.arange(len(shifts))
+        one, other = (pair_bits(codes, np.full(len(levels), cell), unit + levels * size) for cell in beside)
+        level = int(np.argmax((one != other) & folds[:, unit]))
+        return unit, -1, float(shifts[level, unit])
+    assert isinstance(op, Maximum)
+    index = np.asarray(op.index)
+    first, second = (_winner(subject, node, int(cell), unit) for cell in beside)
+    return int(index[unit, first]), int(index[unit, second]), 0.0
+
+
+def _winner(subject: Subject, node: int, cell: int, group: int) -> int:
+    op = subject.network.nodes[node].op
+    assert isinstance(op, Maximum)
+    digits = max(1, int(op.index.shape[1] - 1).bit_length())
+    columns = group + len(op.index) * np.arange(digits)
+    bits = pair_bits(subject.code_of[node], np.full(digits, cell), columns).astype(np.int64)
+    return int((bits << np.arange(digits)).sum())
+
+
+def common_zero(rows: list[list[Fraction]]) -> list[Fraction] | None:
+    """The one point where affine forms vanish, in homogeneous coordinates with a positive last one.
+
+    Args:
+        rows: [k][d + 1] forms; those that depend on earlier ones are left out.
+
+    Returns:
+        [d + 1] coordinates, None if the forms don't determine a point.
+    """
+    width = len(rows[0])
+    kept: list[tuple[int, list[Fraction]]] = []
+    for row in rows:
+        rest = list(row)
+        for pivot, known in kept:
+            if rest[pivot]:
+                factor = rest[pivot] / known[pivot]
+                rest = [a - factor * b for a, b in zip(rest, known, strict=True)]
+        pivot = next((i for i in range(width - 1) if rest[i]), -1)
+        if pivot >= 0:
+            reduced = []
+            for place, known in kept:
+                factor = known[pivot] / rest[pivot]
+                reduced.append((place, [a - factor * b for a, b in zip(known, rest, strict=True)]))
+            kept = [*reduced, (pivot, rest)]
+        if len(kept) == width - 1:
+            point = [Fraction(0)] * (width - 1) + [Fraction(1)]
+            for place, known in kept:
+                point[place] = -known[-1] / known[place]
+            return point
+    return None

@@ -1,0 +1,159 @@
+"""What a certificate looks at: the arrays of a complex of any dimension, with the facets at each corner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from splinescope.network.graph import Network
+from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.certificate.places import Place
+from splinescope.tessellation.codes import Codes
+
+RESOLUTION = 8 * UNIT_ROUNDOFF
+"""How well float64 coordinates say where a vertex is, relative to the largest coordinate on their axis."""
+
+
+@dataclass(frozen=True)
+class Facets:
+    """Facets between cells, and which of them are those of a cell at each of its corners.
+
+    Attributes:
+        cells: [M, 2] cells beside each facet, -1 outside.
+        op: [M] node whose fold made it, -1 on the boundary of the domain.
+        unit: [M] unit of that node.
+        side: [M] side of the domain on which a facet of its boundary lies, -1 for others.
+        offsets: [R + 1] start of each corner's list.
+        items: Facets of the corner's own cell that meet there.
+    """
+
+    cells: np.ndarray
+    op: np.ndarray
+    unit: np.ndarray
+    side: np.ndarray
+    offsets: np.ndarray
+    items: np.ndarray
+
+    def at(self, corner: int | np.integer) -> np.ndarray:
+        """Facets at one corner."""
+        return self.items[self.offsets[corner] : self.offsets[corner + 1]]
+
+
+@dataclass(frozen=True)
+class Corners:
+    """How well the corners of cells are determined by the facets that meet there.
+
+    Attributes:
+        straight: [R] whether they are no corners, but between two corners of the same side of the cell.
+        gain: [R] largest ratio of a corner's shift to that of the facets through it; infinite where unknown.
+    """
+
+    straight: np.ndarray
+    gain: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The arrays of a complex; see `PolyhedralComplex` for their meaning.
+
+    Attributes:
+        network: The network.
+        place: Where the cells lie.
+        vertices: [V, d] coordinates.
+        vertex_outputs: [V, n_out] outputs at the vertices.
+        points: [F, d] a point inside each cell.
+        outputs: [F, n_out] the affine map of each cell there.
+        measures: [F] measures of the cells.
+        cell_vertices: Vertices of all cells, one cell after the other; a place in this list is a corner.
+        cell_offsets: [F + 1] where each cell starts.
+        codes: Patterns.
+        facets: The facets, None where vertices are not looked at.
+        corners: How well corners are determined, None where vertices are not looked at.
+        first: First axis that is a coordinate; for several segments the one before says which segment it is.
+    """
+
+    network: Network
+    place: Place
+    vertices: np.ndarray
+    vertex_outputs: np.ndarray
+    points: np.ndarray
+    outputs: np.ndarray
+    measures: np.ndarray
+    cell_vertices: np.ndarray
+    cell_offsets: np.ndarray
+    codes: tuple[Codes, ...]
+    facets: Facets | None = None
+    corners: Corners | None = None
+    first: int = 0
+
+    def __len__(self) -> int:
+        return len(self.measures)
+
+    @cached_property
+    def code_of(self) -> dict[int, Codes]:
+        """Codes by node."""
+        return {code.node: code for code in self.codes}
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """[R] cell of each corner."""
+        return np.repeat(np.arange(len(self)), np.diff(self.cell_offsets))
+
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """[d] largest absolute coordinate on each axis."""
+        size = np.abs(self.vertices[:, self.first :]).max(axis=0, initial=0.0)
+        return np.where(size > 0, size, 1.0)
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Extents and widths of the cells in coordinates divided by `scale`."""
+        scaled = (self.vertices[:, self.first :] / self.scale)[self.cell_vertices]
+        starts = self.cell_offsets[:-1]
+        extents = np.maximum.reduceat(scaled, starts) - np.minimum.reduceat(scaled, starts)
+        d = extents.shape[1]
+        # A convex body of measure A in a box of surface S holds a ball of radius A / S.
+        sides = [np.prod(np.delete(extents, axis, axis=1), axis=1) for axis in range(d)]
+        surface = 2.0 * np.sum(sides, axis=0)
+        measure = self.measures / np.prod(self.scale)
+        width = np.divide(measure, surface, out=np.zeros(len(self)), where=surface > 0)
+        return Shapes(np.linalg.norm(extents, axis=1), np.maximum(width, 0.0))
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Sizes of cells, relative to the coordinates.
+
+    Attributes:
+        diameter: [F] at least the diameter.
+        width: [F] radius of a ball within the cell; 0 where measures say nothing.
+    """
+
+    diameter: np.ndarray
+    width: np.ndarray
+
+
+def pair_bits(codes: Codes, cells: np.ndarray, columns: np.ndarray, block: int = 1 << 22) -> np.ndarray:
+    """Bits of a node's codes at pairs of a cell and a column.
+
+    Args:
+        codes: Codes of the node.
+        cells: [k] cells.
+        columns: [k] columns.
+        block: Words that are held at once.
+
+    Returns:
+        [k] zeros and ones.
+    """
+    out = np.zeros(len(cells), np.uint8)
+    words = max(1, (len(codes.base) + 63) // 64)
+    order = np.argsort(cells, kind="stable")
+    for part in np.array_split(order, max(1, len(order) * words // block)):
+        if len(part):
+            which, row = np.unique(cells[part], return_inverse=True)
+            column = columns[part]
+            word = codes.full(which)[row, column >> 6]
+            out[part] = (word >> (column & 63).astype(np.uint64)) & np.uint64(1)
+    return out

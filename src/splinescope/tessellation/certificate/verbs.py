@@ -1,0 +1,47 @@
+"""Certificates: what was verified about a complex, with forward passes that know nothing of how it was built."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from splinescope.tessellation.certificate.record import Certificate
+from splinescope.tessellation.complex import PolyhedralComplex
+
+_Complex = TypeVar("_Complex", bound=PolyhedralComplex)
+
+
+def certified(cells: _Complex, level: str) -> _Complex:
+    """The complex with its certificate."""
+    return replace(cells, certificate=certify(cells, level))
+
+
+def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate:
+    """Verify a complex.
+
+    Args:
+        cells: The complex.
+        level: "topology": cells are convex, their measures sum to the domain's, the Euler characteristic is 1, and the
+            patterns of neighbours differ in the unit recorded for their common facet. "values": also, at an interior
+            point of each cell, the network's own pattern is the recorded one and its output that of the cell's affine
+            map. "proof": also, at every vertex of every cell, every unit's pre-activation has the cell's sign, weakly,
+            and units whose fold makes a facet vanish at its vertices; since units are affine on a cell, no fold crosses
+            it. Signs nearer to zero than the proved rounding error are settled in exact arithmetic. "calibrated": the
+            same, where some signs rest on errors that were measured instead of proved.
+
+    Returns:
+        The certificate, with the level that was reached; a `CertificateWarning` says so where it is not the one asked
+        for.
+
+    Raises:
+        CertificateError: With the cells concerned, at the first check that fails.
+    """
+    from splinescope.tessellation.certificate.levels import announced, begun, examined
+    from splinescope.tessellation.certificate.subjects import subject_of
+
+    topology = cells.check_topology()
+    certificate = begun(cells, topology, len(cells), cells.truncated, level)
+    if level == "topology":
+        return certificate
+    subject = subject_of(cells, vertices=level != "values")
+    return announced(examined(certificate, subject, level))

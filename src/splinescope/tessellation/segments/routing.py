@@ -1,0 +1,72 @@
+"""How near to zero the values of each node may come along segments before exact arithmetic is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from splinescope.network.graph import Network
+from splinescope.network.ops import Affine, Sum
+from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.tessellation.rounding import Bounds, measured_bounds
+
+_SEGMENTS = 32
+"""Segments on which errors are measured."""
+_PER_SEGMENT = 3
+_AT_LEAST = 16
+"""Points on each of them, and in all."""
+
+
+def doubtful_distances(
+    network: Network, starts: np.ndarray, ends: np.ndarray, tolerance: Tolerance
+) -> tuple[Bounds, ...]:
+    """Magnitudes, and distances from zero within which signs are in doubt, of all nodes.
+
+    Args:
+        network: The network.
+        starts: [s, n] flat inputs at the starts of segments.
+        ends: [s, n] flat inputs at their ends.
+        tolerance: Its `safety`, sixteen times, multiplies measured errors.
+
+    Returns:
+        One for each node.
+    """
+    rows = np.unique(np.linspace(0, len(starts) - 1, _SEGMENTS).astype(np.int64))
+    amount = max(_PER_SEGMENT, -(-_AT_LEAST // len(rows)))
+    t = np.random.default_rng(0).uniform(size=(len(rows), amount))
+    t[:, 0], t[:, 1] = 0.0, 1.0
+    low, high = starts[rows][:, None], ends[rows][:, None]
+    points = (1.0 - t[:, :, None]) * low + t[:, :, None] * high
+    safety = 16 * tolerance.safety
+    with np.errstate(over="ignore"):
+        measured = measured_bounds(network, points.reshape(-1, *network.input_shape), safety)
+    return tuple(_with_local(network, index, measured, safety) for index in range(len(network.nodes)))
+
+
+def _with_local(network: Network, index: int, measured: tuple[Bounds, ...], safety: float) -> Bounds:
+    """Bounds of a node plus some roundings of its own terms: values at breakpoints are interpolated, not evaluated."""
+    node, bounds = network.nodes[index], measured[index]
+    magnitudes = [measured[source].magnitude for source in node.inputs]
+    size = bounds.magnitude
+    if isinstance(node.op, Affine):
+        (source,) = node.inputs
+        size = local_size(node.op, magnitudes[0], network.nodes[source].shape)
+    elif isinstance(node.op, Sum):
+        terms = [abs(float(c)) * m for c, m in zip(node.op.coefficients, magnitudes, strict=True)]
+        size = np.sum(terms, axis=0)
+    return Bounds(bounds.magnitude, bounds.error + safety * UNIT_ROUNDOFF * size)
+
+
+def local_size(op: Affine, magnitude: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Sums of the absolute values of the terms of an affine op.
+
+    Args:
+        op: The op.
+        magnitude: [n] absolute values of its input.
+        shape: Shape of its input.
+
+    Returns:
+        [m] the sums.
+    """
+    with torch.no_grad():
+        return np.asarray(op.magnitude(torch.from_numpy(magnitude.reshape(1, *shape))).reshape(-1).numpy())

@@ -1,0 +1,202 @@
+"""Exact decisions: on which side of a fold a vertex lies, from the facets that define it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from flint import fmpq, fmpz
+
+from splinescope.errors import DegenerateArrangementError
+from splinescope.geometry.corners import Moment
+from splinescope.geometry.faces import NEW
+from splinescope.geometry.layers import Verdict
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation
+from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.exact import (
+    ExactForms,
+    Form,
+    Pieces,
+    fraction_between,
+    independent_crossing,
+    integers,
+    nearest,
+    pieces_of_cells,
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a layer stand for.
+
+    Attributes:
+        node: The folding node.
+        units: Columns of one level that stand for something.
+        padded: All columns of one level.
+        width: Members of a group of a max node; 0 for activations.
+        groups: Number of groups.
+        standing: [F or 1, candidates * groups] position of each candidate of the tournament, by cell.
+    """
+
+    node: int
+    units: int
+    padded: int
+    width: int = 0
+    groups: int = 1
+    standing: np.ndarray | None = None
+
+    def candidates(self, cells: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the first and of the second candidate of pairs, in some cells."""
+        assert self.standing is not None
+        pair, group = np.divmod(columns, self.groups)
+        rows = cells if len(self.standing) > 1 else np.zeros_like(cells)
+        left = self.standing[rows, 2 * pair * self.groups + group]
+        right = self.standing[rows, (2 * pair + 1) * self.groups + group]
+        return left.astype(np.int64), right.astype(np.int64)
+
+    def folds(self, cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Numbers of folds of the node (see `maximum_column`) that columns are, in some cells."""
+        if not self.width:
+            level, unit = np.divmod(columns, self.padded)
+            return np.asarray(level * self.units + unit)
+        left, right = self.candidates(cells, columns)
+        return pair_columns(right, left, columns % self.groups, self.groups, self.width)
+
+
+def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
+    """`maximum_column` of many pairs of members."""
+    return np.asarray((first * width + second) * groups + group)
+
+
+class ExactJudge:
+    """Decides signs in exact arithmetic, and remembers the vertices that it had to find.
+
+    Args:
+        network: The network.
+        forms: Its exact forms.
+    """
+
+    def __init__(self, network: Network, forms: ExactForms) -> None:
+        self._network, self._forms = network, forms
+        self._points: dict[int, Form] = {}
+        self._pieces: dict[int, Pieces] = {}
+        self._known: dict[tuple[int, int, int], Form] = {}
+        self._codes: Sequence[NodeCodes] = ()
+        self._columns = Columns(0, 0, 64)
+        self.decided = 0
+
+    def enter(self, columns: Columns, codes: Sequence[NodeCodes]) -> None:
+        """Begin with a layer, on cells with the given patterns."""
+        self._columns, self._codes, self._pieces, self._known = columns, codes, {}, {}
+
+    def renumber(self, vertices: np.ndarray) -> None:
+        """Keep the vertices with the given numbers, in this order."""
+        if self._points:
+            number = {old: new for new, old in enumerate(vertices.tolist())}
+            self._points = {number[old]: point for old, point in self._points.items() if old in number}
+
+    def fractions(self, moment: Moment, vertices: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Where the moment's column crosses edges, as the nearest float64 shares of the way."""
+        cells = moment.cells_of(vertices)
+        out = np.empty(len(vertices))
+        for i, (cell, pair) in enumerate(zip(cells.tolist(), ends.tolist(), strict=True)):
+            (form,) = self._facets(moment, cell, np.array([[NEW, moment.column]]))
+            out[i] = fraction_between(form, *(self.point(moment, cell, end) for end in pair))
+        return out
+
+    def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> Verdict:
+        """Signs of columns at vertices, and the float64 values nearest to the exact ones."""
+        places, inverse = np.unique(vertices, return_inverse=True)
+        cells = moment.cells_of(places)
+        self._prepare(moment.origins[cells])
+        signs, values = np.empty(len(vertices), np.int64), np.empty(len(vertices))
+        order = np.lexsort((inverse, cells[inverse]))
+        for block in np.split(order, np.flatnonzero(np.diff(cells[inverse][order])) + 1):
+            cell = int(cells[inverse[block[0]]])
+            rows, shifts, exponent = self._rows(int(moment.origins[cell]), columns[block])
+            for i, row, shift in zip(block.tolist(), rows, shifts, strict=True):
+                point = self.point(moment, cell, int(vertices[i]))
+                value = _scaled(sum((a * x for a, x in zip(row, point, strict=True)), fmpz(0)), point[-1], exponent)
+                value -= shift
+                signs[i] = (value > 0) - (value < 0)
+                values[i] = nearest(value)
+        self.decided += len(vertices)
+        return Verdict(signs, values)
+
+    def _prepare(self, origins: np.ndarray) -> None:
+        """Patterns of some cells."""
+        missing = np.array([cell for cell in np.unique(origins).tolist() if cell not in self._pieces], np.int64)
+        if len(missing):
+            found = pieces_of_cells(self._network, self._codes, missing)
+            self._pieces.update(zip(missing.tolist(), found, strict=True))
+
+    def _rows(self, origin: int, columns: np.ndarray) -> tuple[list[Form], list[fmpq], int]:
+        """Forms whose values less some shifts are those of columns, times two to the power of an exponent."""
+        pieces, kind = self._pieces[origin], self._columns
+        node = self._network.nodes[kind.node]
+        source = node.inputs[0]
+        if isinstance(node.op, Activation):
+            level, unit = np.divmod(columns, kind.padded)
+            order, place = np.unique(unit, return_inverse=True)
+            known = self._forms.values(pieces, source, order)
+            table = node.op.breakpoints.numpy()
+            shifts = table[level] if table.ndim == 1 else table[level, unit]
+            return [known.rows[i] for i in place.tolist()], [_rational(s) for s in shifts], known.exponent
+        left, right = kind.candidates(np.full(len(columns), origin), columns)
+        members = node.op.members.numpy()[columns % kind.groups]  # type: ignore[attr-defined]
+        rows = np.arange(len(columns))
+        pairs = np.stack([members[rows, right], members[rows, left]])
+        order, place = np.unique(pairs, return_inverse=True)
+        known = self._forms.values(pieces, source, order)
+        place = place.reshape(2, -1)
+        differences = [[x - y for x, y in zip(known.rows[i], known.rows[j], strict=True)] for i, j in place.T.tolist()]
+        return differences, [fmpq(0)] * len(columns), known.exponent
+
+    def _facets(self, moment: Moment, cell: int, labels: np.ndarray) -> list[Form]:
+        """Forms that vanish on facets of a cell."""
+        origin = int(moment.origins[cell])
+        self._prepare(np.array([origin]))
+        nodes, columns = labels[:, 0].astype(np.int64), labels[:, 1].astype(np.int64)
+        new = nodes == NEW
+        if new.any():
+            columns[new] = self._columns.folds(np.full(int(new.sum()), origin), columns[new])
+            nodes[new] = self._columns.node
+        keys = [(origin, node, column) for node, column in zip(nodes.tolist(), columns.tolist(), strict=True)]
+        missing: dict[int, list[int]] = {}
+        for key in keys:
+            if key not in self._known:
+                missing.setdefault(key[1], []).append(key[2])
+        for node, folds in missing.items():
+            forms = self._forms.forms(self._pieces[origin], node, folds)
+            self._known.update(((origin, node, fold), form) for fold, form in zip(folds, forms, strict=True))
+        return [self._known[key] for key in keys]
+
+    def point(self, moment: Moment, cell: int, vertex: int) -> Form:
+        """The exact place of a vertex of a cell, in homogeneous coordinates."""
+        if vertex not in self._points:
+            labels = moment.facets_at(cell, vertex)
+            if vertex >= moment.first:
+                labels = np.vstack([labels, [[NEW, moment.column]]])
+            point = independent_crossing(self._facets(moment, cell, labels), moment.dimension)
+            if point is None:
+                raise DegenerateArrangementError(
+                    f"the facets through vertex {vertex} of cell {cell} have no common point: signs of node "
+                    f"{self._columns.node} or before are wrong; try a larger `Tolerance.safety`"
+                )
+            self._points[vertex] = point
+        return self._points[vertex]
+
+
+def _rational(number: float) -> fmpq:
+    """A float64 number as a rational one."""
+    (whole,), exponent = integers(np.array([number]))
+    return _scaled(whole, fmpz(1), exponent)
+
+
+def _scaled(numerator: fmpz, denominator: fmpz, exponent: int) -> fmpq:
+    """A fraction times a power of two."""
+    if exponent >= 0:
+        return fmpq(numerator << exponent, denominator)
+    return fmpq(numerator, denominator << -exponent)
