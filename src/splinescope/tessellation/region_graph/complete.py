@@ -164,21 +164,41 @@ def _witnessed(s: Space, d: int, facets: int, rows: int, points: np.ndarray, cen
 
 
 @njit(cache=True, nogil=True)
+def _straight(
+    s: Space, d: int, facets: int, planes: np.ndarray, centre: np.ndarray, slack: np.ndarray, crooked: np.ndarray
+) -> float:
+    """Note which recorded half-spaces are not those of their rows; returns the largest error of a row."""
+    extent, largest = s.everywhere[1, 0], 0.0
+    for f in range(facets):
+        largest = max(largest, s.uncertain[f])
+        turned, away = 0.0, planes[f, d] + s.offsets[f]
+        for j in range(d):
+            turned = max(turned, abs(planes[f, j] - s.A[j, f]))
+            away += planes[f, j] * centre[j]
+        off = slack[0] * s.uncertain[f] + slack[1]
+        crooked[f] = not (abs(away) <= off and turned * extent <= off)
+    return largest
+
+
+@njit(cache=True, nogil=True)
 def _checked(
     s: Space, gradients: np.ndarray, values: np.ndarray, errors: np.ndarray, centre: np.ndarray,
-    recorded: np.ndarray, points: np.ndarray,
-) -> int:  # fmt: skip
-    """What becomes of one cell; see `check_cells`."""
+    recorded: np.ndarray, points: np.ndarray, planes: np.ndarray, slack: np.ndarray, crooked: np.ndarray,
+) -> tuple[int, float]:  # fmt: skip
+    """What becomes of one cell, and how well its facets are known; see `check_cells`."""
     d, facets = gradients.shape[0], len(recorded)
     taken, verdict = _take(s, gradients, values, errors, recorded, 0)
-    if verdict != SHOWN or taken < facets:
-        return max(verdict, DOUBTFUL)
+    if taken < facets:
+        return max(verdict, DOUBTFUL), np.inf
+    known = _straight(s, d, facets, planes, centre, slack, crooked)
+    if verdict != SHOWN:
+        return verdict, known
     _bounded(s, d, facets)
     near = _near(s, gradients, values, errors, recorded)
     rows, verdict = _take(s, gradients, values, errors, s.place[:near], facets)
     if verdict == SHOWN:
         verdict = _witnessed(s, d, facets, rows, points, centre)
-    return _implied(s, d, facets, rows) if verdict == SHOWN else verdict
+    return (_implied(s, d, facets, rows) if verdict == SHOWN else verdict), known
 
 
 @njit(cache=True, nogil=True)
@@ -189,9 +209,13 @@ def check_cells(
     errors: np.ndarray,
     centres: np.ndarray,
     recorded: np.ndarray,
-    counts: np.ndarray,
+    offsets: np.ndarray,
     points: np.ndarray,
+    planes: np.ndarray,
+    slack: np.ndarray,
     verdicts: np.ndarray,
+    known: np.ndarray,
+    crooked: np.ndarray,
 ) -> None:
     """Check some cells.
 
@@ -202,14 +226,17 @@ def check_cells(
         errors: [cells, rows] what they are off on the domain.
         centres: [cells, d] the interior points.
         recorded: [facets] the row that each facet is, cell after cell.
-        counts: [cells] how many facets each cell has.
+        offsets: [cells + 1] where the facets of each cell start.
         points: [facets, d] the point of each.
+        planes: [facets, d + 1] its half-space.
+        slack: [2] how far half-spaces may be off: a multiple of the row's error, and what rounding adds.
         verdicts: [cells] out: `SHOWN`, `DOUBTFUL` or `WRONG`.
+        known: [cells] out: largest error of a facet's row, with a unit normal.
+        crooked: [facets] out: whether the half-space is another one than its row.
     """
-    first = 0
     for cell in range(len(values)):
-        mine = slice(first, first + counts[cell])
-        first += counts[cell]
-        verdicts[cell] = _checked(
-            s, gradients[cell], values[cell], errors[cell], centres[cell], recorded[mine], points[mine]
-        )
+        mine = slice(offsets[cell], offsets[cell + 1])
+        verdicts[cell], known[cell] = _checked(
+            s, gradients[cell], values[cell], errors[cell], centres[cell],
+            recorded[mine], points[mine], planes[mine], slack, crooked[mine],
+        )  # fmt: skip
