@@ -45,6 +45,9 @@ from splinescope.tessellation.region_graph.space import (
 BLOCK = 256
 """Cells that are explored together, at most. Results do not depend on who explores which block."""
 
+_CHECKED = 1024
+"""Cells that are checked together, at most: nobody waits for the first of them."""
+
 _NUMBERS = 1 << 22
 """Numbers that the rows of a block may have."""
 
@@ -96,9 +99,17 @@ class Explorer:
     @cached_property
     def block(self) -> int:
         """Number of cells that are explored together: by the memory and, in many dimensions, the work for one."""
+        return self._at_once(BLOCK)
+
+    @cached_property
+    def checked(self) -> int:
+        """Number of cells that are checked together, likewise."""
+        return self._at_once(_CHECKED)
+
+    def _at_once(self, most: int) -> int:
         d, rows = self.domain.dimension, len(self.domain.halfspaces) + self.layout.rows
         numbers = (d + 1) * max(rows, *(node.size for node in self.network.nodes))
-        return max(1, min(BLOCK, _NUMBERS // numbers, _WORK // (rows * d) ** 2))
+        return max(1, min(most, _NUMBERS // numbers, _WORK // (rows * d) ** 2))
 
     @cached_property
     def extent(self) -> float:

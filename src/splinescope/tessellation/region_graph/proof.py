@@ -76,8 +76,8 @@ def prove(graph: RegionGraph, facets_too: bool) -> Proof:
     errors = errors_for(graph.network, graph.domain, explorer.layout, graph.tolerance, seed=1)
     proof = Proof(errors)
     orders = _Orders.of(graph)
-    for start in range(0, len(graph), explorer.block):
-        stop = min(start + explorer.block, len(graph))
+    for start in range(0, len(graph), explorer.checked):
+        stop = min(start + explorer.checked, len(graph))
         proof = _checked_block(graph, orders, np.arange(start, stop), proof, facets_too)
     return proof
 
