@@ -279,7 +279,8 @@ def _expected(
     explorer: Explorer, truth: Settled, pattern: np.ndarray
 ) -> dict[int, tuple[frozenset[int], np.ndarray | None]]:
     """Columns that change across each facet and the packed pattern beyond; a side of the domain is negative."""
-    sides, expected = len(explorer.domain.halfspaces), {}
+    sides = len(explorer.domain.halfspaces)
+    expected: dict[int, tuple[frozenset[int], np.ndarray | None]] = {}
     for row, point in truth.faces.facets.items():
         first = min(truth.numbers[row])
         if first < sides:
