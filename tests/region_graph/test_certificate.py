@@ -87,7 +87,8 @@ def test_levels(graph: RegionGraph) -> None:
     ("name", "at", "value", "what"),
     [
         ("facet_unit", 0, 77, "names no unit"),
-        ("facet_neighbours", 0, 5, "seen from one side only"),
+        ("facet_neighbours", 0, 5, "two cells have two facets in common"),
+        ("facet_neighbours", 0, 40, "seen from one side only"),
         ("interior_points", 2, [0.9, 0.9, 0.9], "not inside of its cell's facets"),
         ("chebyshev_radii", 1, 0.9, "by the radius"),
         ("facet_points", 0, [0.5, 0.5, 0.5], "different planes"),

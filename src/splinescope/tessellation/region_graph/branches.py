@@ -14,7 +14,7 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import Input
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.region_graph.layout import Layout, Rows
-from splinescope.tessellation.region_graph.rounding import Errors
+from splinescope.tessellation.region_graph.rounding import Carried, Errors
 from splinescope.tessellation.region_graph.samples import embedded
 from splinescope.tessellation.region_graph.space import ABSENT
 from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
@@ -33,16 +33,13 @@ class Reached:
         value: [cells, n] its value at each cell's origin.
         slopes: [cells or 1, d, n] its slopes along the domain's directions, times `FAR`; one for all cells while no
             fold has been met.
-        size: [cells, n] what the value does not exceed on the domain, and `error` [cells, n] what both together are off
-            on the domain at most, times `FAR`; None unless they were asked for.
-        error: See `size`.
+        known: The same with what both together are off on the domain; None unless it was asked for.
     """
 
     index: int
     value: Tensor
     slopes: Tensor
-    size: Tensor | None = None
-    error: Tensor | None = None
+    known: Carried | None = None
 
 
 def follow_branches(
@@ -75,8 +72,7 @@ def follow_branches(
     cells, d = len(origins), domain.dimension
     value: dict[int, Tensor] = {}
     slopes: dict[int, Tensor] = {}
-    size: dict[int, Tensor] = {}
-    error: dict[int, Tensor] = {}
+    known: dict[int, Carried] = {}
     for index, node in enumerate(network.nodes[: stop + 1]):
         pieces: Tensor | None = None
         if isinstance(node.op, Input):
@@ -100,14 +96,14 @@ def follow_branches(
             value[index] = node.op.evaluate(*at).reshape(cells, -1)
             slopes[index] = node.op.evaluate(*along).reshape(copies, d, -1)
         if errors is not None:
-            sources = [(size[source], error[source]) for source in node.inputs]
-            error[index] = errors.through(index, sources, pieces) if sources else errors.of_inputs(origins)
-            size[index] = errors.size(value[index], slopes[index])
-        yield Reached(index, value[index], slopes[index], size.get(index), error.get(index))
+            sources = [known[source] for source in node.inputs]
+            error = errors.through(index, sources, pieces) if sources else errors.of_inputs(origins)
+            known[index] = Carried(value[index], slopes[index], error, errors)
+        yield Reached(index, value[index], slopes[index], known.get(index))
         for source in {index, *node.inputs}:
             if last[source] <= index:
                 del value[source], slopes[source]
-                size.pop(source, None), error.pop(source, None)
+                known.pop(source, None)
 
 
 @torch.no_grad()
@@ -143,19 +139,18 @@ def half_spaces(
         waiting.setdefault(folding.source, []).append(number)
     stop = max(waiting, default=-1) if beyond is None else network.output
     for reached in follow_branches(network, layout, domain, patterns, origins, stop, errors):
-        assert reached.size is not None
-        assert reached.error is not None
         if reached.index == network.output and beyond is not None:
             beyond.append(reached)
         if reached.index not in waiting:
             continue
-        size, error = reached.size.numpy(), errors.plain(reached.error).numpy()
+        assert reached.known is not None
+        error = errors.plain(reached.known.error).numpy()
         for number in waiting.get(reached.index, ()):
             place = slice(first + layout.row_starts[number], first + layout.row_starts[number + 1])
             columns = slice(layout.column_starts[number], layout.column_starts[number + 1])
             mine = Rows(rows.gradients[:, :, place], rows.values[:, place], rows.errors[:, place])
             value, slopes = reached.value.numpy(), reached.slopes.numpy()
-            layout.foldings[number].write_errors(patterns[:, columns], size, error, mine)
+            layout.foldings[number].write_errors(patterns[:, columns], reached.known, error, mine)
             layout.foldings[number].write_rows(patterns[:, columns], value, slopes, FAR, mine)
     return rows
 
@@ -190,8 +185,7 @@ def patterns_beyond(
     out = np.zeros((len(inputs), layout.columns), np.uint8)
     value: dict[int, Tensor] = {}
     slopes: dict[int, Tensor] = {}
-    size: dict[int, Tensor] = {}
-    error: dict[int, Tensor] = {}
+    reached: dict[int, Carried] = {}
     for index, node in enumerate(network.nodes):
         own = None
         if isinstance(node.op, Input):
@@ -200,7 +194,7 @@ def patterns_beyond(
         elif index in foldings:
             number, source = foldings[index], node.inputs[0]
             folding = layout.foldings[number]
-            known = errors.plain(error[source]).numpy(), float(errors.widths[0])
+            known = errors.plain(reached[source].error).numpy(), float(errors.widths[0])
             pieces = folding.pieces_of(value[source].numpy(), slopes[source][:, 0].numpy() / FAR, *known)
             out[:, layout.column_starts[number] : layout.column_starts[number + 1]] = pieces
             own = torch.from_numpy(pieces)
@@ -213,12 +207,12 @@ def patterns_beyond(
             )
             along = node.op.evaluate(*(slopes[s].reshape(-1, *shape) for s, shape in pairs))
             slopes[index] = along.reshape(len(inputs), 1, -1)
-        sources = [(size[source], error[source]) for source in node.inputs]
-        error[index] = errors.through(index, sources, own) if sources else errors.of_inputs(points)
-        size[index] = errors.size(value[index], slopes[index])
+        sources = [reached[source] for source in node.inputs]
+        error = errors.through(index, sources, own) if sources else errors.of_inputs(points)
+        reached[index] = Carried(value[index], slopes[index], error, errors)
         for source in {index, *node.inputs}:
             if last[source] <= index:
-                del value[source], slopes[source], size[source], error[source]
+                del value[source], slopes[source], reached[source]
     return out
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from splinescope.tessellation.region_graph.rounding import Errors
 
 
+_SEVERAL = 8.0
+"""How many times as far as both are known two planes of one facet may be apart at its point."""
+
+
 @dataclass(frozen=True)
 class RegionCertificate:
     """What was verified about a region graph.
@@ -305,8 +309,9 @@ def _check_both_sides(graph: RegionGraph, inner: np.ndarray) -> tuple[float, flo
     planes = graph.facet_halfspaces[other]
     away = np.abs(np.einsum("kj,kj->k", planes[:, :-1], graph.facet_points[inner]) + planes[:, -1])
     known = graph.facet_uncertainties[inner] + graph.facet_uncertainties[other]
-    # How well facets are said to be known says nothing if it is more than a millionth of the domain.
-    known = np.minimum(graph.tolerance.certificate / graph.tolerance.safety * known, 2.0**-20 * graph.domain.size)
+    # What is said to be known says nothing if it is more than a millionth of the domain.
+    known = np.minimum(_SEVERAL * known, 2.0**-20 * graph.domain.size)
+    known += 16 * (graph.dimension + 4) * UNIT_ROUNDOFF * (graph.explorer.extent + graph.explorer.farthest)
     apart = away > known
     if apart.any():
         fail("topology", cells[inner[apart]], "the two cells of a facet have different planes for it")

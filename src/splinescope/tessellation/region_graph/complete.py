@@ -3,8 +3,9 @@ r"""Proof that the recorded facets of a cell are all of its facets, and all face
 The rows of all units that hold on the cell are made anew from its pattern, around its interior point, each with a bound
 of its error. The interior point is inside of all of them by more. Every row that is not recorded as a facet is out of
 reach of those that are: multipliers $\lambda \ge 0$ with $\sum \lambda_k a_k$ near $a_i$ show it, whoever found them.
-Every recorded facet has its point farther inside of all other rows than these are known. What is not shown so, cell by
-cell, is left to rational arithmetic.
+Most rows do not even reach the box around what the facets bound, in which the interior point and the facets' points
+lie: these need no further look. Every recorded facet has its point farther inside of all other rows than these are
+known. What is not shown so, cell by cell, is left to rational arithmetic.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ SHOWN, DOUBTFUL, WRONG = 0, 1, 2
 
 @njit(cache=True, nogil=True)
 def _take(
-    s: Space, gradients: np.ndarray, values: np.ndarray, errors: np.ndarray, order: np.ndarray
+    s: Space, gradients: np.ndarray, values: np.ndarray, errors: np.ndarray, rows: np.ndarray, count: int
 ) -> tuple[int, int]:
-    """Take in the rows in an order, with unit normals; returns their number and what can be said already."""
-    d, count, verdict = gradients.shape[0], 0, SHOWN
+    """Take in some rows after the first `count`, with unit normals; returns the number and what can be said already."""
+    d, verdict = gradients.shape[0], SHOWN
     extent = s.everywhere[1, 0]
     floor = FLOOR * (d + 4) * UNIT_ROUNDOFF * extent
-    for i in order:
+    for i in rows:
         if values[i] == ABSENT:
             continue
         length = row_length(gradients, d, i)
@@ -48,6 +49,27 @@ def _take(
         s.ids[count] = i
         count += 1
     return count, verdict
+
+
+@njit(cache=True, nogil=True)
+def _near(s: Space, gradients: np.ndarray, values: np.ndarray, errors: np.ndarray, recorded: np.ndarray) -> int:
+    """Put the rows that may reach the box, but for those recorded, into `place`; returns their number."""
+    d, rows, count = gradients.shape[0], len(values), 0
+    reached, extent = s.rates, s.everywhere[1, 0]
+    floor = FLOOR * (d + 4) * UNIT_ROUNDOFF * extent
+    for i in range(rows):
+        reached[i] = values[i] + errors[i]
+    for j in range(d):
+        middle, half = 0.5 * (s.box[0, j] + s.box[1, j]), 0.5 * (s.box[1, j] - s.box[0, j]) + floor
+        for i in range(rows):
+            reached[i] += gradients[j, i] * middle + abs(gradients[j, i]) * half
+    for i in recorded:
+        reached[i] = ABSENT
+    for i in range(rows):
+        if not reached[i] < 0.0:
+            s.place[count] = i
+            count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -142,16 +164,58 @@ def _witnessed(s: Space, d: int, facets: int, rows: int, points: np.ndarray, cen
 
 
 @njit(cache=True, nogil=True)
+def _straight(
+    s: Space, d: int, facets: int, planes: np.ndarray, centre: np.ndarray, slack: np.ndarray, crooked: np.ndarray
+) -> float:
+    """Note which recorded half-spaces are not those of their rows; returns the largest error of a row."""
+    extent, largest = s.everywhere[1, 0], 0.0
+    for f in range(facets):
+        largest = max(largest, s.uncertain[f])
+        turned, away = 0.0, planes[f, d] + s.offsets[f]
+        for j in range(d):
+            turned = max(turned, abs(planes[f, j] - s.A[j, f]))
+            away += planes[f, j] * centre[j]
+        off = slack[0] * s.uncertain[f] + slack[1]
+        crooked[f] = not (abs(away) <= off and turned * extent <= off)
+    return largest
+
+
+@njit(cache=True, nogil=True)
+def _checked(
+    s: Space, gradients: np.ndarray, values: np.ndarray, errors: np.ndarray, centre: np.ndarray,
+    recorded: np.ndarray, points: np.ndarray, planes: np.ndarray, slack: np.ndarray, crooked: np.ndarray,
+) -> tuple[int, float]:  # fmt: skip
+    """What becomes of one cell, and how well its facets are known; see `check_cells`."""
+    d, facets = gradients.shape[0], len(recorded)
+    taken, verdict = _take(s, gradients, values, errors, recorded, 0)
+    if taken < facets:
+        return max(verdict, DOUBTFUL), np.inf
+    known = _straight(s, d, facets, planes, centre, slack, crooked)
+    if verdict != SHOWN:
+        return verdict, known
+    _bounded(s, d, facets)
+    near = _near(s, gradients, values, errors, recorded)
+    rows, verdict = _take(s, gradients, values, errors, s.place[:near], facets)
+    if verdict == SHOWN:
+        verdict = _witnessed(s, d, facets, rows, points, centre)
+    return (_implied(s, d, facets, rows) if verdict == SHOWN else verdict), known
+
+
+@njit(cache=True, nogil=True)
 def check_cells(
     s: Space,
     gradients: np.ndarray,
     values: np.ndarray,
     errors: np.ndarray,
     centres: np.ndarray,
-    orders: np.ndarray,
-    counts: np.ndarray,
+    recorded: np.ndarray,
+    offsets: np.ndarray,
     points: np.ndarray,
+    planes: np.ndarray,
+    slack: np.ndarray,
     verdicts: np.ndarray,
+    known: np.ndarray,
+    crooked: np.ndarray,
 ) -> None:
     """Check some cells.
 
@@ -161,24 +225,18 @@ def check_cells(
         values: [cells, rows] their values at the cells' interior points, or `ABSENT`.
         errors: [cells, rows] what they are off on the domain.
         centres: [cells, d] the interior points.
-        orders: [cells, rows] the rows, those of the facets first, in the order of the facets.
-        counts: [cells] how many these are.
+        recorded: [facets] the row that each facet is, cell after cell.
+        offsets: [cells + 1] where the facets of each cell start.
         points: [facets, d] the point of each.
+        planes: [facets, d + 1] its half-space.
+        slack: [2] how far half-spaces may be off: a multiple of the row's error, and what rounding adds.
         verdicts: [cells] out: `SHOWN`, `DOUBTFUL` or `WRONG`.
+        known: [cells] out: largest error of a facet's row, with a unit normal.
+        crooked: [facets] out: whether the half-space is another one than its row.
     """
-    d, first = gradients.shape[1], 0
     for cell in range(len(values)):
-        facets = counts[cell]
-        mine = points[first : first + facets]
-        first += facets
-        taken, verdict = _take(s, gradients[cell], values[cell], errors[cell], orders[cell, :facets])
-        if verdict == SHOWN and taken < facets:
-            verdict = DOUBTFUL
-        if verdict == SHOWN:
-            rows, verdict = _take(s, gradients[cell], values[cell], errors[cell], orders[cell])
-        if verdict == SHOWN:
-            verdict = _witnessed(s, d, facets, rows, mine, centres[cell])
-        if verdict == SHOWN:
-            _bounded(s, d, facets)
-            verdict = _implied(s, d, facets, rows)
-        verdicts[cell] = verdict
+        mine = slice(offsets[cell], offsets[cell + 1])
+        verdicts[cell], known[cell] = _checked(
+            s, gradients[cell], values[cell], errors[cell], centres[cell],
+            recorded[mine], points[mine], planes[mine], slack, crooked[mine],
+        )  # fmt: skip

@@ -17,6 +17,7 @@ from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.region_graph.branches import half_spaces, patterns_beyond
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.cells import decide_cells
+from splinescope.tessellation.region_graph.exactly import explored_exactly
 from splinescope.tessellation.region_graph.found import (
     BOUNDARY,
     Explored,
@@ -28,11 +29,10 @@ from splinescope.tessellation.region_graph.found import (
 from splinescope.tessellation.region_graph.highs import Decided, decide_cell
 from splinescope.tessellation.region_graph.keys import Keys
 from splinescope.tessellation.region_graph.layout import Layout, layout_of
-from splinescope.tessellation.region_graph.programs import rounded
 from splinescope.tessellation.region_graph.rational import RationalNetwork, dyadic
 from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.samples import bounding_box, embedded, excess
-from splinescope.tessellation.region_graph.settle import Settled, point_of, settle
+from splinescope.tessellation.region_graph.settle import settle
 from splinescope.tessellation.region_graph.space import (
     ABSENT,
     CONTRADICTED,
@@ -44,6 +44,9 @@ from splinescope.tessellation.region_graph.space import (
 
 BLOCK = 256
 """Cells that are explored together, at most. Results do not depend on who explores which block."""
+
+_CHECKED = 1024
+"""Cells that are checked together, at most: nobody waits for the first of them."""
 
 _NUMBERS = 1 << 22
 """Numbers that the rows of a block may have."""
@@ -96,9 +99,17 @@ class Explorer:
     @cached_property
     def block(self) -> int:
         """Number of cells that are explored together: by the memory and, in many dimensions, the work for one."""
+        return self._at_once(BLOCK)
+
+    @cached_property
+    def checked(self) -> int:
+        """Number of cells that are checked together, likewise."""
+        return self._at_once(_CHECKED)
+
+    def _at_once(self, most: int) -> int:
         d, rows = self.domain.dimension, len(self.domain.halfspaces) + self.layout.rows
         numbers = (d + 1) * max(rows, *(node.size for node in self.network.nodes))
-        return max(1, min(BLOCK, _NUMBERS // numbers, _WORK // (rows * d) ** 2))
+        return max(1, min(most, _NUMBERS // numbers, _WORK // (rows * d) ** 2))
 
     @cached_property
     def extent(self) -> float:
@@ -320,58 +331,6 @@ class _Block:
             further_columns=np.empty(0, np.int64),
         )
         return with_cells(found, bad, [ways.taken(number, number + 1) for number in range(len(bad))])
-
-
-def explored_exactly(explorer: Explorer, key: np.ndarray, pattern: np.ndarray, cell: Settled) -> Explored:
-    """A cell that rational arithmetic decided, as what was found of it.
-
-    Args:
-        explorer: The network on its domain.
-        key: Its packed pattern.
-        pattern: The same, unpacked.
-        cell: What was decided.
-    """
-    assert cell.centre is not None
-    sides, layout = len(explorer.domain.halfspaces), explorer.layout
-    keys: list[np.ndarray] = []
-    columns, planes, points, further = [], [], [], []
-    for row, point in cell.faces.facets.items():
-        numbers = cell.numbers[row]
-        outside = min(numbers) < sides
-        changed = np.array([layout.row_columns[number - sides] for number in numbers if number >= sides], np.int64)
-        beyond = pattern
-        if not outside and len(numbers) == 1 and not cell.vanishing:
-            beyond = pattern.copy()
-            beyond[changed] = layout.beyond(pattern[None], np.array(numbers) - sides)
-        elif not outside:
-            beyond = explorer.rational.beyond(*point_of(point), cell.rows[row][:-1])
-            changed = np.flatnonzero(beyond != pattern)
-        if not outside and not len(changed):
-            continue
-        further += [(len(keys), column) for column in changed[1:].tolist() if not outside]
-        keys.append(explorer.keys.pack(beyond[None])[0])
-        columns.append(BOUNDARY if outside else int(changed[0]))
-        planes.append(cell.plane(row))
-        points.append(rounded(point))
-    count, d = len(keys), explorer.domain.dimension
-    return Explored(
-        state=np.array([SOUND]),
-        touching=np.array([len(cell.faces.touching) + len(cell.faces.facets) - count]),
-        thin=np.zeros(1, np.int64),
-        undecided=np.zeros(1, np.int64),
-        doubtful=np.zeros(1, np.int64),
-        exact=np.ones(1, np.int64),
-        centres=rounded(cell.centre)[None],
-        radii=np.array([cell.radius]),
-        facet_counts=np.array([count]),
-        facet_columns=np.array(columns, np.int64),
-        facet_planes=np.array(planes).reshape(-1, d + 1),
-        facet_points=np.array(points).reshape(-1, d),
-        facet_uncertainties=np.full(count, 4 * (d + 4) * UNIT_ROUNDOFF * (explorer.extent + explorer.farthest)),
-        facet_keys=np.array(keys, np.uint8).reshape(-1, len(key)),
-        further_facets=np.array([facet for facet, _ in further], np.int64),
-        further_columns=np.array([column for _, column in further], np.int64),
-    )
 
 
 def explore_alone(packed: bytes, seeds: Seeds) -> Explored:

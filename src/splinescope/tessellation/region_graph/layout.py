@@ -13,6 +13,7 @@ from torch import Tensor
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.region_graph.rounding import Carried
 from splinescope.tessellation.region_graph.space import ABSENT
 
 
@@ -53,12 +54,12 @@ class Folding(ABC):
         """
 
     @abstractmethod
-    def write_errors(self, pieces: np.ndarray, size: np.ndarray, error: np.ndarray, out: Rows) -> None:
+    def write_errors(self, pieces: np.ndarray, known: Carried, error: np.ndarray, out: Rows) -> None:
         """Write how well the rows of some cells are known.
 
         Args:
             pieces: [cells, units] pieces of the units.
-            size: [cells, n] what the source does not exceed on the domain.
+            known: The source.
             error: [cells, n] what it is off.
             out: Where to write.
         """
@@ -161,14 +162,15 @@ class Bends(Folding):
         out.values[:, :n] = value - infinite[upper, columns]
         out.values[:, n:] = infinite[lower, columns] - value
 
-    def write_errors(self, pieces: np.ndarray, size: np.ndarray, error: np.ndarray, out: Rows) -> None:
+    def write_errors(self, pieces: np.ndarray, known: Carried, error: np.ndarray, out: Rows) -> None:
         """See `Folding`."""
         places, _ = self.tables
         places = np.where(np.abs(places) < _NO_BOUND, np.abs(places), 0.0).max(axis=0)
-        known = error + np.where(places > 0, 2 * UNIT_ROUNDOFF * (size + places), 0.0)
-        out.errors[:, : self.units] = known
+        if places.any():
+            error = error + np.where(places > 0, 2 * UNIT_ROUNDOFF * (known.size.numpy() + places), 0.0)
+        out.errors[:, : self.units] = error
         if self.pieces > 2:
-            out.errors[:, self.units :] = known
+            out.errors[:, self.units :] = error
 
     def beyond(self, pieces: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """See `Folding`."""
@@ -250,13 +252,13 @@ class Contests(Folding):
             rows[(pieces == member) | (self._groups[:, member] < 0)] = ABSENT
             out.values[:, columns] = rows
 
-    def write_errors(self, pieces: np.ndarray, size: np.ndarray, error: np.ndarray, out: Rows) -> None:
+    def write_errors(self, pieces: np.ndarray, known: Carried, error: np.ndarray, out: Rows) -> None:
         """See `Folding`."""
-        known = error + 2 * UNIT_ROUNDOFF * size
-        own = np.take_along_axis(known, self._groups[np.arange(self.units), pieces], axis=1)
+        off = error + 2 * UNIT_ROUNDOFF * known.size.numpy()
+        own = np.take_along_axis(off, self._groups[np.arange(self.units), pieces], axis=1)
         for member in range(self.pieces):
             columns = slice(member * self.units, (member + 1) * self.units)
-            out.errors[:, columns] = known[:, np.maximum(self._groups[:, member], 0)] + own
+            out.errors[:, columns] = off[:, np.maximum(self._groups[:, member], 0)] + own
 
     def beyond(self, pieces: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """See `Folding`."""

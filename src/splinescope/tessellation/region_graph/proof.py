@@ -76,45 +76,27 @@ def prove(graph: RegionGraph, facets_too: bool) -> Proof:
     errors = errors_for(graph.network, graph.domain, explorer.layout, graph.tolerance, seed=1)
     proof = Proof(errors)
     orders = _Orders.of(graph)
-    for start in range(0, len(graph), explorer.block):
-        stop = min(start + explorer.block, len(graph))
+    for start in range(0, len(graph), explorer.checked):
+        stop = min(start + explorer.checked, len(graph))
         proof = _checked_block(graph, orders, np.arange(start, stop), proof, facets_too)
     return proof
 
 
 def _checked_block(graph: RegionGraph, orders: _Orders, which: np.ndarray, proof: Proof, facets_too: bool) -> Proof:
     """One block of cells."""
-    errors = proof.errors
-    rows, allowed, output = rows_of(graph, which, errors)
-    centres = graph.interior_points[which]
-    seen = compare(graph, "values", which, centres, allowed)
-    outputs = output_errors(graph, which, output, errors)
-    chosen = orders.rows(graph, which, rows)
-    order, planes = in_order(graph, which, chosen, rows), compared_planes(graph, which, chosen, rows)
-    verdicts = np.zeros(len(which), np.int64)
-    low, high = int(graph.facet_offsets[which[0]]), int(graph.facet_offsets[which[-1] + 1])
-    s = space_for(graph.dimension, rows.values.shape[1], graph.explorer.extent)
-    check_cells(
-        s, rows.gradients, rows.values, rows.errors, centres, order, np.diff(graph.facet_offsets)[which],
-        graph.facet_points[low:high], verdicts,
-    )  # fmt: skip
-    doubtful = (verdicts == DOUBTFUL) | (seen.undecided > 0) | (planes.share > RESOLVED) | ~np.isfinite(planes.share)
-    wrong = (verdicts == WRONG) & ~doubtful
+    rows, allowed, output = rows_of(graph, which, proof.errors)
+    seen = compare(graph, "values", which, graph.interior_points[which], allowed)
+    outputs = output_errors(graph, which, output, proof.errors)
+    verdicts = _verdicts(graph, which, orders, rows)
+    doubtful = (verdicts.cells == DOUBTFUL) | (seen.undecided > 0) | ~(verdicts.share <= RESOLVED)
+    wrong = (verdicts.cells == WRONG) & ~doubtful
     if wrong.any():
         fail("proof", which[wrong], "the facets recorded are not those of the units: one is missing, or is none")
     settled, unsettled = _settle(graph, which[doubtful])
-    crooked = planes.crooked & ~doubtful[graph.facet_cells[low:high] - which[0]]
+    crooked = verdicts.crooked & ~doubtful[verdicts.owners]
     if crooked.any():
-        cells = graph.facet_cells[low:high][crooked]
-        fail("proof", cells, "a half-space recorded is not that of its unit")
-    sign_error = seen.sign_error
-    if facets_too:
-        facets, points = points_in_facets(graph, int(which[0]), int(which[-1]) + 1)
-        cells = graph.facet_cells[facets]
-        for part in np.array_split(np.arange(len(facets)), max(1, len(facets) // (4 * len(which)))):
-            at = compare(graph, "proof", cells[part], points[part], allowed[cells[part] - which[0]])
-            sign_error = max(sign_error, at.sign_error)
-    plain = planes.share[~doubtful]
+        fail("proof", which[verdicts.owners[crooked]], "a half-space recorded is not that of its unit")
+    sign_error = max(seen.sign_error, _next_to_facets(graph, which, allowed)) if facets_too else seen.sign_error
     return replace(
         proof,
         rows=proof.rows + int(np.isfinite(rows.values).sum()),
@@ -122,10 +104,54 @@ def _checked_block(graph: RegionGraph, orders: _Orders, which: np.ndarray, proof
         unsettled=proof.unsettled + unsettled,
         undecided=proof.undecided + int(seen.undecided.sum()),
         sign_error=max(proof.sign_error, sign_error),
-        resolution=max(proof.resolution, float(plain.max(initial=0.0))),
+        resolution=max(proof.resolution, float(verdicts.share[~doubtful].max(initial=0.0))),
         output_error=max(proof.output_error, outputs.error),
         output_tolerance=max(proof.output_tolerance, outputs.tolerance),
     )
+
+
+def _next_to_facets(graph: RegionGraph, which: np.ndarray, allowed: np.ndarray) -> float:
+    """Recorded pieces against forward passes just inside of all facets of a block; returns the largest sign error."""
+    facets, points = points_in_facets(graph, int(which[0]), int(which[-1]) + 1)
+    cells, worst = graph.facet_cells[facets], 0.0
+    for part in np.array_split(np.arange(len(facets)), max(1, len(facets) // (4 * len(which)))):
+        at = compare(graph, "proof", cells[part], points[part], allowed[cells[part] - which[0]])
+        worst = max(worst, at.sign_error)
+    return worst
+
+
+@dataclass(frozen=True, eq=False)
+class _Verdicts:
+    """What the rows of a block say of its cells.
+
+    Attributes:
+        cells: [cells] `SHOWN`, ...
+        share: [cells] largest error of a facet's row, as a share of what the row is on the domain.
+        crooked: [facets] whether a recorded half-space is another one than its row.
+        owners: [facets] the cell of each, within the block.
+    """
+
+    cells: np.ndarray
+    share: np.ndarray
+    crooked: np.ndarray
+    owners: np.ndarray
+
+
+def _verdicts(graph: RegionGraph, which: np.ndarray, orders: _Orders, rows: Rows) -> _Verdicts:
+    """Hold the recorded facets of a block against its rows."""
+    explorer, d = graph.explorer, graph.dimension
+    offsets = graph.facet_offsets[which[0] : which[-1] + 2]
+    mine = slice(int(offsets[0]), int(offsets[-1]))
+    verdicts, known = np.zeros(len(which), np.int64), np.full(len(which), np.inf)
+    crooked = np.zeros(mine.stop - mine.start, bool)
+    steepest = 4 * np.sqrt(d) * explorer.extent / float(explorer.errors.widths.min())
+    slack = np.array([steepest, 16 * (d + 4) * UNIT_ROUNDOFF * (explorer.extent + explorer.farthest)])
+    check_cells(
+        space_for(d, rows.values.shape[1], explorer.extent),
+        rows.gradients, rows.values, rows.errors, graph.interior_points[which], orders.rows(graph, which, rows),
+        offsets - offsets[0], graph.facet_points[mine], graph.facet_halfspaces[mine], slack, verdicts, known, crooked,
+    )  # fmt: skip
+    return _Verdicts(verdicts, known / explorer.extent, crooked, graph.facet_cells[mine] - which[0])
 
 
 def rows_of(graph: RegionGraph, which: np.ndarray, errors: Errors) -> tuple[Rows, np.ndarray, Reached]:
@@ -139,19 +165,6 @@ def rows_of(graph: RegionGraph, which: np.ndarray, errors: Errors) -> tuple[Rows
     rows.errors[:, : len(sides)] = explorer.sides
     known = column_errors(explorer.layout, rows.values[:, len(sides) :], rows.errors[:, len(sides) :])
     return rows, known, beyond[0]
-
-
-@dataclass(frozen=True, eq=False)
-class _Planes:
-    """How recorded half-spaces compare with rows.
-
-    Attributes:
-        crooked: [facets] whether one is another one than its row.
-        share: [cells] largest error of a facet's row, as a share of what the row is on the domain.
-    """
-
-    crooked: np.ndarray
-    share: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,35 +208,6 @@ class _Orders:
         away = np.abs(normals - recorded[:, None, :-1]).max(axis=2) + np.abs(values - at[:, None])
         away = np.where(np.isfinite(away), away, np.inf)
         return np.take_along_axis(candidates, away.argmin(axis=1)[:, None], axis=1)[:, 0]
-
-
-def in_order(graph: RegionGraph, which: np.ndarray, chosen: np.ndarray, rows: Rows) -> np.ndarray:
-    """[cells, rows] all rows, those of the facets first."""
-    count = rows.values.shape[1]
-    low = int(graph.facet_offsets[which[0]])
-    cell = graph.facet_cells[low : low + len(chosen)] - which[0]
-    rank = np.tile(np.arange(count) + count, (len(which), 1))
-    rank[cell, chosen] = np.arange(len(chosen)) - (graph.facet_offsets[which] - low)[cell]
-    return np.argsort(rank, axis=1)
-
-
-def compared_planes(graph: RegionGraph, which: np.ndarray, chosen: np.ndarray, rows: Rows) -> _Planes:
-    """Recorded half-spaces of cells against the rows that they are."""
-    low = int(graph.facet_offsets[which[0]])
-    cell = graph.facet_cells[low : low + len(chosen)] - which[0]
-    recorded = graph.facet_halfspaces[low : low + len(chosen)]
-    normals, values, lengths = _unit_rows(rows, cell, chosen)
-    known = rows.errors[cell, chosen] / lengths
-    at = np.einsum("kj,kj->k", recorded[:, :-1], graph.interior_points[which][cell]) + recorded[:, -1]
-    extent, d = graph.explorer.extent, graph.dimension
-    turned = np.abs(normals - recorded[:, :-1]).max(axis=1) * extent
-    narrowest = float(graph.explorer.errors.widths.min())
-    off = 4 * known * np.sqrt(d) * extent / narrowest
-    off += 16 * (d + 4) * UNIT_ROUNDOFF * (extent + graph.explorer.farthest)
-    crooked = (np.abs(values - at) > off) | (turned > off)
-    share = np.zeros(len(which))
-    np.maximum.at(share, cell, known / extent)
-    return _Planes(crooked, share)
 
 
 def _lengths(gradients: np.ndarray) -> np.ndarray:
@@ -295,7 +279,8 @@ def _expected(
     explorer: Explorer, truth: Settled, pattern: np.ndarray
 ) -> dict[int, tuple[frozenset[int], np.ndarray | None]]:
     """Columns that change across each facet and the packed pattern beyond; a side of the domain is negative."""
-    sides, expected = len(explorer.domain.halfspaces), {}
+    sides = len(explorer.domain.halfspaces)
+    expected: dict[int, tuple[frozenset[int], np.ndarray | None]] = {}
     for row, point in truth.faces.facets.items():
         first = min(truth.numbers[row])
         if first < sides:

@@ -40,6 +40,28 @@ errors of small numbers are not lost."""
 
 
 @dataclass(frozen=True, eq=False)
+class Carried:
+    """A node on the branch of each pattern, with what its error has become.
+
+    Attributes:
+        value: [cells, n] values.
+        slopes: [cells or 1, d, n] slopes, times the square of `UP`.
+        error: [cells, n] what both together are off on the domain at most, as errors are carried.
+        errors: How they are carried.
+    """
+
+    value: Tensor
+    slopes: Tensor
+    error: Tensor
+    errors: Errors
+
+    @cached_property
+    def size(self) -> Tensor:
+        """[cells, n] what the value does not exceed on the domain; most nodes are never asked for it."""
+        return self.errors.size(self.value, self.slopes)
+
+
+@dataclass(frozen=True, eq=False)
 class Errors:
     """How rounding errors come through a network.
 
@@ -90,6 +112,8 @@ class Errors:
 
     def of_inputs(self, points: np.ndarray) -> Tensor:
         """[points, n] error of inputs at points of the domain."""
+        if isinstance(self.domain, Box) and self.position == 0:
+            return torch.zeros(points.shape, dtype=torch.float64)
         flat = np.abs(self.domain.basis.reshape(self.domain.dimension, -1))
         far = np.abs(points)
         moved = (
@@ -104,27 +128,27 @@ class Errors:
             delta = delta + count * UNIT_ROUNDOFF * (far @ flat + np.abs(self.domain.origin.reshape(1, -1)))
         return self._fresh(torch.from_numpy(delta))
 
-    def through(self, index: int, inputs: list[tuple[Tensor, Tensor]], pieces: Tensor | None) -> Tensor:
+    def through(self, index: int, inputs: list[Carried], pieces: Tensor | None) -> Tensor:
         """[cells, n] error of a node from size and error of those that it reads.
 
         Args:
             index: The node.
-            inputs: (size, error) of each input.
+            inputs: Those.
             pieces: [cells, n] the piece of each unit, for a node that folds.
         """
         node = self.network.nodes[index]
-        op, (size, error) = node.op, inputs[0]
+        op, error = node.op, inputs[0].error
         shapes = [self.network.nodes[source].shape for source in node.inputs]
         if isinstance(op, Activation):
             assert pieces is not None
-            return _bent(self, op, size, error, pieces)
+            return _bent(self, op, inputs[0], pieces)
         if isinstance(op, Maximum):
             assert pieces is not None
             return error.gather(1, op.index[torch.arange(pieces.shape[1]), pieces.long()])
         if isinstance(op, Affine):
-            count = terms(op)
+            count, size = terms(op), inputs[0].size
             if self.proved:
-                carried = (UP * UP * count * UNIT_ROUNDOFF) * size + error
+                carried = torch.add(error, size, alpha=UP * UP * count * UNIT_ROUNDOFF)
                 out = op.magnitude(carried.reshape(-1, *shapes[0])).reshape(len(size), -1)
                 return _known(out + (UP * UP * count * UNIT_ROUNDOFF) * self._offsets[index])
             carried = error + (2 * UP * UNIT_ROUNDOFF * size).square()
@@ -132,12 +156,12 @@ class Errors:
             return _known(out + (2 * UP * UNIT_ROUNDOFF * self._offsets[index]).square())
         if isinstance(op, Sum):
             factors = [abs(float(c)) for c in op.coefficients]
-            total = torch.stack([c * s for c, (s, _) in zip(factors, inputs, strict=True)]).sum(dim=0)
+            total = torch.stack([c * known.size for c, known in zip(factors, inputs, strict=True)]).sum(dim=0)
             power = 1 if self.proved else 2
-            carried = torch.stack([c**power * e for c, (_, e) in zip(factors, inputs, strict=True)]).sum(dim=0)
+            carried = torch.stack([c**power * known.error for c, known in zip(factors, inputs, strict=True)]).sum(dim=0)
             return _known(carried + self._fresh((len(inputs) + 1) * UNIT_ROUNDOFF * total))
-        parts = [e.reshape(-1, *shape) for (_, e), shape in zip(inputs, shapes, strict=True)]
-        return op.evaluate(*parts).reshape(len(size), -1)
+        parts = [known.error.reshape(-1, *shape) for known, shape in zip(inputs, shapes, strict=True)]
+        return op.evaluate(*parts).reshape(len(error), -1)
 
     def plain(self, error: Tensor) -> Tensor:
         """Errors as numbers, from how they are carried."""
@@ -164,8 +188,9 @@ def terms(op: Affine) -> int:
     raise TypeError(f"no rounding-error rule for {type(op).__name__}")
 
 
-def _bent(errors: Errors, op: Activation, size: Tensor, error: Tensor, pieces: Tensor) -> Tensor:
+def _bent(errors: Errors, op: Activation, before: Carried, pieces: Tensor) -> Tensor:
     """An elementwise activation on its pieces."""
+    error = before.error
     if op.is_relu:
         return error * pieces
     index = pieces.long()
@@ -174,7 +199,7 @@ def _bent(errors: Errors, op: Activation, size: Tensor, error: Tensor, pieces: T
     else:
         slope, shift = op.slopes.gather(0, index).abs(), op.intercepts.gather(0, index).abs()
     carried = slope * error if errors.proved else slope.square() * error
-    return _known(carried + errors._fresh(2 * UNIT_ROUNDOFF * (slope * size + shift)))
+    return _known(carried + errors._fresh(2 * UNIT_ROUNDOFF * (slope * before.size + shift)))
 
 
 def _known(error: Tensor) -> Tensor:

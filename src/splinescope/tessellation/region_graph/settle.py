@@ -116,6 +116,7 @@ def _near(network: RationalNetwork, rows: list[Row], start: np.ndarray) -> list[
 
 def _centre(rows: list[Row], outer: list[Row], start: np.ndarray) -> Point | None:
     """A point well inside of all rows, with short coordinates where these are enough."""
+    rows = [_scaled(row) for row in rows]
     lengths = [_length(row) for row in rows]
     exact = [fmpq(*float(t).as_integer_ratio()) for t in start]
     wide = [max(abs(x) for x in row[:-1]) for row in outer]
@@ -128,6 +129,12 @@ def _centre(rows: list[Row], outer: list[Row], start: np.ndarray) -> Point | Non
         if all(-value(row, short) > length * depth / 2 for row, length in zip(rows, lengths, strict=True)):
             return short
         bits *= 2
+
+
+def _scaled(row: Row) -> Row:
+    """The row times a power of two, so that the length of its gradient is an integer as nearly as float64 has it."""
+    shift = max(0, 64 - max(abs(int(x)) for x in row[:-1]).bit_length())
+    return [int(x) << shift for x in row]
 
 
 def _length(row: Row) -> int:

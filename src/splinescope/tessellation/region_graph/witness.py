@@ -13,6 +13,7 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.region_graph.branches import FAR, Reached
 from splinescope.tessellation.region_graph.certificate import fail
 from splinescope.tessellation.region_graph.graph import RegionGraph
+from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.layout import Layout
 from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.samples import inside
@@ -52,10 +53,33 @@ def check_samples(graph: RegionGraph) -> int:
     # In networks so deep that errors can't be bounded, points may have to be looked up in rational arithmetic.
     count = SAMPLES if graph.explorer.errors.proved else SAMPLES // 64
     points = inside(graph.domain, count, np.random.default_rng(2))
+    keys = set(as_bytes(graph.keys))
+    unknown = [key not in keys for key in as_bytes(graph.explorer.keys.pack(_patterns_at(graph, points)))]
+    # A forward pass knows most patterns; near folds it may be wrong.
+    points = points[np.array(unknown)]
     missing = np.flatnonzero(graph.locate(points) < 0)
     if graph.complete and len(missing):
         fail("values", np.arange(0), f"{len(missing)} of {count} random points lie in cells that are not in the graph")
     return count
+
+
+@torch.no_grad()
+def _patterns_at(graph: RegionGraph, points: np.ndarray) -> np.ndarray:
+    """[n, columns] the pieces that a forward pass finds at points, those of the values as they are rounded."""
+    network, last = graph.network, last_uses(graph.network)
+    foldings = {folding.node: folding for folding in graph.explorer.layout.foldings}
+    values: dict[int, torch.Tensor] = {}
+    parts = [np.zeros((len(points), 0), np.uint8)]
+    for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(graph.domain.embed(points)))):
+        values[index] = value
+        if index in foldings:
+            before = values[network.nodes[index].inputs[0]].reshape(len(points), -1).numpy()
+            zeros = np.zeros((1, before.shape[1]))
+            parts.append(foldings[index].pieces_of(before, zeros, zeros, 0.0))
+        for source in {index, *network.nodes[index].inputs}:
+            if last[source] <= index:
+                values.pop(source, None)
+    return np.concatenate(parts, axis=1)
 
 
 def points_in_facets(graph: RegionGraph, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,13 +143,14 @@ def compare(graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarra
         if index in columns:
             before = values[node.inputs[0]].reshape(len(which), -1).numpy()
             excess = _excess(node.op, patterns[:, columns[index]], before)
-            known = allowed[:, columns[index]] + 2 * UNIT_ROUNDOFF * excess
-            bad = (excess > known).any(axis=1)
-            if bad.any():
-                fail(check, which[bad], f"the network's pattern at node {node.name!r} is another one")
-            undecided += (excess > 0).sum(axis=1)
-            share = np.divide(excess, known, out=np.zeros_like(excess), where=(known > 0) & np.isfinite(known))
-            worst = max(worst, float(share.max(initial=0.0)))
+            if excess.any():
+                known = allowed[:, columns[index]] + 2 * UNIT_ROUNDOFF * excess
+                bad = (excess > known).any(axis=1)
+                if bad.any():
+                    fail(check, which[bad], f"the network's pattern at node {node.name!r} is another one")
+                undecided += (excess > 0).sum(axis=1)
+                share = np.divide(excess, known, out=np.zeros_like(excess), where=(known > 0) & np.isfinite(known))
+                worst = max(worst, float(share.max(initial=0.0)))
         for source in {index, *node.inputs}:
             if last[source] <= index:
                 values.pop(source, None)
@@ -140,6 +165,8 @@ def _excess(op: object, pieces: np.ndarray, before: np.ndarray) -> np.ndarray:
         chosen = np.take_along_axis(members, pieces[:, :, None].astype(np.int64), axis=2)[:, :, 0]
         return np.asarray(members.max(axis=2) - chosen)
     assert isinstance(op, Activation)
+    if op.is_relu:
+        return np.asarray(np.maximum(np.where(pieces > 0, -before, before), 0.0))
     count, units = len(op.breakpoints), before.shape[1]
     places = np.broadcast_to(np.asarray(op.breakpoints, np.float64).reshape(count, -1), (count, units))
     slopes = np.asarray(op.slopes, np.float64).reshape(count + 1, -1)
@@ -152,7 +179,7 @@ def _excess(op: object, pieces: np.ndarray, before: np.ndarray) -> np.ndarray:
 
 
 def output_errors(graph: RegionGraph, which: np.ndarray, reached: Reached, errors: Errors) -> OutputErrors:
-    """The cells' affine maps, made at their interior points, against forward passes at other points, of their facets.
+    """The cells' affine maps, made at their interior points, against forward passes at other points of the cells.
 
     Args:
         graph: The graph.
@@ -163,17 +190,19 @@ def output_errors(graph: RegionGraph, which: np.ndarray, reached: Reached, error
     Raises:
         CertificateError: If they differ by more than both may be off.
     """
-    assert reached.error is not None
-    assert reached.size is not None
-    points = graph.facet_points[graph.facet_offsets[which]]
+    assert reached.known is not None
+    inside = graph.interior_points[which]
+    # Halfway to a facet, so that rounding of coordinates does not lead to another branch.
+    points = 0.5 * (graph.facet_points[graph.facet_offsets[which]] + inside)
     outputs = graph.network(graph.domain.embed(points)).reshape(len(points), -1)
     slopes = np.broadcast_to(reached.slopes.numpy() / FAR, (len(points), *reached.slopes.shape[1:]))
-    expected = reached.value.numpy() + np.einsum("fjo,fj->fo", slopes, points - graph.interior_points[which])
-    # A point of a facet is on the cell but for the rounding of its coordinates.
-    size, steepest = reached.size.numpy(), np.abs(slopes).max(axis=1)
+    expected = reached.value.numpy() + np.einsum("fjo,fj->fo", slopes, points - inside)
+    size, steepest = reached.known.size.numpy(), np.abs(slopes).max(axis=1)
     moved = 32 * UNIT_ROUNDOFF * (graph.explorer.extent + graph.explorer.farthest)
-    known = 2 * errors.plain(reached.error).numpy()
+    known = 2 * errors.plain(reached.known.error).numpy()
     known = known + 4 * (graph.dimension + 2) * UNIT_ROUNDOFF * size + moved * graph.dimension * steepest
+    # Cells that are thinner than coordinates are rounded are counted, and settled in rational arithmetic.
+    known[graph.chebyshev_radii[which] <= 2 * moved] = np.inf
     error = np.abs(outputs - expected)
     scale = max(float(np.abs(outputs).max(initial=0.0)), np.finfo(np.float64).tiny)
     bad = (error > known).any(axis=1)

@@ -14,8 +14,11 @@ from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.spatial.engine import Keep, tessellate_polytope
 from splinescope.tessellation.surface.pruning import keeper
-from splinescope.tessellation.surface.rounding import output_bounds, output_error
+from splinescope.tessellation.surface.rounding import doubtful_outputs, output_error
 from splinescope.tessellation.surface.targets import Level
+
+WIDE = 16.0
+"""How many times as near as in doubt a value counts as met, when cells are left out: more cells do no harm."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ class Options:
     progress: bool | Callable[[float, int], None]
 
     @property
-    def within(self) -> float:
-        """Multiple of the rounding error within which values count as equal when cells are left out."""
-        return (self.tolerance or Tolerance()).certificate
+    def safety(self) -> float:
+        """Multiple of measured rounding errors within which values are in doubt."""
+        return (self.tolerance or Tolerance()).safety
 
 
 def cells_that_meet(
@@ -60,8 +63,8 @@ def cells_that_meet(
     space = three_dimensional(domain)
     keep = None
     if options.prune:
-        error = output_error(output_bounds(source, space.embed(space.corners)), weights, level)
-        keep = keeper(source, Level(weights, level, options.within * error))
+        error = output_error(doubtful_outputs(source, space, options.safety), weights, level)
+        keep = keeper(source, Level(weights, level, WIDE * error))
     return tessellated(source, space, options, keep)
 
 

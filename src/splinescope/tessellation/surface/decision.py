@@ -14,12 +14,12 @@ from splinescope.network.ops import Maximum
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
-from splinescope.tessellation.surface.cells import Options, cells_that_meet, tessellated, three_dimensional
+from splinescope.tessellation.surface.cells import WIDE, Options, cells_that_meet, tessellated, three_dimensional
 from splinescope.tessellation.surface.extraction import extracted
 from splinescope.tessellation.surface.facets import between_classes
 from splinescope.tessellation.surface.mesh import SurfaceMesh
 from splinescope.tessellation.surface.pruning import keeper
-from splinescope.tessellation.surface.rounding import output_bounds
+from splinescope.tessellation.surface.rounding import doubtful_outputs
 from splinescope.tessellation.surface.targets import Contest
 
 
@@ -105,9 +105,8 @@ def competitors(network: Network, classes: Sequence[int] | None) -> np.ndarray:
 
 def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: Options, check: bool) -> SurfaceMesh:
     """The surface between three or more classes."""
-    bounds = output_bounds(network, domain.embed(domain.corners))
-    margin = options.within * float(bounds.error[labels].max())
-    keep = keeper(network, Contest(labels, margin)) if options.prune else None
+    margin = 4 * float(doubtful_outputs(network, domain, options.safety).error[labels].max())
+    keep = keeper(network, Contest(labels, WIDE * margin)) if options.prune else None
     cells = tessellated(_with_winner(network, labels), domain, options, keep)
     node, start, _ = cells.pattern_nodes[-1]
     assert node == cells.network.output
