@@ -22,6 +22,7 @@ from splinescope.tessellation.affine import affine_maps, norms
 from splinescope.tessellation.boundary import cell_classes
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.files import replacing
 from splinescope.tessellation.planar.complex import PlanarComplex
@@ -215,7 +216,7 @@ def write_wkb(cells: PlanarComplex, path: str | os.PathLike[str]) -> Path:
 def _classes() -> dict[str, type]:
     """The classes that a stored complex may be made of."""
     parts = [part for module in (ops, graph, heads) for part in vars(module).values() if isinstance(part, type)]
-    parts += [PlanarComplex, Slice, Tolerance, Certificate, NodeCodes]
+    parts += [PlanarComplex, Slice, Tolerance, Certificate, Decisions, NodeCodes]
     return {part.__name__: part for part in parts if is_dataclass(part)}
 
 
