@@ -83,8 +83,8 @@ class Comparison:
         group = self._group[rows]
         bound = torch.maximum(self._terms[group], sizes)
         measured = self._float32[group] / torch.finfo(torch.float32).eps + sizes
-        # Where float32 overflows, nothing was measured.
-        return SLACK * unit * torch.where(measured.isfinite(), torch.minimum(bound, measured), bound)
+        # Where float32 overflows, or terms cancel so that all outputs are zero, nothing was measured.
+        return SLACK * unit * torch.where(measured.isfinite() & (measured > 0), torch.minimum(bound, measured), bound)
 
     def _sizes(self, rows: Tensor) -> Tensor:
         """[K] largest absolute output among the inputs of the same size."""
