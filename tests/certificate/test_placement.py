@@ -65,6 +65,6 @@ def test_centroids_of_huge_and_tiny_cells(family: str, seed: int) -> None:
     cells = right(family, seed)
     size = np.abs(cells.vertices).max()
     unit, areas, points = cells.vertices / size, np.empty(len(cells)), np.empty((len(cells), 2))
-    assert not 1e-300 < float(size) ** 3 < 1e300
+    assert abs(3 * np.log10(size)) > 308  # third powers overflow, or vanish
     measure_cells(0, len(cells), unit, cells.cell_vertices, cells.cell_offsets, areas, points)
     assert np.allclose(cells.interior_points / size, points, rtol=0, atol=1e-15)
