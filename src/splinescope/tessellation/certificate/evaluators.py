@@ -20,7 +20,7 @@ CALIBRATION = 1024.0
 """Multiple of measured errors that measured errors allow."""
 
 PLACEMENT = 16.0
-"""Multiple of measured errors of float64 by which vertices may be off their folds, and outputs differ, where more digits are used."""
+"""Multiple of measured errors of float64 by which what it found may be off, where more digits are used."""
 
 _SAMPLE = 32
 """Points at which errors are measured."""

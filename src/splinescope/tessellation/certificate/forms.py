@@ -48,6 +48,10 @@ class Exact:
         """The integers over another power, at least as large."""
         return self.numbers if bits == self.bits else self.numbers * (1 << (bits - self.bits))
 
+    def flat(self) -> Exact:
+        """[n, last axis] the same numbers."""
+        return Exact(self.numbers.reshape(-1, self.numbers.shape[-1]), self.bits)
+
 
 def exactly(array: Any) -> Exact:
     """Float64 numbers as integers over a common power of two.
@@ -145,20 +149,20 @@ def cell_forms(
         network: The network.
         entry: [*input_shape, d + 1] forms of the input: coefficients of the coordinates, and the constant.
         patterns: Patterns of the folding nodes.
-        wanted: Folding nodes.
+        wanted: Folding nodes; -1 for the output.
         parameters: Where parameters are kept as integers.
 
     Returns:
-        For each wanted node [n, d + 1] forms of its flat input.
+        For each wanted node [n, d + 1] forms of its flat input, and of the flat output for -1.
     """
     forms: dict[int, Exact] = {0: entry}
     found: dict[int, Exact] = {}
-    stop = max(wanted)
+    stop = network.output + 1 if -1 in wanted else max(wanted)
     last = {source: i for i, node in enumerate(network.nodes[: stop + 1]) for source in node.inputs}
+    last[network.output] = stop
     for index, node in enumerate(network.nodes[: stop + 1]):
         if index in wanted:
-            read = forms[node.inputs[0]]
-            found[index] = Exact(read.numbers.reshape(-1, read.numbers.shape[-1]), read.bits)
+            found[index] = forms[node.inputs[0]].flat()
         if index == stop:
             break
         if node.inputs:
@@ -167,6 +171,8 @@ def cell_forms(
         for source in node.inputs:
             if last[source] == index:
                 forms.pop(source, None)
+    if -1 in wanted:
+        found[-1] = forms[network.output].flat()
     return found
 
 

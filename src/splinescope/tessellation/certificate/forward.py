@@ -160,7 +160,8 @@ def _bound(op: Op, values: list[Tensor], bounds: list[Tensor], pointwise: bool) 
     if isinstance(op, Maximum):
         return _maximum(op, value, bound, pointwise)
     if isinstance(op, Concatenate | Reshape):
-        return op.evaluate(*bounds)
+        rows = max(len(part) for part in bounds)  # those of the input may be one row for all points
+        return op.evaluate(*(part.expand(rows, *part.shape[1:]) for part in bounds))
     raise TypeError(f"no rounding-error rule for {type(op).__name__}")
 
 

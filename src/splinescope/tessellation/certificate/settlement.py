@@ -75,6 +75,28 @@ class Settlement:
         rest = self._pointwise(facts, self.subject.vertices, place, doubt)
         self._exactly(rest, "proof", corners=True)
 
+    def outputs(self, cells: np.ndarray, allowed: np.ndarray) -> bool:
+        """Whether recorded outputs are those of the cells' own exact maps at their interior points.
+
+        Of a cell thinner than coordinates resolve the rounded point lies elsewhere, where the network says nothing
+        about the cell.
+
+        Args:
+            cells: Cells whose outputs are not those of a forward pass.
+            allowed: [cells, n_out] how far they may be, apart from the roundings of the coordinates.
+        """
+        for cell, room in zip(cells.tolist(), allowed, strict=True):
+            if not self._affords():
+                self.settled.open += 1
+                continue
+            self.settled.signs += 1
+            whole = self._forms(cell, {-1})[-1]
+            point = self._point(cell)
+            for form, value, more in zip(whole.numbers, self.subject.outputs[cell], room, strict=True):
+                if self._off(list(form), point, whole.bits, float(value)) > _finite(more) * Fraction(2) ** whole.bits:
+                    return False
+        return True
+
     def on_folds(self, facts: Facts, allowed: np.ndarray) -> None:
         """Settle whether corners are on folds through them, by the exact forms of their own cells.
 
@@ -87,29 +109,38 @@ class Settlement:
         Raises:
             CertificateError: If one is off.
         """
-        scale = [Fraction(float(x)) for x in self.subject.scale]
-        self.settled.signs += len(facts)
-        for cell in np.unique(facts.cell).tolist():
+        subject = self.subject
+        worst = np.argsort(facts.margin / (allowed + facts.swing + np.finfo(float).tiny), kind="stable")
+        for number, cell in enumerate(dict.fromkeys(facts.cell[worst].tolist())):
             mine = np.flatnonzero(facts.cell == cell)
-            cost = 8.0 * self._work * self.subject.vertices.shape[1]
-            if cost > self._left:
+            if number and not self._affords():  # the worst one is looked at whatever it takes
                 self.settled.open += len(mine)
-                self.settled.signs -= len(mine)
                 continue
-            self._left -= cost
+            self.settled.signs += len(mine)
             forms = self._forms(cell, set(facts.node[mine].tolist()))
             for k in mine.tolist():
                 whole = forms[int(facts.node[k])]
-                form = _form(facts, k, whole)
-                corner = self.subject.cell_vertices[facts.corner[k]]
-                point = _homogeneous(self.subject.vertices[corner, self.subject.first :])
-                value = abs(Fraction(sum(a * b for a, b in zip(form, point, strict=True)))) / point[-1]
-                slope = sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
-                more = Fraction(float(min(allowed[k], np.finfo(float).max))) * Fraction(2) ** whole.bits
-                if value > Fraction(_SEPARATE) * slope + more:
-                    name = self.subject.network.nodes[int(facts.node[k])].name
+                point = _homogeneous(subject.vertices[subject.cell_vertices[facts.corner[k]], subject.first :])
+                off = self._off(_form(facts, k, whole), point, whole.bits, 0.0)
+                if off > _finite(allowed[k]) * Fraction(2) ** whole.bits:
+                    name = subject.network.nodes[int(facts.node[k])].name
                     what = f"a vertex is not on the fold of node {name!r} that is recorded there"
-                    fail("vertices", np.unique(np.append(facts.cell, cell)), what)
+                    fail("vertices", np.unique(facts.cell), what)
+
+    def _affords(self) -> bool:
+        """Whether the forms of one more cell are within the budget, which they are taken from then."""
+        cost = 8.0 * self._work * self.subject.vertices.shape[1]
+        if cost > self._left:
+            return False
+        self._left -= cost
+        return True
+
+    def _off(self, form: list[Any], point: list[Any], bits: int, value: float) -> Fraction:
+        """How far a form at a rounded point is from a value, beyond what roundings of the coordinates make of it."""
+        scale = [Fraction(float(x)) for x in self.subject.scale]
+        slope = sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
+        there = Fraction(sum(a * b for a, b in zip(form, point, strict=True))) / point[-1]
+        return abs(there - Fraction(value) * Fraction(2) ** bits) - Fraction(_SEPARATE) * slope
 
     def _pointwise(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray) -> Facts:
         """Those facts that bounds at each point don't prove, either."""
@@ -148,13 +179,11 @@ class Settlement:
         cells, first = np.unique(facts.cell[order], return_index=True)
         members = np.split(np.argsort(facts.cell, kind="stable"), np.searchsorted(np.sort(facts.cell), cells)[1:])
         for number in np.argsort(first, kind="stable"):
-            cost = 8.0 * self._work * self.subject.vertices.shape[1]
             part = facts.taken(members[number])
-            if cost > self._left:
+            if not self._affords():
                 self.settled.open += len(part)
                 self.settled.signs -= len(part)
                 continue
-            self._left -= cost
             if self._cell(int(cells[number]), part, corners):
                 suspects = facts.margin < -facts.swing * 1e-6
                 bad = np.union1d(facts.cell[suspects], cells[number : number + 1])
@@ -190,7 +219,7 @@ class Settlement:
         subject = self.subject
         patterns = {}
         for node, codes in subject.code_of.items():
-            if node <= max(wanted):
+            if -1 in wanted or node <= max(wanted):
                 patterns[node] = Pattern(unpack(codes.full(np.array([cell])), len(codes.base))[0])
         entry = subject.place.entry(subject.points[cell])
         return cell_forms(subject.network, entry, patterns, wanted, self._parameters)
@@ -213,6 +242,10 @@ class Settlement:
                 whole = forms[int(subject.facets.op[facet])]
                 rows.append(_difference(whole, plus, minus, shift))
         return common_zero([[Fraction(x) for x in row] for row in rows])
+
+
+def _finite(allowed: Any) -> Fraction:
+    return Fraction(min(float(allowed), float(np.finfo(float).max)))
 
 
 def _rows(subject: Subject) -> int:
