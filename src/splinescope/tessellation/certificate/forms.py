@@ -46,7 +46,9 @@ class Exact:
 
     def at(self, bits: int) -> np.ndarray:
         """The integers over another power, at least as large."""
-        return self.numbers if bits == self.bits else self.numbers * (1 << (bits - self.bits))
+        if bits == self.bits:
+            return self.numbers
+        return np.asarray(self.numbers * (1 << (bits - self.bits)), object)  # numpy makes scalars of single numbers
 
     def flat(self) -> Exact:
         """[n, last axis] the same numbers."""
