@@ -19,6 +19,8 @@ from splinescope.numerics import in_ranges
 
 STEEPEST = 2.0**20
 """Conditioning from which a new vertex is placed by exact arithmetic."""
+COARSEST = 2.0**-20
+"""Uncertainty of a share of an edge or chord, by doubtful distances, from which it is, too."""
 
 
 class Layer(NamedTuple):
@@ -188,6 +190,7 @@ def _describe_groups(
     stop: int,
     halves: np.ndarray,
     values: np.ndarray,
+    thresholds: np.ndarray,
     slopes: np.ndarray,
     points: np.ndarray,
     conditioning: np.ndarray,
@@ -219,6 +222,10 @@ def _describe_groups(
                 heads[group] = head
                 positions[group] = fractions[at]
                 best = np.inf
+            level = columns[at] // padded
+            known_to = 2.0 * thresholds[level, unit] * factor / abs(values[tail, unit] - values[head, unit])
+            if not known_to <= COARSEST:
+                steepness = np.inf
             if steepness < best:
                 best = steepness
                 positions[group] = fractions[at]
@@ -270,7 +277,7 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, conditioning: np.ndarray, 
         np.empty(number),
         len(doubts),
     )
-    shape = (layer.values, layer.slopes, points, conditioning)
+    shape = (layer.values, layer.thresholds, layer.slopes, points, conditioning)
     in_ranges(_describe_groups, edges, halves, *shape, offsets, fractions, opens_group, doubtful, cuts)
     _place_flat_cuts(judge, halves, conditioning, cuts)
     return cuts

@@ -18,6 +18,8 @@ UNPROVED = 5e-324
 """What stands for a zero that rounding made: a number is exactly 0.0 only where it is proved to be."""
 _LOOSE = 1024.0
 """Multiple of the least uncertainty that a fold's vertices may have, up to which they are where float64 puts them."""
+_COARSEST = 2.0**-20
+"""Uncertainty from which a vertex is placed by exact arithmetic in any case."""
 _WELL = 16.0
 """Slope across an edge, over that along it, up to which the errors of its ends are carried on as they are."""
 
@@ -39,7 +41,7 @@ def place_vertices(
     unit = column - level * layer.padded
     shift, threshold, size = layer.shifts[level, unit], layer.thresholds[level, unit], layer.magnitudes[unit]
     word, mask = column >> 6, np.uint64(1) << np.uint64(column & 63)
-    coarsest = max(layer.coarsest, _LOOSE * threshold / size)
+    coarsest = min(max(layer.coarsest, _LOOSE * threshold / size), _COARSEST)
     unknown = 0
     for i in range(found):
         edge, vertex = cut[i], first + i

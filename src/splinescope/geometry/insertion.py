@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
-from splinescope.geometry.cuts import share_of
+from splinescope.geometry.cuts import COARSEST, share_of
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, PRECEDING
 from splinescope.geometry.surgery import number_positions, split_edge, split_face
 
@@ -243,7 +243,8 @@ def _describe_crossing(
     length = np.hypot(points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1])
     difference = abs(at_head - at_tail)
     weights[at, REACH] = 2.0 * tolerance * factor / difference
-    weights[at, CONDITIONING] = max(factor, slope * (length / difference))
+    steepness = slope * (length / difference)
+    weights[at, CONDITIONING] = max(factor, steepness) if weights[at, REACH] <= COARSEST else np.inf
 
 
 @njit(cache=True, nogil=True, forceinline=True)

@@ -59,13 +59,14 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
     """
     x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
     magnitudes, proved = _proved_errors(network, x)
+    proved = [np.maximum(error, np.finfo(np.float64).tiny) for error in proved]  # products may underflow
     bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
     small = [e <= _SOUND * m for m, e in zip(magnitudes, proved, strict=True)]
     if all(part.all() for part in small):
         return tuple(bounds)
     measured = _measured_errors(network, x)
     for index, part in enumerate(small):
-        error = np.minimum(proved[index], safety * measured[index])
+        error = np.maximum(np.minimum(proved[index], safety * measured[index]), np.finfo(np.float64).tiny)
         bounds[index] = Bounds(magnitudes[index], np.where(part, proved[index], error))
     return tuple(bounds)
 

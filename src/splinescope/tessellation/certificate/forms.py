@@ -48,7 +48,7 @@ class Exact:
         """The integers over another power, at least as large."""
         if bits == self.bits:
             return self.numbers
-        return np.asarray(self.numbers * (1 << (bits - self.bits)), dtype=object)
+        return np.asarray(self.numbers * (1 << (bits - self.bits)), object)  # numpy makes scalars of single numbers
 
     def flat(self) -> Exact:
         """[n, last axis] the same numbers."""

@@ -120,8 +120,8 @@ class SegmentsPlace(Place):
         return _between(self._segments.starts[which], self._segments.ends[which])
 
     def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
-        """[2] the form that vanishes at an end."""
-        return np.array([1, -number], object)
+        """[2] the form that vanishes at an end, which is where work ended if cells are missing."""
+        return np.array([1, -Fraction(float(coordinates[1]))], object)
 
 
 def _between(start: np.ndarray, end: np.ndarray) -> Exact:

@@ -27,7 +27,7 @@ def _convex_counter_clockwise(polygon: np.ndarray) -> np.ndarray:
     if polygon.ndim != 2 or polygon.shape[1] != 2:
         raise InvalidInputError(f"`polygon`: got shape {polygon.shape}; expected [k, 2] corners in slice coordinates")
     extents = np.ptp(polygon, axis=0) if len(polygon) else np.zeros(2)
-    size, area = extents.max(), extents.prod()
+    area = extents.prod()
     if len(polygon) < 3 or area == 0.0 or abs(_signed_area(polygon)) <= COLLINEAR * area:
         raise InvalidInputError(
             f"`polygon`: {len(polygon)} corners that enclose no area; expected a convex polygon of at least three "
@@ -35,7 +35,7 @@ def _convex_counter_clockwise(polygon: np.ndarray) -> np.ndarray:
         )
     if _signed_area(polygon) < 0:
         polygon = polygon[::-1]
-    polygon = polygon[np.abs(polygon - np.roll(polygon, 1, axis=0)).max(axis=1) > 1e-14 * size]
+    polygon = polygon[(np.abs(polygon - np.roll(polygon, 1, axis=0)) > 1e-14 * extents).any(axis=1)]
     sides = np.roll(polygon, -1, axis=0) - polygon
     following = np.roll(sides, -1, axis=0)
     turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
