@@ -99,7 +99,7 @@ def _measured_errors(network: Network, x: torch.Tensor) -> list[np.ndarray]:
     last = last_uses(network)
     values: dict[int, torch.Tensor] = {}
     twins: dict[int, torch.Tensor] = {}
-    errors = []
+    errors: list[np.ndarray] = []
     with torch.no_grad():
         for index, node in enumerate(network.nodes):
             sources = [values[source] for source in node.inputs]
