@@ -20,7 +20,7 @@ from splinescope.numerics import in_ranges
 STEEPEST = 2.0**20
 """Conditioning from which a new vertex is placed by exact arithmetic."""
 COARSEST = 2.0**-20
-"""Uncertainty of a share of an edge or chord, by doubtful distances, from which it is, too."""
+"""Uncertainty of its position, by the doubtful distance and as a share of the domain, from which it is, too."""
 
 
 class Layer(NamedTuple):
@@ -193,6 +193,7 @@ def _describe_groups(
     thresholds: np.ndarray,
     slopes: np.ndarray,
     points: np.ndarray,
+    coarsest: float,
     conditioning: np.ndarray,
     offsets: np.ndarray,
     fractions: np.ndarray,
@@ -223,8 +224,7 @@ def _describe_groups(
                 positions[group] = fractions[at]
                 best = np.inf
             level = columns[at] // padded
-            known_to = 2.0 * thresholds[level, unit] * factor / abs(values[tail, unit] - values[head, unit])
-            if not known_to <= COARSEST:
+            if not thresholds[level, unit] * length <= coarsest * abs(values[tail, unit] - values[head, unit]):
                 steepness = np.inf
             if steepness < best:
                 best = steepness
@@ -237,6 +237,11 @@ def running_sums(counts: np.ndarray) -> np.ndarray:
     offsets = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets
+
+
+def extent(points: np.ndarray) -> float:
+    """Largest extent along a coordinate."""
+    return float(np.ptp(points, axis=0).max())
 
 
 def cut_edges(halves: np.ndarray, points: np.ndarray, conditioning: np.ndarray, layer: Layer, judge: Judge) -> EdgeCuts:
@@ -277,7 +282,8 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, conditioning: np.ndarray, 
         np.empty(number),
         len(doubts),
     )
-    shape = (layer.values, layer.thresholds, layer.slopes, points, conditioning)
+    coarsest = COARSEST * extent(points)
+    shape = (layer.values, layer.thresholds, layer.slopes, points, coarsest, conditioning)
     in_ranges(_describe_groups, edges, halves, *shape, offsets, fractions, opens_group, doubtful, cuts)
     _place_flat_cuts(judge, halves, conditioning, cuts)
     return cuts

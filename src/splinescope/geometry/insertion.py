@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
-from splinescope.geometry.cuts import COARSEST, share_of
+from splinescope.geometry.cuts import share_of
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, PRECEDING
 from splinescope.geometry.surgery import number_positions, split_edge, split_face
 
@@ -226,6 +226,7 @@ def _describe_crossing(
     conditioning: np.ndarray,
     tolerance: float,
     slope: float,
+    coarsest: float,
     chord: int,
     base: int,
     at: int,
@@ -244,7 +245,7 @@ def _describe_crossing(
     difference = abs(at_head - at_tail)
     weights[at, REACH] = 2.0 * tolerance * factor / difference
     steepness = slope * (length / difference)
-    weights[at, CONDITIONING] = max(factor, steepness) if weights[at, REACH] <= COARSEST else np.inf
+    weights[at, CONDITIONING] = max(factor, steepness) if tolerance * length <= coarsest * difference else np.inf
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -298,18 +299,19 @@ def _insert(
     sizes: Sizes,
     bases: tuple[int, int],
     room: tuple[int, int],
-    scales: tuple[float, float],
+    scales: tuple[float, float, float],
     chord: int,
     start: int,
 ) -> bool:
     """Insert one chord into a parent face, from half-edge `start` at its tail; False if the walk got lost.
 
     `bases` are the first vertex and edge for this face, `room` the numbers of these, `scales` the tolerance and slope
-    of the chord's fold; the answers to earlier questions are those from `low` to `high`.
+    of the chord's fold and the uncertainty from which a position is left to exact arithmetic; the answers to earlier
+    questions are those from `low` to `high`.
     """
     old_vertices, outer_vertices, outer_edges = sizes
     vertex_base, edge_base = bases
-    tolerance, slope = scales
+    tolerance, slope, coarsest = scales
     here = start
     came_from = -1
     for _ in range(4 * len(chords) + 8):
@@ -371,7 +373,9 @@ def _insert(
             used[0] += 1
             base = labels[leave >> 1, ON_CHORD]
             at = there - old_vertices
-            _describe_crossing(places, weights, chords, seen, points, conditioning, tolerance, slope, chord, base, at)
+            _describe_crossing(
+                places, weights, chords, seen, points, conditioning, tolerance, slope, coarsest, chord, base, at
+            )
             edge = edge_base + used[1]
             used[1] += 1
             labels[edge, MADE_BY] = labels[leave >> 1, MADE_BY]
@@ -417,6 +421,7 @@ def insert_chords(
     sizes: Sizes,
     points: np.ndarray,
     conditioning: np.ndarray,
+    coarsest: float,
 ) -> int:
     """Insert all chords of the faces `split_faces[start:stop]`; a face where the walk got lost, or -1.
 
@@ -452,7 +457,7 @@ def insert_chords(
             unit = chords[chord, COLUMN] - level * padded
             shift = shifts[level, unit]
             _look(values, shift, unit, places, weights, sizes.old_vertices, chords, chord, view, seen)
-            scales = (thresholds[level, unit], slopes[unit])
+            scales = (thresholds[level, unit], slopes[unit], coarsest)
             tail = outgoing[chords[chord, TAIL_POSITION]]
             arrays = (
                 halves,

@@ -10,7 +10,7 @@ from numba import njit
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.chords import COLUMN, Chords, find_chords
-from splinescope.geometry.cuts import STEEPEST, EdgeCuts, Layer, cut_edges, running_sums
+from splinescope.geometry.cuts import COARSEST, STEEPEST, EdgeCuts, Layer, cut_edges, extent, running_sums
 from splinescope.geometry.doubts import faces_with
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, OUTSIDE, PRECEDING
 from splinescope.geometry.insertion import (
@@ -414,7 +414,8 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray,
     new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, np.full(on_edges, -1, np.int32), on_edges)
     outer_points = _interpolated(subdivision.points, new, 0, sizes.old_vertices)
     outer_conditioning = np.concatenate([subdivision.conditioning, cuts.conditioning])
-    doubts = _inserted(judge, split_faces, layer, chords, target, sizes, outer_points, outer_conditioning)
+    coarsest = COARSEST * extent(subdivision.points)
+    doubts = _inserted(judge, split_faces, layer, chords, target, sizes, outer_points, outer_conditioning, coarsest)
     _place_flat_crossings(judge, target, cuts, chords, sizes)
     target = _compacted(target, sizes)
     faces = _labelled(target, split_faces, subdivision.num_faces)
