@@ -237,5 +237,5 @@ def test_certificates_catch_a_moved_breakpoint_and_a_lost_one() -> None:
     with pytest.raises(CertificateError, match="don't add up"):
         certify_segments(replace(cells, t=short))
     lost = replace(cells, codes=tuple(replace(codes, flips=codes.flips[::-1].copy()) for codes in cells.codes))
-    with pytest.raises(CertificateError, match="`patterns`"):
+    with pytest.raises(CertificateError, match="`neighbours`"):
         certify_segments(lost)

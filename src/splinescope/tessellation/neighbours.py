@@ -25,8 +25,10 @@ def check_neighbours(
         The number of facets across which other units differ, too: folds of several units coincide there.
 
     Raises:
-        CertificateError: With the cells that don't differ in the recorded unit.
+        CertificateError: With the cells that don't differ in the recorded unit, or whose side of the domain says that
+            a fold made it (of truncated complexes: a unit that there is not).
     """
+    _check_border(cells, facet_cells, facet_op, facet_unit)
     facets = len(facet_cells)
     distance, recorded = np.zeros(facets, np.int32), np.zeros(facets, np.bool_)
     for codes in cells.codes:
@@ -40,6 +42,24 @@ def check_neighbours(
         concerned = np.unique(facet_cells[wrong])
         fail("neighbours", concerned, f"{len(wrong)} common facets whose cells agree in the unit that made the facet")
     return int((distance > 1).sum())
+
+
+def _check_border(
+    cells: PolyhedralComplex, facet_cells: np.ndarray, facet_op: np.ndarray, facet_unit: np.ndarray
+) -> None:
+    """No fold made a facet without a neighbour, unless the work ended there."""
+    border = (facet_cells < 0).any(axis=1)
+    plain = (facet_op == -1) & (facet_unit == -1)
+    if cells.truncated:
+        sizes = np.zeros(len(cells.network.nodes), np.int64)
+        for codes in cells.codes:
+            sizes[codes.node] = cells.network.nodes[codes.node].size
+        node = np.clip(facet_op, 0, len(sizes) - 1)
+        plain |= (facet_op == node) & (facet_unit >= 0) & (facet_unit < sizes[node])
+    wrong = np.flatnonzero(border & ~plain)
+    if len(wrong):
+        concerned = np.unique(facet_cells[wrong].max(axis=1))
+        fail("neighbours", concerned, f"{len(wrong)} facets without neighbour that say which unit made them")
 
 
 @njit(cache=True, nogil=True)

@@ -44,12 +44,18 @@ class Digits:
         """The numbers in float64, to a few roundings."""
         total: Any = 0.0
         for position in sorted(self.parts):
-            total = total + self.parts[position] * 2.0 ** (BITS * position)
+            total = total + scaled(self.parts[position], BITS * position)
         return total
 
     def mapped(self, function: Any) -> Digits:
         """A rearrangement of the numbers."""
         return Digits({p: function(part) for p, part in self.parts.items()}, function(self.error))
+
+
+def scaled(numbers: Tensor, bits: int) -> Tensor:
+    """Numbers times a power of two, which itself may be beyond float64."""
+    half = min(max(bits, -2200), 2040) // 2
+    return numbers * 2.0**half * 2.0 ** (min(max(bits, -2200), 2040) - half)
 
 
 def split(tensor: Tensor) -> dict[int, Tensor]:
@@ -58,8 +64,8 @@ def split(tensor: Tensor) -> dict[int, Tensor]:
     parts: dict[int, Tensor] = {}
     while bool((size := rest.abs().amax() if rest.numel() else torch.zeros(())) > 0):
         position = int(np.floor(np.log2(float(size)) / BITS))
-        digit = torch.round(rest * 2.0 ** (-BITS * position))
-        rest = rest - digit * 2.0 ** (BITS * position)
+        digit = torch.round(scaled(rest, -BITS * position))
+        rest = rest - scaled(digit, BITS * position)
         parts[position] = digit
     return parts or {0: torch.zeros_like(tensor)}
 
@@ -98,7 +104,7 @@ def carried(sums: dict[int, Tensor], error: Tensor, keep: int | None) -> Digits:
         lowest = max(parts) - keep + 1
         for place in [p for p in parts if p < lowest]:
             dropped = parts.pop(place).ne(0).any(dim=0, keepdim=True)
-            error = error + dropped * (0.51 * 2.0 ** (BITS * (place + 1)))
+            error = error + scaled(dropped.to(torch.float64), BITS * (place + 1)) * 0.51
     return Digits(parts, error)
 
 
@@ -279,5 +285,7 @@ def _passed(index: int, number: Digits, points: int) -> Passed:
     flat = number.value.reshape(points, -1).numpy()
     lowest, highest = flat.min(axis=0), flat.max(axis=0)
     rounding = 8 * UNIT_ROUNDOFF * np.maximum(highest, -lowest)
+    used = torch.stack([part.ne(0).any(dim=0) for part in number.parts.values()]).any(dim=0).reshape(-1).numpy()
+    rounding += np.where(used, 8 * np.finfo(float).smallest_subnormal, 0.0)  # what underflows has no digits left
     errors = number.error.reshape(1, -1).numpy() * _ROUND_UP
     return Passed(index, flat, np.nan_to_num(errors + rounding, nan=np.inf, posinf=np.inf), lowest, highest)

@@ -32,6 +32,7 @@ class Facts:
         sign: [k] 1 or -1.
         margin: [k] the left side as last evaluated.
         swing: [k] by how much it changes over the corners of the cell.
+        error: [k] by how much the margin may be off anywhere, as first evaluated.
     """
 
     corner: np.ndarray
@@ -44,6 +45,7 @@ class Facts:
     sign: np.ndarray
     margin: np.ndarray
     swing: np.ndarray
+    error: np.ndarray
 
     def __len__(self) -> int:
         return len(self.cell)
@@ -57,7 +59,7 @@ class Facts:
         """All of several lists."""
         if not parts:
             whole, real = np.empty(0, np.int64), np.empty(0)
-            return Facts(whole, whole, whole, whole, whole, whole, real, real, real, real)
+            return Facts(whole, whole, whole, whole, whole, whole, real, real, real, real, real)
         return Facts(*(np.concatenate([getattr(part, name) for part in parts]) for name in Facts.__dataclass_fields__))
 
     def of_node(self, node: int) -> np.ndarray:
@@ -134,10 +136,10 @@ def undecided(network: Network, codes: Codes, passed: Passed, bundle: Bundle) ->
         bit = (words[cell_row, column >> 6] >> (column & 63).astype(np.uint64)) & np.uint64(1)
         sign = 2.0 * bit.astype(np.float64) - 1.0
         plus, shift = column % units, shifts[column // units, column % units]
-        return Facts(*parts, column, plus, np.full(len(row), -1), shift, sign, margin, swing)
+        return Facts(*parts, column, plus, np.full(len(row), -1), shift, sign, margin, swing, errors[plus])
     winner = _winners(words, cell_row, column, len(groups), groups.shape[1])
-    ones = np.ones(len(row))
-    return Facts(*parts, column, groups[column, winner], groups[column, member], 0 * ones, ones, margin, swing)
+    ones, plus, minus = np.ones(len(row)), groups[column, winner], groups[column, member]
+    return Facts(*parts, column, plus, minus, 0 * ones, ones, margin, swing, errors[plus] + errors[minus])
 
 
 def _winners(words: np.ndarray, rows: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:

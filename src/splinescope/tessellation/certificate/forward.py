@@ -165,6 +165,11 @@ def _bound(op: Op, values: list[Tensor], bounds: list[Tensor], pointwise: bool) 
     raise TypeError(f"no rounding-error rule for {type(op).__name__}")
 
 
+def rounded(op: Op, values: list[Tensor]) -> Tensor:
+    """Bounds of what one node adds to the errors of its inputs, at each point."""
+    return _bound(op, values, [torch.zeros_like(value) for value in values], True)
+
+
 def _table(parameter: Tensor, like: Tensor) -> Tensor:
     """Breakpoints, slopes or intercepts as [pieces, 1 or n]."""
     return parameter.reshape(len(parameter), -1)

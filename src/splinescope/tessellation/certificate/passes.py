@@ -89,8 +89,7 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
     settlement.at_points(Facts.joined(seen.open))
     if seen.apart:
         cells, allowed, error = (np.concatenate(parts) for parts in zip(*seen.apart, strict=True))
-        thin = _turns(subject, cells) >= 1
-        if not (thin.all() and settlement.outputs(cells, allowed)):
+        if not settlement.outputs(cells, allowed, error):
             apart = f"outputs differ from the cells' affine maps by up to {error.max() / scale:.1e} of the largest"
             fail("values", np.unique(cells), apart)
     return seen

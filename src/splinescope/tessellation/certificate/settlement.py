@@ -14,6 +14,7 @@ from splinescope.tessellation.certificate.evaluators import Evaluator
 from splinescope.tessellation.certificate.facts import Facts, tables
 from splinescope.tessellation.certificate.forms import Exact, Parameters, Pattern, cell_forms, exactly, work
 from splinescope.tessellation.certificate.record import fail
+from splinescope.tessellation.certificate.roundings import first_order
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
 
 _BUDGET = 2e8
@@ -75,27 +76,57 @@ class Settlement:
         rest = self._pointwise(facts, self.subject.vertices, place, doubt)
         self._exactly(rest, "proof", corners=True)
 
-    def outputs(self, cells: np.ndarray, allowed: np.ndarray) -> bool:
+    def outputs(self, cells: np.ndarray, allowed: np.ndarray, error: np.ndarray) -> bool:
         """Whether recorded outputs are those of the cells' own exact maps at their interior points.
 
-        Of a cell thinner than coordinates resolve the rounded point lies elsewhere, where the network says nothing
-        about the cell.
+        A rounded point may lie outside of its cell, where the network says nothing about it, and steep maps make more of
+        the roundings of corners than the forward pass knows. Outputs at corners are off by roundings in float64, too,
+        which are relative to the terms that cancel there.
 
         Args:
             cells: Cells whose outputs are not those of a forward pass.
-            allowed: [cells, n_out] how far they may be, apart from the roundings of the coordinates.
+            allowed: [cells, n_out] how far they may be, apart from roundings of the coordinates and of the outputs.
+            error: [cells] how far they are.
         """
-        for cell, room in zip(cells.tolist(), allowed, strict=True):
-            if not self._affords():
+        for number, k in enumerate(np.argsort(-error, kind="stable").tolist()):
+            cell = int(cells[k])
+            if not self._affords() and number:  # the worst one is looked at whatever it takes
                 self.settled.open += 1
                 continue
             self.settled.signs += 1
             whole = self._forms(cell, {-1})[-1]
-            point = self._point(cell)
-            for form, value, more in zip(whole.numbers, self.subject.outputs[cell], room, strict=True):
-                if self._off(list(form), point, whole.bits, float(value)) > _finite(more) * Fraction(2) ** whole.bits:
-                    return False
+            point, bits = self._point(cell), whole.bits
+            rows = zip(whole.numbers, self.subject.outputs[cell], strict=True)
+            off = [self._off(list(form), point, bits, float(value)) / Fraction(2) ** bits for form, value in rows]
+            room = allowed[k] + 8 * self._float_error(cell, self.subject.network.output)
+            rest = [o - _finite(more) for o, more in zip(off, room, strict=True)]
+            if max(rest) > 0 and any(r > s for r, s in zip(rest, self._steepest_beside(cell), strict=True)):
+                return False
         return True
+
+    def _steepest_beside(self, cell: int) -> list[Fraction]:
+        """[n_out] what roundings of a cell's corners make of outputs there, by the maps of all cells that meet there.
+
+        The output at a rounded corner is that of whichever of them it lies in.
+        """
+        subject = self.subject
+        corners = subject.cell_vertices[subject.cell_offsets[cell] : subject.cell_offsets[cell + 1]]
+        out = [Fraction(0)] * subject.outputs.shape[1]
+        for other in np.unique(subject.owner[np.isin(subject.cell_vertices, corners)]).tolist():
+            if not self._affords():
+                break
+            whole = self._forms(other, {-1})[-1]
+            unit = Fraction(2) ** whole.bits
+            out = [max(known, self._blur(row) / unit) for known, row in zip(out, whole.numbers.tolist(), strict=True)]
+        return out
+
+    def _float_error(self, cell: int, node: int) -> np.ndarray:
+        """[n] how far float64 may be off at the corners of a cell and inside it."""
+        subject = self.subject
+        corners = subject.cell_vertices[subject.cell_offsets[cell] : subject.cell_offsets[cell + 1]]
+        points = np.concatenate([subject.vertices[corners], subject.points[cell : cell + 1]])
+        place = subject.place
+        return first_order(subject.network, place.embed(points), place.errors(points), node)
 
     def on_folds(self, facts: Facts, allowed: np.ndarray) -> None:
         """Settle whether corners are on folds through them, by the exact forms of their own cells.
@@ -137,10 +168,13 @@ class Settlement:
 
     def _off(self, form: list[Any], point: list[Any], bits: int, value: float) -> Fraction:
         """How far a form at a rounded point is from a value, beyond what roundings of the coordinates make of it."""
-        scale = [Fraction(float(x)) for x in self.subject.scale]
-        slope = sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
         there = Fraction(sum(a * b for a, b in zip(form, point, strict=True))) / point[-1]
-        return abs(there - Fraction(value) * Fraction(2) ** bits) - Fraction(_SEPARATE) * slope
+        return abs(there - Fraction(value) * Fraction(2) ** bits) - self._blur(form)
+
+    def _blur(self, form: list[Any]) -> Fraction:
+        """What roundings of the coordinates make of a form."""
+        scale = [Fraction(float(x)) for x in self.subject.scale]
+        return Fraction(_SEPARATE) * sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
 
     def _pointwise(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray) -> Facts:
         """Those facts that bounds at each point don't prove, either."""
@@ -200,7 +234,7 @@ class Settlement:
             around = {int(spot): subject.facets.at(spot) for spot in spots}
             wanted |= {int(op) for items in around.values() for op in subject.facets.op[items] if op >= 0}
         forms = self._forms(cell, wanted)
-        scale = [Fraction(float(x)) for x in subject.scale]
+        thin = subject.shapes.width[cell] <= 2 * _SEPARATE  # coordinates don't tell its interior from its surroundings
         for spot in spots:
             point = self._crossing(int(spot), cell, around[int(spot)], forms) if corners else self._point(cell)
             if point is None:
@@ -209,11 +243,19 @@ class Settlement:
                 form = _form(facts, int(k), forms[int(facts.node[k])])
                 value = Fraction(sum(a * b for a, b in zip(form, point, strict=True)))
                 if value < 0:
-                    slope = sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
-                    if -value > Fraction(_SEPARATE) * slope * abs(point[-1]):
+                    room = self._blur(form)
+                    if not corners and not thin:
+                        room += self._placing(facts, int(k)) * Fraction(2) ** forms[int(facts.node[k])].bits
+                    if -value > room * abs(point[-1]) and not (thin and not corners):
                         return True
                     self.settled.merged.add(cell)
         return False
+
+    def _placing(self, facts: Facts, k: int) -> Fraction:
+        """How far vertices may be off a fold, and hence an interior point on the other side: see `on_folds`."""
+        placed = np.asarray(self._evaluator.placement(int(facts.node[k])))
+        units = [int(unit) for unit in (facts.plus[k], facts.minus[k]) if unit >= 0]
+        return _finite(4 * facts.error[k] + sum(float(placed[unit] if placed.ndim else placed) for unit in units))
 
     def _forms(self, cell: int, wanted: set[int]) -> dict[int, Exact]:
         subject = self.subject

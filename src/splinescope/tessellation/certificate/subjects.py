@@ -150,7 +150,7 @@ def _planar(subject: Subject, cells: PlanarComplex) -> tuple[Facets, Corners]:
     straight = same & (side[before] == side[after])
     steps = (cells.vertices[cells.cell_vertices[following]] - cells.vertices[cells.cell_vertices]) / subject.scale
     length = np.hypot(steps[:, 0], steps[:, 1])
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):  # lengths may be zero, or so small that their inverses overflow
         unit = steps / length[:, None]
         sine = unit[previous, 0] * unit[:, 1] - unit[previous, 1] * unit[:, 0]
         sure = np.abs(sine) - 2 * RESOLUTION * (1 / length + 1 / length[previous])

@@ -93,7 +93,7 @@ class SegmentComplex(PolyhedralComplex):
         return 0.5 * (self.vertex_outputs[:-1] + self.vertex_outputs[1:])
 
     def check_topology(self) -> Topology:
-        """Lengths, order, ends and flips; raises `CertificateError` if one is wrong."""
-        from splinescope.tessellation.segments.topology import check_topology
+        """Lengths, order, ends, middles and flips; raises `CertificateError` if one is wrong."""
+        from splinescope.tessellation.segments.topology import check_segment
 
-        return check_topology(self.batch)
+        return check_segment(self)
