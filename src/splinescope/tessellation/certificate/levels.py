@@ -75,8 +75,8 @@ def examined(certificate: Certificate, subject: Subject, level: str) -> Certific
 def _reached(level: str, certificate: Certificate, undecided: int, errors: str) -> str:
     """The highest level that was reached.
 
-    Resolution says which wrong signs are told from rounding without exact arithmetic. It is no obstacle where bounds are
-    proved, all signs within them were settled exactly, and outputs are compared as closely as that.
+    Resolution says which wrong signs are told from rounding without exact arithmetic. It is no obstacle where bounds
+    are proved, all signs within them were settled exactly, and outputs are compared as closely as that.
     """
     all_settled = errors == "proved" and not undecided and not certificate.undecided_signs
     blunt = certificate.resolution > SMALL
