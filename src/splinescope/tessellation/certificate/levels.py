@@ -75,12 +75,13 @@ def examined(certificate: Certificate, subject: Subject, level: str) -> Certific
 def _reached(level: str, certificate: Certificate, undecided: int, errors: str) -> str:
     """The highest level that was reached.
 
-    Resolution says which wrong signs are told from rounding without exact arithmetic. It is no obstacle where bounds are
-    proved, all signs within them were settled exactly, and outputs are compared as closely as that.
+    Resolution says which wrong signs are told from rounding without exact arithmetic. It is no obstacle where bounds
+    are proved, all signs within them were settled exactly, and outputs, which may be off by eight
+    times their errors, are compared as closely as where resolution is fine.
     """
     all_settled = errors == "proved" and not undecided and not certificate.undecided_signs
     blunt = certificate.resolution > SMALL
-    if blunt and not (all_settled and certificate.tolerances["output"] <= SMALL):
+    if blunt and not (all_settled and certificate.tolerances["output"] <= 8 * SMALL):
         return "topology"
     if level == "values":
         return level

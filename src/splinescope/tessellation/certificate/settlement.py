@@ -79,9 +79,9 @@ class Settlement:
     def outputs(self, cells: np.ndarray, allowed: np.ndarray, error: np.ndarray) -> bool:
         """Whether recorded outputs are those of the cells' own exact maps at their interior points.
 
-        A rounded point may lie outside of its cell, where the network says nothing about it, and steep maps make more of
-        the roundings of corners than the forward pass knows. Outputs at corners are off by roundings in float64, too,
-        which are relative to the terms that cancel there.
+        A rounded point may lie outside of its cell, where the network says nothing about it, and steep maps make more
+        of the roundings of corners than the forward pass knows. Outputs at corners are off by roundings in float64,
+        too, which are relative to the terms that cancel there.
 
         Args:
             cells: Cells whose outputs are not those of a forward pass.
