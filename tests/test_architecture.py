@@ -44,6 +44,7 @@ PUBLIC = [
 ]
 ERRORS = {
     "CertificateError": "SplinescopeError",
+    "CertificateWarning": "UserWarning",
     "DegenerateArrangementError": "SplinescopeError",
     "InvalidInputError": "SplinescopeError",
     "MissingDependencyError": "SplinescopeError",

@@ -11,18 +11,9 @@ from flint import fmpz
 from torch import nn
 
 import splinescope
-from splinescope.tessellation.exact import (
-    Dyadic,
-    ExactForms,
-    coordinates,
-    crossing,
-    domain_rows,
-    dyadic,
-    exact_point,
-    fraction_between,
-    integers,
-    sign_at,
-)
+from splinescope.tessellation.dyadics import Dyadic, dyadic, integers
+from splinescope.tessellation.exact import ExactForms, domain_rows
+from splinescope.tessellation.predicates import coordinates, crossing, exact_point, fraction_between, sign_at
 from tests.reference.exact_cells import exact_cells
 from tests.reference.families import FAMILIES
 

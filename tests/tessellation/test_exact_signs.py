@@ -9,8 +9,8 @@ import pytest
 
 import splinescope
 from splinescope.geometry.bits import bit_at
-from splinescope.tessellation.exact import sign_at
 from splinescope.tessellation.planar import piece
+from splinescope.tessellation.predicates import sign_at
 from tests.reference.families import FAMILIES
 
 

@@ -22,9 +22,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from splinescope.geometry.answers import Answers, answer
 from splinescope.geometry.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
 from splinescope.geometry.cuts import share_of
-from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, PRECEDING
+from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, PRECEDING
 from splinescope.geometry.surgery import number_positions, split_edge, split_face
 
 START, END, BASE, OTHER, CROSSED = 0, 1, 2, 3, 4
@@ -34,8 +35,6 @@ FRACTION, CONDITIONING, REACH = 0, 1, 2
 """Columns of `Target.weights`: position between tail and head, conditioning, uncertainty of the position."""
 MADE_BY, ON_CHORD = 0, 1
 """Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
-ASKED = 16
-"""Questions about one face that are written down in one pass."""
 
 
 class Target(NamedTuple):
@@ -62,26 +61,6 @@ class Target(NamedTuple):
     edge_base: np.ndarray
     used: np.ndarray
     place_of: np.ndarray
-
-
-class Answers(NamedTuple):
-    """What is known, and what is asked, about the faces that are refined.
-
-    A question is a triple of chords: on which side of the third one do the first two cross?
-
-    Attributes:
-        offsets: [n + 1] answers for each face.
-        triples: [A, 3] the questions, the first two chords in ascending order.
-        signs: [A] the answers.
-        asked: [n, ASKED, 3] new questions.
-        number: [n] how many new questions there are.
-    """
-
-    offsets: np.ndarray
-    triples: np.ndarray
-    signs: np.ndarray
-    asked: np.ndarray
-    number: np.ndarray
 
 
 class Sizes(NamedTuple):
@@ -160,34 +139,6 @@ def _look(
             seen[earlier, 1] = _outer_value(values, shift, unit, places, weights, old_vertices, at_head)
 
 
-@njit(cache=True, nogil=True)
-def _answer(
-    low: int,
-    high: int,
-    triples: np.ndarray,
-    signs: np.ndarray,
-    asked: np.ndarray,
-    number: np.ndarray,
-    first: int,
-    second: int,
-    third: int,
-) -> int:
-    """The known side of a crossing; zero for now, and a question, if it is not known."""
-    if first > second:
-        first, second = second, first
-    for at in range(low, high):
-        if triples[at, 0] == first and triples[at, 1] == second and triples[at, 2] == third:
-            return signs[at]
-    for at in range(min(number[0], asked.shape[0])):
-        if asked[at, 0] == first and asked[at, 1] == second and asked[at, 2] == third:
-            return 0
-    if number[0] < asked.shape[0]:
-        at = number[0]
-        asked[at, 0], asked[at, 1], asked[at, 2] = first, second, third
-    number[0] += 1
-    return 0
-
-
 @njit(cache=True, nogil=True, forceinline=True)
 def _inner_sign(
     places: np.ndarray,
@@ -213,7 +164,7 @@ def _inner_sign(
     value = seen[base, 0] + weights[at, FRACTION] * difference
     if abs(value) > 2.0 * tolerance * weights[at, CONDITIONING] + weights[at, REACH] * abs(difference):
         return 1 if value > 0.0 else -1
-    return _answer(low, high, triples, signs, asked, number, base, other, chord)
+    return answer(low, high, triples, signs, asked, number, base, other, chord)
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
@@ -480,88 +431,3 @@ def insert_chords(
         elif lost:
             return face
     return -1
-
-
-@njit(cache=True, nogil=True)
-def _set_bit(row: np.ndarray, column: int, value: bool) -> None:
-    mask = np.uint64(1) << np.uint64(column & 63)
-    if value:
-        row[column >> 6] |= mask
-    else:
-        row[column >> 6] &= ~mask
-
-
-@njit(cache=True, nogil=True)
-def _flip_chord(row: np.ndarray, chords: np.ndarray, chord: int) -> None:
-    """Step over a chord, and over those that coincide with it."""
-    for other in range(len(chords)):
-        if other == chord or (chords[other, TAIL] < 0 and chords[other, HEAD] == chord):
-            column = chords[other, COLUMN]
-            row[column >> 6] ^= np.uint64(1) << np.uint64(column & 63)
-
-
-@njit(cache=True, nogil=True)
-def pattern_faces(
-    start: int,
-    stop: int,
-    split_faces: np.ndarray,
-    halves: np.ndarray,
-    labels: np.ndarray,
-    place_of: np.ndarray,
-    outer_edges: int,
-    chord_offsets: np.ndarray,
-    chord_table: np.ndarray,
-    face_base: np.ndarray,
-    first: np.ndarray,
-    bits: np.ndarray,
-) -> None:
-    """Bits of the children of split faces, which have those of their parents: flipped across each chord.
-
-    A child at the boundary of its parent knows on which side of each chord it lies by its position; the others are
-    reached from there, one chord after another.
-    """
-    for index in range(start, stop):
-        mother = split_faces[index]
-        chords = chord_table[chord_offsets[mother] : chord_offsets[mother + 1]]
-        children = face_base[index + 1] - face_base[index]
-        known = np.zeros(children + 1, np.bool_)
-        left = 0
-        for number in range(children + 1):
-            child = mother if number == 0 else face_base[index] + number - 1
-            position = -1
-            half = first[child]
-            while True:
-                if half >> 1 < outer_edges:
-                    position = place_of[half]
-                    break
-                half = halves[half, FOLLOWING]
-                if half == first[child]:
-                    break
-            if position < 0:
-                left += 1
-                continue
-            known[number] = True
-            for chord in range(len(chords)):
-                between = chords[chord, TAIL_POSITION] <= position < chords[chord, HEAD_POSITION]
-                _set_bit(bits[child], chords[chord, COLUMN], between == (chords[chord, SIDE] > 0))
-        while left > 0:
-            before = left
-            for number in range(children + 1):
-                if known[number]:
-                    continue
-                child = mother if number == 0 else face_base[index] + number - 1
-                half = first[child]
-                while True:
-                    neighbour = halves[half ^ 1, FACE]
-                    there = 0 if neighbour == mother else neighbour - face_base[index] + 1
-                    if known[there]:
-                        bits[child] = bits[neighbour]
-                        _flip_chord(bits[child], chords, labels[half >> 1, ON_CHORD])
-                        known[number] = True
-                        left -= 1
-                        break
-                    half = halves[half, FOLLOWING]
-                    if half == first[child]:
-                        break
-            if left == before:
-                break

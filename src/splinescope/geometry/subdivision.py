@@ -9,12 +9,12 @@ import numpy as np
 from numba import njit
 
 from splinescope.errors import DegenerateArrangementError
+from splinescope.geometry.answers import ASKED, Answers
 from splinescope.geometry.chords import COLUMN, Chords, find_chords
 from splinescope.geometry.cuts import COARSEST, STEEPEST, EdgeCuts, Layer, cut_edges, extent, running_sums
 from splinescope.geometry.doubts import faces_with
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, OUTSIDE, PRECEDING
 from splinescope.geometry.insertion import (
-    ASKED,
     BASE,
     CONDITIONING,
     CROSSED,
@@ -23,13 +23,12 @@ from splinescope.geometry.insertion import (
     MADE_BY,
     OTHER,
     START,
-    Answers,
     Sizes,
     Target,
     insert_chords,
-    pattern_faces,
 )
 from splinescope.geometry.judge import End, Judge
+from splinescope.geometry.patterns import pattern_faces
 from splinescope.geometry.surgery import label_faces
 from splinescope.numerics import in_ranges
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
 from splinescope.geometry.bits import unpack, words_for
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import in_ranges
 
 _FEW = 1024
@@ -151,3 +154,39 @@ def merged(parts: list[NodeCodes]) -> NodeCodes:
         columns = np.unique(np.concatenate(varying)).astype(np.int32)
         parts = [NodeCodes(p.node, p.base, columns, pack(p.unpacked(columns))) for p in parts]
     return NodeCodes(parts[0].node, parts[0].base, columns, np.concatenate([part.words for part in parts]))
+
+
+def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray) -> list[dict[int, np.ndarray]]:
+    """Patterns of some cells, taken apart by node.
+
+    Args:
+        network: The network.
+        codes: Codes of all cells at the folding nodes passed so far.
+        cells: [k] numbers of cells.
+
+    Returns:
+        For each cell the piece of each unit of each node.
+    """
+    out: list[dict[int, np.ndarray]] = [{} for _ in cells]
+    for code in codes:
+        node = network.nodes[code.node]
+        bits = code.taken(cells).unpacked(np.arange(len(code.base), dtype=np.int32))
+        digits = bits.reshape(len(cells), -1, node.size)
+        weights = np.ones(digits.shape[1], np.uint8)
+        if isinstance(node.op, Maximum):
+            weights = np.left_shift(1, np.arange(digits.shape[1])).astype(np.uint8)
+        elif isinstance(node.op, Activation):
+            digits = _with_silent_levels(node.op, digits.copy())
+        pieces = (digits * weights[:, None]).sum(axis=1, dtype=np.uint8)
+        for row, piece in zip(out, pieces, strict=True):
+            row[code.node] = piece
+    return out
+
+
+def _with_silent_levels(op: Activation, digits: np.ndarray) -> np.ndarray:
+    """Bits of breakpoints at which nothing folds, set where those above them are, so that bits count pieces."""
+    slopes = op.slopes.numpy().reshape(len(op.slopes), -1)
+    silent = np.broadcast_to(np.diff(slopes, axis=0) == 0, digits.shape[1:])
+    for level in range(len(silent) - 2, -1, -1):
+        digits[:, level, silent[level]] = digits[:, level + 1, silent[level]]
+    return digits

@@ -16,78 +16,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-from flint import fmpq, fmpz, fmpz_mat
+from flint import fmpz, fmpz_mat
 
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Concatenate, Dense, Maximum, Reshape, Sum
-from splinescope.tessellation.codes import Codes
-
-Form = list[Any]
-"""d + 1 integers (`fmpz`): the coefficients of an affine form, the constant last; or homogeneous coordinates."""
+from splinescope.tessellation.dyadics import Dyadic, Form, aligned, dyadic, integers, shifted
 
 _REMEMBERED = 1 << 24
 """Numbers that the cache of forms holds."""
-
-
-@dataclass(frozen=True)
-class Dyadic:
-    """Rows of integers, all times the same power of two.
-
-    Attributes:
-        rows: [k][d + 1] integers.
-        exponent: The power.
-    """
-
-    rows: list[Form]
-    exponent: int
-
-
-def integers(array: np.ndarray) -> tuple[list[fmpz], int]:
-    """Float64 numbers as integers times one power of two.
-
-    Args:
-        array: Finite numbers.
-
-    Returns:
-        The integers, flat, and the exponent.
-    """
-    mantissa, exponent = np.frexp(np.ravel(array))
-    whole = (mantissa * 2.0**53).astype(np.int64)
-    exponent = exponent.astype(np.int64) - 53
-    present = whole != 0
-    if not present.any():
-        return [fmpz(0)] * len(whole), 0
-    lowest = whole & -whole
-    trailing = np.where(present, np.round(np.log2(np.maximum(np.abs(lowest.astype(np.float64)), 1))), 0).astype(
-        np.int64
-    )
-    whole >>= trailing
-    exponent += trailing
-    least = int(exponent[present].min())
-    shifts = np.where(present, exponent - least, 0)
-    return [fmpz(w) << s if s else fmpz(w) for w, s in zip(whole.tolist(), shifts.tolist(), strict=True)], least
-
-
-def dyadic(array: np.ndarray) -> Dyadic:
-    """A float64 matrix as integers."""
-    flat, exponent = integers(array)
-    width = array.shape[1]
-    return Dyadic([flat[i : i + width] for i in range(0, len(flat), width)], exponent)
-
-
-def _shifted(rows: list[Form], shift: int) -> list[Form]:
-    """Rows times a power of two."""
-    return [[number << shift for number in row] for row in rows] if shift else rows
-
-
-def _aligned(parts: Sequence[Dyadic]) -> tuple[list[list[Form]], int]:
-    """Rows of several matrices with the same power of two."""
-    least = min(part.exponent for part in parts)
-    return [_shifted(part.rows, part.exponent - least) for part in parts], least
 
 
 def domain_rows(origin: np.ndarray, basis: np.ndarray) -> Dyadic:
@@ -398,7 +337,7 @@ class ExactForms:
         if not any(constants):
             return linear
         least = min(linear.exponent, exponent)
-        rows = [list(row) for row in _shifted(linear.rows, linear.exponent - least)]
+        rows = [list(row) for row in shifted(linear.rows, linear.exponent - least)]
         for row, constant in zip(rows, constants, strict=True):
             row[-1] += constant << (exponent - least)
         return Dyadic(rows, least)
@@ -429,8 +368,8 @@ class ExactForms:
             if len(read) and before is not None:
                 (total,) = (fmpz_mat(1, len(read), weights) * fmpz_mat(before.rows_of(read))).tolist()
             parts.append(Dyadic([total], power + (0 if before is None else before.value.exponent)))
-        aligned, exponent = _aligned(parts)
-        linear = Dyadic([part[0] for part in aligned], exponent)
+        together, exponent = aligned(parts)
+        linear = Dyadic([part[0] for part in together], exponent)
         return self._shifted_by(linear, [rows.bias(unit) for unit in units.tolist()], rows.bias_exponent)
 
     def _sum(self, op: Sum, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:
@@ -440,8 +379,8 @@ class ExactForms:
             (factor,), power = integers(np.array([float(coefficient)]))
             rows = [[factor * number for number in row] for row in known.rows_of(units)]
             parts.append(Dyadic(rows, known.value.exponent + power))
-        aligned, exponent = _aligned(parts)
-        return Dyadic([[sum(c) for c in zip(*rows, strict=True)] for rows in zip(*aligned, strict=True)], exponent)
+        together, exponent = aligned(parts)
+        return Dyadic([[sum(c) for c in zip(*rows, strict=True)] for rows in zip(*together, strict=True)], exponent)
 
     def _concatenated(self, index: int, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:
         which, where = self._origins(index)
@@ -451,9 +390,9 @@ class ExactForms:
             known = before[k]
             assert known is not None
             parts.append(Dyadic(known.rows_of(where[units[which[units] == k]]), known.value.exponent))
-        aligned, exponent = _aligned(parts)
+        together, exponent = aligned(parts)
         rows: list[Form] = [[]] * len(units)
-        for k, part in zip(used, aligned, strict=True):
+        for k, part in zip(used, together, strict=True):
             for place, row in zip(np.flatnonzero(which[units] == k).tolist(), part, strict=True):
                 rows[place] = row
         return Dyadic(rows, exponent)
@@ -468,42 +407,6 @@ def _pieces_of(op: Activation, piece: np.ndarray, units: np.ndarray) -> tuple[np
     return slopes[chosen, units], intercepts[chosen, units]
 
 
-def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray) -> list[dict[int, np.ndarray]]:
-    """Patterns of some cells, taken apart by node.
-
-    Args:
-        network: The network.
-        codes: Codes of all cells at the folding nodes passed so far.
-        cells: [k] numbers of cells.
-
-    Returns:
-        For each cell the piece of each unit of each node.
-    """
-    out: list[dict[int, np.ndarray]] = [{} for _ in cells]
-    for code in codes:
-        node = network.nodes[code.node]
-        bits = code.taken(cells).unpacked(np.arange(len(code.base), dtype=np.int32))
-        digits = bits.reshape(len(cells), -1, node.size)
-        weights = np.ones(digits.shape[1], np.uint8)
-        if isinstance(node.op, Maximum):
-            weights = np.left_shift(1, np.arange(digits.shape[1])).astype(np.uint8)
-        elif isinstance(node.op, Activation):
-            digits = _with_silent_levels(node.op, digits.copy())
-        pieces = (digits * weights[:, None]).sum(axis=1, dtype=np.uint8)
-        for row, piece in zip(out, pieces, strict=True):
-            row[code.node] = piece
-    return out
-
-
-def _with_silent_levels(op: Activation, digits: np.ndarray) -> np.ndarray:
-    """Bits of breakpoints at which nothing folds, set where those above them are, so that bits count pieces."""
-    slopes = op.slopes.numpy().reshape(len(op.slopes), -1)
-    silent = np.broadcast_to(np.diff(slopes, axis=0) == 0, digits.shape[1:])
-    for level in range(len(silent) - 2, -1, -1):
-        digits[:, level, silent[level]] = digits[:, level + 1, silent[level]]
-    return digits
-
-
 def activation_column(level: int, unit: int, units: int) -> int:
     """Number of the fold of a unit at one of its breakpoints."""
     return level * units + unit
@@ -512,96 +415,3 @@ def activation_column(level: int, unit: int, units: int) -> int:
 def maximum_column(first: int, second: int, group: int, groups: int, width: int) -> int:
     """Number of the fold where two members of a group, given by their positions, are equal."""
     return (first * width + second) * groups + group
-
-
-def crossing(forms: Sequence[Form]) -> Form | None:
-    """The point where d forms vanish, in homogeneous coordinates with positive last one; None if there is none.
-
-    Args:
-        forms: d forms of d + 1 coefficients.
-
-    Returns:
-        d + 1 integers without a common factor.
-    """
-    d = len(forms)
-    if d == 1:
-        ((a, c),) = forms
-        point = [-c, a]
-    elif d == 2:
-        (a, b, c), (e, f, g) = forms
-        point = [b * g - c * f, c * e - a * g, a * f - b * e]
-    else:
-        point = []
-        for k in range(d + 1):
-            minor = fmpz_mat([[row[j] for j in range(d + 1) if j != k] for row in forms]).det()
-            point.append(minor if (d + k) % 2 == 0 else -minor)
-    if point[-1] == 0:
-        return None
-    return reduced(point)
-
-
-def reduced(point: Form) -> Form:
-    """The same point without a common factor, and with positive last coordinate."""
-    common = fmpz(0)
-    for number in point:
-        common = common.gcd(number)
-    if point[-1] < 0:
-        common = -common
-    return [number // common for number in point]
-
-
-def line_through(first: Form, second: Form) -> Form:
-    """The form in two coordinates that vanishes at two points, positive on the left of the way between them."""
-    (a, b, c), (e, f, g) = first, second
-    return [b * g - c * f, c * e - a * g, a * f - b * e]
-
-
-def independent_crossing(forms: Sequence[Form], dimension: int) -> Form | None:
-    """The point where some d of the forms vanish; None if no d of them are independent."""
-    for chosen in combinations(forms, dimension):
-        point = crossing(chosen)
-        if point is not None:
-            return point
-    return None
-
-
-def exact_point(coordinates: np.ndarray) -> Form:
-    """A point of float64 coordinates in homogeneous ones."""
-    whole, exponent = integers(coordinates)
-    one = fmpz(1)
-    if exponent >= 0:
-        return [*(number << exponent for number in whole), one]
-    return reduced([*whole, one << -exponent])
-
-
-def sign_at(form: Form, point: Form) -> int:
-    """Sign of a form at a point: -1, 0 or 1."""
-    total = sum((a * x for a, x in zip(form, point, strict=True)), fmpz(0))
-    return (total > 0) - (total < 0)
-
-
-def value_at(form: Form, point: Form) -> fmpq:
-    """Value of a form at a point."""
-    return fmpq(sum((a * x for a, x in zip(form, point, strict=True)), fmpz(0)), point[-1])
-
-
-def nearest(number: fmpq) -> float:
-    """The float64 number nearest to a rational one."""
-    return int(number.p) / int(number.q)
-
-
-def coordinates(point: Form) -> np.ndarray:
-    """Float64 coordinates nearest to a point."""
-    return np.array([int(x) / int(point[-1]) for x in point[:-1]])
-
-
-def fraction_between(form: Form, tail: Form, head: Form) -> float:
-    """Where a form vanishes between two points, as the float64 share of the way, in [0, 1].
-
-    Args:
-        form: A form whose signs at both ends differ.
-        tail: Start.
-        head: End.
-    """
-    a, b = value_at(form, tail), value_at(form, head)
-    return nearest(a / (a - b)) if a != b else 0.5

@@ -20,6 +20,7 @@ from splinescope.tessellation.planar.assembly import Finished, join
 from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
 from splinescope.tessellation.planar.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
+from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows
 from splinescope.tessellation.planar.steps import advance
@@ -67,7 +68,7 @@ def tessellate_slice(
         complete = run.through_network()
         finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
     signs = (plan.tally.signs, plan.tally.exact)
-    straightened = _straightened(finished, network)
+    straightened = placed(_straightened(finished, network), plan)
     cells = build_complex(straightened, network, domain, tolerance or Tolerance(), not complete, signs)
     return certified(cells, verify)
 

@@ -14,19 +14,11 @@ from splinescope.geometry.doubts import Doubts
 from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.geometry.judge import End
 from splinescope.geometry.subdivision import Subdivision
-from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.exact import (
-    Form,
-    Pieces,
-    crossing,
-    exact_point,
-    integers,
-    nearest,
-    pieces_of_cells,
-    sign_at,
-    value_at,
-)
+from splinescope.tessellation.codes import NodeCodes, pieces_of_cells
+from splinescope.tessellation.dyadics import Form, integers
+from splinescope.tessellation.exact import Pieces
 from splinescope.tessellation.planar.plan import Plan
+from splinescope.tessellation.predicates import crossing, exact_point, nearest, sign_at, value_at
 
 _FEW = 32
 """Vertices up to which their half-edges are looked for one by one."""
@@ -120,6 +112,11 @@ class ExactJudge:
             self._find_corners(np.array([vertex]))
             self._place(vertex)
         return self._points[vertex]
+
+    def pattern_at(self, vertex: int) -> Pieces:
+        """Pattern of a cell that has a vertex."""
+        self._find_corners(np.array([vertex]))
+        return self._pattern(self._place(vertex))
 
     def _end(self, face: int, end: End) -> Form:
         place, column = end

@@ -11,7 +11,9 @@ from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.exact import Dyadic, ExactForms, domain_rows, exact_point, line_through
+from splinescope.tessellation.dyadics import Dyadic
+from splinescope.tessellation.exact import ExactForms, domain_rows
+from splinescope.tessellation.predicates import exact_point, line_through
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 
 _WIDE = 16.0

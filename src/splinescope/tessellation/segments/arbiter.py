@@ -21,16 +21,10 @@ from splinescope.geometry.bits import unpack
 from splinescope.network.graph import Network
 from splinescope.network.ops import Convolution, Dense, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.exact import (
-    Dyadic,
-    ExactForms,
-    Form,
-    Pieces,
-    nearest,
-    pieces_of_cells,
-    segment_rows,
-    sign_at,
-)
+from splinescope.tessellation.codes import pieces_of_cells
+from splinescope.tessellation.dyadics import Dyadic, Form
+from splinescope.tessellation.exact import ExactForms, Pieces, segment_rows
+from splinescope.tessellation.predicates import nearest, sign_at
 from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.cuts import Placed
 from splinescope.tessellation.segments.envelopes import Walked

@@ -14,17 +14,10 @@ from splinescope.geometry.faces import NEW
 from splinescope.geometry.layers import Verdict
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation
-from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.exact import (
-    ExactForms,
-    Form,
-    Pieces,
-    fraction_between,
-    independent_crossing,
-    integers,
-    nearest,
-    pieces_of_cells,
-)
+from splinescope.tessellation.codes import NodeCodes, pieces_of_cells
+from splinescope.tessellation.dyadics import Form, integers
+from splinescope.tessellation.exact import ExactForms, Pieces
+from splinescope.tessellation.predicates import fraction_between, independent_crossing, nearest
 
 
 @dataclass(frozen=True)

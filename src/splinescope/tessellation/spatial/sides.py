@@ -10,7 +10,8 @@ from flint import fmpz, fmpz_mat
 
 from splinescope.geometry.edge_cuts import UNPROVED
 from splinescope.tessellation.domains import Box, Domain
-from splinescope.tessellation.exact import Dyadic, Form, dyadic, exact_point, sign_at
+from splinescope.tessellation.dyadics import Dyadic, Form, dyadic
+from splinescope.tessellation.predicates import exact_point, sign_at
 
 
 def exact_sides(domain: Domain, on: np.ndarray) -> Dyadic:

@@ -20,8 +20,9 @@ from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.domains import Box, Domain
-from splinescope.tessellation.exact import ExactForms, coordinates, domain_rows
+from splinescope.tessellation.exact import ExactForms, domain_rows
 from splinescope.tessellation.maxima import visible
+from splinescope.tessellation.predicates import coordinates
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 from splinescope.tessellation.spatial.complex import cell_means
 from splinescope.tessellation.spatial.folds import Folds

@@ -1,0 +1,56 @@
+"""Vertices whose position float64 knows worse than their edges are long: placed anew, exactly and rounded once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from splinescope.geometry.subdivision import Subdivision
+from splinescope.tessellation.planar.assembly import Finished
+from splinescope.tessellation.planar.judge import ExactJudge
+from splinescope.tessellation.planar.plan import Plan
+from splinescope.tessellation.predicates import coordinates, value_at
+
+_FINE = 2.0**-10
+"""Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
+_ILL = 16.0
+"""Conditioning up to which a vertex is known to a few roundings of its coordinates."""
+
+
+def placed(finished: Finished, plan: Plan) -> Finished:
+    """The piece with exact positions and outputs at vertices whose uncertainty is seen beside their edges.
+
+    A vertex at a flat crossing may be off along its edge by its conditioning times a rounding. That does no harm but in
+    cells that are as small as this, which it would turn inside out.
+    """
+    vertices = _coarse(finished.subdivision)
+    if not len(vertices):
+        return finished
+    judge = ExactJudge(plan, finished.subdivision, finished.codes, plan.network.output, lambda _, column: column)
+    points, outputs = finished.subdivision.points.copy(), finished.outputs.copy()
+    units = np.arange(plan.network.nodes[plan.network.output].size)
+    for vertex in vertices.tolist():
+        point = judge.point(vertex)
+        points[vertex] = coordinates(point)
+        values = plan.forms.values(judge.pattern_at(vertex), plan.network.output, units)
+        for unit, form in enumerate(values.rows):
+            exact = value_at(form, point)
+            up, down = max(values.exponent, 0), max(-values.exponent, 0)
+            outputs[vertex, unit] = (int(exact.p) << up) / (int(exact.q) << down)
+    return replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
+
+
+def _coarse(subdivision: Subdivision) -> np.ndarray:
+    """Vertices whose uncertainty is more than a small share of their shortest edge."""
+    ill = subdivision.conditioning > _ILL
+    if not ill.any():
+        return np.empty(0, np.int64)
+    ends = subdivision.origin.reshape(-1, 2)
+    ends = ends[ill[ends].any(axis=1)]
+    lengths = np.abs(subdivision.points[ends[:, 0]] - subdivision.points[ends[:, 1]]).max(axis=1)
+    shortest = np.full(subdivision.num_vertices, np.inf)
+    for side in range(2):
+        np.minimum.at(shortest, ends[:, side], lengths)
+    rounding = 4.0 * float(np.spacing(np.abs(subdivision.points).max()))
+    return np.flatnonzero(ill & (subdivision.conditioning * rounding > _FINE * shortest))
