@@ -113,7 +113,7 @@ class Errors:
     def of_inputs(self, points: np.ndarray) -> Tensor:
         """[points, n] error of inputs at points of the domain."""
         if isinstance(self.domain, Box) and self.position == 0:
-            return torch.zeros(points.shape, dtype=torch.float64)
+            return torch.zeros(len(points), self.domain.origin.size, dtype=torch.float64)
         flat = np.abs(self.domain.basis.reshape(self.domain.dimension, -1))
         far = np.abs(points)
         moved = (
