@@ -277,6 +277,9 @@ class Settlement:
         coordinates = subject.vertices[subject.cell_vertices[corner]]
         rows: list[Any] = []
         for facet in around:
+            if subject.facets.op[facet] < 0 and subject.facets.side[facet] < 0:
+                self.settled.merged.add(cell)
+                return None
             if subject.facets.op[facet] < 0:
                 rows.append(subject.place.side(int(subject.facets.side[facet]), coordinates))
             else:

@@ -109,7 +109,7 @@ def sides_of(
         cells: [m] cell of each facet, for the error.
 
     Returns:
-        [m] numbers of half-spaces.
+        [m] numbers of half-spaces; -1 where coordinates don't tell which of several it is.
 
     Raises:
         CertificateError: If a facet without a neighbour lies on no side.
@@ -125,7 +125,8 @@ def sides_of(
         fail(
             "boundary", np.unique(cells[worst.min(axis=1) > 1]), "a facet without neighbour is on no side of the domain"
         )
-    return np.asarray(worst.argmin(axis=1))
+    several = (worst <= 1).sum(axis=1) > 1  # at a corner of the domain, shorter than coordinates resolve
+    return np.where(several, -1, worst.argmin(axis=1))
 
 
 def _planar(subject: Subject, cells: PlanarComplex) -> tuple[Facets, Corners]:
@@ -147,7 +148,7 @@ def _planar(subject: Subject, cells: PlanarComplex) -> tuple[Facets, Corners]:
     items = np.column_stack([before, after]).ravel()
     facets = Facets(cells.edge_cells, cells.edge_op, cells.edge_unit, side, np.arange(0, 2 * len(rows) + 1, 2), items)
     same = (cells.edge_op[before] == cells.edge_op[after]) & (cells.edge_unit[before] == cells.edge_unit[after])
-    straight = same & (side[before] == side[after])
+    straight = same & (side[before] == side[after]) & ((cells.edge_op[before] >= 0) | (side[before] >= 0))
     steps = (cells.vertices[cells.cell_vertices[following]] - cells.vertices[cells.cell_vertices]) / subject.scale
     length = np.hypot(steps[:, 0], steps[:, 1])
     with np.errstate(all="ignore"):  # lengths may be zero, or so small that their inverses overflow
