@@ -284,3 +284,17 @@ def test_a_segment_without_its_last_part_is_caught_by_topology() -> None:
     t[cells.offsets[1] - 1] -= 1e-12
     with pytest.raises(CertificateError, match="`measures`"):
         certify_segments(replace(cells, t=t), "topology")
+
+
+def test_a_certificate_that_fails_leaves_torch_and_numpy_as_they_were() -> None:
+    network = splinescope.from_torch(
+        torch.nn.Sequential(torch.nn.Linear(2, 6), torch.nn.ReLU(), torch.nn.Linear(6, 1)), input_shape=(2,)
+    )
+    cells = splinescope.tessellate(network, splinescope.Slice.box([-1, -1], [1, 1]), verify="topology")
+    wrong = replace(cells, vertex_outputs=cells.vertex_outputs + 1.0, certificate=None)
+    before = np.geterr()
+    with pytest.raises(CertificateError) as held:
+        certify(wrong, "proof")
+    assert torch.is_grad_enabled()
+    assert np.geterr() == before
+    del held

@@ -21,6 +21,7 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, AxisMap, Concatenate, Maximum, Op, Reshape, Scale, Select, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.forward import Passed
+from splinescope.tessellation.certificate.stepping import without_gradients
 
 BITS = 18
 BASE = 2.0**BITS
@@ -241,6 +242,7 @@ Terms = list[tuple[np.ndarray, np.ndarray]]
 """Pairs of factors, [N, 1] and [1 or N, n], whose products sum to inputs."""
 
 
+@without_gradients
 def precise(network: Network, terms: Terms, keep: int) -> Iterator[Passed]:
     """Values before every folding node, then the outputs, in so many digits.
 
@@ -255,18 +257,17 @@ def precise(network: Network, terms: Terms, keep: int) -> Iterator[Passed]:
     points = len(terms[0][0])
     values: dict[int, Digits] = {}
     last = last_uses(network)
-    with torch.no_grad():
-        for index, node in enumerate(network.nodes):
-            if node.inputs:
-                values[index] = _applied(node.op, [values[source] for source in node.inputs], keep)
-            else:
-                values[index] = _input(terms, points, network.input_shape)
-            if isinstance(node.op, Activation | Maximum):
-                yield _passed(index, values[node.inputs[0]], points)
-            for source in {index, *node.inputs}:
-                if last[source] <= index:
-                    del values[source]
-        yield _passed(-1, values[network.output], points)
+    for index, node in enumerate(network.nodes):
+        if node.inputs:
+            values[index] = _applied(node.op, [values[source] for source in node.inputs], keep)
+        else:
+            values[index] = _input(terms, points, network.input_shape)
+        if isinstance(node.op, Activation | Maximum):
+            yield _passed(index, values[node.inputs[0]], points)
+        for source in {index, *node.inputs}:
+            if last[source] <= index:
+                del values[source]
+    yield _passed(-1, values[network.output], points)
 
 
 def _input(terms: Terms, points: int, shape: tuple[int, ...]) -> Digits:

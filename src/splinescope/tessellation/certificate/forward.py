@@ -34,6 +34,7 @@ from splinescope.network.ops import (
 )
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import fail
+from splinescope.tessellation.certificate.stepping import without_gradients
 
 _SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 
@@ -80,6 +81,7 @@ def terms(op: Op) -> int:
     raise TypeError(f"no rounding-error rule for {type(op).__name__}")
 
 
+@without_gradients
 def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise: bool = False) -> Iterator[Passed]:
     """Values before every folding node, then the outputs, each with bounds of its errors.
 
@@ -98,21 +100,20 @@ def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise:
     bounds: dict[int, Tensor] = {}
     last = last_uses(network)
     shape = (-1, *network.input_shape)
-    with torch.no_grad(), np.errstate(all="ignore"):
-        for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(inputs))):
-            node = network.nodes[index]
-            values[index] = value
-            if node.inputs:
-                sources = [values[source] for source in node.inputs]
-                bounds[index] = _bound(node.op, sources, [bounds[source] for source in node.inputs], pointwise)
-            else:
-                bounds[index] = torch.from_numpy(np.ascontiguousarray(errors)).reshape(shape)
-            if isinstance(node.op, Activation | Maximum):
-                yield _passed(index, values[node.inputs[0]], bounds[node.inputs[0]], points)
-            for source in {index, *node.inputs}:
-                if last[source] <= index:
-                    del values[source], bounds[source]
-        yield _passed(-1, values[network.output], bounds[network.output], points)
+    for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(inputs))):
+        node = network.nodes[index]
+        values[index] = value
+        if node.inputs:
+            sources = [values[source] for source in node.inputs]
+            bounds[index] = _bound(node.op, sources, [bounds[source] for source in node.inputs], pointwise)
+        else:
+            bounds[index] = torch.from_numpy(np.ascontiguousarray(errors)).reshape(shape)
+        if isinstance(node.op, Activation | Maximum):
+            yield _passed(index, values[node.inputs[0]], bounds[node.inputs[0]], points)
+        for source in {index, *node.inputs}:
+            if last[source] <= index:
+                del values[source], bounds[source]
+    yield _passed(-1, values[network.output], bounds[network.output], points)
 
 
 def _passed(index: int, value: Tensor, bound: Tensor, points: int) -> Passed:

@@ -79,6 +79,7 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
     size = chunk_size(subject)
     scale = max(float(np.abs(subject.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
 
+    @np.errstate(all="ignore")  # bounds may be infinite
     def block(start: int, stop: int) -> list[Seen]:
         return [
             _interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale, near)
@@ -157,6 +158,7 @@ def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement
     groups = list(_groups_of_cells(subject, chunk_size(subject)))
     known = near.knowledge()
 
+    @np.errstate(all="ignore")  # bounds may be infinite
     def block(start: int, stop: int) -> list[Seen]:
         return [_corner_chunk(subject, evaluator, known, group) for group in groups[start:stop]]
 

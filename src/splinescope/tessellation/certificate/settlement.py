@@ -176,6 +176,7 @@ class Settlement:
         scale = [Fraction(float(x)) for x in self.subject.scale]
         return Fraction(_SEPARATE) * sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
 
+    @np.errstate(all="ignore")  # bounds may be infinite
     def _pointwise(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray) -> Facts:
         """Those facts that bounds at each point don't prove, either."""
         subject, kept = self.subject, []
