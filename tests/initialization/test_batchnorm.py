@@ -99,10 +99,14 @@ def test_gamma_does_not_move_the_tessellation_and_beta_does() -> None:
         module[2].bias.add_(0.3)
         moved = splinescope.tessellate(splinescope.load(fold_batchnorm(module, batch)), domain)
     # the epsilon beside the variance of the second layer does not scale with gamma, and moves nothing either
-    assert np.array_equal(start.patterns[start.locate(scaled.interior_points)], scaled.patterns)
-    assert len(start) == len(scaled)
-    assert np.allclose(np.sort(start.measures), np.sort(scaled.measures), rtol=1e-9, atol=1e-12)
-    assert len(moved) != len(start) or not np.allclose(np.sort(start.measures), np.sort(moved.measures), rtol=1e-3)
+    # (but for slivers of rounding where all folds of a layer meet, at the mean of the data)
+    before, after, elsewhere = (np.sort(cells.measures[cells.measures > 1e-12]) for cells in (start, scaled, moved))
+    thick = scaled.measures > 1e-12
+    where = start.locate(scaled.interior_points[thick])
+    assert np.array_equal(start.patterns[where], scaled.patterns[thick])
+    assert len(before) == len(after)
+    assert np.allclose(before, after, rtol=1e-9, atol=1e-12)
+    assert len(elsewhere) != len(before) or not np.allclose(before, elsewhere, rtol=1e-3)
 
 
 def test_beta_translates_the_hyperplanes_of_its_layer() -> None:

@@ -45,11 +45,13 @@ def cells_of(module: nn.Module) -> PlanarComplex:
 
 
 def same_cells(one: PlanarComplex, two: PlanarComplex, units: int | None = None) -> bool:
-    where = two.locate(one.interior_points)
-    if len(one) != len(two):
+    """Whether the cells are the same but for slivers of rounding where a layer's folds meet, at the mean of the data."""
+    seen, there = (cells.measures > 1e-12 for cells in (one, two))
+    if seen.sum() != there.sum():
         return False
-    areas = np.allclose(np.sort(one.measures), np.sort(two.measures), rtol=1e-8, atol=1e-12)
-    return areas and np.array_equal(one.patterns[:, :units], two.patterns[where][:, :units])
+    where = two.locate(one.interior_points[seen])
+    areas = np.allclose(np.sort(one.measures[seen]), np.sort(two.measures[there]), rtol=1e-8, atol=1e-12)
+    return areas and np.array_equal(one.patterns[seen][:, :units], two.patterns[where][:, :units])
 
 
 def test_with_scaling_the_tessellation_is_that_of_batchnorm() -> None:
