@@ -45,7 +45,7 @@ def cells_of(module: nn.Module) -> PlanarComplex:
 
 
 def same_cells(one: PlanarComplex, two: PlanarComplex, units: int | None = None) -> bool:
-    """Whether the cells are the same but for slivers of rounding where a layer's folds meet, at the mean of the data."""
+    """Whether the cells are the same but for slivers of rounding where all folds of a layer meet."""
     seen, there = (cells.measures > 1e-12 for cells in (one, two))
     if seen.sum() != there.sum():
         return False

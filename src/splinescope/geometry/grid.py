@@ -154,6 +154,8 @@ def _meets(
     for k in range(len(ring)):
         a, b = ring[k], ring[(k + 1) % len(ring)]
         dx, dy = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1]
+        if max(abs(dx), abs(dy)) <= 64.0 * resolution:
+            continue  # the direction of a side that coordinates hardly resolve says nothing
         centre = dx * (cy - vertices[a, 1]) - dy * (cx - vertices[a, 0])
         if centre + abs(dx) * hy + abs(dy) * hx < 0.0:
             return False
