@@ -125,7 +125,7 @@ def test_thousands_of_pairs_agree() -> None:
 
 def test_boxes_that_overflow_prove_nothing() -> None:
     network = splinescope.load(seeded(perceptron(4, *(16,) * 150, 3)))
-    x, y, targets = pairs(network, 10, seed=7)
+    x, y, targets = pairs(network, 2, seed=7)  # constant up to rounding: each takes 10^5 exact signs
     start, end = (torch.from_numpy(z[:1]).float() for z in (x, y))
     box = Enclosure(placed(network, dtype=torch.float32))(start, end - start).box
     assert not torch.isfinite(box).all()

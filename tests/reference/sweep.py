@@ -1,9 +1,10 @@
 """Sweeps: every network of the hard families, proved by the engine and held against the exact cells.
 
-    python -m tests.reference.sweep --families all --count 100 --seed 0
+    python -m tests.reference.sweep --families all --count 100 --record sweep.jsonl
     python -m tests.reference.sweep --only border:17 --dimension 3
 
-Ends with status 1 if anything is wrong. Failing members are written to a JSON file, each with what to pass to `--only`.
+Ends with status 1 if anything is wrong, and names what to pass to `--only`. With `--record`, each outcome is a line of
+a file as soon as it is known; Ctrl-C ends with the table of what is finished, and the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+
+from tqdm import tqdm
 
 import splinescope
 from splinescope.errors import CertificateError, DegenerateArrangementError, SplinescopeError
@@ -128,53 +131,83 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--verify", default="proof", choices=["topology", "values", "proof"])
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--limit", type=int, default=60, help="seconds for one network, engine and judge together")
-    parser.add_argument("--out", type=Path, default=Path("sweep-failures.json"), help="where failing networks go")
+    parser.add_argument(
+        "--record", type=Path, help="file of JSON lines to add outcomes to; those in it are kept"
+    )
     options = parser.parse_args(arguments)
     names = list(FAMILIES) if "all" in options.families else options.families
     jobs = [(name, options.seed + i) for name in names for i in range(options.count)]
     if options.only:
         jobs = [(name, int(seed)) for name, seed in (entry.split(":") for entry in options.only)]
-    work = partial(
-        examine, dimension=options.dimension, engine=options.engine, verify=options.verify, limit=options.limit
-    )
-    outcomes = _run(work, jobs, options.processes)
+    settings = {"dimension": options.dimension, "engine": options.engine, "verify": options.verify}
+    record = Record(options.record, settings)
+    try:
+        _run(partial(examine, **settings, limit=options.limit), jobs, options.processes, record)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted; this is what is finished\n")
+    outcomes = [record.outcomes[job] for job in jobs if job in record.outcomes]
     sys.stdout.write(table(outcomes) + "\n")
     wrong = [outcome for outcome in outcomes if outcome.kind != "right"]
-    for outcome in wrong if options.only else ():
-        sys.stdout.write(f"\n{outcome.family}:{outcome.seed} ({outcome.note}): {outcome.message}\n")
-    if wrong:
-        common = {"dimension": options.dimension, "engine": options.engine, "verify": options.verify}
-        entries = [{"only": f"{o.family}:{o.seed}", **common, **asdict(o)} for o in wrong]
-        options.out.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-        sys.stdout.write(f"{len(wrong)} of {len(outcomes)} networks are wrong; see {options.out}\n")
-    return 1 if wrong else 0
+    for outcome in wrong:
+        sys.stdout.write(f"\n{outcome.family}:{outcome.seed} ({outcome.note}): {outcome.kind}: {outcome.message}\n")
+    return 1 if wrong or len(outcomes) < len(jobs) else 0
 
 
-def _run(work: Work, jobs: list[tuple[str, int]], processes: int) -> list[Outcome]:
-    """All outcomes, in order. Engines run in other processes, so that one that dies or hangs is an outcome, too."""
-    outcomes: dict[tuple[str, int], Outcome] = {}
-    waiting, wrong = list(reversed(jobs)), 0
+class Record:
+    """The outcomes that are known, those of former runs with the same settings among them.
+
+    Attributes:
+        outcomes: By family and seed.
+    """
+
+    def __init__(self, path: Path | None, settings: dict[str, object]) -> None:
+        """Read what a former run left.
+
+        Args:
+            path: File of JSON lines, or None to keep outcomes in memory only.
+            settings: Dimension, engine and level; lines with other ones belong to other runs.
+        """
+        self.outcomes: dict[tuple[str, int], Outcome] = {}
+        self._path, self._settings = path, settings
+        for line in path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else ():
+            entry = json.loads(line)
+            if {name: entry.pop(name) for name in settings} == settings:
+                outcome = Outcome(**entry)
+                self.outcomes[outcome.family, outcome.seed] = outcome
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep one more outcome."""
+        self.outcomes[outcome.family, outcome.seed] = outcome
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(self._settings | asdict(outcome)) + "\n")
+
+
+def _run(work: Work, jobs: list[tuple[str, int]], processes: int, record: Record) -> None:
+    """Record all outcomes. Engines run in other processes, so that one that dies or hangs is an outcome, too."""
+    waiting = [job for job in reversed(jobs) if job not in record.outcomes]
+    wrong = sum(outcome.kind != "right" for outcome in record.outcomes.values())
     running: dict[Future[Outcome], tuple[ProcessPoolExecutor, tuple[str, int]]] = {}
     pools = [ProcessPoolExecutor(1) for _ in range(processes)]
-    while waiting or running:
-        while pools and waiting:
-            pool, job = pools.pop(), waiting.pop()
-            running[pool.submit(work, job)] = pool, job
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            pool, job = running.pop(future)
-            try:
-                outcomes[job] = future.result()
-            except BrokenProcessPool:
-                outcomes[job] = Outcome(*job, "died", "", "the process died or hung", "none", 0, 0, 0.0, 0.0)
-                pool = ProcessPoolExecutor(1)
-            pools.append(pool)
-            wrong += outcomes[job].kind != "right"
-            sys.stderr.write(f"\r{len(outcomes)}/{len(jobs)} {job[0]}:{job[1]}, {wrong} wrong\x1b[K")
-            sys.stderr.flush()
+    with tqdm(total=len(jobs), initial=len(jobs) - len(waiting), unit="network") as bar:
+        while waiting or running:
+            while pools and waiting:
+                pool, job = pools.pop(), waiting.pop()
+                running[pool.submit(work, job)] = pool, job
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                pool, job = running.pop(future)
+                try:
+                    outcome = future.result()
+                except BrokenProcessPool:
+                    outcome = Outcome(*job, "died", "", "the process died or hung", "none", 0, 0, 0.0, 0.0)
+                    pool = ProcessPoolExecutor(1)
+                pools.append(pool)
+                record.add(outcome)
+                wrong += outcome.kind != "right"
+                bar.set_postfix_str(f"{job[0]}:{job[1]}, {wrong} wrong", refresh=False)
+                bar.update()
     for pool in pools:
         pool.shutdown()
-    sys.stderr.write("\n")
-    return [outcomes[job] for job in jobs]
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class Settings(Config):
         found = fold_density(cells, data.numpy(), self.radius)
         local = _densities(self._map(row, self.exact_width, data))
         return {
-            "cells": len(cells),
+            "cells": int(cells.resolved.sum()),
             "window": found.window,
             "near": found.near.mean(axis=0),
             "ratio": found.ratio,

@@ -106,7 +106,7 @@ class Settings(Config):
             nodes = [node for node, _, _ in cells.pattern_nodes]
             fits = total_least_squares(cells.network, data)[:-1]
             found[name] = {
-                "cells_in_hull": len(cells),
+                "cells_in_hull": int(cells.resolved.sum()),
                 "crossing": [int((made[:, 0] == node).sum()) for node in nodes],
                 "excess": [fit.excess for fit in fits],
                 "both_sides": [int(fit.both_sides.sum()) for fit in fits],
@@ -146,8 +146,13 @@ def _changed(module: nn.Sequential, values: Mapping[nn.Parameter, Tensor]) -> nn
 
 
 def _same(one: PlanarComplex, two: PlanarComplex) -> bool:
-    """Whether two tessellations have the same cells: as many, with the same patterns in the same places."""
-    return len(one) == len(two) and bool(np.array_equal(one.patterns, two.patterns[two.locate(one.interior_points)]))
+    """Whether two tessellations have the same cells: as many, with the same patterns in the same places.
+
+    Cells that coordinates don't resolve are left out: folds meet up to rounding at the mean of a layer's inputs.
+    """
+    seen = one.resolved
+    there = two.locate(one.interior_points[seen])
+    return bool(seen.sum() == two.resolved.sum() and np.array_equal(one.patterns[seen], two.patterns[there]))
 
 
 def _by_layer(networks: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from splinescope.numerics import in_ranges
 
 _FEW = 1024
 """Columns up to which looking for constant ones costs more than it saves."""
+_REMEMBERED = 1 << 26
+"""Bytes that a `PieceTable` holds."""
 
 
 class Codes(ABC):
@@ -181,6 +183,47 @@ def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray)
         for row, piece in zip(out, pieces, strict=True):
             row[code.node] = piece
     return out
+
+
+class PieceTable:
+    """Patterns of cells, taken apart by node as by `pieces_of_cells`; those that were seen before are remembered.
+
+    Behind each layer of a deep network cells are asked for again, with one more node: remembering makes that cost a
+    look, not an unpacking, for each of the nodes before.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._known: dict[tuple[int, bytes], np.ndarray] = {}
+        self._held = 0
+
+    def of_cells(self, codes: Iterable[NodeCodes], cells: np.ndarray) -> list[dict[int, np.ndarray]]:
+        """What `pieces_of_cells` returns; the arrays are shared and must not be changed.
+
+        Args:
+            codes: Codes of all cells at the folding nodes passed so far.
+            cells: [k] numbers of cells.
+        """
+        out: list[dict[int, np.ndarray]] = [{} for _ in cells]
+        for code in codes:
+            # Columns that are not stored are part of the key: they are other ones in other pieces of the domain.
+            rest = b"" if len(code.columns) == len(code.base) else code.columns.tobytes() + code.base.tobytes()
+            keys = [(code.node, row.tobytes() + rest) for row in code.words[cells]]
+            missing = list(dict.fromkeys(key for key in keys if key not in self._known))
+            if missing:
+                first = {key: place for place, key in enumerate(keys)}
+                fresh = pieces_of_cells(self._network, [code], cells[[first[key] for key in missing]])
+                self._remember(missing, [pieces[code.node] for pieces in fresh])
+            for row, key in zip(out, keys, strict=True):
+                row[code.node] = self._known[key]
+            if self._held > _REMEMBERED:
+                self._known.clear()
+                self._held = 0
+        return out
+
+    def _remember(self, keys: list[tuple[int, bytes]], pieces: list[np.ndarray]) -> None:
+        self._known.update(zip(keys, pieces, strict=True))
+        self._held += sum(len(key[1]) + piece.nbytes for key, piece in zip(keys, pieces, strict=True))
 
 
 def _with_silent_levels(op: Activation, digits: np.ndarray) -> np.ndarray:

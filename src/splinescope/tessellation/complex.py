@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 
 from splinescope.network.graph import Network
@@ -16,6 +16,7 @@ from splinescope.network.ops import Maximum
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.codes import Codes
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.resolved import resolved_cells
 
 if TYPE_CHECKING:
     from splinescope.tessellation.affine import AffineMaps
@@ -29,14 +30,12 @@ class Decisions:
     Attributes:
         signs: Number of signs of units at vertices that the engine took.
         exact: Those among them that float64 could not tell, and exact arithmetic decided.
-        merged: Cells that float64 coordinates cannot separate: they are kept, with a measure that rounds to zero.
         undecided: Facts within rounding that float64 decided all the same, since exact arithmetic would have cost too
             much.
     """
 
     signs: int
     exact: int
-    merged: int = 0
     undecided: int = 0
 
 
@@ -127,6 +126,15 @@ class PolyhedralComplex(ABC):
     def packed_patterns(self) -> np.ndarray:
         """[F, words] uint64 that differ between any two cells: the columns of the patterns that are not constant."""
         return np.concatenate([np.zeros((len(self), 0), np.uint64), *(codes.words for codes in self.codes)], axis=1)
+
+    @property
+    def resolved(self) -> Bool[np.ndarray, " F"]:
+        """Whether float64 coordinates resolve a cell: roundings of its corners change less than all of its measure.
+
+        Folds that meet in one point up to rounding, such as those of batch-norm without beta, enclose cells of 1e-16 of
+        the domain. They are cells of the network as it is in float64, and kept; where they are not meant, count these.
+        """
+        return resolved_cells(self.vertices, self.cell_vertices, self.cell_offsets, self.measures)
 
     @property
     @abstractmethod

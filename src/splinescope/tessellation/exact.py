@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from flint import fmpz, fmpz_mat
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Concatenate, Dense, Maximum, Reshape, Sum
 from splinescope.tessellation.dyadics import Dyadic, Form, aligned, dyadic, integers, shifted
+from splinescope.tessellation.integer_rows import IntegerRows
 
 _REMEMBERED = 1 << 24
 """Numbers that the cache of forms holds."""
@@ -56,56 +58,25 @@ def segment_rows(start: np.ndarray, end: np.ndarray) -> Dyadic:
     return Dyadic([[b - a, a] for a, b in ends.rows], ends.exponent)
 
 
-class _Rows:
-    """Rows of an affine op as integers, each made when it is first asked for."""
-
-    def __init__(self, op: Affine, shape: tuple[int, ...]) -> None:
-        self._op, self._shape = op, shape
-        flat, self.bias_exponent = integers(op.offsets(shape))
-        self._bias = flat
-        self._known: dict[int, tuple[np.ndarray, list[fmpz], int]] = {}
-        self._matrix: tuple[fmpz_mat, int] | None = None
-
-    @property
-    def matrix(self) -> tuple[fmpz_mat, int]:
-        """All weights of a dense op, and their power of two."""
-        if self._matrix is None:
-            assert isinstance(self._op, Dense)
-            weight = self._op.weight.numpy()
-            flat, exponent = integers(weight)
-            self._matrix = fmpz_mat(*weight.shape, flat), exponent
-        return self._matrix
-
-    def of(self, unit: int) -> tuple[np.ndarray, list[fmpz], int]:
-        """Inputs that a unit reads, its weights, and their power of two."""
-        return self._known[unit]
-
-    def bias(self, unit: int) -> fmpz:
-        """Offset of a unit."""
-        return self._bias[unit]
-
-    def prepare(self, units: np.ndarray) -> None:
-        """Make the rows of some units."""
-        missing = np.array([unit for unit in units.tolist() if unit not in self._known], np.int64)
-        if not len(missing):
-            return
-        rows = self._op.rows(missing, self._shape)
-        rows.eliminate_zeros()
-        for i, unit in enumerate(missing.tolist()):
-            part = slice(rows.indptr[i], rows.indptr[i + 1])
-            self._known[unit] = (rows.indices[part].astype(np.int64), *integers(rows.data[part]))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Known:
     """Forms of some units of a node: `units` ascending, one row for each."""
 
     units: np.ndarray
     value: Dyadic
 
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Row of each unit."""
+        return {unit: place for place, unit in enumerate(self.units.tolist())}
+
     def rows_of(self, units: np.ndarray) -> list[Form]:
-        places = np.searchsorted(self.units, units)
-        return [self.value.rows[place] for place in places.tolist()]
+        places, rows = self.places, self.value.rows
+        return [rows[places[unit]] for unit in units.tolist()]
+
+    def has(self, units: list[int]) -> bool:
+        """Whether the forms of all these units are here."""
+        return self.places.keys() >= set(units)
 
 
 Pieces = Mapping[int, np.ndarray]
@@ -125,10 +96,12 @@ class ExactForms:
         products: Number of products of integers so far: what it has cost.
     """
 
-    def __init__(self, network: Network, inputs: Dyadic, sides: Dyadic, rows: dict[int, _Rows] | None = None) -> None:
+    def __init__(
+        self, network: Network, inputs: Dyadic, sides: Dyadic, rows: dict[int, IntegerRows] | None = None
+    ) -> None:
         self._network, self._inputs, self._sides = network, inputs, sides
         self.products = 0
-        self._rows: dict[int, _Rows] = {} if rows is None else rows
+        self._rows: dict[int, IntegerRows] = {} if rows is None else rows
         self._cache: OrderedDict[tuple[int, bytes], _Known] = OrderedDict()
         self._held = 0
         self._folding = [i for i, node in enumerate(network.nodes) if isinstance(node.op, Activation | Maximum)]
@@ -173,9 +146,10 @@ class ExactForms:
         out = []
         for column, row in zip(columns, inverse.tolist(), strict=True):
             level, unit = divmod(column, size)
-            (shift,), exponent = integers(np.atleast_1d(table[level] if table.ndim == 1 else table[level, unit]))
+            breakpoint = float(table[level] if table.ndim == 1 else table[level, unit])
             form = list(known.rows[row])
-            if shift:
+            if breakpoint:
+                (shift,), exponent = integers(np.array([breakpoint]))
                 low = min(exponent, known.exponent)
                 form = [number << (known.exponent - low) for number in form]
                 form[-1] -= shift << (exponent - low)
@@ -232,7 +206,7 @@ class ExactForms:
                 continue
             wanted = np.flatnonzero(masks[index])
             cached = self._cache.get((index, keys[index]))
-            if cached is not None and np.isin(wanted, cached.units).all():
+            if cached is not None and cached.has(wanted.tolist()):
                 self._cache.move_to_end((index, keys[index]))
                 known[index] = cached
                 continue
@@ -267,11 +241,11 @@ class ExactForms:
             for source in node.inputs:
                 yield source, units
 
-    def _rows_of(self, index: int) -> _Rows:
+    def _rows_of(self, index: int) -> IntegerRows:
         if index not in self._rows:
             node = self._network.nodes[index]
             assert isinstance(node.op, Affine)
-            self._rows[index] = _Rows(node.op, self._network.nodes[node.inputs[0]].shape)
+            self._rows[index] = IntegerRows(node.op, self._network.nodes[node.inputs[0]].shape)
         return self._rows[index]
 
     def _origins(self, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ def begun(cells: object, topology: Topology, count: int, truncated: bool, level:
         import_error=float(getattr(report, "max_relative", float("nan"))),
         tolerances={"measure": MEASURE_TOLERANCE, **topology.tolerances},
         requested=level,
-        merged=topology.merged + (decisions.merged if decisions is not None else 0),
+        merged=topology.merged,
         exact_signs=share,
     )
 
@@ -68,7 +68,7 @@ def examined(certificate: Certificate, subject: Subject, level: str) -> Certific
         errors=errors,
         settled=certificate.settled + settled.signs,
         undecided_signs=certificate.undecided_signs + settled.open,
-        merged=certificate.merged + len(settled.merged),
+        merged=certificate.merged + int(subject.resolved[list(settled.merged)].sum()),
     )
 
 

@@ -11,8 +11,9 @@ from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.places import Place
 from splinescope.tessellation.codes import Codes
+from splinescope.tessellation.resolved import ROUNDINGS, resolved_cells
 
-RESOLUTION = 8 * UNIT_ROUNDOFF
+RESOLUTION = ROUNDINGS * UNIT_ROUNDOFF
 """How well float64 coordinates say where a vertex is, relative to the largest coordinate on their axis."""
 
 
@@ -106,6 +107,11 @@ class Subject:
         """[d] largest absolute coordinate on each axis."""
         size = np.abs(self.vertices[:, self.first :]).max(axis=0, initial=0.0)
         return np.where(size > 0, size, 1.0)
+
+    @cached_property
+    def resolved(self) -> np.ndarray:
+        """[F] whether float64 coordinates resolve a cell."""
+        return resolved_cells(self.vertices[:, self.first :], self.cell_vertices, self.cell_offsets, self.measures)
 
     @cached_property
     def shapes(self) -> Shapes:

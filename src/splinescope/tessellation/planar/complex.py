@@ -232,13 +232,8 @@ def build_complex(
         codes=tuple(finished.codes),
         tolerance=tolerance,
         truncated=truncated,
-        decisions=Decisions(*signs, int((areas <= _thinness(domain) * domain.size).sum())),
+        decisions=Decisions(*signs),
     )
-
-
-def _thinness(domain: Slice) -> float:
-    """Width of a cell as long as the domain that its float64 coordinates do not show."""
-    return 4.0 * float(np.spacing(np.abs(domain.polygon).max()))
 
 
 def _units(network: Network, op: np.ndarray, column: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from splinescope.geometry.doubts import Doubts
 from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.geometry.judge import End
 from splinescope.geometry.subdivision import Subdivision
-from splinescope.tessellation.codes import NodeCodes, pieces_of_cells
+from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Form, integers
 from splinescope.tessellation.exact import Pieces
 from splinescope.tessellation.planar.plan import Plan
@@ -64,8 +64,8 @@ class ExactJudge:
         starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1))
         vertices = doubts.vertices[starts]
         self._find_corners(vertices)
+        self._learn_pieces(self.subdivision.face[[self._corners[vertex][0] for vertex in vertices.tolist()]])
         faces = {vertex: self._place(vertex) for vertex in vertices.tolist()}
-        self._learn_pieces(np.unique(list(faces.values())))
         padded = 64 * layer.positive.shape[1] // len(layer.shifts)
         for vertex, columns in zip(vertices.tolist(), np.split(doubts.columns, starts[1:]), strict=True):
             face, point = faces[vertex], self._points[vertex]
@@ -143,7 +143,8 @@ class ExactJudge:
         return self._pieces[face]
 
     def _learn_pieces(self, faces: np.ndarray) -> None:
-        self._pieces.update(zip(faces.tolist(), pieces_of_cells(self.plan.network, self.codes, faces), strict=True))
+        faces = np.array([face for face in np.unique(faces).tolist() if face not in self._pieces], np.int64)
+        self._pieces.update(zip(faces.tolist(), self.plan.pieces.of_cells(self.codes, faces), strict=True))
 
     def _beside(self, edge: int) -> int:
         """A cell beside an edge."""

@@ -10,6 +10,7 @@ import numpy as np
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
+from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.dyadics import Dyadic
 from splinescope.tessellation.exact import ExactForms, domain_rows
@@ -59,6 +60,11 @@ class Plan:
         """The network's affine forms, exactly: made when the first sign is in doubt."""
         inputs = domain_rows(self.domain.origin, self.domain.basis)
         return ExactForms(self.network, inputs, sides_of_polygon(self.domain.polygon))
+
+    @cached_property
+    def pieces(self) -> PieceTable:
+        """Patterns of cells that were asked for."""
+        return PieceTable(self.network)
 
 
 def sides_of_polygon(corners: np.ndarray) -> Dyadic:

@@ -14,12 +14,10 @@ from numba import njit
 from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
 from splinescope.tessellation.certificate.record import Topology, fail
 from splinescope.tessellation.neighbours import check_neighbours
+from splinescope.tessellation.resolved import ROUNDINGS
 
 if TYPE_CHECKING:
     from splinescope.tessellation.planar.complex import PlanarComplex
-
-_ROUNDINGS = 8
-"""Roundings of the largest coordinate on an axis within which a vertex is where it is recorded."""
 
 
 def check_topology(cells: PlanarComplex) -> Topology:
@@ -37,15 +35,14 @@ def check_topology(cells: PlanarComplex) -> Topology:
     wrong = np.flatnonzero(np.diff(cells.cell_offsets) < 3)
     if len(wrong):
         fail("corners", wrong, "a cell has fewer than three corners")
-    step = _ROUNDINGS * UNIT_ROUNDOFF * np.abs(cells.vertices).max(axis=0)
+    step = ROUNDINGS * UNIT_ROUNDOFF * np.abs(cells.vertices).max(axis=0)
     shapes = _Shapes(cells, step)
     allowed = _check_sum(cells, shapes, step)
     shapes.check()
     euler = _check_euler(cells)
     multiple = check_neighbours(cells, cells.edge_cells, cells.edge_op, cells.edge_unit)
-    tolerances = {"measure": allowed, "coordinates": _ROUNDINGS * UNIT_ROUNDOFF}
-    merged = int((shapes.areas <= shapes.doubt).sum())
-    return Topology(_error(cells, shapes), euler, multiple, tolerances, merged)
+    tolerances = {"measure": allowed, "coordinates": ROUNDINGS * UNIT_ROUNDOFF}
+    return Topology(_error(cells, shapes), euler, multiple, tolerances, int((~cells.resolved).sum()))
 
 
 class _Shapes:

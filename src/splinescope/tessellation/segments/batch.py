@@ -16,6 +16,7 @@ from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
+from splinescope.tessellation.resolved import resolved_cells
 from splinescope.tessellation.segments.assembly import Finished
 from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -173,6 +174,13 @@ class SegmentBatch:
         starts = self.cell_starts
         return self.t[starts + 1] - self.t[starts]
 
+    @property
+    def resolved(self) -> Bool[np.ndarray, " F"]:
+        """Whether float64 coordinates resolve a cell: see `PolyhedralComplex.resolved`."""
+        starts = self.cell_starts
+        corners = np.column_stack([starts, starts + 1]).ravel()
+        return resolved_cells(self.t[:, None], corners, np.arange(0, len(corners) + 1, 2), self.measures)
+
 
 def batch_of(
     finished: Finished, network: Network, domain: Segments, tolerance: Tolerance, decisions: Decisions
@@ -184,7 +192,7 @@ def batch_of(
         network: The network.
         domain: The segments.
         tolerance: What was in doubt.
-        decisions: How signs were decided; cells that t does not separate are counted here.
+        decisions: How signs were decided.
 
     Returns:
         The batch.
@@ -194,7 +202,6 @@ def batch_of(
     inner = np.ones(len(finished.t), bool)
     inner[finished.offsets[1:] - 1] = False
     first_vertex = np.flatnonzero(inner)
-    merged = int((finished.t[first_vertex + 1] == finished.t[first_vertex]).sum())
     codes = []
     for place, node in enumerate(nodes):
         chosen = finished.flip_nodes == place
@@ -224,7 +231,7 @@ def batch_of(
         codes=tuple(codes),
         tolerance=tolerance,
         truncated=finished.t[finished.offsets[1:] - 1] < 1.0,
-        decisions=replace(decisions, merged=merged),
+        decisions=decisions,
     )
 
 

@@ -82,7 +82,7 @@ def check_topology(batch: SegmentBatch) -> Topology:
     _check_flips(batch)
     covered = 1.0 - totals.sum() / len(batch)
     error = float(covered) if batch.truncated.any() else float(errors.max(initial=0.0))
-    return Topology(error, 1, int((flips > 1).sum()), {"measure": MEASURE_TOLERANCE}, int((lengths == 0).sum()))
+    return Topology(error, 1, int((flips > 1).sum()), {"measure": MEASURE_TOLERANCE}, int((~batch.resolved).sum()))
 
 
 def _flips(batch: SegmentBatch) -> np.ndarray:

@@ -132,30 +132,3 @@ def cell_means(
     ones = np.ones(len(cell_vertices))
     incidence = csr_array((ones, cell_vertices, cell_offsets), shape=(len(sizes), len(values)))
     return np.asarray(incidence @ values) / sizes[:, None]
-
-
-def thinner_than_coordinates(
-    points: Float[np.ndarray, "V d"],
-    measures: Float[np.ndarray, " F"],
-    cell_vertices: Int[np.ndarray, " items"],
-    cell_offsets: Int[np.ndarray, " offsets"],
-) -> np.ndarray:
-    """Which cells are so thin somewhere that the float64 coordinates of their vertices do not resolve it.
-
-    Args:
-        points: Coordinates of the vertices.
-        measures: Volumes of the cells.
-        cell_vertices: Vertices of all cells, one cell after the other.
-        cell_offsets: Start of each cell.
-
-    Returns:
-        [F] whether a cell's volume is no larger than that of a slab over its largest sides, as thick as the spacing of
-        float64 numbers in all coordinates together.
-    """
-    corners, starts = points[cell_vertices], cell_offsets[:-1]
-    extents = np.maximum.reduceat(corners, starts) - np.minimum.reduceat(corners, starts)
-    spacing = np.spacing(np.abs(points).max(axis=0))
-    widest = extents / spacing
-    d = points.shape[1]
-    slab = d * np.prod(np.sort(widest, axis=1)[:, 1:], axis=1)
-    return np.asarray(measures / np.prod(spacing) <= slab)

@@ -16,7 +16,7 @@ from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.progress import reporting
-from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means, thinner_than_coordinates
+from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means
 from splinescope.tessellation.spatial.state import State, first_state
 from splinescope.tessellation.spatial.steps import advance
 
@@ -80,7 +80,6 @@ def _complex(state: State, network: Network, domain: Domain, tolerance: Toleranc
     cell_offsets, cell_vertices = vertices[-1]
     sizes = np.array([node.size for node in network.nodes])
     measures = volumes(points, edges, levels, vertices)
-    thin = thinner_than_coordinates(points, measures, cell_vertices, cell_offsets)
     return SpatialComplex(
         network=network,
         domain=domain,
@@ -98,5 +97,5 @@ def _complex(state: State, network: Network, domain: Domain, tolerance: Toleranc
         facet_cells=lattice.facets.cells[:facets].copy(),
         facet_op=labels[:, 0].copy(),
         facet_unit=np.where(labels[:, 0] >= 0, labels[:, 1] % sizes[labels[:, 0]], -1).astype(np.int32),
-        decisions=Decisions(state.signs, state.judge.decided, int(thin.sum())),
+        decisions=Decisions(state.signs, state.judge.decided),
     )

@@ -14,7 +14,7 @@ from splinescope.geometry.faces import NEW
 from splinescope.geometry.layers import Verdict
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation
-from splinescope.tessellation.codes import NodeCodes, pieces_of_cells
+from splinescope.tessellation.codes import NodeCodes, PieceTable
 from splinescope.tessellation.dyadics import Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
 from splinescope.tessellation.predicates import fraction_between, independent_crossing, nearest
@@ -72,7 +72,7 @@ class ExactJudge:
     """
 
     def __init__(self, network: Network, forms: ExactForms) -> None:
-        self._network, self._forms = network, forms
+        self._network, self._forms, self._table = network, forms, PieceTable(network)
         self._points: dict[int, Form] = {}
         self._pieces: dict[int, Pieces] = {}
         self._known: dict[tuple[int, int, int], Form] = {}
@@ -122,7 +122,7 @@ class ExactJudge:
         """Patterns of some cells."""
         missing = np.array([cell for cell in np.unique(origins).tolist() if cell not in self._pieces], np.int64)
         if len(missing):
-            found = pieces_of_cells(self._network, self._codes, missing)
+            found = self._table.of_cells(self._codes, missing)
             self._pieces.update(zip(missing.tolist(), found, strict=True))
 
     def _rows(self, origin: int, columns: np.ndarray) -> tuple[list[Form], list[fmpq], int]:

@@ -35,8 +35,7 @@ def check_topology(cells: SpatialComplex) -> Topology:
     if euler != 1 and not cells.truncated:
         fail("euler", np.arange(len(cells)), f"the alternating sum of faces is {euler}; a tiled domain has 1")
     multiple = check_neighbours(cells, cells.facet_cells, cells.facet_op, cells.facet_unit)
-    thin = int((cells.measures <= cells.domain.measure * UNIT_ROUNDOFF**2).sum())
-    return Topology(error, euler, multiple, {"measure": allowed}, thin)
+    return Topology(error, euler, multiple, {"measure": allowed}, int((~cells.resolved).sum()))
 
 
 def _check_volumes(cells: SpatialComplex, allowed: float) -> float:
