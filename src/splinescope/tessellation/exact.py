@@ -79,6 +79,28 @@ class _Known:
         return self.places.keys() >= set(units)
 
 
+@dataclass(frozen=True)
+class _Keys:
+    """For each node what its forms depend on: the pattern up to it.
+
+    Attributes:
+        pattern: Pieces of all units of all folding nodes.
+        ends: For each node where the pieces up to it end.
+    """
+
+    pattern: bytes
+    ends: list[int]
+
+    def of(self, index: int) -> tuple[int, bytes]:
+        """Key of a node's forms."""
+        return index, self.pattern[: self.ends[index]]
+
+
+def _few(units: np.ndarray, among: int) -> bool:
+    """Whether it is worth while to take the rows of a dense op one by one."""
+    return 8 * len(units) < among
+
+
 Pieces = Mapping[int, np.ndarray]
 """For each activation and max node the piece, or the position of the winner, of each of its units on a cell."""
 
@@ -105,6 +127,8 @@ class ExactForms:
         self._cache: OrderedDict[tuple[int, bytes], _Known] = OrderedDict()
         self._held = 0
         self._folding = [i for i, node in enumerate(network.nodes) if isinstance(node.op, Activation | Maximum)]
+        sizes = [node.size if isinstance(node.op, Activation | Maximum) else 0 for node in network.nodes]
+        self._ends = np.cumsum(sizes).tolist()
 
     @property
     def dimension(self) -> int:
@@ -167,23 +191,14 @@ class ExactForms:
         Returns:
             One row for each unit.
         """
-        keys = self._keys(pieces, node)
+        keys = _Keys(b"".join([pieces[index].tobytes() for index in self._folding if index in pieces]), self._ends)
         known: dict[int, _Known] = {}
         needed = self._needed(pieces, node, units, keys, known)
         for index in sorted(needed):
             known[index] = _Known(needed[index], self._evaluate(index, needed[index], pieces, known))
         for index in needed:
-            self._remember((index, keys[index]), known[index])
+            self._remember(keys.of(index), known[index])
         return Dyadic(known[node].rows_of(units), known[node].value.exponent)
-
-    def _keys(self, pieces: Pieces, node: int) -> dict[int, bytes]:
-        """For each node up to `node` what its forms depend on: the pattern before it."""
-        keys, key, folding = {}, b"", set(self._folding)
-        for index in range(node + 1):
-            if index in folding and index in pieces:
-                key += pieces[index].tobytes()
-            keys[index] = key
-        return keys
 
     def _remember(self, key: tuple[int, bytes], known: _Known) -> None:
         if key in self._cache:
@@ -195,21 +210,23 @@ class ExactForms:
             self._held -= len(old.units)
 
     def _needed(
-        self, pieces: Pieces, node: int, units: np.ndarray, keys: dict[int, bytes], known: dict[int, _Known]
+        self, pieces: Pieces, node: int, units: np.ndarray, keys: _Keys, known: dict[int, _Known]
     ) -> dict[int, np.ndarray]:
         """Units of each node to evaluate, from the last node back to what is remembered, which goes to `known`."""
         masks: dict[int, np.ndarray] = {node: np.zeros(self._network.nodes[node].size, bool)}
         masks[node][units] = True
         needed: dict[int, np.ndarray] = {}
-        for index in range(node, -1, -1):
-            if index not in masks:
-                continue
-            wanted = np.flatnonzero(masks[index])
-            cached = self._cache.get((index, keys[index]))
+        while masks:
+            index = max(masks)
+            mask, key = masks.pop(index), keys.of(index)
+            wanted = np.flatnonzero(mask)
+            cached = self._cache.get(key)
             if cached is not None and cached.has(wanted.tolist()):
-                self._cache.move_to_end((index, keys[index]))
+                self._cache.move_to_end(key)
                 known[index] = cached
                 continue
+            if isinstance(self._network.nodes[index].op, Dense) and not _few(wanted, len(mask)):
+                wanted = np.arange(len(mask))  # the product gives all of them
             needed[index] = wanted
             for source, read in self._reads(index, wanted, pieces):
                 mask = masks.setdefault(source, np.zeros(self._network.nodes[source].size, bool))
@@ -320,7 +337,7 @@ class ExactForms:
         rows = self._rows_of(index)
         assert before is not None
         matrix, power = rows.matrix
-        if 8 * len(units) < matrix.nrows():
+        if _few(units, matrix.nrows()):
             width = matrix.ncols()
             matrix = fmpz_mat(len(units), width, [matrix[u, j] for u in units.tolist() for j in range(width)])
             chosen = list(range(len(units)))
