@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from splinescope.network.evaluate import last_uses
+from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Concatenate, Maximum, Reshape, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
@@ -41,6 +42,10 @@ _HIDDEN = 2.0**-20
 """Share of an activation's values from which an error that it may pass on is not hidden among the others."""
 
 
+_ROOM = 1 << 23
+"""Bytes that the values of the widest node may take: points are tried in parts."""
+
+
 def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tuple[Bounds, ...]:
     """How near to zero a value of each node may be for its sign to be in doubt.
 
@@ -58,48 +63,72 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
         Magnitude and doubtful distance of each node: the proved bound where it is small, else the measured one.
     """
     x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
-    magnitudes, proved = _proved_errors(network, x)
-    proved = [np.maximum(error, np.finfo(np.float64).tiny) for error in proved]  # products may underflow
+    parts = x.split(max(1, _ROOM // (8 * max(node.size for node in network.nodes))))
+    magnitudes = _magnitudes(network, parts)
+    proved = _proved_errors(network, magnitudes)
+    for error in proved:
+        np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
     bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
     small = [e <= _SOUND * m for m, e in zip(magnitudes, proved, strict=True)]
     if all(part.all() for part in small):
         return tuple(bounds)
-    measured = _measured_errors(network, x)
+    measured = _measured_errors(network, parts, magnitudes)
     for index, part in enumerate(small):
         error = np.maximum(np.minimum(proved[index], safety * measured[index]), np.finfo(np.float64).tiny)
         bounds[index] = Bounds(magnitudes[index], np.where(part, proved[index], error))
     return tuple(bounds)
 
 
-def _proved_errors(network: Network, x: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Magnitude of each node at some inputs, and a bound of its rounding error where no value is larger."""
+def _magnitudes(network: Network, parts: Sequence[torch.Tensor]) -> list[np.ndarray]:
+    """Largest absolute value of each unit of each node."""
+    tops = [np.zeros(node.size) for node in network.nodes]
+    for x in parts:
+        for index, value in walk(network, x):
+            np.maximum(tops[index], value.abs().amax(dim=0).reshape(-1).numpy(), out=tops[index])
+    return tops
+
+
+def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """A bound of the rounding error of each unit where no value is larger than its magnitude."""
     last = last_uses(network)
-    values: dict[int, torch.Tensor] = {}
     tops: dict[int, torch.Tensor] = {}
     proved: dict[int, torch.Tensor] = {}
-    magnitudes, errors = [], []
+    errors = []
     with torch.no_grad():
         for index, node in enumerate(network.nodes):
-            value = node.op.evaluate(*(values[source] for source in node.inputs)) if node.inputs else x
-            top = value.abs().amax(dim=0, keepdim=True)
+            top = torch.from_numpy(magnitudes[index]).reshape(1, *node.shape)
             error = _carried(node.op, [tops[s] for s in node.inputs], [proved[s] for s in node.inputs], top)
-            values[index], proved[index] = value, error
             tops[index] = torch.where(top > 0, top, top.max())  # a unit that no input wakes may be large elsewhere
-            magnitudes.append(top.reshape(-1).numpy())
+            proved[index] = error
             errors.append(error.reshape(-1).numpy())
             for source in set(node.inputs):
                 if last[source] == index:
-                    del values[source], proved[source], tops[source]
-    return magnitudes, errors
+                    del proved[source], tops[source]
+    return errors
 
 
-def _measured_errors(network: Network, x: torch.Tensor) -> list[np.ndarray]:
-    """Largest difference of each node between two evaluations, the second one with rounding errors made anew."""
+def _measured_errors(
+    network: Network, parts: Sequence[torch.Tensor], magnitudes: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Largest difference of each unit between two evaluations, the second one with rounding errors made anew."""
     generator = np.random.default_rng(0)
+    errors = [np.zeros(node.size) for node in network.nodes]
+    for x in parts:
+        _compare_evaluations(network, x, magnitudes, generator, errors)
+    return errors
+
+
+def _compare_evaluations(
+    network: Network,
+    x: torch.Tensor,
+    magnitudes: Sequence[np.ndarray],
+    generator: np.random.Generator,
+    errors: Sequence[np.ndarray],
+) -> None:
+    """Raise `errors` to the differences of two evaluations at some points."""
     last = last_uses(network)
     values: dict[int, torch.Tensor] = {}
     twins: dict[int, torch.Tensor] = {}
-    errors: list[np.ndarray] = []
     with torch.no_grad():
         for index, node in enumerate(network.nodes):
             sources = [values[source] for source in node.inputs]
@@ -107,27 +136,26 @@ def _measured_errors(network: Network, x: torch.Tensor) -> list[np.ndarray]:
             size = _terms(node.op, sources, value)
             twin = node.op.evaluate(*(twins[source] for source in node.inputs)) if sources else x
             if isinstance(node.op, Activation):
-                size = size + _hidden(node.op, errors[node.inputs[0]], value) / (2 * UNIT_ROUNDOFF)
-            noise = torch.from_numpy(generator.uniform(-1.0, 1.0, tuple(size.shape))) * (2 * UNIT_ROUNDOFF) * size
-            values[index], twins[index] = value, twin + noise
-            local = 2 * UNIT_ROUNDOFF * size.abs().amax(dim=0)
-            difference = (twins[index] - value).abs().amax(dim=0)
-            errors.append(torch.maximum(difference, local).reshape(-1).numpy())
+                hidden = _hidden(node.op, errors[node.inputs[0]], magnitudes[index])
+                size = size + hidden.reshape(1, *value.shape[1:]) / (2 * UNIT_ROUNDOFF)
+            noise = torch.from_numpy(generator.uniform(-1.0, 1.0, tuple(size.shape)))
+            values[index], twins[index] = value, twin + noise.mul_(size).mul_(2 * UNIT_ROUNDOFF)
+            local = size.abs().amax(dim=0).mul_(2 * UNIT_ROUNDOFF)
+            found = torch.maximum((twins[index] - value).abs_().amax(dim=0), local)
+            np.maximum(errors[index], found.reshape(-1).numpy(), out=errors[index])
             for source in set(node.inputs):
                 if last[source] == index:
                     del values[source], twins[source]
-    return errors
 
 
-def _hidden(op: Activation, before: np.ndarray, value: torch.Tensor) -> torch.Tensor:
+def _hidden(op: Activation, before: np.ndarray, magnitude: np.ndarray) -> torch.Tensor:
     """Errors that an activation passes on near its breakpoints, but not where it is flat, as at all inputs tried.
 
     Elsewhere the difference of two evaluations shows what is passed on. Here it would miss a unit that is dead or
     saturated but for a place of the width of its own rounding error.
     """
     passed = torch.from_numpy(before).reshape(1, -1) * op.slopes.abs().amax(dim=0).reshape(1, -1)
-    seen = value.abs().amax(dim=0).reshape(1, -1)
-    return torch.where(passed > _HIDDEN * seen, passed, 0.0).reshape(1, *value.shape[1:])
+    return torch.where(passed > _HIDDEN * torch.from_numpy(magnitude).reshape(1, -1), passed, 0.0)
 
 
 def _terms(op: object, inputs: list[torch.Tensor], value: torch.Tensor) -> torch.Tensor:
