@@ -133,7 +133,7 @@ def _compare_evaluations(
         for index, node in enumerate(network.nodes):
             sources = [values[source] for source in node.inputs]
             value = node.op.evaluate(*sources) if sources else x
-            size = _terms(node.op, sources, value)
+            size = terms_of(node.op, sources, value)
             twin = node.op.evaluate(*(twins[source] for source in node.inputs)) if sources else x
             if isinstance(node.op, Activation):
                 hidden = _hidden(node.op, errors[node.inputs[0]], magnitudes[index])
@@ -158,7 +158,7 @@ def _hidden(op: Activation, before: np.ndarray, magnitude: np.ndarray) -> torch.
     return torch.where(passed > _HIDDEN * torch.from_numpy(magnitude).reshape(1, -1), passed, 0.0)
 
 
-def _terms(op: object, inputs: list[torch.Tensor], value: torch.Tensor) -> torch.Tensor:
+def terms_of(op: object, inputs: list[torch.Tensor], value: torch.Tensor) -> torch.Tensor:
     """Sums of the absolute values of the terms that an op adds up."""
     if isinstance(op, Affine):
         return op.magnitude(inputs[0].abs())
@@ -182,7 +182,7 @@ def _carried(op: object, tops: list[torch.Tensor], errors: list[torch.Tensor], t
         size, carried, offset = op.magnitude(torch.cat([tops[0], errors[0], torch.zeros_like(errors[0])])).split(1)
         terms = math.prod(errors[0].shape[1:])
         return (carried - offset).clamp_(min=0.0) * (1 + _SOUND) + (terms + 3) * UNIT_ROUNDOFF * size
-    size = _terms(op, tops, top)
+    size = terms_of(op, tops, top)
     if isinstance(op, Sum):
         total = sum(abs(c) * e for c, e in zip(op.coefficients, errors, strict=True))
         return total + (len(errors) + 1) * UNIT_ROUNDOFF * size

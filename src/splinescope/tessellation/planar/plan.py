@@ -10,6 +10,7 @@ import numpy as np
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
+from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.dyadics import Dyadic
@@ -38,7 +39,7 @@ class Plan:
         domain: The domain.
         last_use: For each node the last node that reads it.
         size: Extent of the domain, to turn magnitudes into slopes.
-        bounds: For each node its magnitude, and how near to zero a sign is in doubt.
+        calibration: How near to zero a sign is in doubt.
         tally: Where signs are counted.
     """
 
@@ -46,14 +47,19 @@ class Plan:
     domain: Slice
     last_use: tuple[int, ...]
     size: float
-    bounds: tuple[Bounds, ...]
+    calibration: Calibration
     tally: Tally = field(default_factory=Tally)
 
     @classmethod
     def of(cls, network: Network, domain: Slice, tolerance: Tolerance) -> Plan:
         """The plan for a network on a planar slice."""
-        bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), _WIDE * tolerance.safety)
-        return cls(network, domain, last_uses(network), domain.size, bounds)
+        safety = _WIDE * tolerance.safety
+        bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), safety)
+        return cls(network, domain, last_uses(network), domain.size, Calibration(network, bounds, safety))
+
+    def bounds(self, node: int, points: np.ndarray) -> Bounds:
+        """Magnitude of a node, and how near to zero its sign is in doubt, at points of the domain."""
+        return self.calibration.at(node, points, self.domain.embed)
 
     @cached_property
     def forms(self) -> ExactForms:

@@ -85,7 +85,8 @@ def _stream(piece: Piece, plan: Plan, index: int, op: Dense) -> None:
     if index + 1 < len(network.nodes) and network.nodes[index + 1].inputs == (index,):
         following = network.nodes[index + 1].op
         if isinstance(following, Activation):
-            folds = activation_folds(following, plan.bounds[index], index + 1, plan.size)
+            bounds = plan.bounds(index, piece.subdivision.points)
+            folds = activation_folds(following, bounds, index + 1, plan.size)
             signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
     step = max(256, _CACHED // max(1, before.columns))
     work = partial(_stream_block, op, before, rows.values, signed, piece.subdivision.conditioning, step)
@@ -148,9 +149,10 @@ def _activate(piece: Piece, plan: Plan, index: int, op: Activation) -> None:
     source = plan.network.nodes[index].inputs[0]
     rows = piece.rows[source]
     units = rows.columns
-    folds = (
-        rows.signed.folds if rows.signed is not None else activation_folds(op, plan.bounds[source], index, plan.size)
-    )
+    if rows.signed is not None:
+        folds = rows.signed.folds
+    else:
+        folds = activation_folds(op, plan.bounds(source, piece.subdivision.points), index, plan.size)
     names = folds.units
     found = fold(piece, rows, folds, _judge(piece, plan, index, lambda _, column: int(names[column])))
     columns = (np.arange(len(folds.shifts))[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
@@ -176,7 +178,7 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
     source = plan.network.nodes[index].inputs[0]
     groups = np.asarray(op.index)
     number, width = groups.shape
-    bounds = plan.bounds[source]
+    bounds = plan.bounds(source, piece.subdivision.points)
     order = filled(groups).T.reshape(-1)
     clamped = _is_clamped(plan.network, source)
     piece.rows[_CANDIDATES] = Rows(np.ascontiguousarray(piece.rows[source].values[:, order]))

@@ -109,6 +109,11 @@ class Arbiter:
         """Products that the forms of all nodes up to one take on one cell."""
         return self._costs[node]
 
+    def inputs(self, points: np.ndarray) -> np.ndarray:
+        """[k, n] flat inputs at points: [k, 2] numbers of segments, and parameters."""
+        rows, t = points[:, 0].astype(np.int64) - self._first, points[:, 1:]
+        return np.asarray((1.0 - t) * self._starts[rows] + t * self._ends[rows])
+
     def forms(self, segment: int, node: int) -> ExactForms | None:
         """Forms along a segment; None if those of a node cost too much."""
         if self._costs[node] > _LARGEST_CELL or self._spent.get(segment, 0) > _LARGEST_SEGMENT:

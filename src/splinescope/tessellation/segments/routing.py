@@ -17,6 +17,11 @@ _AT_LEAST = 16
 """Points on each of them, and in all."""
 
 
+def doubt_safety(tolerance: Tolerance) -> float:
+    """Multiple of measured errors."""
+    return 16 * tolerance.safety
+
+
 def doubtful_distances(
     network: Network, starts: np.ndarray, ends: np.ndarray, tolerance: Tolerance
 ) -> tuple[Bounds, ...]:
@@ -37,7 +42,7 @@ def doubtful_distances(
     t[:, 0], t[:, 1] = 0.0, 1.0
     low, high = starts[rows][:, None], ends[rows][:, None]
     points = (1.0 - t[:, :, None]) * low + t[:, :, None] * high
-    safety = 16 * tolerance.safety
+    safety = doubt_safety(tolerance)
     with np.errstate(over="ignore"):
         measured = measured_bounds(network, points.reshape(-1, *network.input_shape), safety)
     return tuple(_with_local(network, index, measured, safety) for index in range(len(network.nodes)))

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.arbiter import Arbiter, Tally
 from splinescope.tessellation.segments.assembly import Finished, finish, join
 from splinescope.tessellation.segments.part import Part, halves_of, start_of
-from splinescope.tessellation.segments.routing import doubtful_distances
+from splinescope.tessellation.segments.routing import doubt_safety, doubtful_distances
 from splinescope.tessellation.segments.steps import Numbers, Plan, Work, advance
 from splinescope.tessellation.segments.values import Settled
 
@@ -55,7 +56,8 @@ class Run:
         """
         bounds = self.bounds or doubtful_distances(self.plan.network, starts, ends, self.plan.tolerance)
         arbiter = Arbiter(self.plan.network, starts, ends, first, self.plan.integers)
-        work = Work(self.plan, bounds, arbiter, Numbers(2 * len(starts)))
+        calibration = Calibration(self.plan.network, bounds, doubt_safety(self.plan.tolerance))
+        work = Work(self.plan, calibration, arbiter, Numbers(2 * len(starts)))
         cells = np.zeros(len(starts), np.int64)
         waiting, done, share = [_whole(starts, ends, first)], list[Finished](), 0.0
         try:

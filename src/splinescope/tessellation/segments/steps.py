@@ -15,6 +15,7 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum, Op, Reshape
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
 from splinescope.tessellation.breakpoints import Folds, activation_folds
+from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import pack
 from splinescope.tessellation.rounding import Bounds, largest
 from splinescope.tessellation.segments.arbiter import UNDECIDED, Arbiter, View
@@ -89,13 +90,13 @@ class Work:
 
     Attributes:
         plan: The network.
-        bounds: Magnitude of each node, and distance from zero within which a value is in doubt.
+        calibration: Distance from zero within which a value is in doubt.
         arbiter: What decides about those.
         numbers: Where new points get their numbers.
     """
 
     plan: Plan
-    bounds: tuple[Bounds, ...]
+    calibration: Calibration
     arbiter: Arbiter
     numbers: Numbers
 
@@ -261,11 +262,17 @@ def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.nd
     return fresh
 
 
+def _bounds(part: Part, work: Work, node: int) -> Bounds:
+    """Magnitude of a node, and distance from zero within which its values are in doubt, at the points of a part."""
+    points = np.column_stack([np.repeat(part.segments, np.diff(part.offsets)), part.t])
+    return work.calibration.at(node, points, work.arbiter.inputs)
+
+
 def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     """An elementwise activation: cut at its breakpoints."""
     plan = work.plan
     source = plan.network.nodes[index].inputs[0]
-    rows, bounds = part.values[source].rows, work.bounds[source]
+    rows, bounds = part.values[source].rows, _bounds(part, work, source)
     units = rows.shape[1]
     folds = activation_folds(op, bounds, index, 1.0)
     ends, inner, known = part.offsets[:-1], part.inner, part.numbers
@@ -322,7 +329,7 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     view = View(work.arbiter, part)
     zeros = zeros_are_exact(plan.network, source)
     ones = np.ones(len(part.t))
-    found = leads(inner, part.t, part.uncertainty, ones, rows, members, work.bounds[source].error, zeros)
+    found = leads(inner, part.t, part.uncertainty, ones, rows, members, _bounds(part, work, source).error, zeros)
     work.arbiter.tally.signs += len(rows) * members.size
     found = corrected(found, members, _walked(view, index, found.doubtful))
     cuts = grouped(found.raw, part.t, lambda here, columns: view.placed(index, here, columns), view.share(index))

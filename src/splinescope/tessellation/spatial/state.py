@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from splinescope.geometry.layers import Inserted, decide, insert_folds
 from splinescope.geometry.polytopes import vertices_of_faces
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
+from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.exact import ExactForms, domain_rows
@@ -47,7 +49,8 @@ class State:
     Attributes:
         lattice: The faces so far.
         rows: [V, n] values of each live node at the vertices; 0.0 only where they are proved to be zero.
-        bounds: Magnitude of each node, and how near to zero its signs are in doubt.
+        calibration: How near to zero signs are in doubt.
+        embed: The inputs at points of the domain.
         judge: Decides these in exact arithmetic.
         extents: [d] of the domain.
         coarsest: Uncertainty above which vertices are placed exactly.
@@ -63,7 +66,8 @@ class State:
 
     lattice: FaceLattice
     rows: dict[int, np.ndarray]
-    bounds: tuple[Bounds, ...]
+    calibration: Calibration
+    embed: Callable[[np.ndarray], np.ndarray]
     judge: ExactJudge
     extents: np.ndarray
     coarsest: float
@@ -75,6 +79,10 @@ class State:
     position: int = 0
     truncated: bool = False
     signs: int = 0
+
+    def bounds(self, node: int) -> Bounds:
+        """Magnitude of a node, and how near to zero its signs are in doubt, at the vertices."""
+        return self.calibration.at(node, self.lattice.points[: self.lattice.num_vertices], self.embed)
 
     def cell_vertices(self) -> tuple[np.ndarray, np.ndarray]:
         """Offsets and items of the vertices of each cell."""
@@ -265,13 +273,15 @@ def first_state(
     lattice = lattice_of_polytope(domain.corners, domain.halfspaces)
     inputs = domain_rows(domain.origin, domain.basis)
     judge = ExactJudge(network, ExactForms(network, inputs, exact_sides(domain, _incidence(lattice))))
-    bounds = measured_bounds(network, domain.embed(probes(domain.corners)), _SAFETY * tolerance.safety)
+    safety = _SAFETY * tolerance.safety
+    bounds = measured_bounds(network, domain.embed(probes(domain.corners)), safety)
     extents = np.ptp(domain.corners, axis=0)
     resolution = float((np.abs(domain.corners).max(axis=0) / extents).max())
     state = State(
         lattice,
         {},
-        bounds,
+        Calibration(network, bounds, safety),
+        domain.embed,
         judge,
         extents,
         max(_PLACED, 1024 * UNIT_ROUNDOFF * resolution),

@@ -68,7 +68,7 @@ def _activate(state: State, network: Network, index: int, op: Activation, last_u
     node = network.nodes[index]
     source = node.inputs[0]
     values = state.rows.pop(source)
-    folds = activation_folds(network, index, measured(state.bounds[source], values))
+    folds = activation_folds(network, index, measured(state.bounds(source), values))
     values = state.cut(values, folds).values
     if last_use[source] != index:
         state.rows[source] = values
@@ -86,7 +86,7 @@ _CANDIDATES = -1
 def _maximise(state: State, network: Network, index: int, op: Maximum) -> None:
     """Maxima over groups, by a tournament of pairs; cells that a hidden fold separates are merged at the end."""
     source = network.nodes[index].inputs[0]
-    bounds = measured(state.bounds[source], state.rows[source])
+    bounds = measured(state.bounds(source), state.rows[source])
     state.tournament, units = tournament_of(index, op.index.numpy(), bounds)
     state.rows[_CANDIDATES] = np.ascontiguousarray(state.rows[source][:, units])
     while state.tournament.pairs:

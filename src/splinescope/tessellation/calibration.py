@@ -1,0 +1,129 @@
+"""Rounding errors measured anew where those measured on the whole domain are coarse.
+
+Behind many layers an error that is measured once, as the largest of each unit at some points of the domain, has grown
+far beyond what float64 makes at any one of them: a unit that is dead at all of these points passes on what its error is
+where it wakes, and so for each layer. At the vertices at hand it is known which units are dead there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from splinescope.network.evaluate import last_uses
+from splinescope.network.graph import Network
+from splinescope.network.ops import Activation
+from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.rounding import Bounds, terms_of
+
+_COARSE = 2.0**-30
+"""Doubtful distance, relative to a unit's magnitude, from which half of the units are looked at again."""
+_POINTS = 256
+"""Points at which that is done, at most."""
+_TWINS = 2
+"""Evaluations with rounding errors made anew that are compared with the first one."""
+_ROOM = 1 << 23
+"""Bytes that the values of the widest node may take: points are tried in parts."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How near to zero the values of each node may be for their signs to be in doubt.
+
+    Attributes:
+        network: The network.
+        bounds: For each node its magnitude and doubtful distances, on the whole domain.
+        safety: Multiple of a measured error.
+    """
+
+    network: Network
+    bounds: tuple[Bounds, ...]
+    safety: float
+
+    def at(self, node: int, points: np.ndarray, embed: Callable[[np.ndarray], np.ndarray]) -> Bounds:
+        """Bounds of a node at some points of the domain.
+
+        Args:
+            node: Index of the node.
+            points: [k, ...] all the points that matter; some of them are tried.
+            embed: The inputs at points.
+
+        Returns:
+            Those of the whole domain, or smaller ones where these are coarse.
+        """
+        known = self.bounds[node]
+        alive = known.magnitude > 0
+        if not alive.any() or np.median(known.error[alive] / known.magnitude[alive]) <= _COARSE:
+            return known
+        some = points[:: max(1, -(-len(points) // _POINTS))]
+        x = torch.from_numpy(np.ascontiguousarray(embed(some), np.float64)).reshape(-1, *self.network.input_shape)
+        local = self.safety * local_errors(self.network, node, x, self.safety)
+        return Bounds(known.magnitude, np.minimum(known.error, np.maximum(local, np.finfo(np.float64).tiny)))
+
+
+def local_errors(network: Network, node: int, x: torch.Tensor, safety: float) -> np.ndarray:
+    """Largest rounding error of each unit of a node among some points, as measured at each of them.
+
+    The network is evaluated again, with every op's rounding error made anew at random. An activation passes on all of
+    its unit's error where the unit is within `safety` times that of a breakpoint, even if evaluations don't show it.
+
+    Args:
+        network: The network.
+        node: Index of the node.
+        x: [k, *input_shape] points.
+        safety: Multiple of its error from which a unit is sure to be on one side of a breakpoint.
+
+    Returns:
+        [n] errors.
+    """
+    generator = np.random.default_rng(0)
+    found = np.zeros(network.nodes[node].size)
+    for part in x.split(max(1, _ROOM // (8 * max(one.size for one in network.nodes)))):
+        error = _errors_at(network, node, part, safety, generator).amax(dim=0)
+        np.maximum(found, error.reshape(-1).numpy(), out=found)
+    return found
+
+
+@torch.no_grad()
+def _errors_at(
+    network: Network, node: int, x: torch.Tensor, safety: float, generator: np.random.Generator
+) -> torch.Tensor:
+    """[k, *shape] error of a node at each point."""
+    last = last_uses(network)
+    values: dict[int, torch.Tensor] = {}
+    twins: dict[int, torch.Tensor] = {}
+    errors: dict[int, torch.Tensor] = {}
+    for index, one in enumerate(network.nodes[: node + 1]):
+        before = [values[source] for source in one.inputs]
+        value = one.op.evaluate(*before) if before else x
+        twin = (
+            one.op.evaluate(*(twins[source] for source in one.inputs))
+            if before
+            else x.repeat(_TWINS, *[1] * (x.dim() - 1))
+        )
+        size = 2 * UNIT_ROUNDOFF * terms_of(one.op, before, value)
+        if isinstance(one.op, Activation):
+            size = size + _passed(one.op, before[0], errors[one.inputs[0]], safety)
+        size = size.expand_as(value)
+        shape = (_TWINS, *value.shape)
+        noise = torch.from_numpy(generator.uniform(-1.0, 1.0, shape)).mul_(size)
+        twins[index] = twin + noise.reshape(twin.shape)
+        errors[index] = torch.maximum((twins[index].reshape(shape) - value).abs_().amax(dim=0), size)
+        values[index] = value
+        for source in set(one.inputs):
+            if last[source] == index:
+                del values[source], twins[source], errors[source]
+    return errors[node]
+
+
+def _passed(op: Activation, before: torch.Tensor, error: torch.Tensor, safety: float) -> torch.Tensor:
+    """What an activation passes on of errors near its breakpoints."""
+    flat, doubt = before.reshape(len(before), -1), error.reshape(len(before), -1)
+    near = torch.zeros_like(flat, dtype=torch.bool)
+    for shift in op.breakpoints.reshape(len(op.breakpoints), -1):
+        near |= (flat - shift).abs() <= safety * doubt
+    slope = op.slopes.abs().amax(dim=0).reshape(1, -1)
+    return torch.where(near, doubt * slope, 0.0).reshape(before.shape)
