@@ -104,7 +104,8 @@ def _errors_at(
             if before
             else x.repeat(_TWINS, *[1] * (x.dim() - 1))
         )
-        size = 2 * UNIT_ROUNDOFF * terms_of(one.op, before, value)
+        terms = terms_of(one.op, before, value) if before else x.abs().amax(dim=0)  # points are rounded at any place
+        size = 2 * UNIT_ROUNDOFF * terms
         if isinstance(one.op, Activation):
             size = size + _passed(one.op, before[0], errors[one.inputs[0]], safety)
         size = size.expand_as(value)
