@@ -12,8 +12,12 @@ from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import coordinates, value_at
 
-_FINE = 2.0**-10
+_COARSE = 2.0**-10
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
+_FINE = 2.0**-34
+"""Uncertainty from which this is done where it costs little: for a few vertices, the worst ones first."""
+_FEW, _RARE = 64, 256
+"""So many vertices are a few, or one in so many."""
 _ILL = 16.0
 """Conditioning up to which a vertex is known to a few roundings of its coordinates."""
 
@@ -53,4 +57,9 @@ def _coarse(subdivision: Subdivision) -> np.ndarray:
     for side in range(2):
         np.minimum.at(shortest, ends[:, side], lengths)
     rounding = 4.0 * float(np.spacing(np.abs(subdivision.points).max()))
-    return np.flatnonzero(ill & (subdivision.conditioning * rounding > _FINE * shortest))
+    with np.errstate(divide="ignore", invalid="ignore"):  # edges may have no length
+        share = np.where(ill, subdivision.conditioning * rounding / shortest, 0.0)
+    fine = np.flatnonzero(share > _FINE)
+    fine = fine[np.argsort(-share[fine], kind="stable")]
+    most = max(_FEW, subdivision.num_vertices // _RARE, int((share > _COARSE).sum()))
+    return np.sort(fine[:most])
