@@ -30,7 +30,7 @@ def resolved_cells(
         For each cell with k corners whether its measure exceeds 4 + k times that of slabs over the sides of its
         bounding box, as thick as `ROUNDINGS` roundings of the largest coordinate on their axis.
     """
-    size = np.abs(vertices).max(axis=0, initial=0.0)
+    size = np.array([np.abs(column).max(initial=0.0) for column in vertices.T])
     size[size == 0] = 1.0
     relative = np.array(measures, np.float64)
     for length in size:  # one by one: their product may overflow

@@ -70,7 +70,8 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
         np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
     bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
     small = [e <= _SOUND * m for m, e in zip(magnitudes, proved, strict=True)]
-    if all(part.all() for part in small):
+    folding = {node.inputs[0] for node in network.nodes if isinstance(node.op, Activation | Maximum)} | {network.output}
+    if all(small[index].all() for index in folding):
         return tuple(bounds)
     measured = _measured_errors(network, parts, magnitudes)
     for index, part in enumerate(small):

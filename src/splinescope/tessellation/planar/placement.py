@@ -15,9 +15,9 @@ from splinescope.tessellation.predicates import coordinates, value_at
 _COARSE = 2.0**-10
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
 _FINE = 2.0**-34
-"""Uncertainty from which this is done where it costs little: for a few vertices, the worst ones first."""
-_FEW, _RARE = 64, 256
-"""So many vertices are a few, or one in so many."""
+"""Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first."""
+_SMALL, _FEW = 1 << 11, 64
+"""So many vertices are a few; complexes with more than so many have only the coarse ones placed anew."""
 _ILL = 16.0
 """Conditioning up to which a vertex is known to a few roundings of its coordinates."""
 
@@ -61,5 +61,5 @@ def _coarse(subdivision: Subdivision) -> np.ndarray:
         share = np.where(ill, subdivision.conditioning * rounding / shortest, 0.0)
     fine = np.flatnonzero(share > _FINE)
     fine = fine[np.argsort(-share[fine], kind="stable")]
-    most = max(_FEW, subdivision.num_vertices // _RARE, int((share > _COARSE).sum()))
-    return np.sort(fine[:most])
+    few = _FEW if subdivision.num_vertices <= _SMALL else 0
+    return np.sort(fine[: max(few, int((share > _COARSE).sum()))])
