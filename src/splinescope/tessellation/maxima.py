@@ -85,6 +85,20 @@ class Round:
         rest = array[..., 2 * self.pairs * self.groups :]
         return np.concatenate([np.maximum(*self.sides(array)), rest], axis=-1)
 
+    def larger_at(self, values: np.ndarray, differences: np.ndarray) -> np.ndarray:
+        """Values of the larger candidates at vertices; where both are equal, of the one that float64 knows better.
+
+        Args:
+            values: [V, width * groups] values of the candidates.
+            differences: [V, pairs * groups] of second candidates and first ones; 0.0 where both are equal.
+        """
+        first, second = self.sides(self.error)
+        out = self.larger(values)
+        vertex, pair = np.nonzero(differences == 0.0)
+        left, right = self.sides(values)
+        out[vertex, pair] = np.where(first[pair] <= second[pair], left[vertex, pair], right[vertex, pair])
+        return out
+
     def following(self) -> Round:
         """The next round."""
         return Round(self.groups, (self.width + 1) // 2, self.larger(self.error), self.larger(self.magnitude))

@@ -195,11 +195,12 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
         settled = pack((left == 0.0) & (right == 0.0)) if clamped else None
         judge = _judge(piece, plan, index, named)
         folds = tournament.folds(index, plan.size)
-        found = fold(piece, Rows(np.ascontiguousarray(right - left)), folds, judge, settled)
+        differences = Rows(np.ascontiguousarray(right - left))
+        found = fold(piece, differences, folds, judge, settled)
         _name_edges(piece, found, pairs, number, width)
         larger = unpack(found.bits, pairs[0].shape[1]).astype(bool)
         leads = tournament.winners(leads[found.parent], larger)
-        piece.rows[_CANDIDATES] = Rows(tournament.larger(piece.rows[_CANDIDATES].values))
+        piece.rows[_CANDIDATES] = Rows(tournament.larger_at(piece.rows[_CANDIDATES].values, differences.values))
         tournament = tournament.following()
     positions = leads[:, :number]
     keep = _dissolve_hidden(piece, index, positions, width)

@@ -92,7 +92,7 @@ def _maximise(state: State, network: Network, index: int, op: Maximum) -> None:
     while state.tournament.pairs:
         folds = state.tournament.folds()
         cut = state.cut(state.tournament.differences(state.rows[_CANDIDATES]), folds)
-        state.rows[_CANDIDATES] = state.tournament.larger(state.rows[_CANDIDATES], cut.positive)
+        state.rows[_CANDIDATES] = state.tournament.larger_at(state.rows[_CANDIDATES], cut.positive, cut.values)
         bits = state.lattice.cells.positive[: state.lattice.num_cells]
         state.tournament = state.tournament.following(bits)
     positions = np.broadcast_to(state.tournament.standing, (state.lattice.num_cells, state.tournament.groups))

@@ -91,6 +91,21 @@ class Tournament:
         won = unpack(positive, self.pairs * self.groups).astype(bool)
         return np.concatenate([np.where(won, right, left), rest], axis=-1)
 
+    def larger_at(self, rows: np.ndarray, positive: np.ndarray, differences: np.ndarray) -> np.ndarray:
+        """Values of the larger candidates at vertices; where both are equal, of the one that float64 knows better.
+
+        Args:
+            rows: [V, width * groups] values of the candidates.
+            positive: [V, words] bits of the pairs whose second candidate is larger.
+            differences: [V, pairs * groups] of second candidates and first ones; 0.0 where both are equal.
+        """
+        first, second = self.sides(self.bounds.error)
+        out = self.larger(rows, positive)
+        vertex, pair = np.nonzero(differences == 0.0)
+        left, right = self.sides(rows)
+        out[vertex, pair] = np.where(first[pair] <= second[pair], left[vertex, pair], right[vertex, pair])
+        return out
+
     def following(self, positive: np.ndarray) -> Tournament:
         """The next round, from the bits of the pairs on the cells."""
         rest = 2 * self.pairs * self.groups
