@@ -131,9 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--verify", default="proof", choices=["topology", "values", "proof"])
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--limit", type=int, default=60, help="seconds for one network, engine and judge together")
-    parser.add_argument(
-        "--record", type=Path, help="file of JSON lines to add outcomes to; those in it are kept"
-    )
+    parser.add_argument("--record", type=Path, help="file of JSON lines to add outcomes to; those in it are kept")
     options = parser.parse_args(arguments)
     names = list(FAMILIES) if "all" in options.families else options.families
     jobs = [(name, options.seed + i) for name in names for i in range(options.count)]

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
-from splinescope.tessellation.dyadics import Form, integers
+from splinescope.tessellation.dyadics import Dyadic, Form, integers
 
 
 def crossing(forms: Sequence[Form]) -> Form | None:
@@ -85,6 +85,13 @@ def value_at(form: Form, point: Form) -> fmpq:
 def nearest(number: fmpq) -> float:
     """The float64 number nearest to a rational one."""
     return int(number.p) / int(number.q)
+
+
+def values_at(forms: Dyadic, point: Form) -> list[float]:
+    """The float64 numbers nearest to affine forms at a point, given in homogeneous coordinates."""
+    up, down = max(forms.exponent, 0), max(-forms.exponent, 0)
+    exact = [value_at(form, point) for form in forms.rows]
+    return [(int(value.p) << up) / (int(value.q) << down) for value in exact]
 
 
 def coordinates(point: Form) -> np.ndarray:

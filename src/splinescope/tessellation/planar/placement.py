@@ -10,7 +10,7 @@ from splinescope.geometry.subdivision import Subdivision
 from splinescope.tessellation.planar.assembly import Finished
 from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.plan import Plan
-from splinescope.tessellation.predicates import coordinates, value_at
+from splinescope.tessellation.predicates import coordinates, values_at
 
 _COARSE = 2.0**-10
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
@@ -38,10 +38,7 @@ def placed(finished: Finished, plan: Plan) -> Finished:
         point = judge.point(vertex)
         points[vertex] = coordinates(point)
         values = plan.forms.values(judge.pattern_at(vertex), plan.network.output, units)
-        for unit, form in enumerate(values.rows):
-            exact = value_at(form, point)
-            up, down = max(values.exponent, 0), max(-values.exponent, 0)
-            outputs[vertex, unit] = (int(exact.p) << up) / (int(exact.q) << down)
+        outputs[vertex] = values_at(values, point)
     return replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
 
 

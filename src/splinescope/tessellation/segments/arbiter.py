@@ -242,7 +242,7 @@ class View:
 
     def _signs_on(self, node: int, cell: int, points: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Exact signs on one cell."""
-        forms = self.arbiter.forms(self._segment(int(points[0])), node)
+        forms = self.arbiter.forms(self.segment(int(points[0])), node)
         places = {int(point): self.place(int(point)) for point in np.unique(points)}
         if forms is None or any(place is None for place in places.values()):
             return np.full(len(points), UNDECIDED, np.int8)
@@ -252,9 +252,13 @@ class View:
             [_sign(rows[row], places[int(point)]) for row, point in zip(inverse.tolist(), points, strict=True)], np.int8
         )
 
-    def _segment(self, point: int) -> int:
+    def segment(self, point: int) -> int:
         """Number of the segment of a point."""
         return int(self.part.segments[self._segment_of[point]])
+
+    def cell(self, point: int) -> int:
+        """Number of the cell behind a point."""
+        return int(self._cell(np.array([point]))[0])
 
     def place(self, point: int) -> fmpq | None:
         """Exact parameter of a point; None if it costs too much."""
@@ -264,11 +268,11 @@ class View:
             return fmpq(int(part.columns[point]))
         places = self.arbiter.places
         if number not in places:
-            forms = self.arbiter.forms(self._segment(point), op)
+            forms = self.arbiter.forms(self.segment(point), op)
             if forms is None:
                 places[number] = None
             else:
-                cell = int(self._cell(np.array([point]))[0])
+                cell = self.cell(point)
                 (form,) = forms.forms(self.pieces(cell), op, [int(part.columns[point])])
                 places[number] = _zero(form)
         return places[number]
@@ -289,11 +293,11 @@ class View:
             The answers.
         """
         tally = self.arbiter.tally
-        forms = self.arbiter.forms(self._segment(here), node)
+        forms = self.arbiter.forms(self.segment(here), node)
         low, high = self.place(here), self.place(here + 1)
         zeros: list[fmpq] = []
         if forms is not None and low is not None and high is not None:
-            cell = int(self._cell(np.array([here]))[0])
+            cell = self.cell(here)
             found = [_zero(form) for form in forms.forms(self.pieces(cell), node, columns.tolist())]
             zeros = [zero for zero in found if zero is not None]
         if len(zeros) < len(columns):
@@ -329,7 +333,7 @@ class View:
         op, source = network.nodes[node].op, network.nodes[node].inputs[0]
         assert isinstance(op, Maximum)
         index = op.index.numpy()[groups]
-        cell = int(self._cell(np.array([here]))[0])
+        cell = self.cell(here)
         void = vanishing(network, source, [self.pieces(cell)])[0]
         alike = (void[np.maximum(index, 0)] | (index < 0)).all(axis=1)
         out: list[Walked | None] = [
@@ -339,7 +343,7 @@ class View:
         rest = np.flatnonzero(~alike)
         if not len(rest):
             return out
-        forms = self.arbiter.forms(self._segment(here), node)
+        forms = self.arbiter.forms(self.segment(here), node)
         low, high = self.place(here), self.place(here + 1)
         if forms is None or low is None or high is None:
             tally.undecided += len(rest)

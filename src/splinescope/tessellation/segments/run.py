@@ -18,6 +18,7 @@ from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.arbiter import Arbiter, Tally
 from splinescope.tessellation.segments.assembly import Finished, finish, join
 from splinescope.tessellation.segments.part import Part, halves_of, start_of
+from splinescope.tessellation.segments.placement import place
 from splinescope.tessellation.segments.routing import doubt_safety, doubtful_distances
 from splinescope.tessellation.segments.steps import Numbers, Plan, Work, advance
 from splinescope.tessellation.segments.values import Settled
@@ -72,6 +73,7 @@ class Run:
                     self.report(share, int(cells.sum()) + (0 if part is None else part.cells))
                 else:
                     if part is not None:
+                        place(part, arbiter, self.plan.network.output)
                         done.append(finish(part, self.plan.network.output))
                         cells[part.segments - first] += np.diff(part.offsets) - 1
                         share += _share(part, len(starts))
