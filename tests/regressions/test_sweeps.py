@@ -17,6 +17,8 @@ SEEN = [
     ("spread", 274, 1),
     ("spread", 694, 1),
     ("spread", 843, 1),
+    ("contrast", 23, 1),
+    ("contrast", 913, 1),
 ]
 
 

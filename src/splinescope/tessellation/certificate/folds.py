@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops import Activation, Maximum, Reshape
 from splinescope.tessellation.certificate.facts import Facts
 from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
@@ -115,6 +115,26 @@ def winners_of(subject: Subject, node: int, cells: np.ndarray, groups: np.ndarra
         bits = pair_bits(subject.code_of[node], cells, groups + digit * len(op.index))
         out |= bits.astype(np.int64) << digit
     return np.minimum(out, op.index.shape[1] - 1)
+
+
+def implied(subject: Subject, facts: Facts) -> np.ndarray:
+    """Whether each fact follows from others: the winner among ReLU units is no less than one that is off.
+
+    That one is zero on the cell; the winner is so, too, or is its value before the ReLU, whose sign is another fact.
+    """
+    if not len(facts):
+        return np.zeros(0, bool)
+    nodes = subject.network.nodes
+    source = int(facts.node[0])
+    if not isinstance(nodes[source].op, Maximum):
+        return np.zeros(len(facts), bool)
+    source = nodes[source].inputs[0]
+    while isinstance(nodes[source].op, Reshape):
+        source = nodes[source].inputs[0]
+    op = nodes[source].op
+    if not (isinstance(op, Activation) and op.is_relu):
+        return np.zeros(len(facts), bool)
+    return (facts.plus >= 0) & ~pair_bits(subject.code_of[source], facts.cell, facts.minus).astype(bool)
 
 
 def by_construction(subject: Subject, facts: Facts) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.certificate.evaluators import Evaluator, resolution
 from splinescope.tessellation.certificate.facts import Bundle, Facts, undecided
-from splinescope.tessellation.certificate.folds import Knowledge, NearFolds, by_construction
+from splinescope.tessellation.certificate.folds import Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.settlement import Settlement
@@ -187,6 +187,7 @@ def _corner_chunk(subject: Subject, evaluator: Evaluator, known: Knowledge, chos
             break
         seen.resolution = max(seen.resolution, resolution(passed))
         facts = undecided(subject.network, subject.code_of[passed.index], passed, bundle)
+        facts = facts.taken(np.flatnonzero(~implied(subject, facts)))
         zero = by_construction(subject, facts)
         _off_folds(facts.taken(np.flatnonzero(zero)), passed, evaluator.placement(passed.index), known, seen)
         seen.open.append(facts.taken(np.flatnonzero(~zero & ~subject.corners.straight[facts.corner])))

@@ -124,21 +124,25 @@ def corrected(found: Leads, members: np.ndarray, answers: dict[tuple[int, int], 
     return Leads(Raw(offsets[: len(raw.offsets)], *arrays), first, last, found.doubtful)
 
 
-def maxima(values: np.ndarray, members: np.ndarray, first: np.ndarray, cuts: Cuts) -> np.ndarray:
-    """Values of the maxima at all points.
+def maxima(
+    values: np.ndarray, inner: np.ndarray, members: np.ndarray, first: np.ndarray, cuts: Cuts, errors: np.ndarray
+) -> np.ndarray:
+    """Values of the maxima at all points; where the lead changes, that of the member that float64 knows better.
 
     Args:
         values: [P0, n] values of the members at the old points.
+        inner: [P0] whether an interval starts at the point.
         members: [groups, size] columns of `values`; -1 for none.
         first: [P0, groups] position of the leading member at the start of each interval.
         cuts: Where the lead changes.
+        errors: [n] rounding errors of the members.
 
     Returns:
         [P, groups] maxima at all points in order.
     """
     out = np.empty((len(values) + len(cuts), len(members)))
     places = (cuts.group_offsets, cuts.cut_offsets, cuts.columns, cuts.jumps, cuts.fractions)
-    in_ranges(_maxima, len(values), values, members.astype(np.int64), first, *places, out, grain=64)
+    in_ranges(_maxima, len(values), values, inner, members.astype(np.int64), first, *places, errors, out, grain=64)
     return out
 
 
@@ -147,6 +151,7 @@ def _maxima(
     start: int,
     stop: int,
     values: np.ndarray,
+    inner: np.ndarray,
     members: np.ndarray,
     first: np.ndarray,
     group_offsets: np.ndarray,
@@ -154,26 +159,40 @@ def _maxima(
     columns: np.ndarray,
     successors: np.ndarray,
     fractions: np.ndarray,
+    errors: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    leading = np.empty(members.shape[0], np.int64)
+    groups = members.shape[0]
+    leading = np.empty(groups, np.int64)
+    # The lead before a block's first point is that behind the last change on the interval before it.
+    if start and inner[start - 1]:
+        for group in range(groups):
+            leading[group] = members[group, first[start - 1, group]]
+        for at in range(cut_offsets[group_offsets[start - 1]], cut_offsets[group_offsets[start]]):
+            group = columns[at] % groups
+            leading[group] = members[group, int(successors[at])]
     for here in range(start, stop):
         target = here + group_offsets[here]
-        for group in range(members.shape[0]):
-            best = -np.inf
-            for position in range(members.shape[1]):
-                if members[group, position] >= 0:
-                    best = max(best, values[here, members[group, position]])
-            out[target, group] = best
-            leading[group] = members[group, first[here, group]]
+        for group in range(groups):
+            # Both the lead before and the one behind have the value of the maximum here, exactly.
+            lead = members[group, first[here, group]] if inner[here] else leading[group]
+            known = lead
+            if inner[here] and here and inner[here - 1] and errors[leading[group]] < errors[lead]:
+                known = leading[group]
+            out[target, group] = values[here, known]
+            leading[group] = lead
         for new in range(group_offsets[here], group_offsets[here + 1]):
             target += 1
-            for group in range(members.shape[0]):
+            for group in range(groups):
                 value = values[here, leading[group]]
                 out[target, group] = value + fractions[new] * (values[here + 1, leading[group]] - value)
             for at in range(cut_offsets[new], cut_offsets[new + 1]):
-                group = columns[at] % members.shape[0]
-                leading[group] = members[group, int(successors[at])]
+                group = columns[at] % groups
+                successor = members[group, int(successors[at])]
+                if errors[successor] < errors[leading[group]]:
+                    value = values[here, successor]
+                    out[target, group] = value + fractions[new] * (values[here + 1, successor] - value)
+                leading[group] = successor
 
 
 @njit(cache=True, nogil=True, inline="always")

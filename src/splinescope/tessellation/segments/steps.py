@@ -329,11 +329,12 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     view = View(work.arbiter, part)
     zeros = zeros_are_exact(plan.network, source)
     ones = np.ones(len(part.t))
-    found = leads(inner, part.t, part.uncertainty, ones, rows, members, _bounds(part, work, source).error, zeros)
+    errors = _bounds(part, work, source).error
+    found = leads(inner, part.t, part.uncertainty, ones, rows, members, errors, zeros)
     work.arbiter.tally.signs += len(rows) * members.size
     found = corrected(found, members, _walked(view, index, found.doubtful))
     cuts = grouped(found.raw, part.t, lambda here, columns: view.placed(index, here, columns), view.share(index))
-    best = maxima(rows, members, found.first, cuts)
+    best = maxima(rows, inner, members, found.first, cuts, errors)
     if plan.last_use[source] <= index:
         del part.values[source]
     fresh = _insert(part, cuts, work.numbers, index, cuts.columns[cuts.cut_offsets[:-1]])
