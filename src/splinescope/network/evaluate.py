@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splinescope.network.graph import Network
+from splinescope.network.ops import Convolution, Dense
 
 CHUNK_NUMBERS = 1 << 25
 """Numbers that a chunk of a batch may hold at once by default: 256 MiB."""
@@ -33,6 +34,26 @@ def walk(network: Network, x: Float[Tensor, "batch ..."]) -> Iterator[tuple[int,
         for source in {index, *node.inputs}:
             if last_use[source] <= index:
                 del values[source]
+
+
+def products(network: Network) -> list[int]:
+    """For each node the number of products that evaluating it takes, at least its size.
+
+    Args:
+        network: The network.
+
+    Returns:
+        One number for each node.
+    """
+    counts = []
+    for node in network.nodes:
+        each = 1
+        if isinstance(node.op, Dense):
+            each = node.op.weight.shape[1]
+        elif isinstance(node.op, Convolution):
+            each = math.prod(node.op.weight.shape[1:])
+        counts.append(int(node.size * each))
+    return counts
 
 
 def last_uses(network: Network) -> tuple[int, ...]:

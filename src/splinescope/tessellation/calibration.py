@@ -13,16 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from splinescope.network.evaluate import last_uses
+from splinescope.network.evaluate import last_uses, products
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation
+from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.rounding import Bounds, terms_of
 
 _COARSE = 2.0**-30
 """Doubtful distance, relative to a unit's magnitude, from which half of the units are looked at again."""
-_POINTS = 256
-"""Points at which that is done, at most."""
+_POINTS, _LEAST = 256, 16
+"""Points at which that is done, at most and at least."""
+_CHEAP = 1 << 24
+"""Products that it may take at one node; and as many as a sixth of what the network takes at all points at hand."""
 _TWINS = 2
 """Evaluations with rounding errors made anew that are compared with the first one."""
 _ROOM = 1 << 23
@@ -58,10 +60,20 @@ class Calibration:
         alive = known.magnitude > 0
         if not alive.any() or np.median(known.error[alive] / known.magnitude[alive]) <= _COARSE:
             return known
-        some = points[:: max(1, -(-len(points) // _POINTS))]
+        most = min(_POINTS, self._affordable(node, len(points)))
+        if most < min(_LEAST, len(points)):
+            return known
+        some = points[:: max(1, -(-len(points) // most))]
         x = torch.from_numpy(np.ascontiguousarray(embed(some), np.float64)).reshape(-1, *self.network.input_shape)
         local = self.safety * local_errors(self.network, node, x, self.safety)
         return Bounds(known.magnitude, np.minimum(known.error, np.maximum(local, np.finfo(np.float64).tiny)))
+
+    def _affordable(self, node: int, points: int) -> int:
+        """Number of points at which the errors of a node may be measured."""
+        counts = products(self.network)
+        here, folding = sum(counts[: node + 1]), sum(isinstance(n.op, Activation | Maximum) for n in self.network.nodes)
+        allowed = max(_CHEAP, points * sum(counts) // (6 * folding))
+        return allowed // ((1 + _TWINS) * here)
 
 
 def local_errors(network: Network, node: int, x: torch.Tensor, safety: float) -> np.ndarray:

@@ -11,15 +11,16 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 from flint import fmpq
 
 from splinescope.geometry.bits import unpack
+from splinescope.network.evaluate import products
 from splinescope.network.graph import Network
-from splinescope.network.ops import Convolution, Dense, Maximum
+from splinescope.network.ops import Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.codes import pieces_of_cells
 from splinescope.tessellation.dyadics import Dyadic, Form
@@ -95,15 +96,7 @@ class Arbiter:
     @cached_property
     def _costs(self) -> list[int]:
         """Products that the forms of all nodes up to each take on one cell."""
-        costs = []
-        for node in self.network.nodes:
-            each = 1
-            if isinstance(node.op, Dense):
-                each = node.op.weight.shape[1]
-            elif isinstance(node.op, Convolution):
-                each = int(np.prod(node.op.weight.shape[1:]))
-            costs.append(node.size * each)
-        return [int(cost) for cost in np.cumsum(costs)]
+        return list(accumulate(products(self.network)))
 
     def cost(self, node: int) -> int:
         """Products that the forms of all nodes up to one take on one cell."""
