@@ -102,6 +102,10 @@ class Arbiter:
         """Products that the forms of all nodes up to one take on one cell."""
         return self._costs[node]
 
+    def affords(self, node: int) -> bool:
+        """Whether the forms of a node on one cell are within the budget."""
+        return self._costs[node] <= _LARGEST_CELL
+
     def inputs(self, points: np.ndarray) -> np.ndarray:
         """[k, n] flat inputs at points: [k, 2] numbers of segments, and parameters."""
         rows, t = points[:, 0].astype(np.int64) - self._first, points[:, 1:]
@@ -109,7 +113,7 @@ class Arbiter:
 
     def forms(self, segment: int, node: int) -> ExactForms | None:
         """Forms along a segment; None if those of a node cost too much."""
-        if self._costs[node] > _LARGEST_CELL or self._spent.get(segment, 0) > _LARGEST_SEGMENT:
+        if not self.affords(node) or self._spent.get(segment, 0) > _LARGEST_SEGMENT:
             return None
         if segment not in self._forms:
             row = segment - self._first
@@ -211,6 +215,9 @@ class View:
             [k] signs: -1, 0 or 1, or `UNDECIDED`.
         """
         out = np.full(len(points), UNDECIDED, np.int8)
+        if not self.arbiter.affords(node):
+            self.arbiter.tally.undecided += len(points)
+            return out
         source = self.arbiter.network.nodes[node].inputs[0]
         size = self.arbiter.network.nodes[source].size
         cells = self._cell(points)
@@ -287,7 +294,7 @@ class View:
         """
         tally = self.arbiter.tally
         forms = self.arbiter.forms(self.segment(here), node)
-        low, high = self.place(here), self.place(here + 1)
+        low, high = (self.place(here), self.place(here + 1)) if forms is not None else (None, None)
         zeros: list[fmpq] = []
         if forms is not None and low is not None and high is not None:
             cell = self.cell(here)
@@ -337,7 +344,7 @@ class View:
         if not len(rest):
             return out
         forms = self.arbiter.forms(self.segment(here), node)
-        low, high = self.place(here), self.place(here + 1)
+        low, high = (self.place(here), self.place(here + 1)) if forms is not None else (None, None)
         if forms is None or low is None or high is None:
             tally.undecided += len(rest)
             return out

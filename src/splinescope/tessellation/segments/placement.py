@@ -27,7 +27,7 @@ def place(part: Part, arbiter: Arbiter, output: int) -> None:
         output: The node of the outputs.
     """
     points = _coarse(part)
-    if not len(points):
+    if not len(points) or not arbiter.affords(output):
         return
     view = View(arbiter, part)
     t, rows = part.t.copy(), np.array(part.values[output].rows)

@@ -36,6 +36,8 @@ _BLOCK_BYTES = 1 << 20
 """Bytes of the widest rows of a block that one thread evaluates: what its cache holds."""
 _CONTRAST = 16.0
 """How much larger than values kinks may be."""
+_DOUBTS = 1 << 16
+"""Signs in doubt that are decided together."""
 _BESIDE = 2.0**-12
 """Share of the doubtful distance at which a value is put that exact arithmetic finds on the other side of zero."""
 
@@ -297,9 +299,16 @@ def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
     part, tally = view.part, view.arbiter.tally
     routed = routed_signs(rows, part.t, part.inner, part.uncertainty, folds)
     tally.signs += len(rows) * folds.shifts.size
-    points, columns = routed.points, routed.columns
-    if not len(points):
-        return routed.signs
+    for start in range(0, len(routed.points), _DOUBTS):
+        points, columns = (part[start : start + _DOUBTS] for part in (routed.points, routed.columns))
+        _settle(view, index, rows, folds, routed.signs, points, columns)
+    return routed.signs
+
+
+def _settle(
+    view: View, index: int, rows: np.ndarray, folds: Folds, signs: Signs, points: np.ndarray, columns: np.ndarray
+) -> None:
+    """Decide signs in doubt; float64 does where exact arithmetic would cost too much."""
     padded = words_for(rows.shape[1]) * WORD
     level, unit = columns // padded, columns % padded
     shifts, doubt = folds.shifts[level, unit], folds.thresholds[level, unit]
@@ -307,11 +316,10 @@ def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
     values = rows[points, unit] - shifts
     undecided = found == UNDECIDED
     found[undecided] = (np.sign(values) * (np.abs(values) > doubt))[undecided].astype(np.int8)
-    routed.signs.set(points, columns, found)
+    signs.set(points, columns, found)
     wrong = (np.sign(values) != found) & ~undecided
     least = np.maximum(doubt * _BESIDE, np.spacing(np.abs(shifts)))
     rows[points[wrong], unit[wrong]] = (shifts + found * least)[wrong]
-    return routed.signs
 
 
 def _slopes(op: Activation, units: int) -> np.ndarray:
