@@ -159,7 +159,7 @@ def test_leads_follow_the_maximum(seed: int) -> None:
     t, inner, zero = np.array([0.0, 0.5, 1.0]), np.array([True, True, False]), np.zeros(3)
     found = leads(inner, t, zero, np.ones(3), values, members, np.full(7, 1e-15))
     cuts = grouped(found.raw, t, lambda here, columns: None, 1.0)
-    rows = maxima(values, members, found.first, cuts)
+    rows = maxima(values, inner, members, found.first, cuts, rng.uniform(size=7))
     fractions = cuts.fractions
     places = [0.0, *fractions[: cuts.group_offsets[1]], 1.0, *(1 + fractions[cuts.group_offsets[1] :]), 2.0]
     padded = np.concatenate([values, np.full((3, 1), -np.inf)], axis=1)[:, members]
