@@ -111,11 +111,7 @@ def _errors_at(
     for index, one in enumerate(network.nodes[: node + 1]):
         before = [values[source] for source in one.inputs]
         value = one.op.evaluate(*before) if before else x
-        twin = (
-            one.op.evaluate(*(twins[source] for source in one.inputs))
-            if before
-            else x.repeat(_TWINS, *[1] * (x.dim() - 1))
-        )
+        twin = one.op.evaluate(*(twins[source] for source in one.inputs)) if before else torch.cat([x] * _TWINS)
         terms = terms_of(one.op, before, value) if before else x.abs().amax(dim=0)  # points are rounded at any place
         size = 2 * UNIT_ROUNDOFF * terms
         if isinstance(one.op, Activation):
