@@ -13,6 +13,7 @@ from onnx import helper
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
+from splinescope.errors import InvalidInputError
 from splinescope.network import from_onnx, from_torch
 from tests.network.agreement import onnx_model
 
@@ -99,3 +100,9 @@ def test_comparison_of_deep_networks_says_something() -> None:
         largest = network(comparison.x).abs().max()
         assert absolute_terms(network, comparison.x).max() > 1e15 * largest
         assert comparison.tolerances(rows, 2.0**-52).max() < 1e-9 * largest
+
+
+def test_a_wrong_shape_is_one_error_and_no_traceback_of_torch(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InvalidInputError, match="input_shape"):
+        from_torch(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), input_shape=(5,))
+    assert "Traceback" not in capfd.readouterr().err

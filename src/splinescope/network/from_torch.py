@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import operator
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -187,10 +190,25 @@ def _traced(copies: Copies, shape: tuple[int, ...]) -> tuple[ExportedProgram, Gr
 
 
 def _export(module: nn.Module, example: Tensor) -> ExportedProgram:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _unlogged("torch._subclasses.fake_tensor"):
         warnings.simplefilter("ignore")  # torch.export warns of its own internals
         program = torch.export.export(taking_apart(module), (example,), strict=False)
         return program.run_decompositions({}) if _mutates(program) else program
+
+
+@contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """Without the records of a logger: torch logs tracebacks of failures that are told in one line here."""
+
+    def drop(_: logging.LogRecord) -> bool:
+        return False
+
+    logger = logging.getLogger(name)
+    logger.addFilter(drop)
+    try:
+        yield
+    finally:
+        logger.removeFilter(drop)
 
 
 def _mutates(program: ExportedProgram) -> bool:
