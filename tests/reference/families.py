@@ -10,8 +10,8 @@ import numpy as np
 
 from splinescope import Box, Network, Segment, Slice
 from splinescope.tessellation.domains import Domain
-from tests.fixtures.random_nets import random_case
-from tests.fixtures.recipes import RELU, Builder, Dense, Fold, Recipe, mlp
+from tests.fixtures.random_nets import KINDS, random_case
+from tests.fixtures.recipes import RELU, Builder, Dense, Fold, Recipe, clip, leaky, mlp
 from tests.reference.exact_cells import ExactCells, TooManyCells, exact_cells
 from tests.regressions import networks
 
@@ -217,6 +217,66 @@ def contrast(seed: int, dimension: int) -> Member:
     return Member(networks.network(builder.build(), size), _unit(dimension, seed), "maximum" if seed % 2 else "sum")
 
 
+WILD = (RELU, clip(-1.0, 1.0), clip(0.0, 6.0), *(leaky(s) for s in (1e-30, 1e-12, -0.5, 1.0 + 1e-9, 2.0)), *KINDS)
+
+
+def windows(seed: int, dimension: int) -> Member:
+    """Quantised networks with unusual slopes in windows of 1e-12 to 1e9, each side another; nothing follows the window."""
+    rng = np.random.default_rng(seed)
+    size, low = _inputs(dimension), -12 if seed % 2 else 0
+    kinds = WILD if seed % 4 else (clip(-1.0, 1.0),)
+    recipe = random_case(seed, n_inputs=size, kinds=kinds, **_sizes(dimension)).recipe
+    powers = rng.integers(low, 10, size) if seed % 3 else np.full(size, rng.integers(low, 10))
+    corner = 10.0**powers
+    high = corner * rng.choice([1.0, 2.0], size)
+    note = f"sides of 1e{' and 1e'.join(map(str, powers.tolist()))}"
+    return Member(networks.network(recipe, size), window(dimension, -corner, high, seed), note)
+
+
+def ties(seed: int, dimension: int) -> Member:
+    """Maxima of units that are multiples of each other up to some roundings, or exactly; near zero, far, in needles."""
+    rng = np.random.default_rng(seed)
+    size, width = _inputs(dimension), 4 if dimension == 3 else 6
+    extents, centre = np.ones(size), np.zeros(size)
+    if seed % 3 == 1:
+        centre = 10.0 ** rng.uniform(0, 8) * rng.uniform(-1, 1, size)
+    elif seed % 3 == 2:
+        extents[int(rng.integers(size))] = 10.0 ** rng.uniform(-9, 9)
+    builder = Builder(size)
+    for layer in range(2):
+        before = size if layer == 0 else width
+        rows = rng.normal(size=(width, before)) if seed % 2 else rng.integers(-4, 5, (width, before)) / 4.0
+        bias = rng.normal(size=width) * 0.3
+        if layer == 0:
+            inside = centre + extents * rng.uniform(-0.8, 0.8, size=(width, size))
+            bias = -np.einsum("ij,ij->i", rows, inside)
+        copies, factors = rng.integers(0, width // 2, width - width // 2), rng.choice([1.0, 1.0, 2.0, 1 / 3, -1.0], 3)
+        factors = rng.choice(factors, width - width // 2)
+        noise = 1 + 2.0**-52 * rng.integers(-2, 3, size=(len(copies), before + 1))
+        rows[width // 2 :] = factors[:, None] * rows[copies] * noise[:, :-1]
+        bias[width // 2 :] = factors * bias[copies] * noise[:, -1]
+        builder.dense(rows, bias)
+        if rng.random() < 0.6:
+            builder.fold(WILD[int(rng.integers(len(WILD)))] if rng.random() < 0.5 else RELU)
+        builder.maximum(np.array([rng.permutation(width)[: int(rng.integers(2, 4))].tolist()[:2] for _ in range(width)]))
+    builder.dense(rng.normal(size=(1, width)))
+    note = ("near zero", f"at {centre}", f"sides of {extents}")[seed % 3]
+    return Member(networks.network(builder.build(), size), window(dimension, centre - extents, centre + extents, seed), note)
+
+
+def rows(seed: int, dimension: int) -> Member:
+    """Units times 10^-45 to 10^45, and what they add up divided by it in part."""
+    rng = np.random.default_rng(seed)
+    size, width = _inputs(dimension), 3 if dimension == 3 else 5
+    builder = Builder(size)
+    power = rng.uniform(-1, 1, width) * rng.choice([10, 45])
+    networks.through(builder, rng.normal(size=(width, size)) * 10.0 ** power[:, None], rng.uniform(-0.8, 0.8, (width, size)))
+    second = rng.normal(size=(width, width)) * 10.0 ** -(power if seed % 2 else rng.permutation(power))
+    networks.through(builder, second, rng.uniform(-0.8, 0.8, (width, size)))
+    builder.dense(rng.normal(size=(1, width)))
+    return Member(networks.network(builder.build(), size), _unit(dimension, seed), f"10^+-{np.abs(power).max():.0f}")
+
+
 FAMILIES: dict[str, Callable[[int, int], Member]] = {
     "quantised": quantised,
     "sliver": sliver,
@@ -230,4 +290,7 @@ FAMILIES: dict[str, Callable[[int, int], Member]] = {
     "scale": scale,
     "aspect": aspect,
     "contrast": contrast,
+    "windows": windows,
+    "ties": ties,
+    "rows": rows,
 }

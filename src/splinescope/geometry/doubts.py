@@ -9,8 +9,11 @@ from numba import njit
 
 from splinescope.geometry.bits import count_ones, lowest_one, words_of
 from splinescope.geometry.cuts import Layer, running_sums
-from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
+from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, OUTSIDE
 from splinescope.numerics import in_ranges
+
+NUDGE = 2.0**-40
+"""Share of a threshold that a value gets whose exact sign float64 shows as zero or wrong."""
 
 
 class Doubts(NamedTuple):
@@ -173,3 +176,73 @@ def doubts_of(
     columns = np.empty(int(counts.sum()), np.int32)
     _list(near, running_sums(counts), columns)
     return Doubts(np.repeat(np.arange(len(near)), counts), columns)
+
+
+@njit(cache=True, nogil=True)
+def _signs_around(halves: np.ndarray, old: int, bits: np.ndarray, above: np.ndarray, below: np.ndarray) -> None:
+    """Columns that are positive, and that are not, in some face around each vertex from the `old`-th on."""
+    above[:], below[:] = np.uint64(0), np.uint64(0)
+    for half in range(len(halves)):
+        vertex, face = halves[half, ORIGIN] - old, halves[half, FACE]
+        if vertex >= 0 and face != OUTSIDE:
+            for word in range(bits.shape[1]):
+                above[vertex, word] |= bits[face, word]
+                below[vertex, word] |= ~bits[face, word]
+
+
+@njit(cache=True, nogil=True)
+def _move(
+    start: int,
+    stop: int,
+    above: np.ndarray,
+    below: np.ndarray,
+    folding: np.ndarray,
+    shifts: np.ndarray,
+    thresholds: np.ndarray,
+    values: np.ndarray,
+) -> None:
+    """Put values where the signs around their vertices say."""
+    padded = words_of(values.shape[1]) * 64
+    for vertex in range(start, stop):
+        for word in range(folding.size):
+            rest = folding[word]
+            while rest != np.uint64(0):
+                bit = lowest_one(rest)
+                rest &= rest - np.uint64(1)
+                level = (word * 64 + bit) // padded
+                unit = word * 64 + bit - level * padded
+                shift, value = shifts[level, unit], values[vertex, unit]
+                up = (above[vertex, word] >> np.uint64(bit)) & np.uint64(1)
+                down = (below[vertex, word] >> np.uint64(bit)) & np.uint64(1)
+                if up and down:
+                    values[vertex, unit] = shift
+                elif up and value <= shift:
+                    values[vertex, unit] = max(shift + NUDGE * thresholds[level, unit], np.nextafter(shift, np.inf))
+                elif down and value > shift:
+                    values[vertex, unit] = shift
+
+
+def reconcile(
+    halves: np.ndarray,
+    bits: np.ndarray,
+    folding: np.ndarray,
+    shifts: np.ndarray,
+    thresholds: np.ndarray,
+    values: np.ndarray,
+) -> None:
+    """Put values at new vertices that rounding has on the wrong side of their breakpoint where the faces' signs say.
+
+    Without this, a unit that is on in all faces around a vertex may have the value of one that is off there.
+
+    Args:
+        halves: [2E, 4] half-edges.
+        bits: [F, words] columns that are positive in each face.
+        folding: [words] columns that fold.
+        shifts: [B, n] breakpoints.
+        thresholds: [B, n] distances within which values are in doubt.
+        values: [k, n] values at the last k vertices, changed in place.
+    """
+    old = int(halves[:, ORIGIN].max()) + 1 - len(values)
+    above, below = (np.empty((len(values), bits.shape[1]), np.uint64) for _ in range(2))
+    _signs_around(halves, old, bits, above, below)
+    in_ranges(_move, len(values), above, below, folding, shifts, thresholds, values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,10 +38,6 @@ _SOUND = 2.0**-33
 """Share of a unit's magnitude up to which a proved bound is small enough to route its signs by."""
 
 
-_HIDDEN = 2.0**-20
-"""Share of an activation's values from which an error that it may pass on is not hidden among the others."""
-
-
 _ROOM = 1 << 23
 """Bytes that the values of the widest node may take: points are tried in parts."""
 
@@ -73,7 +69,7 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
     folding = {node.inputs[0] for node in network.nodes if isinstance(node.op, Activation | Maximum)} | {network.output}
     if all(small[index].all() for index in folding):
         return tuple(bounds)
-    measured = _measured_errors(network, parts, magnitudes)
+    measured = _measured_errors(network, parts)
     for index, part in enumerate(small):
         error = np.maximum(np.minimum(proved[index], safety * measured[index]), np.finfo(np.float64).tiny)
         bounds[index] = Bounds(magnitudes[index], np.where(part, proved[index], error))
@@ -108,21 +104,49 @@ def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray]) -> list[n
     return errors
 
 
-def _measured_errors(
-    network: Network, parts: Sequence[torch.Tensor], magnitudes: Sequence[np.ndarray]
-) -> list[np.ndarray]:
+def _measured_errors(network: Network, parts: Sequence[torch.Tensor]) -> list[np.ndarray]:
     """Largest difference of each unit between two evaluations, the second one with rounding errors made anew."""
-    generator = np.random.default_rng(0)
+    generator, asleep = np.random.default_rng(0), _asleep(network, parts)
     errors = [np.zeros(node.size) for node in network.nodes]
     for x in parts:
-        _compare_evaluations(network, x, magnitudes, generator, errors)
+        _compare_evaluations(network, x, asleep, generator, errors)
     return errors
+
+
+def _asleep(network: Network, parts: Sequence[torch.Tensor]) -> dict[int, np.ndarray]:
+    """What of each folding node none of some points shows.
+
+    Of an activation: [n] units that are nowhere on their steepest piece. Of a maximum: [groups, size] members that
+    lead nowhere. The difference of two evaluations tells nothing of the errors that these pass on elsewhere.
+    """
+    readers: dict[int, list[int]] = {}
+    for index, node in enumerate(network.nodes):
+        if isinstance(node.op, Activation | Maximum):
+            readers.setdefault(node.inputs[0], []).append(index)
+    out: dict[int, np.ndarray] = {}
+    for x in parts:
+        for source, value in walk(network, x):
+            for index in readers.get(source, ()):
+                here = _asleep_at(network.nodes[index].op, value.reshape(len(value), -1))
+                out[index] = out[index] & here if index in out else here
+    return out
+
+
+def _asleep_at(op: object, x: torch.Tensor) -> np.ndarray:
+    """What of a folding op the given values of its input don't show."""
+    if isinstance(op, Activation):
+        slopes = op.slopes.abs().reshape(len(op.slopes), -1).expand(-1, x.shape[1])
+        steepest = slopes.amax(dim=0)
+        return np.asarray((slopes.gather(0, op.pieces(x)) < steepest).all(dim=0).numpy())
+    assert isinstance(op, Maximum)
+    members = x[:, op.members]
+    return np.asarray((members < members.amax(dim=2, keepdim=True)).all(dim=0).numpy())
 
 
 def _compare_evaluations(
     network: Network,
     x: torch.Tensor,
-    magnitudes: Sequence[np.ndarray],
+    asleep: Mapping[int, np.ndarray],
     generator: np.random.Generator,
     errors: Sequence[np.ndarray],
 ) -> None:
@@ -136,8 +160,8 @@ def _compare_evaluations(
             value = node.op.evaluate(*sources) if sources else x
             size = terms_of(node.op, sources, value)
             twin = node.op.evaluate(*(twins[source] for source in node.inputs)) if sources else x
-            if isinstance(node.op, Activation):
-                hidden = _hidden(node.op, errors[node.inputs[0]], magnitudes[index])
+            if index in asleep:
+                hidden = torch.from_numpy(_hidden(node.op, errors[node.inputs[0]], asleep[index]))
                 size = size + hidden.reshape(1, *value.shape[1:]) / (2 * UNIT_ROUNDOFF)
             noise = torch.from_numpy(generator.uniform(-1.0, 1.0, tuple(size.shape)))
             values[index], twins[index] = value, twin + noise.mul_(size).mul_(2 * UNIT_ROUNDOFF)
@@ -149,14 +173,13 @@ def _compare_evaluations(
                     del values[source], twins[source]
 
 
-def _hidden(op: Activation, before: np.ndarray, magnitude: np.ndarray) -> torch.Tensor:
-    """Errors that an activation passes on near its breakpoints, but not where it is flat, as at all inputs tried.
-
-    Elsewhere the difference of two evaluations shows what is passed on. Here it would miss a unit that is dead or
-    saturated but for a place of the width of its own rounding error.
-    """
-    passed = torch.from_numpy(before).reshape(1, -1) * op.slopes.abs().amax(dim=0).reshape(1, -1)
-    return torch.where(passed > _HIDDEN * torch.from_numpy(magnitude).reshape(1, -1), passed, 0.0)
+def _hidden(op: object, before: np.ndarray, asleep: np.ndarray) -> np.ndarray:
+    """[n] errors of its input that a folding op passes on where it does what no point has shown."""
+    if isinstance(op, Activation):
+        steepest = op.slopes.abs().reshape(len(op.slopes), -1).amax(dim=0).numpy()
+        return np.where(asleep, before * steepest, 0.0)
+    assert isinstance(op, Maximum)
+    return np.asarray(np.where(asleep, before[op.members.numpy()], 0.0).max(axis=1))
 
 
 def terms_of(op: object, inputs: list[torch.Tensor], value: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from flint import fmpq
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.cuts import Layer
-from splinescope.geometry.doubts import Doubts
+from splinescope.geometry.doubts import NUDGE, Doubts
 from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.geometry.judge import End
 from splinescope.geometry.subdivision import Subdivision
@@ -22,8 +22,6 @@ from splinescope.tessellation.predicates import crossing, exact_point, nearest, 
 
 _FEW = 32
 """Vertices up to which their half-edges are looked for one by one."""
-_NUDGE = 2.0**-40
-"""Share of a threshold that a value gets whose exact sign float64 shows as zero or wrong."""
 
 
 @dataclass
@@ -80,7 +78,7 @@ class ExactJudge:
                 shift = layer.shifts[level, unit]
                 away = layer.values[vertex, unit] - shift
                 if sign * away <= 0.0:
-                    size = max(abs(away), _NUDGE * layer.thresholds[level, unit])
+                    size = max(abs(away), NUDGE * layer.thresholds[level, unit])
                     layer.values[vertex, unit] = shift + sign * size
 
     def positions(self, edge: int, columns: np.ndarray) -> Sequence[fmpq]:

@@ -9,7 +9,7 @@ from numba import njit
 
 from splinescope.geometry.bits import pack_signs
 from splinescope.geometry.cuts import Layer
-from splinescope.geometry.doubts import doubts_of
+from splinescope.geometry.doubts import doubts_of, reconcile
 from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
 from splinescope.geometry.subdivision import Subdivision, half_edges, refine
 from splinescope.numerics import in_ranges
@@ -99,6 +99,9 @@ def fold(piece: Piece, values: Rows, folds: Folds, judge: ExactJudge, settled: n
             rows.extend(Unsettled(new))
     values.extend(Unsettled(new, result.cuts, folds))
     values.signed = None
+    if added and len(doubts.vertices) + result.doubts:
+        fresh, halves = values.values[before.num_vertices :], piece.subdivision.halves
+        reconcile(halves, result.bits, folds.folding, folds.shifts, folds.thresholds, fresh)
     piece.vertex_tags = np.concatenate([piece.vertex_tags, np.full(added, -1, np.int64)])
     piece.codes = [codes.taken(result.parent) for codes in piece.codes]
     return Folded(result.bits, result.parent, result.inner)
