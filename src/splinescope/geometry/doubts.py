@@ -9,9 +9,12 @@ from numba import njit
 
 from splinescope.geometry.bits import count_ones, lowest_one, words_of
 from splinescope.geometry.cuts import Layer, running_sums
+from splinescope.geometry.edge_cuts import UNPROVED
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, OUTSIDE
 from splinescope.numerics import in_ranges
 
+MOST = 1 << 18
+"""Doubts of one fold from which zeros to the last bit are believed; some seconds of exact arithmetic."""
 NUDGE = 2.0**-40
 """Share of a threshold that a value gets whose exact sign float64 shows as zero or wrong."""
 
@@ -85,10 +88,12 @@ def _split(
     layer: Layer,
     folding: np.ndarray,
     settled: np.ndarray,
+    strict: bool,
     near: np.ndarray,
     vanishing: np.ndarray,
 ) -> None:
-    """Undecided signs of values that are not zero, and of values that are zero to the last bit."""
+    """Undecided signs of values that are not zero, and of values that are zero, as it was proved or (if not `strict`)
+    to the last bit."""
     values, shifts, _, _, positive, negative = layer
     padded = words_of(values.shape[1]) * 64
     for vertex in range(start, stop):
@@ -104,7 +109,9 @@ def _split(
                 column = word * 64 + bit
                 level = column // padded
                 unit = column - level * padded
-                zero |= np.uint64(values[vertex, unit] == shifts[level, unit]) << np.uint64(bit)
+                value, shift = values[vertex, unit], shifts[level, unit]
+                known = value == 0.0 and shift == 0.0 if strict else abs(value - shift) <= UNPROVED
+                zero |= np.uint64(known) << np.uint64(bit)
             near[vertex, word] = rest & ~zero
             vanishing[vertex, word] = zero
 
@@ -146,11 +153,17 @@ def _counts(bits: np.ndarray, counts: np.ndarray) -> None:
 
 
 def doubts_of(
-    first: np.ndarray, halves: np.ndarray, layer: Layer, folding: np.ndarray, settled: np.ndarray | None = None
+    first: np.ndarray,
+    halves: np.ndarray,
+    layer: Layer,
+    folding: np.ndarray,
+    settled: np.ndarray | None = None,
+    most: int = MOST,
 ) -> Doubts:
     """Signs that float64 does not tell, as far as they matter.
 
-    A column whose values are zero to the last bit at all vertices of a face is zero there: nothing was rounded.
+    A column whose values are 0.0 at all vertices of a face is zero there, since a value is 0.0 only where that is
+    proved. Zeros that are not (`UNPROVED`) are doubts like others, unless there are too many.
 
     Args:
         first: [F] one half-edge of each face.
@@ -158,6 +171,7 @@ def doubts_of(
         layer: Values and signs.
         folding: [words] columns that fold.
         settled: [V, words] signs that are known to be zero.
+        most: Number of doubts beyond which a column that is zero to the last bit all around a face counts as zero.
 
     Returns:
         The doubts.
@@ -166,16 +180,26 @@ def doubts_of(
     signs = (layer.positive, layer.negative, folding, known)
     if not sum(in_ranges(_undecided, len(layer.positive), *signs)):
         return Doubts(np.empty(0, np.int64), np.empty(0, np.int32))
+    counts, near = _doubts(first, halves, layer, folding, known, strict=True)
+    if counts.sum() > most:
+        counts, near = _doubts(first, halves, layer, folding, known, strict=False)
+    columns = np.empty(int(counts.sum()), np.int32)
+    _list(near, running_sums(counts), columns)
+    return Doubts(np.repeat(np.arange(len(near)), counts), columns)
+
+
+def _doubts(
+    first: np.ndarray, halves: np.ndarray, layer: Layer, folding: np.ndarray, settled: np.ndarray, strict: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """[V] number of doubts at each vertex, and [V, words] which columns they are."""
     near, vanishing = np.empty_like(layer.positive), np.empty_like(layer.positive)
-    in_ranges(_split, len(near), layer, folding, known, near, vanishing)
+    in_ranges(_split, len(near), layer, folding, settled, strict, near, vanishing)
     if vanishing.any():
         alive = faces_with(first, halves, layer.positive | layer.negative | near)
         _add_beside(first, halves, alive, vanishing, near)
     counts = np.empty(len(near), np.int64)
     _counts(near, counts)
-    columns = np.empty(int(counts.sum()), np.int32)
-    _list(near, running_sums(counts), columns)
-    return Doubts(np.repeat(np.arange(len(near)), counts), columns)
+    return counts, near
 
 
 @njit(cache=True, nogil=True)
@@ -222,6 +246,22 @@ def _move(
                     values[vertex, unit] = shift
 
 
+def around_vertices(halves: np.ndarray, bits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bits that are set, and bits that are not, in some face around each of the last vertices.
+
+    Args:
+        halves: [2E, 4] half-edges.
+        bits: [F, words] bits of the faces.
+        count: Number of vertices, counted from the last one.
+
+    Returns:
+        Twice [count, words].
+    """
+    above, below = (np.empty((count, bits.shape[1]), np.uint64) for _ in range(2))
+    _signs_around(halves, int(halves[:, ORIGIN].max()) + 1 - count, bits, above, below)
+    return above, below
+
+
 def reconcile(
     halves: np.ndarray,
     bits: np.ndarray,
@@ -242,7 +282,5 @@ def reconcile(
         thresholds: [B, n] distances within which values are in doubt.
         values: [k, n] values at the last k vertices, changed in place.
     """
-    old = int(halves[:, ORIGIN].max()) + 1 - len(values)
-    above, below = (np.empty((len(values), bits.shape[1]), np.uint64) for _ in range(2))
-    _signs_around(halves, old, bits, above, below)
+    above, below = around_vertices(halves, bits, len(values))
     in_ranges(_move, len(values), above, below, folding, shifts, thresholds, values)

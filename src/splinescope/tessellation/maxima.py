@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from splinescope.geometry.bits import WORD, words_for
+from splinescope.geometry.edge_cuts import UNPROVED
 from splinescope.tessellation.breakpoints import Folds, padded
 from splinescope.tessellation.codes import NodeCodes, compress, pack
 
@@ -57,6 +58,12 @@ class Round:
         flat = (*array.shape[:-1], self.pairs * self.groups)
         stop = 2 * self.pairs
         return table[..., 0:stop:2, :].reshape(flat), table[..., 1:stop:2, :].reshape(flat)
+
+    def differences(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """[V, pairs * groups] second candidates less first ones; 0.0 only where both are."""
+        out = np.ascontiguousarray(right - left)
+        out[(out == 0.0) & (right != 0.0)] = UNPROVED
+        return out
 
     def folds(self, label: int, size: float) -> Folds:
         """Where the candidates of the pairs are equal, with errors from `measured_bounds`; columns are pairs."""

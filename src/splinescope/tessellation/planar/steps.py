@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from splinescope.geometry.bits import WORD, pack_signs, unpack, words_for
+from splinescope.geometry.doubts import around_vertices
 from splinescope.geometry.halfedges import OUTSIDE
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
@@ -23,6 +24,7 @@ from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.piece import Folded, Piece, fold
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows, Signed
+from splinescope.tessellation.zeros import mark_unproved
 
 _CACHED = 1 << 17
 """Numbers that fit in a processor's second-level cache together with what else is in use."""
@@ -114,6 +116,7 @@ def _stream_block(
         before.block(low, high, part)
         with torch.no_grad():
             op.evaluate(torch.from_numpy(part), out=torch.from_numpy(out[low:high]))
+            mark_unproved(op, [torch.from_numpy(part)], out[low:high])
         if signed is not None:
             tables = (signed.folds.shifts, signed.folds.thresholds, conditioning[low:high])
             pack_signs(0, high - low, out[low:high], *tables, signed.positive[low:high], signed.negative[low:high])
@@ -142,6 +145,7 @@ def _evaluate_block(op: Op, inputs: list[torch.Tensor], out: np.ndarray, start: 
             op.evaluate(inputs[0][start:stop].reshape(stop - start, -1), out=target)
         else:
             target.copy_(op.evaluate(*(x[start:stop] for x in inputs)).reshape(target.shape))
+        mark_unproved(op, [x[start:stop] for x in inputs], out[start:stop])
 
 
 def _activate(piece: Piece, plan: Plan, index: int, op: Activation) -> None:
@@ -192,10 +196,12 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
             left, right = (int(side[face, column]) for side in pairs)
             return maximum_column(right, left, column % number, number, width)
 
-        settled = pack((left == 0.0) & (right == 0.0)) if clamped else None
+        settled = _alike(piece, pairs)
+        if clamped:
+            settled |= pack((left == 0.0) & (right == 0.0))
         judge = _judge(piece, plan, index, named)
         folds = tournament.folds(index, plan.size)
-        differences = Rows(np.ascontiguousarray(right - left))
+        differences = Rows(tournament.differences(left, right))
         found = fold(piece, differences, folds, judge, settled)
         _name_edges(piece, found, pairs, number, width)
         larger = unpack(found.bits, pairs[0].shape[1]).astype(bool)
@@ -206,6 +212,12 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
     keep = _dissolve_hidden(piece, index, positions, width)
     piece.rows[index] = piece.rows.pop(_CANDIDATES)
     piece.codes.append(position_codes(index, positions[keep], width))
+
+
+def _alike(piece: Piece, pairs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """[V, words] pairs that are one and the same member in some cell around each vertex."""
+    subdivision = piece.subdivision
+    return around_vertices(subdivision.halves, pack(pairs[0] == pairs[1]), subdivision.num_vertices)[0]
 
 
 def _is_clamped(network: Network, source: int) -> bool:

@@ -15,7 +15,7 @@ from splinescope.tessellation.maxima import position_codes
 from splinescope.tessellation.spatial.folds import activation_folds, measured
 from splinescope.tessellation.spatial.state import State
 from splinescope.tessellation.spatial.tournament import tournament_of
-from splinescope.tessellation.spatial.zeros import mark_unproved
+from splinescope.tessellation.zeros import mark_unproved
 
 
 def advance(state: State, network: Network, last_use: tuple[int, ...]) -> None:
