@@ -35,7 +35,7 @@ NETWORKS = (
     "csinva_mnist_mlp_generator",
 )
 
-NEAR = {"verivital_convnet_maxpool": 0.1, "captum_cifar_lenet": 0.1}
+NEAR = {"verivital_convnet_maxpool": 0.5, "captum_cifar_lenet": 0.01}
 """Size of the planes that are not as large as the range of the inputs."""
 
 PROGRAM = """

@@ -34,7 +34,7 @@ def folded(units: int, points: int, tables: tuple[list[float], list[float], list
     t, inner, sure = np.linspace(0, 1, points), np.arange(points) < points - 1, np.zeros(points)
     op = activation(tables)
     bounds = Bounds(np.abs(values).max(axis=0), np.full(units, 1e-16))
-    folds = activation_folds(op, bounds, 1, 1.0)
+    folds = activation_folds(op, bounds, 1)
     slopes = np.repeat(np.array(tables[1])[:, None], units, axis=1)
     routed = routed_signs(values, t, inner, sure, folds)
     assert not len(routed.points)
@@ -130,7 +130,7 @@ def test_signs_near_uncertain_points_are_routed() -> None:
     values = np.array([[1.0, 1.0], [1e-9, 1e-9], [-1.0, 1e-9]])
     t, inner = np.array([0.0, 0.5, 1.0]), np.array([True, True, False])
     bounds = Bounds(np.ones(2), np.full(2, 1e-16))
-    folds = activation_folds(activation(RELU), bounds, 1, 1.0)
+    folds = activation_folds(activation(RELU), bounds, 1)
     sure = routed_signs(values, t, inner, np.zeros(3), folds)
     assert sure.signs.positive[1, 0] == 3
     assert not len(sure.points)
@@ -146,7 +146,7 @@ def test_signs_near_uncertain_points_are_routed() -> None:
 def test_signs_beside_an_unresolved_interval_are_routed() -> None:
     t, inner = np.array([0.0, 0.5, 0.5, 1.0]), np.array([True, True, True, False])
     bounds = Bounds(np.ones(1), np.full(1, 1e-16))
-    folds = activation_folds(activation(RELU), bounds, 1, 1.0)
+    folds = activation_folds(activation(RELU), bounds, 1)
     routed = routed_signs(np.ones((4, 1)), t, inner, np.array([0.0, 1e-16, 1e-16, 0.0]), folds)
     assert routed.points.tolist() == [1, 2]
 

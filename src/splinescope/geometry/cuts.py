@@ -31,7 +31,7 @@ class Layer(NamedTuple):
         shifts: [B, n] breakpoints: fold `b` of unit `k` is where `values[:, k] == shifts[b, k]`.
         thresholds: [B, n] distance within which float64 does not tell a value from its breakpoint; infinite where there
             is no fold.
-        slopes: [64 * words] typical slope of each unit: its magnitude over the size of the domain.
+        slopes: [64 * words] typical slope of each unit: its magnitude, over an extent of the domain.
         positive: [V, B * words] bits of positive signs.
         negative: [V, B * words] bits of negative signs.
     """
@@ -249,7 +249,7 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, conditioning: np.ndarray, 
 
     Args:
         halves: [2E, 4] half-edges; `2e` and `2e + 1` are the two directions of edge `e`.
-        points: [V, 2] coordinates.
+        points: [V, 2] coordinates, as shares of the domain's extents.
         conditioning: [V] conditioning of the vertices.
         layer: Values and signs at the vertices.
         judge: Who orders cuts that float64 cannot tell apart.

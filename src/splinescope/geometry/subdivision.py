@@ -384,7 +384,9 @@ def _end(vertex: int, cuts: EdgeCuts, sizes: Sizes) -> End:
     return edge, int(cuts.columns[cuts.cut_offsets[group]])
 
 
-def refine(subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray, judge: Judge) -> Refinement:
+def refine(
+    subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray, judge: Judge, extents: np.ndarray
+) -> Refinement:
     """Cut every face by all folds of a layer that cross it.
 
     The number of new vertices and edges is known before any surgery, since chords of a convex face cross exactly when
@@ -396,6 +398,7 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray,
         op: Label for the new edges.
         columns: [columns] number under which each column labels the new edges.
         judge: Who decides what float64 cannot tell.
+        extents: [2] size of the domain along each coordinate: lengths are measured as shares of it.
 
     Returns:
         The finer subdivision and how it follows from the old one.
@@ -403,7 +406,7 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray,
     Raises:
         DegenerateArrangementError: If signs contradict each other.
     """
-    cuts = cut_edges(subdivision.halves, subdivision.points, subdivision.conditioning, layer, judge)
+    cuts = cut_edges(subdivision.halves, subdivision.points / extents, subdivision.conditioning, layer, judge)
     chords = find_chords(subdivision.first, subdivision.halves, layer, cuts)
     on_edges = len(cuts.tails)
     split_faces = np.flatnonzero(np.diff(chords.offsets))
@@ -413,8 +416,8 @@ def refine(subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray,
     new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, np.full(on_edges, -1, np.int32), on_edges)
     outer_points = _interpolated(subdivision.points, new, 0, sizes.old_vertices)
     outer_conditioning = np.concatenate([subdivision.conditioning, cuts.conditioning])
-    coarsest = COARSEST * extent(subdivision.points)
-    doubts = _inserted(judge, split_faces, layer, chords, target, sizes, outer_points, outer_conditioning, coarsest)
+    coarsest, shares = COARSEST * extent(subdivision.points / extents), outer_points / extents
+    doubts = _inserted(judge, split_faces, layer, chords, target, sizes, shares, outer_conditioning, coarsest)
     _place_flat_crossings(judge, target, cuts, chords, sizes)
     target = _compacted(target, sizes)
     faces = _labelled(target, split_faces, subdivision.num_faces)

@@ -20,7 +20,7 @@ class Folds:
         shifts: [B, n] breakpoints.
         thresholds: [B, n] distance from its breakpoint within which the sign of a value is in doubt; infinite where
             nothing folds.
-        slopes: [64 * words] typical slope of each unit over the domain.
+        slopes: [64 * words] typical slope of each unit over an extent of the domain: its magnitude.
         label: Node that the folds belong to.
         units: [B * 64 * words] number of the fold that each column stands for.
     """
@@ -53,14 +53,13 @@ def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     )  # type: ignore[return-value]
 
 
-def activation_folds(op: Activation, bounds: Bounds, label: int, size: float) -> Folds:
+def activation_folds(op: Activation, bounds: Bounds, label: int) -> Folds:
     """Folds of an elementwise activation, whose signs within the bounds are decided exactly.
 
     Args:
         op: The activation.
         bounds: Bounds of its input, from `measured_bounds`.
         label: Index of its node.
-        size: Extent of the domain.
 
     Returns:
         One column for each breakpoint and unit, named as `activation_column` does.
@@ -71,7 +70,7 @@ def activation_folds(op: Activation, bounds: Bounds, label: int, size: float) ->
     thresholds[np.diff(slopes, axis=0) == 0] = np.inf
     width = words_for(units) * WORD
     columns = (np.arange(len(shifts))[:, None] * units + np.arange(width)).ravel().astype(np.int32)
-    return Folds(shifts, thresholds, padded(bounds.magnitude / size), label, columns)
+    return Folds(shifts, thresholds, padded(bounds.magnitude), label, columns)
 
 
 def padded(vector: np.ndarray) -> np.ndarray:

@@ -65,12 +65,12 @@ class Round:
         out[(out == 0.0) & (right != 0.0)] = UNPROVED
         return out
 
-    def folds(self, label: int, size: float) -> Folds:
+    def folds(self, label: int) -> Folds:
         """Where the candidates of the pairs are equal, with errors from `measured_bounds`; columns are pairs."""
         errors, magnitudes = self.sides(self.error), self.sides(self.magnitude)
         thresholds = np.maximum(errors[0] + errors[1], np.finfo(np.float64).tiny)[None]
         columns = np.arange(words_for(len(errors[0])) * WORD, dtype=np.int32)
-        slopes = padded(np.maximum(*magnitudes) / size)
+        slopes = padded(np.maximum(*magnitudes))
         return Folds(np.zeros_like(thresholds), thresholds, slopes, label, columns)
 
     def winners(self, leads: np.ndarray, right: np.ndarray) -> np.ndarray:

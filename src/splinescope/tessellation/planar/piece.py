@@ -90,7 +90,7 @@ def fold(piece: Piece, values: Rows, folds: Folds, judge: ExactJudge, settled: n
     layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, *signs)
     doubts = doubts_of(before.first, before.halves, layer, folds.folding, settled)
     judge.settle(doubts, layer)
-    result = refine(before, layer, folds.label, folds.units, judge)
+    result = refine(before, layer, folds.label, folds.units, judge, judge.plan.extents)
     judge.count(before.num_vertices * int(np.isfinite(folds.thresholds).sum()), len(doubts.vertices) + result.doubts)
     new, added = result.new_vertices, len(result.new_vertices.tails)
     piece.subdivision = result.subdivision

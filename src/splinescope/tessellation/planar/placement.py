@@ -28,7 +28,7 @@ def placed(finished: Finished, plan: Plan) -> Finished:
     A vertex at a flat crossing may be off along its edge by its conditioning times a rounding. That does no harm but in
     cells that are as small as this, which it would turn inside out.
     """
-    vertices = _coarse(finished.subdivision)
+    vertices = _coarse(finished.subdivision, plan.extents)
     if not len(vertices):
         return finished
     judge = ExactJudge(plan, finished.subdivision, finished.codes, plan.network.output, lambda _, column: column)
@@ -42,18 +42,18 @@ def placed(finished: Finished, plan: Plan) -> Finished:
     return replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
 
 
-def _coarse(subdivision: Subdivision) -> np.ndarray:
-    """Vertices whose uncertainty is more than a small share of their shortest edge."""
+def _coarse(subdivision: Subdivision, extents: np.ndarray) -> np.ndarray:
+    """Vertices whose uncertainty is more than a small share of their shortest edge; lengths are shares of extents."""
     ill = subdivision.conditioning > _ILL
     if not ill.any():
         return np.empty(0, np.int64)
     ends = subdivision.origin.reshape(-1, 2)
     ends = ends[ill[ends].any(axis=1)]
-    lengths = np.abs(subdivision.points[ends[:, 0]] - subdivision.points[ends[:, 1]]).max(axis=1)
+    lengths = (np.abs(subdivision.points[ends[:, 0]] - subdivision.points[ends[:, 1]]) / extents).max(axis=1)
     shortest = np.full(subdivision.num_vertices, np.inf)
     for side in range(2):
         np.minimum.at(shortest, ends[:, side], lengths)
-    rounding = 4.0 * float(np.spacing(np.abs(subdivision.points).max()))
+    rounding = 4.0 * float((np.spacing(np.abs(subdivision.points).max(axis=0)) / extents).max())
     with np.errstate(divide="ignore", invalid="ignore"):  # edges may have no length
         share = np.where(ill, subdivision.conditioning * rounding / shortest, 0.0)
     fine = np.flatnonzero(share > _FINE)

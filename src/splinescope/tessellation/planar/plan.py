@@ -38,7 +38,7 @@ class Plan:
         network: The network.
         domain: The domain.
         last_use: For each node the last node that reads it.
-        size: Extent of the domain, to turn magnitudes into slopes.
+        extents: [2] size of the domain along each coordinate.
         calibration: How near to zero a sign is in doubt.
         tally: Where signs are counted.
     """
@@ -46,7 +46,7 @@ class Plan:
     network: Network
     domain: Slice
     last_use: tuple[int, ...]
-    size: float
+    extents: np.ndarray
     calibration: Calibration
     tally: Tally = field(default_factory=Tally)
 
@@ -55,7 +55,7 @@ class Plan:
         """The plan for a network on a planar slice."""
         safety = _WIDE * tolerance.safety
         bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), safety)
-        return cls(network, domain, last_uses(network), domain.size, Calibration(network, bounds, safety))
+        return cls(network, domain, last_uses(network), np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety))
 
     def bounds(self, node: int, points: np.ndarray) -> Bounds:
         """Magnitude of a node, and how near to zero its sign is in doubt, at points of the domain."""

@@ -88,7 +88,7 @@ def _stream(piece: Piece, plan: Plan, index: int, op: Dense) -> None:
         following = network.nodes[index + 1].op
         if isinstance(following, Activation):
             bounds = plan.bounds(index, piece.subdivision.points)
-            folds = activation_folds(following, bounds, index + 1, plan.size)
+            folds = activation_folds(following, bounds, index + 1)
             signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
     step = max(256, _CACHED // max(1, before.columns))
     work = partial(_stream_block, op, before, rows.values, signed, piece.subdivision.conditioning, step)
@@ -156,7 +156,7 @@ def _activate(piece: Piece, plan: Plan, index: int, op: Activation) -> None:
     if rows.signed is not None:
         folds = rows.signed.folds
     else:
-        folds = activation_folds(op, plan.bounds(source, piece.subdivision.points), index, plan.size)
+        folds = activation_folds(op, plan.bounds(source, piece.subdivision.points), index)
     names = folds.units
     found = fold(piece, rows, folds, _judge(piece, plan, index, lambda _, column: int(names[column])))
     columns = (np.arange(len(folds.shifts))[:, None] * words_for(units) * WORD + np.arange(units)).ravel()
@@ -200,7 +200,7 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
         if clamped:
             settled |= pack((left == 0.0) & (right == 0.0))
         judge = _judge(piece, plan, index, named)
-        folds = tournament.folds(index, plan.size)
+        folds = tournament.folds(index)
         differences = Rows(tournament.differences(left, right))
         found = fold(piece, differences, folds, judge, settled)
         _name_edges(piece, found, pairs, number, width)

@@ -276,7 +276,7 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     source = plan.network.nodes[index].inputs[0]
     rows, bounds = part.values[source].rows, _bounds(part, work, source)
     units = rows.shape[1]
-    folds = activation_folds(op, bounds, index, 1.0)
+    folds = activation_folds(op, bounds, index)
     ends, inner, known = part.offsets[:-1], part.inner, part.numbers
     view = View(work.arbiter, part)
     signs = _signs(view, index, rows, folds)
