@@ -50,19 +50,21 @@ def pack_signs(
     values: np.ndarray,
     shifts: np.ndarray,
     thresholds: np.ndarray,
-    conditioning: np.ndarray,
+    slopes: np.ndarray,
+    uncertainty: np.ndarray,
     positive: np.ndarray,
     negative: np.ndarray,
 ) -> None:
     """Write the signs of `values - shifts` at vertices `start:stop` as bits, where float64 tells them.
 
-    A value within its threshold (times the vertex's conditioning) of the shift sets neither bit: it is in doubt.
+    A value sets neither bit, it is in doubt, within its threshold of the shift, and what the uncertainty of the
+    vertex's position makes of the unit.
     Column `b * 64 * words + k` stands for unit `k` and breakpoint `b`.
     """
     units = values.shape[1]
     words = words_of(units)
     for vertex in range(start, stop):
-        factor = conditioning[vertex]
+        blurred = uncertainty[vertex]
         for level in range(shifts.shape[0]):
             for word in range(words):
                 above = np.uint64(0)
@@ -71,7 +73,7 @@ def pack_signs(
                 for bit in range(min(64, units - first)):
                     unit = first + bit
                     value = values[vertex, unit] - shifts[level, unit]
-                    threshold = thresholds[level, unit] * factor
+                    threshold = thresholds[level, unit] + blurred * slopes[unit]
                     above |= np.uint64(value > threshold) << np.uint64(bit)
                     below |= np.uint64(value < -threshold) << np.uint64(bit)
                 positive[vertex, level * words + word] = above

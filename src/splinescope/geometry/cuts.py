@@ -17,10 +17,13 @@ from splinescope.geometry.halfedges import ORIGIN
 from splinescope.geometry.judge import Judge
 from splinescope.numerics import in_ranges
 
-STEEPEST = 2.0**20
-"""Conditioning from which a new vertex is placed by exact arithmetic."""
-COARSEST = 2.0**-20
-"""Uncertainty of its position, by the doubtful distance and as a share of the domain, from which it is, too."""
+_COARSE, _COARSEST = 2.0**-30, 2.0**-20
+"""Uncertainty, as a share of the domain, up to which a vertex is where float64 puts it, and from which it is placed by
+exact arithmetic in any case."""
+_LOOSE = 1024.0
+"""In between: multiple of the least uncertainty that a fold's vertices may have from which it is."""
+ROUNDING = 2.0**-51
+"""Relative rounding error of an interpolation, with room to spare."""
 
 
 class Layer(NamedTuple):
@@ -55,7 +58,8 @@ class EdgeCuts(NamedTuple):
         tails: [G] vertex at the tail of the edge.
         heads: [G] vertex at its head.
         fractions: [G] position between them, in [0, 1].
-        conditioning: [G] how much worse than rounding the position of the new vertex is known.
+        uncertainty: [G] how well the position of the new vertex is known, as a share of the domain; infinite where it
+            is to be placed by exact arithmetic.
         doubts: Number of edges whose cuts the judge put in order.
     """
 
@@ -65,7 +69,7 @@ class EdgeCuts(NamedTuple):
     tails: np.ndarray
     heads: np.ndarray
     fractions: np.ndarray
-    conditioning: np.ndarray
+    uncertainty: np.ndarray
     doubts: int
 
 
@@ -94,13 +98,21 @@ def share_of(at_tail: float, at_head: float) -> float:
     return min(share, 1.0)
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def coarsest(threshold: float, slope: float) -> float:
+    """Uncertainty up to which vertices of a fold are where float64 puts them."""
+    if _LOOSE * threshold >= _COARSEST * slope:
+        return _COARSEST
+    return max(_COARSE, _LOOSE * threshold / slope)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill(
     start: int,
     stop: int,
     halves: np.ndarray,
     layer: Layer,
-    conditioning: np.ndarray,
+    uncertainty: np.ndarray,
     offsets: np.ndarray,
     columns: np.ndarray,
     fractions: np.ndarray,
@@ -109,7 +121,7 @@ def _fill(
     doubtful: np.ndarray,
 ) -> None:
     """Cuts of each edge in order, each opening a group of its own, and whether that order is in doubt."""
-    values, shifts, thresholds, _, positive, negative = layer
+    values, shifts, thresholds, slopes, positive, negative = layer
     padded = words_of(values.shape[1]) * 64
     for edge in range(start, stop):
         first, last = offsets[edge], offsets[edge + 1]
@@ -131,17 +143,18 @@ def _fill(
                 )
                 at += 1
         _sort(fractions[first:last], columns[first:last])
-        factor = max(conditioning[tail], conditioning[head])
+        blurred = max(uncertainty[tail], uncertainty[head])
         reach = 0.0
         groups[edge] = last - first
         for at in range(first, last):
             opens_group[at] = True
             level = columns[at] // padded
             unit = columns[at] - level * padded
-            uncertainty = 2.0 * thresholds[level, unit] * factor / abs(values[tail, unit] - values[head, unit])
-            if at > first and not fractions[at] - fractions[at - 1] > reach + uncertainty:
+            error = 2.0 * (thresholds[level, unit] + blurred * slopes[unit])
+            error /= abs(values[tail, unit] - values[head, unit])
+            if at > first and not fractions[at] - fractions[at - 1] > reach + error:
                 doubtful[edge] = True
-            reach = max(uncertainty, reach - (fractions[at] - fractions[at - 1]) if at > first else 0.0)
+            reach = max(error, reach - (fractions[at] - fractions[at - 1]) if at > first else 0.0)
 
 
 def _settle(
@@ -193,15 +206,14 @@ def _describe_groups(
     thresholds: np.ndarray,
     slopes: np.ndarray,
     points: np.ndarray,
-    coarsest: float,
-    conditioning: np.ndarray,
+    uncertainty: np.ndarray,
     offsets: np.ndarray,
     fractions: np.ndarray,
     opens_group: np.ndarray,
     doubtful: np.ndarray,
     cuts: EdgeCuts,
 ) -> None:
-    """One row for each group: ends, position and conditioning, by the column that crosses the edge most steeply."""
+    """One row for each group: ends, position and uncertainty, by the column whose cut is known best."""
     group_offsets, cut_offsets, columns, tails, heads, positions, known, _ = cuts
     padded = words_of(values.shape[1]) * 64
     for edge in range(start, stop):
@@ -211,11 +223,13 @@ def _describe_groups(
         tail = halves[2 * edge, ORIGIN]
         head = halves[2 * edge + 1, ORIGIN]
         length = np.hypot(points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1])
-        factor = max(conditioning[tail], conditioning[head])
+        before = max(uncertainty[tail], uncertainty[head])
         best = np.inf
         for at in range(offsets[edge], offsets[edge + 1]):
-            unit = columns[at] % padded
-            steepness = slopes[unit] * (length / abs(values[tail, unit] - values[head, unit]))
+            level = columns[at] // padded
+            unit = columns[at] - level * padded
+            blurred = thresholds[level, unit] + before * slopes[unit]
+            here = max(before, blurred * (length / abs(values[tail, unit] - values[head, unit])))
             if opens_group[at]:
                 group += 1
                 cut_offsets[group] = at
@@ -223,13 +237,12 @@ def _describe_groups(
                 heads[group] = head
                 positions[group] = fractions[at]
                 best = np.inf
-            level = columns[at] // padded
-            if not thresholds[level, unit] * length <= coarsest * abs(values[tail, unit] - values[head, unit]):
-                steepness = np.inf
-            if steepness < best:
-                best = steepness
+            if not here <= coarsest(thresholds[level, unit], slopes[unit]):
+                here = np.inf
+            if here < best:
+                best = here
                 positions[group] = fractions[at]
-            known[group] = factor if doubtful[edge] else max(factor, best)
+            known[group] = before + ROUNDING if doubtful[edge] else best + ROUNDING
 
 
 def running_sums(counts: np.ndarray) -> np.ndarray:
@@ -239,18 +252,13 @@ def running_sums(counts: np.ndarray) -> np.ndarray:
     return offsets
 
 
-def extent(points: np.ndarray) -> float:
-    """Largest extent along a coordinate."""
-    return float(np.ptp(points, axis=0).max())
-
-
-def cut_edges(halves: np.ndarray, points: np.ndarray, conditioning: np.ndarray, layer: Layer, judge: Judge) -> EdgeCuts:
+def cut_edges(halves: np.ndarray, points: np.ndarray, uncertainty: np.ndarray, layer: Layer, judge: Judge) -> EdgeCuts:
     """All cuts of all edges by the folds of a layer.
 
     Args:
         halves: [2E, 4] half-edges; `2e` and `2e + 1` are the two directions of edge `e`.
         points: [V, 2] coordinates, as shares of the domain's extents.
-        conditioning: [V] conditioning of the vertices.
+        uncertainty: [V] how well they are known, as a share of the domain.
         layer: Values and signs at the vertices.
         judge: Who orders cuts that float64 cannot tell apart.
 
@@ -267,7 +275,7 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, conditioning: np.ndarray, 
     opens_group = np.zeros(total, np.bool_)
     groups = np.zeros(edges, np.int64)
     doubtful = np.zeros(edges, np.bool_)
-    in_ranges(_fill, edges, halves, layer, conditioning, offsets, columns, fractions, opens_group, groups, doubtful)
+    in_ranges(_fill, edges, halves, layer, uncertainty, offsets, columns, fractions, opens_group, groups, doubtful)
     doubts = np.flatnonzero(doubtful)
     _settle(judge, doubts, offsets, columns, fractions, opens_group, groups)
     group_offsets = running_sums(groups)
@@ -282,17 +290,16 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, conditioning: np.ndarray, 
         np.empty(number),
         len(doubts),
     )
-    coarsest = COARSEST * extent(points)
-    shape = (layer.values, layer.thresholds, layer.slopes, points, coarsest, conditioning)
+    shape = (layer.values, layer.thresholds, layer.slopes, points, uncertainty)
     in_ranges(_describe_groups, edges, halves, *shape, offsets, fractions, opens_group, doubtful, cuts)
-    _place_flat_cuts(judge, halves, conditioning, cuts)
+    _place_flat_cuts(judge, halves, uncertainty, cuts)
     return cuts
 
 
-def _place_flat_cuts(judge: Judge, halves: np.ndarray, conditioning: np.ndarray, cuts: EdgeCuts) -> None:
+def _place_flat_cuts(judge: Judge, halves: np.ndarray, uncertainty: np.ndarray, cuts: EdgeCuts) -> None:
     """Exact positions of the cuts by folds that are nearly parallel to their edge."""
-    for group in np.flatnonzero(~(cuts.conditioning <= STEEPEST)).tolist():
+    for group in np.flatnonzero(~np.isfinite(cuts.uncertainty)).tolist():
         edge = int(np.searchsorted(cuts.group_offsets, group, side="right")) - 1
         (position,) = judge.positions(edge, cuts.columns[cuts.cut_offsets[group] : cuts.cut_offsets[group] + 1])
         cuts.fractions[group] = min(max(int(position.p) / int(position.q), 0.0), 1.0)
-        cuts.conditioning[group] = conditioning[halves[2 * edge : 2 * edge + 2, ORIGIN]].max()
+        cuts.uncertainty[group] = uncertainty[halves[2 * edge : 2 * edge + 2, ORIGIN]].max() + ROUNDING

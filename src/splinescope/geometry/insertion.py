@@ -24,15 +24,16 @@ from numba import njit
 
 from splinescope.geometry.answers import Answers, answer
 from splinescope.geometry.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
-from splinescope.geometry.cuts import share_of
+from splinescope.geometry.cuts import ROUNDING, coarsest, share_of
 from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, PRECEDING
 from splinescope.geometry.surgery import number_positions, split_edge, split_face
 
 START, END, BASE, OTHER, CROSSED = 0, 1, 2, 3, 4
 """Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord, the other one, and
 the column of the latter."""
-FRACTION, CONDITIONING, REACH = 0, 1, 2
-"""Columns of `Target.weights`: position between tail and head, conditioning, uncertainty of the position."""
+FRACTION, UNCERTAINTY, REACH = 0, 1, 2
+"""Columns of `Target.weights`: position between tail and head, how well the vertex is known as a share of the domain, and
+as a share of the way between tail and head."""
 MADE_BY, ON_CHORD = 0, 1
 """Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
 
@@ -44,7 +45,7 @@ class Target(NamedTuple):
         halves: [2E', 4] half-edges, the boundary edges already split at their cuts.
         labels: [E', 2] for each inner edge, the column that made it and its chord.
         places: [N, 5] for each new vertex, the ends of the segment that it was interpolated on, and its two chords.
-        weights: [N, 3] its position there, its conditioning, and the uncertainty of the position.
+        weights: [N, 3] its position there, and its uncertainty as a share of the domain and of that segment.
         first: [F] a half-edge of each parent face that starts the numbering of positions.
         vertex_base: [F + 1] first vertex for the crossings of each face.
         edge_base: [F + 1] first edge for the chords of each face.
@@ -146,6 +147,7 @@ def _inner_sign(
     view: np.ndarray,
     seen: np.ndarray,
     tolerance: float,
+    slope: float,
     chord: int,
     at: int,
     low: int,
@@ -162,7 +164,8 @@ def _inner_sign(
             return view[earlier, 0] if view[earlier, 0] != 0 else view[earlier, 1]
     difference = seen[base, 1] - seen[base, 0]
     value = seen[base, 0] + weights[at, FRACTION] * difference
-    if abs(value) > 2.0 * tolerance * weights[at, CONDITIONING] + weights[at, REACH] * abs(difference):
+    blurred = tolerance + weights[at, UNCERTAINTY] * slope
+    if abs(value) > 2.0 * blurred + weights[at, REACH] * abs(difference):
         return 1 if value > 0.0 else -1
     return answer(low, high, triples, signs, asked, number, base, other, chord)
 
@@ -174,10 +177,9 @@ def _describe_crossing(
     chords: np.ndarray,
     seen: np.ndarray,
     points: np.ndarray,
-    conditioning: np.ndarray,
+    uncertainty: np.ndarray,
     tolerance: float,
     slope: float,
-    coarsest: float,
     chord: int,
     base: int,
     at: int,
@@ -185,7 +187,7 @@ def _describe_crossing(
     """The row of the vertex where a chord crosses the earlier chord `base`."""
     tail, head = chords[base, TAIL], chords[base, HEAD]
     at_tail, at_head = seen[base, 0], seen[base, 1]
-    factor = max(conditioning[tail], conditioning[head])
+    before = max(uncertainty[tail], uncertainty[head])
     places[at, START] = tail
     places[at, END] = head
     places[at, BASE] = base
@@ -194,9 +196,10 @@ def _describe_crossing(
     weights[at, FRACTION] = share_of(at_tail, at_head)
     length = np.hypot(points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1])
     difference = abs(at_head - at_tail)
-    weights[at, REACH] = 2.0 * tolerance * factor / difference
-    steepness = slope * (length / difference)
-    weights[at, CONDITIONING] = max(factor, steepness) if tolerance * length <= coarsest * difference else np.inf
+    blurred = (tolerance + before * slope) / difference
+    weights[at, REACH] = 2.0 * blurred
+    known = max(before, blurred * length)
+    weights[at, UNCERTAINTY] = known + ROUNDING if known <= coarsest(tolerance, slope) else np.inf
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -210,6 +213,7 @@ def _sign_at(
     old_vertices: int,
     outer_vertices: int,
     tolerance: float,
+    slope: float,
     chord: int,
     vertex: int,
     low: int,
@@ -225,7 +229,7 @@ def _sign_at(
     at = vertex - old_vertices
     if places[at, BASE] == chord or places[at, OTHER] == chord:
         return 0
-    return _inner_sign(places, weights, view, seen, tolerance, chord, at, low, high, triples, signs, asked, number)
+    return _inner_sign(places, weights, view, seen, tolerance, slope, chord, at, low, high, triples, signs, asked, number)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -238,7 +242,7 @@ def _insert(
     view: np.ndarray,
     seen: np.ndarray,
     points: np.ndarray,
-    conditioning: np.ndarray,
+    uncertainty: np.ndarray,
     position_of: np.ndarray,
     used: np.ndarray,
     low: int,
@@ -250,19 +254,18 @@ def _insert(
     sizes: Sizes,
     bases: tuple[int, int],
     room: tuple[int, int],
-    scales: tuple[float, float, float],
+    scales: tuple[float, float],
     chord: int,
     start: int,
 ) -> bool:
     """Insert one chord into a parent face, from half-edge `start` at its tail; False if the walk got lost.
 
     `bases` are the first vertex and edge for this face, `room` the numbers of these, `scales` the tolerance and slope
-    of the chord's fold and the uncertainty from which a position is left to exact arithmetic; the answers to earlier
-    questions are those from `low` to `high`.
+    of the chord's fold; the answers to earlier questions are those from `low` to `high`.
     """
     old_vertices, outer_vertices, outer_edges = sizes
     vertex_base, edge_base = bases
-    tolerance, slope, coarsest = scales
+    tolerance, slope = scales
     here = start
     came_from = -1
     for _ in range(4 * len(chords) + 8):
@@ -273,7 +276,7 @@ def _insert(
         while True:  # turn counter-clockwise around the vertex to the sub-face that the chord enters
             ahead = halves[turn ^ 1, ORIGIN]
             sign = _sign_at(
-                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord, ahead,
+                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord, ahead,
                 low, high, triples, signs, asked, number,
             )  # fmt: skip
             if sign == 0 and ahead != came_from:
@@ -282,7 +285,7 @@ def _insert(
             if sign != 0:
                 behind = halves[before, ORIGIN]
                 other = _sign_at(
-                    places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord,
+                    places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord,
                     behind, low, high, triples, signs, asked, number,
                 )  # fmt: skip
                 if sign * other < 0:
@@ -311,7 +314,7 @@ def _insert(
                 return False
             there = halves[leave ^ 1, ORIGIN]
             reached = _sign_at(
-                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, chord, there,
+                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord, there,
                 low, high, triples, signs, asked, number,
             )  # fmt: skip
         if reached == 0:
@@ -325,7 +328,7 @@ def _insert(
             base = labels[leave >> 1, ON_CHORD]
             at = there - old_vertices
             _describe_crossing(
-                places, weights, chords, seen, points, conditioning, tolerance, slope, coarsest, chord, base, at
+                places, weights, chords, seen, points, uncertainty, tolerance, slope, chord, base, at
             )
             edge = edge_base + used[1]
             used[1] += 1
@@ -371,8 +374,7 @@ def insert_chords(
     answers: Answers,
     sizes: Sizes,
     points: np.ndarray,
-    conditioning: np.ndarray,
-    coarsest: float,
+    uncertainty: np.ndarray,
 ) -> int:
     """Insert all chords of the faces `split_faces[start:stop]`; a face where the walk got lost, or -1.
 
@@ -408,7 +410,7 @@ def insert_chords(
             unit = chords[chord, COLUMN] - level * padded
             shift = shifts[level, unit]
             _look(values, shift, unit, places, weights, sizes.old_vertices, chords, chord, view, seen)
-            scales = (thresholds[level, unit], slopes[unit], coarsest)
+            scales = (thresholds[level, unit], slopes[unit])
             tail = outgoing[chords[chord, TAIL_POSITION]]
             arrays = (
                 halves,
@@ -419,7 +421,7 @@ def insert_chords(
                 view,
                 seen,
                 points,
-                conditioning,
+                uncertainty,
                 position_of,
                 used[face],
             )

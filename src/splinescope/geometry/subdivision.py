@@ -11,12 +11,11 @@ from numba import njit
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.answers import ASKED, Answers
 from splinescope.geometry.chords import COLUMN, Chords, find_chords
-from splinescope.geometry.cuts import COARSEST, STEEPEST, EdgeCuts, Layer, cut_edges, extent, running_sums
+from splinescope.geometry.cuts import ROUNDING, EdgeCuts, Layer, cut_edges, running_sums
 from splinescope.geometry.doubts import faces_with
 from splinescope.geometry.halfedges import FACE, FOLLOWING, ORIGIN, OUTSIDE, PRECEDING
 from splinescope.geometry.insertion import (
     BASE,
-    CONDITIONING,
     CROSSED,
     END,
     FRACTION,
@@ -24,6 +23,7 @@ from splinescope.geometry.insertion import (
     OTHER,
     START,
     Sizes,
+    UNCERTAINTY,
     Target,
     insert_chords,
 )
@@ -41,7 +41,7 @@ class Subdivision:
 
     Attributes:
         points: [V, 2] coordinates of the vertices.
-        conditioning: [V] how much worse than rounding the position of a vertex is known (at least 1).
+        uncertainty: [V] how well the position of a vertex is known, as a share of the domain.
         halves: [2E, 4] vertex where each half-edge starts, next and previous half-edge around its face, and that face
             (-1 outside).
         edge_op: [E] label of the layer that made the edge, -1 for the boundary of the domain.
@@ -51,7 +51,7 @@ class Subdivision:
     """
 
     points: np.ndarray
-    conditioning: np.ndarray
+    uncertainty: np.ndarray
     halves: np.ndarray
     edge_op: np.ndarray
     edge_column: np.ndarray
@@ -150,7 +150,7 @@ def convex_polygon(points: np.ndarray) -> Subdivision:
     face[0::2], face[1::2] = 0, OUTSIDE
     return Subdivision(
         np.asarray(points, np.float64).copy(),
-        np.ones(number),
+        np.zeros(number),
         half_edges(origin, following, preceding, face),
         np.full(number, -1, np.int32),
         np.arange(number, dtype=np.int32),
@@ -234,8 +234,8 @@ def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes
     places = np.empty((new_vertices, 5), np.int32)
     places[:on_edges, START], places[:on_edges, END], places[:on_edges, CROSSED] = cuts.tails, cuts.heads, -1
     weights = np.empty((new_vertices, 3))
-    weights[on_edges:, CONDITIONING] = 1.0
-    weights[:on_edges, FRACTION], weights[:on_edges, CONDITIONING] = cuts.fractions, cuts.conditioning
+    weights[on_edges:, UNCERTAINTY] = 0.0
+    weights[:on_edges, FRACTION], weights[:on_edges, UNCERTAINTY] = cuts.fractions, cuts.uncertainty
     labels = np.empty((int(edge_base[-1]), 2), np.int32)
     place_of = np.empty(2 * sizes.outer_edges, np.int32)
     used = np.zeros((faces, 2), np.int64)
@@ -359,20 +359,19 @@ def _inserted(
     return sum(len(signs) for signs in known.signs.values())
 
 
-def _place_flat_crossings(judge: Judge, target: Target, cuts: EdgeCuts, chords: Chords, sizes: Sizes) -> None:
+def _place_flat_crossings(
+    judge: Judge, target: Target, cuts: EdgeCuts, chords: Chords, sizes: Sizes, uncertainty: np.ndarray
+) -> None:
     """Exact positions of crossings of nearly parallel chords."""
     on_edges = len(cuts.tails)
-    for at in (on_edges + np.flatnonzero(~(target.weights[on_edges:, CONDITIONING] <= STEEPEST))).tolist():
+    for at in (on_edges + np.flatnonzero(~np.isfinite(target.weights[on_edges:, UNCERTAINTY]))).tolist():
         face = int(np.searchsorted(target.vertex_base, at + sizes.old_vertices, side="right")) - 1
         columns = chords.table[chords.offsets[face] : chords.offsets[face + 1], COLUMN]
         tail, head, base, other = target.places[at, [START, END, BASE, OTHER]].tolist()
         ends = (_end(tail, cuts, sizes), _end(head, cuts, sizes))
         share = judge.share(face, int(columns[base]), int(columns[other]), *ends)
-        factor = max(
-            target.weights[end - sizes.old_vertices, CONDITIONING] if end >= sizes.old_vertices else 1.0
-            for end in (tail, head)
-        )
-        target.weights[at, FRACTION], target.weights[at, CONDITIONING] = share, factor
+        known = uncertainty[[tail, head]].max() + ROUNDING
+        target.weights[at, FRACTION], target.weights[at, UNCERTAINTY] = share, known
 
 
 def _end(vertex: int, cuts: EdgeCuts, sizes: Sizes) -> End:
@@ -406,7 +405,7 @@ def refine(
     Raises:
         DegenerateArrangementError: If signs contradict each other.
     """
-    cuts = cut_edges(subdivision.halves, subdivision.points / extents, subdivision.conditioning, layer, judge)
+    cuts = cut_edges(subdivision.halves, subdivision.points / extents, subdivision.uncertainty, layer, judge)
     chords = find_chords(subdivision.first, subdivision.halves, layer, cuts)
     on_edges = len(cuts.tails)
     split_faces = np.flatnonzero(np.diff(chords.offsets))
@@ -415,10 +414,9 @@ def refine(
     target = _make_target(subdivision, cuts, chords, sizes)
     new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, np.full(on_edges, -1, np.int32), on_edges)
     outer_points = _interpolated(subdivision.points, new, 0, sizes.old_vertices)
-    outer_conditioning = np.concatenate([subdivision.conditioning, cuts.conditioning])
-    coarsest, shares = COARSEST * extent(subdivision.points / extents), outer_points / extents
-    doubts = _inserted(judge, split_faces, layer, chords, target, sizes, shares, outer_conditioning, coarsest)
-    _place_flat_crossings(judge, target, cuts, chords, sizes)
+    uncertainty = np.concatenate([subdivision.uncertainty, cuts.uncertainty])
+    doubts = _inserted(judge, split_faces, layer, chords, target, sizes, outer_points / extents, uncertainty)
+    _place_flat_crossings(judge, target, cuts, chords, sizes, uncertainty)
     target = _compacted(target, sizes)
     faces = _labelled(target, split_faces, subdivision.num_faces)
     bits = faces_with(subdivision.first, subdivision.halves, layer.positive)[faces.parent]
@@ -433,7 +431,7 @@ def refine(
     finer = replace(
         subdivision,
         points=_interpolated(outer_points, new, on_edges, sizes.old_vertices),
-        conditioning=np.concatenate([subdivision.conditioning, weights[:, CONDITIONING]]),
+        uncertainty=np.concatenate([subdivision.uncertainty, weights[:, UNCERTAINTY]]),
         halves=target.halves,
         edge_op=_extended(subdivision.edge_op, pieces, np.full(len(made_by), op, np.int32)),
         edge_column=_extended(subdivision.edge_column, pieces, made_by),

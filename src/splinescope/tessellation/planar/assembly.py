@@ -74,7 +74,7 @@ def _side_by_side(pieces: list[Finished]) -> Finished:
 
     outside = all_of("face") == OUTSIDE
     face = np.where(outside, OUTSIDE, all_of("face", faces)).astype(np.int32)
-    plain = {name: all_of(name) for name in ("points", "conditioning", "edge_op", "edge_column", "edge_tag")}
+    plain = {name: all_of(name) for name in ("points", "uncertainty", "edge_op", "edge_column", "edge_tag")}
     links = (all_of("following", halves), all_of("preceding", halves))
     table = half_edges(all_of("origin", vertices), *links, face)
     subdivision = Subdivision(halves=table, first=all_of("first", halves), **plain)
@@ -149,7 +149,7 @@ def _glued(joined: Finished, keep_half: np.ndarray, drop_half: np.ndarray, verte
     vertices, origin = np.unique(vertex[old.origin[halves]], return_inverse=True)
     glued = Subdivision(
         old.points[vertices],
-        old.conditioning[vertices],
+        old.uncertainty[vertices],
         half_edges(
             origin,
             np.where(inside, half_number[following[halves]], own),

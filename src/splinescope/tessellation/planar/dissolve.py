@@ -52,7 +52,7 @@ def without_edges(subdivision: Subdivision, removed: np.ndarray) -> tuple[Subdiv
     coarser = replace(
         subdivision,
         points=subdivision.points[vertices],
-        conditioning=subdivision.conditioning[vertices],
+        uncertainty=subdivision.uncertainty[vertices],
         halves=half_edges(origin, next_half, preceding, face),
         edge_op=subdivision.edge_op[stays],
         edge_column=subdivision.edge_column[stays],
@@ -126,7 +126,7 @@ def _joined(subdivision: Subdivision, keep: np.ndarray, last: np.ndarray) -> tup
     straightened = replace(
         subdivision,
         points=subdivision.points[vertices],
-        conditioning=subdivision.conditioning[vertices],
+        uncertainty=subdivision.uncertainty[vertices],
         halves=half_edges(origin, following, preceding, face),
         edge_op=subdivision.edge_op[edges],
         edge_column=subdivision.edge_column[edges],

@@ -60,10 +60,10 @@ class Folded:
     inner: int
 
 
-def packed_signs(values: np.ndarray, folds: Folds, conditioning: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def packed_signs(values: np.ndarray, folds: Folds, uncertainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Signs of `values` that float64 tells, as bits: positive and negative."""
     positive, negative = (np.empty((len(values), folds.words), np.uint64) for _ in range(2))
-    tables = (folds.shifts, folds.thresholds, conditioning)
+    tables = (folds.shifts, folds.thresholds, folds.slopes, uncertainty)
     in_ranges(pack_signs, len(values), values, *tables, positive, negative)
     return positive, negative
 
@@ -84,7 +84,7 @@ def fold(piece: Piece, values: Rows, folds: Folds, judge: ExactJudge, settled: n
     before = piece.subdivision
     signed = values.signed
     if signed is None:
-        signs = packed_signs(values.values, folds, before.conditioning)
+        signs = packed_signs(values.values, folds, before.uncertainty)
     else:
         signs = (signed.positive, signed.negative)
     layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, *signs)
@@ -209,7 +209,7 @@ def part_of(piece: Piece, faces: np.ndarray) -> Piece:
     first = old.first[faces]
     subdivision = Subdivision(
         old.points[vertices],
-        old.conditioning[vertices],
+        old.uncertainty[vertices],
         half_edges(origin, renumbered(old.following[halves]), renumbered(old.preceding[halves]), face[halves]),
         old.edge_op[keep],
         old.edge_column[keep],

@@ -18,15 +18,15 @@ _FINE = 2.0**-34
 """Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first."""
 _SMALL, _FEW = 1 << 11, 64
 """So many vertices are a few; complexes with more than so many have only the coarse ones placed anew."""
-_ILL = 16.0
-"""Conditioning up to which a vertex is known to a few roundings of its coordinates."""
+_ILL = 2.0**-46
+"""Uncertainty, as a share of the domain, up to which a vertex is as well known as its coordinates say."""
 
 
 def placed(finished: Finished, plan: Plan) -> Finished:
     """The piece with exact positions and outputs at vertices whose uncertainty is seen beside their edges.
 
-    A vertex at a flat crossing may be off along its edge by its conditioning times a rounding. That does no harm but in
-    cells that are as small as this, which it would turn inside out.
+    A vertex at a flat crossing may be off along its edge by much more than a rounding. That does no harm but in cells
+    that are as small as this, which it would turn inside out.
     """
     vertices = _coarse(finished.subdivision, plan.extents)
     if not len(vertices):
@@ -44,7 +44,7 @@ def placed(finished: Finished, plan: Plan) -> Finished:
 
 def _coarse(subdivision: Subdivision, extents: np.ndarray) -> np.ndarray:
     """Vertices whose uncertainty is more than a small share of their shortest edge; lengths are shares of extents."""
-    ill = subdivision.conditioning > _ILL
+    ill = subdivision.uncertainty > _ILL
     if not ill.any():
         return np.empty(0, np.int64)
     ends = subdivision.origin.reshape(-1, 2)
@@ -53,9 +53,8 @@ def _coarse(subdivision: Subdivision, extents: np.ndarray) -> np.ndarray:
     shortest = np.full(subdivision.num_vertices, np.inf)
     for side in range(2):
         np.minimum.at(shortest, ends[:, side], lengths)
-    rounding = 4.0 * float((np.spacing(np.abs(subdivision.points).max(axis=0)) / extents).max())
     with np.errstate(divide="ignore", invalid="ignore"):  # edges may have no length
-        share = np.where(ill, subdivision.conditioning * rounding / shortest, 0.0)
+        share = np.where(ill, subdivision.uncertainty / shortest, 0.0)
     fine = np.flatnonzero(share > _FINE)
     fine = fine[np.argsort(-share[fine], kind="stable")]
     few = _FEW if subdivision.num_vertices <= _SMALL else 0

@@ -91,7 +91,7 @@ def _stream(piece: Piece, plan: Plan, index: int, op: Dense) -> None:
             folds = activation_folds(following, bounds, index + 1)
             signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
     step = max(256, _CACHED // max(1, before.columns))
-    work = partial(_stream_block, op, before, rows.values, signed, piece.subdivision.conditioning, step)
+    work = partial(_stream_block, op, before, rows.values, signed, piece.subdivision.uncertainty, step)
     in_blocks(work, vertices, grain=step)
     piece.rows[index] = rows
     rows.signed = signed
@@ -103,7 +103,7 @@ def _stream_block(
     before: Rows,
     out: np.ndarray,
     signed: Signed | None,
-    conditioning: np.ndarray,
+    uncertainty: np.ndarray,
     step: int,
     start: int,
     stop: int,
@@ -118,7 +118,8 @@ def _stream_block(
             op.evaluate(torch.from_numpy(part), out=torch.from_numpy(out[low:high]))
             mark_unproved(op, [torch.from_numpy(part)], out[low:high])
         if signed is not None:
-            tables = (signed.folds.shifts, signed.folds.thresholds, conditioning[low:high])
+            folds = signed.folds
+            tables = (folds.shifts, folds.thresholds, folds.slopes, uncertainty[low:high])
             pack_signs(0, high - low, out[low:high], *tables, signed.positive[low:high], signed.negative[low:high])
 
 
