@@ -18,42 +18,33 @@ class Answers(NamedTuple):
 
     Attributes:
         offsets: [n + 1] answers for each face.
-        triples: [A, 3] the questions, the first two chords in ascending order.
-        signs: [A] the answers.
-        asked: [n, ASKED, 3] new questions.
-        number: [n] how many new questions there are.
+        known: [A, 4] the questions, the first two chords in ascending order, and the answers.
+        asked: [n, 1 + ASKED, 3] new questions of each face, behind a row that starts with their number.
     """
 
     offsets: np.ndarray
-    triples: np.ndarray
-    signs: np.ndarray
+    known: np.ndarray
     asked: np.ndarray
-    number: np.ndarray
+
+    @property
+    def number(self) -> np.ndarray:
+        """[n] how many new questions there are."""
+        return self.asked[:, 0, 0]
 
 
 @njit(cache=True, nogil=True)
-def answer(
-    low: int,
-    high: int,
-    triples: np.ndarray,
-    signs: np.ndarray,
-    asked: np.ndarray,
-    number: np.ndarray,
-    first: int,
-    second: int,
-    third: int,
-) -> int:
+def answer(low: int, high: int, known: np.ndarray, asked: np.ndarray, first: int, second: int, third: int) -> int:
     """The known side of a crossing; zero for now, and a question, if it is not known."""
     if first > second:
         first, second = second, first
     for at in range(low, high):
-        if triples[at, 0] == first and triples[at, 1] == second and triples[at, 2] == third:
-            return signs[at]
-    for at in range(min(number[0], asked.shape[0])):
+        if known[at, 0] == first and known[at, 1] == second and known[at, 2] == third:
+            return known[at, 3]
+    number, most = asked[0, 0], asked.shape[0] - 1
+    for at in range(1, min(number, most) + 1):
         if asked[at, 0] == first and asked[at, 1] == second and asked[at, 2] == third:
             return 0
-    if number[0] < asked.shape[0]:
-        at = number[0]
-        asked[at, 0], asked[at, 1], asked[at, 2] = first, second, third
-    number[0] += 1
+    if number < most:
+        asked[number + 1, 0], asked[number + 1, 1], asked[number + 1, 2] = first, second, third
+    asked[0, 0] = number + 1
     return 0

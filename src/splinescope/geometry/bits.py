@@ -54,15 +54,16 @@ def pack_signs(
     uncertainty: np.ndarray,
     positive: np.ndarray,
     negative: np.ndarray,
-) -> None:
+) -> int:
     """Write the signs of `values - shifts` at vertices `start:stop` as bits, where float64 tells them.
 
     A value sets neither bit, it is in doubt, within its threshold of the shift, and what the uncertainty of the
-    vertex's position makes of the unit.
+    vertex's position makes of the unit. Returns the number of words with a doubt.
     Column `b * 64 * words + k` stands for unit `k` and breakpoint `b`.
     """
     units = values.shape[1]
     words = words_of(units)
+    doubts = 0
     for vertex in range(start, stop):
         blurred = uncertainty[vertex]
         for level in range(shifts.shape[0]):
@@ -78,6 +79,8 @@ def pack_signs(
                     below |= np.uint64(value < -threshold) << np.uint64(bit)
                 positive[vertex, level * words + word] = above
                 negative[vertex, level * words + word] = below
+                doubts += count_ones(above | below) < min(64, units - first)
+    return doubts
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -152,10 +152,8 @@ def _inner_sign(
     at: int,
     low: int,
     high: int,
-    triples: np.ndarray,
-    signs: np.ndarray,
+    known: np.ndarray,
     asked: np.ndarray,
-    number: np.ndarray,
 ) -> int:
     """Sign of the fold at the crossing `at` of two earlier chords, which is inside both."""
     base, other = places[at, BASE], places[at, OTHER]
@@ -167,7 +165,7 @@ def _inner_sign(
     blurred = tolerance + weights[at, UNCERTAINTY] * slope
     if abs(value) > 2.0 * blurred + weights[at, REACH] * abs(difference):
         return 1 if value > 0.0 else -1
-    return answer(low, high, triples, signs, asked, number, base, other, chord)
+    return answer(low, high, known, asked, base, other, chord)
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
@@ -198,8 +196,8 @@ def _describe_crossing(
     difference = abs(at_head - at_tail)
     blurred = (tolerance + before * slope) / difference
     weights[at, REACH] = 2.0 * blurred
-    known = max(before, blurred * length)
-    weights[at, UNCERTAINTY] = known + ROUNDING if known <= coarsest(tolerance, slope) else np.inf
+    blur = max(before, blurred * length)
+    weights[at, UNCERTAINTY] = blur + ROUNDING if blur <= coarsest(tolerance, slope) else np.inf
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -218,10 +216,8 @@ def _sign_at(
     vertex: int,
     low: int,
     high: int,
-    triples: np.ndarray,
-    signs: np.ndarray,
+    known: np.ndarray,
     asked: np.ndarray,
-    number: np.ndarray,
 ) -> int:
     """Sign of a chord's fold at any vertex of the parent face."""
     if vertex < outer_vertices:
@@ -229,7 +225,7 @@ def _sign_at(
     at = vertex - old_vertices
     if places[at, BASE] == chord or places[at, OTHER] == chord:
         return 0
-    return _inner_sign(places, weights, view, seen, tolerance, slope, chord, at, low, high, triples, signs, asked, number)
+    return _inner_sign(places, weights, view, seen, tolerance, slope, chord, at, low, high, known, asked)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -247,10 +243,8 @@ def _insert(
     used: np.ndarray,
     low: int,
     high: int,
-    triples: np.ndarray,
-    signs: np.ndarray,
+    known: np.ndarray,
     asked: np.ndarray,
-    number: np.ndarray,
     sizes: Sizes,
     bases: tuple[int, int],
     room: tuple[int, int],
@@ -277,7 +271,7 @@ def _insert(
             ahead = halves[turn ^ 1, ORIGIN]
             sign = _sign_at(
                 places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord, ahead,
-                low, high, triples, signs, asked, number,
+                low, high, known, asked,
             )  # fmt: skip
             if sign == 0 and ahead != came_from:
                 along = turn
@@ -286,7 +280,7 @@ def _insert(
                 behind = halves[before, ORIGIN]
                 other = _sign_at(
                     places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord,
-                    behind, low, high, triples, signs, asked, number,
+                    behind, low, high, known, asked,
                 )  # fmt: skip
                 if sign * other < 0:
                     enters = True
@@ -315,7 +309,7 @@ def _insert(
             there = halves[leave ^ 1, ORIGIN]
             reached = _sign_at(
                 places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord, there,
-                low, high, triples, signs, asked, number,
+                low, high, known, asked,
             )  # fmt: skip
         if reached == 0:
             landing = halves[leave, FOLLOWING]
@@ -381,7 +375,7 @@ def insert_chords(
     Faces about which something is asked are left as they were.
     """
     halves, labels, places, weights, first, vertex_bases, edge_bases, used, place_of = target
-    offsets, triples, signs, asked, number = answers
+    offsets, known, asked = answers
     padded = (values.shape[1] + 63) // 64 * 64
     position_of = np.empty(sizes.outer_vertices, np.int32)
     outgoing = np.empty(64, np.int32)
@@ -401,7 +395,7 @@ def insert_chords(
             place_of[outgoing[position]] = position
         bases = (vertex_bases[face], edge_bases[face])
         room = (vertex_bases[face + 1] - vertex_bases[face], edge_bases[face + 1] - edge_bases[face])
-        known = (offsets[index], offsets[index + 1], triples, signs, asked[index], number[index : index + 1])
+        questions = asked[index]
         lost = False
         for chord in range(len(chords)):
             if chords[chord, TAIL] < 0:
@@ -425,10 +419,11 @@ def insert_chords(
                 position_of,
                 used[face],
             )
-            if not _insert(*arrays, *known, sizes, bases, room, scales, chord, tail):
+            between = (offsets[index], offsets[index + 1])
+            if not _insert(*arrays, *between, known, questions, sizes, bases, room, scales, chord, tail):
                 lost = True
                 break
-        if number[index] > 0:
+        if questions[0, 0] > 0:
             _put_back(length, outgoing, halves, used[face])
         elif lost:
             return face

@@ -321,10 +321,10 @@ class _Known:
         """The answers as arrays, with room for new questions."""
         mine = [self.signs.get(face, {}) for face in faces.tolist()] if self.signs else []
         offsets = running_sums(np.array([len(known) for known in mine], np.int64) if mine else np.zeros(len(faces)))
-        triples = np.array([key for known in mine for key in known], np.int64).reshape(-1, 3)
-        signs = np.array([sign for known in mine for sign in known.values()], np.int64)
-        number = np.zeros(len(faces), np.int64)
-        return Answers(offsets.astype(np.int64), triples, signs, np.empty((len(faces), ASKED, 3), np.int32), number)
+        table = np.array([(*key, sign) for known in mine for key, sign in known.items()], np.int64).reshape(-1, 4)
+        asked = np.empty((len(faces), 1 + ASKED, 3), np.int32)
+        asked[:, 0, 0] = 0
+        return Answers(offsets.astype(np.int64), table, asked)
 
     def learn(self, judge: Judge, faces: np.ndarray, answers: Answers, chords: Chords) -> None:
         """Have the new questions answered."""
@@ -332,7 +332,7 @@ class _Known:
             face = int(faces[index])
             known = self.signs.setdefault(face, {})
             columns = chords.table[chords.offsets[face] : chords.offsets[face + 1], COLUMN]
-            for asked in answers.asked[index, : min(ASKED, answers.number[index])].tolist():
+            for asked in answers.asked[index, 1 : 1 + min(ASKED, answers.number[index])].tolist():
                 if tuple(asked) in known:
                     continue
                 i, j, k = sorted(asked)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numba import njit
 
+from splinescope.geometry.halfedges import ORIGIN
 from splinescope.geometry.subdivision import Subdivision
 from splinescope.tessellation.planar.assembly import Finished
 from splinescope.tessellation.planar.judge import ExactJudge
@@ -44,18 +46,24 @@ def placed(finished: Finished, plan: Plan) -> Finished:
 
 def _coarse(subdivision: Subdivision, extents: np.ndarray) -> np.ndarray:
     """Vertices whose uncertainty is more than a small share of their shortest edge; lengths are shares of extents."""
-    ill = subdivision.uncertainty > _ILL
-    if not ill.any():
-        return np.empty(0, np.int64)
-    ends = subdivision.origin.reshape(-1, 2)
-    ends = ends[ill[ends].any(axis=1)]
-    lengths = (np.abs(subdivision.points[ends[:, 0]] - subdivision.points[ends[:, 1]]) / extents).max(axis=1)
     shortest = np.full(subdivision.num_vertices, np.inf)
-    for side in range(2):
-        np.minimum.at(shortest, ends[:, side], lengths)
-    with np.errstate(divide="ignore", invalid="ignore"):  # edges may have no length
-        share = np.where(ill, subdivision.uncertainty / shortest, 0.0)
-    fine = np.flatnonzero(share > _FINE)
-    fine = fine[np.argsort(-share[fine], kind="stable")]
+    _shortest(subdivision.halves, subdivision.points, extents, shortest)
+    uncertainty = subdivision.uncertainty
+    fine = np.flatnonzero((uncertainty > _ILL) & (uncertainty > _FINE * shortest))
+    if not len(fine):
+        return fine
+    with np.errstate(divide="ignore"):  # edges may have no length
+        share = uncertainty[fine] / shortest[fine]
+    order = np.argsort(-share, kind="stable")
     few = _FEW if subdivision.num_vertices <= _SMALL else 0
-    return np.sort(fine[: max(few, int((share > _COARSE).sum()))])
+    return np.sort(fine[order[: max(few, int((share > _COARSE).sum()))]])
+
+
+@njit(cache=True, nogil=True)
+def _shortest(halves: np.ndarray, points: np.ndarray, extents: np.ndarray, out: np.ndarray) -> None:
+    """Length of the shortest edge of each vertex, at most what `out` holds."""
+    for half in range(0, len(halves), 2):
+        tail, head = halves[half, ORIGIN], halves[half + 1, ORIGIN]
+        across = abs(points[head, 0] - points[tail, 0]) / extents[0]
+        length = max(across, abs(points[head, 1] - points[tail, 1]) / extents[1])
+        out[tail], out[head] = min(out[tail], length), min(out[head], length)

@@ -116,11 +116,14 @@ def _stream_block(
         before.block(low, high, part)
         with torch.no_grad():
             op.evaluate(torch.from_numpy(part), out=torch.from_numpy(out[low:high]))
-            mark_unproved(op, [torch.from_numpy(part)], out[low:high])
+        doubts = 1
         if signed is not None:
             folds = signed.folds
             tables = (folds.shifts, folds.thresholds, folds.slopes, uncertainty[low:high])
-            pack_signs(0, high - low, out[low:high], *tables, signed.positive[low:high], signed.negative[low:high])
+            signs = (signed.positive[low:high], signed.negative[low:high])
+            doubts = pack_signs(0, high - low, out[low:high], *tables, *signs)
+        if doubts:
+            mark_unproved(op, [torch.from_numpy(part)], out[low:high])
 
 
 def _evaluate(piece: Piece, plan: Plan, index: int) -> None:
