@@ -17,7 +17,7 @@ from splinescope.geometry.halfedges import ORIGIN
 from splinescope.geometry.judge import Judge
 from splinescope.numerics import in_ranges
 
-_COARSE, _COARSEST = 2.0**-30, 2.0**-20
+_COARSE, _COARSEST = 2.0**-24, 2.0**-20
 """Uncertainty, as a share of the domain, up to which a vertex is where float64 puts it, and from which it is placed by
 exact arithmetic in any case."""
 _LOOSE = 1024.0
