@@ -31,9 +31,9 @@ from splinescope.geometry.surgery import number_positions, split_edge, split_fac
 START, END, BASE, OTHER, CROSSED = 0, 1, 2, 3, 4
 """Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord, the other one, and
 the column of the latter."""
-FRACTION, UNCERTAINTY, REACH = 0, 1, 2
-"""Columns of `Target.weights`: position between tail and head, how well the vertex is known as a share of the domain, and
-as a share of the way between tail and head."""
+FRACTION, UNCERTAINTY, REACH, SHARED = 0, 1, 2, 3
+"""Columns of `Target.weights`: position between tail and head; how well the vertex is known as a share of the domain, and
+as a share of the way between tail and head; whether it lies on a third chord."""
 MADE_BY, ON_CHORD = 0, 1
 """Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
 
@@ -45,7 +45,8 @@ class Target(NamedTuple):
         halves: [2E', 4] half-edges, the boundary edges already split at their cuts.
         labels: [E', 2] for each inner edge, the column that made it and its chord.
         places: [N, 5] for each new vertex, the ends of the segment that it was interpolated on, and its two chords.
-        weights: [N, 3] its position there, and its uncertainty as a share of the domain and of that segment.
+        weights: [N, 4] its position there, its uncertainty as a share of the domain and of that segment, and whether it
+            lies on a third chord.
         first: [F] a half-edge of each parent face that starts the numbering of positions.
         vertex_base: [F + 1] first vertex for the crossings of each face.
         edge_base: [F + 1] first edge for the chords of each face.
@@ -165,7 +166,10 @@ def _inner_sign(
     blurred = tolerance + weights[at, UNCERTAINTY] * slope
     if abs(value) > 2.0 * blurred + weights[at, REACH] * abs(difference):
         return 1 if value > 0.0 else -1
-    return answer(low, high, known, asked, base, other, chord)
+    side = answer(low, high, known, asked, base, other, chord)
+    if side == 0:
+        weights[at, SHARED] = 1.0
+    return side
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
@@ -198,6 +202,7 @@ def _describe_crossing(
     weights[at, REACH] = 2.0 * blurred
     blur = max(before, blurred * length)
     weights[at, UNCERTAINTY] = blur + ROUNDING if blur <= coarsest(tolerance, slope) else np.inf
+    weights[at, SHARED] = 0.0
 
 
 @njit(cache=True, nogil=True, forceinline=True)

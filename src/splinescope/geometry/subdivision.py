@@ -21,6 +21,7 @@ from splinescope.geometry.insertion import (
     FRACTION,
     MADE_BY,
     OTHER,
+    SHARED,
     START,
     Sizes,
     UNCERTAINTY,
@@ -233,8 +234,8 @@ def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes
     in_ranges(_relabel_first, faces, subdivision.first, edges, cuts.group_offsets, first)
     places = np.empty((new_vertices, 5), np.int32)
     places[:on_edges, START], places[:on_edges, END], places[:on_edges, CROSSED] = cuts.tails, cuts.heads, -1
-    weights = np.empty((new_vertices, 3))
-    weights[on_edges:, UNCERTAINTY] = 0.0
+    weights = np.empty((new_vertices, 4))
+    weights[on_edges:, UNCERTAINTY] = weights[on_edges:, SHARED] = 0.0
     weights[:on_edges, FRACTION], weights[:on_edges, UNCERTAINTY] = cuts.fractions, cuts.uncertainty
     labels = np.empty((int(edge_base[-1]), 2), np.int32)
     place_of = np.empty(2 * sizes.outer_edges, np.int32)
@@ -362,9 +363,10 @@ def _inserted(
 def _place_flat_crossings(
     judge: Judge, target: Target, cuts: EdgeCuts, chords: Chords, sizes: Sizes, uncertainty: np.ndarray
 ) -> None:
-    """Exact positions of crossings of nearly parallel chords."""
+    """Exact positions of crossings of nearly parallel chords, and of three or more."""
     on_edges = len(cuts.tails)
-    for at in (on_edges + np.flatnonzero(~np.isfinite(target.weights[on_edges:, UNCERTAINTY]))).tolist():
+    inner = target.weights[on_edges:]
+    for at in (on_edges + np.flatnonzero(~np.isfinite(inner[:, UNCERTAINTY]) | (inner[:, SHARED] > 0))).tolist():
         face = int(np.searchsorted(target.vertex_base, at + sizes.old_vertices, side="right")) - 1
         columns = chords.table[chords.offsets[face] : chords.offsets[face + 1], COLUMN]
         tail, head, base, other = target.places[at, [START, END, BASE, OTHER]].tolist()

@@ -9,6 +9,7 @@ from numba import njit
 
 from splinescope.geometry.halfedges import ORIGIN
 from splinescope.geometry.subdivision import Subdivision
+from splinescope.network.evaluate import products
 from splinescope.tessellation.planar.assembly import Finished
 from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.plan import Plan
@@ -16,6 +17,8 @@ from splinescope.tessellation.predicates import coordinates, values_at
 
 _COARSE = 2.0**-10
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
+_MIDDLE, _PRODUCTS = 2.0**-22, 1 << 23
+"""Uncertainty from which this is done for the worst, and about as many products as the forms on their cells may take."""
 _FINE = 2.0**-34
 """Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first."""
 _SMALL, _FEW = 1 << 11, 64
@@ -30,7 +33,8 @@ def placed(finished: Finished, plan: Plan) -> Finished:
     A vertex at a flat crossing may be off along its edge by much more than a rounding. That does no harm but in cells
     that are as small as this, which it would turn inside out.
     """
-    vertices = _coarse(finished.subdivision, plan.extents)
+    affordable = _PRODUCTS // max(1, sum(products(plan.network)))
+    vertices = _coarse(finished.subdivision, plan.extents, affordable)
     if not len(vertices):
         return finished
     judge = ExactJudge(plan, finished.subdivision, finished.codes, plan.network.output, lambda _, column: column)
@@ -44,7 +48,7 @@ def placed(finished: Finished, plan: Plan) -> Finished:
     return replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
 
 
-def _coarse(subdivision: Subdivision, extents: np.ndarray) -> np.ndarray:
+def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int) -> np.ndarray:
     """Vertices whose uncertainty is more than a small share of their shortest edge; lengths are shares of extents."""
     shortest = np.full(subdivision.num_vertices, np.inf)
     _shortest(subdivision.halves, subdivision.points, extents, shortest)
@@ -56,7 +60,8 @@ def _coarse(subdivision: Subdivision, extents: np.ndarray) -> np.ndarray:
         share = uncertainty[fine] / shortest[fine]
     order = np.argsort(-share, kind="stable")
     few = _FEW if subdivision.num_vertices <= _SMALL else 0
-    return np.sort(fine[order[: max(few, int((share > _COARSE).sum()))]])
+    some = min(int((share > _MIDDLE).sum()), affordable)
+    return np.sort(fine[order[: max(few, some, int((share > _COARSE).sum()))]])
 
 
 @njit(cache=True, nogil=True)
