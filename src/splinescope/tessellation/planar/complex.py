@@ -31,7 +31,7 @@ class PlanarComplex(PolyhedralComplex):
 
     Coordinates are slice coordinates. Cell `i` has the vertices `cell_vertices[cell_offsets[i]:cell_offsets[i + 1]]`,
     counter-clockwise. A vertex may be straight in a cell, where an edge of its neighbours ends. Interior points are
-    centroids, and measures are areas.
+    centroids (of slivers, means of corners), and measures are areas.
 
     Attributes:
         edges: [E, 2] vertices of each edge.
@@ -120,10 +120,24 @@ def _list_loops(
             half = halves[half, FOLLOWING]
 
 
+_THIN = 2.0**-40
+"""Twice the area of a cell, as a share of its extents, up to which rounding may take its centroid out of it."""
+
+
 @njit(cache=True, nogil=True)
 def _exponent(length: float) -> int:
     """Exponent of a length, as far as its reciprocal does not overflow."""
     return max(math.frexp(length)[1], -1022)
+
+
+@njit(cache=True, nogil=True)
+def _scales(vertices: np.ndarray, cell_vertices: np.ndarray, low: int, high: int) -> tuple[float, float]:
+    """Powers of two that bring the extents of a cell to about one."""
+    wide = tall = 0.0
+    for at in range(low + 1, high):
+        wide = max(wide, abs(vertices[cell_vertices[at], 0] - vertices[cell_vertices[low], 0]))
+        tall = max(tall, abs(vertices[cell_vertices[at], 1] - vertices[cell_vertices[low], 1]))
+    return np.ldexp(1.0, -_exponent(wide)), np.ldexp(1.0, -_exponent(tall))
 
 
 @njit(cache=True, nogil=True)
@@ -136,18 +150,14 @@ def measure_cells(
     areas: np.ndarray,
     centroids: np.ndarray,
 ) -> None:
-    """Areas and centroids of cells; relative to a corner, so that slivers keep their digits.
+    """Areas and centroids of cells (means of the corners of slivers); relative to a corner, to keep digits.
 
     Third powers of lengths overflow long before areas do: lengths are multiplied by powers of two, which is exact.
     """
     for cell in range(start, stop):
         low, high = offsets[cell], offsets[cell + 1]
         x0, y0 = vertices[cell_vertices[low], 0], vertices[cell_vertices[low], 1]
-        wide = tall = 0.0
-        for at in range(low + 1, high):
-            wide = max(wide, abs(vertices[cell_vertices[at], 0] - x0))
-            tall = max(tall, abs(vertices[cell_vertices[at], 1] - y0))
-        fx, fy = np.ldexp(1.0, -_exponent(wide)), np.ldexp(1.0, -_exponent(tall))
+        fx, fy = _scales(vertices, cell_vertices, low, high)
         area = sx = sy = mx = my = 0.0
         ax = ay = 0.0
         for at in range(low + 1, high):
@@ -160,7 +170,7 @@ def measure_cells(
             my += by
             ax, ay = bx, by
         areas[cell] = 0.5 * area / fx / fy
-        if area > 0.0:
+        if area > _THIN:
             centroids[cell, 0], centroids[cell, 1] = x0 + sx / (3.0 * area) / fx, y0 + sy / (3.0 * area) / fy
         else:
             centroids[cell, 0], centroids[cell, 1] = x0 + mx / (high - low) / fx, y0 + my / (high - low) / fy
@@ -177,14 +187,15 @@ def _blend(
     outputs: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Outputs at the centroid of each cell as the area-weighted mean over its fan of triangles."""
+    """Outputs at the interior point of each cell: area-weighted means over its fan of triangles, of slivers over corners."""
     width = outputs.shape[1]
     for cell in range(start, stop):
         low, high = offsets[cell], offsets[cell + 1]
         apex = cell_vertices[low]
         for unit in range(width):
             out[cell, unit] = 0.0
-        if areas[cell] > 0.0:
+        fx, fy = _scales(vertices, cell_vertices, low, high)
+        if 2.0 * areas[cell] * fx * fy > _THIN:
             for at in range(low + 1, high - 1):
                 b, c = cell_vertices[at], cell_vertices[at + 1]
                 bx, by = vertices[b, 0] - vertices[apex, 0], vertices[b, 1] - vertices[apex, 1]
