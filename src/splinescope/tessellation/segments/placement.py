@@ -1,4 +1,4 @@
-"""Points whose position float64 knows badly: placed anew, exactly and rounded once."""
+"""Points whose position, or the outputs there, float64 knows badly: placed anew, exactly and rounded once."""
 
 from __future__ import annotations
 
@@ -14,19 +14,28 @@ _ILL = 64 * UNIT_ROUNDOFF
 """Uncertainty up to which a point is where a few roundings put it."""
 _FINE = 2.0**-34
 """Uncertainty as a share of the shortest cell beside a point from which it is placed anew."""
+_VAGUE, _PRODUCTS = 2.0**-33, 1 << 24
+"""Doubt of an output, as a share of the largest, from which all points are placed anew; and how many products the forms
+on their cells may take."""
 _SMALL, _FEW = 1 << 11, 64
 """So many points are placed anew, the worst ones first, of parts that have no more than so many."""
 
 
-def place(part: Part, arbiter: Arbiter, output: int) -> None:
+def place(part: Part, arbiter: Arbiter, output: int, doubt: np.ndarray) -> None:
     """Give the worst points their exact places, and the outputs there.
+
+    Where outputs are what is left of much larger values, float64 knows none of them: all points are looked at.
 
     Args:
         part: A part behind the last node; changed in place.
         arbiter: The exact forms.
         output: The node of the outputs.
+        doubt: [n] distance within which an output is in doubt.
     """
+    sizes = np.abs(part.values[output].rows).max(axis=0, initial=0.0)
     points = _coarse(part)
+    if (doubt > _VAGUE * sizes).any() and len(part.t) <= _SMALL and arbiter.cost(output) * len(part.t) <= _PRODUCTS:
+        points = np.arange(len(part.t))
     if not len(points) or not arbiter.affords(output):
         return
     view = View(arbiter, part)

@@ -102,6 +102,11 @@ class Work:
     arbiter: Arbiter
     numbers: Numbers
 
+    def bounds(self, part: Part, node: int) -> Bounds:
+        """Magnitude of a node, and distance from zero within which its values are in doubt, at the points of a part."""
+        points = np.column_stack([np.repeat(part.segments, np.diff(part.offsets)), part.t])
+        return self.calibration.at(node, points, self.arbiter.inputs)
+
 
 def advance(part: Part, work: Work) -> None:
     """Take a part through its next node, in place.
@@ -264,17 +269,11 @@ def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.nd
     return fresh
 
 
-def _bounds(part: Part, work: Work, node: int) -> Bounds:
-    """Magnitude of a node, and distance from zero within which its values are in doubt, at the points of a part."""
-    points = np.column_stack([np.repeat(part.segments, np.diff(part.offsets)), part.t])
-    return work.calibration.at(node, points, work.arbiter.inputs)
-
-
 def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     """An elementwise activation: cut at its breakpoints."""
     plan = work.plan
     source = plan.network.nodes[index].inputs[0]
-    rows, bounds = part.values[source].rows, _bounds(part, work, source)
+    rows, bounds = part.values[source].rows, work.bounds(part, source)
     units = rows.shape[1]
     folds = activation_folds(op, bounds, index)
     ends, inner, known = part.offsets[:-1], part.inner, part.numbers
@@ -337,7 +336,7 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     view = View(work.arbiter, part)
     zeros = zeros_are_exact(plan.network, source)
     ones = np.ones(len(part.t))
-    errors = _bounds(part, work, source).error
+    errors = work.bounds(part, source).error
     found = leads(inner, part.t, part.uncertainty, ones, rows, members, errors, zeros)
     work.arbiter.tally.signs += len(rows) * members.size
     found = corrected(found, members, _walked(view, index, found.doubtful))

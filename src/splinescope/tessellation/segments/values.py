@@ -140,11 +140,28 @@ def _vanish(
     shifts: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Put the units that are cut exactly on their breakpoints at the new points."""
+    """Put the units that are cut exactly on their breakpoints at the new points, and beside them at the other ones.
+
+    The order of cuts was decided, if need be in exact arithmetic: an interpolation may have the value of a unit on the
+    other side of its breakpoint.
+    """
     padded = (out.shape[1] + 63) // 64 * 64
     for here in range(start, stop):
-        for group in range(group_offsets[here], group_offsets[here + 1]):
+        first, last = group_offsets[here], group_offsets[here + 1]
+        for group in range(first, last):
             for at in range(cut_offsets[group], cut_offsets[group + 1]):
                 level = columns[at] // padded
                 unit = columns[at] - level * padded
-                out[here + 1 + group, unit] = shifts[level, unit]
+                shift = shifts[level, unit]
+                rises = out[here + first, unit] < shift  # where the interval starts
+                out[here + 1 + group, unit] = shift
+                # Interpolations are monotonic: those that are wrong are next to the cut.
+                for step in (-1, 1):
+                    above = (step > 0) == rises
+                    other = group + step
+                    while first <= other < last:
+                        value = out[here + 1 + other, unit]
+                        if value > shift if above else value < shift:
+                            break
+                        out[here + 1 + other, unit] = np.nextafter(shift, np.inf if above else -np.inf)
+                        other += step
