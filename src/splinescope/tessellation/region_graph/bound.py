@@ -19,7 +19,7 @@ import torch
 
 from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.branches import FAR, error_bounds
+from splinescope.tessellation.region_graph.branches import error_bounds, linear
 from splinescope.tessellation.region_graph.samples import bounding_box, sample
 
 if TYPE_CHECKING:
@@ -117,18 +117,19 @@ def _through(op: Op, inputs: list[_Form], shapes: list[tuple[int, ...]]) -> _For
     """An op without folds."""
     d = len(inputs[0].slopes)
 
-    def applied(arrays: list[np.ndarray]) -> np.ndarray:
+    def applied(op: Op, arrays: list[np.ndarray]) -> np.ndarray:
         parts = [torch.from_numpy(a.copy()).reshape(-1, *shape) for a, shape in zip(arrays, shapes, strict=True)]
         return op.evaluate(*parts).reshape(len(parts[0]), -1).numpy()
 
-    centre = applied([form.centre[None] for form in inputs])[0]
-    slopes = applied([FAR * form.slopes for form in inputs]) / FAR
+    centre = applied(op, [form.centre[None] for form in inputs])[0]
+    slopes = applied(linear(op), [form.slopes for form in inputs])
     if isinstance(op, Affine):
-        radius = op.magnitude(torch.from_numpy(FAR * inputs[0].radius).reshape(1, *shapes[0])).reshape(-1).numpy() / FAR
+        sizes = torch.from_numpy(inputs[0].radius).reshape(1, *shapes[0])
+        radius = linear(op).magnitude(sizes).reshape(-1).numpy()  # type: ignore[attr-defined]
     elif isinstance(op, Sum):
         radius = np.abs(np.asarray(op.coefficients)) @ np.stack([form.radius for form in inputs])
     else:
-        radius = applied([form.radius[None] for form in inputs])[0]
+        radius = applied(op, [form.radius[None] for form in inputs])[0]
     return _Form(centre, slopes, np.asarray(radius), min(d, len(centre), sum(form.rank for form in inputs)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.ops import Input
+from splinescope.network.placement import linear_part
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.region_graph.layout import Layout, Rows
 from splinescope.tessellation.region_graph.rounding import Carried, Errors
@@ -20,8 +22,11 @@ from splinescope.tessellation.region_graph.space import ABSENT
 from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
 
 FAR = 2.0**200
-"""Length of the directions that are sent through a network: so large that the offsets of affine ops are below rounding,
-and a power of two, so that dividing by it is exact."""
+"""Length of the directions that are sent through a network: so large that slopes don't underflow, and a power of two, so
+that dividing by it is exact."""
+
+linear = lru_cache(maxsize=1024)(linear_part)
+"""An op without its offset: what directions are sent through."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +99,7 @@ def follow_branches(
                 for s, shape in zip(node.inputs, shapes, strict=True)
             ]
             value[index] = node.op.evaluate(*at).reshape(cells, -1)
-            slopes[index] = node.op.evaluate(*along).reshape(copies, d, -1)
+            slopes[index] = linear(node.op).evaluate(*along).reshape(copies, d, -1)
         if errors is not None:
             sources = [known[source] for source in node.inputs]
             error = errors.through(index, sources, pieces) if sources else errors.of_inputs(origins)
@@ -205,7 +210,7 @@ def patterns_beyond(
             value[index] = node.op.evaluate(*(value[s].reshape(-1, *shape) for s, shape in pairs)).reshape(
                 len(inputs), -1
             )
-            along = node.op.evaluate(*(slopes[s].reshape(-1, *shape) for s, shape in pairs))
+            along = linear(node.op).evaluate(*(slopes[s].reshape(-1, *shape) for s, shape in pairs))
             slopes[index] = along.reshape(len(inputs), 1, -1)
         sources = [reached[source] for source in node.inputs]
         error = errors.through(index, sources, own) if sources else errors.of_inputs(points)

@@ -6,7 +6,7 @@ Numbers of a node have one power of two in common, so that all is done with inte
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,17 +15,8 @@ import torch
 from flint import fmpz_mat
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import (
-    Affine,
-    AxisMap,
-    Convolution,
-    Dense,
-    Scale,
-    Select,
-    SharedDense,
-    Sum,
-    TransposedConvolution,
-)
+from splinescope.network.ops import Affine, AxisMap, Dense, Op, Sum
+from splinescope.network.placement import linear_part
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.region_graph.layout import Bends, Contests, Folding, Layout
 
@@ -221,10 +212,10 @@ def _maps_of(op: Affine, shape: tuple[int, ...]) -> list[_Map]:
             parts.append(_map_of(part, part, shape))
             shape = tuple(part.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).shape[1:])
         return parts
-    return [_map_of(op, _without_offset(op), shape)]
+    return [_map_of(op, linear_part(op), shape)]
 
 
-def _map_of(op: Affine, linear: Affine, shape: tuple[int, ...]) -> _Map:
+def _map_of(op: Affine, linear: Op, shape: tuple[int, ...]) -> _Map:
     offset = op.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).reshape(-1).numpy()
     if isinstance(linear, Dense):
         weight = linear.weight.numpy()
@@ -236,16 +227,6 @@ def _map_of(op: Affine, linear: Affine, shape: tuple[int, ...]) -> _Map:
     return _Map(
         fmpz_mat(weight.shape[0], weight.shape[1], entries), scale, numbers if any(numbers) else None, offset_scale
     )
-
-
-def _without_offset(op: Affine) -> Affine:
-    if isinstance(op, Dense | SharedDense | Convolution | TransposedConvolution):
-        return replace(op, bias=torch.zeros_like(op.bias))
-    if isinstance(op, Scale):
-        return replace(op, shift=torch.zeros_like(op.shift))
-    if isinstance(op, Select):
-        return replace(op, constant=None)
-    raise TypeError(f"no rational rule for {type(op).__name__}")
 
 
 def _mapped(part: _Map, forms: Forms, one: list[int]) -> Forms:
