@@ -54,6 +54,9 @@ _NUMBERS = 1 << 22
 _WITNESS = 32.0
 """What the coordinates of a point on a facet are off, in units of roundoff of the domain's farthest ones."""
 
+_COARSEST = 2.0**-20
+"""Uncertainty of a facet, as a share of the domain, from which its cell is decided in rational arithmetic."""
+
 _WORK = 1 << 32
 """Operations that a block may take, roughly: a program for each row, with a step for each dimension."""
 
@@ -204,6 +207,8 @@ class _Block:
             further_facets=np.empty(0, np.int64),
             further_columns=np.empty(0, np.int64),
         )
+        coarse = ~(decided.facet_uncertainties <= _COARSEST * self.explorer.extent)
+        found.doubtful[owner[coarse]] = 1
         plain = decided.counts[owner, 1] == 0
         plain[decided.member_facets] = False
         found = self._beyond(found, owner, decided.facet_rows, plain)
@@ -272,7 +277,8 @@ class _Block:
         """Columns and keys beyond facets.
 
         A facet of one unit changes this unit's piece and no other, unless a unit vanishes on the whole cell; then, and
-        where folds of several units coincide, the pattern just beyond the facet's point is evaluated.
+        where folds of several units coincide, the pattern just beyond the facet's point is evaluated. Whether they
+        coincide, or there is a sliver of a cell between them, float64 doesn't tell: the cell is in doubt.
         """
         layout, keys = self.explorer.layout, self.explorer.keys
         sides = len(self.explorer.domain.halfspaces)
@@ -288,6 +294,7 @@ class _Block:
         patterns = self.explorer.patterns_beyond(found.facet_points[several], found.facet_planes[several, :-1])
         differs = patterns != self.patterns[owner[several]]
         changes = differs.any(axis=1)
+        found.doubtful[owner[several[differs.sum(axis=1) > 1]]] = 1
         first = differs.argmax(axis=1)
         found.facet_columns[several] = first
         found.facet_keys[several] = keys.pack(patterns)

@@ -21,6 +21,7 @@ from splinescope.tessellation.region_graph.space import space_for
 from splinescope.tessellation.region_graph.witness import (
     column_errors,
     compare,
+    hidden,
     output_errors,
     points_in_facets,
 )
@@ -86,9 +87,10 @@ def _checked_block(graph: RegionGraph, orders: _Orders, which: np.ndarray, proof
     """One block of cells."""
     rows, allowed, output = rows_of(graph, which, proof.errors)
     seen = compare(graph, "values", which, graph.interior_points[which], allowed)
-    outputs = output_errors(graph, which, output, proof.errors)
+    outputs = output_errors(graph, which, output, proof.errors, allowed)
     verdicts = _verdicts(graph, which, orders, rows)
     doubtful = (verdicts.cells == DOUBTFUL) | (seen.undecided > 0) | ~(verdicts.share <= RESOLVED)
+    doubtful |= hidden(graph, which) | outputs.elsewhere
     wrong = (verdicts.cells == WRONG) & ~doubtful
     if wrong.any():
         fail("proof", which[wrong], "the facets recorded are not those of the units: one is missing, or is none")
@@ -251,28 +253,66 @@ def _settle(graph: RegionGraph, cells: np.ndarray) -> tuple[int, int]:
 
 
 def _settle_one(graph: RegionGraph, cell: int) -> None:
+    """Settle one cell: its facets are those of its exact rows, or those that its neighbours have in common with it.
+
+    A fold that ends at a facet, for its unit is zero on the whole cell, makes several facets of one row: the cell knows
+    of the neighbour at one point of it, and the others know of the cell.
+    """
+    expected, truth = _exact_facets(graph, cell)
+    facets = range(int(graph.facet_offsets[cell]), int(graph.facet_offsets[cell + 1]))
+    for facet in facets:
+        units = _recorded(graph, facet)
+        same = [row for row, (changed, _) in expected.items() if changed == units]
+        if not same:
+            _settle_from_beyond(graph, facet, units)
+            continue
+        row = _nearest_row(graph, facet, truth, same)
+        _, key = expected.pop(row)
+        other = graph.facet_neighbours[facet]
+        if other >= 0 and (key != graph.keys[other]).any():
+            fail("proof", np.array([cell]), "a neighbour has another pattern, in rational arithmetic")
+    if expected:
+        fail("proof", np.array([cell]), "it has more facets than recorded, in rational arithmetic")
+
+
+def _exact_facets(
+    graph: RegionGraph, cell: int
+) -> tuple[dict[int, tuple[frozenset[int], np.ndarray | None]], Settled]:
+    """What a cell's facets are in rational arithmetic, by row, and the cell."""
     explorer = graph.explorer
     pattern = explorer.keys.unpack(graph.keys[cell : cell + 1])[0]
     truth = settle(explorer.rational, pattern, graph.interior_points[cell])
     if truth.centre is None:
         fail("proof", np.array([cell]), "there is no such cell, in rational arithmetic")
-    expected = _expected(explorer, truth, pattern)
-    facets = range(int(graph.facet_offsets[cell]), int(graph.facet_offsets[cell + 1]))
-    if len(expected) != len(facets):
-        fail("proof", np.array([cell]), "it has more or fewer facets than recorded, in rational arithmetic")
+    return _expected(explorer, truth, pattern), truth
+
+
+def _settle_from_beyond(graph: RegionGraph, facet: int, units: frozenset[int]) -> None:
+    """Settle a facet that its cell does not know of itself, by the cell beyond it."""
+    cell, other = int(graph.facet_cells[facet]), int(graph.facet_neighbours[facet])
+    if other >= 0:
+        expected, truth = _exact_facets(graph, other)
+        mine = graph.keys[cell]
+        same = [
+            row
+            for row, (changed, key) in expected.items()
+            if changed == units and key is not None and not (key != mine).any()
+        ]
+        if same:
+            _nearest_row(graph, facet, truth, same, -1.0)
+            return
+    fail("proof", np.array([cell]), "a facet recorded is none, in rational arithmetic")
+
+
+def _nearest_row(graph: RegionGraph, facet: int, truth: Settled, rows: list[int], sign: float = 1.0) -> int:
+    """The row of some that a recorded half-space is; of a cell beyond, with the other `sign`."""
+    explorer = graph.explorer
     off = 64 * (graph.dimension + 4) * UNIT_ROUNDOFF * (explorer.extent + explorer.farthest)
-    for facet in facets:
-        units = _recorded(graph, facet)
-        same = [row for row, (changed, _) in expected.items() if changed == units]
-        if not same:
-            fail("proof", np.array([cell]), "its facets are others, in rational arithmetic: one is missing, or is none")
-        away = [np.abs(truth.plane(row) - graph.facet_halfspaces[facet]).max() for row in same]
-        if not min(away) <= max(off, 8 * _known(graph, facet)):
-            fail("proof", np.array([cell]), "a half-space recorded is not that of its unit, in rational arithmetic")
-        _, key = expected.pop(same[int(np.argmin(away))])
-        other = graph.facet_neighbours[facet]
-        if other >= 0 and (key != graph.keys[other]).any():
-            fail("proof", np.array([cell]), "a neighbour has another pattern, in rational arithmetic")
+    away = [np.abs(sign * truth.plane(row) - graph.facet_halfspaces[facet]).max() for row in rows]
+    if not min(away) <= max(off, 8 * _known(graph, facet)):
+        cell = graph.facet_cells[facet : facet + 1]
+        fail("proof", cell, "a half-space recorded is not that of its unit, in rational arithmetic")
+    return rows[int(np.argmin(away))]
 
 
 def _expected(
