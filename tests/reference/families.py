@@ -258,10 +258,14 @@ def ties(seed: int, dimension: int) -> Member:
         builder.dense(rows, bias)
         if rng.random() < 0.6:
             builder.fold(WILD[int(rng.integers(len(WILD)))] if rng.random() < 0.5 else RELU)
-        builder.maximum(np.array([rng.permutation(width)[: int(rng.integers(2, 4))].tolist()[:2] for _ in range(width)]))
+        builder.maximum(
+            np.array([rng.permutation(width)[: int(rng.integers(2, 4))].tolist()[:2] for _ in range(width)])
+        )
     builder.dense(rng.normal(size=(1, width)))
     note = ("near zero", f"at {centre}", f"sides of {extents}")[seed % 3]
-    return Member(networks.network(builder.build(), size), window(dimension, centre - extents, centre + extents, seed), note)
+    return Member(
+        networks.network(builder.build(), size), window(dimension, centre - extents, centre + extents, seed), note
+    )
 
 
 def rows(seed: int, dimension: int) -> Member:
@@ -270,7 +274,9 @@ def rows(seed: int, dimension: int) -> Member:
     size, width = _inputs(dimension), 3 if dimension == 3 else 5
     builder = Builder(size)
     power = rng.uniform(-1, 1, width) * rng.choice([10, 45])
-    networks.through(builder, rng.normal(size=(width, size)) * 10.0 ** power[:, None], rng.uniform(-0.8, 0.8, (width, size)))
+    networks.through(
+        builder, rng.normal(size=(width, size)) * 10.0 ** power[:, None], rng.uniform(-0.8, 0.8, (width, size))
+    )
     second = rng.normal(size=(width, width)) * 10.0 ** -(power if seed % 2 else rng.permutation(power))
     networks.through(builder, second, rng.uniform(-0.8, 0.8, (width, size)))
     builder.dense(rng.normal(size=(1, width)))

@@ -14,7 +14,9 @@ from splinescope.tessellation.predicates import sign_at
 from tests.reference.families import FAMILIES
 
 
-@pytest.mark.parametrize("family", ["quantised", "contrast", "concurrent", "repeated", "deep", "spread", "offset"])
+@pytest.mark.parametrize(
+    "family", ["quantised", "contrast", "concurrent", "repeated", "deep", "spread", "offset", "windows", "ties"]
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_every_sign_at_every_vertex_is_exact(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     refine, checked = piece.refine, 0

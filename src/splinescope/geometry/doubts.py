@@ -92,8 +92,7 @@ def _split(
     near: np.ndarray,
     vanishing: np.ndarray,
 ) -> None:
-    """Undecided signs of values that are not zero, and of values that are zero, as it was proved or (if not `strict`)
-    to the last bit."""
+    """Undecided signs of values that are not zero, and of those that are: if not `strict`, to the last bit."""
     values, shifts, _, _, positive, negative = layer
     padded = words_of(values.shape[1]) * 64
     for vertex in range(start, stop):

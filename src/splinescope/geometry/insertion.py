@@ -32,8 +32,8 @@ START, END, BASE, OTHER, CROSSED = 0, 1, 2, 3, 4
 """Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord, the other one, and
 the column of the latter."""
 FRACTION, UNCERTAINTY, REACH, SHARED = 0, 1, 2, 3
-"""Columns of `Target.weights`: position between tail and head; how well the vertex is known as a share of the domain, and
-as a share of the way between tail and head; whether it lies on a third chord."""
+"""Columns of `Target.weights`: position between tail and head; how well the vertex is known, as a share of the domain and
+of the way between tail and head; whether it lies on a third chord."""
 MADE_BY, ON_CHORD = 0, 1
 """Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
 
@@ -275,8 +275,8 @@ def _insert(
         while True:  # turn counter-clockwise around the vertex to the sub-face that the chord enters
             ahead = halves[turn ^ 1, ORIGIN]
             sign = _sign_at(
-                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord, ahead,
-                low, high, known, asked,
+                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
+                chord, ahead, low, high, known, asked,
             )  # fmt: skip
             if sign == 0 and ahead != came_from:
                 along = turn
@@ -284,8 +284,8 @@ def _insert(
             if sign != 0:
                 behind = halves[before, ORIGIN]
                 other = _sign_at(
-                    places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord,
-                    behind, low, high, known, asked,
+                    places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
+                    chord, behind, low, high, known, asked,
                 )  # fmt: skip
                 if sign * other < 0:
                     enters = True
@@ -313,8 +313,8 @@ def _insert(
                 return False
             there = halves[leave ^ 1, ORIGIN]
             reached = _sign_at(
-                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope, chord, there,
-                low, high, known, asked,
+                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
+                chord, there, low, high, known, asked,
             )  # fmt: skip
         if reached == 0:
             landing = halves[leave, FOLLOWING]
@@ -326,9 +326,7 @@ def _insert(
             used[0] += 1
             base = labels[leave >> 1, ON_CHORD]
             at = there - old_vertices
-            _describe_crossing(
-                places, weights, chords, seen, points, uncertainty, tolerance, slope, chord, base, at
-            )
+            _describe_crossing(places, weights, chords, seen, points, uncertainty, tolerance, slope, chord, base, at)
             edge = edge_base + used[1]
             used[1] += 1
             labels[edge, MADE_BY] = labels[leave >> 1, MADE_BY]

@@ -23,8 +23,8 @@ from splinescope.geometry.insertion import (
     OTHER,
     SHARED,
     START,
-    Sizes,
     UNCERTAINTY,
+    Sizes,
     Target,
     insert_chords,
 )

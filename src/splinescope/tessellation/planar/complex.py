@@ -187,7 +187,7 @@ def _blend(
     outputs: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Outputs at the interior point of each cell: area-weighted means over its fan of triangles, of slivers over corners."""
+    """Outputs at interior points: area-weighted means over a fan of triangles, of slivers over the corners."""
     width = outputs.shape[1]
     for cell in range(start, stop):
         low, high = offsets[cell], offsets[cell + 1]

@@ -18,7 +18,7 @@ from splinescope.tessellation.predicates import coordinates, values_at
 _COARSE = 2.0**-10
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
 _MIDDLE, _PRODUCTS = 2.0**-22, 1 << 23
-"""Uncertainty from which this is done for the worst, and about as many products as the forms on their cells may take."""
+"""Uncertainty from which this is done for the worst, as far as the forms on their cells take so many products."""
 _FINE = 2.0**-34
 """Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first."""
 _SMALL, _FEW = 1 << 11, 64

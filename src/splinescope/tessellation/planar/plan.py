@@ -55,7 +55,9 @@ class Plan:
         """The plan for a network on a planar slice."""
         safety = _WIDE * tolerance.safety
         bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), safety)
-        return cls(network, domain, last_uses(network), np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety))
+        return cls(
+            network, domain, last_uses(network), np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety)
+        )
 
     def bounds(self, node: int, points: np.ndarray) -> Bounds:
         """Magnitude of a node, and how near to zero its sign is in doubt, at points of the domain."""

@@ -275,9 +275,7 @@ def _settle_one(graph: RegionGraph, cell: int) -> None:
         fail("proof", np.array([cell]), "it has more facets than recorded, in rational arithmetic")
 
 
-def _exact_facets(
-    graph: RegionGraph, cell: int
-) -> tuple[dict[int, tuple[frozenset[int], np.ndarray | None]], Settled]:
+def _exact_facets(graph: RegionGraph, cell: int) -> tuple[dict[int, tuple[frozenset[int], np.ndarray | None]], Settled]:
     """What a cell's facets are in rational arithmetic, by row, and the cell."""
     explorer = graph.explorer
     pattern = explorer.keys.unpack(graph.keys[cell : cell + 1])[0]

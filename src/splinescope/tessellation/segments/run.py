@@ -73,7 +73,9 @@ class Run:
                     self.report(share, int(cells.sum()) + (0 if part is None else part.cells))
                 else:
                     if part is not None:
-                        place(part, arbiter, self.plan.network.output, work.bounds(part, self.plan.network.output).error)
+                        place(
+                            part, arbiter, self.plan.network.output, work.bounds(part, self.plan.network.output).error
+                        )
                         done.append(finish(part, self.plan.network.output))
                         cells[part.segments - first] += np.diff(part.offsets) - 1
                         share += _share(part, len(starts))
