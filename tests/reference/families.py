@@ -221,7 +221,7 @@ WILD = (RELU, clip(-1.0, 1.0), clip(0.0, 6.0), *(leaky(s) for s in (1e-30, 1e-12
 
 
 def windows(seed: int, dimension: int) -> Member:
-    """Quantised networks with unusual slopes in windows of 1e-12 to 1e9, each side another; nothing follows the window."""
+    """Quantised networks with unusual slopes in windows of 1e-12 to 1e9, each side another; no fold follows them."""
     rng = np.random.default_rng(seed)
     size, low = _inputs(dimension), -12 if seed % 2 else 0
     kinds = WILD if seed % 4 else (clip(-1.0, 1.0),)

@@ -32,8 +32,8 @@ START, END, BASE, OTHER, CROSSED = 0, 1, 2, 3, 4
 """Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord, the other one, and
 the column of the latter."""
 FRACTION, UNCERTAINTY, REACH, SHARED = 0, 1, 2, 3
-"""Columns of `Target.weights`: position between tail and head; how well the vertex is known, as a share of the domain and
-of the way between tail and head; whether it lies on a third chord."""
+"""Columns of `Target.weights`: position between tail and head; how well the vertex is known, as a share of the domain
+and of the way between tail and head; whether it lies on a third chord."""
 MADE_BY, ON_CHORD = 0, 1
 """Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
 

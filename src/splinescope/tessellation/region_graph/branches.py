@@ -22,8 +22,8 @@ from splinescope.tessellation.region_graph.space import ABSENT
 from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
 
 FAR = 2.0**200
-"""Length of the directions that are sent through a network: so large that slopes don't underflow, and a power of two, so
-that dividing by it is exact."""
+"""Length of the directions that are sent through a network: so large that slopes don't underflow, and a power of two,
+so that dividing by it is exact."""
 
 linear = lru_cache(maxsize=1024)(linear_part)
 """An op without its offset: what directions are sent through."""

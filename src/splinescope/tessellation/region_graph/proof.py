@@ -238,8 +238,10 @@ def facet_columns(graph: RegionGraph, layout: Layout) -> np.ndarray:
 def nearest_sides(graph: RegionGraph, facets: np.ndarray) -> np.ndarray:
     """[facets] the side of the domain that each half-space is nearest to."""
     sides, found = graph.domain.halfspaces, [np.empty(0, np.int64)]
-    for part in np.array_split(facets, max(1, len(facets) * len(sides) // (1 << 22))):
-        found.append(np.argmax(graph.facet_halfspaces[part, :-1] @ sides[:, :-1].T, axis=1))
+    scale = np.append(np.ones(graph.dimension), 1.0 / (graph.explorer.extent + graph.explorer.farthest))
+    for part in np.array_split(facets, max(1, len(facets) * len(sides) // (1 << 20))):
+        away = np.abs((graph.facet_halfspaces[part, None] - sides) * scale).max(axis=2)
+        found.append(np.argmin(away, axis=1))
     return np.concatenate(found)
 
 

@@ -17,7 +17,7 @@ from flint import fmpz_mat
 from splinescope.network.graph import Network
 from splinescope.network.ops import Affine, AxisMap, Dense, Op, Sum
 from splinescope.network.placement import linear_part
-from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.domains import Domain, Slice
 from splinescope.tessellation.region_graph.layout import Bends, Contests, Folding, Layout
 
 _ENTRIES = 1 << 22
@@ -93,6 +93,19 @@ class RationalNetwork:
                 if entries > _ENTRIES:
                     return False
         return work <= _WORK
+
+    @cached_property
+    def sides(self) -> list[Row]:
+        """Forms that are at most zero in the domain, one for each side: of a polygon, those through its corners."""
+        if not isinstance(self.domain, Slice) or self.domain.dimension != 2:
+            return [dyadic(side)[0] for side in self.domain.halfspaces]
+        numbers, scale = dyadic(self.domain.polygon)
+        corners = list(zip(numbers[0::2], numbers[1::2], strict=True))
+        rows = []
+        for (px, py), (qx, qy) in zip(corners, corners[1:] + corners[:1], strict=True):
+            gx, gy = qy - py, px - qx
+            rows.append([gx << scale, gy << scale, -(gx * px + gy * py)])
+        return rows
 
     @cached_property
     def _maps(self) -> dict[int, list[_Map]]:

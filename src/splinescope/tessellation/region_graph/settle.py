@@ -60,7 +60,7 @@ def settle(network: RationalNetwork, pattern: np.ndarray, start: np.ndarray) -> 
     Returns:
         What it is.
     """
-    sides = [dyadic(side)[0] for side in network.domain.halfspaces]
+    sides = network.sides
     distinct: dict[tuple[int, ...], list[int]] = {}
     vanishing = []
     rows = [*enumerate(sides), *((len(sides) + number, row) for number, row in network.rows(pattern))]
