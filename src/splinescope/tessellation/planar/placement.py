@@ -15,10 +15,10 @@ from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import coordinates, values_at
 
-_COARSE = 2.0**-10
+_COARSE = 2.0**-5
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
 _MIDDLE, _PRODUCTS = 2.0**-22, 1 << 23
-"""Uncertainty from which this is done for the worst, as far as the forms on their cells take so many products."""
+"""Uncertainty from which this is done in small complexes, as far as the forms on their cells take so many products."""
 _FINE = 2.0**-34
 """Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first."""
 _SMALL, _FEW = 1 << 11, 64
@@ -59,9 +59,10 @@ def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int) -> n
     with np.errstate(divide="ignore"):  # edges may have no length
         share = uncertainty[fine] / shortest[fine]
     order = np.argsort(-share, kind="stable")
-    few = _FEW if subdivision.num_vertices <= _SMALL else 0
-    some = min(int((share > _MIDDLE).sum()), affordable)
-    return np.sort(fine[order[: max(few, some, int((share > _COARSE).sum()))]])
+    number = int((share > _COARSE).sum())
+    if subdivision.num_vertices <= _SMALL:
+        number = max(number, _FEW, min(int((share > _MIDDLE).sum()), affordable))
+    return np.sort(fine[order[:number]])
 
 
 @njit(cache=True, nogil=True)

@@ -15,6 +15,7 @@ import torch
 from numba import njit
 
 from splinescope.geometry.cuts import EdgeCuts
+from splinescope.geometry.edge_cuts import UNPROVED
 from splinescope.geometry.subdivision import NewVertices
 from splinescope.network.ops import Activation
 from splinescope.numerics import in_blocks, in_ranges
@@ -65,6 +66,15 @@ class Selection:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
+def _has_zero(row: np.ndarray) -> bool:
+    """Whether an entry is zero; apart from what fills the row, so that both loops are vectorised."""
+    found = 0
+    for unit in range(row.size):
+        found += row[unit] == 0.0
+    return found > 0
+
+
+@njit(cache=True, nogil=True, forceinline=True)
 def _write_row(
     values: np.ndarray,
     old: int,
@@ -74,12 +84,19 @@ def _write_row(
     index: int,
     out: np.ndarray,
 ) -> None:
-    """The row of one new vertex: on an edge between two old ones, or between two that may be on edges themselves."""
+    """The row of one new vertex: on an edge between two old ones, or between two that may be on edges themselves.
+
+    A value is 0.0 only where both ends are.
+    """
     tail, head, fraction = tails[index], heads[index], fractions[index]
     if tail < old and head < old:
         for unit in range(out.size):
             at_tail = values[tail, unit]
             out[unit] = at_tail + fraction * (values[head, unit] - at_tail)
+        if _has_zero(out):
+            for unit in range(out.size):
+                if out[unit] == 0.0 and values[tail, unit] != values[head, unit]:
+                    out[unit] = UNPROVED
         return
     a, b, s = tail, tail, 0.0
     if tail >= old:
@@ -91,6 +108,11 @@ def _write_row(
         at_tail = values[a, unit] + s * (values[b, unit] - values[a, unit])
         at_head = values[c, unit] + t * (values[d, unit] - values[c, unit])
         out[unit] = at_tail + fraction * (at_head - at_tail)
+    if _has_zero(out):
+        for unit in range(out.size):
+            same = values[a, unit] == values[b, unit] == values[c, unit] == values[d, unit]
+            if out[unit] == 0.0 and not same:
+                out[unit] = UNPROVED
 
 
 @njit(cache=True, nogil=True)
