@@ -111,6 +111,36 @@ class Round:
         return Round(self.groups, (self.width + 1) // 2, self.larger(self.error), self.larger(self.magnitude))
 
 
+def agreed(
+    values: np.ndarray, differences: np.ndarray, left: np.ndarray, right: np.ndarray, units: np.ndarray, error: np.ndarray
+) -> None:
+    """Where two members are equal, give all candidates that are one of them the value that float64 knows better.
+
+    A steep member has a large error at a vertex where it is equal to a flat one, in whatever group it is.
+
+    Args:
+        values: [V, candidates] values of the candidates of the first round, changed in place.
+        differences: [V, pairs] of second candidates and first ones; 0.0 where both are equal.
+        left: [pairs] column of the first candidate of each pair.
+        right: [pairs] column of the second one.
+        units: [candidates] the member that each candidate is.
+        error: [candidates] rounding error of each.
+    """
+    vertex, pair = np.nonzero(differences == 0.0)
+    first, second = left[pair], right[pair]
+    coarse = error[first] > error[second]
+    known, other = np.where(coarse, second, first), np.where(coarse, first, second)
+    value = values[vertex, known]
+    differs = np.flatnonzero(values[vertex, other] != value)
+    vertex, member, value = vertex[differs], units[other[differs]], value[differs]
+    order = np.argsort(units, kind="stable")
+    starts = np.searchsorted(units[order], member)
+    counts = np.searchsorted(units[order], member, side="right") - starts
+    for copy in range(int(counts.max(initial=0))):
+        there = np.flatnonzero(counts > copy)
+        values[vertex[there], order[starts[there] + copy]] = value[there]
+
+
 @dataclass(frozen=True)
 class Visible:
     """Which facets of a max node are real.

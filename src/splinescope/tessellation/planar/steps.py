@@ -18,7 +18,7 @@ from splinescope.numerics import in_blocks
 from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.codes import compress, pack, select_columns
 from splinescope.tessellation.exact import maximum_column
-from splinescope.tessellation.maxima import Round, filled, first_positions, position_codes, visible
+from splinescope.tessellation.maxima import Round, agreed, filled, first_positions, position_codes, visible
 from splinescope.tessellation.planar.dissolve import without_edges, without_straight_vertices
 from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.piece import Folded, Piece, fold
@@ -208,6 +208,9 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
         differences = Rows(tournament.differences(left, right))
         found = fold(piece, differences, folds, judge, settled)
         _name_edges(piece, found, pairs, number, width)
+        if tournament.width == width:
+            columns = tournament.sides(np.arange(len(order)))
+            agreed(piece.rows[_CANDIDATES].values, differences.values, *columns, order, bounds.error[order])
         larger = unpack(found.bits, pairs[0].shape[1]).astype(bool)
         leads = tournament.winners(leads[found.parent], larger)
         piece.rows[_CANDIDATES] = Rows(tournament.larger_at(piece.rows[_CANDIDATES].values, differences.values))

@@ -11,7 +11,7 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum, Op
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.codes import compress, select_columns
-from splinescope.tessellation.maxima import position_codes
+from splinescope.tessellation.maxima import agreed, position_codes
 from splinescope.tessellation.spatial.folds import activation_folds, measured
 from splinescope.tessellation.spatial.state import State
 from splinescope.tessellation.spatial.tournament import tournament_of
@@ -92,6 +92,9 @@ def _maximise(state: State, network: Network, index: int, op: Maximum) -> None:
     while state.tournament.pairs:
         folds = state.tournament.folds()
         cut = state.cut(state.tournament.differences(state.rows[_CANDIDATES]), folds)
+        if state.tournament.width == len(units) // state.tournament.groups:
+            columns = state.tournament.sides(np.arange(len(units)))
+            agreed(state.rows[_CANDIDATES], cut.values, *columns, units, state.tournament.bounds.error)
         state.rows[_CANDIDATES] = state.tournament.larger_at(state.rows[_CANDIDATES], cut.positive, cut.values)
         bits = state.lattice.cells.positive[: state.lattice.num_cells]
         state.tournament = state.tournament.following(bits)
