@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import splinescope
 from splinescope import Network, Slice
+from splinescope.errors import CertificateError
+from splinescope.tessellation.certificate import certify
+from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.region_graph import region_graph
+from tests.fixtures.engine_networks import to_network
+from tests.fixtures.recipes import Builder
 from tests.reference.comparison import compare
 from tests.reference.exact_cells import exact_cells
 
@@ -52,14 +60,124 @@ def microscopic() -> tuple[Network, Slice]:
     return splinescope.from_torch(module, (2,)), Slice.box([-1e-12, -1e-12], [1e-12, 2e-12])
 
 
-@pytest.mark.parametrize("make", [pooled, needle, offset])
+def polygon(*corners: tuple[float, float]) -> Slice:
+    """A slice of the plane with the given corners."""
+    return Slice(np.zeros(2), np.eye(2), np.array(corners))
+
+
+def maximum_of_maxima() -> tuple[Network, Slice]:
+    """Interpolation made an exact 0.0 of a value of 6e-18 at a vertex."""
+    builder = Builder()
+    builder.dense([[16063447.0, -2124143.0], [0.16063447, -0.021241430000000002], [0, 0], [0, 0], [0, 0]])
+    builder.maximum([[1, -1, -1], [0, 2, -1], [-1, -1, 3], [-1, 4, -1]])
+    builder.maximum([[-1, -1, 3, 0, -1], [-1, 1, 0, -1, -1]])
+    return to_network(builder.build()), Slice.box([-1, -1], [1, 1])
+
+
+def steep_member() -> tuple[Network, Slice]:
+    """A vertex on the fold of two flat members, placed by a steep one."""
+    builder = Builder()
+    builder.dense([[0, -1], [1, 1], [55558, 0]], [0, 0, 1])
+    builder.maximum([[-1, -1, 2, 1, -1, 0]])
+    return to_network(builder.build()), Slice.box([-1, -1], [1, 1])
+
+
+def contrast() -> tuple[Network, Slice]:
+    """Members of 1e55 and 1 in two groups: where they are equal, both are what the flat one is."""
+    builder = Builder()
+    builder.dense([[2e55, 0], [0, 1], [1, -1]])
+    builder.maximum([[1, -1], [0, 2]])
+    builder.layer([[0, -1], [-2, -2]])
+    return to_network(builder.build()), polygon((1, -1), (0, 0), (-1, 0))
+
+
+def subnormal() -> tuple[Network, Slice]:
+    """Weights below the smallest normal number."""
+    builder = Builder()
+    builder.layer([[0, 6e-322], [1, 0]])
+    return to_network(builder.build()), polygon((-1.3424, -2.6784), (0, 0), (0.448, 0.894))
+
+
+@pytest.mark.parametrize("make", [pooled, needle, offset, maximum_of_maxima, steep_member, contrast, subnormal])
 def test_planes(make: object) -> None:
     network, domain = make()  # type: ignore[operator]
     result = compare(splinescope.tessellate(network, domain, verify="proof"), exact_cells(network, domain))
     assert not result.wrong, str(result)
 
 
-def test_region_graphs() -> None:
-    network, domain = microscopic()
+def needle_without_folds() -> tuple[Network, Slice]:
+    """A thin triangle, whose sides are nearly parallel."""
+    builder = Builder()
+    builder.dense([[0, 0]])
+    corners = (0.46326477, -0.34993809), (0.12383363, -0.093540714), (-0.21648942, 0.163530384989)
+    return to_network(builder.build()), polygon(*corners)
+
+
+def fold_through_a_corner() -> tuple[Network, Slice]:
+    """A fold that misses a corner of a triangle by less than its rounded sides do."""
+    builder = Builder()
+    builder.layer([[1.4, -0.2]], [1.29234682507396])
+    return to_network(builder.build()), polygon((0, 0), (1, 1), (-0.9485174554530484, -0.17788806280153938))
+
+
+@pytest.mark.parametrize("make", [microscopic, needle_without_folds, fold_through_a_corner])
+def test_region_graphs(make: object) -> None:
+    network, domain = make()  # type: ignore[operator]
     result = compare(region_graph(network, domain, verify="values"), exact_cells(network, domain))
     assert not result.wrong, str(result)
+
+
+def constant_unit() -> PlanarComplex:
+    """The bit of a unit that is 1 on a whole cell, behind one of 1e22, is flipped."""
+    builder = Builder()
+    builder.dense([[0, -95221008701.0], [-88225235.0, 0]])
+    builder.layer([[1, 0], [118635126784.0, -92755271680.0]])
+    builder.layer([[0, 1]], [1.0])
+    cells = tessellated(builder, polygon((-1, -1), (1, 1), (-1, 1)))
+    return flipped(cells, 1, 1)
+
+
+def columns_swapped() -> PlanarComplex:
+    """Columns of the patterns in another order."""
+    builder = Builder()
+    builder.layer([[1, 0], [0, 1]], [5.0, -5.0])
+    cells = tessellated(builder)
+    codes = cells.codes[0]
+    return replace(cells, codes=(replace(codes, columns=codes.columns[::-1].copy()),))
+
+
+def no_such_place() -> PlanarComplex:
+    """A winner that is none of the places of its group."""
+    builder = Builder()
+    builder.dense([[1, 0], [1, 0], [0, 1]])
+    builder.maximum([[2]])
+    return flipped(tessellated(builder), 0, 1)
+
+
+def absent_member() -> PlanarComplex:
+    """A winner at a place where the group has no member."""
+    builder = Builder()
+    builder.dense([[1, 0], [1, 0], [0, 1]])
+    builder.maximum([[-1, 0, 1]])
+    return flipped(tessellated(builder), 0, 2)
+
+
+def tessellated(builder: Builder, domain: Slice | None = None) -> PlanarComplex:
+    cells = splinescope.tessellate(to_network(builder.build()), domain or Slice.box([-1, -1], [1, 1]), verify="proof")
+    assert isinstance(cells, PlanarComplex)
+    return cells
+
+
+def flipped(cells: PlanarComplex, node: int, mask: int) -> PlanarComplex:
+    """Bits of the first cell's pattern changed."""
+    words = cells.codes[node].words.copy()
+    words[0, 0] ^= np.uint64(mask)
+    codes = list(cells.codes)
+    codes[node] = replace(codes[node], words=words)
+    return replace(cells, codes=tuple(codes))
+
+
+@pytest.mark.parametrize("make", [constant_unit, columns_swapped, no_such_place, absent_member])
+def test_corruptions_are_refused(make: object) -> None:
+    with pytest.raises(CertificateError):
+        certify(replace(make(), certificate=None), "proof")  # type: ignore[operator]

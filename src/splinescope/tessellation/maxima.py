@@ -112,7 +112,12 @@ class Round:
 
 
 def agreed(
-    values: np.ndarray, differences: np.ndarray, left: np.ndarray, right: np.ndarray, units: np.ndarray, error: np.ndarray
+    values: np.ndarray,
+    differences: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    units: np.ndarray,
+    error: np.ndarray,
 ) -> None:
     """Where two members are equal, give all candidates that are one of them the value that float64 knows better.
 

@@ -249,7 +249,30 @@ class Settlement:
                         room += self._placing(facts, int(k)) * Fraction(2) ** forms[int(facts.node[k])].bits
                     if -value > room * abs(point[-1]) and not (thin and not corners):
                         return True
+                    if not corners and not thin and self._contradicted(cell, facts, int(k)):
+                        return True
                     self.settled.merged.add(cell)
+        return False
+
+    def _contradicted(self, cell: int, facts: Facts, k: int) -> bool:
+        """Whether a fact does not hold at a corner of its cell, by more than coordinates resolve.
+
+        What an interior point says against a fact may be due to where float64 has put the vertices; what exact corners
+        say is not.
+        """
+        subject, node = self.subject, int(facts.node[k])
+        if subject.facets is None:
+            return False
+        spots = range(int(subject.cell_offsets[cell]), int(subject.cell_offsets[cell + 1]))
+        around = [subject.facets.at(spot) for spot in spots]
+        forms = self._forms(cell, {node} | {int(op) for items in around for op in subject.facets.op[items] if op >= 0})
+        form = _form(facts, k, forms[node])
+        for spot, items in zip(spots, around, strict=True):
+            point = self._crossing(spot, cell, items, forms)
+            if point is not None:
+                value = Fraction(sum(a * b for a, b in zip(form, point, strict=True)))
+                if -value > self._blur(form) * abs(point[-1]):
+                    return True
         return False
 
     def _placing(self, facts: Facts, k: int) -> Fraction:

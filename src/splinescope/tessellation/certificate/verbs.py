@@ -37,8 +37,10 @@ def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate:
         CertificateError: With the cells concerned, at the first check that fails.
     """
     from splinescope.tessellation.certificate.levels import announced, begun, examined
+    from splinescope.tessellation.certificate.patterns import check_patterns
     from splinescope.tessellation.certificate.subjects import subject_of
 
+    check_patterns(cells.network, cells.codes, len(cells))
     topology = cells.check_topology()
     certificate = begun(cells, topology, len(cells), cells.truncated, level)
     if level == "topology":

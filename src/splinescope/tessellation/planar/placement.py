@@ -19,11 +19,13 @@ _COARSE = 2.0**-5
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
 _MIDDLE, _PRODUCTS = 2.0**-22, 1 << 23
 """Uncertainty from which this is done in small complexes, as far as the forms on their cells take so many products."""
-_FINE = 2.0**-34
+_FINE = 2.0**-36
 """Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first."""
 _SMALL, _FEW = 1 << 11, 64
 """So many vertices are a few; complexes with more than so many have only the coarse ones placed anew."""
-_ILL = 2.0**-46
+_VAGUE = 2.0**-33
+"""Doubt of an output, as a share of the largest, from which all vertices are placed anew, if they are few."""
+_ILL = 2.0**-40
 """Uncertainty, as a share of the domain, up to which a vertex is as well known as its coordinates say."""
 
 
@@ -35,6 +37,8 @@ def placed(finished: Finished, plan: Plan) -> Finished:
     """
     affordable = _PRODUCTS // max(1, sum(products(plan.network)))
     vertices = _coarse(finished.subdivision, plan.extents, affordable)
+    if _vague(finished, plan) and finished.subdivision.num_vertices <= min(_SMALL, affordable):
+        vertices = np.arange(finished.subdivision.num_vertices)
     if not len(vertices):
         return finished
     judge = ExactJudge(plan, finished.subdivision, finished.codes, plan.network.output, lambda _, column: column)
@@ -46,6 +50,16 @@ def placed(finished: Finished, plan: Plan) -> Finished:
         values = plan.forms.values(judge.pattern_at(vertex), plan.network.output, units)
         outputs[vertex] = values_at(values, point)
     return replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
+
+
+def _vague(finished: Finished, plan: Plan) -> bool:
+    """Whether outputs are what is left of much larger values, so that float64 knows none of them."""
+    error = plan.bounds(plan.network.output, finished.subdivision.points).error
+    sizes = np.abs(finished.outputs)
+    # The largest may be nothing but error itself.
+    return bool(
+        ((error > _VAGUE * sizes.max(axis=0)) | (error > _COARSE * np.median(sizes, axis=0)) & (error > 0)).any()
+    )
 
 
 def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int) -> np.ndarray:

@@ -22,8 +22,10 @@ def certify_segments(batch: SegmentBatch, level: str = "values") -> Certificate:
         CertificateError: With the cells concerned, counted through all segments, at the first check that fails.
     """
     from splinescope.tessellation.certificate.levels import announced, begun, examined
+    from splinescope.tessellation.certificate.patterns import check_patterns
     from splinescope.tessellation.certificate.subjects import batch_subject
 
+    check_patterns(batch.network, batch.codes, int(batch.cells_per_segment.sum()))
     topology = check_topology(batch)
     truncated = bool(batch.truncated.any())
     certificate = begun(batch, topology, int(batch.cells_per_segment.sum()), truncated, level)

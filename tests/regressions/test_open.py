@@ -1,0 +1,75 @@
+"""What still goes wrong, found by the last attack: what is asked of the next change of the engine.
+
+A test that passes here moves to another file of this folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import splinescope
+from splinescope import Box, Slice
+from splinescope.errors import CertificateError, DegenerateArrangementError
+from splinescope.tessellation.certificate import certify
+from tests.fixtures.engine_networks import to_network
+from tests.fixtures.recipes import ABS, RELU, Builder, Recipe
+from tests.reference.comparison import compare
+from tests.reference.exact_cells import exact_cells
+
+OPEN = pytest.mark.xfail(reason="not mended yet", raises=(AssertionError, CertificateError, DegenerateArrangementError))
+
+
+def polygon(*corners: tuple[float, float]) -> Slice:
+    """A slice of the plane with the given corners."""
+    return Slice(np.zeros(2), np.eye(2), np.array(corners))
+
+
+def spike() -> Recipe:
+    """A unit that falls from 6e11 to -2 within 1e-9: its slope there is far above its magnitude over the domain."""
+    builder = Builder()
+    first = builder.layer([[0.0, -36228773846.0], [0.0, 0.0], [0.0, -529225.0]], [0.0, 1.0, 84.0], ABS)
+    builder.join((first, 0))
+    row = [-2731143561.0, -1613174983.0, 7535003304.0, 0.0, -4766577879.0]
+    other = [-5462287122.0, -3226349966.0, 15070006608.000004, 4541560744.0, -9533155758.0]
+    second = builder.layer([row, other])
+    builder.join((second, 0))
+    builder.layer([[0.0, 1e8, 0.0, 0.0], [0.0, 3e8, 0.0, 0.0]], [-190944272.0, -572832815.0])
+    return builder.build()
+
+
+@OPEN
+def test_planes() -> None:
+    network, domain = to_network(spike()), polygon((1.0, 0.25), (0.0, 1.0), (0.0, 0.0))
+    result = compare(splinescope.tessellate(network, domain, verify="proof"), exact_cells(network, domain))
+    assert not result.wrong, str(result)
+
+
+@OPEN
+def test_measures_in_space() -> None:
+    """A fold that is what is left of two that cancel: its place is known to 1e-11, and so is a volume."""
+    builder = Builder(3)
+    builder.dense(np.diag([0.0, 0, 1, 0])[:, :3], [0, 0, 0, 1e-9])
+    builder.dense([[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1.0000014, -8e-07], [0, 0, 0, 0]])
+    builder.total((1, 2), (1.0, -1.0))
+    builder.layer([[0, 1, 0, 0], [0, 0, 1, 0]])
+    half = np.array([4.933013080593664e-05, 2.175833562938983e-06, 4.653799897148813e-05])
+    network, domain = to_network(builder.build()), Box(-half, half)
+    result = compare(splinescope.tessellate(network, domain, verify="proof"), exact_cells(network, domain))
+    assert not result.wrong, str(result)
+
+
+@OPEN
+def test_a_vertex_moved_along_the_border_beside_a_sliver_is_refused() -> None:
+    builder = Builder()
+    builder.layer([[1.0000000000000004, 0]], [1.0], RELU)
+    cells = splinescope.tessellate(to_network(builder.build()), polygon((1, -1), (1, 1), (-1, 1)), verify="proof")
+    vertices = cells.vertices.copy()
+    vertices[4] += 1e-3 * (vertices[0] - vertices[4])
+    try:
+        level = certify(replace(cells, vertices=vertices, certificate=None), "proof").level
+    except CertificateError:
+        return
+    assert level != "proof"
