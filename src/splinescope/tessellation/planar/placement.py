@@ -15,7 +15,7 @@ from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import coordinates, values_at
 
-_COARSE = 2.0**-5
+_COARSE = 2.0**-8
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
 _MIDDLE, _PRODUCTS = 2.0**-22, 1 << 23
 """Uncertainty from which this is done in small complexes, as far as the forms on their cells take so many products."""
@@ -26,7 +26,7 @@ _SMALL, _FEW = 1 << 11, 64
 _VAGUE = 2.0**-33
 """Doubt of an output, as a share of the largest, from which all vertices are placed anew, if they are few."""
 _ILL = 2.0**-40
-"""Uncertainty, as a share of the domain, up to which a vertex is as well known as its coordinates say."""
+"""Uncertainty, as a share of the domain, up to which only short edges show what a vertex may be off."""
 
 
 def placed(finished: Finished, plan: Plan) -> Finished:
@@ -67,7 +67,8 @@ def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int) -> n
     shortest = np.full(subdivision.num_vertices, np.inf)
     _shortest(subdivision.halves, subdivision.points, extents, shortest)
     uncertainty = subdivision.uncertainty
-    fine = np.flatnonzero((uncertainty > _ILL) & (uncertainty > _FINE * shortest))
+    seen = (uncertainty > _ILL) | (uncertainty > _COARSE * shortest)
+    fine = np.flatnonzero(seen & (uncertainty > _FINE * shortest))
     if not len(fine):
         return fine
     with np.errstate(divide="ignore"):  # edges may have no length
