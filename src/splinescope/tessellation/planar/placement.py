@@ -71,7 +71,7 @@ def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int) -> n
     fine = np.flatnonzero(seen & (uncertainty > _FINE * shortest))
     if not len(fine):
         return fine
-    with np.errstate(divide="ignore"):  # edges may have no length
+    with np.errstate(divide="ignore", over="ignore"):  # edges may have no length, or next to none
         share = uncertainty[fine] / shortest[fine]
     order = np.argsort(-share, kind="stable")
     number = int((share > _COARSE).sum())
