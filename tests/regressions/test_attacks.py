@@ -162,6 +162,16 @@ def absent_member() -> PlanarComplex:
     return flipped(tessellated(builder), 0, 2)
 
 
+def moved_beside_a_sliver() -> PlanarComplex:
+    """A vertex moved along the border; the fold there vanishes on the border to the last bit but one."""
+    builder = Builder()
+    builder.layer([[1.0000000000000004, 0]], [1.0])
+    cells = tessellated(builder, polygon((1, -1), (1, 1), (-1, 1)))
+    vertices = cells.vertices.copy()
+    vertices[4] += 1e-3 * (vertices[0] - vertices[4])
+    return replace(cells, vertices=vertices)
+
+
 def tessellated(builder: Builder, domain: Slice | None = None) -> PlanarComplex:
     cells = splinescope.tessellate(to_network(builder.build()), domain or Slice.box([-1, -1], [1, 1]), verify="proof")
     assert isinstance(cells, PlanarComplex)
@@ -177,7 +187,7 @@ def flipped(cells: PlanarComplex, node: int, mask: int) -> PlanarComplex:
     return replace(cells, codes=tuple(codes))
 
 
-@pytest.mark.parametrize("make", [constant_unit, columns_swapped, no_such_place, absent_member])
+@pytest.mark.parametrize("make", [constant_unit, columns_swapped, no_such_place, absent_member, moved_beside_a_sliver])
 def test_corruptions_are_refused(make: object) -> None:
     with pytest.raises(CertificateError):
         certify(replace(make(), certificate=None), "proof")  # type: ignore[operator]

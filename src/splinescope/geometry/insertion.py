@@ -34,6 +34,8 @@ the column of the latter."""
 FRACTION, UNCERTAINTY, REACH, SHARED = 0, 1, 2, 3
 """Columns of `Target.weights`: position between tail and head; how well the vertex is known, as a share of the domain
 and of the way between tail and head; whether it lies on a third chord."""
+DOUBT = 2
+"""A sign that float64 does not tell."""
 MADE_BY, ON_CHORD = 0, 1
 """Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
 
@@ -149,14 +151,9 @@ def _inner_sign(
     seen: np.ndarray,
     tolerance: float,
     slope: float,
-    chord: int,
     at: int,
-    low: int,
-    high: int,
-    known: np.ndarray,
-    asked: np.ndarray,
 ) -> int:
-    """Sign of the fold at the crossing `at` of two earlier chords, which is inside both."""
+    """Sign of the fold at the crossing `at` of two earlier chords, which is inside both, or `DOUBT`."""
     base, other = places[at, BASE], places[at, OTHER]
     for earlier in (base, other):
         if view[earlier, 0] * view[earlier, 1] >= 0:  # on one side, but perhaps for an end
@@ -166,7 +163,22 @@ def _inner_sign(
     blurred = tolerance + weights[at, UNCERTAINTY] * slope
     if abs(value) > 2.0 * blurred + weights[at, REACH] * abs(difference):
         return 1 if value > 0.0 else -1
-    side = answer(low, high, known, asked, base, other, chord)
+    return DOUBT
+
+
+@njit(cache=True, nogil=True)
+def _answered(
+    places: np.ndarray,
+    weights: np.ndarray,
+    known: np.ndarray,
+    asked: np.ndarray,
+    low: int,
+    high: int,
+    chord: int,
+    at: int,
+) -> int:
+    """The sign in doubt at the crossing `at`, if it is known; zero for now if not."""
+    side = answer(low, high, known, asked, places[at, BASE], places[at, OTHER], chord)
     if side == 0:
         weights[at, SHARED] = 1.0
     return side
@@ -219,18 +231,14 @@ def _sign_at(
     slope: float,
     chord: int,
     vertex: int,
-    low: int,
-    high: int,
-    known: np.ndarray,
-    asked: np.ndarray,
 ) -> int:
-    """Sign of a chord's fold at any vertex of the parent face."""
+    """Sign of a chord's fold at any vertex of the parent face, or `DOUBT`."""
     if vertex < outer_vertices:
         return _side(chords, chord, position_of[vertex])
     at = vertex - old_vertices
     if places[at, BASE] == chord or places[at, OTHER] == chord:
         return 0
-    return _inner_sign(places, weights, view, seen, tolerance, slope, chord, at, low, high, known, asked)
+    return _inner_sign(places, weights, view, seen, tolerance, slope, at)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -276,8 +284,10 @@ def _insert(
             ahead = halves[turn ^ 1, ORIGIN]
             sign = _sign_at(
                 places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
-                chord, ahead, low, high, known, asked,
+                chord, ahead,
             )  # fmt: skip
+            if sign == DOUBT:
+                sign = _answered(places, weights, known, asked, low, high, chord, ahead - old_vertices)
             if sign == 0 and ahead != came_from:
                 along = turn
             before = halves[turn, PRECEDING]
@@ -285,8 +295,10 @@ def _insert(
                 behind = halves[before, ORIGIN]
                 other = _sign_at(
                     places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
-                    chord, behind, low, high, known, asked,
+                    chord, behind,
                 )  # fmt: skip
+                if other == DOUBT:
+                    other = _answered(places, weights, known, asked, low, high, chord, behind - old_vertices)
                 if sign * other < 0:
                     enters = True
                     break
@@ -314,8 +326,10 @@ def _insert(
             there = halves[leave ^ 1, ORIGIN]
             reached = _sign_at(
                 places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
-                chord, there, low, high, known, asked,
+                chord, there,
             )  # fmt: skip
+            if reached == DOUBT:
+                reached = _answered(places, weights, known, asked, low, high, chord, there - old_vertices)
         if reached == 0:
             landing = halves[leave, FOLLOWING]
             here = landing

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 from splinescope.network.evaluate import last_uses, walk
@@ -37,6 +38,9 @@ from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.stepping import without_gradients
 
 _SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
+
+Range = tuple[Tensor, Tensor]
+"""[1, ...] least and largest value of a node over all points."""
 
 
 @dataclass(frozen=True)
@@ -95,71 +99,96 @@ def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise:
     Yields:
         Folding nodes in order, and last the output.
     """
-    points = len(inputs)
     values: dict[int, Tensor] = {}
     bounds: dict[int, Tensor] = {}
+    ranges: dict[int, Range] = {}
     last = last_uses(network)
     shape = (-1, *network.input_shape)
     for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(inputs))):
         node = network.nodes[index]
         values[index] = value
-        if node.inputs:
-            sources = [values[source] for source in node.inputs]
-            bounds[index] = _bound(node.op, sources, [bounds[source] for source in node.inputs], pointwise)
-        else:
+        if not node.inputs:
             bounds[index] = torch.from_numpy(np.ascontiguousarray(errors)).reshape(shape)
+        else:
+            read, known = ([table[source] for source in node.inputs] for table in (values, bounds))
+            limits = None
+            if not pointwise:
+                for source in node.inputs:
+                    ranges[source] = ranges.get(source) or _range(values[source])
+                limits = [ranges[source] for source in node.inputs]
+            bounds[index] = _bound(node.op, read, known, limits)
+            if limits and isinstance(node.op, Activation) and node.op.is_relu:
+                low, high = limits[0]
+                ranges[index] = low.clamp(min=0.0), high.clamp(min=0.0)
         if isinstance(node.op, Activation | Maximum):
-            yield _passed(index, values[node.inputs[0]], bounds[node.inputs[0]], points)
+            source = node.inputs[0]
+            yield _passed(index, values[source], bounds[source], ranges.get(source) or _range(values[source]))
         for source in {index, *node.inputs}:
             if last[source] <= index:
                 del values[source], bounds[source]
-    yield _passed(-1, values[network.output], bounds[network.output], points)
+                ranges.pop(source, None)
+    yield _passed(-1, values[network.output], bounds[network.output], _range(values[network.output]))
 
 
-def _passed(index: int, value: Tensor, bound: Tensor, points: int) -> Passed:
-    flat, errors = value.reshape(points, -1).numpy(), bound.reshape(len(bound), -1).numpy()
-    lowest, highest = flat.min(axis=0), flat.max(axis=0)
+def _passed(index: int, value: Tensor, bound: Tensor, limits: Range) -> Passed:
+    errors = bound.reshape(len(bound), -1).numpy()
+    lowest, highest = (limit.numpy().ravel() for limit in limits)
     if not (np.isfinite(lowest).all() and np.isfinite(highest).all()):
         fail("overflow", np.arange(0), "values overflow float64")
+    flat = value.reshape(len(value), -1).numpy()
     return Passed(index, flat, np.nan_to_num(errors, nan=np.inf, posinf=np.inf), lowest, highest)
 
 
-def _extent(value: Tensor, pointwise: bool) -> Tensor:
-    """Absolute values at each point, or the largest one over all points as one row."""
-    if pointwise:
-        return value.abs()
-    low, high = _range(value)
-    return torch.maximum(-low, high)
+def _extent(value: Tensor, limits: Range | None) -> Tensor:
+    """The largest absolute value over all points as one row, or those of each point."""
+    return value.abs() if limits is None else torch.maximum(-limits[0], limits[1])
 
 
-def _range(value: Tensor) -> tuple[Tensor, Tensor]:
-    """Least and largest value over all points, as one row each (by numpy, which is ten times as fast as torch here)."""
-    numbers = value.numpy()
-    low, high = numbers.min(axis=0, keepdims=True), numbers.max(axis=0, keepdims=True)
-    return torch.from_numpy(low), torch.from_numpy(high)
+def _range(value: Tensor) -> Range:
+    """Least and largest value over all points."""
+    low, high = torch.empty((2, 1, *value.shape[1:]), dtype=torch.float64)
+    _extremes(value.reshape(len(value), -1).numpy(), low.numpy().ravel(), high.numpy().ravel())
+    return low, high
 
 
-def _bound(op: Op, values: list[Tensor], bounds: list[Tensor], pointwise: bool) -> Tensor:
-    """Bounds of the errors of one node from those of its inputs."""
+@njit(cache=True, nogil=True)
+def _extremes(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Least and largest value of each column; not finite where one of them is not."""
+    low[:], high[:] = np.inf, -np.inf
+    nothing = np.zeros(low.size)
+    for row in range(values.shape[0]):
+        for column in range(low.size):
+            value = values[row, column]
+            low[column] = min(low[column], value)
+            high[column] = max(high[column], value)
+            nothing[column] += 0.0 * value
+    low += nothing
+    high += nothing
+
+
+def _bound(op: Op, values: list[Tensor], bounds: list[Tensor], ranges: list[Range] | None = None) -> Tensor:
+    """Bounds of the errors of one node from those of its inputs: for all points by their ranges, or for each."""
     value, bound = values[0], bounds[0]
+    limits = ranges[0] if ranges else None
     if isinstance(op, Select) and op.constant is None:
         return op.magnitude(bound)
     if isinstance(op, Affine):
         rate = gamma(terms(op) + 2)
-        spread = op.magnitude(torch.add(_extent(value, pointwise), bound, alpha=1.0 / rate))
+        spread = op.magnitude(torch.add(_extent(value, limits), bound, alpha=1.0 / rate))
         return spread * (rate * (1.0 + 4 * rate)) + terms(op) * _SMALLEST
     if isinstance(op, Sum):
         rate = gamma(len(values) + 2)
+        extents = [_extent(value, ranges[k] if ranges else None) for k, value in enumerate(values)]
         total = sum(
-            abs(float(c)) * ((1.0 + rate) * b + rate * _extent(v, pointwise))
-            for c, v, b in zip(op.coefficients, values, bounds, strict=True)
+            abs(float(c)) * ((1.0 + rate) * b + rate * extent)
+            for c, extent, b in zip(op.coefficients, extents, bounds, strict=True)
         )
         assert isinstance(total, Tensor)
         return total * (1.0 + 4 * rate)
     if isinstance(op, Activation):
-        return _activation(op, value, bound, pointwise)
+        return _activation(op, value, bound, limits)
     if isinstance(op, Maximum):
-        return _maximum(op, value, bound, pointwise)
+        return _maximum(op, value, bound, limits)
     if isinstance(op, Concatenate | Reshape):
         rows = max(len(part) for part in bounds)  # those of the input may be one row for all points
         return op.evaluate(*(part.expand(rows, *part.shape[1:]) for part in bounds))
@@ -168,7 +197,7 @@ def _bound(op: Op, values: list[Tensor], bounds: list[Tensor], pointwise: bool) 
 
 def rounded(op: Op, values: list[Tensor]) -> Tensor:
     """Bounds of what one node adds to the errors of its inputs, at each point."""
-    return _bound(op, values, [torch.zeros_like(value) for value in values], True)
+    return _bound(op, values, [torch.zeros_like(value) for value in values])
 
 
 def _table(parameter: Tensor, like: Tensor) -> Tensor:
@@ -176,12 +205,12 @@ def _table(parameter: Tensor, like: Tensor) -> Tensor:
     return parameter.reshape(len(parameter), -1)
 
 
-def _activation(op: Activation, value: Tensor, bound: Tensor, pointwise: bool) -> Tensor:
+def _activation(op: Activation, value: Tensor, bound: Tensor, limits: Range | None) -> Tensor:
     """An error grows by the steepest slope of the pieces within reach, and by the roundings of the piece."""
     flat, errors = value.reshape(len(value), -1), bound.reshape(len(bound), -1)
     slopes, breakpoints, intercepts = (_table(p, flat) for p in (op.slopes, op.breakpoints, op.intercepts))
     steep = slopes.abs()
-    if pointwise:
+    if limits is None:
         reach = errors * (1 + 4 * UNIT_ROUNDOFF)
         low, high = flat - reach, flat + reach
         slope, several = torch.zeros_like(flat), torch.full_like(flat, -1.0)
@@ -200,21 +229,18 @@ def _activation(op: Activation, value: Tensor, bound: Tensor, pointwise: bool) -
         return out.reshape(len(out), *value.shape[1:])
     # At a breakpoint the two pieces need agree in exact arithmetic only up to the roundings of their parameters.
     gaps = ((slopes[1:] - slopes[:-1]) * breakpoints + (intercepts[1:] - intercepts[:-1])).abs()
-    sizes = steep.amax(dim=0) * _extent(flat, pointwise) + intercepts.abs().amax(dim=0)
+    sizes = steep.amax(dim=0) * _extent(value, limits).reshape(-1, flat.shape[1]) + intercepts.abs().amax(dim=0)
     rounding, gap = 4 * UNIT_ROUNDOFF * sizes, gaps.amax(dim=0) if len(gaps) else torch.zeros(1)
     # On a flat piece the value is the intercept as it is, so that two of them tie exactly.
-    out = out + (torch.where(slope > 0, rounding, 0.0) + gap * (several > 0) if pointwise else rounding + gap)
+    out = out + (torch.where(slope > 0, rounding, 0.0) + gap * (several > 0) if limits is None else rounding + gap)
     return out.reshape(len(out), *value.shape[1:])
 
 
-def _maximum(op: Maximum, value: Tensor, bound: Tensor, pointwise: bool) -> Tensor:
+def _maximum(op: Maximum, value: Tensor, bound: Tensor, limits: Range | None) -> Tensor:
     """The largest error of those members that may win: a small candidate does not inherit a large one's error."""
     flat, errors = value.reshape(len(value), -1), bound.reshape(len(bound), -1)
     members = op.members
-    if pointwise:
-        low, high = flat, flat
-    else:
-        low, high = _range(flat)
+    low, high = (flat, flat) if limits is None else (limit.reshape(1, -1) for limit in limits)
     best = (low - errors)[:, members].amax(dim=2, keepdim=True)
     reached = torch.where((high + errors)[:, members] >= best, errors[:, members], 0.0)
     out = reached.amax(dim=2)

@@ -102,6 +102,13 @@ class Subject:
         """[R] cell of each corner."""
         return np.repeat(np.arange(len(self)), np.diff(self.cell_offsets))
 
+    def corners_of(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Corners of some cells, one cell after the other, and where each cell starts."""
+        starts = self.cell_offsets[cells]
+        sizes = self.cell_offsets[cells + 1] - starts
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        return np.repeat(starts - offsets[:-1], sizes) + np.arange(offsets[-1]), offsets
+
     @cached_property
     def scale(self) -> np.ndarray:
         """[d] largest absolute coordinate on each axis."""

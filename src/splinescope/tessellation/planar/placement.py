@@ -37,7 +37,7 @@ def placed(finished: Finished, plan: Plan) -> Finished:
     """
     affordable = _PRODUCTS // max(1, sum(products(plan.network)))
     vertices = _coarse(finished.subdivision, plan.extents, affordable)
-    if _vague(finished, plan) and finished.subdivision.num_vertices <= min(_SMALL, affordable):
+    if finished.subdivision.num_vertices <= min(_SMALL, affordable) and _vague(finished, plan):
         vertices = np.arange(finished.subdivision.num_vertices)
     if not len(vertices):
         return finished
