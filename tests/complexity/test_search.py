@@ -147,6 +147,7 @@ def test_degenerate_networks_keep_the_truth_between_the_bounds(case: Case) -> No
             assert found.upper <= truth * (1 + 1e-5)
         if found.point is not None:
             assert class_of(network, torch.from_numpy(found.point[None])) == found.label
+        if found.point is not None and math.isfinite(truth):  # else the classes are those that roundings make
             assert found.label != class_of(network, torch.from_numpy(point[None]))
 
 

@@ -12,6 +12,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import chunk_rows, walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
+from splinescope.tessellation.certificate.forward import forward
 from splinescope.tessellation.codes import Codes, pack
 from splinescope.tessellation.complex import PolyhedralComplex
 
@@ -25,7 +26,9 @@ def locate_by_pattern(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, 
     """Cell that contains each point.
 
     A forward pass gives the point's activation pattern, and the pattern its cell. The pattern of a point on a fold need
-    not be that of a cell; such a point is moved a little towards the centre of the domain.
+    not be that of a cell; such a point is moved a little towards the centre of the domain. Where that is no cell's,
+    either, since roundings decide the sign of a unit that vanishes on a whole cell, the point is in a cell whose
+    pattern is the same but for units within their rounding error.
 
     Args:
         cells: A complex.
@@ -54,7 +57,47 @@ def locate_by_pattern(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, 
         keys = packed_patterns_at(cells.network, cells.codes, domain.embed(moved))
         out[waiting] = [rows.get(key.tobytes(), -1) for key in keys]
         waiting = waiting[out[waiting] < 0]
+    if len(waiting):
+        out[waiting] = _most_alike(cells, domain.embed(positions[waiting]))
     return out
+
+
+def _most_alike(cells: PolyhedralComplex, inputs: np.ndarray) -> np.ndarray:
+    """[n] the cell whose pattern differs least from that of a point, by units within their rounding error; or -1."""
+    keys, doubts = packed_patterns_at(cells.network, cells.codes, inputs), _doubts(cells, inputs)
+    out = np.full(len(keys), -1, np.int64)
+    for number, (key, doubt) in enumerate(zip(keys, doubts, strict=True)):
+        different = cells.packed_patterns ^ key
+        alike = np.flatnonzero(((different & ~doubt) == 0).all(axis=1))
+        if len(alike):
+            out[number] = alike[np.bitwise_count(different[alike]).sum(axis=1).argmin()]
+    return out
+
+
+def _doubts(cells: PolyhedralComplex, inputs: np.ndarray) -> np.ndarray:
+    """[n, words] columns of the patterns of inputs that float64 does not know for sure."""
+    by_node = {code.node: code for code in cells.codes}
+    parts = {}
+    exact = np.zeros((1, inputs[0].size))
+    for passed in forward(cells.network, inputs, exact, pointwise=True):
+        if passed.index not in by_node:
+            continue
+        op = cells.network.nodes[passed.index].op
+        if isinstance(op, Activation):
+            places = op.breakpoints.numpy().reshape(len(op.breakpoints), 1, -1)
+            near = np.concatenate(np.abs(passed.values - places) <= passed.errors, axis=1)
+        else:
+            assert isinstance(op, Maximum)
+            groups = op.index.numpy()
+            low, high = (
+                np.where(groups >= 0, bound[:, np.maximum(groups, 0)], -np.inf)
+                for bound in (passed.values - passed.errors, passed.values + passed.errors)
+            )
+            several = (high >= low.max(axis=2, keepdims=True)).sum(axis=2) > 1
+            near = np.tile(several, max(1, int(groups.shape[1] - 1).bit_length()))
+        parts[passed.index] = pack(near[:, by_node[passed.index].columns].astype(np.uint8))
+    nothing = np.empty((len(inputs), 0), np.uint64)
+    return np.concatenate([nothing, *(parts[code.node] for code in cells.codes)], axis=1)
 
 
 def packed_patterns_at(network: Network, codes: tuple[Codes, ...], inputs: Float[np.ndarray, "n ..."]) -> np.ndarray:

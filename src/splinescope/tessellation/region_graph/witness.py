@@ -127,7 +127,9 @@ def _moved(graph: RegionGraph) -> float:
 
 
 @torch.no_grad()
-def compare(graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarray, allowed: np.ndarray) -> Compared:
+def compare(
+    graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarray, allowed: np.ndarray, closely: bool = False
+) -> Compared:
     """Compare the recorded pieces of cells with a forward pass at points, one point for each cell given.
 
     A pass that contradicts a piece within rounding follows another branch from there on, and says no more.
@@ -138,6 +140,7 @@ def compare(graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarra
         which: [n] cells.
         points: [n, d] points.
         allowed: [n, columns] what the forward pass may be off there.
+        closely: Whether pieces that a pass with sums in another order may contradict are undecided, too.
 
     Returns:
         What was seen.
@@ -157,7 +160,10 @@ def compare(graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarra
         values[index] = value
         if index in columns:
             before = values[node.inputs[0]].reshape(len(which), -1).numpy()
-            excess = _excess(node.op, patterns[:, columns[index]], before)
+            beyond = _beyond(node.op, patterns[:, columns[index]], before)
+            excess = np.maximum(beyond, 0.0)
+            if closely:
+                undecided += ((beyond <= 0) & (beyond > -allowed[:, columns[index]])).sum(axis=1)
             if excess.any():
                 known = allowed[:, columns[index]] + 2 * UNIT_ROUNDOFF * excess
                 bad = ~astray & (excess > known).any(axis=1)
@@ -173,25 +179,26 @@ def compare(graph: RegionGraph, check: str, which: np.ndarray, points: np.ndarra
     return Compared(undecided, worst)
 
 
-def _excess(op: object, pieces: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """[n, units] by how far a value is beyond the recorded piece (0 if on it)."""
+def _beyond(op: object, pieces: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """[n, units] by how far a value is beyond the recorded piece; negative on it."""
     if isinstance(op, Maximum):
         groups = np.asarray(op.index)
         members = np.where(groups >= 0, before[:, np.maximum(groups, 0)], -np.inf)
-        chosen = np.take_along_axis(members, pieces[:, :, None].astype(np.int64), axis=2)[:, :, 0]
-        return np.asarray(members.max(axis=2) - chosen)
+        chosen = np.take_along_axis(members, pieces[:, :, None].astype(np.int64), axis=2)
+        others = np.where(np.arange(groups.shape[1]) == pieces[:, :, None], -np.inf, members)
+        return np.asarray(others.max(axis=2) - chosen[:, :, 0])
     assert isinstance(op, Activation)
     if op.is_relu:
-        return np.asarray(np.maximum(np.where(pieces > 0, -before, before), 0.0))
+        return np.where(pieces > 0, -before, before)
     count, units = len(op.breakpoints), before.shape[1]
     places = np.broadcast_to(np.asarray(op.breakpoints, np.float64).reshape(count, -1), (count, units))
     slopes = np.asarray(op.slopes, np.float64).reshape(count + 1, -1)
     bends = np.broadcast_to(np.diff(slopes, axis=0) != 0, (count, units))
-    excess = np.zeros(before.shape)
+    beyond = np.full(before.shape, -np.inf)
     for k in range(count):
         outside = np.where(pieces > k, places[k] - before, before - places[k])
-        excess = np.maximum(excess, np.where(bends[k], outside, 0.0))
-    return excess
+        beyond = np.maximum(beyond, np.where(bends[k], outside, -np.inf))
+    return beyond
 
 
 def output_errors(
@@ -227,7 +234,8 @@ def output_errors(
     elsewhere = (error > known).any(axis=1)
     if elsewhere.any():
         bad = np.flatnonzero(elsewhere)
-        wrong = bad[compare(graph, "values", which[bad], points[bad], allowed[bad]).undecided == 0]
+        seen = compare(graph, "values", which[bad], points[bad], allowed[bad], closely=True)
+        wrong = bad[seen.undecided == 0]
         if len(wrong):
             worst = error[wrong].max()
             fail("values", which[wrong], f"outputs differ from the cells' affine maps by up to {worst:.1e}")
