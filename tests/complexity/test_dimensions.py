@@ -10,7 +10,6 @@ import pytest
 import splinescope
 from splinescope.complexity.degrees import degree_statistics
 from splinescope.complexity.deletion import deletion_restriction
-from splinescope.complexity.facets import inner_facets
 from splinescope.complexity.power_diagrams import check_power_diagram
 from splinescope.complexity.table import region_bounds
 from splinescope.tessellation.domains import Box, Domain, Segment
@@ -53,7 +52,7 @@ def test_bounds_and_degrees(dimension: int, engine: str) -> None:
     assert degrees.mean <= degrees.upper == 2 * dimension
     assert degrees.inner is not None
     assert table.row("Buck 1943").found == degrees.inner.sum()
-    assert len(inner_facets(cells).cells) == degrees.degrees.sum() / 2
+    assert len(cells.facets.cells) == degrees.degrees.sum() / 2
 
 
 @EVERY

@@ -11,7 +11,6 @@ import torch
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.fits import fit_affine
 from splinescope.tessellation.affine import affine_maps, extrema, lipschitz, norms
-from splinescope.tessellation.branch import patterns_of
 from splinescope.tessellation.metric import isometry
 from tests.fixtures.recipes import ABS, RELU, Builder, clip, leaky, mlp
 from tests.queries.scenes import SCENES, complex_of, gaussian, outputs_at, sample, scene
@@ -68,7 +67,7 @@ def test_which_chooses_cells() -> None:
         every, some = affine_maps(cells, space), affine_maps(cells, space, which)
         np.testing.assert_allclose(some.A, every.A[which], atol=1e-13)
         np.testing.assert_allclose(some.c, every.c[which], atol=1e-13)
-    np.testing.assert_array_equal(patterns_of(cells, which), cells.patterns[which])
+    np.testing.assert_array_equal(cells.patterns_of(which), cells.patterns[which])
 
 
 def test_maps_of_slivers_are_exact() -> None:

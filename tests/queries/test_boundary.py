@@ -189,7 +189,7 @@ def test_some_classes_only() -> None:
 @pytest.mark.parametrize("classes", [[1], [1, 1], [0, 10], [-1, 2], []])
 def test_refuses_classes_that_do_not_compete(classes: list[int]) -> None:
     with pytest.raises(
-        InvalidInputError, match=r"`classes`: got .*; expected at least two different outputs from 0 to 9"
+        InvalidInputError, match=r"`classes`: got .*; expected at least two different classes from 0 to 9"
     ):
         decision_boundary(scene("ten classes")[1], classes)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.regions import adjacency, linear_regions
+from splinescope.tessellation.complex import adjacency
+from splinescope.tessellation.regions import linear_regions
 from tests.fixtures.recipes import Builder, mlp
 from tests.queries.scenes import SCENES, complex_of, scene
 
@@ -14,7 +15,7 @@ from tests.queries.scenes import SCENES, complex_of, scene
 @pytest.mark.parametrize("name", SCENES)
 def test_adjacency_is_that_of_common_edges(name: str) -> None:
     _, cells = scene(name)
-    graph = adjacency(cells.edge_cells, len(cells))
+    graph = adjacency(cells.facets.cells, len(cells))
     expected = np.zeros((len(cells), len(cells)), dtype=bool)
     for left, right in cells.edge_cells:
         if min(left, right) >= 0:

@@ -22,14 +22,7 @@ def pattern_columns(cells: Any) -> dict[int, slice]:
     Returns:
         A range of columns by node.
     """
-    if hasattr(cells, "pattern_nodes"):
-        return {node: slice(start, stop) for node, start, stop in cells.pattern_nodes}
-    columns, start = {}, 0
-    for index, node in enumerate(cells.network.nodes):
-        if node.units:
-            columns[index] = slice(start, start + node.units)
-            start += node.units
-    return columns
+    return {node: slice(start, stop) for node, start, stop in cells.pattern_nodes}
 
 
 def folds_before(network: Network, node: int) -> list[int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from splinescope.complexity.arrangements import mean_degree_upper
+from splinescope.tessellation.complex import PolyhedralComplex
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DegreeStatistics:
         return np.bincount(self.degrees)
 
 
-def degree_statistics(cells: Any) -> DegreeStatistics:
+def degree_statistics(cells: PolyhedralComplex) -> DegreeStatistics:
     r"""Degrees of the dual graph of a complex.
 
     Over the whole space the mean is at most $2d$ and the least at least $\min(n_1, d)$ for $n_1$ units in the first
@@ -61,12 +61,12 @@ def degree_statistics(cells: Any) -> DegreeStatistics:
     return DegreeStatistics(
         degrees=_degrees(cells),
         mean=mean_degree(cells),
-        inner=None if touching is None else ~touching,
+        inner=~touching,
         upper=mean_degree_upper(cells.domain.dimension),
     )
 
 
-def mean_degree(cells: Any) -> Fraction:
+def mean_degree(cells: PolyhedralComplex) -> Fraction:
     """Mean number of neighbours of the cells of a complex, exactly.
 
     Args:
@@ -78,7 +78,7 @@ def mean_degree(cells: Any) -> Fraction:
     return Fraction(int(_degrees(cells).sum()), max(1, len(cells)))
 
 
-def is_complete(cells: Any) -> bool:
+def is_complete(cells: PolyhedralComplex) -> bool:
     """Whether a complex has all cells of its domain.
 
     Args:
@@ -87,33 +87,23 @@ def is_complete(cells: Any) -> bool:
     Returns:
         False where a budget or an interruption ended the work.
     """
-    return not getattr(cells, "truncated", False) and bool(getattr(cells, "complete", True))
+    return not cells.truncated
 
 
-def touches_boundary(cells: Any) -> Bool[np.ndarray, " cells"] | None:
+def touches_boundary(cells: PolyhedralComplex) -> Bool[np.ndarray, " cells"]:
     """Which cells have a facet on the boundary of the domain, or of what was explored.
 
     Args:
         cells: A complex of any dimension, or a region graph.
 
     Returns:
-        One truth value for each cell; None if the complex does not tell.
+        One truth value for each cell.
     """
     touching = np.zeros(len(cells), dtype=bool)
-    if hasattr(cells, "facet_neighbours"):
-        owner = np.repeat(np.arange(len(cells)), np.diff(cells.facet_offsets))
-        touching[owner[np.asarray(cells.facet_neighbours) < 0]] = True
-    elif hasattr(cells, "edge_cells") or hasattr(cells, "facet_cells"):
-        beside = cells.edge_cells if hasattr(cells, "edge_cells") else cells.facet_cells
-        outer = beside[(beside < 0).any(axis=1)]
-        touching[outer[outer >= 0]] = True
-    elif cells.domain.dimension == 1:
-        touching[[0, -1]] = True
-    else:
-        return None
+    touching[cells.facets.outer] = True
     return touching
 
 
-def _degrees(cells: Any) -> np.ndarray:
+def _degrees(cells: PolyhedralComplex) -> np.ndarray:
     degrees: np.ndarray = np.diff(cells.adjacency.indptr).astype(np.int64)
     return degrees

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from splinescope.complexity.facets import inner_facets
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Activation, Maximum, Select
+from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
 
 
@@ -97,7 +97,7 @@ def deletion_restriction(
         InvalidInputError: If there is no such unit, a fold lies behind it, it is a maximum of three members or more, or
             cells are missing.
     """
-    if getattr(cells, "truncated", False) or not getattr(cells, "complete", True):
+    if cells.truncated:
         raise InvalidInputError("`cells`: cells are missing; expected a complex of the whole domain")
     network: Network = cells.network
     node = _checked(network, unit, op)
@@ -106,7 +106,7 @@ def deletion_restriction(
 
         tessellate = tessellate_domain
     rest = tessellate(without_unit(network, node, unit), cells.domain)
-    facets = inner_facets(cells)
+    facets = cells.facets
     mine = (facets.ops == node) & (facets.units == unit)
     return DeletionRestriction(
         op=node,
@@ -115,7 +115,7 @@ def deletion_restriction(
         without=len(rest),
         on_fold=_changing_alone(cells, facets.cells, node, unit),
         named=int(mine.sum()),
-        faces=_faces(cells, rest, facets.numbers[mine]) if hasattr(cells, "cell_vertices") else None,
+        faces=_faces(cells, rest, facets.numbers[mine]) if isinstance(cells, VertexComplex) else None,
     )
 
 
@@ -192,8 +192,7 @@ def _checked(network: Network, unit: int, op: int | None) -> int:
 def _changing_alone(cells: Any, pairs: np.ndarray, node: int, unit: int) -> int:
     """Number of pairs of neighbours whose patterns differ in one unit only."""
     start = sum(n.units for n in cells.network.nodes[:node])
-    if hasattr(cells, "pattern_nodes"):
-        start = next((first for op, first, _ in cells.pattern_nodes if op == node), start)
+    start = next((first for op, first, _ in cells.pattern_nodes if op == node), start)
     patterns = cells.patterns
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     pairs = pairs[patterns[pairs[:, 0], start + unit] != patterns[pairs[:, 1], start + unit]]

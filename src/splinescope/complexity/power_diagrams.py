@@ -28,6 +28,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Activation
 from splinescope.tessellation.branch import branch_value, chunk_length
+from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.metric import check_choice
 
 _BLOCK = 1 << 22
@@ -197,7 +198,7 @@ def check_power_diagram(cells: Any, op: int | None = None) -> PowerCheck:
     diagram = power_diagram(cells, op)
     nearest = diagram.nearest(cells.interior_points, diagram.cell_tiles)
     largest = float("nan")
-    if hasattr(cells, "cell_vertices"):
+    if isinstance(cells, VertexComplex):
         points = cells.vertices[cells.cell_vertices]
         sites = np.repeat(diagram.cell_sites, np.diff(cells.cell_offsets))
         size = np.abs(points) @ np.abs(diagram.centroids).max(axis=0, initial=0.0)

@@ -209,3 +209,23 @@ def _measure(
         lengths[4, cell] = distances[:count].min()
         lengths[5, cell] = distances[:count].mean()
         lengths[6, cell] = distances[:count].std()
+
+
+def halfplanes(polygon: Float[np.ndarray, "corners 2"]) -> Float[np.ndarray, "sides 3"]:
+    """Half-planes whose intersection is a convex polygon.
+
+    Args:
+        polygon: Vertices, counter-clockwise; those that are no corners count for nothing.
+
+    Returns:
+        Rows `(n, b)` with unit outward normals: the polygon is where `n @ t + b <= 0` for all of them.
+    """
+    corners = np.empty_like(polygon)
+    everything = np.arange(len(polygon), dtype=np.int32)
+    count = _corners_of(polygon, everything, 0, len(polygon), position_resolution(polygon), corners)
+    corners = corners[:count]
+    steps = np.roll(corners, -1, axis=0) - corners
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    sides = np.flatnonzero(lengths > 0)
+    normals = np.column_stack([steps[sides, 1], -steps[sides, 0]]) / lengths[sides, None]
+    return np.column_stack([normals, -np.einsum("ij,ij->i", normals, corners[sides])])

@@ -216,3 +216,17 @@ def _volumes_by_simplices(
         size = np.abs(np.linalg.det(simplices[:, 1:] - simplices[:, :1]))
         out += np.bincount(owner, size, minlength=count)
     return out / float(np.prod(np.arange(1, d + 1)))
+
+
+def plane_through(points: np.ndarray) -> np.ndarray:
+    """The hyperplane nearest to points that lie on one.
+
+    Args:
+        points: [k, d] points that span a hyperplane.
+
+    Returns:
+        [d + 1] a unit normal and the offset: it is where `n @ t + b` vanishes. Its sign is arbitrary.
+    """
+    centre = points.mean(axis=0)
+    normal = np.linalg.svd(points - centre)[2][-1]
+    return np.append(normal, -normal @ centre)

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from splinescope.tessellation.branch import patterns_of
-
 if TYPE_CHECKING:
     from splinescope.tessellation.planar.complex import PlanarComplex
 
@@ -70,7 +68,7 @@ def pattern_color_numbers(cells: PlanarComplex) -> Int[np.ndarray, " cells"]:
     units = cells.pattern_nodes[-1][2] if cells.pattern_nodes else 0
     step = max(1, (1 << 24) // max(1, units))
     chunks = [np.arange(start, min(start + step, len(cells))) for start in range(0, len(cells), step)]
-    numbers = [color_numbers(patterns_of(cells, rows)) for rows in chunks]
+    numbers = [color_numbers(cells.patterns_of(rows)) for rows in chunks]
     return np.concatenate([np.empty(0, np.int64), *numbers])
 
 

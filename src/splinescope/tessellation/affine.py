@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.optimize import linprog
 
-from splinescope.errors import InvalidInputError
+from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.geometry.fits import AffineFits, fit_affine
 from splinescope.geometry.polygons import position_resolution
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
+from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 from splinescope.tessellation.metric import check_choice, isometry
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.complex import PolyhedralComplex
     from splinescope.tessellation.planar.complex import PlanarComplex
 
 GRADIENT_ACCURACY = 2.0**-30
@@ -45,19 +46,19 @@ class AffineMaps:
 
 @dataclass(frozen=True)
 class Extrema:
-    """Least and largest value of every output over the slice, before the network's head.
+    """Least and largest value of every output over the domain, before the network's head.
 
     Attributes:
         minimum: Least values.
         maximum: Largest values.
-        minimizers: Slice coordinates of a point with the least value.
-        maximizers: Slice coordinates of a point with the largest value.
+        minimizers: A point with the least value, in the domain's coordinates.
+        maximizers: A point with the largest value.
     """
 
     minimum: Float[np.ndarray, " outputs"]
     maximum: Float[np.ndarray, " outputs"]
-    minimizers: Float[np.ndarray, "outputs 2"]
-    maximizers: Float[np.ndarray, "outputs 2"]
+    minimizers: Float[np.ndarray, "outputs d"]
+    maximizers: Float[np.ndarray, "outputs d"]
 
 
 def affine_maps(
@@ -115,60 +116,63 @@ def branch_maps(
     return AffineMaps(A, values - np.einsum("fki,fi->fk", A, cells.interior_points[chosen]), "domain")
 
 
-def norms(cells: PlanarComplex, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " cells"]:
+def norms(cells: PolyhedralComplex, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " cells"]:
     r"""Norm of the linear part of the network on each cell, in Euclidean units of input and output.
 
-    In the domain's space it is the norm of the restriction of $A$ to the slice's directions: with $B B^T = L
-    L^T$ the Gram matrix of the slice's basis and $A_t$ the linear part in slice coordinates, it is $\|A_t
+    In the domain's space it is the norm of the restriction of $A$ to the domain's directions: with $B B^T = L
+    L^T$ the Gram matrix of its basis and $A_t$ the linear part in its coordinates, it is $\|A_t
     L^{-T}\|$, which is at most the norm in the input space.
 
     Args:
-        cells: A planar complex.
+        cells: A complex of any dimension, or a region graph.
         kind: "spectral" (largest singular value) or "frobenius".
         space: "domain" or "input".
 
     Returns:
-        One norm per cell.
+        One norm per cell. Cost: the affine maps, and the singular values of each.
     """
     check_choice("kind", kind, ("spectral", "frobenius"))
     check_choice("space", space, ("domain", "input"))
     if space == "domain":
-        linear = affine_maps(cells).A @ np.linalg.inv(isometry(cells)).T
-        return _norms_of_pairs(linear, kind)
-    step = max(
-        1, min(chunk_length(cells.network, 3), (1 << 25) // max(1, cells.vertex_outputs.shape[1] * _inputs(cells)))
-    )
+        linear = cells.affine_maps().A @ np.linalg.inv(isometry(cells)).T
+        return _norms_of_pairs(linear, kind) if cells.dimension == 2 else _matrix_norms(linear, kind)
+    network = cells.network
+    step = max(1, min(chunk_length(network, 3), (1 << 25) // max(1, _outputs(cells) * _inputs(cells))))
     chunks = [np.arange(start, min(start + step, len(cells))) for start in range(0, len(cells), step)]
     return np.concatenate([_matrix_norms(_input_maps(cells, chunk).A, kind) for chunk in chunks] or [np.empty(0)])
 
 
-def lipschitz(cells: PlanarComplex) -> float:
-    r"""Lipschitz constant of the network on the slice, $\max_w \|A_w|_{slice}\|_2$, exact up to rounding.
+def lipschitz(cells: PolyhedralComplex) -> float:
+    r"""Lipschitz constant of the network on the domain, $\max_w \|A_w|_{domain}\|_2$, exact up to rounding.
 
-    The slice is convex, so that the constant of the restricted map is its largest local one. It is a lower
+    The domain is convex, so that the constant of the restricted map is its largest local one. It is a lower
     bound for the network's constant on the input space.
 
     Args:
-        cells: A planar complex.
+        cells: A complex of any dimension, or a region graph.
 
     Returns:
         Change of the output per change of the input, both in the Euclidean norm.
 
     Raises:
         InvalidInputError: If the complex is truncated, for then cells are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> network = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> lipschitz(splinescope.tessellate(network, splinescope.Slice.box([-1, -1], [1, 1])))
+        1.0
     """
-    if cells.truncated:
-        raise InvalidInputError(
-            "`cells`: the complex is truncated; expected one of the whole domain; raise `max_cells`"
-        )
+    _check_whole(cells)
     return float(norms(cells).max())
 
 
-def extrema(cells: PlanarComplex) -> Extrema:
-    """Exact minimum and maximum of every output over the slice; an affine function attains them at vertices.
+def extrema(cells: PolyhedralComplex) -> Extrema:
+    """Exact minimum and maximum of every output over the domain; an affine function attains them at vertices.
 
     Args:
-        cells: A planar complex.
+        cells: A complex of any dimension, or a region graph, which takes two linear programs for each output of those
+            cells that may hold an extremum.
 
     Returns:
         Values, before the network's head, and points where they are attained.
@@ -176,10 +180,9 @@ def extrema(cells: PlanarComplex) -> Extrema:
     Raises:
         InvalidInputError: If the complex is truncated, for then cells are missing.
     """
-    if cells.truncated:
-        raise InvalidInputError(
-            "`cells`: the complex is truncated; expected one of the whole domain; raise `max_cells`"
-        )
+    _check_whole(cells)
+    if not isinstance(cells, VertexComplex):
+        return _extrema_by_programs(cells)
     low, high = cells.vertex_outputs.argmin(axis=0), cells.vertex_outputs.argmax(axis=0)
     outputs = np.arange(cells.vertex_outputs.shape[1])
     return Extrema(
@@ -188,6 +191,45 @@ def extrema(cells: PlanarComplex) -> Extrema:
         cells.vertices[low],
         cells.vertices[high],
     )
+
+
+def _extrema_by_programs(cells: PolyhedralComplex) -> Extrema:
+    """Extrema over cells without vertices: linear programs, for those cells whose bounding box may hold one."""
+    maps, values = cells.affine_maps(), cells.interior_outputs()
+    low, high = cells.domain.corners.min(axis=0), cells.domain.corners.max(axis=0)
+    points = cells.interior_points
+    found, where = [], []
+    for sign in (-1.0, 1.0):
+        gradients = sign * maps.A
+        reach = np.maximum(gradients, 0) * (high - points)[:, None] + np.minimum(gradients, 0) * (low - points)[:, None]
+        bounds = sign * values + reach.sum(axis=2)
+        best, at = (sign * values).max(axis=0), points[(sign * values).argmax(axis=0)].copy()
+        for output in range(values.shape[1]):
+            for cell in np.argsort(-bounds[:, output], kind="stable").tolist():
+                if bounds[cell, output] <= best[output]:
+                    break
+                vertex = _largest_on(cells.halfspaces(cell), gradients[cell, output])
+                value = float(sign * (maps.A[cell, output] @ vertex + maps.c[cell, output]))
+                if value > best[output]:
+                    best[output], at[output] = value, vertex
+        found.append(sign * best)
+        where.append(at)
+    return Extrema(found[0], found[1], where[0], where[1])
+
+
+def _largest_on(halfspaces: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """A vertex of a bounded polytope on which a linear function is the largest."""
+    done = linprog(-gradient, A_ub=halfspaces[:, :-1], b_ub=-halfspaces[:, -1], bounds=(None, None), method="highs")
+    if done.x is None:
+        raise DegenerateArrangementError(f"no extremum on a cell of {len(halfspaces)} facets: {done.message}")
+    return np.asarray(done.x)
+
+
+def _check_whole(cells: PolyhedralComplex) -> None:
+    if cells.truncated:
+        raise InvalidInputError(
+            "`cells`: the complex is truncated; expected one of the whole domain; raise `max_cells`"
+        )
 
 
 def _expected_errors(cells: PlanarComplex, fits: AffineFits) -> np.ndarray:
@@ -224,13 +266,13 @@ def _branch_slopes(cells: PolyhedralComplex, which: np.ndarray) -> np.ndarray:
         pieces = pieces_of(cells, chunk)
         far = [(FAR * direction).expand(len(chunk), *network.input_shape).contiguous() for direction in basis]
         slopes.append(torch.stack([branch_value(network, pieces, x) / FAR for x in far], dim=2).numpy())
-    return np.concatenate(slopes) if slopes else np.empty((0, cells.vertex_outputs.shape[1], d))
+    return np.concatenate(slopes) if slopes else np.empty((0, _outputs(cells), d))
 
 
 def _input_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
     """Maps by the flat input: the branch at 0, and its Jacobian by one vector-Jacobian product per output."""
     network = cells.network
-    outputs = cells.vertex_outputs.shape[1]
+    outputs = _outputs(cells)
     A = np.empty((len(which), outputs, _inputs(cells)))
     c = np.empty((len(which), outputs))
     step = chunk_length(network, 3)
@@ -245,6 +287,10 @@ def _input_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
                 A[rows, k] = 0.0 if gradient is None else gradient.reshape(len(chunk), -1).numpy()
         c[rows] = value.detach().numpy()
     return AffineMaps(A, c, "input")
+
+
+def _outputs(cells: PolyhedralComplex) -> int:
+    return int(np.prod(cells.network.output_shape, dtype=np.int64))
 
 
 def _inputs(cells: PolyhedralComplex) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,10 +14,17 @@ from splinescope.geometry.chains import join_segments
 from splinescope.geometry.envelope import Envelope, upper_envelope
 from splinescope.geometry.polygons import polygon_areas
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.metric import check_choice, isometry
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.contest import competing
+from splinescope.tessellation.metric import check_choice, isometry, plane_of
+from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.segments.classes import ClassIntervals, class_intervals
+from splinescope.tessellation.segments.complex import SegmentComplex
+from splinescope.tessellation.spatial.complex import SpatialComplex
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.planar.complex import PlanarComplex
+    from splinescope.tessellation.region_graph.decision import DecisionFacets
+    from splinescope.tessellation.surface import SurfaceMesh
 
 
 @dataclass(frozen=True)
@@ -115,31 +122,63 @@ class ClassRegions:
         return polygon_areas(self.points, np.arange(len(self.points), dtype=np.int32), self.offsets)
 
 
-def decision_boundary(cells: PlanarComplex, classes: Sequence[int] | None = None) -> DecisionBoundary:
-    r"""Exact decision boundary of a network in a slice.
+@overload
+def decision_boundary(cells: PlanarComplex, classes: Sequence[int] | None = None) -> DecisionBoundary: ...
+@overload
+def decision_boundary(cells: SegmentComplex, classes: Sequence[int] | None = None) -> ClassIntervals: ...
+@overload
+def decision_boundary(
+    cells: PolyhedralComplex, classes: Sequence[int] | None = None
+) -> DecisionBoundary | ClassIntervals | SurfaceMesh | DecisionFacets: ...
+
+
+def decision_boundary(
+    cells: PolyhedralComplex, classes: Sequence[int] | None = None
+) -> DecisionBoundary | ClassIntervals | SurfaceMesh | DecisionFacets:
+    r"""Exact decision boundary of a network in a domain.
 
     The class of $x$ is $\arg\max_k f_k(x)$, the lowest index where there are several. On each cell the
     outputs are affine, and the boundary is where their upper envelope bends. For a network with one output
     the class is 1 where $f > 0$ and 0 elsewhere. A softmax or sigmoid head does not move it.
 
     Args:
-        cells: A planar complex.
+        cells: A complex of any dimension, or a region graph.
         classes: Outputs that compete; all if None.
 
     Returns:
-        The segments, with the classes of their sides. Values of outputs that agree to rounding count as
-        equal, so that the boundary passes exactly through a vertex rather than beside it.
+        In a plane the segments of the boundary, with the classes of their sides; values of outputs that agree to
+        rounding count as equal, so that the boundary passes exactly through a vertex rather than beside it. On a
+        segment the intervals of the classes, in three dimensions a surface (`decision_surface`), in more and for a
+        region graph facets between the classes (`decision_facets`; cells are searched anew).
 
     Raises:
-        InvalidInputError: If `classes` are not at least two different outputs.
+        InvalidInputError: If `classes` are not at least two different outputs, or cells of a graph are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> network = splinescope.from_torch(torch.nn.Identity(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(network, splinescope.Slice.box([0, 0], [1, 1]))
+        >>> decision_boundary(cells).segments.tolist()
+        [[[1.0, 1.0], [0.0, 0.0]]]
     """
-    envelope, labels = _envelope(cells, classes)
-    return DecisionBoundary(
-        envelope.segments, labels[envelope.segment_winners], envelope.segment_cells, envelope.segment_ends
-    )
+    if isinstance(cells, PlanarComplex):
+        envelope, labels = _envelope(cells, classes)
+        winners = labels[envelope.segment_winners]
+        return DecisionBoundary(envelope.segments, winners, envelope.segment_cells, envelope.segment_ends)
+    if isinstance(cells, SegmentComplex):
+        return class_intervals(cells, classes)
+    if isinstance(cells, SpatialComplex) and cells.dimension == 3:
+        from splinescope.tessellation.surface.decision import decision_surface
+
+        return decision_surface(cells, classes=classes)
+    from splinescope.tessellation.region_graph.decision import decision_facets
+
+    if cells.truncated:
+        raise InvalidInputError("`cells`: cells are missing; expected all those of the domain; raise `max_cells`")
+    return decision_facets(cells.network, cells.domain, classes=classes, tolerance=cells.tolerance)
 
 
-def class_regions(cells: PlanarComplex, classes: Sequence[int] | None = None) -> ClassRegions:
+def class_regions(cells: PolyhedralComplex, classes: Sequence[int] | None = None) -> ClassRegions:
     """Exact regions of the classes, as convex pieces of cells.
 
     Args:
@@ -149,13 +188,14 @@ def class_regions(cells: PlanarComplex, classes: Sequence[int] | None = None) ->
     Returns:
         The pieces: whole cells first, then pieces of cells that the boundary cuts.
     """
-    envelope, labels = _envelope(cells, classes)
+    plane = plane_of(cells, "regions of classes", "see `decision_boundary` for other dimensions")
+    envelope, labels = _envelope(plane, classes)
     whole = np.flatnonzero(envelope.winners >= 0)
-    sizes = np.diff(cells.cell_offsets)
-    sides = cells.cell_vertices[np.repeat(envelope.winners >= 0, sizes)]
+    sizes = np.diff(plane.cell_offsets)
+    sides = plane.cell_vertices[np.repeat(envelope.winners >= 0, sizes)]
     offsets = np.concatenate([[0], np.cumsum(sizes[whole])])
     return ClassRegions(
-        np.concatenate([cells.vertices[sides], envelope.piece_points]),
+        np.concatenate([plane.vertices[sides], envelope.piece_points]),
         np.concatenate([offsets, offsets[-1] + envelope.piece_offsets[1:]]),
         labels[np.concatenate([envelope.winners[whole], envelope.piece_winners])],
         np.concatenate([whole, envelope.piece_cells]),
@@ -163,7 +203,7 @@ def class_regions(cells: PlanarComplex, classes: Sequence[int] | None = None) ->
 
 
 def class_areas(
-    cells: PlanarComplex, classes: Sequence[int] | None = None, space: str = "domain"
+    cells: PolyhedralComplex, classes: Sequence[int] | None = None, space: str = "domain"
 ) -> Float[np.ndarray, " classes"]:
     """Exact area of each class in the slice; together they fill it.
 
@@ -178,49 +218,40 @@ def class_areas(
     """
     check_choice("space", space, ("domain", "input"))
     regions = class_regions(cells, classes)
-    outputs = max(2, cells.vertex_outputs.shape[1])
+    outputs = max(2, int(np.prod(cells.network.output_shape, dtype=np.int64)))
     areas = np.bincount(regions.classes, weights=regions.areas, minlength=outputs)
     return areas if space == "domain" else areas * float(np.linalg.det(isometry(cells)))
 
 
-def cell_classes(cells: PlanarComplex, classes: Sequence[int] | None = None) -> Int[np.ndarray, " cells"]:
-    """Class with the largest area in each cell.
+def cell_classes(cells: PolyhedralComplex, classes: Sequence[int] | None = None) -> Int[np.ndarray, " cells"]:
+    """One class for each cell: in a plane that with the largest area in it, else that of its interior point.
 
     Args:
-        cells: A planar complex.
+        cells: A complex of any dimension, or a region graph.
         classes: Outputs that compete; all if None. See `decision_boundary`.
 
     Returns:
         One class per cell.
     """
+    labels = competing(cells.network, classes)
+    if not isinstance(cells, PlanarComplex):
+        return labels[_contest(cells.interior_outputs(), labels).argmax(axis=1)]
     regions = class_regions(cells, classes)
     order = np.argsort(regions.areas, kind="stable")
-    labels = np.empty(len(cells), dtype=np.int64)
-    labels[regions.cells[order]] = regions.classes[order]
-    return labels
+    found = np.empty(len(cells), dtype=np.int64)
+    found[regions.cells[order]] = regions.classes[order]
+    return found
 
 
 def _envelope(cells: PlanarComplex, classes: Sequence[int] | None) -> tuple[Envelope, np.ndarray]:
     """Upper envelope of the competing outputs, and the class of each of them."""
-    values, labels = _competitors(cells, classes)
+    labels = competing(cells.network, classes)
+    values = _contest(cells.vertex_outputs, labels)
     resolution = 64 * UNIT_ROUNDOFF * float(np.abs(values).max(initial=0.0))
     family = (cells.vertices, cells.cell_vertices, cells.cell_offsets, cells.edges, cells.edge_cells)
     return upper_envelope(*family, values, resolution), labels
 
 
-def _competitors(cells: PlanarComplex, classes: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
-    outputs = cells.vertex_outputs
-    if outputs.shape[1] == 1:
-        if classes is not None and sorted(classes) != [0, 1]:
-            raise InvalidInputError(
-                f"`classes`: got {list(classes)}; a network with one output has the classes 0 and 1"
-            )
-        return np.hstack([np.zeros_like(outputs), outputs]), np.arange(2)
-    if classes is None:
-        return outputs, np.arange(outputs.shape[1])
-    labels = np.unique(np.asarray(classes, dtype=np.int64))
-    if len(labels) < 2 or len(labels) < len(classes) or labels[0] < 0 or labels[-1] >= outputs.shape[1]:
-        raise InvalidInputError(
-            f"`classes`: got {list(classes)}; expected at least two different outputs from 0 to {outputs.shape[1] - 1}"
-        )
-    return outputs[:, labels], labels
+def _contest(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Values that compete: outputs, or a single one against zero."""
+    return np.hstack([np.zeros_like(outputs), outputs]) if outputs.shape[1] == 1 else outputs[:, labels]

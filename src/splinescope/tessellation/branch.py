@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
@@ -93,22 +91,8 @@ def pieces_of(cells: PolyhedralComplex, which: Int[Tensor, " batch"]) -> dict[in
     Returns:
         For each activation and max node the piece of each unit.
     """
-    patterns = torch.from_numpy(patterns_of(cells, which.numpy()))
+    patterns = torch.from_numpy(cells.patterns_of(which.numpy()))
     return {node: patterns[:, start:stop] for node, start, stop in cells.pattern_nodes}
-
-
-def patterns_of(cells: PolyhedralComplex, which: Int[np.ndarray, " some"]) -> UInt8[np.ndarray, "some units"]:
-    """Patterns of some cells, without unpacking those of all.
-
-    Args:
-        cells: A complex.
-        which: Indices of cells.
-
-    Returns:
-        Rows of `cells.patterns`.
-    """
-    codes = tuple(node.taken(which) for node in cells.codes)
-    return replace(cells, codes=codes, measures=cells.measures[which]).patterns
 
 
 def chunk_length(network: Network, copies: int = 1) -> int:

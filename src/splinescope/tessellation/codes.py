@@ -158,6 +158,27 @@ def merged(parts: list[NodeCodes]) -> NodeCodes:
     return NodeCodes(parts[0].node, parts[0].base, columns, np.concatenate([part.words for part in parts]))
 
 
+def pieces_by_node(network: Network, codes: Iterable[Codes]) -> dict[int, np.ndarray]:
+    """The piece that each unit is on, of all cells of some codes.
+
+    Args:
+        network: The network.
+        codes: Codes of its folding nodes.
+
+    Returns:
+        For each node [cells, units] uint8: numbers of breakpoints below, or positions in groups.
+    """
+    out = {}
+    for part in codes:
+        node = network.nodes[part.node]
+        bits = part.unpacked(np.arange(len(part.base), dtype=np.int32))
+        out[part.node] = bits[:, : node.size]
+        for digit in range(1, bits.shape[1] // max(1, node.size)):
+            weight = np.uint8(1 << digit if isinstance(node.op, Maximum) else 1)
+            out[part.node] = out[part.node] + weight * bits[:, digit * node.size : (digit + 1) * node.size]
+    return out
+
+
 def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray) -> list[dict[int, np.ndarray]]:
     """Patterns of some cells, taken apart by node.
 

@@ -17,16 +17,18 @@ from jaxtyping import Shaped
 from splinescope.errors import StoreError
 from splinescope.network import graph, heads, ops
 from splinescope.network.graph import Network
-from splinescope.numerics import Tolerance
-from splinescope.tessellation.affine import affine_maps, norms
+from splinescope.numerics import Tolerance, require
+from splinescope.tessellation.affine import norms
 from splinescope.tessellation.boundary import cell_classes
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.complex import Decisions
+from splinescope.tessellation.complex import Decisions, PolyhedralComplex
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.files import replacing
+from splinescope.tessellation.metric import plane_of
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.records import decode, encode
+from splinescope.tessellation.region_graph.volumes import MOST
 from splinescope.tessellation.statistics import cell_statistics
 
 FORMAT = 1
@@ -94,20 +96,32 @@ def load_complex(path: str | os.PathLike[str], network: Network | None = None) -
     return cells if network is None else replace(cells, network=network)
 
 
-def to_table(cells: PlanarComplex, *, maps: bool = True) -> dict[str, Shaped[np.ndarray, " cells"]]:
+def to_table(cells: PolyhedralComplex, *, maps: bool = True) -> dict[str, Shaped[np.ndarray, " cells"]]:
     """The cells as columns: `pandas.DataFrame(to_table(cells))` is a table with one row per cell.
 
     Args:
-        cells: A planar complex.
-        maps: Whether to add the affine map of each cell, `f_k = A_k_1 t_1 + A_k_2 t_2 + c_k` for each output `k`.
+        cells: A complex of any dimension, or a region graph.
+        maps: Whether to add the affine map of each cell, `f_k = A_k_1 t_1 + A_k_2 t_2 + ... + c_k` for each output `k`.
 
     Returns:
-        Columns: statistics of `cell_statistics`, number of neighbours, spectral norm of the affine map along the slice,
-        class with the largest area in the cell, and the activation pattern as a hexadecimal text.
+        Columns: in a plane statistics of `cell_statistics`, else measure (up to six dimensions) and interior point;
+        number of neighbours, spectral norm of the affine map along the domain, class (`cell_classes`), and the
+        activation pattern as a hexadecimal text.
     """
+    table: dict[str, np.ndarray] = {"cell": np.arange(len(cells))}
+    table |= _shape_of_polygons(cells) if isinstance(cells, PlanarComplex) else _shape_of_cells(cells)
+    table |= {"norm": norms(cells), "class": cell_classes(cells), "pattern": _pattern_texts(cells)}
+    if maps:
+        affine = cells.affine_maps()
+        for k in range(affine.c.shape[1]):
+            table |= {f"A_{k}_{i + 1}": affine.A[:, k, i] for i in range(cells.dimension)}
+            table[f"c_{k}"] = affine.c[:, k]
+    return table
+
+
+def _shape_of_polygons(cells: PlanarComplex) -> dict[str, np.ndarray]:
     statistics = cell_statistics(cells)
-    table: dict[str, np.ndarray] = {
-        "cell": np.arange(len(cells)),
+    return {
         "area": statistics.areas,
         "perimeter": statistics.perimeters,
         "diameter": statistics.diameters,
@@ -118,18 +132,36 @@ def to_table(cells: PlanarComplex, *, maps: bool = True) -> dict[str, Shaped[np.
         "centroid_2": statistics.centroids[:, 1],
         "mean_distance": statistics.mean_distances,
         "std_distance": statistics.std_distances,
-        "norm": norms(cells),
-        "class": cell_classes(cells),
-        "pattern": _pattern_texts(cells),
     }
-    if maps:
-        affine = affine_maps(cells)
-        for k in range(affine.c.shape[1]):
-            table |= {f"A_{k}_1": affine.A[:, k, 0], f"A_{k}_2": affine.A[:, k, 1], f"c_{k}": affine.c[:, k]}
-    return table
 
 
-def write_csv(cells: PlanarComplex, path: str | os.PathLike[str], *, maps: bool = True) -> Path:
+def _shape_of_cells(cells: PolyhedralComplex) -> dict[str, np.ndarray]:
+    shape = {} if cells.dimension > MOST else {"measure": cells.measures}
+    points = {f"point_{i + 1}": cells.interior_points[:, i] for i in range(cells.dimension)}
+    return {**shape, "neighbours": np.diff(cells.adjacency.indptr).astype(np.int64), **points}
+
+
+def to_geodataframe(cells: PolyhedralComplex, *, maps: bool = True) -> Any:
+    """The cells of a plane as a `geopandas.GeoDataFrame`: the columns of `to_table`, and polygons.
+
+    Args:
+        cells: A planar complex.
+        maps: As in `to_table`.
+
+    Returns:
+        One row per cell, in slice coordinates.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane.
+        MissingDependencyError: If geopandas is not installed.
+    """
+    polygons = to_wkb(cells)
+    geopandas = require("geopandas", "geo", "cells as a geopandas.GeoDataFrame")
+    table = to_table(cells, maps=maps)
+    return geopandas.GeoDataFrame(table, geometry=geopandas.GeoSeries.from_wkb(polygons))
+
+
+def write_csv(cells: PolyhedralComplex, path: str | os.PathLike[str], *, maps: bool = True) -> Path:
     """Write `to_table` as comma-separated values with a last column `geometry` of well-known text.
 
     QGIS opens it as delimited text. Numbers have all their digits.
@@ -151,7 +183,7 @@ def write_csv(cells: PlanarComplex, path: str | os.PathLike[str], *, maps: bool 
     return Path(path)
 
 
-def write_geojson(cells: PlanarComplex, path: str | os.PathLike[str], *, maps: bool = False) -> Path:
+def write_geojson(cells: PolyhedralComplex, path: str | os.PathLike[str], *, maps: bool = False) -> Path:
     """Write the cells as a GeoJSON FeatureCollection of polygons in slice coordinates, with `to_table` as properties.
 
     Args:
@@ -179,7 +211,7 @@ def write_geojson(cells: PlanarComplex, path: str | os.PathLike[str], *, maps: b
     return Path(path)
 
 
-def to_wkb(cells: PlanarComplex) -> list[bytes]:
+def to_wkb(cells: PolyhedralComplex) -> list[bytes]:
     """Each cell as a polygon in well-known binary, little-endian, in slice coordinates.
 
     Args:
@@ -196,7 +228,7 @@ def to_wkb(cells: PlanarComplex) -> list[bytes]:
     ]
 
 
-def write_wkb(cells: PlanarComplex, path: str | os.PathLike[str]) -> Path:
+def write_wkb(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path:
     """Write the cells as one GeometryCollection in well-known binary.
 
     Args:
@@ -220,24 +252,26 @@ def _classes() -> dict[str, type]:
     return {part.__name__: part for part in parts if is_dataclass(part)}
 
 
-def _pattern_texts(cells: PlanarComplex) -> np.ndarray:
+def _pattern_texts(cells: PolyhedralComplex) -> np.ndarray:
     """Packed patterns as hexadecimal texts; they differ between any two cells."""
-    words = np.ascontiguousarray(cells.packed_patterns.astype(">u8"))
-    width = 16 * words.shape[1]
+    words = cells.packed_patterns
+    words = np.ascontiguousarray(words.astype(words.dtype.newbyteorder(">")))
+    width = 2 * words.itemsize * words.shape[1]
     text = words.tobytes().hex()
     return np.array([text[i * width : (i + 1) * width] for i in range(len(cells))], dtype=f"<U{max(1, width)}")
 
 
-def _closed_rings(cells: PlanarComplex) -> tuple[np.ndarray, np.ndarray]:
+def _closed_rings(cells: PolyhedralComplex) -> tuple[np.ndarray, np.ndarray]:
     """Corners of all cells with the first repeated at the end, and where each cell starts."""
-    sizes = np.diff(cells.cell_offsets)
+    plane = plane_of(cells, "polygons", "see `to_table` for other dimensions")
+    sizes = np.diff(plane.cell_offsets)
     starts = np.concatenate([[0], np.cumsum(sizes + 1)])
     index = np.arange(starts[-1]) - np.repeat(np.arange(len(sizes)), sizes + 1)
-    index[starts[1:] - 1] = cells.cell_offsets[:-1]
-    return cells.vertices[cells.cell_vertices[index]], starts
+    index[starts[1:] - 1] = plane.cell_offsets[:-1]
+    return plane.vertices[plane.cell_vertices[index]], starts
 
 
-def _rings(cells: PlanarComplex) -> list[list[list[float]]]:
+def _rings(cells: PolyhedralComplex) -> list[list[list[float]]]:
     closed, starts = _closed_rings(cells)
     points = closed.tolist()
     return [points[start:stop] for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)]

@@ -1,4 +1,4 @@
-"""The folds of a planar complex: which unit made each edge, and the angles at which things fold.
+"""The folds of a complex: which unit made each facet, and the angles at which things fold.
 
 Two angles bear the name dihedral. A *folded hyperplane*, the zero set of one unit, bends where it crosses the fold of
 an earlier unit: `dihedral_angles`. The *graph* of an output bends over every edge: `graph_angles`.
@@ -7,7 +7,6 @@ an earlier unit: `dihedral_angles`. The *graph* of an output bends over every ed
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,34 +14,37 @@ from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.ops import Maximum
-from splinescope.tessellation.affine import affine_maps
-from splinescope.tessellation.branch import branch_value, chunk_length, patterns_of, pieces_of
-from splinescope.tessellation.metric import check_choice, isometry, positions
+from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.metric import check_choice, isometry, plane_of, positions
+from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.regions import interior_edges
-
-if TYPE_CHECKING:
-    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 @dataclass(frozen=True)
 class Folds:
-    """The interior edges of a complex and what made them.
+    """The facets between cells of a complex and what made them.
 
     Attributes:
-        edges: Indices of the interior edges in the complex.
+        facets: Indices of the facets in the complex: edges in a plane; see `PolyhedralComplex.facets`.
         ops: Node of the network that made each, an index into `network.nodes`.
         units: Flat index of the unit in that node's output.
         layers: Number of the node among those that fold, from 0 at the input.
         names: Name of the node of each layer.
-        lengths: Length of each edge in slice coordinates.
+        lengths: Length of each edge in slice coordinates; None where facets are no edges.
     """
 
-    edges: Int[np.ndarray, " folds"]
+    facets: Int[np.ndarray, " folds"]
     ops: Int[np.ndarray, " folds"]
     units: Int[np.ndarray, " folds"]
     layers: Int[np.ndarray, " folds"]
     names: tuple[str, ...]
-    lengths: Float[np.ndarray, " folds"]
+    lengths: Float[np.ndarray, " folds"] | None
+
+    @property
+    def edges(self) -> Int[np.ndarray, " folds"]:
+        """In a plane: indices of the interior edges."""
+        return self.facets
 
     def labels(self) -> list[str]:
         """Name and unit of each fold, such as "relu_1[17]"."""
@@ -70,30 +72,32 @@ class DihedralAngles:
     space: str
 
 
-def folds(cells: PlanarComplex) -> Folds:
-    """Say which op and unit made each interior edge.
+def folds(cells: PolyhedralComplex) -> Folds:
+    """Say which op and unit made each facet between two cells.
 
     Args:
-        cells: A planar complex.
+        cells: A complex of any dimension, or a region graph.
 
     Returns:
-        One entry per interior edge.
+        One entry per facet; on a segment one for each unit that flips.
+
+    Example:
+        >>> import splinescope, torch
+        >>> network = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(network, splinescope.Segment([-1.0, 2.0], [1.0, -2.0]))
+        >>> folds(cells).units.tolist()
+        [0, 1]
     """
-    edges = interior_edges(cells.edge_cells)
+    facets, lengths = cells.facets, None
     nodes = np.array([node for node, _, _ in cells.pattern_nodes], dtype=np.int64)
-    ops = cells.edge_op[edges].astype(np.int64)
-    steps = cells.vertices[cells.edges[edges, 1]] - cells.vertices[cells.edges[edges, 0]]
-    return Folds(
-        edges,
-        ops,
-        cells.edge_unit[edges].astype(np.int64),
-        np.searchsorted(nodes, ops),
-        tuple(cells.network.nodes[node].name for node in nodes),
-        np.hypot(steps[:, 0], steps[:, 1]),
-    )
+    if isinstance(cells, PlanarComplex):
+        steps = cells.vertices[cells.edges[facets.numbers, 1]] - cells.vertices[cells.edges[facets.numbers, 0]]
+        lengths = np.hypot(steps[:, 0], steps[:, 1])
+    names = tuple(cells.network.nodes[node].name for node in nodes)
+    return Folds(facets.numbers, facets.ops, facets.units, np.searchsorted(nodes, facets.ops), names, lengths)
 
 
-def dihedral_angles(cells: PlanarComplex, space: str = "domain") -> DihedralAngles:
+def dihedral_angles(cells: PolyhedralComplex, space: str = "domain") -> DihedralAngles:
     r"""Angles at which folded hyperplanes bend, where they cross the folds of earlier units.
 
     In a tile $w$ of the earlier layers the zero set of a unit has the normal $n_w = A_w^T w$, the gradient of its
@@ -112,50 +116,52 @@ def dihedral_angles(cells: PlanarComplex, space: str = "domain") -> DihedralAngl
     Returns:
         One angle for each vertex inside the domain and unit of which exactly two edges meet there.
     """
+    plane = plane_of(cells, "bends of folded hyperplanes", "see `graph_angles` for other dimensions")
     check_choice("space", space, ("domain", "input"))
-    vertices, pairs = _bends(cells)
+    vertices, pairs = _bends(plane)
     if space == "domain":
-        angles = _turns(cells, vertices, pairs)
+        angles = _turns(plane, vertices, pairs)
     else:
         angles = np.empty(len(pairs))
         step = max(1, (1 << 24) // max(1, torch.Size(cells.network.input_shape).numel()))
         for start in range(0, len(pairs), step):
             rows = slice(start, start + step)
             edges, places = np.unique(pairs[rows], return_inverse=True)
-            normals = fold_normals(cells, edges)
+            normals = fold_normals(plane, edges)
             first, second = places.reshape(-1, 2).T
             angles[rows] = _angles_between(normals[first], normals[second])
     first = pairs[:, 0]
     return DihedralAngles(
-        vertices, pairs, cells.edge_op[first].astype(np.int64), cells.edge_unit[first].astype(np.int64), angles, space
+        vertices, pairs, plane.edge_op[first].astype(np.int64), plane.edge_unit[first].astype(np.int64), angles, space
     )
 
 
-def graph_angles(cells: PlanarComplex, output: int = 0) -> Float[np.ndarray, " edges"]:
-    r"""Angle by which the graph of an output bends over each edge.
+def graph_angles(cells: PolyhedralComplex, output: int = 0) -> Float[np.ndarray, " facets"]:
+    r"""Angle by which the graph of an output bends over each facet.
 
     The graph over a cell with gradient $g$ has the normal $(-g, 1)$; the angle is that between the normals of the two
-    sides, 0 where the output is affine across the edge. The dihedral angle between the two faces is pi minus it.
+    sides, 0 where the output is affine across the facet. The dihedral angle between the two faces is pi minus it.
 
     Args:
-        cells: A planar complex.
+        cells: A complex of any dimension, or a region graph.
         output: The output, before the network's head.
 
     Returns:
-        Angles in radians in the metric of the input space, NaN on the boundary of the domain.
+        Angles in radians in the metric of the input space, one for each facet of the complex (in a plane: edge; on a
+        segment: vertex), NaN on the boundary of the domain. A region graph, which lists facets twice, has the angle at
+        that of the cell with the smaller number.
 
     Raises:
         InvalidInputError: If there is no such output.
     """
-    outputs = cells.vertex_outputs.shape[1]
-    if not 0 <= output < outputs:
-        raise InvalidInputError(f"`output`: got {output}; expected an output from 0 to {outputs - 1}")
-    gradients = affine_maps(cells).A[:, output] @ np.linalg.inv(isometry(cells)).T
-    normals = np.column_stack([-gradients, np.ones(len(gradients))])
-    angles = np.full(len(cells.edges), np.nan)
-    inner = interior_edges(cells.edge_cells)
-    left, right = cells.edge_cells[inner].T
-    angles[inner] = _angles_between(normals[left], normals[right])
+    gradients = cells.affine_maps().A
+    if not 0 <= output < gradients.shape[1]:
+        raise InvalidInputError(f"`output`: got {output}; expected an output from 0 to {gradients.shape[1] - 1}")
+    slopes = gradients[:, output] @ np.linalg.inv(isometry(cells)).T
+    normals = np.column_stack([-slopes, np.ones(len(slopes))])
+    angles = np.full(cells.facets.total, np.nan)
+    left, right = cells.facets.cells.T
+    angles[cells.facets.numbers] = _angles_between(normals[left], normals[right])
     return angles
 
 
@@ -211,7 +217,7 @@ def _pieces_beside(cells: PlanarComplex, edges: np.ndarray) -> tuple[np.ndarray,
     beside = cells.edge_cells[edges]
     step = max(1, (1 << 24) // max(1, cells.pattern_nodes[-1][2] if cells.pattern_nodes else 0))
     for first in range(0, len(cells), step):
-        patterns = patterns_of(cells, np.arange(first, min(first + step, len(cells))))
+        patterns = cells.patterns_of(np.arange(first, min(first + step, len(cells))))
         for side in (0, 1):
             rows = np.flatnonzero((beside[:, side] >= first) & (beside[:, side] < first + step))
             sides[side, rows] = patterns[beside[rows, side] - first, columns[rows]]

@@ -14,7 +14,7 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.certificate.forward import forward
 from splinescope.tessellation.codes import Codes, pack
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.complex import VertexComplex
 
 _OUTSIDE = 1e-12
 """Distance beyond a facet of the domain, relative to its size, from which a point is outside."""
@@ -22,7 +22,7 @@ _NUDGES = tuple(10.0**-k for k in range(12, 4, -1))
 """How far a point on a fold is moved towards the domain's centre, relative to its distance from it."""
 
 
-def locate_by_pattern(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, " points"]:
+def locate_by_pattern(cells: VertexComplex, points: Any) -> Int[np.ndarray, " points"]:
     """Cell that contains each point.
 
     A forward pass gives the point's activation pattern, and the pattern its cell. The pattern of a point on a fold need
@@ -62,7 +62,7 @@ def locate_by_pattern(cells: PolyhedralComplex, points: Any) -> Int[np.ndarray, 
     return out
 
 
-def _most_alike(cells: PolyhedralComplex, inputs: np.ndarray) -> np.ndarray:
+def _most_alike(cells: VertexComplex, inputs: np.ndarray) -> np.ndarray:
     """[n] the cell whose pattern differs least from that of a point, by units within their rounding error; or -1."""
     keys, doubts = packed_patterns_at(cells.network, cells.codes, inputs), _doubts(cells, inputs)
     out = np.full(len(keys), -1, np.int64)
@@ -74,7 +74,7 @@ def _most_alike(cells: PolyhedralComplex, inputs: np.ndarray) -> np.ndarray:
     return out
 
 
-def _doubts(cells: PolyhedralComplex, inputs: np.ndarray) -> np.ndarray:
+def _doubts(cells: VertexComplex, inputs: np.ndarray) -> np.ndarray:
     """[n, words] columns of the patterns of inputs that float64 does not know for sure."""
     by_node = {code.node: code for code in cells.codes}
     parts = {}

@@ -1,16 +1,13 @@
-"""Lengths and areas of the input space, measured in the coordinates of a slice."""
+"""Lengths and areas of the input space, measured in the coordinates of a domain."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from splinescope.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
+from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -28,32 +25,54 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise InvalidInputError(f"`{name}`: got {value!r}; expected one of {', '.join(map(repr, choices))}")
 
 
-def isometry(cells: PlanarComplex) -> Float[np.ndarray, "2 2"]:
-    r"""Factor $L$ of the Gram matrix $B B^T = L L^T$ of the slice's basis.
+def isometry(cells: PolyhedralComplex) -> Float[np.ndarray, "d d"]:
+    r"""Factor $L$ of the Gram matrix $B B^T = L L^T$ of the domain's basis.
 
-    For slice coordinates $t$ (rows) the points $tL$ have the distances of the inputs $o + tB$.
+    For coordinates $t$ of the domain (rows) the points $tL$ have the distances of the inputs $o + tB$.
 
     Args:
-        cells: A planar complex.
+        cells: A complex of any dimension.
 
     Returns:
         Lower triangular matrix; the identity for an orthonormal basis.
     """
-    basis = np.asarray(cells.domain.basis, dtype=np.float64).reshape(2, -1)
+    basis = np.asarray(cells.domain.basis, dtype=np.float64).reshape(cells.domain.dimension, -1)
     upper = np.linalg.qr(basis.T, mode="r")
     factor: np.ndarray = (np.asarray(upper) * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]).T
     return factor
 
 
-def positions(cells: PlanarComplex, space: str = "domain") -> Float[np.ndarray, "vertices 2"]:
-    """Vertices of a complex in slice coordinates, or in plane coordinates with the distances of the input space.
+def positions(cells: VertexComplex, space: str = "domain") -> Float[np.ndarray, "vertices d"]:
+    """Vertices of a complex in the domain's coordinates, or in coordinates with the distances of the input space.
 
     Args:
-        cells: A planar complex.
-        space: "domain" for slice coordinates, "input" for coordinates with the distances of the input space.
+        cells: A complex with vertices.
+        space: "domain" for the domain's coordinates, "input" for coordinates with the distances of the input space.
 
     Returns:
         Positions.
     """
     check_choice("space", space, ("domain", "input"))
     return cells.vertices if space == "domain" else cells.vertices @ isometry(cells)
+
+
+def plane_of(cells: PolyhedralComplex, what: str, instead: str) -> PlanarComplex:
+    """A complex that has to be of a plane.
+
+    Args:
+        cells: A complex.
+        what: What was asked, in the plural.
+        instead: What to ask instead.
+
+    Returns:
+        The complex.
+
+    Raises:
+        InvalidInputError: If it is not a `PlanarComplex`.
+    """
+    if not isinstance(cells, PlanarComplex):
+        raise InvalidInputError(
+            f"`cells`: got a {type(cells).__name__} of dimension {cells.dimension}; {what} are of planes: expected a "
+            f"PlanarComplex; {instead}"
+        )
+    return cells

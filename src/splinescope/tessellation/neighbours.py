@@ -7,11 +7,11 @@ from numba import njit
 
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.certificate.record import fail
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.complex import VertexComplex
 
 
 def check_neighbours(
-    cells: PolyhedralComplex, facet_cells: np.ndarray, facet_op: np.ndarray, facet_unit: np.ndarray
+    cells: VertexComplex, facet_cells: np.ndarray, facet_op: np.ndarray, facet_unit: np.ndarray
 ) -> int:
     """Check that neighbours differ in the unit recorded for their common facet.
 
@@ -44,9 +44,7 @@ def check_neighbours(
     return int((distance > 1).sum())
 
 
-def _check_border(
-    cells: PolyhedralComplex, facet_cells: np.ndarray, facet_op: np.ndarray, facet_unit: np.ndarray
-) -> None:
+def _check_border(cells: VertexComplex, facet_cells: np.ndarray, facet_op: np.ndarray, facet_unit: np.ndarray) -> None:
     """No fold made a facet without a neighbour, unless the work ended there."""
     border = (facet_cells < 0).any(axis=1)
     plain = (facet_op == -1) & (facet_unit == -1)

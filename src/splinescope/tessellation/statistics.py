@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.geometry.polygons import measure_polygons
-from splinescope.tessellation.metric import isometry, positions
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.metric import isometry, plane_of, positions
 from splinescope.tessellation.regions import interior_edges
-
-if TYPE_CHECKING:
-    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,22 @@ class CellStatistics:
     space: str
 
 
-def cell_statistics(cells: PlanarComplex, space: str = "domain") -> CellStatistics:
+def areas(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
+    """Areas of the cells of a plane, in slice coordinates.
+
+    Args:
+        cells: A planar complex.
+
+    Returns:
+        One area per cell; `measures` by their name in a plane.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane.
+    """
+    return plane_of(cells, "areas", "lengths and volumes are `measures`").measures
+
+
+def cell_statistics(cells: PolyhedralComplex, space: str = "domain") -> CellStatistics:
     r"""Area, perimeter, eccentricity, corners and distances from the centroid of every cell.
 
     With $v_1, \dots, v_n$ the corners of a cell and $c$ its centre of mass, the eccentricity is
@@ -62,7 +74,8 @@ def cell_statistics(cells: PlanarComplex, space: str = "domain") -> CellStatisti
         >>> cell_statistics(cells).areas.sum() == cells.domain.area  # doctest: +SKIP
         True
     """
-    measures = measure_polygons(positions(cells, space), cells.cell_vertices, cells.cell_offsets)
+    plane = plane_of(cells, "statistics of polygons", "lengths and volumes are `measures`")
+    measures = measure_polygons(positions(plane, space), plane.cell_vertices, plane.cell_offsets)
     centroids = measures.centroids if space == "domain" else measures.centroids @ np.linalg.inv(isometry(cells))
     with np.errstate(divide="ignore", invalid="ignore"):
         eccentricities = measures.largest_distances / measures.smallest_distances
@@ -79,7 +92,7 @@ def cell_statistics(cells: PlanarComplex, space: str = "domain") -> CellStatisti
     )
 
 
-def summary(cells: PlanarComplex) -> dict[str, object]:
+def summary(cells: PolyhedralComplex) -> dict[str, object]:
     """What is worth knowing of a complex at a glance, as plain numbers that `json` writes.
 
     Args:
@@ -89,13 +102,13 @@ def summary(cells: PlanarComplex) -> dict[str, object]:
         Numbers of cells, edges and vertices, the area, and mean, standard deviation, least, median and
         largest value of each cell statistic.
     """
-    statistics = cell_statistics(cells)
-    inner = len(interior_edges(cells.edge_cells))
+    plane = plane_of(cells, "summaries", "see `to_table` for other dimensions")
+    statistics, inner = cell_statistics(plane), len(interior_edges(plane.edge_cells))
     names = ("areas", "perimeters", "diameters", "eccentricities", "corners", "mean_distances", "std_distances")
     return {
         "cells": len(cells),
-        "vertices": len(cells.vertices),
-        "edges": len(cells.edges),
+        "vertices": len(plane.vertices),
+        "edges": len(plane.edges),
         "interior_edges": inner,
         "mean_neighbours": 2 * inner / max(1, len(cells)),
         "area": float(statistics.areas.sum()),

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from splinescope.tessellation.certificate.places import DomainPlace, SegmentsPlace
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.subject import RESOLUTION, Corners, Facets, Subject
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.segments.batch import SegmentBatch
@@ -16,7 +16,7 @@ from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
-def subject_of(cells: PolyhedralComplex, vertices: bool) -> Subject:
+def subject_of(cells: VertexComplex, vertices: bool) -> Subject:
     """A complex as a subject.
 
     Args:

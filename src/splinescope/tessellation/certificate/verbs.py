@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from splinescope.tessellation.certificate.record import Certificate
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.complex import VertexComplex
 
-_Complex = TypeVar("_Complex", bound=PolyhedralComplex)
+_Complex = TypeVar("_Complex", bound=VertexComplex)
 
 
 def certified(cells: _Complex, level: str) -> _Complex:
@@ -16,7 +16,7 @@ def certified(cells: _Complex, level: str) -> _Complex:
     return replace(cells, certificate=certify(cells, level))
 
 
-def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate:
+def certify(cells: VertexComplex, level: str = "values") -> Certificate:
     """Verify a complex.
 
     Args:

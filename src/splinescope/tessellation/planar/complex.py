@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
-from scipy.sparse import csr_array
 
 from splinescope.geometry.grid import Locator
 from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
+from splinescope.geometry.polygons import halfplanes
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance, in_ranges
-from splinescope.tessellation.complex import Decisions, PolyhedralComplex
+from splinescope.tessellation.complex import Decisions, Facets, VertexComplex, facets_beside
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.assembly import Finished
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class PlanarComplex(PolyhedralComplex):
+class PlanarComplex(VertexComplex):
     """Convex cells that tile a planar slice, with their vertices, edges and activation patterns.
 
     Coordinates are slice coordinates. Cell `i` has the vertices `cell_vertices[cell_offsets[i]:cell_offsets[i + 1]]`,
@@ -50,26 +50,24 @@ class PlanarComplex(PolyhedralComplex):
         return f"{len(self)} cells, {len(self.edges)} edges, {len(self.vertices)} vertices"
 
     @cached_property
-    def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common edges."""
-        from splinescope.tessellation.regions import adjacency
+    def facets(self) -> Facets:
+        """The edges between two cells."""
+        return facets_beside(self.edge_cells, self.edge_op, self.edge_unit)
 
-        return adjacency(self.edge_cells, len(self))
+    def halfspaces(self, cell: SupportsIndex) -> Float[np.ndarray, "facets 3"]:
+        """Rows `(n, b)` of one cell, with unit outward normals: see `PolyhedralComplex.halfspaces`."""
+        return halfplanes(self.cell(self.number_of(cell)))
 
     @cached_property
     def locator(self) -> Locator:
         """Buckets of cells that make `locate` quick, made at its first call."""
         return Locator.of(self.vertices, self.cell_vertices, self.cell_offsets)
 
-    def cell(self, index: int) -> Float[np.ndarray, "k 2"]:
-        """Corners of one cell, counter-clockwise."""
-        return self.vertices[self.cell_vertices[self.cell_offsets[index] : self.cell_offsets[index + 1]]]
-
-    def affine_maps(self, space: str = "domain") -> AffineMaps:
+    def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, in slice coordinates ("domain") or of the input itself ("input")."""
         from splinescope.tessellation.affine import affine_maps
 
-        return affine_maps(self, space)
+        return affine_maps(self, space, which)
 
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:
         """Cell that contains each point, given in slice coordinates as [n, 2]; -1 outside."""

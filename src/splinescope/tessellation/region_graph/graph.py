@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from scipy.sparse import csr_array
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.graph import Network
-from splinescope.numerics import Tolerance, require
-from splinescope.tessellation.domains import Domain
+from splinescope.numerics import require
+from splinescope.tessellation.complex import Facets, PolyhedralComplex
 from splinescope.tessellation.region_graph.explore import Explorer
 from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.samples import excess
@@ -53,8 +50,8 @@ class Doubts:
     unsettled: int = 0
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RegionGraph:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class RegionGraph(PolyhedralComplex):
     r"""Cells of a domain of any dimension $d$, without vertices: half-spaces, facets and neighbours.
 
     Cell `i` has the facets `facet_offsets[i]:facet_offsets[i + 1]`, and is exactly the set where $n \cdot t + b \le 0$
@@ -62,9 +59,6 @@ class RegionGraph:
     those of the domain. Cells are in the order in which a breadth-first search met them.
 
     Attributes:
-        network: The network.
-        domain: The domain.
-        tolerance: What counted as zero.
         keys: [F, width] patterns, packed; `patterns` unpacks them.
         interior_points: [F, d] centre of a largest ball in each cell.
         chebyshev_radii: [F] its radius.
@@ -87,11 +81,7 @@ class RegionGraph:
         certificate: What was verified.
     """
 
-    network: Network
-    domain: Domain
-    tolerance: Tolerance
     keys: np.ndarray
-    interior_points: np.ndarray
     chebyshev_radii: np.ndarray
     facet_offsets: np.ndarray
     facet_op: np.ndarray
@@ -109,10 +99,6 @@ class RegionGraph:
     doubts: Doubts
     certificate: RegionCertificate | None = None
 
-    def __len__(self) -> int:
-        """Number of cells found."""
-        return len(self.keys)
-
     def __repr__(self) -> str:
         """One line."""
         level = self.certificate.level if self.certificate else "none"
@@ -121,11 +107,6 @@ class RegionGraph:
             f"RegionGraph({count} in {self.dimension} dimensions, mean degree {self.mean_degree:.2f}, "
             f"certificate {level!r})"
         )
-
-    @property
-    def dimension(self) -> int:
-        """Dimension of the domain and of its cells."""
-        return self.domain.dimension
 
     @property
     def truncated(self) -> bool:
@@ -139,12 +120,17 @@ class RegionGraph:
 
     @property
     def patterns(self) -> UInt8[np.ndarray, "F U"]:
-        """The piece that each unit is on in each cell, all units of all folding nodes in order.
-
-        ReLU: 0 or 1 (active). Activations with several breakpoints: number of breakpoints below. Maxima: position of
-        the largest member in its group, the first one where several are equal on the whole cell.
-        """
+        """See `PolyhedralComplex.patterns`."""
         return self.explorer.keys.unpack(self.keys)
+
+    def patterns_of(self, which: Int[np.ndarray, " some"]) -> UInt8[np.ndarray, "some U"]:
+        """See `PolyhedralComplex.patterns_of`."""
+        return self.explorer.keys.unpack(self.keys[which])
+
+    @property
+    def packed_patterns(self) -> np.ndarray:
+        """[F, width] uint8 that differ between any two cells."""
+        return self.keys
 
     @property
     def pattern_nodes(self) -> tuple[tuple[int, int, int], ...]:
@@ -170,13 +156,29 @@ class RegionGraph:
         return float(self.degrees.mean()) if len(self) else 0.0
 
     @cached_property
-    def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common facets."""
-        inner = self.facet_neighbours >= 0
-        pairs = (self.facet_cells[inner], self.facet_neighbours[inner])
-        matrix = csr_array((np.ones(int(inner.sum()), bool), pairs), shape=(len(self), len(self)))
-        matrix.sort_indices()
-        return matrix
+    def facets(self) -> Facets:
+        """The facets between two cells, each listed once: as the one of the cell with the smaller number."""
+        owner, beyond = self.facet_cells, self.facet_neighbours
+        inner = np.flatnonzero(beyond > owner)
+        pairs = np.column_stack([owner, beyond])[inner].astype(np.int64)
+        parts = (self.facet_op[inner].astype(np.int64), self.facet_unit[inner].astype(np.int64))
+        return Facets(inner, pairs, *parts, len(self.facet_op), np.unique(owner[beyond < 0]))
+
+    @cached_property
+    def measures(self) -> Float[np.ndarray, " F"]:
+        """[F] length, area or volume of each cell: see `region_graph.volumes.volumes`.
+
+        Raises:
+            InvalidInputError: In more than six dimensions.
+        """
+        from splinescope.tessellation.region_graph.volumes import volumes
+
+        return volumes(self)
+
+    def interior_outputs(self) -> Float[np.ndarray, "F n_out"]:
+        """Value of each cell's affine map at its interior point."""
+        maps = self.affine_maps()
+        return maps.c + np.einsum("fki,fi->fk", maps.A, self.interior_points)
 
     def halfspaces(self, cell: SupportsIndex) -> Float[np.ndarray, "facets _"]:
         """Rows `(n, b)` of one cell: it is where `n @ t + b <= 0` for all of them, and none can be spared.
@@ -190,9 +192,7 @@ class RegionGraph:
         Raises:
             InvalidInputError: If there is no such cell.
         """
-        at = index(cell)
-        if not 0 <= at < len(self):
-            raise InvalidInputError(f"`cell`: got {at}; expected an index from 0 to {len(self) - 1}")
+        at = self.number_of(cell)
         return self.facet_halfspaces[self.facet_offsets[at] : self.facet_offsets[at + 1]]
 
     @cached_property
@@ -237,11 +237,11 @@ class RegionGraph:
         direction = np.random.default_rng(0).standard_normal(self.dimension)
         return direction / np.linalg.norm(direction)
 
-    def affine_maps(self, space: str = "domain") -> AffineMaps:
+    def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, in the domain's coordinates ("domain") or of the input itself ("input")."""
         from splinescope.tessellation.region_graph.maps import affine_maps
 
-        return affine_maps(self, space)
+        return affine_maps(self, space, which)
 
     def to_networkx(self) -> Any:
         """The dual graph as a `networkx.Graph`: nodes with `point` and `radius`, edges with `op` and `unit`.

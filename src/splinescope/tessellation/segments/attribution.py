@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.tessellation.branch import branch_value, chunk_length
+from splinescope.tessellation.codes import pieces_by_node
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.classes import Classes
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -80,9 +81,8 @@ def _checked_outputs(batch: SegmentBatch, outputs: Classes) -> np.ndarray:
 
 def _gradients(batch: SegmentBatch, which: np.ndarray, outputs: np.ndarray) -> Tensor:
     """Gradient of one output of each cell's affine branch."""
-    shell = replace(batch[0], codes=tuple(codes.taken(which) for codes in batch.codes), measures=np.empty(len(which)))
-    patterns = torch.from_numpy(shell.patterns)
-    pieces = {node: patterns[:, start:stop] for node, start, stop in shell.pattern_nodes}
+    found = pieces_by_node(batch.network, (codes.taken(which) for codes in batch.codes))
+    pieces = {node: torch.from_numpy(part) for node, part in found.items()}
     x = torch.zeros(len(which), *batch.network.input_shape, dtype=torch.float64, requires_grad=True)
     with torch.enable_grad():
         value = branch_value(batch.network, pieces, x)

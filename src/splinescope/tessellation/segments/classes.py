@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.contest import competing
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.cuts import grouped
@@ -80,7 +81,7 @@ def checked_targets(batch: SegmentBatch, targets: Classes) -> np.ndarray:
     return np.broadcast_to(given.reshape(-1), (len(batch),)).astype(np.int64)
 
 
-def class_intervals(cells: SegmentComplex | SegmentBatch) -> ClassIntervals:
+def class_intervals(cells: SegmentComplex | SegmentBatch, classes: Sequence[int] | None = None) -> ClassIntervals:
     """Cut segments where the class with the largest output changes.
 
     On a cell the outputs are affine and their maximum convex, so that the changes are crossings of lines: exact up to
@@ -89,9 +90,13 @@ def class_intervals(cells: SegmentComplex | SegmentBatch) -> ClassIntervals:
 
     Args:
         cells: The cells of one segment or of many.
+        classes: Classes that compete; all if None.
 
     Returns:
         The intervals, in order; together they fill every segment.
+
+    Raises:
+        InvalidInputError: If `classes` are not at least two different ones.
 
     Example:
         >>> import splinescope, torch
@@ -101,7 +106,8 @@ def class_intervals(cells: SegmentComplex | SegmentBatch) -> ClassIntervals:
         ([0.0, 0.75], [0, 1])
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
-    values = competitors(batch)
+    labels = competing(batch.network, classes)
+    values = np.ascontiguousarray(competitors(batch)[:, labels])
     inner = np.ones(len(batch.t), bool)
     inner[batch.offsets[1:] - 1] = False
     magnitude = np.maximum.reduceat(np.abs(values).max(axis=1), batch.offsets[:-1])
@@ -119,9 +125,9 @@ def class_intervals(cells: SegmentComplex | SegmentBatch) -> ClassIntervals:
     starts = np.flatnonzero(inner)
     where = np.concatenate([batch.t[starts], positions])
     segment = batch.vertex_segments[np.concatenate([starts, cell])]
-    classes = np.concatenate([found.first[starts, 0], cuts.jumps[last]]).astype(np.int64)
+    winners = labels[np.concatenate([found.first[starts, 0], cuts.jumps[last]]).astype(np.int64)]
     order = np.lexsort((where, segment))
-    return _merged(segment[order], where[order], classes[order], batch.t[batch.offsets[1:] - 1])
+    return _merged(segment[order], where[order], winners[order], batch.t[batch.offsets[1:] - 1])
 
 
 def _merged(segment: np.ndarray, where: np.ndarray, classes: np.ndarray, ends: np.ndarray) -> ClassIntervals:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.complex import Facets, VertexComplex
 from splinescope.tessellation.domains import Segment
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class SegmentComplex(PolyhedralComplex):
+class SegmentComplex(VertexComplex):
     """The cells of a network along a segment: intervals of its parameter, with the units that flip between them.
 
     Cell `i` lies between the vertices `i` and `i + 1`, which are in ascending order. The vertices inside are the
@@ -58,11 +57,17 @@ class SegmentComplex(PolyhedralComplex):
         return float(self.vertices[0, 0]), float(self.vertices[-1, 0])
 
     @cached_property
-    def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: every cell is a neighbour of the next one."""
-        here = np.arange(len(self) - 1)
-        rows, columns = np.concatenate([here, here + 1]), np.concatenate([here + 1, here])
-        return csr_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(self), len(self)))
+    def facets(self) -> Facets:
+        """The breakpoints: one entry for each unit that flips, which can be several at one vertex."""
+        vertex = np.repeat(np.arange(len(self.vertices)), np.diff(self.flip_offsets)).astype(np.int64)
+        pairs = np.column_stack([vertex - 1, vertex])
+        parts = (self.flip_op.astype(np.int64), self.flip_unit.astype(np.int64))
+        return Facets(vertex, pairs, *parts, len(self.vertices), np.unique([0, len(self) - 1]))
+
+    def halfspaces(self, cell: SupportsIndex) -> Float[np.ndarray, "2 2"]:
+        """Rows `(n, b)` of one cell: see `PolyhedralComplex.halfspaces`."""
+        at = self.number_of(cell)
+        return np.array([[-1.0, self.t[at]], [1.0, -self.t[at + 1]]])
 
     @cached_property
     def batch(self) -> SegmentBatch:
@@ -71,11 +76,11 @@ class SegmentComplex(PolyhedralComplex):
 
         return batch_of_one(self)
 
-    def affine_maps(self, space: str = "domain") -> AffineMaps:
+    def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, as a function of t ("domain") or of the input itself ("input")."""
         from splinescope.tessellation.segments.maps import affine_maps
 
-        return affine_maps(self, space)
+        return affine_maps(self, space, which)
 
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:
         """Cell that contains each point, given by t as [n, 1] or [n]; a breakpoint belongs to the cell after it."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.polytopes import cyclic_order
-from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.geometry.polytopes import cyclic_order, plane_through, vertices_of_faces
+from splinescope.tessellation.complex import Facets, VertexComplex, facets_beside
 
 if TYPE_CHECKING:
     from splinescope.tessellation.affine import AffineMaps
@@ -32,7 +32,7 @@ class Incidence(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class SpatialComplex(PolyhedralComplex):
+class SpatialComplex(VertexComplex):
     """Convex polytopes that tile a domain of three or four dimensions, with all of their faces.
 
     Faces of dimension k are numbered from 0. Facets are the faces of dimension d - 1 between cells; polygons are the
@@ -59,11 +59,25 @@ class SpatialComplex(PolyhedralComplex):
         return f"{len(self)} cells, {len(self.facet_op)} facets, {len(self.edges)} edges, {len(self.vertices)} vertices"
 
     @cached_property
-    def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common facets."""
-        from splinescope.tessellation.regions import adjacency
+    def facets(self) -> Facets:
+        """The facets between two cells."""
+        return facets_beside(self.facet_cells, self.facet_op, self.facet_unit)
 
-        return adjacency(self.facet_cells, len(self))
+    @cached_property
+    def facet_vertices(self) -> Incidence:
+        """Vertices of each facet, in no particular order."""
+        levels = [(self.faces[k].offsets, self.faces[k].items) for k in range(2, self.dimension)]
+        return Incidence(*vertices_of_faces(self.edges, levels)[-1])
+
+    def halfspaces(self, cell: SupportsIndex) -> Float[np.ndarray, "facets _"]:
+        """Rows `(n, b)` of one cell, with unit outward normals: see `PolyhedralComplex.halfspaces`."""
+        at = self.number_of(cell)
+        offsets, items = self.faces[self.dimension]
+        facets = items[offsets[at] : offsets[at + 1]]
+        starts, vertices = self.facet_vertices
+        rows = np.array([plane_through(self.vertices[vertices[starts[k] : starts[k + 1]]]) for k in facets.tolist()])
+        inside = rows[:, :-1] @ self.interior_points[at] + rows[:, -1]
+        return np.where(inside[:, None] > 0, -rows, rows)
 
     @property
     def euler_characteristic(self) -> int:
@@ -86,15 +100,11 @@ class SpatialComplex(PolyhedralComplex):
             raise InvalidInputError("`face_loops`: facets are polygons in three dimensions only; see `polygons`")
         return self.polygons()
 
-    def cell(self, index: int) -> Float[np.ndarray, "k d"]:
-        """Vertices of one cell, in no particular order."""
-        return self.vertices[self.cell_vertices[self.cell_offsets[index] : self.cell_offsets[index + 1]]]
-
-    def affine_maps(self, space: str = "domain") -> AffineMaps:
+    def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, in the domain's coordinates ("domain") or of the input itself ("input")."""
         from splinescope.tessellation.affine import branch_maps
 
-        return branch_maps(self, space)
+        return branch_maps(self, space, which)
 
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:
         """Cell that contains each point, given in the domain's coordinates as [n, d]; -1 outside."""

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Maximum
+from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
+from splinescope.tessellation.contest import competing, with_winner
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.cells import WIDE, Options, cells_that_meet, tessellated, three_dimensional
@@ -63,7 +62,7 @@ def decision_surface(
         CertificateError: If the check of the cells or of the mesh fails.
     """
     network = source if isinstance(source, Network) else source.network
-    labels = competitors(network, classes)
+    labels = competing(network, classes)
     options = Options(verify, tolerance, max_cells, memory_budget, prune, progress)
     check = verify != "topology"
     if len(labels) == 2:
@@ -79,42 +78,11 @@ def decision_surface(
     return _among_many(network, three_dimensional(domain), labels, options, check)
 
 
-def competitors(network: Network, classes: Sequence[int] | None) -> np.ndarray:
-    """The outputs that compete, in increasing order.
-
-    Args:
-        network: The network.
-        classes: What the user gave; all if None.
-
-    Returns:
-        At least two classes.
-
-    Raises:
-        InvalidInputError: If they are not at least two different outputs.
-    """
-    count = max(2, int(np.prod(network.output_shape, dtype=np.int64)))
-    if classes is None:
-        return np.arange(count)
-    labels = np.unique(np.asarray(classes, dtype=np.int64))
-    if len(labels) < 2 or len(labels) < len(classes) or labels[0] < 0 or labels[-1] >= count:
-        raise InvalidInputError(
-            f"`classes`: got {list(classes)}; expected at least two different classes from 0 to {count - 1}"
-        )
-    return labels
-
-
 def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: Options, check: bool) -> SurfaceMesh:
     """The surface between three or more classes."""
     margin = 4 * float(doubtful_outputs(network, domain, options.safety).error[labels].max())
     keep = keeper(network, Contest(labels, WIDE * margin)) if options.prune else None
-    cells = tessellated(_with_winner(network, labels), domain, options, keep)
+    cells = tessellated(with_winner(network, labels), domain, options, keep)
     node, start, _ = cells.pattern_nodes[-1]
     assert node == cells.network.output
     return between_classes(cells, network, labels[cells.patterns[:, start]], labels, margin, check)
-
-
-def _with_winner(network: Network, labels: np.ndarray) -> Network:
-    """The network followed by the maximum of its competing outputs."""
-    winner = Node("largest output", Maximum(torch.from_numpy(labels[None])), (network.output,), (1,))
-    nodes = (*network.nodes[: network.output + 1], winner)
-    return Network(nodes=nodes, output=len(nodes) - 1, import_report=network.import_report)

@@ -10,7 +10,6 @@ from splinescope.errors import CertificateError, InvalidInputError
 from splinescope.geometry.collapse import PolygonMesh, collapsed
 from splinescope.geometry.sections import facing, trace_section
 from splinescope.tessellation.affine import branch_maps
-from splinescope.tessellation.branch import patterns_of
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.counts import (
     check_crossings,
@@ -84,7 +83,7 @@ def extracted(cells: SpatialComplex, weights: np.ndarray, level: float, check: b
         twins=mesh.twins,
         normals=_normals(cells, weights, mesh.cells),
         cells=mesh.cells,
-        patterns=patterns_of(cells, mesh.cells),
+        patterns=cells.patterns_of(mesh.cells),
         sources=mesh.sources,
     )
     return replace(surface, certificate=_certified(surface, cells, heights, mesh, check))

@@ -11,7 +11,6 @@ from splinescope.geometry.collapse import fans
 from splinescope.geometry.sections import Section, consistent, facing
 from splinescope.network.graph import Network
 from splinescope.tessellation.affine import branch_maps
-from splinescope.tessellation.branch import patterns_of
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.counts import check_twins
 from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
@@ -55,7 +54,7 @@ def between_classes(
         twins=section.twins,
         normals=_normals(cells, network, pairs[:, 1], winners[pairs]),
         cells=pairs[:, 1],
-        patterns=patterns_of(_without_winner(cells, network), pairs[:, 1]),
+        patterns=_without_winner(cells, network).patterns_of(pairs[:, 1]),
         sources=np.column_stack([sources, sources]),
         classes=winners[pairs],
     )
