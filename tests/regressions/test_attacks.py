@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 import splinescope
-from splinescope import Network, Slice
+from splinescope import Box, Network, Slice
 from splinescope.errors import CertificateError
 from splinescope.tessellation.certificate import certify
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.region_graph import region_graph
+from splinescope.tessellation.spatial import SpatialComplex
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.recipes import Builder
 from tests.reference.comparison import compare
@@ -172,6 +173,42 @@ def moved_beside_a_sliver() -> PlanarComplex:
     return replace(cells, vertices=vertices)
 
 
+def clustered(weight: list[list[float]], bias: list[float]) -> PlanarComplex:
+    """Lines that meet in one point up to rounding, so that cells lie there that coordinates hide."""
+    module = nn.Sequential(dense(weight, bias), nn.ReLU(), dense([[1.0] * len(weight)], [0.0]))
+    domain = Slice.box([-1, -1], [1, 1])
+    cells = splinescope.tessellate(splinescope.from_torch(module, (2,)), domain, verify="proof")
+    assert isinstance(cells, PlanarComplex)
+    assert not cells.resolved.all()
+    return cells
+
+
+def output_at_a_hidden_cell() -> PlanarComplex:
+    """The output at a vertex of cells that coordinates hide, and of one that they don't."""
+    cells = clustered([[0.7, 1.6], [-1.2, -0.6], [-1.3, -0.1], [1.0, 0.0]], [-0.53, 0.48, 0.41, -0.3])
+    hidden = int(np.flatnonzero(~cells.resolved)[0])
+    outputs = cells.vertex_outputs.copy()
+    outputs[cells.cell_vertices[cells.cell_offsets[hidden]]] += 1000.0
+    return replace(cells, vertex_outputs=outputs)
+
+
+def interior_point_of_a_hidden_cell() -> PlanarComplex:
+    cells = clustered([[0.7, -1.6], [0, -0.6], [0.1, -1.6]], [0.87, 0.3, 0.81])
+    points = cells.interior_points.copy()
+    points[np.flatnonzero(~cells.resolved)[0]] += 0.25
+    return replace(cells, interior_points=points)
+
+
+def sides_of_a_facet() -> SpatialComplex:
+    """In space: the cells below and above a fold, exchanged."""
+    module = nn.Sequential(dense([[1.0, 0.5, 0.25]], [0.1]), nn.ReLU())
+    cells = splinescope.tessellate(splinescope.from_torch(module, (3,)), Box([-1.0] * 3, [1.0] * 3), verify="proof")
+    assert isinstance(cells, SpatialComplex)
+    beside = cells.facet_cells.copy()
+    beside[(beside >= 0).all(axis=1)] = beside[(beside >= 0).all(axis=1), ::-1]
+    return replace(cells, facet_cells=beside)
+
+
 def tessellated(builder: Builder, domain: Slice | None = None) -> PlanarComplex:
     cells = splinescope.tessellate(to_network(builder.build()), domain or Slice.box([-1, -1], [1, 1]), verify="proof")
     assert isinstance(cells, PlanarComplex)
@@ -187,7 +224,29 @@ def flipped(cells: PlanarComplex, node: int, mask: int) -> PlanarComplex:
     return replace(cells, codes=tuple(codes))
 
 
-@pytest.mark.parametrize("make", [constant_unit, columns_swapped, no_such_place, absent_member, moved_beside_a_sliver])
+CORRUPTIONS = (
+    constant_unit,
+    columns_swapped,
+    no_such_place,
+    absent_member,
+    moved_beside_a_sliver,
+    output_at_a_hidden_cell,
+    interior_point_of_a_hidden_cell,
+    sides_of_a_facet,
+)
+
+
+@pytest.mark.parametrize("make", CORRUPTIONS)
 def test_corruptions_are_refused(make: object) -> None:
     with pytest.raises(CertificateError):
         certify(replace(make(), certificate=None), "proof")  # type: ignore[operator]
+
+
+def test_a_clip_behind_a_steep_layer_is_imported() -> None:
+    """Float32 saturates where float64 doesn't, so that it says nothing of the rounding there."""
+    norm = nn.BatchNorm1d(1, eps=1e-12).double()
+    with torch.no_grad():
+        norm.running_mean.fill_(0.1)
+        norm.running_var.fill_(1e-10)
+    module = nn.Sequential(dense([[-0.17, 1.66]], [0.33]), norm, nn.Hardtanh()).eval()
+    assert splinescope.from_torch(module, (2,)).num_units == 1

@@ -28,6 +28,9 @@ SLACK = 1024.0
 _MEASURED = 3
 """Inputs of each size on which float32 rounding is measured."""
 
+_SHAKE = 2.0**-40
+"""By how much inputs are shaken, relatively, to see what roundings of this size make of outputs."""
+
 Function = Callable[[Tensor], Any]
 
 
@@ -37,7 +40,7 @@ class Comparison:
     What rounding may explain is the lesser of two estimates, for the inputs of each order of magnitude apart. One is a
     bound: the unit round-off times the sum of the absolute values of all terms. It grows with the depth, so that for
     deep networks it would allow anything. The other is measured: how far the network in float32 is from itself in
-    float64, scaled to the reference's round-off.
+    float64, and in float64 from itself at inputs that are shaken a little, scaled to the reference's round-off.
 
     Attributes:
         network: The network.
@@ -67,7 +70,12 @@ class Comparison:
         rows = torch.cat([at[:_MEASURED] for at in places])
         single = forward(placed(self.network, "cpu", torch.float32), self.x[rows].float()).double()
         errors = (self._behind_head(single) - self._own[rows]).abs().amax(dim=1)
-        return torch.stack([errors[self._group[rows] == g].max() for g in range(len(places))])
+        found = [errors[self._group[rows] == g].max() for g in range(len(places))]
+        # Behind a clip float32 may be saturated where float64 is not. Inputs that are shaken by less tell more there.
+        noise = torch.rand(self.x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        shaken = self._behind_head(forward(self.network, self.x * (1.0 + _SHAKE * (2.0 * noise - 1.0))))
+        change = (shaken - self._own).abs().amax(dim=1) * (torch.finfo(torch.float32).eps / _SHAKE)
+        return torch.stack([torch.fmax(error, change[at].max()) for error, at in zip(found, places, strict=True)])
 
     def tolerances(self, rows: Tensor, unit: float) -> Tensor:
         """What rounding may make of the outputs for some inputs.

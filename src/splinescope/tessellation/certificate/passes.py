@@ -34,7 +34,8 @@ class Seen:
         resolution: Largest bound of an error, relative to the size of its unit's values.
         open: Facts that are not decided yet.
         off: Facts about corners that are not on a fold through them, and how far they may be.
-        apart: Cells whose outputs are not those of the forward pass, how far they may be, and are.
+        apart: Outputs that are not those of the forward pass: their cells, the points, what is recorded there, how far
+            that may be off, and is.
     """
 
     output_error: float = 0.0
@@ -43,7 +44,7 @@ class Seen:
     resolution: float = 0.0
     open: list[Facts] = field(default_factory=list)
     off: list[tuple[Facts, np.ndarray]] = field(default_factory=list)
-    apart: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    apart: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
 
 def together(parts: list[Seen]) -> Seen:
@@ -79,8 +80,8 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
     Raises:
         CertificateError: With the cells concerned.
     """
-    size = chunk_size(subject)
-    scale = max(float(np.abs(subject.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
+    _check_between(subject)
+    size, scale = chunk_size(subject), _scale(subject)
 
     @np.errstate(all="ignore")  # bounds may be infinite
     def block(start: int, stop: int) -> list[Seen]:
@@ -91,12 +92,30 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
 
     seen = together([part for parts in in_blocks(block, len(subject), grain=256) for part in parts])
     settlement.at_points(Facts.joined(seen.open))
-    if seen.apart:
-        cells, allowed, error = (np.concatenate(parts) for parts in zip(*seen.apart, strict=True))
-        if not settlement.outputs(cells, allowed, error):
-            apart = f"outputs differ from the cells' affine maps by up to {error.max() / scale:.1e} of the largest"
-            fail("values", np.unique(cells), apart)
+    _settle_outputs(settlement, seen, "values", scale)
     return seen
+
+
+def _check_between(subject: Subject) -> None:
+    """Interior points are between the least and the largest coordinates of their cells' corners."""
+    lowest, highest = subject.extents
+    points, room = subject.points[:, subject.first :], RESOLUTION * subject.scale
+    outside = np.flatnonzero(((points < lowest - room) | (points > highest + room)).any(axis=1))
+    if len(outside):
+        fail("values", outside, "an interior point is not between the corners of its cell")
+
+
+def _settle_outputs(settlement: Settlement, seen: Seen, check: str, scale: float) -> None:
+    """Outputs that are not those of forward passes are those of the cells' exact maps."""
+    if seen.apart:
+        cells, points, values, allowed, error = (np.concatenate(parts) for parts in zip(*seen.apart, strict=True))
+        if not settlement.outputs(cells, points, values, allowed, error):
+            apart = f"outputs differ from the cells' affine maps by up to {error.max() / scale:.1e} of the largest"
+            fail(check, np.unique(cells), apart)
+
+
+def _scale(subject: Subject) -> float:
+    return max(float(np.abs(subject.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
 
 
 def _turns(subject: Subject, cells: np.ndarray) -> np.ndarray:
@@ -139,7 +158,8 @@ def _compare_outputs(
         known[apart] += _turns(subject, cells)[:, None] * _swings(subject, cells)
         bad = ~(error[apart] <= known[apart]).all(axis=1)
         if bad.any():
-            seen.apart.append((cells[bad], room[bad], error[apart][bad].max(axis=1)))
+            places, recorded = subject.points[cells[bad]], subject.outputs[cells[bad]]
+            seen.apart.append((cells[bad], places, recorded, room[bad], error[apart][bad].max(axis=1)))
             good = np.delete(np.arange(len(which)), np.flatnonzero(apart)[bad])
             error, known = error[good], known[good]
     seen.output_error = float(error.max(initial=0.0)) / scale
@@ -181,6 +201,7 @@ def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement
     settlement.on_folds(off, np.concatenate([np.zeros(0), *(allowed for _, allowed in seen.off)]))
     facts = Facts.joined(seen.open)
     settlement.at_corners(facts, known.doubt[facts.corner])
+    _settle_outputs(settlement, seen, "vertices", _scale(subject))
     return seen
 
 
@@ -195,6 +216,7 @@ def _corner_chunk(subject: Subject, evaluator: Evaluator, known: Knowledge, chos
     coordinates = subject.vertices[vertices]
     for passed in evaluator.passes(coordinates):
         if passed.index < 0:
+            _compare_at_corners(subject, bundle, vertices, passed, evaluator.placement(-1), known, seen)
             break
         seen.resolution = max(seen.resolution, resolution(passed))
         facts = undecided(subject.network, subject.code_of[passed.index], passed, bundle)
@@ -203,6 +225,40 @@ def _corner_chunk(subject: Subject, evaluator: Evaluator, known: Knowledge, chos
         _off_folds(facts.taken(np.flatnonzero(zero)), passed, evaluator.placement(passed.index), known, seen)
         seen.open.append(facts.taken(np.flatnonzero(~zero & ~subject.corners.straight[facts.corner])))
     return seen
+
+
+def _compare_at_corners(
+    subject: Subject,
+    bundle: Bundle,
+    vertices: np.ndarray,
+    passed: Passed,
+    placement: np.ndarray | float,
+    known: Knowledge,
+    seen: Seen,
+) -> None:
+    """Outputs recorded at vertices are those of the forward pass, but for what roundings of the coordinates make.
+
+    By how much outputs change with these is what a cell around says that they don't hide; if there is none, its map.
+    """
+    recorded = subject.vertex_outputs[vertices]
+    error = np.abs(passed.values - recorded)
+    room = 8 * passed.errors + placement + 4 * RESOLUTION * np.abs(passed.values)
+    apart = ~(error <= room).all(axis=1)
+    if not apart.any():
+        return
+    room = np.array(np.broadcast_to(room, error.shape))
+    owner = np.repeat(np.arange(len(bundle.cells)), np.diff(bundle.offsets))
+    share = np.where(known.slack[bundle.cells] < _HIDDEN, 2 * known.slack[bundle.cells], 0.0)
+    turned = np.zeros_like(error)
+    np.maximum.at(turned, bundle.point, (share[:, None] * _swings(subject, bundle.cells))[owner])
+    bad = np.flatnonzero(~(error <= room + turned).all(axis=1))
+    if not len(bad):
+        return
+    order = np.argsort(-known.slack[bundle.cells[owner]], kind="stable")
+    widest = np.zeros(len(vertices), np.int64)
+    widest[bundle.point[order]] = bundle.cells[owner[order]]  # the last one counts
+    points = subject.vertices[vertices[bad]]
+    seen.apart.append((widest[bad], points, recorded[bad], room[bad], error[bad].max(axis=1)))
 
 
 def _off_folds(facts: Facts, passed: Passed, placement: np.ndarray | float, known: Knowledge, seen: Seen) -> None:

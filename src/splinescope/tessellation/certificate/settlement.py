@@ -76,17 +76,21 @@ class Settlement:
         rest = self._pointwise(facts, self.subject.vertices, place, doubt)
         self._exactly(rest, "proof", corners=True)
 
-    def outputs(self, cells: np.ndarray, allowed: np.ndarray, error: np.ndarray) -> bool:
-        """Whether recorded outputs are those of the cells' own exact maps at their interior points.
+    def outputs(
+        self, cells: np.ndarray, points: np.ndarray, values: np.ndarray, allowed: np.ndarray, error: np.ndarray
+    ) -> bool:
+        """Whether recorded outputs are those of the cells' own exact maps at points of theirs.
 
         A rounded point may lie outside of its cell, where the network says nothing about it, and steep maps make more
         of the roundings of corners than the forward pass knows. Outputs at corners are off by roundings in float64,
         too, which are relative to the terms that cancel there.
 
         Args:
-            cells: Cells whose outputs are not those of a forward pass.
-            allowed: [cells, n_out] how far they may be, apart from roundings of the coordinates and of the outputs.
-            error: [cells] how far they are.
+            cells: [k] cells whose outputs are not those of a forward pass.
+            points: [k, d] the points.
+            values: [k, n_out] outputs recorded there.
+            allowed: [k, n_out] how far they may be, apart from roundings of the coordinates and of the outputs.
+            error: [k] how far they are.
         """
         for number, k in enumerate(np.argsort(-error, kind="stable").tolist()):
             cell = int(cells[k])
@@ -95,8 +99,8 @@ class Settlement:
                 continue
             self.settled.signs += 1
             whole = self._forms(cell, {-1})[-1]
-            point, bits = self._point(cell), whole.bits
-            rows = zip(whole.numbers, self.subject.outputs[cell], strict=True)
+            point, bits = _homogeneous(points[k, self.subject.first :]), whole.bits
+            rows = zip(whole.numbers, values[k], strict=True)
             off = [self._off(list(form), point, bits, float(value)) / Fraction(2) ** bits for form, value in rows]
             room = allowed[k] + 8 * self._float_error(cell, self.subject.network.output)
             rest = [o - _finite(more) for o, more in zip(off, room, strict=True)]

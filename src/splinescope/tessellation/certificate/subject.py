@@ -121,11 +121,16 @@ class Subject:
         return resolved_cells(self.vertices[:, self.first :], self.cell_vertices, self.cell_offsets, self.measures)
 
     @cached_property
+    def extents(self) -> tuple[np.ndarray, np.ndarray]:
+        """[F, d] least and largest coordinates of each cell's corners."""
+        corners, starts = self.vertices[:, self.first :][self.cell_vertices], self.cell_offsets[:-1]
+        return np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)
+
+    @cached_property
     def shapes(self) -> Shapes:
         """Extents and widths of the cells in coordinates divided by `scale`."""
-        scaled = (self.vertices[:, self.first :] / self.scale)[self.cell_vertices]
-        starts = self.cell_offsets[:-1]
-        extents = np.maximum.reduceat(scaled, starts) - np.minimum.reduceat(scaled, starts)
+        lowest, highest = self.extents
+        extents = highest / self.scale - lowest / self.scale
         d = extents.shape[1]
         # A convex body of measure A in a box of surface S holds a ball of radius A / S.
         sides = [np.prod(np.delete(extents, axis, axis=1), axis=1) for axis in range(d)]

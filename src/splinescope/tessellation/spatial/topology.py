@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from splinescope.geometry.polytopes import closed, vertices_of_faces, volumes
+from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import Topology, fail
+from splinescope.tessellation.certificate.subject import pair_bits
 from splinescope.tessellation.neighbours import check_neighbours
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def check_topology(cells: SpatialComplex) -> Topology:
     if euler != 1 and not cells.truncated:
         fail("euler", np.arange(len(cells)), f"the alternating sum of faces is {euler}; a tiled domain has 1")
     multiple = check_neighbours(cells, cells.facet_cells, cells.facet_op, cells.facet_unit)
+    _check_sides(cells)
     return Topology(error, euler, multiple, {"measure": allowed}, int((~cells.resolved).sum()))
 
 
@@ -81,3 +84,23 @@ def _check_facets(cells: SpatialComplex) -> None:
     wrong = np.unique(owner[~there | (listed != recorded)[lists.items]])
     if len(wrong):
         fail("facets", wrong, "a facet of the cell is not recorded as such")
+
+
+def _check_sides(cells: SpatialComplex) -> None:
+    """The second cell of a facet that an activation made is above the breakpoint there."""
+    for codes in cells.codes:
+        node = cells.network.nodes[codes.node]
+        if not isinstance(node.op, Activation):
+            continue
+        mine = np.flatnonzero((cells.facet_op == codes.node) & (cells.facet_cells >= 0).all(axis=1))
+        below, above = (
+            sum(
+                pair_bits(codes, cells.facet_cells[mine, side], cells.facet_unit[mine] + level * node.size).astype(int)
+                for level in range(len(node.op.breakpoints))
+            )
+            for side in (0, 1)
+        )
+        wrong = mine[below >= above]
+        if len(wrong):
+            concerned = np.unique(cells.facet_cells[wrong])
+            fail("neighbours", concerned, f"{len(wrong)} facets whose cells are recorded on the wrong sides")
