@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from splinescope.network import ops
-from splinescope.network.ops import Activation, Affine, Maximum, Op
+from splinescope.network.ops import Activation, Affine, Fold, Maximum, Op
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -137,3 +137,40 @@ def test_ops_take_empty_batches_and_leave_their_inputs_alone(op: Op, count: int,
 @pytest.mark.parametrize(("op", "shape"), AFFINE, ids=NAMES)
 def test_affine_ops_take_empty_batches(op: Affine, shape: tuple[int, ...]) -> None:
     assert np.asarray(op.evaluate(reals(0, *shape))).shape[0] == 0
+
+
+FOLDS = (
+    Activation(*(torch.tensor(t, dtype=torch.float64) for t in ([0.0], [0.0, 1.0], [0.0, 0.0]))),
+    Activation(*(torch.tensor(t, dtype=torch.float64) for t in ([-1.0, 2.0], [0.5, 1.0, 0.0], [-0.5, 0.0, 2.0]))),
+    Activation(
+        torch.tensor([[0.0, 0.5, -0.5, 1.0]], dtype=torch.float64),
+        torch.tensor([[0.0, 0.1, 1.0, -1.0], [1.0, 1.0, 2.0, 1.0]], dtype=torch.float64),
+        torch.tensor([[0.0, 0.45, -0.5, 2.0], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64),
+    ),
+    Maximum(torch.tensor([[0, 1, 2], [3, -1, 0], [-1, 2, 3]])),
+)
+
+
+@pytest.mark.parametrize("op", FOLDS, ids=["relu", "clip", "by unit", "maximum"])
+def test_folds_answer_for_their_pieces(op: Fold) -> None:
+    """The map of a point's own pieces is the op there; that of other pieces is affine; bits tell pieces apart."""
+    x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    pieces = op.pieces(x).reshape(50, -1)
+    torch.testing.assert_close(op.on_pieces(pieces, x), op.evaluate(x), rtol=0, atol=1e-15)
+    fixed = pieces[:1].expand(50, -1)
+    double = op.on_pieces(fixed, 2 * x) - op.on_pieces(fixed, x)
+    torch.testing.assert_close(double, op.on_pieces(fixed, x) - op.on_pieces(fixed, 0 * x), rtol=0, atol=1e-13)
+    slopes = torch.eye(4, dtype=torch.float64)[None]
+    with torch.enable_grad():
+        own = x.clone().requires_grad_(True)
+        jacobian = torch.stack(
+            [torch.autograd.grad(column.sum(), own, retain_graph=True)[0] for column in op.evaluate(own).T]
+        )
+    torch.testing.assert_close(op.along_pieces(pieces, slopes), jacobian.permute(1, 2, 0))
+    bits = op.bits(pieces.to(torch.uint8))
+    assert bits.shape == (50, op.levels * pieces.shape[1])
+    assert len(bits.unique(dim=0)) == len(pieces.unique(dim=0))
+    some = torch.tensor([2, 0])
+    part = op.taken(some)
+    reads = x if isinstance(op, Maximum) else x[:, some]
+    torch.testing.assert_close(part.evaluate(reads), op.evaluate(x)[:, some])

@@ -10,7 +10,7 @@ from jaxtyping import Int, Integer
 from torch import Tensor
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops import Fold
 
 
 def pattern_columns(cells: Any) -> dict[int, slice]:
@@ -74,11 +74,6 @@ def pieces_at(network: Network, values: dict[int, Tensor]) -> dict[int, Tensor]:
     pieces = {}
     for index, value in values.items():
         op = network.nodes[index].op
-        if isinstance(op, Activation):
-            pieces[index] = op.pieces(value).reshape(len(value), -1).to(torch.uint8)
-        else:
-            assert isinstance(op, Maximum)
-            flat = value.reshape(len(value), -1)
-            members = flat[:, op.index.clamp(min=0)].masked_fill(op.index < 0, -torch.inf)
-            pieces[index] = members.argmax(dim=2).to(torch.uint8)
+        assert isinstance(op, Fold)
+        pieces[index] = op.pieces(value).reshape(len(value), -1).to(torch.uint8)
     return pieces

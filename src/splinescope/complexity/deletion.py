@@ -25,7 +25,7 @@ import torch
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation, Maximum, Select
+from splinescope.network.ops import Maximum, Select
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
 
@@ -158,13 +158,11 @@ def _reduced(node: Node, unit: int, source: int, at: int, before: Node) -> list[
         return [Node(name, spread, (source,), node.shape)]
     op: Any = node.op
     if isinstance(op, Maximum):
-        smaller = Node(name, Maximum(op.index[kept]), (source,), (len(kept),))
+        smaller = Node(name, op.taken(kept), (source,), (len(kept),))
         return [smaller, Node(f"{name}, spread", spread, (at,), node.shape)]
-    assert isinstance(op, Activation)
-    tables = [t if t.ndim == 1 else t[:, kept] for t in (op.breakpoints, op.slopes, op.intercepts)]
     return [
         Node(f"{name}, arguments", Select(kept), (source,), (len(kept),)),
-        Node(name, Activation(*tables), (at,), (len(kept),)),
+        Node(name, op.taken(kept), (at,), (len(kept),)),
         Node(f"{name}, spread", spread, (at + 1,), node.shape),
     ]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.heads import Head
-from splinescope.network.ops import Activation, Input, Maximum, Op
+from splinescope.network.ops import Activation, Fold, Input, Maximum, Op
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Node:
     @property
     def units(self) -> int:
         """Number of its units that can fold; 0 for ops without folds."""
-        return self.size if isinstance(self.op, Activation | Maximum) else 0
+        return self.size if isinstance(self.op, Fold) else 0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops import Fold
 
 if TYPE_CHECKING:
     from splinescope.network.graph import Network
@@ -49,10 +49,8 @@ def walk_branch(
         if index == 0:
             continue
         inputs = [values[source] for source in node.inputs]
-        if isinstance(node.op, Activation):
-            values[index] = _piece_of_activation(node.op, pieces[index], inputs[0])
-        elif isinstance(node.op, Maximum):
-            values[index] = _entry_of_maximum(node.op, pieces[index], inputs[0], node.shape)
+        if isinstance(node.op, Fold):
+            values[index] = node.op.on_pieces(pieces[index], inputs[0]).reshape(len(x), *node.shape)
         else:
             values[index] = node.op.evaluate(*inputs)
         yield index, values[index]
@@ -107,17 +105,3 @@ def chunk_length(network: Network, copies: int = 1) -> int:
     """
     numbers = sum(torch.Size(node.shape).numel() for node in network.nodes)
     return max(1, CHUNK_BYTES // (8 * copies * max(1, numbers)))
-
-
-def _piece_of_activation(op: Activation, pieces: Tensor, x: Tensor) -> Tensor:
-    index = pieces.long()
-    if op.slopes.ndim == 1:
-        slope, intercept = op.slopes[index], op.intercepts[index]
-    else:
-        slope, intercept = op.slopes.gather(0, index), op.intercepts.gather(0, index)
-    return slope.reshape(x.shape) * x + intercept.reshape(x.shape)
-
-
-def _entry_of_maximum(op: Maximum, pieces: Tensor, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    window = op.index[torch.arange(len(op.index)), pieces.long()]
-    return x.reshape(len(x), -1).gather(1, window).reshape(len(x), *shape)

@@ -15,7 +15,7 @@ import torch
 
 from splinescope.network.evaluate import last_uses, products
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops import Activation, Fold
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.rounding import Bounds, terms_of
 
@@ -71,7 +71,7 @@ class Calibration:
     def _affordable(self, node: int, points: int) -> int:
         """Number of points at which the errors of a node may be measured."""
         counts = products(self.network)
-        here, folding = sum(counts[: node + 1]), sum(isinstance(n.op, Activation | Maximum) for n in self.network.nodes)
+        here, folding = sum(counts[: node + 1]), sum(isinstance(n.op, Fold) for n in self.network.nodes)
         allowed = max(_CHEAP, points * sum(counts) // (6 * folding))
         return allowed // ((1 + _TWINS) * here)
 

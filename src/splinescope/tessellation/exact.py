@@ -23,7 +23,7 @@ import numpy as np
 from flint import fmpz, fmpz_mat
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Concatenate, Dense, Maximum, Reshape, Sum
+from splinescope.network.ops import Activation, Affine, Concatenate, Dense, Fold, Maximum, Reshape, Sum
 from splinescope.tessellation.dyadics import Dyadic, Form, aligned, dyadic, integers, shifted
 from splinescope.tessellation.integer_rows import IntegerRows
 
@@ -126,8 +126,8 @@ class ExactForms:
         self._rows: dict[int, IntegerRows] = {} if rows is None else rows
         self._cache: OrderedDict[tuple[int, bytes], _Known] = OrderedDict()
         self._held = 0
-        self._folding = [i for i, node in enumerate(network.nodes) if isinstance(node.op, Activation | Maximum)]
-        sizes = [node.size if isinstance(node.op, Activation | Maximum) else 0 for node in network.nodes]
+        self._folding = [i for i, node in enumerate(network.nodes) if isinstance(node.op, Fold)]
+        sizes = [node.size if isinstance(node.op, Fold) else 0 for node in network.nodes]
         self._ends = np.cumsum(sizes).tolist()
 
     @property

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import chunk_rows, walk
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops import Activation, Fold, Maximum
 from splinescope.tessellation.certificate.forward import forward
 from splinescope.tessellation.codes import Codes, pack
 from splinescope.tessellation.complex import VertexComplex
@@ -94,7 +94,7 @@ def _doubts(cells: VertexComplex, inputs: np.ndarray) -> np.ndarray:
                 for bound in (passed.values - passed.errors, passed.values + passed.errors)
             )
             several = (high >= low.max(axis=2, keepdims=True)).sum(axis=2) > 1
-            near = np.tile(several, max(1, int(groups.shape[1] - 1).bit_length()))
+            near = np.tile(several, op.levels)
         parts[passed.index] = pack(near[:, by_node[passed.index].columns].astype(np.uint8))
     nothing = np.empty((len(inputs), 0), np.uint64)
     return np.concatenate([nothing, *(parts[code.node] for code in cells.codes)], axis=1)
@@ -119,23 +119,10 @@ def packed_patterns_at(network: Network, codes: tuple[Codes, ...], inputs: Float
         with torch.no_grad():
             for index, value in walk(network, chunk):
                 op = network.nodes[index].op
-                if index in by_node and isinstance(op, Activation | Maximum):
-                    before = values[network.nodes[index].inputs[0]].reshape(len(chunk), -1)
-                    bits = _bits(op, before)
-                    words[index] = pack(bits[:, by_node[index].columns])
+                if index in by_node and isinstance(op, Fold):
+                    pieces = op.pieces(values[network.nodes[index].inputs[0]]).reshape(len(chunk), -1)
+                    words[index] = pack(op.bits(pieces).numpy()[:, by_node[index].columns])
                 values[index] = value
         nothing = np.empty((len(chunk), 0), np.uint64)
         parts.append(np.concatenate([nothing, *(words[code.node] for code in codes)], axis=1))
     return np.concatenate(parts) if parts else np.empty((0, sum(code.words.shape[1] for code in codes)), np.uint64)
-
-
-def _bits(op: Activation | Maximum, before: torch.Tensor) -> np.ndarray:
-    """Columns of the codes of one node, unpacked."""
-    if isinstance(op, Activation):
-        pieces = op.pieces(before).numpy()
-        return np.concatenate([pieces > level for level in range(len(op.breakpoints))], axis=1).astype(np.uint8)
-    groups = op.index.numpy()
-    members = np.where(groups >= 0, before.numpy()[:, np.maximum(groups, 0)], -np.inf)
-    winners = members.argmax(axis=2)
-    digits = max(1, int(groups.shape[1] - 1).bit_length())
-    return np.concatenate([(winners >> digit) & 1 for digit in range(digits)], axis=1).astype(np.uint8)

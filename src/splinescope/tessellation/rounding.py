@@ -11,7 +11,7 @@ import torch
 
 from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Concatenate, Maximum, Reshape, Sum
+from splinescope.network.ops import Activation, Affine, Concatenate, Fold, Maximum, Reshape, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
 
 
@@ -66,7 +66,7 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
         np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
     bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
     small = [e <= _SOUND * m for m, e in zip(magnitudes, proved, strict=True)]
-    folding = {node.inputs[0] for node in network.nodes if isinstance(node.op, Activation | Maximum)} | {network.output}
+    folding = {node.inputs[0] for node in network.nodes if isinstance(node.op, Fold)} | {network.output}
     if all(small[index].all() for index in folding):
         return tuple(bounds)
     measured = _measured_errors(network, parts)
@@ -121,7 +121,7 @@ def _asleep(network: Network, parts: Sequence[torch.Tensor]) -> dict[int, np.nda
     """
     readers: dict[int, list[int]] = {}
     for index, node in enumerate(network.nodes):
-        if isinstance(node.op, Activation | Maximum):
+        if isinstance(node.op, Fold):
             readers.setdefault(node.inputs[0], []).append(index)
     out: dict[int, np.ndarray] = {}
     for x in parts:

@@ -18,7 +18,7 @@ from torch import Tensor
 from splinescope.complexity.local.vertices import behind_folds, pieces_differ, signs_differ
 from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops import Activation, Fold, Maximum
 from splinescope.network.placement import linear_part
 
 BLOCK = 64
@@ -140,10 +140,8 @@ class TangentWalk:
     def _pieces(self, index: int, argument: Tensor) -> Tensor:
         """[n, units] piece of each unit, or position of the winner of each group."""
         op = self._network.nodes[index].op
-        if isinstance(op, Activation):
-            return op.pieces(argument).flatten(1)
-        assert isinstance(op, Maximum)
-        return _members(op, argument.flatten(1), -torch.inf).argmax(dim=2)
+        assert isinstance(op, Fold)
+        return op.pieces(argument).flatten(1)
 
     def _competing(self, index: int, slopes: Tensor, pieces: Tensor) -> Tensor:
         """Slopes of what decides the piece: of the arguments, or of the members of a group less that of the winner."""
@@ -151,22 +149,15 @@ class TangentWalk:
         if isinstance(op, Activation):
             return slopes
         assert isinstance(op, Maximum)
-        members = _members(op, slopes.flatten(0, 1), 0.0).reshape(*slopes.shape[:2], *op.index.shape)
+        members = op.by_member(slopes.flatten(0, 1), 0.0).reshape(*slopes.shape[:2], *op.index.shape)
         winner = pieces[:, None, :, None].expand(-1, members.shape[1], -1, -1)
         return members - members.expand(len(pieces), -1, -1, -1).gather(3, winner)
 
     def _folded(self, index: int, slopes: Tensor, pieces: Tensor) -> Tensor:
         """[n * B, *shape] slopes behind a node that folds."""
         node = self._network.nodes[index]
-        if isinstance(node.op, Activation):
-            table = node.op.slopes
-            factors = table[pieces] if table.ndim == 1 else table.gather(0, pieces)
-            after = slopes * factors[:, None]
-        else:
-            assert isinstance(node.op, Maximum)
-            places = node.op.index.expand(len(pieces), -1, -1).gather(2, pieces[:, :, None])[:, None, :, 0]
-            after = slopes.expand(len(pieces), -1, -1).gather(2, places.expand(-1, slopes.shape[1], -1))
-        return after.reshape(-1, *node.shape)
+        assert isinstance(node.op, Fold)
+        return node.op.along_pieces(pieces, slopes).reshape(-1, *node.shape)
 
     def _cut(self, index: int, argument: Tensor, pieces: Tensor, reach: Tensor) -> Tensor:
         """Whether each unit of a node that folds meets several pieces within its reach."""
@@ -175,11 +166,6 @@ class TangentWalk:
             flat = argument.flatten(1)
             return pieces_differ(op, flat - reach, flat + reach)
         assert isinstance(op, Maximum)
-        members = _members(op, argument.flatten(1), -torch.inf)
+        members = op.by_member(argument.flatten(1), -torch.inf)
         behind = members - members.gather(2, pieces[:, :, None])
         return (behind + reach > 0).any(dim=2)
-
-
-def _members(op: Maximum, flat: Tensor, absent: float) -> Tensor:
-    """[rows, groups, members] values of each group; `absent` where it has fewer."""
-    return flat[:, op.index.clamp(min=0)].masked_fill(op.index < 0, absent)

@@ -3,7 +3,7 @@
 from splinescope.network.ops.affine import AxisMap, Dense, Reshape, Scale, Select, SharedDense
 from splinescope.network.ops.base import Affine, Input, Op
 from splinescope.network.ops.convolution import Convolution, TransposedConvolution
-from splinescope.network.ops.folding import Activation, Maximum
+from splinescope.network.ops.folding import Activation, Fold, Maximum
 from splinescope.network.ops.joins import Concatenate, Sum
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Concatenate",
     "Convolution",
     "Dense",
+    "Fold",
     "Input",
     "Maximum",
     "Op",

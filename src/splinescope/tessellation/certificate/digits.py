@@ -18,7 +18,19 @@ from torch import Tensor
 
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, AxisMap, Concatenate, Maximum, Op, Reshape, Scale, Select, Sum
+from splinescope.network.ops import (
+    Activation,
+    Affine,
+    AxisMap,
+    Concatenate,
+    Fold,
+    Maximum,
+    Op,
+    Reshape,
+    Scale,
+    Select,
+    Sum,
+)
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.certificate.stepping import without_gradients
@@ -262,7 +274,7 @@ def precise(network: Network, terms: Terms, keep: int) -> Iterator[Passed]:
             values[index] = _applied(node.op, [values[source] for source in node.inputs], keep)
         else:
             values[index] = _input(terms, points, network.input_shape)
-        if isinstance(node.op, Activation | Maximum):
+        if isinstance(node.op, Fold):
             yield _passed(index, values[node.inputs[0]], points)
         for source in {index, *node.inputs}:
             if last[source] <= index:

@@ -24,6 +24,7 @@ from splinescope.network.ops import (
     Concatenate,
     Convolution,
     Dense,
+    Fold,
     Maximum,
     Op,
     Reshape,
@@ -120,7 +121,7 @@ def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise:
             if limits and isinstance(node.op, Activation) and node.op.is_relu:
                 low, high = limits[0]
                 ranges[index] = low.clamp(min=0.0), high.clamp(min=0.0)
-        if isinstance(node.op, Activation | Maximum):
+        if isinstance(node.op, Fold):
             source = node.inputs[0]
             yield _passed(index, values[source], bounds[source], ranges.get(source) or _range(values[source]))
         for source in {index, *node.inputs}:

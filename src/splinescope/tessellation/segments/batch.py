@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from splinescope.geometry.bits import unpack
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops import Fold
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
@@ -238,11 +238,8 @@ def batch_of(
 def _columns(network: Network, node: int) -> int:
     """Number of bits of a node's pattern."""
     op = network.nodes[node].op
-    size = network.nodes[node].size
-    if isinstance(op, Maximum):
-        return size * max(1, int(op.index.shape[1] - 1).bit_length())
-    assert isinstance(op, Activation)
-    return size * len(op.breakpoints)
+    assert isinstance(op, Fold)
+    return network.nodes[node].size * op.levels
 
 
 def _bits(words: np.ndarray, columns: int) -> np.ndarray:

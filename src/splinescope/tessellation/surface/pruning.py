@@ -20,7 +20,7 @@ from jaxtyping import Bool, Int
 
 from splinescope.geometry.enclosures import enclose_maxima, enclose_pieces
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation, Affine, Maximum, Sum
+from splinescope.network.ops import Activation, Affine, Fold, Maximum, Sum
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.surface.targets import Cells, Target
 
@@ -114,7 +114,7 @@ def _outputs_at_vertices(network: Network, node: int, exact: dict[int, np.ndarra
     known = set(exact)
     for index in range(node + 1, network.output + 1):
         later = network.nodes[index]
-        if not isinstance(later.op, Activation | Maximum) and known.issuperset(later.inputs):
+        if not isinstance(later.op, Fold) and known.issuperset(later.inputs):
             known.add(index)
             exact[index] = np.empty((count, later.size))
     fresh = known - {index for index in exact if index <= node}
