@@ -31,7 +31,7 @@ from splinescope.observers import (
     saved_frames,
 )
 from splinescope.plotting import animate, plot_tessellation
-from splinescope.tessellation.export import load_complex
+from splinescope.tessellation.files import load_complex
 
 folder = Path(tempfile.mkdtemp())
 moons = datasets.two_moons(200, noise=0.1, generator=torch.Generator().manual_seed(0))

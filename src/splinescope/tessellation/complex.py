@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,3 +158,9 @@ class PolyhedralComplex(ABC):
     @abstractmethod
     def check_topology(self) -> Topology:
         """Check all that needs no network; raises `CertificateError` at the first thing that is wrong."""
+
+    def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
+        """Write the complex to one `.npz` file, by default with its network; `splinescope.open` reads it."""
+        from splinescope.tessellation.files import save_complex
+
+        return save_complex(self, path, with_network=with_network)

@@ -259,8 +259,8 @@ class RegionGraph:
             graph.add_edge(cell, other, op=op, unit=unit)
         return graph
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the graph, with its network and domain, to one `.npz` file; `load_region_graph` reads it."""
-        from splinescope.tessellation.region_graph.files import save_region_graph
+    def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
+        """Write the graph to one `.npz` file, by default with its network; `splinescope.open` reads it."""
+        from splinescope.tessellation.files import save_complex
 
-        return save_region_graph(self, path)
+        return save_complex(self, path, with_network=with_network)

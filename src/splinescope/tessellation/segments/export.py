@@ -6,10 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.files import replacing
+from splinescope.storage import write_arrays
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.classes import class_intervals
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -54,9 +52,7 @@ def save_segments(cells: SegmentComplex | SegmentBatch, path: str | os.PathLike[
         found = class_intervals(batch)
         rows = {"offsets": found.offsets, "start": found.start, "stop": found.stop}
         arrays |= {f"class_{name}": array for name, array in rows.items()} | {"classes": found.classes}
-    with replacing(target) as temporary:
-        np.savez(temporary, **arrays)
-    return target
+    return write_arrays(target, arrays)
 
 
 def competes(cells: SegmentComplex | SegmentBatch) -> bool:
