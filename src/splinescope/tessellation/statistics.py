@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
+from splinescope.errors import InvalidInputError
 from splinescope.geometry.polygons import measure_polygons
 from splinescope.tessellation.metric import isometry, positions
 from splinescope.tessellation.regions import interior_edges
@@ -58,10 +59,14 @@ def cell_statistics(cells: PlanarComplex, space: str = "domain") -> CellStatisti
     Returns:
         Arrays with one entry per cell. Cost: linear in the number of edges.
 
+    Raises:
+        InvalidInputError: If the cells are no polygons, or `space` is another word.
+
     Example:
         >>> cell_statistics(cells).areas.sum() == cells.domain.area  # doctest: +SKIP
         True
     """
+    _check_planar(cells)
     measures = measure_polygons(positions(cells, space), cells.cell_vertices, cells.cell_offsets)
     centroids = measures.centroids if space == "domain" else measures.centroids @ np.linalg.inv(isometry(cells))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -77,6 +82,16 @@ def cell_statistics(cells: PlanarComplex, space: str = "domain") -> CellStatisti
         measures.std_distances,
         space,
     )
+
+
+def _check_planar(cells: object) -> None:
+    from splinescope.tessellation.planar.complex import PlanarComplex
+
+    if not isinstance(cells, PlanarComplex):
+        raise InvalidInputError(
+            f"`cells`: got {type(cells).__name__}; expected a PlanarComplex, whose cells are polygons; lengths and "
+            "volumes of other cells are their `measures`"
+        )
 
 
 def summary(cells: PlanarComplex) -> dict[str, object]:
