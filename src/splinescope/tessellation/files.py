@@ -65,6 +65,26 @@ def save_complex(
 
     Cost: the size of the arrays and of the network's weights, which are not compressed.
     """
+    arrays, record = stored_form(cells, with_network=with_network)
+    return write_arrays(path, arrays, record)
+
+
+def stored_form(
+    cells: PolyhedralComplex | SegmentBatch | RegionGraph, *, with_network: bool = True
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays and the record that `save_complex` writes; a file may hold further arrays beside them.
+
+    Args:
+        cells: A complex, a batch of segments or a region graph.
+        with_network: Whether the network is among them.
+
+    Returns:
+        Arrays by name, and the record.
+
+    Raises:
+        InvalidInputError: If `cells` is of another kind.
+        StoreError: If the network or the domain is of a class of your own.
+    """
     kind = type(cells).__name__
     if kind not in _KINDS:
         raise InvalidInputError(f"`cells`: got {kind}; expected a complex, a batch of segments or a region graph")
@@ -79,7 +99,7 @@ def save_complex(
         arrays = {name: array for name, array in arrays.items() if not name.startswith("cells.network.")}
     named = {name.removeprefix("cells."): array for name, array in arrays.items()}
     header = {"splinescope": "cells", "format": FORMAT, "kind": kind, "network": _identity(cells.network)}
-    return write_arrays(path, named, header | {"cells": record})
+    return named, header | {"cells": record}
 
 
 def load_complex(
@@ -112,7 +132,7 @@ def load_complex(
     stored = read_arrays(path, "file of cells")
     record, prefix = _record_of(stored, path)
     arrays = {f"{prefix}.{name}": array for name, array in stored.arrays.items()}
-    kind = record.get("class")
+    kind = str(record.get("class"))
     if kind not in _KINDS or not isinstance(record.get("fields"), dict):
         raise StoreError(f"`path`: {str(path)!r} holds a {kind}; expected one of {', '.join(_KINDS)}")
     classes = _classes(kind)
