@@ -257,7 +257,8 @@ def encode(value: Any, arrays: dict[str, np.ndarray], name: str) -> Any:
         name: Name of the value, from which the names of its arrays are made.
 
     Returns:
-        Plain values, from which `decode` makes an equal value; numbers that are not finite are `{"number": "nan"}`.
+        Plain values, from which `decode` makes an equal value. Numbers that are not finite are objects with the one key
+        `number` and a text.
 
     Raises:
         StoreError: If the value is of another kind.
