@@ -31,7 +31,6 @@ from splinescope.observers import (
     saved_frames,
 )
 from splinescope.plotting import animate, plot_tessellation
-from splinescope.tessellation.export import load_complex
 
 folder = Path(tempfile.mkdtemp())
 moons = datasets.two_moons(200, noise=0.1, generator=torch.Generator().manual_seed(0))
@@ -84,7 +83,7 @@ for ax, (label, series) in zip(axes, panels.items(), strict=True):
 frames = saved_frames(folder / "frames")
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="compressed")
 for ax, step in zip(axes, (0, 22, 1000), strict=True):
-    cells = load_complex(frames[step])
+    cells = splinescope.open(frames[step])
     plot_tessellation(cells, "class", ax=ax, title=f"step {step}: {len(cells)} cells")
     if step < 1000:
         ax.get_legend().remove()

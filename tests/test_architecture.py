@@ -36,6 +36,7 @@ PUBLIC = [
     "load",
     "models",
     "observers",
+    "open",
     "paths",
     "plotting",
     "region_graph",

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import splinescope
 from splinescope.cli import main
-from splinescope.tessellation.region_graph import load_region_graph
 
 AXES = 5
 
@@ -40,7 +40,7 @@ def test_a_box(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert facts["degrees"] == {"5": 32}
     assert facts["facets"] == 80
     assert facts["certificate"]["level"] == "proof"  # type: ignore[index]
-    graph = load_region_graph(out / "graph.npz")
+    graph = splinescope.open(out / "graph.npz")
     assert len(graph) == 32
     assert sorted(path.name for path in out.iterdir()) == ["graph.npz", "summary.json"]
 
@@ -107,7 +107,7 @@ BAD = {
     "`--data`, `--indices`: only one": ["--data", "digits"],
     "`--point`: got 5 points": ["--point", "point.npy"] * 5,
     "`--point`: none.npy does not exist": ["--point", "none.npy"],
-    "`path`: there is no file": ["--resume", "none.npz"],
+    "`resume`: there is no file": ["--resume", "none.npz"],
     "`time_limit`: got -1.0": ["--time-limit", "-1"],
     "outside the domain": ["--start", "far.npy"],
     "`starts`, `resume`: both": ["--start", "point.npy", "--resume", "search.npz"],

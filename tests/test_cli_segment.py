@@ -48,6 +48,8 @@ def test_leaves_picture_arrays_and_summary(place: Path, capsys: pytest.CaptureFi
         np.testing.assert_allclose(arrays["t"], cells.t, atol=1e-12)
         np.testing.assert_array_equal(arrays["flip_unit"], cells.flip_unit)
         assert arrays["class_start"].tolist() == [row["start"] for row in facts["classes"]]
+    again = splinescope.open(place / "segment" / "segment.npz")[0]
+    np.testing.assert_array_equal(again.patterns, cells.patterns)
     assert "least margin" in said
     assert "ends of cells" in said
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
     from splinescope.tessellation.domains import Box, Segment, Slice
     from splinescope.tessellation.engine import tessellate
+    from splinescope.tessellation.files import open
     from splinescope.tessellation.region_graph import region_graph
     from splinescope.tessellation.segments import tessellate_segments
     from splinescope.tessellation.surface import level_set
@@ -47,6 +48,7 @@ __all__ = [
     "load",
     "models",
     "observers",
+    "open",
     "paths",
     "plotting",
     "region_graph",
@@ -67,6 +69,7 @@ _HOMES = {
     "from_torch": "splinescope.network",
     "level_set": "splinescope.tessellation.surface",
     "load": "splinescope.network",
+    "open": "splinescope.tessellation.files",
     "region_graph": "splinescope.tessellation.region_graph",
     "tessellate": "splinescope.tessellation.engine",
     "tessellate_segments": "splinescope.tessellation.segments",

@@ -15,7 +15,7 @@ from splinescope.experiments.checkpoints import LOSSES, Recipe, train_with_check
 from splinescope.experiments.grokking import Settings
 from splinescope.experiments.grokking_claims import claims_of, complexity, moments_of
 from splinescope.observers import Recorder
-from splinescope.tessellation.export import load_complex
+from splinescope.tessellation.files import load_complex
 
 SMALL = {
     "width": 12, "steps": 60, "train_points": 60, "probes": 20, "directions": 5, "radii": (0.1, 0.5), "radius": 0.1,

@@ -30,7 +30,7 @@ from splinescope.observers import (
     pgd,
     saved_frames,
 )
-from splinescope.tessellation.export import load_complex
+from splinescope.tessellation.files import load_complex
 from tests.observers.runs import SQUARE, quadrants
 
 

@@ -23,7 +23,7 @@ from splinescope.plotting.animation import colors_over, frame_title
 from splinescope.plotting.colors import CLASS_STRENGTH, class_colors, tinted
 from splinescope.plotting.data import fill_cells
 from splinescope.tessellation.affine import norms
-from splinescope.tessellation.export import save_complex
+from splinescope.tessellation.files import save_complex
 
 SQUARE = splinescope.Slice.box([-1.0, -1.0], [1.0, 1.0])
 

@@ -10,7 +10,8 @@ import pytest
 import splinescope
 from splinescope.tessellation.affine import affine_maps, extrema, lipschitz
 from splinescope.tessellation.boundary import class_areas, decision_boundary
-from splinescope.tessellation.export import load_complex, save_complex, to_table
+from splinescope.tessellation.export import to_table
+from splinescope.tessellation.files import load_complex, save_complex
 from splinescope.tessellation.folds import dihedral_angles, folds, graph_angles
 from splinescope.tessellation.regions import linear_regions
 from splinescope.tessellation.statistics import cell_statistics

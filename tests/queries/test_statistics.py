@@ -6,7 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from torch import nn
 
+import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.tessellation.metric import isometry, positions
 from splinescope.tessellation.statistics import cell_statistics, summary
@@ -71,3 +73,19 @@ def test_summary_is_plain_json() -> None:
 def test_refuses_an_unknown_space() -> None:
     with pytest.raises((InvalidInputError, TypeError), match="space"):
         cell_statistics(scene("plane")[1], space="moon")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["SegmentComplex", "SegmentBatch", "SpatialComplex", "RegionGraph"])
+def test_cells_that_are_no_polygons_are_refused(kind: str) -> None:
+    """Those of a segment once had areas of zero, and perimeters of twice the diagonal."""
+    network = splinescope.load(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 1)))
+    ends = np.random.default_rng(1).normal(size=(2, 5))
+    cells = {
+        "SegmentComplex": lambda: splinescope.tessellate(network, splinescope.Segment(*ends)),
+        "SegmentBatch": lambda: splinescope.tessellate_segments(network, ends[:1], ends[1:]),
+        "SpatialComplex": lambda: splinescope.tessellate(network, splinescope.Slice.through(*ends, dimension=3)),
+        "RegionGraph": lambda: splinescope.region_graph(network, splinescope.Slice.through(*ends)),
+    }[kind]()
+    for question in (cell_statistics, summary):
+        with pytest.raises(InvalidInputError, match=f"`cells`: got {kind}; expected a PlanarComplex"):
+            question(cells)

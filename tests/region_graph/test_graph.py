@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import splinescope
-from splinescope.errors import InvalidInputError, StoreError
-from splinescope.tessellation.region_graph import RegionGraph, load_region_graph, region_graph
+from splinescope.errors import InvalidInputError
+from splinescope.tessellation.region_graph import RegionGraph, region_graph
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
 from tests.region_graph.nets import assert_same, box, random_net
@@ -135,7 +135,7 @@ def test_networkx(graph: RegionGraph) -> None:
 
 
 def test_saved_and_loaded(graph: RegionGraph, tmp_path: Path) -> None:
-    again = load_region_graph(graph.save(tmp_path / "graph.npz"))
+    again = splinescope.open(graph.save(tmp_path / "graph.npz"))
     assert_same(again, graph)
     assert again.certificate == graph.certificate
     assert again.tolerance == graph.tolerance
@@ -150,20 +150,8 @@ def test_saved_and_loaded_in_a_slice(tmp_path: Path) -> None:
     """With clips, maxima and sums in the network."""
     network = to_network(random_case(14, n_inputs=4).recipe)
     graph = region_graph(network, box(4), max_cells=50)
-    again = load_region_graph(graph.save(tmp_path / "graph.npz"))
+    again = splinescope.open(graph.save(tmp_path / "graph.npz"))
     assert_same(again, graph)
-
-
-def test_files_that_are_no_graphs(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="there is no file"):
-        load_region_graph(tmp_path / "none.npz")
-    (tmp_path / "bad.npz").write_bytes(b"not a zip")
-    with pytest.raises(StoreError, match="not a complete file"):
-        load_region_graph(tmp_path / "bad.npz")
-    network = random_net((2, 3, 1))
-    region_graph(network, box(2), checkpoint=tmp_path / "search.npz")
-    with pytest.raises(StoreError, match="holds no graph"):
-        load_region_graph(tmp_path / "search.npz")
 
 
 def test_bad_questions(graph: RegionGraph) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import splinescope
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.tessellation.region_graph import RegionGraph, engine, region_graph
 from splinescope.tessellation.region_graph.explore import Explorer
@@ -49,6 +50,41 @@ def test_part_of_a_graph(whole: RegionGraph) -> None:
     assert part.certificate is not None
     assert part.certificate.components == 1
     assert "200 of at most" in repr(part)
+
+
+def test_progress_of_a_tessellation_in_many_dimensions() -> None:
+    seen: list[tuple[float, int]] = []
+    cells = splinescope.tessellate(
+        random_net((5, 10, 1)), box(5), progress=lambda share, found: seen.append((share, found))
+    )
+    assert isinstance(cells, RegionGraph)
+    shares = [share for share, _ in seen]
+    assert len(set(shares)) > 3
+    assert min(shares) < 0.5
+    assert seen[-1] == (1.0, len(cells))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_memory_budget_bounds_the_cells_in_work(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, domain = random_net((5, 10, 1)), box(5)
+    free = Explorer.of(network, domain, engine.Tolerance())
+    assert free.blocks_within(8) == 8
+    budget = 40 * free._bytes
+    tight = Explorer.of(network, domain, engine.Tolerance(), budget)
+    assert (tight.block, tight.checked, tight.blocks_within(8)) == (40, 40, 1)
+    assert Explorer.of(network, domain, engine.Tolerance(), 1).block == 1
+    assert Explorer.of(network, domain, engine.Tolerance(), 3 * 256 * free._bytes).blocks_within(8) == 3
+
+    sizes, explore = [], Explorer.explore
+    monkeypatch.setattr(Explorer, "explore", lambda self, seeds: sizes.append(len(seeds)) or explore(self, seeds))
+    monkeypatch.setattr("splinescope.tessellation.region_graph.search.number_of_threads", lambda: threads)
+    small = splinescope.tessellate(network, domain, memory_budget=budget)
+    assert max(sizes) == 40
+    whole = splinescope.tessellate(network, domain)
+    np.testing.assert_array_equal(small.keys, whole.keys)
+    np.testing.assert_allclose(small.facet_halfspaces, whole.facet_halfspaces, atol=1e-13)
+    with pytest.raises(InvalidInputError, match="`memory_budget`: got 0; expected a positive number or None"):
+        region_graph(network, domain, memory_budget=0)
 
 
 def test_points_outside_a_part_are_not_located(whole: RegionGraph) -> None:

@@ -148,7 +148,7 @@ def test_interrupted_work_keeps_its_start() -> None:
     def interrupt(share: float, cells: int) -> None:
         nonlocal calls
         calls += 1
-        if share > 0.3:
+        if share > 0.7:
             raise KeyboardInterrupt
 
     cells = splinescope.tessellate(network, segment, memory_budget=20_000, progress=interrupt)
@@ -158,6 +158,19 @@ def test_interrupted_work_keeps_its_start() -> None:
     np.testing.assert_allclose(cells.t, whole.t[: len(cells.t)], atol=1e-12)
     with pytest.raises(KeyboardInterrupt):
         splinescope.tessellate(network, segment, progress=lambda share, found: interrupt(1.0, found))
+
+
+@pytest.mark.parametrize("budget", [None, 20_000])
+def test_progress_of_a_segment_grows_to_one(budget: int | None) -> None:
+    points, seen = ends(1), list[tuple[float, int]]()
+    segment = splinescope.Segment(points[0, 0], points[1, 0])
+    cells = splinescope.tessellate(
+        conv(), segment, memory_budget=budget, progress=lambda share, found: seen.append((share, found))
+    )
+    shares = [share for share, _ in seen]
+    assert shares == pytest.approx(sorted(shares), abs=1e-12)
+    assert len(set(shares)) >= len(conv().nodes) - 1
+    assert seen[-1] == (1.0, len(cells))
 
 
 def test_progress_of_a_batch_ends_at_one() -> None:

@@ -285,3 +285,13 @@ def test_polygons_of_a_geodataframe(tmp_path: Path) -> None:
     cells = build("plane")
     frame = cells.to_geodataframe()
     np.testing.assert_allclose(frame.geometry.area.to_numpy(), cells.measures)
+
+
+def test_saved_cells_are_opened_again(cells: PolyhedralComplex, tmp_path: Path) -> None:
+    again = splinescope.open(cells.save(tmp_path / "cells.npz"))
+    assert type(again) is type(cells)
+    assert repr(again) == repr(cells)
+    np.testing.assert_array_equal(again.patterns, cells.patterns)
+    np.testing.assert_array_equal(again.interior_points, cells.interior_points)
+    np.testing.assert_array_equal(again.locate(cells.interior_points), np.arange(len(cells)))
+    assert again.lipschitz() == pytest.approx(cells.lipschitz(), rel=1e-12)

@@ -17,8 +17,9 @@ from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
 from splinescope.cli.segment import segment
 from splinescope.cli.surface import surface
-from splinescope.cli.values import json_text, shape_of, size_in_bytes, whole_numbers
+from splinescope.cli.values import shape_of, size_in_bytes, whole_numbers
 from splinescope.errors import SplinescopeError, UnsupportedOpError
+from splinescope.storage import json_text
 
 if TYPE_CHECKING:
     from splinescope.cli.results import Wanted
@@ -139,7 +140,7 @@ def slice_(
     points are made up for by random directions. A network of two inputs is its own plane: no points are needed.
 
     **What it leaves.** In the folder of `--out`: `picture.png`, `complex.npz` (the cells as arrays, read by
-    `splinescope.tessellation.export.load_complex`), `boundary.npz` (the exact decision boundary) and `summary.json`.
+    `splinescope.open`), `boundary.npz` (the exact decision boundary) and `summary.json`.
 
     **Examples.**
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from splinescope import datasets, models
-from splinescope.cli.results import write_whole
 from splinescope.network import Network, load
+from splinescope.storage import write_arrays
 from splinescope.tessellation.domains import Slice
 
 WIDTHS = (64, 64, 64, 10)
@@ -71,7 +70,7 @@ def save(trained: Trained, out: Path) -> Path:
     layers = [layer for layer in trained.module if isinstance(layer, nn.Linear)]
     arrays: dict[str, Any] = {f"W{number}": layer.weight.detach().numpy() for number, layer in enumerate(layers)}
     arrays |= {f"b{number}": layer.bias.detach().numpy() for number, layer in enumerate(layers)}
-    return write_whole(out / "network.npz", lambda path: np.savez(path, **arrays))
+    return write_arrays(out / "network.npz", arrays)
 
 
 def go_on(out: Path) -> str:

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from splinescope.cli import options as of
 from splinescope.cli.segment import End, Indices, Start
-from splinescope.cli.values import json_text, numbers, shape_of
+from splinescope.cli.values import numbers, shape_of
 from splinescope.errors import InvalidInputError
+from splinescope.storage import json_text, write_arrays, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -235,21 +236,19 @@ def _leave(
     import numpy as np
 
     from splinescope.cli.path_picture import draw_path
-    from splinescope.cli.results import write_whole
 
     arrays: dict[str, Any] = {"starts": paths.starts, "ends": paths.ends, "targets": paths.targets}
     if bent is not None:
         corners = [one.points for one in bent]
         offsets = np.cumsum([0, *map(len, corners)])
         arrays |= {"bent_points": np.concatenate(corners), "bent_offsets": offsets}
-    write_whole(out / "path.npz", lambda file: np.savez_compressed(file, **arrays))
+    write_arrays(out / "path.npz", arrays, compress=True)
     files = {"arrays": "path.npz"}
     if picture is not None:
         files = {"picture": f"picture.{picture}"} | files
         draw_path(paths, bent, _worst(facts), out / files["picture"], title)
     facts["files"] = files | {"summary": "summary.json"}
-    text = json_text(facts) + "\n"
-    write_whole(out / "summary.json", lambda file: file.write_text(text, encoding="utf-8"))
+    write_json(out / "summary.json", facts)
 
 
 def _worst(facts: Mapping[str, Any]) -> int:

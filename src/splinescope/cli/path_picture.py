@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import softmax
 
-from splinescope.cli.results import write_whole
 from splinescope.paths.profiles import path_profile, points_along
 from splinescope.plotting.experiments.style import new_figure, page_style
 from splinescope.plotting.figures import save_figure
@@ -55,7 +54,7 @@ def draw_path(paths: StraightPaths, bent: BentPaths | None, number: int, file: P
         place = "" if len(paths) == 1 else f", path {number}"
         where = "" if paths.boundary.index == 0 else f", at {paths.boundary.name}"
         plot_loss_profile(profiles, list(lines), panels[-1], f"{title}{where}{place}: class {target}")
-        write_whole(file, lambda temporary: save_figure(figure, temporary))
+        save_figure(figure, file)
 
 
 def _shares(network: Network, values: np.ndarray) -> np.ndarray:

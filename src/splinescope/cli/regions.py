@@ -15,8 +15,9 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
-from splinescope.cli.values import Shape, json_text, numbers, shape_of, whole_numbers
+from splinescope.cli.values import Shape, numbers, shape_of, whole_numbers
 from splinescope.errors import InvalidInputError
+from splinescope.storage import json_text, write_json
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -193,7 +194,7 @@ def regions(
     leaves what it found and says between which bounds the number of cells lies.
 
     **What it leaves.** In the folder of `--out`: `graph.npz` (half-spaces, neighbours, interior points and patterns,
-    read by `splinescope.tessellation.region_graph.load_region_graph`) and `summary.json`.
+    read by `splinescope.open`) and `summary.json`.
 
     **Examples.**
 
@@ -311,12 +312,9 @@ def _facts_of(graph: RegionGraph) -> dict[str, Any]:
 
 def _leave(graph: RegionGraph, out: Path, facts: dict[str, Any]) -> None:
     """Write the graph and the summary."""
-    from splinescope.cli.results import write_whole
-
     graph.save(out / "graph.npz")
     facts["files"] = {"graph": "graph.npz", "summary": "summary.json"}
-    text = json_text(facts) + "\n"
-    write_whole(out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(out / "summary.json", facts)
 
 
 def _show(console: Console, facts: dict[str, Any], out: Path) -> None:

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from splinescope.cli import options as of
-from splinescope.cli.values import json_text
 from splinescope.errors import InvalidInputError
+from splinescope.storage import json_text
 
 if TYPE_CHECKING:
     from splinescope.experiments import Report

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from splinescope.cli.summary import compares_outputs, summarise
-from splinescope.cli.values import json_text
 from splinescope.errors import InvalidInputError
+from splinescope.storage import write_arrays, write_json
 from splinescope.tessellation.boundary import decision_boundary
-from splinescope.tessellation.export import save_complex
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.statistics import cell_statistics
 
@@ -74,23 +69,6 @@ class Wanted:
             raise InvalidInputError(f"`--out`: {self.out} cannot be written to")
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file under a temporary name and rename it, so that it appears whole or not at all.
-
-    Args:
-        path: The file.
-        write: Writes to the path that it is given.
-
-    Returns:
-        The path.
-    """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".splinescope-") as folder:
-        temporary = Path(folder) / path.name
-        write(temporary)
-        os.replace(temporary, path)
-    return path
-
-
 def leave(cells: PlanarComplex, wanted: Wanted, about: dict[str, Any]) -> dict[str, Any]:
     """Write the picture, the arrays, the decision boundary and the summary.
 
@@ -107,15 +85,14 @@ def leave(cells: PlanarComplex, wanted: Wanted, about: dict[str, Any]) -> dict[s
     facts = about | summarise(cells, wanted.classes, boundary)
     picture = f"picture.{wanted.picture_format}"
     facts["files"] = {"picture": picture, "arrays": "complex.npz"}
-    write_whole(wanted.out / picture, lambda path: _draw(cells, wanted, compares, path))
-    write_whole(wanted.out / "complex.npz", lambda path: save_complex(cells, path))
+    _draw(cells, wanted, compares, wanted.out / picture)
+    cells.save(wanted.out / "complex.npz")
     if boundary is not None:
         facts["files"]["boundary"] = "boundary.npz"
         arrays = {name: getattr(boundary, name) for name in ("segments", "classes", "cells")}
-        write_whole(wanted.out / "boundary.npz", lambda path: np.savez_compressed(path, **arrays))
+        write_arrays(wanted.out / "boundary.npz", arrays, compress=True)
     facts["files"]["summary"] = "summary.json"
-    text = json_text(facts) + "\n"
-    write_whole(wanted.out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(wanted.out / "summary.json", facts)
     return facts
 
 

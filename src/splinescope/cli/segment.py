@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
-from splinescope.cli.values import json_text, shape_of, size_in_bytes
+from splinescope.cli.values import shape_of, size_in_bytes
 from splinescope.errors import InvalidInputError
+from splinescope.storage import json_text, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -201,7 +202,6 @@ def _class_facts(cells: SegmentBatch, target: int | None) -> dict[str, Any]:
 
 def _leave(cells: SegmentBatch, out: Path, facts: dict[str, Any], picture: str | None, title: str) -> None:
     """Write picture, arrays and summary."""
-    from splinescope.cli.results import write_whole
     from splinescope.tessellation.segments import save_segments
 
     save_segments(cells, out / "segment.npz")
@@ -210,8 +210,7 @@ def _leave(cells: SegmentBatch, out: Path, facts: dict[str, Any], picture: str |
         files = {"picture": f"picture.{picture}"} | files
         _draw(cells, facts, out / files["picture"], title)
     facts["files"] = files | {"summary": "summary.json"}
-    text = json_text(facts) + "\n"
-    write_whole(out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(out / "summary.json", facts)
 
 
 def _draw(cells: SegmentBatch, facts: dict[str, Any], path: Path, title: str) -> None:

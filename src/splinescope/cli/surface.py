@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
-from splinescope.cli.values import json_text, shape_of, size_in_bytes, whole_numbers
+from splinescope.cli.values import shape_of, size_in_bytes, whole_numbers
 from splinescope.errors import InvalidInputError
+from splinescope.storage import json_text, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -245,16 +246,13 @@ def _leave(
     facts: dict[str, Any],
 ) -> None:
     """Write the mesh, the picture and the summary."""
-    from splinescope.cli.results import write_whole
-
     facts["files"] = {"mesh": f"surface.{mesh_format}"}
     (mesh.triangulated() if triangles else mesh).save(out / f"surface.{mesh_format}")
     if drawing is not None:
         facts["files"]["picture"] = "picture.png"
         _draw(mesh, out / "picture.png", *drawing)
     facts["files"]["summary"] = "summary.json"
-    text = json_text(facts) + "\n"
-    write_whole(out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(out / "summary.json", facts)
 
 
 def _draw(mesh: SurfaceMesh, path: Path, color: str, view: Sequence[float], up: int, name: str) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from typing import Any
 
 from splinescope.errors import InvalidInputError
 
@@ -55,16 +53,3 @@ def shape_of(option: str, text: str | None) -> Shape | None:
 def first_line(error: BaseException) -> str:
     """The first line of what an exception says."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def json_text(value: Any) -> str:
-    """Plain values as JSON; numbers that are not finite, which JSON has no word for, become null."""
-    return json.dumps(_finite(value), indent=2, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from splinescope.observers import Recorder
-from splinescope.tessellation.files import replacing
+from splinescope.storage import replacing
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cross-entropy": nn.functional.cross_entropy,

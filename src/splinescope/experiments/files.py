@@ -1,42 +1,15 @@
-"""Plain values as files that appear whole or not at all."""
+"""Tables as files."""
 
 from __future__ import annotations
 
 import csv
-import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from splinescope.tessellation.files import replacing
+from splinescope.storage import replacing
 
 if TYPE_CHECKING:
     from splinescope.experiments.base import Table
-
-
-def json_text(value: Any) -> str:
-    """Plain values and numpy's numbers as JSON; numbers that are not finite become null.
-
-    Args:
-        value: Dictionaries, sequences, strings, numbers, paths.
-
-    Returns:
-        The text.
-    """
-    return json.dumps(_plain(value), indent=1, allow_nan=False)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write plain values as JSON.
-
-    Args:
-        path: The file.
-        value: The values.
-    """
-    with replacing(path) as temporary:
-        temporary.write_text(json_text(value) + "\n", encoding="utf-8")
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -50,15 +23,3 @@ def write_table(path: Path, table: Table) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.columns)
         writer.writerows(table.rows)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, Path):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -35,7 +35,10 @@ from splinescope.observers import (
 )
 from splinescope.plotting import animate
 from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.export import load_complex
+from splinescope.tessellation.files import load_complex
+
+if TYPE_CHECKING:
+    from splinescope.tessellation.planar.complex import PlanarComplex
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
 """Activations by name. With GELU there is no exact tessellation: local complexity counts signs of pre-activations."""
@@ -165,7 +168,7 @@ class Settings(Config):
         others: dict[str, Any] = {}
         frames = saved_frames(folder / "frames")
         if frames:
-            chosen = {name: load_complex(frames[step]) for name, step in moments.steps().items()}
+            chosen = {name: cast("PlanarComplex", load_complex(frames[step])) for name, step in moments.steps().items()}
             figures["slices"] = partial(grokking_figures.draw_slices, chosen, moments.captions(rows))
             others["training.gif"] = partial(_animated, frames)
         return Findings(numbers, claims_of(self, rows, moments), figures, {"log": _table(rows)}, others)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from splinescope.errors import InvalidInputError
-from splinescope.experiments.files import json_text
-from splinescope.tessellation.files import replacing
+from splinescope.errors import InvalidInputError, StoreError
+from splinescope.storage import from_json, json_text, read_arrays, replacing, write_arrays, write_json
+
+_CONFIG = "__config__"
+"""Name of the configuration among the arrays of a part."""
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -46,7 +45,7 @@ class Parts:
         self.reused = 0
         self.computed = 0
         self._folder = folder
-        self._config = json.loads(json_text(config))
+        self._config = from_json(json_text(config))
         self._progress = progress
 
     def each(self, tasks: Mapping[str, Callable[[], Mapping[str, Any]]], what: str = "part") -> dict[str, Any]:
@@ -66,10 +65,8 @@ class Parts:
             found = self._read(path)
             self._count(computed=found is None)
             if found is None:
-                text = json_text({"config": self._config, "result": compute()})
-                with replacing(path) as temporary:
-                    temporary.write_text(text + "\n", encoding="utf-8")
-                found = json.loads(text)["result"]
+                found = from_json(json_text(compute()))
+                write_json(path, {"config": self._config, "result": found}, indent=1)
             results[key] = found
         return results
 
@@ -89,8 +86,7 @@ class Parts:
         if found is not None:
             return found
         arrays = {name: np.asarray(array) for name, array in compute().items()}
-        with replacing(path) as temporary:
-            np.savez(temporary, __config__=np.array(json_text(self._config)), **arrays)  # type: ignore[arg-type]
+        write_arrays(path, {_CONFIG: np.array(json_text(self._config, indent=1))} | arrays)
         return arrays
 
     def folder(self, key: str) -> Path:
@@ -105,10 +101,9 @@ class Parts:
         path = self._path(key, "")
         note = path / "config.json"
         if self._read(note) is None:
-            shutil.rmtree(path, ignore_errors=True)
-            path.mkdir()
-            with replacing(note) as temporary:
-                temporary.write_text(json_text({"config": self._config, "result": key}) + "\n", encoding="utf-8")
+            with replacing(path) as temporary:
+                temporary.mkdir()
+                write_json(temporary / note.name, {"config": self._config, "result": key}, indent=1)
         return path
 
     @property
@@ -127,7 +122,7 @@ class Parts:
 
     def _read(self, path: Path) -> Any:
         try:
-            part = json.loads(path.read_text(encoding="utf-8"))
+            part = from_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         same = isinstance(part, dict) and part.get("config") == self._config
@@ -135,9 +130,8 @@ class Parts:
 
     def _read_arrays(self, path: Path) -> dict[str, np.ndarray] | None:
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                if json.loads(str(archive["__config__"])) != self._config:
-                    return None
-                return {name: archive[name] for name in archive.files if name != "__config__"}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            arrays = read_arrays(path, "part").arrays
+            config = from_json(str(arrays.pop(_CONFIG)))
+        except (StoreError, KeyError, ValueError):
             return None
+        return arrays if config == self._config else None

@@ -117,7 +117,8 @@ def reproduce(
 
 def _leave(findings: Findings, folder: Path) -> dict[str, Any]:
     """Write numbers, tables and figures."""
-    from splinescope.experiments.files import write_json, write_table
+    from splinescope.experiments.files import write_table
+    from splinescope.storage import write_json
 
     write_json(folder / "numbers.json", findings.numbers)
     for name, table in findings.tables.items():
@@ -145,6 +146,6 @@ def _draw(findings: Findings, folder: Path) -> None:
 
 
 def _write_summary(report: Report, folder: Path) -> None:
-    from splinescope.experiments.files import write_json
+    from splinescope.storage import write_json
 
     write_json(folder / "summary.json", report.summary())

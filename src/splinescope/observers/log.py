@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import os
 import shutil
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from splinescope.errors import InvalidInputError, StoreError
-from splinescope.tessellation.files import replacing
+from splinescope.storage import from_json, json_text, read_arrays, replacing, write_arrays
 
 FORMAT = 1
 """Version of the log's layout."""
@@ -62,7 +61,7 @@ class RunLog:
         """
         self.path = Path(path)
         self.rows: list[Row] = []
-        self._header = {"log": "splinescope", "format": FORMAT, "measures": json.loads(json.dumps(measures))}
+        self._header = {"log": "splinescope", "format": FORMAT, "measures": from_json(json_text(measures))}
         self._length = 0
         if resume and self.path.exists() and b"\n" in self.path.read_bytes():
             header, self.rows, self._length = _parse(self.path)
@@ -101,7 +100,7 @@ class RunLog:
         try:
             if memory:  # before the row, so that a row that is there always has its memory
                 self._memory.mkdir(exist_ok=True)
-                _save(self._file(row["step"]), memory)
+                write_arrays(self._file(row["step"]), memory, argument="log", compress=True, durable=True)
             with open(self.path, "r+b", buffering=0) as file:
                 file.seek(self._length)
                 if file.write(line) != len(line):
@@ -112,7 +111,7 @@ class RunLog:
                 os.truncate(self.path, self._length)
             raise StoreError(f"`log`: cannot write to {str(self.path)!r}: {error.strerror or error}") from error
         self._length += len(line)
-        self.rows.append(json.loads(line, object_hook=_numbers))
+        self.rows.append(from_json(line, null=math.nan))
 
     def memory(self) -> dict[str, np.ndarray] | None:
         """The arrays kept for the last row; None before the first one.
@@ -124,11 +123,10 @@ class RunLog:
             return None
         path = self._file(self.last)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        except OSError as error:
+            return read_arrays(path, argument="log").arrays
+        except StoreError as error:
             raise StoreError(
-                f"`log`: {str(path)!r} is missing, which belongs to the last row; rewind further"
+                f"`log`: {str(path)!r} is missing or damaged, which belongs to the last row; rewind further"
             ) from error
 
     def rewind(self, step: int) -> None:
@@ -165,13 +163,6 @@ class RunLog:
         self._length = len(data)
 
 
-def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _parse(path: Path) -> tuple[dict[str, Any], list[Row], int]:
     """Header, rows, and length in bytes of the lines that are finished."""
     try:
@@ -182,7 +173,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], list[Row], int]:
     lines: list[Any] = []
     for number, line in enumerate(data[:length].splitlines(), 1):
         try:
-            lines.append(json.loads(line, object_hook=_numbers if number > 1 else None))
+            lines.append(from_json(line, null=math.nan if number > 1 else None))
         except ValueError as error:
             raise StoreError(f"`path`: line {number} of {str(path)!r} is damaged") from error
     header = lines[0] if lines else None
@@ -195,13 +186,8 @@ def _parse(path: Path) -> tuple[dict[str, Any], list[Row], int]:
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
-    """One line; JSON has no number that is not finite."""
-    finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in value.items()}
-    return json.dumps(finite, allow_nan=False).encode() + b"\n"
-
-
-def _numbers(row: Row) -> Row:
-    return {key: math.nan if value is None else value for key, value in row.items()}
+    """One line."""
+    return json_text(value, indent=None).encode() + b"\n"
 
 
 def _difference(there: Any, here: Any, where: str = "") -> str:

@@ -17,17 +17,17 @@ from splinescope.plotting.data import FilledPolygons, colors_of, fill_cells, fol
 from splinescope.plotting.figures import ACCENT, figure_of, frame_slice, region_title, settle_layout
 from splinescope.plotting.layers import draw_boundary, draw_class_legend, draw_color_bar, draw_fills, draw_folds
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
+from splinescope.storage import replacing
 from splinescope.tessellation.affine import norms
 from splinescope.tessellation.boundary import class_areas, decision_boundary
-from splinescope.tessellation.export import load_complex
-from splinescope.tessellation.files import replacing
+from splinescope.tessellation.files import load_complex
+from splinescope.tessellation.planar.complex import PlanarComplex
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
     from splinescope.tessellation.domains import Domain
-    from splinescope.tessellation.planar.complex import PlanarComplex
 
 FORMATS = (".gif", ".mp4", ".html")
 COLORS = ("norm", "class", "cells")
@@ -173,7 +173,10 @@ def _opened(frames: Mapping[int, Any]) -> Iterator[tuple[int, PlanarComplex]]:
     """The frames by ascending step, one at a time."""
     for step in sorted(frames):
         frame = frames[step]
-        yield step, load_complex(frame) if isinstance(frame, str | os.PathLike) else frame
+        cells = load_complex(frame) if isinstance(frame, str | os.PathLike) else frame
+        if not isinstance(cells, PlanarComplex):
+            raise InvalidInputError(f"`frames`: got {cells} at step {step}; expected complexes of a slice")
+        yield step, cells
 
 
 def _stage(cells: PlanarComplex, colors: FrameColors, anchors: bool) -> Axes:

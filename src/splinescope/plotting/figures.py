@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.files import replacing
+from splinescope.storage import replacing
 from splinescope.tessellation.metric import isometry
 
 if TYPE_CHECKING:

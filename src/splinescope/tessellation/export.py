@@ -1,99 +1,30 @@
-"""Complexes in files: everything in `.npz`, cells as a table, as GeoJSON and as well-known binary."""
+"""Planar cells for other programs: as a table, as GeoJSON and as well-known binary."""
 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import struct
-import zipfile
-from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
-from splinescope.errors import StoreError
-from splinescope.network import graph, heads, ops
-from splinescope.network.graph import Network
-from splinescope.numerics import Tolerance, require
+from splinescope.numerics import require
+from splinescope.storage import json_text, replacing
 from splinescope.tessellation.affine import norms
 from splinescope.tessellation.boundary import cell_classes
-from splinescope.tessellation.certificate import Certificate
-from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.complex import Decisions, PolyhedralComplex
-from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.files import replacing
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.files import load_complex as load_complex
+from splinescope.tessellation.files import save_complex as save_complex
 from splinescope.tessellation.metric import plane_of
 from splinescope.tessellation.planar.complex import PlanarComplex
-from splinescope.tessellation.records import decode, encode
 from splinescope.tessellation.region_graph.volumes import MOST
 from splinescope.tessellation.statistics import cell_statistics
 
-FORMAT = 1
-"""Version of the `.npz` layout."""
-
 _POLYGON, _COLLECTION = 3, 7
 """Geometry types of well-known binary (OGC 06-103r4)."""
-
-
-def save_complex(cells: PlanarComplex, path: str | os.PathLike[str]) -> Path:
-    """Write a complex to one `.npz` file: arrays, patterns, domain, certificate and the network itself.
-
-    The arrays bear the names of the attributes of `PlanarComplex`, so that NumPy alone reads them; the rest is in
-    the text `record`. There is no pickle in the file, and it appears whole or not at all.
-
-    Args:
-        cells: A planar complex.
-        path: File to write.
-
-    Returns:
-        The path.
-
-    Raises:
-        InvalidInputError: If the folder does not exist.
-        StoreError: If the file cannot be written.
-    """
-    arrays: dict[str, Any] = {}
-    record = encode(cells, arrays, "complex")
-    named: dict[str, Any] = {key.removeprefix("complex."): value for key, value in arrays.items()}
-    text = np.array(json.dumps({"format": FORMAT, "complex": record}))
-    try:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, record=text, **named)
-    except OSError as error:
-        raise StoreError(f"`path`: cannot write {str(path)!r}: {error.strerror}") from error
-    return Path(path)
-
-
-def load_complex(path: str | os.PathLike[str], network: Network | None = None) -> PlanarComplex:
-    """Read a complex that `save_complex` wrote.
-
-    Args:
-        path: The file.
-        network: The network to attach; the stored one if None.
-
-    Returns:
-        The complex, equal to the saved one in every array.
-
-    Raises:
-        StoreError: If the file is missing, is not of this kind, is damaged, or comes from a newer version.
-    """
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            header = json.loads(str(file["record"]))
-            arrays = {f"complex.{name}": file[name] for name in file.files if name != "record"}
-    except FileNotFoundError as error:
-        raise StoreError(f"`path`: there is no file {str(path)!r}") from error
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise StoreError(f"`path`: {str(path)!r} is not a complete complex; write it again with `save`") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise StoreError(f"`path`: {str(path)!r} has another format than {FORMAT}; expected a file of this version")
-    cells = decode(header["complex"], arrays, _classes())
-    if not isinstance(cells, PlanarComplex):
-        raise StoreError(f"`path`: {str(path)!r} holds no complex")
-    return cells if network is None else replace(cells, network=network)
 
 
 def to_table(cells: PolyhedralComplex, *, maps: bool = True) -> dict[str, Shaped[np.ndarray, " cells"]]:
@@ -203,9 +134,9 @@ def write_geojson(cells: PolyhedralComplex, path: str | os.PathLike[str], *, map
             feature = {
                 "type": "Feature",
                 "geometry": {"type": "Polygon", "coordinates": [ring]},
-                "properties": {name: _finite(value) for name, value in zip(table, row, strict=True)},
+                "properties": dict(zip(table, row, strict=True)),
             }
-            file.write(separator + json.dumps(feature, allow_nan=False))
+            file.write(separator + json_text(feature, indent=None))
             separator = ",\n"
         file.write("\n]}\n")
     return Path(path)
@@ -245,13 +176,6 @@ def write_wkb(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def _classes() -> dict[str, type]:
-    """The classes that a stored complex may be made of."""
-    parts = [part for module in (ops, graph, heads) for part in vars(module).values() if isinstance(part, type)]
-    parts += [PlanarComplex, Slice, Tolerance, Certificate, Decisions, NodeCodes]
-    return {part.__name__: part for part in parts if is_dataclass(part)}
-
-
 def _pattern_texts(cells: PolyhedralComplex) -> np.ndarray:
     """Packed patterns as hexadecimal texts; they differ between any two cells."""
     words = cells.packed_patterns
@@ -275,7 +199,3 @@ def _rings(cells: PolyhedralComplex) -> list[list[list[float]]]:
     closed, starts = _closed_rings(cells)
     points = closed.tolist()
     return [points[start:stop] for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)]
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value

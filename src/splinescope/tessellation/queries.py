@@ -78,7 +78,7 @@ class Queries:
         """A picture: see `splinescope.plotting.plot_tessellation`, and `plot_segment` for a segment; axes come back."""
         return _ask("plotting.cells", "plot_cells")(self, **options)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it to one file, which `splinescope.open` reads: see `splinescope.tessellation.export.save_complex`."""
-        written: Path = _ask("tessellation.export", "save_complex")(self, path)
+    def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
+        """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it."""
+        written: Path = _ask("tessellation.files", "save_complex")(self, path, with_network=with_network)
         return written

@@ -70,6 +70,9 @@ def cell_statistics(cells: PolyhedralComplex, space: str = "domain") -> CellStat
     Returns:
         Arrays with one entry per cell. Cost: linear in the number of edges.
 
+    Raises:
+        InvalidInputError: If the cells are no polygons, or `space` is another word.
+
     Example:
         >>> cell_statistics(cells).areas.sum() == cells.domain.area  # doctest: +SKIP
         True

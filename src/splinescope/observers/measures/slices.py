@@ -10,7 +10,6 @@ from splinescope.errors import InvalidInputError
 from splinescope.observers.snapshot import Snapshot
 from splinescope.tessellation.boundary import class_areas
 from splinescope.tessellation.domains import Domain
-from splinescope.tessellation.export import save_complex
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +49,7 @@ class ClassAreas:
 class SliceFrames:
     """Saves the complex of a slice at each recorded step, for an animation; it gives no numbers.
 
-    Each file holds the network, too, and is read by `splinescope.tessellation.export.load_complex`.
+    Each file holds the network, too, and is read by `splinescope.open`.
 
     Attributes:
         domain: A slice or a box of two dimensions.
@@ -67,7 +66,7 @@ class SliceFrames:
         """Save a frame."""
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_complex(snapshot.cells(self.domain), folder / f"{_PREFIX}{snapshot.step:012d}.npz")
+        snapshot.cells(self.domain).save(folder / f"{_PREFIX}{snapshot.step:012d}.npz")
         return {}
 
     def forget(self, step: int) -> None:

@@ -24,8 +24,8 @@ from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows
 from splinescope.tessellation.planar.steps import advance
+from splinescope.tessellation.planar.store import PieceStore
 from splinescope.tessellation.progress import reporting
-from splinescope.tessellation.store import PieceStore
 
 _SMALLEST_PIECE = 32
 """Cells below which a piece is not split further, whatever the memory budget."""

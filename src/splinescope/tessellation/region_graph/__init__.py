@@ -3,7 +3,6 @@
 from splinescope.tessellation.region_graph.bound import upper_bound
 from splinescope.tessellation.region_graph.certificate import RegionCertificate, certify
 from splinescope.tessellation.region_graph.engine import region_graph
-from splinescope.tessellation.region_graph.files import load_region_graph, save_region_graph
 from splinescope.tessellation.region_graph.graph import Doubts, RegionGraph
 
 __all__ = [
@@ -11,8 +10,6 @@ __all__ = [
     "RegionCertificate",
     "RegionGraph",
     "certify",
-    "load_region_graph",
     "region_graph",
-    "save_region_graph",
     "upper_bound",
 ]

@@ -40,6 +40,7 @@ def region_graph(
     starts: Any = None,
     max_cells: int | None = None,
     time_limit: float | None = None,
+    memory_budget: int | None = None,
     executor: Executor | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
@@ -61,6 +62,9 @@ def region_graph(
         starts: [n, *input_shape] inputs in the domain to start from; by default its centre.
         max_cells: Stop after this many cells.
         time_limit: Stop after this many seconds; the first block of cells is explored in any case.
+        memory_budget: Bytes for the cells that are explored at once, or checked at once by the certificate; what is
+            found of them is kept beyond that. One that is too small for the usual number of cells takes fewer at a
+            time, of which the last bits may be others.
         executor: Who explores blocks of cells, any `concurrent.futures.Executor`; the library's own threads if None.
             The result does not depend on it.
         checkpoint: File to save the search to, now and then and at the end.
@@ -94,13 +98,13 @@ def region_graph(
         >>> len(graph), graph.mean_degree, graph.complete
         (16, 4.0, True)
     """
-    check_arguments(network, domain, verify, max_cells)
+    check_arguments(network, domain, verify, max_cells, memory_budget)
     if time_limit is not None and not 0 < time_limit < math.inf:
         raise InvalidInputError(f"`time_limit`: got {time_limit}; expected a positive number of seconds or None")
     if resume is not None and starts is not None:
         raise InvalidInputError("`starts`, `resume`: both were given; a resumed search has its starts already")
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    explorer = Explorer.of(network, domain, tolerance or Tolerance())
+    explorer = Explorer.of(network, domain, tolerance or Tolerance(), memory_budget)
     if resume is not None:
         search = load_search(resume, explorer)
     else:
@@ -110,7 +114,10 @@ def region_graph(
         search.run(Limits(max_cells, deadline), executor, _Notes(report, checkpoint))
     if checkpoint is not None:
         save_search(search, checkpoint)
-    return certified(_graph(search), verify)
+    graph = _graph(search)
+    if memory_budget is not None:  # for the certificate's own explorer, too
+        vars(graph)["explorer"] = Explorer.of(network, domain, graph.tolerance, memory_budget)
+    return certified(graph, verify)
 
 
 def _graph(search: Search) -> RegionGraph:

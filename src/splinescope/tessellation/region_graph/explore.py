@@ -51,6 +51,9 @@ _CHECKED = 1024
 _NUMBERS = 1 << 22
 """Numbers that the rows of a block may have."""
 
+_COPIES = 6
+"""Arrays of the size of a cell's rows that are held while it is explored: rows, slopes on the way, facets found."""
+
 _WITNESS = 32.0
 """What the coordinates of a point on a facet are off, in units of roundoff of the domain's farthest ones."""
 
@@ -71,6 +74,7 @@ class Explorer:
         tolerance: What counts as zero.
         layout: Rows and pattern columns of the folding nodes.
         errors: How well float64 knows the network.
+        memory_budget: Bytes for the cells that are explored or checked at once; None for no bound of the user's.
     """
 
     network: Network
@@ -78,12 +82,14 @@ class Explorer:
     tolerance: Tolerance
     layout: Layout
     errors: Errors
+    memory_budget: int | None = None
 
     @classmethod
-    def of(cls, network: Network, domain: Domain, tolerance: Tolerance) -> Explorer:
+    def of(cls, network: Network, domain: Domain, tolerance: Tolerance, memory_budget: int | None = None) -> Explorer:
         """Find out how well float64 knows the network on the domain."""
         layout = layout_of(network)
-        return cls(network, domain, tolerance, layout, errors_for(network, domain, layout, tolerance))
+        errors = errors_for(network, domain, layout, tolerance)
+        return cls(network, domain, tolerance, layout, errors, memory_budget)
 
     def __getstate__(self) -> dict[str, object]:
         """Without what can be made again, some of which cannot be pickled."""
@@ -109,10 +115,27 @@ class Explorer:
         """Number of cells that are checked together, likewise."""
         return self._at_once(_CHECKED)
 
+    def blocks_within(self, most: int) -> int:
+        """Number of blocks that may be under way at once, at most so many: by the memory budget."""
+        if self.memory_budget is None:
+            return most
+        return max(1, min(most, self.memory_budget // (self.block * self._bytes)))
+
+    @cached_property
+    def _numbers(self) -> int:
+        """Numbers of one cell's rows, or of its values and slopes at the largest node."""
+        rows = len(self.domain.halfspaces) + self.layout.rows
+        return (self.domain.dimension + 1) * max(rows, *(node.size for node in self.network.nodes))
+
+    @property
+    def _bytes(self) -> int:
+        """Bytes that one cell takes while it is explored."""
+        return 8 * _COPIES * self._numbers
+
     def _at_once(self, most: int) -> int:
         d, rows = self.domain.dimension, len(self.domain.halfspaces) + self.layout.rows
-        numbers = (d + 1) * max(rows, *(node.size for node in self.network.nodes))
-        return max(1, min(most, _NUMBERS // numbers, _WORK // (rows * d) ** 2))
+        allowed = most if self.memory_budget is None else self.memory_budget // self._bytes
+        return max(1, min(most, allowed, _NUMBERS // self._numbers, _WORK // (rows * d) ** 2))
 
     @cached_property
     def extent(self) -> float:

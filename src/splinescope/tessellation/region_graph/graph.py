@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -258,9 +256,3 @@ class RegionGraph(PolyhedralComplex):
         for cell, other, op, unit in zip(*(column[inner].tolist() for column in columns), strict=True):
             graph.add_edge(cell, other, op=op, unit=unit)
         return graph
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the graph, with its network and domain, to one `.npz` file; `load_region_graph` reads it."""
-        from splinescope.tessellation.region_graph.files import save_region_graph
-
-        return save_region_graph(self, path)

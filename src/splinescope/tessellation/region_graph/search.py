@@ -177,7 +177,7 @@ class Search:
 
 def _explore_here(explorer: Explorer, blocks: Sequence[Seeds]) -> Iterator[Explored]:
     """Explore blocks on the library's threads, a few at a time."""
-    at_once = 2 * number_of_threads()
+    at_once = explorer.blocks_within(2 * number_of_threads())
     for first in range(0, len(blocks), at_once):
         lot = blocks[first : first + at_once]
 
@@ -192,11 +192,11 @@ def _explore_here(explorer: Explorer, blocks: Sequence[Seeds]) -> Iterator[Explo
 def _submit(executor: Executor, explorer: Explorer, blocks: Sequence[Seeds]) -> Iterator[Explored]:
     """Explore blocks by an executor, with a bounded number of them under way."""
     under_way: deque[Future[Explored]] = deque()
-    packed = packed_explorer(explorer)
+    packed, at_once = packed_explorer(explorer), explorer.blocks_within(_IN_FLIGHT)
     try:
         for block in blocks:
             under_way.append(executor.submit(explore_alone, packed, block))
-            if len(under_way) >= _IN_FLIGHT:
+            if len(under_way) >= at_once:
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -145,6 +147,12 @@ class SegmentBatch:
             codes=tuple(codes.of_segments(segments) for codes in self.codes),
             truncated=self.truncated[segments],
         )
+
+    def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
+        """Write the batch to one `.npz` file, by default with its network; `splinescope.open` reads it."""
+        from splinescope.tessellation.files import save_complex
+
+        return save_complex(self, path, with_network=with_network)
 
     @property
     def cells_per_segment(self) -> Int[np.ndarray, " S"]:

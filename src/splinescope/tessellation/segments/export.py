@@ -1,15 +1,13 @@
-"""The cells of segments as a file of plain arrays."""
+"""The cells of segments as a file, with what NumPy alone is asked of them."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.files import replacing
+from splinescope.storage import write_arrays
+from splinescope.tessellation.files import stored_form
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.classes import class_intervals
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -19,11 +17,11 @@ MOST_CLASSES = 1000
 
 
 def save_segments(cells: SegmentComplex | SegmentBatch, path: str | os.PathLike[str]) -> Path:
-    """Write the cells of segments as an .npz file of plain arrays, which `numpy.load` reads.
+    """Write the cells of segments as an .npz file for `numpy.load`; `splinescope.open` reads it as a batch, too.
 
     The arrays are those of `SegmentBatch`: `starts`, `ends`, `offsets`, `t`, `vertex_outputs`, `flip_offsets`,
     `flip_op`, `flip_unit`, `truncated`; and, for outputs in a vector of at most 1,000, the rows of `ClassIntervals` as
-    `class_offsets`, `class_start`, `class_stop` and `classes`.
+    `class_offsets`, `class_start`, `class_stop` and `classes`. Beside them is what `cells.save` writes.
 
     Args:
         cells: The cells of one segment or of many.
@@ -39,24 +37,13 @@ def save_segments(cells: SegmentComplex | SegmentBatch, path: str | os.PathLike[
     target = Path(path)
     if target.suffix != ".npz":
         raise InvalidInputError(f"`path`: got {str(path)!r}; expected a file that ends in .npz")
-    arrays: dict[str, Any] = {
-        "starts": batch.domain.starts,
-        "ends": batch.domain.ends,
-        "offsets": batch.offsets,
-        "t": batch.t,
-        "vertex_outputs": batch.vertex_outputs,
-        "flip_offsets": batch.flip_offsets,
-        "flip_op": batch.flip_op,
-        "flip_unit": batch.flip_unit,
-        "truncated": batch.truncated,
-    }
+    arrays, record = stored_form(batch)
+    arrays |= {"starts": batch.domain.starts, "ends": batch.domain.ends}
     if competes(batch):
         found = class_intervals(batch)
         rows = {"offsets": found.offsets, "start": found.start, "stop": found.stop}
         arrays |= {f"class_{name}": array for name, array in rows.items()} | {"classes": found.classes}
-    with replacing(target) as temporary:
-        np.savez(temporary, **arrays)
-    return target
+    return write_arrays(target, arrays, record)
 
 
 def competes(cells: SegmentComplex | SegmentBatch) -> bool:

@@ -70,7 +70,8 @@ class Run:
                         break
                     advance(part, work)
                     part = self._within_cell_budget(part, cells, first)
-                    self.report(share, int(cells.sum()) + (0 if part is None else part.cells))
+                    under_way = waiting if part is None else [*waiting, part]
+                    self.report(share + self._share_of(under_way, len(starts)), int(cells.sum()) + _cells(part))
                 else:
                     if part is not None:
                         place(
@@ -79,11 +80,17 @@ class Run:
                         done.append(finish(part, self.plan.network.output))
                         cells[part.segments - first] += np.diff(part.offsets) - 1
                         share += _share(part, len(starts))
+            self.report(1.0, int(cells.sum()))
         except KeyboardInterrupt:
             if len(starts) > 1 or not done:
                 raise
         self.tally.add(arbiter.tally)
         return join(done)
+
+    def _share_of(self, parts: list[Part], segments: int) -> float:
+        """Share of the work that is done in parts under way: of each, the nodes that it has passed."""
+        nodes = len(self.plan.network.nodes)
+        return sum(_share(part, segments) * part.position / nodes for part in parts)
 
     def _within_cell_budget(self, part: Part, cells: np.ndarray, first: int) -> Part | None:
         """The part without the cells that exceed the budget; several segments in one part have no cells elsewhere."""
@@ -116,6 +123,10 @@ def _whole(starts: np.ndarray, ends: np.ndarray, first: int) -> Part:
         np.tile(np.array([0, 1]), len(starts)),
         {0: Settled(rows)},
     )
+
+
+def _cells(part: Part | None) -> int:
+    return 0 if part is None else part.cells
 
 
 def _share(part: Part, segments: int) -> float:

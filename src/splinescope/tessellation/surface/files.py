@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.files import replacing
+from splinescope.storage import replacing
 from splinescope.tessellation.surface.mesh import SurfaceMesh
 
 

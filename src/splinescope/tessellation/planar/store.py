@@ -11,6 +11,7 @@ import numpy as np
 
 from splinescope.errors import StoreError
 from splinescope.geometry.subdivision import Subdivision
+from splinescope.storage import decode, encode, read_arrays, write_arrays
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.planar.assembly import Finished
 
@@ -46,15 +47,10 @@ class PieceStore:
         if self._folder is None:
             self._kept.append(piece)
             return
+        arrays: dict[str, np.ndarray] = {}
+        record = encode(piece, arrays, "piece")
         path = self._folder / f"{len(self._kept):06d}.npz"
-        arrays = {f"subdivision_{name}": value for name, value in vars(piece.subdivision).items()}
-        for number, codes in enumerate(piece.codes):
-            arrays |= {f"codes_{number}_{name}": np.asarray(value) for name, value in vars(codes).items()}
-        try:
-            np.savez(path, vertex_tags=piece.vertex_tags, outputs=piece.outputs, nodes=len(piece.codes), **arrays)
-        except OSError as error:
-            raise StoreError(f"`store`: cannot write a piece to {path.parent}: {error.strerror}") from error
-        self._kept.append(path)
+        self._kept.append(write_arrays(path, arrays, record, argument="store"))
 
     def pieces(self) -> list[Finished]:
         """All pieces in memory."""
@@ -63,11 +59,7 @@ class PieceStore:
 
 def _read(path: Path) -> Finished:
     """A piece from its file."""
-    with np.load(path, allow_pickle=False) as arrays:
-        names = Subdivision.__dataclass_fields__
-        subdivision = Subdivision(**{name: arrays[f"subdivision_{name}"] for name in names})
-        codes = []
-        for number in range(int(arrays["nodes"])):
-            parts = {name: arrays[f"codes_{number}_{name}"] for name in ("base", "columns", "words")}
-            codes.append(NodeCodes(int(arrays[f"codes_{number}_node"]), **parts))
-        return Finished(subdivision, arrays["vertex_tags"], arrays["outputs"], codes)
+    stored = read_arrays(path, "part", argument="store")
+    classes = {part.__name__: part for part in (Finished, Subdivision, NodeCodes)}
+    piece: Finished = decode(stored.record, stored.arrays, classes)
+    return piece
