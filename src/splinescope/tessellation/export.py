@@ -103,9 +103,10 @@ def to_table(cells: PlanarComplex, *, maps: bool = True) -> dict[str, Shaped[np.
 
     Returns:
         Columns: statistics of `cell_statistics`, number of neighbours, spectral norm of the affine map along the slice,
-        class with the largest area in the cell, and the activation pattern as a hexadecimal text.
+        class with the largest area in the cell, and the activation pattern as a hexadecimal text; also the name of the
+        class, where the network's classes have names.
     """
-    statistics = cell_statistics(cells)
+    statistics, classes = cell_statistics(cells), cell_classes(cells)
     table: dict[str, np.ndarray] = {
         "cell": np.arange(len(cells)),
         "area": statistics.areas,
@@ -119,9 +120,11 @@ def to_table(cells: PlanarComplex, *, maps: bool = True) -> dict[str, Shaped[np.
         "mean_distance": statistics.mean_distances,
         "std_distance": statistics.std_distances,
         "norm": norms(cells),
-        "class": cell_classes(cells),
+        "class": classes,
         "pattern": _pattern_texts(cells),
     }
+    if cells.network.classes is not None:
+        table["class_name"] = np.array(cells.network.classes)[classes]
     if maps:
         affine = affine_maps(cells)
         for k in range(affine.c.shape[1]):
