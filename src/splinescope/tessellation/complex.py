@@ -124,12 +124,12 @@ class PolyhedralComplex(ABC):
 
     @property
     def packed_patterns(self) -> np.ndarray:
-        """[F, words] uint64 that differ between any two cells: the columns of the patterns that are not constant."""
+        """[F, words] uint64 that differ between any two cells, the columns of the patterns that are not constant."""
         return np.concatenate([np.zeros((len(self), 0), np.uint64), *(codes.words for codes in self.codes)], axis=1)
 
     @property
     def resolved(self) -> Bool[np.ndarray, " F"]:
-        """Whether float64 coordinates resolve a cell: roundings of its corners change less than all of its measure.
+        """Whether float64 coordinates resolve a cell; roundings of its corners change less than all of its measure.
 
         Folds that meet in one point up to rounding, such as those of batch-norm without beta, enclose cells of 1e-16 of
         the domain. They are cells of the network as it is in float64, and kept; where they are not meant, count these.
@@ -139,7 +139,7 @@ class PolyhedralComplex(ABC):
     @property
     @abstractmethod
     def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common facets."""
+        """[F, F] symmetric boolean matrix of the dual graph; nodes are cells, edges are common facets."""
 
     @abstractmethod
     def affine_maps(self, space: str = "domain") -> AffineMaps:

@@ -51,7 +51,7 @@ class PlanarComplex(PolyhedralComplex):
 
     @cached_property
     def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common edges."""
+        """[F, F] symmetric boolean matrix of the dual graph; nodes are cells, edges are common edges."""
         from splinescope.tessellation.regions import adjacency
 
         return adjacency(self.edge_cells, len(self))

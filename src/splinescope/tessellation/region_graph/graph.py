@@ -171,7 +171,7 @@ class RegionGraph:
 
     @cached_property
     def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common facets."""
+        """[F, F] symmetric boolean matrix of the dual graph; nodes are cells, edges are common facets."""
         inner = self.facet_neighbours >= 0
         pairs = (self.facet_cells[inner], self.facet_neighbours[inner])
         matrix = csr_array((np.ones(int(inner.sum()), bool), pairs), shape=(len(self), len(self)))

@@ -49,7 +49,7 @@ class SegmentComplex(PolyhedralComplex):
 
     @property
     def breakpoints(self) -> Float[np.ndarray, " breakpoints"]:
-        """Parameters at which units flip: those of all vertices but the ends."""
+        """Parameters at which units flip, those of all vertices but the ends."""
         return self.vertices[1:-1, 0]
 
     @property
@@ -59,7 +59,7 @@ class SegmentComplex(PolyhedralComplex):
 
     @cached_property
     def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: every cell is a neighbour of the next one."""
+        """[F, F] symmetric boolean matrix, where every cell is a neighbour of the next one."""
         here = np.arange(len(self) - 1)
         rows, columns = np.concatenate([here, here + 1]), np.concatenate([here + 1, here])
         return csr_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(self), len(self)))

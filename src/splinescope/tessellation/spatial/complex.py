@@ -60,7 +60,7 @@ class SpatialComplex(PolyhedralComplex):
 
     @cached_property
     def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common facets."""
+        """[F, F] symmetric boolean matrix of the dual graph; nodes are cells, edges are common facets."""
         from splinescope.tessellation.regions import adjacency
 
         return adjacency(self.facet_cells, len(self))
