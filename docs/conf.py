@@ -55,6 +55,26 @@ html_static_path = ["_static"]
 html_show_sourcelink = False
 
 
+_PAGES = {"errors": "numerics-and-errors", "numerics": "numerics-and-errors", "datasets": "data-and-models"}
+_PAGES["models"] = _PAGES["datasets"]
+"""Pages of the reference that do not have the name of their package."""
+
+
+def front_door() -> str:
+    """The table of all public names: what each is, and the page that says more."""
+    rows = ["| name | what it is | page |", "| --- | --- | --- |"]
+    for name, home in splinescope.PUBLIC.items():
+        package = name if home == "splinescope" else home.split(".")[1]
+        page = _PAGES.get(package, package)
+        line = (getattr(splinescope, name).__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
+        rows.append(f"| `{name}` | {line} | [{page}]({page}.md) |")
+    return "\n".join(rows)
+
+
+def _with_front_door(app, name, source):
+    source[0] = source[0].replace("<!-- the table of public names -->", front_door())
+
+
 def _house_markup(app, what, name, obj, options, lines):
     """Docstrings write mathematics as $...$ and shapes as [N, *shape]; say both in reStructuredText."""
     text = re.sub(r"\$\$(.+?)\$\$", r"$\1$", "\n".join(lines), flags=re.DOTALL)
@@ -66,3 +86,4 @@ def _house_markup(app, what, name, obj, options, lines):
 
 def setup(app):
     app.connect("autodoc-process-docstring", _house_markup)
+    app.connect("source-read", _with_front_door)

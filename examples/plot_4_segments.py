@@ -14,7 +14,7 @@ import torch
 
 import splinescope
 from splinescope import datasets, models
-from splinescope.plotting.segments import plot_segment
+from splinescope.plotting import plot_segment
 from splinescope.tessellation.segments import (
     class_intervals,
     cross_entropy,

@@ -14,7 +14,7 @@ import splinescope
 from splinescope import datasets, models
 from splinescope.paths import nudged_elastic_band, straight
 from splinescope.paths.profiles import path_profile, points_along
-from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
+from splinescope.plotting import plot_loss_profile, plot_path_strip
 
 generator = torch.Generator().manual_seed(0)
 digits = datasets.digits()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -15,34 +16,8 @@ from splinescope.tessellation.planar.complex import PlanarComplex
 
 SOURCE = Path(splinescope.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
+PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
 
-PUBLIC = [
-    "Box",
-    "Network",
-    "PolyhedralComplex",
-    "Segment",
-    "Slice",
-    "SplinescopeError",
-    "Tolerance",
-    "__version__",
-    "complexity",
-    "datasets",
-    "decision_boundary",
-    "errors",
-    "from_onnx",
-    "from_torch",
-    "initialization",
-    "level_set",
-    "load",
-    "models",
-    "observers",
-    "open",
-    "paths",
-    "plotting",
-    "region_graph",
-    "tessellate",
-    "tessellate_segments",
-]
 ERRORS = {
     "CertificateError": "SplinescopeError",
     "CertificateWarning": "UserWarning",
@@ -66,11 +41,70 @@ def in_fresh_process(code: str) -> dict[str, object]:
     return json.loads(done.stdout)
 
 
+def imports_of(path: Path, *, for_type_checkers: bool = False) -> dict[str, str]:
+    """Names that a file imports at its top, or in its branch for type checkers, and the module of each."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    branch = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    body = [line for node in branch for line in node.body] if for_type_checkers else tree.body
+    return {
+        alias.asname or alias.name: node.module or ""
+        for node in body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 def test_public_names() -> None:
-    assert sorted(splinescope.__all__) == PUBLIC
-    assert set(PUBLIC) <= set(dir(splinescope))
-    for name in PUBLIC:
-        assert getattr(splinescope, name) is not None
+    assert list(splinescope.PUBLIC) == sorted(splinescope.PUBLIC)
+    assert splinescope.__all__ == ["__version__", *splinescope.PUBLIC]
+    assert dir(splinescope) == sorted(splinescope.__all__)
+    for name, home in splinescope.PUBLIC.items():
+        value = getattr(splinescope, name)
+        assert value is getattr(importlib.import_module(home), name)
+        assert value is sys.modules[f"{home}.{name}"] if home == "splinescope" else hasattr(value, "__module__")
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    assert imports_of(SOURCE / "__init__.py", for_type_checkers=True) == splinescope.PUBLIC
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_export_what_they_import(package: str) -> None:
+    """Where a package is not lazy, the names that it takes from its own modules are its public ones."""
+    module = importlib.import_module(f"splinescope.{package}")
+    imports = imports_of(SOURCE / package / "__init__.py")
+    taken = sorted(name for name, home in imports.items() if home.startswith("splinescope."))
+    assert sorted(getattr(module, "__all__", [])) == taken
+
+
+def test_pictures_are_exported() -> None:
+    """Whatever draws a picture of its own is public: `plot_*` and nothing else is."""
+    drawn = {
+        node.name
+        for path in (SOURCE / "plotting").glob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("plot_")
+    }
+    assert drawn == {name for name in splinescope.plotting.__all__ if name.startswith("plot_")}
+
+
+def properties() -> list[tuple[str, str]]:
+    """Each property of the library, and the first line of what it says of itself."""
+    found = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            if any("property" in ast.unparse(decorator) for decorator in node.decorator_list):
+                text = (ast.get_docstring(node) or "").splitlines()
+                found.append((f"{path.relative_to(SOURCE)}: {node.name}", text[0] if text else ""))
+    return found
+
+
+def test_properties_say_what_they_are() -> None:
+    """Sphinx takes what stands before a colon in the first line of a property's docstring for its type."""
+    assert [where for where, line in properties() if ":" in line] == []
+    assert len(properties()) > 200
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

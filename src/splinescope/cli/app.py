@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
 from splinescope.cli.segment import segment
 from splinescope.cli.surface import surface
-from splinescope.cli.values import shape_of, size_in_bytes, whole_numbers
+from splinescope.cli.values import shape_of, size_in_bytes
 from splinescope.errors import SplinescopeError, UnsupportedOpError
 from splinescope.storage import json_text
 
@@ -152,6 +153,7 @@ def slice_(
 
     `splinescope slice controller.nnet --box -1 1 --max-cells 100000 --json`
     """
+    from splinescope.cli.classes import class_numbers
     from splinescope.cli.domains import Where
     from splinescope.cli.models import read_model
     from splinescope.cli.results import Wanted
@@ -159,7 +161,6 @@ def slice_(
     wanted = Wanted(
         out=out,
         color=color,
-        classes=None if classes is None else whole_numbers("--classes", classes),
         boundary=boundary,
         picture_format=picture_format,
         verify=verify,
@@ -173,6 +174,7 @@ def slice_(
     points = where.points()
     shape = shape_of("--input-shape", input_shape)
     network = read_model(model, weights, shape, points)
+    wanted = replace(wanted, classes=class_numbers("--classes", classes, network))
     _run(network, where.domain(network.input_shape, points), wanted, model, as_json)
 
 

@@ -105,4 +105,4 @@ def with_polygon(plane: Slice | None, text: str) -> Slice:
     polygon = np.array(corners).reshape(-1, 2)
     if plane is None:
         return Slice(np.zeros(2), np.eye(2), polygon)
-    return Slice(plane.origin, plane.basis, polygon, plane.anchors)
+    return Slice(plane.origin, plane.basis, polygon, plane.anchors, plane.names)

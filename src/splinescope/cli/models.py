@@ -46,6 +46,10 @@ def read_model(text: str, weights: Path | None, shape: Shape | None, points: Seq
     if not colon or not name.isidentifier():
         raise InvalidInputError(_no_model(text))
     module = _module_of(text, _code(place), name)
+    if isinstance(module, Network):
+        if weights is not None:
+            raise InvalidInputError(f"`--weights`: {text} is a network with its weights; expected a torch.nn.Module")
+        return module
     if weights is not None:
         _load_weights(module, weights)
     return load(module.eval(), input_shape=shape or (points[0].shape if points else None))
@@ -85,20 +89,20 @@ def _code(place: str) -> ModuleType:
     return module
 
 
-def _module_of(text: str, code: ModuleType, name: str) -> nn.Module:
-    """The module behind a name: itself, or what the function or class gives when called without arguments."""
+def _module_of(text: str, code: ModuleType, name: str) -> nn.Module | Network:
+    """The module or network behind a name: itself, or what the function or class gives without arguments."""
     if not hasattr(code, name):
         raise InvalidInputError(f"`MODEL`: {text}: there is no {name!r} in it")
     value: Any = getattr(code, name)
-    if not isinstance(value, nn.Module) and callable(value):
+    if not isinstance(value, nn.Module | Network) and callable(value):
         try:
             value = value()
         except Exception as error:
             raise InvalidInputError(f"`MODEL`: {text}() failed: {type(error).__name__}: {error}") from error
-    if not isinstance(value, nn.Module):
+    if not isinstance(value, nn.Module | Network):
         raise InvalidInputError(
-            f"`MODEL`: {text} is of type {type(value).__name__}; expected a torch.nn.Module, or a function without "
-            "arguments that returns one"
+            f"`MODEL`: {text} is of type {type(value).__name__}; expected a torch.nn.Module, a splinescope Network, or "
+            "a function without arguments that returns one"
         )
     return value
 

@@ -11,8 +11,8 @@ _WHERE, _WHAT, _HOW = "Where to look", "What to draw", "How to compute, and wher
 ColorName = Literal["pattern", "norm", "class", "area", "perimeter", "diameter", "eccentricity", "corners"]
 _MODEL_HELP = (
     "A file of type .onnx, .onnx.gz, .pt2, .nnet, or .npz (arrays W0, b0, W1, b1, ... of a ReLU network); or Python "
-    "code as file.py:name or package.module:name, where name is a torch.nn.Module or a function without arguments that "
-    "returns one."
+    "code as file.py:name or package.module:name, where name is a torch.nn.Module, a splinescope Network (which may "
+    "have names of classes), or a function without arguments that returns one."
 )
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL_HELP, show_default=False)]
@@ -107,7 +107,8 @@ Classes = Annotated[
     str | None,
     typer.Option(
         metavar="I,J,...",
-        help="Outputs that compete for the decision boundary and the classes; all by default.",
+        help="Outputs that compete for the decision boundary and the classes, by number or by the names of the "
+        "network's classes; all by default.",
         rich_help_panel=_WHAT,
     ),
 ]

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
+from splinescope.cli.classes import class_name, class_number
 from splinescope.cli.segment import End, Indices, Start
 from splinescope.cli.values import numbers, shape_of
 from splinescope.errors import InvalidInputError
@@ -43,11 +44,10 @@ Box = Annotated[
     ),
 ]
 Target = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         metavar="CLASS",
-        min=0,
-        help="The class to stay in; by default the one that leads at the start.",
+        help="The class to stay in, by number or name; by default the one that leads at the start.",
         rich_help_panel=_WHAT,
     ),
 ]
@@ -133,7 +133,7 @@ def path(
     bounds = _bounds(box)
     network = read_model(model, weights, shape_of("--input-shape", input_shape), rows[0])
     starts, ends = fit_pairs(rows, network.input_shape, mean, std)
-    targets = classes_of(network, starts, target)
+    targets = classes_of(network, starts, class_number("--target", target, network))
     place = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer
     started = time.perf_counter()
     with compilation_announced(Console(stderr=True, quiet=as_json)):
@@ -264,16 +264,17 @@ def _show(console: Console, facts: dict[str, Any], out: Path) -> None:
     straight, bent, number = facts["straight"], facts["bent"], _worst(facts)
     many = facts["paths"] > 1
     lines = {"layer": f"{facts['layer']['name']}, {' x '.join(map(str, facts['layer']['shape']))}"}
-    lines["straight"] = f"{_tally(straight['verdicts'])} in class {_classes(facts['targets'])}"
+    lines["straight"] = f"{_tally(straight['verdicts'])} in class {_classes(facts)}"
     if bent is None:
         lines["straight"] += f", in {facts['seconds']:.2f} s"
+    own, rival = (class_name(facts, label) for label in (facts["targets"][number], straight["rivals"][number]))
     lines["least margin"] = (
-        f"{straight['minimum_margin'][number]:.4g} of class {facts['targets'][number]}, against "
-        f"{straight['rivals'][number]}, at t = {straight['t'][number]:.6g}" + (f" of path {number}" if many else "")
+        f"{straight['minimum_margin'][number]:.4g} of class {own}, against {rival}, at t = "
+        f"{straight['t'][number]:.6g}" + (f" of path {number}" if many else "")
     )
     intervals = straight["misclassified"][number]
     if intervals:
-        rows = [f"{row['class']} from {row['start']:.6g} to {row['stop']:.6g}" for row in intervals]
+        rows = [f"{class_name(facts, row['class'])} from {row['start']:.6g} to {row['stop']:.6g}" for row in intervals]
         lines["other classes"] = ", ".join(rows[:6]) + (f", ... ({len(rows)} in all)" if len(rows) > 6 else "")
     if any(straight["below_rounding"]):
         lines["float32"] = f"{sum(straight['below_rounding'])} within the rounding errors of a float32 model"
@@ -293,5 +294,5 @@ def _tally(verdicts: list[str]) -> str:
     return ", ".join(f"{verdicts.count(word):,} {word}" for word in sorted(set(verdicts)))
 
 
-def _classes(targets: list[int]) -> str:
-    return ", ".join(map(str, sorted(set(targets))))
+def _classes(facts: Mapping[str, Any]) -> str:
+    return ", ".join(class_name(facts, label) for label in sorted(set(facts["targets"])))

@@ -34,7 +34,7 @@ def draw_path(paths: StraightPaths, bent: BentPaths | None, number: int, file: P
         file: The file.
         title: The model's name.
     """
-    target = int(paths.targets[number])
+    target, names = int(paths.targets[number]), paths.network.classes
     lines = {"straight": np.stack([paths.starts[number], paths.ends[number]])}
     if bent is not None and bent[number].method != "straight":
         lines["bent"] = bent[number].points
@@ -48,12 +48,13 @@ def draw_path(paths: StraightPaths, bent: BentPaths | None, number: int, file: P
                 values = points_along(points, _IMAGES)
                 low, high = values.min(), values.max()
                 images = ((values - low) / (high - low)).reshape(-1, *shape)
-                plot_path_strip(images, _shares(paths.network, values), target, ax=ax, title=name)
+                plot_path_strip(images, _shares(paths.network, values), target, names, ax=ax, title=name)
         samples = None if paths.method == "exact" else _SAMPLES
         profiles = [path_profile(paths.network, points, target, samples=samples) for points in lines.values()]
         place = "" if len(paths) == 1 else f", path {number}"
         where = "" if paths.boundary.index == 0 else f", at {paths.boundary.name}"
-        plot_loss_profile(profiles, list(lines), panels[-1], f"{title}{where}{place}: class {target}")
+        called = paths.network.class_name(target)
+        plot_loss_profile(profiles, list(lines), panels[-1], f"{title}{where}{place}: class {called}")
         save_figure(figure, file)
 
 

@@ -137,7 +137,8 @@ class _Where:
                 raise InvalidInputError(
                     "`--dimension`: it goes with points; expected `--point`, `--through` or `--data`"
                 )
-            return Box(*(_ends(text, shape) for text in self.box or ("-1", "1")))
+            low, high = (_ends(text, shape) for text in self.box or ("-1", "1"))
+            return Box(low, high)
         fitted = fit_points(points, shape)
         if len(fitted) == 1 and self.dimension is None:
             if self.radius is None:

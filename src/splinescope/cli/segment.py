@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from pathlib import Path
@@ -12,8 +11,8 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
+from splinescope.cli.classes import class_name, class_number
 from splinescope.cli.values import shape_of, size_in_bytes
-from splinescope.errors import InvalidInputError
 from splinescope.storage import json_text, write_json
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from splinescope.network import Network
     from splinescope.tessellation.segments import SegmentBatch
 
 _WHERE, _WHAT, _HOW = "Where to look", "What to ask", "How to compute, and where to leave it"
@@ -50,11 +48,10 @@ Indices = Annotated[
     ),
 ]
 Target = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         metavar="CLASS",
-        min=0,
-        help="Class whose margin is wanted; by default the one that leads at the start.",
+        help="Class whose margin is wanted, by number or name; by default the one that leads at the start.",
         rich_help_panel=_WHAT,
     ),
 ]
@@ -118,8 +115,7 @@ def segment(
     shape = shape_of("--input-shape", input_shape)
     network = read_model(model, weights, shape, rows[0])
     starts, ends = fit_pairs(rows, network.input_shape, mean, std)
-    if target is not None:
-        _check_target(network, target)
+    wanted = class_number("--target", target, network)
     started = time.perf_counter()
     with compilation_announced(Console(stderr=True, quiet=as_json)):
         cells = tessellate_segments(
@@ -131,18 +127,12 @@ def segment(
             memory_budget=budget,
             progress=not as_json and sys.stderr.isatty(),
         )
-    facts = {"model": model, "seconds": round(time.perf_counter() - started, 3)} | _facts(cells, target)
+    facts = {"model": model, "seconds": round(time.perf_counter() - started, 3)} | _facts(cells, wanted)
     _leave(cells, out, facts, picture_format if picture else None, Path(model).name)
     if as_json:
         typer.echo(json_text(facts))
     else:
         _show(Console(), facts, out)
-
-
-def _check_target(network: Network, target: int) -> None:
-    classes = max(2, math.prod(network.output_shape))
-    if target >= classes:
-        raise InvalidInputError(f"`--target`: got {target}; expected a class from 0 to {classes - 1}")
 
 
 def _facts(cells: SegmentBatch, target: int | None) -> dict[str, Any]:
@@ -257,13 +247,14 @@ def _show(console: Console, facts: dict[str, Any], out: Path) -> None:
         number, target = _worst(facts)
         margin = facts["margin"]
         lines["least margin"] = (
-            f"{margin['minimum'][number]:.4g} of class {target}, against {margin['rivals'][number]}, at t = "
+            f"{margin['minimum'][number]:.4g} of class {class_name(facts, target)}, against "
+            f"{class_name(facts, margin['rivals'][number])}, at t = "
             f"{margin['t'][number]:.6g}" + (f" of segment {number}" if many else "")
         )
         if many:
             lines["keep their class"] = f"{sum(margin['keeps']):,} of {facts['segments']:,}"
         else:
-            rows = [f"{row['class']} to t = {row['stop']:.6g}" for row in facts["classes"]]
+            rows = [f"{class_name(facts, row['class'])} to t = {row['stop']:.6g}" for row in facts["classes"]]
             lines["classes"] = ", ".join(rows[:8]) + (f", ... ({len(rows)} in all)" if len(rows) > 8 else "")
     lines["length"] = f"{sum(facts['lengths']['segments']):.4g}; of the image {sum(facts['lengths']['images']):.4g}"
     lines["flips"] = ", ".join(f"{row['layer']}: {row['flips']:,}" for row in facts["flips_per_layer"][:8])

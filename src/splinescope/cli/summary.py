@@ -53,6 +53,7 @@ def summarise(cells: PlanarComplex, classes: Sequence[int] | None, boundary: Dec
         "input_shape": list(domain.input_shape),
         "area": float(domain.area),
         "polygon": domain.polygon.tolist(),
+        "names": None if domain.names is None else list(domain.names),
         "anchors": None if domain.anchors is None else np.asarray(domain.anchors).tolist(),
     }
     network = describe_network(cells.network)
@@ -71,7 +72,7 @@ def describe_network(network: Network, model: str | None = None) -> dict[str, An
         model: What the user called it.
 
     Returns:
-        Shapes, units, head, deviation from the original, and one entry per node.
+        Shapes, units, head, names of classes, deviation from the original, and one entry per node.
     """
     report = network.import_report
     return ({} if model is None else {"model": model}) | {
@@ -80,6 +81,7 @@ def describe_network(network: Network, model: str | None = None) -> dict[str, An
         "output_shape": list(network.output_shape),
         "units": network.num_units,
         "head": None if network.head is None else network.head.name,
+        "classes": None if network.classes is None else list(network.classes),
         "import": {
             "deviations": [asdict(deviation) for deviation in report.deviations],
             "not_compared": report.not_compared or None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
-from splinescope.cli.values import shape_of, size_in_bytes, whole_numbers
+from splinescope.cli.classes import class_numbers
+from splinescope.cli.values import shape_of, size_in_bytes
 from splinescope.errors import InvalidInputError
 from splinescope.storage import json_text, write_json
 
@@ -54,7 +55,9 @@ Decision = Annotated[
 Classes = Annotated[
     str | None,
     typer.Option(
-        metavar="I,J,...", help="Outputs that compete for the class; implies `--decision`.", rich_help_panel=_WHAT
+        metavar="I,J,...",
+        help="Outputs that compete for the class, by number or name; implies `--decision`.",
+        rich_help_panel=_WHAT,
     ),
 ]
 MeshFormat = Annotated[
@@ -169,7 +172,7 @@ def surface(
     wanted = _Wanted(
         level,
         output,
-        None if classes is None else whole_numbers("--classes", classes),
+        None,
         decision or classes is not None,
         verify,
         max_cells,
@@ -180,6 +183,7 @@ def surface(
     Wanted(out=out).make_folder()
     points = [read_array("--point", file) for file in point or ()]
     network = read_model(model, weights, shape_of("--input-shape", input_shape), points)
+    wanted = replace(wanted, classes=class_numbers("--classes", classes, network))
     domain = space_of(network.input_shape, box, points, margin, radius, seed)
     started = time.perf_counter()
     mesh = _computed(wanted, network, domain, as_json)

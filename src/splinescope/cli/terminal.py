@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from splinescope.cli.classes import class_name
+
 
 class _Announcement(event.Listener):
     """Says once that kernels are being compiled; nothing if they come from the cache."""
@@ -65,9 +67,12 @@ def show_network(console: Console, description: dict[str, Any]) -> None:
         "input": _joined(description["input_shape"], " x "),
         "output": _joined(description["output_shape"], " x "),
         "ops": ", ".join(f"{count} {op}" for op, count in ops.most_common()),
+        "classes": ", ".join(description["classes"] or ()),
         "units that fold": f"{description['units']:,}",
         "agrees with": "; ".join(map(_deviation_line, found["deviations"])) or "not compared",
     }
+    if not description["classes"]:
+        del lines["classes"]
     if found["not_compared"]:
         lines = {"not compared with the original": found["not_compared"]} | lines
     if found["units_never_woken"] is not None:
@@ -109,7 +114,7 @@ def show(console: Console, facts: dict[str, Any], out: Path) -> None:
         lines["decision boundary"] = (
             f"{facts['boundary']['segments']:,} segments, length {facts['boundary']['length']:.4g}"
         )
-        lines["classes"] = ", ".join(f"{label}: {share:.1%}" for share, label in shares[:10])
+        lines["classes"] = ", ".join(f"{class_name(facts, label)}: {share:.1%}" for share, label in shares[:10])
     if "accuracy" in facts:
         lines["accuracy"] = f"{facts['accuracy']:.1%} of the training set"
     lines["certificate"] = _certificate_line(facts["certificate"])

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from splinescope.network.graph import Network, Node
+from splinescope.network.load import ModelLike, as_network
 from splinescope.network.ops import Activation, Dense, Maximum, Reshape, Scale
 
 
@@ -65,7 +66,7 @@ class Architecture:
         return sum(self.widths)
 
 
-def architecture(network: Network, dimension: int | None = None) -> Architecture:
+def architecture(network: ModelLike, dimension: int | None = None) -> Architecture:
     r"""Folding layers of a network, and the rank that can reach each of them.
 
     On a cell of the layers before it the input of a layer is affine, with a rank of at most the least number of
@@ -74,12 +75,13 @@ def architecture(network: Network, dimension: int | None = None) -> Architecture
     $\min(d, n_1, \dots, n_{l - 1})$, and skip connections are ways around a bottleneck.
 
     Args:
-        network: The network.
+        network: The network; or a module that tells its input shape, or the path of a file.
         dimension: Dimension of the set on which it is looked at; that of the input space by default.
 
     Returns:
         The description. Cost: one maximum flow over the graph for each folding layer.
     """
+    network = as_network(network)
     free = network.nodes[0].size
     d = free if dimension is None else min(dimension, free)
     used = _used(network)

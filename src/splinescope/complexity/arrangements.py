@@ -195,7 +195,7 @@ class LinesInWindow:
 
     @property
     def regions(self) -> int:
-        """Regions of the window: each line adds one, and one more for each line that it crosses."""
+        """Regions of the window, to which each line adds one, and one more for each line that it crosses."""
         return 1 + self.lines + self.crossings
 
 

@@ -25,6 +25,7 @@ import torch
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
+from splinescope.network.load import ModelLike, as_network
 from splinescope.network.ops import Maximum, Select
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
@@ -119,11 +120,11 @@ def deletion_restriction(
     )
 
 
-def without_unit(network: Network, op: int, unit: int) -> Network:
+def without_unit(network: ModelLike, op: int, unit: int) -> Network:
     """The network without one unit: its argument is not computed, and what reads it reads zero.
 
     Args:
-        network: The network.
+        network: The network; or a module that tells its input shape, or the path of a file.
         op: A node that folds.
         unit: Flat index of the unit in the node's output.
 
@@ -133,6 +134,7 @@ def without_unit(network: Network, op: int, unit: int) -> Network:
     Raises:
         InvalidInputError: If there is no such unit.
     """
+    network = as_network(network)
     if not 0 <= op < len(network.nodes) or not 0 <= unit < network.nodes[op].units:
         raise InvalidInputError(f"`op`, `unit`: node {op} has no unit {unit} that folds")
     nodes: list[Node] = []
@@ -144,7 +146,7 @@ def without_unit(network: Network, op: int, unit: int) -> Network:
         else:
             nodes.append(replace(node, inputs=inputs))
         place.append(len(nodes) - 1)
-    return Network(tuple(nodes), place[network.output], network.head)
+    return Network(tuple(nodes), place[network.output], network.head, classes=network.classes)
 
 
 def _reduced(node: Node, unit: int, source: int, at: int, before: Node) -> list[Node]:

@@ -53,18 +53,18 @@ class DistanceComparison:
 
     @property
     def known(self) -> Bool[np.ndarray, " n"]:
-        """Whether the distance is that in the whole plane: nothing outside the domain can be nearer."""
+        """Whether the distance is that in the whole plane, since nothing outside the domain can be nearer."""
         return self.exact <= self.border
 
     @property
     def too_small(self) -> Bool[np.ndarray, " n"]:
-        """Where the local formula is too small: there is nothing at this distance."""
+        """Where the local formula is too small, and there is nothing at this distance."""
         truth = np.where(self.known, self.exact, self.border)
         return self.local < (1 - self.tolerance) * truth
 
     @property
     def too_large(self) -> Bool[np.ndarray, " n"]:
-        """Where the local formula is too large: something is nearer."""
+        """Where the local formula is too large, and something is nearer."""
         with np.errstate(invalid="ignore"):
             return self.local > (1 + self.tolerance) * self.exact
 

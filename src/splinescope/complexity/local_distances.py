@@ -34,6 +34,8 @@ from splinescope.complexity.frames import frame_of
 from splinescope.complexity.walls import BranchForms, branch_forms, in_chunks, pieces_of_points
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.inputs import in_shape
+from splinescope.network.load import ModelLike, as_network
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.metric import check_choice
 
@@ -77,7 +79,7 @@ class LocalDistances:
 
 
 def local_distances(
-    network: Network,
+    network: ModelLike,
     points: ArrayLike,
     domain: Domain | None = None,
     *,
@@ -87,8 +89,9 @@ def local_distances(
     r"""Evaluate the local formula for the folds of each layer and for the decision boundary.
 
     Args:
-        network: The network. With one output the classes are those of its sign.
-        points: Inputs [n, *input_shape], or with a domain their coordinates [n, d].
+        network: The network; or a module or the path of a file, which is imported with the points' shape where it does
+            not tell its own. With one output the classes are those of its sign.
+        points: Inputs [n, *input_shape], each may be flat, or with a domain their coordinates [n, d].
         domain: Distances are measured within the affine hull of this domain; in the whole input space if None.
         space: "input" for the metric of the input space, "domain" for that of the domain's coordinates.
         classes: Outputs that compete for the decision boundary; all if None.
@@ -110,6 +113,7 @@ def local_distances(
         [0.707107, 0.707107]
     """
     check_choice("space", space, ("domain", "input"))
+    network = network_at(network, points, domain)
     inputs = inputs_of(network, points, domain)
     frame = frame_of(network, domain, space)
     folding = [i for i, node in enumerate(network.nodes[: network.output + 1]) if node.units]
@@ -133,12 +137,12 @@ def local_distances(
 
 
 def unit_distances(
-    network: Network, points: ArrayLike, op: int, unit: int, domain: Domain | None = None, *, space: str = "input"
+    network: ModelLike, points: ArrayLike, op: int, unit: int, domain: Domain | None = None, *, space: str = "input"
 ) -> Float[np.ndarray, " n"]:
     r"""Evaluate the local formula $|h(x)| / \|\nabla h(x)\|$ for one unit.
 
     Args:
-        network: The network.
+        network: As in `local_distances`.
         points: As in `local_distances`.
         op: Node of the unit.
         unit: Flat index of the unit in that node's output.
@@ -149,6 +153,7 @@ def unit_distances(
         Distances, infinite where the unit is constant.
     """
     check_choice("space", space, ("domain", "input"))
+    network = network_at(network, points, domain)
     inputs = inputs_of(network, points, domain)
     frame = frame_of(network, domain, space)
     out = np.full(len(inputs), np.inf)
@@ -159,6 +164,23 @@ def unit_distances(
         margins = np.where(wall.present, np.maximum(wall.margins, 0.0), np.inf)[:, mine]
         out[rows] = _ratios(margins, wall.gradients[:, :, mine]).min(axis=1, initial=np.inf)
     return out
+
+
+def network_at(model: ModelLike, points: ArrayLike, domain: Domain | None) -> Network:
+    """The network that a user means, with the input shape of a domain or of points where it does not tell its own.
+
+    Args:
+        model: A network, or a module or file of one.
+        points: Inputs [n, *input_shape], or coordinates.
+        domain: The domain, or None.
+
+    Returns:
+        The network.
+
+    Raises:
+        InvalidInputError: If there is no network.
+    """
+    return as_network(model, np.array(points, np.float64).shape[1:] if domain is None else domain.input_shape)
 
 
 def inputs_of(network: Network, points: ArrayLike, domain: Domain | None) -> torch.Tensor:
@@ -177,14 +199,15 @@ def inputs_of(network: Network, points: ArrayLike, domain: Domain | None) -> tor
     """
     array = np.array(points, dtype=np.float64)
     expected = network.input_shape if domain is None else (domain.dimension,)
-    if array.shape[1:] != tuple(expected) or array.ndim != 1 + len(expected):
+    shaped = in_shape(array, expected, batched=True) if array.ndim > 1 else None
+    if shaped is None:
         raise InvalidInputError(
             f"`points`: got shape {array.shape}; expected [n, {', '.join(map(str, expected))}] "
             f"{'inputs' if domain is None else 'coordinates of the domain'}"
         )
     if not np.isfinite(array).all():
         raise InvalidInputError("`points`: some numbers are NaN or infinite; expected finite numbers")
-    return torch.from_numpy(array if domain is None else domain.embed(array))
+    return torch.from_numpy(shaped if domain is None else domain.embed(array).reshape(-1, *network.input_shape))
 
 
 def _ratios(margins: np.ndarray, gradients: np.ndarray) -> np.ndarray:

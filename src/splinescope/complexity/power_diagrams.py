@@ -66,7 +66,7 @@ class PowerDiagram:
 
     @property
     def offsets(self) -> Float[np.ndarray, " sites"]:
-        r"""The $\beta$ of each site: the sum of the layer's outputs is $\langle\mu, x\rangle + \beta$ on its cell."""
+        r"""The $\beta$ of each site; the sum of the layer's outputs is $\langle\mu, x\rangle + \beta$ on its cell."""
         return 0.5 * (self.radii - np.einsum("sd,sd->s", self.centroids, self.centroids))
 
     def nearest(self, points: Float[np.ndarray, "n d"], tiles: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:

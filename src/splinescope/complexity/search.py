@@ -27,12 +27,13 @@ from numpy.typing import ArrayLike
 
 from splinescope.complexity.descent import first_boundary_point
 from splinescope.complexity.frames import Frame, frame_of
-from splinescope.complexity.local_distances import inputs_of
+from splinescope.complexity.local_distances import inputs_of, network_at
 from splinescope.complexity.projection import RESOLUTION, project
 from splinescope.complexity.targets import ClassChange, FoldOf, Target, class_of
 from splinescope.complexity.walls import Branches, BranchForms, pieces_of_points
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.tessellation.domains import Domain
 
 EXACT = 2.0**-20
@@ -75,7 +76,7 @@ class NearestPoint:
 
 
 def nearest_boundary(
-    network: Network,
+    network: ModelLike,
     x: ArrayLike,
     *,
     domain: Domain | None = None,
@@ -85,8 +86,9 @@ def nearest_boundary(
     r"""Distance of an input to the decision boundary, $\min \{\|y - x\|_2 : \text{class}(y) \ne \text{class}(x)\}$.
 
     Args:
-        network: The network. With one output the classes are those of its sign.
-        x: An input of the network's input shape, or its coordinates if a domain is given.
+        network: The network; or a module or the path of a file, which is imported with the shape of `x` where it does
+            not tell its own. With one output the classes are those of its sign.
+        x: An input of the network's input shape, or flat, or its coordinates if a domain is given.
         domain: Look in this domain only; the whole input space if None. Each projection costs the cube of the number
             of the domain's walls that it touches: boxes of hundreds of pixels take minutes.
         max_cells: Cells that may be taken up.
@@ -113,6 +115,7 @@ def nearest_boundary(
         (True, 2.0, 1)
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    network = network_at(network, np.array(x, np.float64)[None], domain)
     start = _start(network, x, domain, max_cells, time_limit)
     target, frame = ClassChange(class_of(network, start)), frame_of(network, domain, base=x)
     with _few_threads(network, frame):
@@ -124,7 +127,7 @@ def nearest_boundary(
 
 
 def nearest_fold(
-    network: Network,
+    network: ModelLike,
     x: ArrayLike,
     op: int,
     unit: int | None = None,
@@ -139,8 +142,8 @@ def nearest_fold(
     counts too. For the nearest fold of any layer see `local_distances`, whose formula is exact.
 
     Args:
-        network: The network.
-        x: An input of the network's input shape, or its coordinates if a domain is given.
+        network: As in `nearest_boundary`.
+        x: An input of the network's input shape, or flat, or its coordinates if a domain is given.
         op: Node whose folds count.
         unit: Flat index of the only unit that counts; all if None.
         domain: Look in this domain only; the whole input space if None.
@@ -154,6 +157,7 @@ def nearest_fold(
         InvalidInputError: If `x` has another shape, is outside the domain, a budget is not positive, or there is no
             such node or unit.
     """
+    network = network_at(network, np.array(x, np.float64)[None], domain)
     if not 0 <= op < len(network.nodes) or not 0 <= (unit or 0) < network.nodes[op].units:
         raise InvalidInputError(f"`op`, `unit`: node {op} has no unit {unit or 0} that folds")
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit

@@ -12,6 +12,7 @@ from splinescope.complexity.claims import Claim, Kind, Quantity, claims
 from splinescope.complexity.degrees import is_complete, mean_degree, touches_boundary
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.load import as_network
 
 _WRITTEN = 4000
 """Numbers of more digits are not written in decimals: Python itself refuses above 4300."""
@@ -47,7 +48,7 @@ class BoundRow:
 
     @property
     def violated(self) -> bool:
-        """Whether what was found contradicts an upper bound: a defect of one of the two."""
+        """Whether what was found contradicts an upper bound, a defect of one of the two."""
         return self.kind == "upper" and self.value is not None and self.found is not None and self.found > self.value
 
 
@@ -121,7 +122,8 @@ def region_bounds(target: Any, *, dimension: int | None = None) -> RegionBounds:
     bound layer by layer; a sequence of convolutions and ReLUs also keeps Serra's; lower bounds are for dense layers.
 
     Args:
-        target: A complex of any dimension (planar, spatial, a segment's, a region graph), or a network alone.
+        target: A complex of any dimension (planar, spatial, a segment's, a region graph), or a network alone;
+            or a module that tells its input shape, or the path of a file.
         dimension: For a network, the dimension of the set on which it is looked at; that of its input by default.
 
     Returns:
@@ -138,12 +140,11 @@ def region_bounds(target: Any, *, dimension: int | None = None) -> RegionBounds:
         >>> table.row("Montufar 2014").value, table.row("Serra 2018").value
         (44, 121)
     """
-    if isinstance(target, Network):
+    if not isinstance(getattr(target, "network", None), Network) or not hasattr(target, "domain"):
+        network = as_network(target, name="target")
         if dimension is not None and dimension < 1:
             raise InvalidInputError(f"`dimension`: got {dimension}; expected at least 1")
-        return _table(target, None, architecture(target, dimension))
-    if not isinstance(getattr(target, "network", None), Network) or not hasattr(target, "domain"):
-        raise InvalidInputError(f"`target`: got {type(target).__name__}; expected a network or a complex")
+        return _table(network, None, architecture(network, dimension))
     if dimension is not None:
         raise InvalidInputError(f"`dimension`: got {dimension} for a complex, which has its own; expected None")
     return _table(target.network, target, architecture(target.network, target.domain.dimension))

@@ -181,7 +181,7 @@ def _part_of(plane: Slice, cells: PlanarComplex, share: float) -> Slice:
     ends = decision_boundary(cells).segments.reshape(-1, 2)
     middle = plane.polygon.mean(axis=0)
     centre = ends[np.linalg.norm(ends - middle, axis=1).argmin()] if len(ends) else middle
-    return Slice(plane.origin, plane.basis, centre + share * (plane.polygon - middle))
+    return Slice(plane.origin, plane.basis, centre + share * (plane.polygon - middle), names=plane.names)
 
 
 def _measure(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import forward_ad
 
 from splinescope.errors import InvalidInputError
@@ -26,6 +26,7 @@ from splinescope.initialization.discs import areas_in_polygon, lengths_inside
 from splinescope.initialization.modules import network_of
 from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.folds import folds
@@ -118,13 +119,11 @@ class LocalFoldDensity:
         return self.counts / (2 * self.radius)
 
 
-def local_fold_density(
-    model: Network | nn.Module, points: Any, radius: float, domain: Domain | None = None
-) -> LocalFoldDensity:
+def local_fold_density(model: ModelLike, points: Any, radius: float, domain: Domain | None = None) -> LocalFoldDensity:
     r"""Count the units of each layer whose fold, by the local formula, comes near each of some points.
 
     Args:
-        model: A network, or a module, which is imported in eval mode.
+        model: A network, or a module or file of one, which is imported in eval mode.
         points: [n, *input_shape] inputs, or with a domain their coordinates [n, d].
         radius: What is near, in the metric of the input space.
         domain: Distances are measured within the affine hull of this domain; in the whole input space if None.

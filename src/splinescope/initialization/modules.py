@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
 from splinescope.errors import InvalidInputError, UnsupportedOpError
-from splinescope.network import Network, from_torch
+from splinescope.network import ModelLike, Network, as_network
 from splinescope.network.module_copy import duplicate, unwrapped
 
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -102,11 +102,11 @@ def batch_of(module: nn.Module | None, batch: Any) -> Tensor:
     return tensor
 
 
-def network_of(model: Network | nn.Module, shape: tuple[int, ...]) -> Network:
+def network_of(model: ModelLike, shape: tuple[int, ...]) -> Network:
     """The network of a model.
 
     Args:
-        model: A network, or a module, which is imported in eval mode.
+        model: A network, or a module or file of one, which is imported in eval mode.
         shape: Shape of one input.
 
     Returns:
@@ -115,7 +115,7 @@ def network_of(model: Network | nn.Module, shape: tuple[int, ...]) -> Network:
     Raises:
         InvalidInputError: If a network takes inputs of another shape.
     """
-    network = model if isinstance(model, Network) else from_torch(model, input_shape=tuple(shape))
+    network = as_network(model, tuple(shape), "model")
     if network.input_shape != tuple(shape):
         raise InvalidInputError(f"`model`: it takes inputs of shape {network.input_shape}; got some of {tuple(shape)}")
     return network

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import nn
 
 from splinescope.initialization.modules import batch_of, network_of, units_last
 from splinescope.network.evaluate import chunk_rows, walk
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.network.ops import Activation, Convolution, Dense, SharedDense
 
 _KINDS = (Dense, SharedDense, Convolution)
@@ -64,7 +64,7 @@ class LayerFit:
 
     @property
     def mean_squared(self) -> Float[np.ndarray, " units"]:
-        """Mean squared distance of the data to each hyperplane: the least one plus the square of the offset's error."""
+        """Mean squared distance of the data to each hyperplane, the least one plus the square of the offset's error."""
         return self.least + (self.offsets - self.best) ** 2
 
     @property
@@ -74,12 +74,13 @@ class LayerFit:
         return float(np.nansum(self.mean_squared)) / least if least > 0 else float("nan")
 
 
-def total_least_squares(model: Network | nn.Module, batch: Any) -> tuple[LayerFit, ...]:
+def total_least_squares(model: ModelLike, batch: Any) -> tuple[LayerFit, ...]:
     """Mean squared distance of a batch to the hyperplane of each unit, layer by layer, and the least possible.
 
     Args:
-        model: A network, or a module, which is imported in eval mode: batch-norm with its running statistics. For
-            those of the batch fold them first: `total_least_squares(fold_batchnorm(module, batch), batch)`.
+        model: A network, or a module or file of one, which is imported in eval mode: batch-norm with its running
+            statistics. For those of the batch fold them first:
+            `total_least_squares(fold_batchnorm(module, batch), batch)`.
         batch: [N, *input_shape] inputs.
 
     Returns:

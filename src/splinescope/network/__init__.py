@@ -5,7 +5,7 @@ from splinescope.network.from_onnx import from_onnx
 from splinescope.network.from_torch import from_torch
 from splinescope.network.graph import Deviation, ImportReport, Network, Node, NodeSummary
 from splinescope.network.heads import Head
-from splinescope.network.load import load
+from splinescope.network.load import ModelLike, as_network, load
 from splinescope.network.module_cuts import ModuleSplit, split_module
 
 __all__ = [
@@ -13,11 +13,13 @@ __all__ = [
     "Deviation",
     "Head",
     "ImportReport",
+    "ModelLike",
     "ModuleSplit",
     "Network",
     "Node",
     "NodeSummary",
     "Split",
+    "as_network",
     "boundaries",
     "from_onnx",
     "from_torch",

@@ -8,6 +8,7 @@ import torch
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
+from splinescope.network.load import ModelLike, as_network
 from splinescope.network.ops import Concatenate, Input, Reshape, Select
 
 
@@ -43,11 +44,11 @@ class Split:
     boundary: Boundary
 
 
-def boundaries(network: Network) -> tuple[Boundary, ...]:
+def boundaries(network: ModelLike) -> tuple[Boundary, ...]:
     """All nodes through which every path from the input to the output leads.
 
     Args:
-        network: The network.
+        network: The network; or a module that tells its input shape, or the path of a file.
 
     Returns:
         The input first, the output last.
@@ -58,6 +59,7 @@ def boundaries(network: Network) -> tuple[Boundary, ...]:
         >>> [(b.index, b.name, b.shape) for b in boundaries(splinescope.load(net))]
         [(0, 'input', (3,)), (1, '0', (5,)), (2, '1', (5,)), (3, '2', (2,))]
     """
+    network = as_network(network)
     found: list[Boundary] = []
     reach = 0
     needed = _needed(network)
@@ -71,14 +73,15 @@ def boundaries(network: Network) -> tuple[Boundary, ...]:
     return tuple(found)
 
 
-def split(network: Network, at: int | str, *, carry: bool = False) -> Split:
+def split(network: ModelLike, at: int | str, *, carry: bool = False) -> Split:
     """Cut a network in two.
 
     Both parts have the original's ops, so that `after(before(x))` is `network(x)`, bit for bit on batches that are
     evaluated in one piece.
 
     Args:
-        network: The network.
+        network: The network; or a module that tells its input shape, or the path of a file. See `split_module` for
+            parts that are modules.
         at: Where: the index of a boundary (negative ones count from the output), the name of a node, or the name of a
             module, which stands for the last node in it.
         carry: Whether a cut inside a residual block is allowed. The boundary is then flat: all values that are still
@@ -98,6 +101,7 @@ def split(network: Network, at: int | str, *, carry: bool = False) -> Split:
         >>> parts.before.output_shape, parts.after.input_shape, parts.after.num_units
         ((5,), (5,), 0)
     """
+    network = as_network(network)
     places = boundaries(network)
     if isinstance(at, str):
         node = _node_named(network, at)
@@ -209,4 +213,4 @@ def _part(network: Network, nodes: list[Node], output: int, *, with_head: bool) 
     report = network.import_report
     notes = (*report.notes, "This is a part of a network; the deviations are those of the whole.")
     head = network.head if with_head else None
-    return Network(tuple(nodes), output, head, replace(report, notes=notes))
+    return Network(tuple(nodes), output, head, replace(report, notes=notes), network.classes if with_head else None)

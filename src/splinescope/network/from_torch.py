@@ -167,8 +167,8 @@ def _checked_shape(module: nn.Module, input_shape: tuple[int, ...] | None) -> tu
         if not isinstance(child, nn.Flatten | nn.Identity | nn.Dropout) and not list(child.children()):
             break
     raise InvalidInputError(
-        "`input_shape`: the module does not tell the shape of its input; give it without the batch, as "
-        "input_shape=(1, 28, 28)"
+        "`input_shape`: the module does not tell the shape of its input; give it without the batch, as in "
+        "`splinescope.load(module, input_shape=(1, 28, 28))`"
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import overload
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.heads import Head
+from splinescope.network.inputs import read_inputs
 from splinescope.network.ops import Activation, Fold, Input, Maximum, Op
 
 
@@ -121,6 +123,11 @@ class Network:
         output: Index of the node that has the output, before the head.
         head: The smooth function that the original applies last, if any.
         import_report: How well the import agrees with the original.
+        classes: What the classes are called, one name for each output, two for a network with one output; None if they
+            have no names. Pictures, tables and messages use them.
+
+    Raises:
+        InvalidInputError: If there are not as many names as classes, or two are the same.
 
     Example:
         >>> import torch
@@ -128,16 +135,21 @@ class Network:
         >>> network = from_torch(torch.nn.Linear(3, 2), input_shape=(3,))
         >>> network.input_shape, network.output_shape, network.num_units
         ((3,), (2,), 0)
+        >>> network.with_classes(["cat", "dog"]).class_name(1)
+        'dog'
     """
 
     nodes: tuple[Node, ...]
     output: int
     head: Head | None = None
     import_report: ImportReport = ImportReport()
+    classes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         assert isinstance(self.nodes[0].op, Input)
         assert all(source < index for index, node in enumerate(self.nodes) for source in node.inputs)
+        if self.classes is not None:
+            object.__setattr__(self, "classes", _class_names(self.classes, self.num_classes))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -151,37 +163,85 @@ class Network:
 
     @property
     def num_units(self) -> int:
-        """Number of units that can fold: elements of activations and maxima."""
+        """Number of units that can fold, the elements of activations and maxima."""
         return sum(node.units for node in self.nodes)
 
-    @overload
-    def __call__(self, x: np.ndarray) -> np.ndarray: ...
-    @overload
-    def __call__(self, x: Tensor) -> Tensor: ...
-    def __call__(self, x: np.ndarray | Tensor) -> np.ndarray | Tensor:
-        """Outputs before the head.
+    @property
+    def num_classes(self) -> int:
+        """Number of outputs, which compete; 2 for a network with one output, whose classes are those of its sign."""
+        return max(2, math.prod(self.output_shape))
+
+    def with_classes(self, names: Sequence[str] | None) -> Network:
+        """The same network with names for its classes.
 
         Args:
-            x: [N, *input_shape] inputs of any real type.
+            names: One for each output, in order; for a network with one output those of class 0 (where it is not
+                positive) and of class 1. None takes the names away.
 
         Returns:
-            [N, *output_shape] outputs in float64, of the kind that came in; autograd goes through tensors.
+            A new network; this one stays as it is. Cost: none, the nodes are shared.
 
         Raises:
-            InvalidInputError: If the shape is not that of a batch of inputs.
+            InvalidInputError: If there are not as many names as classes, or two are the same.
+
+        Example:
+            >>> import splinescope, torch
+            >>> network = splinescope.load(torch.nn.Linear(3, 2)).with_classes(["cat", "dog"])
+            >>> network.classes
+            ('cat', 'dog')
+        """
+        return replace(self, classes=names)
+
+    def class_name(self, label: int) -> str:
+        """What a class is called: its name, or its number where classes have no names.
+
+        Args:
+            label: The class.
+
+        Returns:
+            Its name.
+        """
+        return str(label) if self.classes is None else self.classes[label]
+
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: np.ndarray | Sequence[Any] | float) -> np.ndarray: ...
+    def __call__(self, x: np.ndarray | Tensor | Sequence[Any] | int | float) -> np.ndarray | Tensor:
+        """Outputs before the head, of a batch of inputs or of one.
+
+        As in NumPy, the batch axis of the result is that of the argument: a batch gives a batch, also a batch of one,
+        and one input without a batch axis gives its outputs without one. What has exactly the network's input shape is
+        one input. Inputs may be flat, in the order of `ravel`, where they can't be taken for inputs in shape.
+
+        Args:
+            x: [N, *input_shape] or [N, n_in] inputs, or one input of shape `input_shape` or [n_in]: an array, a tensor
+                or lists, of any real type.
+
+        Returns:
+            [N, *output_shape] outputs, or `output_shape` for one input, in float64: a tensor on the CPU if one came,
+            through which autograd goes, else an array.
+
+        Raises:
+            InvalidInputError: If the shape is none of these, or it is not made of real numbers.
+
+        Cost: one forward pass, in parts of bounded memory.
+
+        Example:
+            >>> import splinescope, torch
+            >>> network = splinescope.load(torch.nn.Linear(2, 3))
+            >>> network([0.1, 0.2]).shape, network([[0.1, 0.2]]).shape
+            ((3,), (1, 3))
         """
         from splinescope.network.evaluate import forward
 
-        self._check_shape(tuple(x.shape))
-        if isinstance(x, Tensor):
-            return forward(self, x.to(dtype=torch.float64, device="cpu"))
+        inputs = read_inputs(x, self.input_shape)
+        if isinstance(inputs.batch, Tensor):
+            outputs = forward(self, inputs.batch)
+            return outputs.reshape(self.output_shape) if inputs.single else outputs
         with torch.no_grad():
-            return forward(self, torch.from_numpy(np.array(x, np.float64))).numpy()
-
-    def _check_shape(self, shape: tuple[int, ...]) -> None:
-        if not shape or shape[1:] != self.input_shape:
-            expected = ", ".join(["N", *map(str, self.input_shape)])
-            raise InvalidInputError(f"`x`: got the shape {shape}; expected a batch of inputs of shape [{expected}]")
+            values = forward(self, torch.from_numpy(inputs.batch)).numpy()
+        return values.reshape(self.output_shape) if inputs.single else values
 
     def __repr__(self) -> str:
         head = f", head {self.head.name}" if self.head else ""
@@ -216,6 +276,16 @@ class NodeSummary:
     shape: tuple[int, ...]
     units: int
     parameters: int
+
+
+def _class_names(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """Names of classes, one for each."""
+    given = (names,) if isinstance(names, str) else tuple(names)
+    if len(given) != count or not all(isinstance(name, str) and name for name in given):
+        raise InvalidInputError(f"`classes`: got {list(given)!r}; expected {count} names, one for each class in order")
+    if len(set(given)) < count:
+        raise InvalidInputError(f"`classes`: got {list(given)!r}; expected {count} different names")
+    return given
 
 
 def _summary(index: int, nodes: tuple[Node, ...]) -> NodeSummary:

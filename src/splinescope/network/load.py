@@ -7,6 +7,7 @@ import warnings
 import zipfile
 from os import PathLike
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -20,6 +21,9 @@ from splinescope.network.module_copy import first_line
 
 STATE_DICTS = (".pt", ".pth", ".th", ".ckpt", ".bin", ".model")
 FILES = ".onnx, .onnx.gz, .pt2, .nnet or .npz"
+
+ModelLike: TypeAlias = Network | nn.Module | str | PathLike[str]
+"""What functions take as a network: one, or what `load` makes one of."""
 
 
 def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | None = None) -> Network:
@@ -63,6 +67,72 @@ def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | 
     if name.endswith(STATE_DICTS):
         raise InvalidInputError(_state_dict_advice(path))
     raise InvalidInputError(f"`model`: {path} has an unknown type; expected {FILES}")
+
+
+def as_network(model: object, input_shape: tuple[int, ...] | None = None, name: str = "network") -> Network:
+    """The network that a user means: the door of every public function that takes one.
+
+    A network is returned as it is. A module is imported for inputs of the given shape; where it does not take these, of
+    the shape that it tells itself, so that points may come flat. A file that tells its shape keeps it.
+
+    Args:
+        model: A network, a `torch.nn.Module`, or the path of a file.
+        input_shape: Shape of one input, as the points or the domain have it; None if there are none.
+        name: The argument, for the error.
+
+    Returns:
+        The network. Cost: nothing for a network, else that of `load`: import it once to look at it often.
+
+    Raises:
+        InvalidInputError: If it is none of these, or no network of inputs of that shape.
+        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown.
+
+    Example:
+        >>> import torch
+        >>> as_network(torch.nn.Flatten(), (2, 3)).output_shape
+        (6,)
+    """
+    if isinstance(model, Network):
+        return model
+    if isinstance(model, nn.Module):
+        return _of_module(model, input_shape, name)
+    if isinstance(model, str | PathLike):
+        return _of_file(model, input_shape)
+    raise InvalidInputError(
+        f"`{name}`: got {_what(model)}; expected a Network, a torch.nn.Module or the path of a file ({FILES})"
+    )
+
+
+def _of_module(module: nn.Module, shape: tuple[int, ...] | None, name: str) -> Network:
+    """A module with inputs of a shape, or of the one that it tells itself."""
+    try:
+        return from_torch(module, shape)
+    except InvalidInputError as error:
+        if shape is None:
+            raise
+        try:
+            return from_torch(module)
+        except InvalidInputError:
+            raise InvalidInputError(f"`{name}`: with inputs of shape {shape}, that of the points: {error}") from error
+
+
+def _of_file(path: str | PathLike[str], shape: tuple[int, ...] | None) -> Network:
+    """A file's network; the shape is for those that do not tell."""
+    try:
+        return load(path)
+    except InvalidInputError:
+        if shape is None or not str(path).lower().endswith((".onnx", ".onnx.gz")):
+            raise
+        return load(path, shape)
+
+
+def _what(model: object) -> str:
+    """What came instead of a network, in words."""
+    if isinstance(model, type):
+        return f"the class {model.__name__}, not an instance of it"
+    if isinstance(model, dict):
+        return "a dict, and weights without the code that uses them are no network"
+    return f"{'None' if model is None else type(model).__name__}"
 
 
 def _exported(path: Path) -> torch.export.ExportedProgram:

@@ -44,7 +44,7 @@ class BentPath:
 
     @property
     def verdict(self) -> str:
-        """What was decided: "certified", "refuted" or "undecided"; see `PolylineCertificate`."""
+        """What was decided, "certified", "refuted" or "undecided"; see `PolylineCertificate`."""
         return self.known.verdict
 
     @property

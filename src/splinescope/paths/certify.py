@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.inputs import in_shape
+from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import Tolerance
 from splinescope.paths.energy import ClassEnergy
 from splinescope.paths.exact import exact_margins
@@ -98,7 +100,7 @@ class PolylineCertificate:
 
 
 def certify_polyline(
-    network: Network,
+    network: ModelLike,
     points: Any,
     target: int,
     *,
@@ -110,8 +112,8 @@ def certify_polyline(
     """Decide whether a class leads on a whole polyline.
 
     Args:
-        network: The network (its rest behind a layer, for polylines there).
-        points: [K, *input_shape] vertices.
+        network: The network (its rest behind a layer, for polylines there); or a module or the path of a file.
+        points: [K, *input_shape] vertices; each may be flat.
         target: The class.
         method: "exact" lists all breakpoints, "refine" bounds margins; see `straight`.
         verify: Level of the certificate of the cells.
@@ -137,10 +139,12 @@ def certify_polyline(
         >>> known.verdict, known.segment, known.t, known.margins.tolist()
         ('refuted', 1, 0.5, [1.0, 0.0])
     """
-    vertices = finite("points", points)
-    if vertices.ndim < 2 or vertices.shape[1:] != network.input_shape or len(vertices) < 2:
+    given = finite("points", points)
+    network = as_network(network, given.shape[1:])
+    vertices = in_shape(given, network.input_shape, batched=True) if len(given) > 1 else None
+    if vertices is None:
         expected = ", ".join(["K", *map(str, network.input_shape)])
-        raise InvalidInputError(f"`points`: got shape {vertices.shape}; expected [{expected}] with K at least 2")
+        raise InvalidInputError(f"`points`: got shape {given.shape}; expected [{expected}] with K at least 2")
     classes = max(2, math.prod(network.output_shape))
     if not 0 <= target < classes:
         raise InvalidInputError(f"`target`: got {target}; expected a class from 0 to {classes - 1}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.paths.band import check_share, forces, spaced
 from splinescope.paths.bent import BentPaths
@@ -25,7 +25,7 @@ Move = Callable[[Polylines, Tensor, Tensor, Tensor], Polylines]
 
 
 def nudged_elastic_band(
-    network: Network,
+    network: ModelLike,
     x: Any,
     y: Any,
     target: Any,
@@ -58,7 +58,8 @@ def nudged_elastic_band(
     check in float64.
 
     Args:
-        network: The network.
+        network: The network; or a module or the path of a file, which is imported with the points' shape where it does
+            not tell its own.
         x: [S, *input_shape] starts, or one start.
         y: [S, *input_shape] ends, or one end.
         target: The class of all paths, or of each.
@@ -104,7 +105,7 @@ def nudged_elastic_band(
 
 
 def string_method(
-    network: Network,
+    network: ModelLike,
     x: Any,
     y: Any,
     target: Any,

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.paths.bent import BentPaths
 from splinescope.paths.certify import Check
@@ -25,7 +25,7 @@ _CLOSEST = 2.0**-10
 
 
 def insert_highest(
-    network: Network,
+    network: ModelLike,
     x: Any,
     y: Any,
     target: Any,

@@ -12,6 +12,8 @@ from torch import Tensor
 from splinescope.errors import InvalidInputError
 from splinescope.network.cuts import Split
 from splinescope.network.graph import Network
+from splinescope.network.inputs import in_shape
+from splinescope.network.load import ModelLike, as_network
 from splinescope.tessellation.domains.base import finite
 
 EXACT_UNITS = 1 << 14
@@ -28,6 +30,24 @@ def plain(value: Any) -> Any:
         The array.
     """
     return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+
+
+def network_at(model: ModelLike, points: Any, name: str) -> Network:
+    """The network that a user means, with the input shape of some points where it does not tell its own.
+
+    Args:
+        model: A network, or a module or file of one.
+        points: [K, *input_shape] points; for one point alone its shape counts if it has one axis.
+        name: The argument with the points, for the error.
+
+    Returns:
+        The network.
+
+    Raises:
+        InvalidInputError: If there is no network, or the points are not made of finite numbers.
+    """
+    shape = finite(name, plain(points)).shape
+    return as_network(model, shape[1:] or shape)
 
 
 def ends_of(parts: Split, x: Any, y: Any) -> tuple[Float[np.ndarray, "S ..."], Float[np.ndarray, "S ..."]]:
@@ -48,10 +68,11 @@ def ends_of(parts: Split, x: Any, y: Any) -> tuple[Float[np.ndarray, "S ..."], F
     ends = []
     for name, given in (("x", x), ("y", y)):
         points = finite(name, plain(given))
-        points = points[None] if points.shape == shape else points
-        if points.shape[1:] != shape or not len(points):
+        found = in_shape(points, shape, batched=points.shape not in (shape, (math.prod(shape),)))
+        if found is None or not points.ndim or not len(points):
             expected = ", ".join(["S", *map(str, shape)])
             raise InvalidInputError(f"`{name}`: got shape {np.shape(given)}; expected [{expected}] with S at least 1")
+        points = found.reshape(-1, *shape)
         ends.append(parts.before(points))
     if len(ends[0]) != len(ends[1]):
         raise InvalidInputError(f"`x`, `y`: got {len(ends[0])} and {len(ends[1])} points; expected as many")

@@ -11,6 +11,8 @@ from jaxtyping import Float
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.inputs import in_shape
+from splinescope.network.load import ModelLike, as_network
 from splinescope.paths.energy import ClassEnergy
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.segments import cross_entropy, margins, tessellate_segments
@@ -46,12 +48,13 @@ class PathProfile:
         return float(self.position[worst]), float(self.loss[worst])
 
 
-def path_profile(network: Network, points: Any, target: int, *, samples: int | None = None) -> PathProfile:
+def path_profile(network: ModelLike, points: Any, target: int, *, samples: int | None = None) -> PathProfile:
     """Follow a network along a polyline.
 
     Args:
-        network: The network, or the part of one behind a layer.
-        points: [K, *input_shape] corners of the polyline, both ends among them; corners that repeat count once.
+        network: The network, or the part of one behind a layer; or a module or the path of a file.
+        points: [K, *input_shape] corners of the polyline, each may be flat, both ends among them; corners that repeat
+            count once.
         target: The class.
         samples: Number of points to look at instead of all breakpoints, for networks that have too many of them.
 
@@ -61,9 +64,11 @@ def path_profile(network: Network, points: Any, target: int, *, samples: int | N
     Raises:
         InvalidInputError: If there are fewer than two different points, shapes don't fit, or there is no such class.
     """
-    corners = finite("points", points)
-    if corners.ndim != len(network.input_shape) + 1:
-        raise InvalidInputError(f"`points`: got shape {corners.shape}; expected [K, *{network.input_shape}]")
+    given = finite("points", points)
+    network = as_network(network, given.shape[1:])
+    corners = in_shape(given, network.input_shape, batched=True) if given.ndim else None
+    if corners is None:
+        raise InvalidInputError(f"`points`: got shape {given.shape}; expected [K, *{network.input_shape}]")
     flat = corners.reshape(len(corners), -1)
     corners = corners[np.r_[True, (np.diff(flat, axis=0) != 0).any(axis=1)]]
     if len(corners) < 2:

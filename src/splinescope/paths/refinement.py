@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike, as_network
 from splinescope.network.placement import placed
 from splinescope.paths.marching import March, Part
 from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED
@@ -53,7 +54,7 @@ class Refinement:
 
 
 def refine(
-    network: Network,
+    network: ModelLike,
     starts: Float[np.ndarray, "S ..."],
     ends: Float[np.ndarray, "S ..."],
     targets: Int[np.ndarray, " S"],
@@ -85,6 +86,7 @@ def refine(
     Returns:
         The verdicts.
     """
+    network = as_network(network, starts.shape[1:])
     shown = f"{len(starts):,} segments: {{percentage:.1f}} % proved |{{bar}}| {{elapsed}}<{{remaining}}"
     with tqdm(total=len(starts), bar_format=shown, delay=1.0, disable=not progress, leave=False) as bar:
         search = _Search(network, starts, ends, targets, rounding, bar)

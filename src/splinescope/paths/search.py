@@ -12,12 +12,12 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.cuts import split
-from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.network.placement import placed
 from splinescope.paths.bent import BentPath, BentPaths
 from splinescope.paths.certify import Check, PolylineCertificate, certify_polylines
 from splinescope.paths.energy import ClassEnergy, ClassValues
-from splinescope.paths.pairs import ends_of, targets_of
+from splinescope.paths.pairs import ends_of, network_at, targets_of
 from splinescope.paths.polyline import Polylines, straight_lines
 
 _SAMPLES = 32
@@ -82,10 +82,10 @@ class Search:
     """
 
     def __init__(
-        self, network: Network, x: Any, y: Any, target: Any, layer: int | str | None, options: Options
+        self, network: ModelLike, x: Any, y: Any, target: Any, layer: int | str | None, options: Options
     ) -> None:
         """Cut the network, and look at the ends."""
-        parts = split(network, 0 if layer is None else layer)
+        parts = split(network_at(network, x, "x"), 0 if layer is None else layer)
         self._parts, self._options = parts, options
         self._starts, self._ends = ends_of(parts, x, y)
         count = len(self._starts)

@@ -8,10 +8,10 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.cuts import split
-from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.paths.exact import exact_margins
-from splinescope.paths.pairs import EXACT_UNITS, ends_of, targets_of
+from splinescope.paths.pairs import EXACT_UNITS, ends_of, network_at, targets_of
 from splinescope.paths.refinement import BUDGET, margins_at, refine
 from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED, StraightPaths
 from splinescope.paths.rounding import margin_rounding
@@ -19,7 +19,7 @@ from splinescope.tessellation.metric import check_choice
 
 
 def straight(
-    network: Network,
+    network: ModelLike,
     x: Any,
     y: Any,
     target: Any,
@@ -47,7 +47,8 @@ def straight(
     they are estimated, and `proved` says so.
 
     Args:
-        network: The network.
+        network: The network; or a module or the path of a file, which is imported with the points' shape where it does
+            not tell its own.
         x: [S, *input_shape] starts, or one start.
         y: [S, *input_shape] ends, or one end.
         target: The class of all paths, or of each. A network with one output has the classes 0 and 1, by its sign.
@@ -80,7 +81,7 @@ def straight(
     check_choice("method", method, ("exact", "refine", "auto"))
     if budget < 1:
         raise InvalidInputError(f"`budget`: got {budget}; expected a positive number of forward passes")
-    parts = split(network, 0 if layer is None else layer)
+    parts = split(network_at(network, x, "x"), 0 if layer is None else layer)
     rest = parts.after
     starts, ends = ends_of(parts, x, y)
     targets = targets_of(rest, target, len(starts))

@@ -6,7 +6,19 @@ from splinescope.plotting.animation import animate
 from splinescope.plotting.boundary import plot_decision_boundary
 from splinescope.plotting.figures import save_figure
 from splinescope.plotting.meshes import plot_mesh
+from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
+from splinescope.plotting.segments import plot_segment
 from splinescope.plotting.surface import plot_surface
 from splinescope.plotting.tessellation import plot_tessellation
 
-__all__ = ["animate", "plot_decision_boundary", "plot_mesh", "plot_surface", "plot_tessellation", "save_figure"]
+__all__ = [
+    "animate",
+    "plot_decision_boundary",
+    "plot_loss_profile",
+    "plot_mesh",
+    "plot_path_strip",
+    "plot_segment",
+    "plot_surface",
+    "plot_tessellation",
+    "save_figure",
+]

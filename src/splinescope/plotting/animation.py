@@ -190,7 +190,7 @@ def _stage(cells: PlanarComplex, colors: FrameColors, anchors: bool) -> Axes:
     if colors.scale is not None:
         draw_color_bar(axes, colors.scale)
     if colors.classes:
-        draw_class_legend(axes, colors.classes)
+        draw_class_legend(axes, colors.classes, cells.network.classes)
     settle_layout(axes)
     figure.set_layout_engine("none")
     if anchors and cells.domain.anchors is not None:

@@ -43,7 +43,7 @@ def plot_decision_boundary(
     frame_slice(axes, cells, "decision boundary" if title is None else title)
     if fill:
         fills = fill_cells(cells, "class", classes)
-        draw_class_legend(axes, fills.classes)
+        draw_class_legend(axes, fills.classes, cells.network.classes)
         draw_fills(axes, fills)
     settle_layout(axes)
     draw_boundary(axes, decision_boundary(cells, classes), "black" if fill else ACCENT)

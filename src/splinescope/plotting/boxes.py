@@ -28,26 +28,31 @@ def box_corners(ends: np.ndarray) -> np.ndarray:
     return np.where(bits, ends[1], ends[0])
 
 
-def axis_name(mesh: SurfaceMesh) -> str:
-    """Name of a surface's coordinates.
+def axis_names(mesh: SurfaceMesh) -> tuple[str, str, str]:
+    """Names of a surface's three coordinates.
 
     Args:
         mesh: The surface.
 
     Returns:
-        x for those of a three-dimensional input itself, t for those of a slice.
+        Those of the domain if it has some. Else x for those of a three-dimensional input itself, t for those of a
+        slice.
     """
+    if mesh.domain.names is not None:
+        first, second, third = mesh.domain.names
+        return first, second, third
     basis, origin = np.asarray(mesh.domain.basis), np.asarray(mesh.domain.origin)
-    return "x" if basis.size == 9 and np.array_equal(basis.reshape(3, 3), np.eye(3)) and not origin.any() else "t"
+    own = basis.size == 9 and np.array_equal(basis.reshape(3, 3), np.eye(3)) and not origin.any()
+    return ("$x_1$", "$x_2$", "$x_3$") if own else ("$t_1$", "$t_2$", "$t_3$")
 
 
-def draw_box(ax: Axes, picture: MeshPicture, name: str) -> None:
+def draw_box(ax: Axes, picture: MeshPicture, names: tuple[str, str, str]) -> None:
     """Draw the box around what is shown, without its three edges nearest to the viewer, and its extent.
 
     Args:
         ax: Axes.
         picture: The surface inside, which hides edges behind it.
-        name: Name of the coordinates.
+        names: Names of the coordinates.
     """
     from matplotlib.collections import LineCollection
 
@@ -69,10 +74,10 @@ def draw_box(ax: Axes, picture: MeshPicture, name: str) -> None:
                 list(pieces), colors=INK, linewidths=width, alpha=strength, zorder=1 if behind else 3
             )
             ax.add_collection(lines, autolim=False)
-    _label_box(ax, picture, corners, name)
+    _label_box(ax, picture, corners, names)
 
 
-def _label_box(ax: Axes, picture: MeshPicture, corners: np.ndarray, name: str) -> None:
+def _label_box(ax: Axes, picture: MeshPicture, corners: np.ndarray, names: tuple[str, str, str]) -> None:
     """Name each coordinate and its ends along an edge of the outline: the lowest, or the leftmost if it is upright."""
     flat = picture.camera.project(corners)[:, :2]
     middle, size = flat.mean(axis=0), float(np.ptp(flat, axis=0).max())
@@ -87,6 +92,6 @@ def _label_box(ax: Axes, picture: MeshPicture, corners: np.ndarray, name: str) -
         normal = np.array([along[1], -along[0]]) / max(float(np.linalg.norm(along)), 1e-300)
         normal = normal if normal @ (ends.mean(axis=0) - middle) > 0 else -normal
         low, high = picture.frame[:, axis]
-        for share, text in ((0.07, f"{low:.3g}"), (0.5, f"${name}_{axis + 1}$"), (0.93, f"{high:.3g}")):
+        for share, text in ((0.07, f"{low:.3g}"), (0.5, names[axis]), (0.93, f"{high:.3g}")):
             x, y = ends[0] + share * along + 0.035 * size * normal
             ax.text(x, y, text, ha="center", va="center", fontsize=8, color=INK, zorder=4)

@@ -92,9 +92,12 @@ def axis_labels(cells: PlanarComplex) -> tuple[str, str]:
         cells: The complex.
 
     Returns:
-        Input coordinates where the slice is the network's own plane; else slice coordinates, in input units if the
-        basis is orthonormal.
+        The domain's own names if it has some. Else input coordinates where the slice is the network's own plane; else
+        slice coordinates, in input units if the basis is orthonormal.
     """
+    if cells.domain.names is not None:
+        first, second = cells.domain.names
+        return first, second
     basis = np.asarray(cells.domain.basis)
     origin = np.asarray(cells.domain.origin)
     if basis.shape == (2, 2) and np.array_equal(basis, np.eye(2)) and not origin.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,17 +79,18 @@ def draw_color_bar(
     bar.set_label(scale.label if label is None else label)
 
 
-def draw_class_legend(ax: Axes, classes: tuple[int, ...]) -> None:
+def draw_class_legend(ax: Axes, classes: tuple[int, ...], names: Sequence[str] | None = None) -> None:
     """Name the colours of classes in a legend beside the axes.
 
     Args:
         ax: Axes.
         classes: The classes that occur.
+        names: What all classes are called, those of `Network.classes`; their numbers if None.
     """
     from matplotlib.patches import Patch
 
     colors = tinted(class_colors(max(2, max(classes) + 1)), CLASS_STRENGTH)
-    handles = [Patch(fc=colors[k], ec="black", lw=0.5, label=str(k)) for k in classes]
+    handles = [Patch(fc=colors[k], ec="black", lw=0.5, label=str(k) if names is None else names[k]) for k in classes]
     columns = 1 + (len(handles) - 1) // 20
     ax.legend(
         handles=handles,

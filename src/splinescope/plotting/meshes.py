@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from splinescope.errors import InvalidInputError
-from splinescope.plotting.boxes import axis_name, box_corners, draw_box
+from splinescope.plotting.boxes import axis_names, box_corners, draw_box
 from splinescope.plotting.colors import (
     CLASS_STRENGTH,
     PATTERN_STRENGTH,
@@ -303,13 +303,13 @@ def plot_mesh(
     axes.set_axis_off()
     axes.set_aspect("equal")
     if box:
-        draw_box(axes, picture, axis_name(mesh))
+        draw_box(axes, picture, axis_names(mesh))
     axes.imshow(picture.image, origin="lower", extent=picture.extent, interpolation="antialiased", zorder=2)
     axes.set_title(mesh_title(mesh) if title is None else title, fontsize="medium")
     if picture.scale is not None:
         draw_color_bar(axes, picture.scale, shrink=0.6)
     if picture.classes:
-        draw_class_legend(axes, picture.classes)
+        draw_class_legend(axes, picture.classes, mesh.class_names)
     return axes
 
 

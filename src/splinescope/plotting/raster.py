@@ -44,7 +44,7 @@ class Camera:
 
     @property
     def frame(self) -> np.ndarray:
-        """[3, 3] rows: right, up, towards."""
+        """[3, 3] the rows right, up, towards."""
         return np.stack([self.right, self.up, self.towards])
 
     def project(self, points: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ class SegmentProfile:
         layers: Names of the layers that fold.
         film: Pictures of the inputs at equal steps of t; empty where inputs are no images.
         covered: Interval of t that the cells cover.
+        names: What the classes are called; None if they have no names, or outputs are no classes.
     """
 
     t: Float[np.ndarray, " V"]
@@ -67,6 +69,11 @@ class SegmentProfile:
     layers: tuple[str, ...]
     film: list[Float[np.ndarray, "height width 3"]]
     covered: tuple[float, float]
+    names: Sequence[str] | None = None
+
+    def name_of(self, label: int) -> str:
+        """Name of a class or of an output; its number if it has none."""
+        return str(label) if self.names is None else self.names[label]
 
 
 def segment_profile(cells: SegmentComplex, target: int | None = None) -> SegmentProfile:
@@ -110,6 +117,7 @@ def segment_profile(cells: SegmentComplex, target: int | None = None) -> Segment
         table.names,
         _film(cells),
         cells.covered,
+        None if intervals is None else cells.network.classes,
     )
 
 
@@ -164,7 +172,8 @@ def plot_segment(
         if name in ("outputs", "margin", "layers"):
             beside = panel.transAxes + ScaledTranslation(-_LABEL_POINTS / 72, 0.0, figure_of(ax).dpi_scale_trans)
             panel.yaxis.set_label_coords(0.0, 0.5, transform=beside)
-    bottom.set_xlabel("position $t$ along the segment")
+    names = cells.domain.names
+    bottom.set_xlabel("position $t$ along the segment" if names is None else names[0])
     count = f"{'at least ' if cells.truncated else ''}{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
     ax.set_title(count if title is None else title)
     return ax
@@ -205,7 +214,7 @@ def _colors(profile: SegmentProfile) -> dict[int, np.ndarray]:
 
 
 def _draw_lines(ax: Axes, profile: SegmentProfile, name: str) -> None:
-    """Outputs: those with a colour on top, with their numbers at the right edge."""
+    """Outputs: those with a colour on top, with their names at the right edge."""
     from matplotlib.collections import LineCollection
     from matplotlib.patheffects import Normal, Stroke
 
@@ -224,7 +233,7 @@ def _draw_lines(ax: Axes, profile: SegmentProfile, name: str) -> None:
             color = INK if single else colors[int(label)]
             effects = [] if single else [Stroke(linewidth=2.1, foreground=INK), Normal()]
             ax.plot(profile.t, profile.lines[:, column], color=color, lw=1.5, zorder=3, path_effects=effects or None)
-            ends.append((float(profile.lines[-1, column]), str(label)))
+            ends.append((float(profile.lines[-1, column]), profile.name_of(int(label))))
     ax.autoscale_view()
     ax.margins(y=0.06)
     if single:
@@ -237,7 +246,7 @@ def _draw_lines(ax: Axes, profile: SegmentProfile, name: str) -> None:
 
 
 def _label_ends(ax: Axes, ends: list[tuple[float, str]]) -> None:
-    """Numbers of the coloured lines beside their ends, moved apart where they would overlap."""
+    """Names of the coloured lines beside their ends, moved apart where they would overlap."""
     low, high = ax.get_ylim()
     gap = 0.085 * (high - low)
     ends = sorted(ends)
@@ -256,14 +265,15 @@ def _label_ends(ax: Axes, ends: list[tuple[float, str]]) -> None:
 
 
 def _draw_classes(ax: Axes, profile: SegmentProfile) -> None:
-    """A bar for each class interval, with the number of the class where there is room."""
+    """A bar for each class interval, with the name of the class where there is room."""
     intervals = profile.intervals
     assert intervals is not None
     colors = _colors(profile)
     for start, stop, label in zip(intervals.start, intervals.stop, intervals.classes, strict=True):
         ax.axvspan(start, stop, fc=colors.get(int(label), np.array([0.7, 0.7, 0.7, 1.0])), ec="white", lw=0.5)
-        if stop - start > 0.03 * len(str(label)):
-            ax.text((start + stop) / 2, 0.45, str(label), ha="center", va="center", fontsize="small")
+        name = profile.name_of(int(label))
+        if stop - start > 0.03 * len(name):
+            ax.text((start + stop) / 2, 0.45, name, ha="center", va="center", fontsize="small")
     ax.set_ylim(0, 1)
     ax.set_yticks([0.5], ["class"])
     ax.tick_params(length=0)
@@ -286,7 +296,7 @@ def _draw_margin(ax: Axes, profile: SegmentProfile) -> None:
         0.985 if right else 0.015, 0.94 if upper else 0.06, note, transform=ax.transAxes, color=ACCENT,
         ha="right" if right else "left", va="top" if upper else "bottom", fontsize="small", zorder=5,
     )  # fmt: skip
-    ax.set_ylabel(f"margin of {profile.target}")
+    ax.set_ylabel(f"margin of {profile.name_of(profile.target or 0)}")
 
 
 def _free_corner(ax: Axes, t: np.ndarray, values: np.ndarray) -> tuple[bool, bool]:

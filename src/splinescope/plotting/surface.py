@@ -87,7 +87,7 @@ def plot_surface(
         output: The output, before the network's head.
         ax: Axes of a three-dimensional projection; new ones if None.
         color: "pattern", "norm", "area" or one number per cell.
-        label: Name of the vertical axis; "output k" if None.
+        label: Name of the vertical axis; if None, that of its class, or "output k".
         title: Title; the number of activation regions if None, none if "".
 
     Returns:
@@ -103,7 +103,7 @@ def plot_surface(
     _draw_facets(axes, surface)
     _draw_floor(axes, surface)
     _frame(axes, cells, surface)
-    axes.set_zlabel(f"output {output}" if label is None else label, labelpad=8)
+    axes.set_zlabel(_output_label(cells, output) if label is None else label, labelpad=8)
     axes.set_title(region_title(cells) if title is None else title, y=0.965)
     if surface.fills.scale is not None:
         draw_color_bar(axes, surface.fills.scale, shrink=0.6, pad=0.1)
@@ -162,6 +162,11 @@ def _shaded(colors: np.ndarray, corners: np.ndarray, surface: Surface) -> np.nda
     shaded = colors.copy()
     shaded[:, :3] *= (0.55 + 0.45 * np.clip(normals @ light, 0.0, 1.0))[:, None]
     return shaded
+
+
+def _output_label(cells: PlanarComplex, output: int) -> str:
+    names = cells.network.classes
+    return f"output {output}" if names is None or len(names) != cells.vertex_outputs.shape[1] else names[output]
 
 
 def _width(count: int) -> float:

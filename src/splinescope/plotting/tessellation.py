@@ -36,7 +36,8 @@ def plot_tessellation(
 
     Cells are filled, folds are lines whose width falls from the first layer to the last (thinner where there are more
     of them), the decision boundary is red, and the points that the slice was made from are marked, with their pictures
-    where inputs are images.
+    where inputs are images. Axes are labelled with the names of the domain's coordinates, and the legend with those of
+    the network's classes, where they have some.
 
     Args:
         cells: A planar complex.
@@ -62,7 +63,7 @@ def plot_tessellation(
     if fills.scale is not None:
         draw_color_bar(axes, fills.scale, label)
     if fills.classes:
-        draw_class_legend(axes, fills.classes)
+        draw_class_legend(axes, fills.classes, cells.network.classes)
     settle_layout(axes)
     draw_fills(axes, fills)
     if line_width > 0:

@@ -300,12 +300,12 @@ class VertexComplex(PolyhedralComplex):
 
     @property
     def packed_patterns(self) -> np.ndarray:
-        """[F, words] uint64 that differ between any two cells: the columns of the patterns that are not constant."""
+        """[F, words] uint64 that differ between any two cells, the columns of the patterns that are not constant."""
         return np.concatenate([np.zeros((len(self), 0), np.uint64), *(codes.words for codes in self.codes)], axis=1)
 
     @property
     def resolved(self) -> Bool[np.ndarray, " F"]:
-        """Whether float64 coordinates resolve a cell: roundings of its corners change less than all of its measure.
+        """Whether float64 coordinates resolve a cell; roundings of its corners change less than all of its measure.
 
         Folds that meet in one point up to rounding, such as those of batch-norm without beta, enclose cells of 1e-16 of
         the domain. They are cells of the network as it is in float64, and kept; where they are not meant, count these.

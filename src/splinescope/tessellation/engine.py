@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
+
 from splinescope.errors import InvalidInputError
-from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
-from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.arguments import question
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains import Box, Domain, Segment, Slice
 
@@ -25,7 +27,7 @@ Report = bool | Callable[[float, int], None]
 
 @overload
 def tessellate(
-    network: Network,
+    network: ModelLike,
     domain: Segment,
     *,
     verify: str = ...,
@@ -37,7 +39,7 @@ def tessellate(
 ) -> SegmentComplex: ...
 @overload
 def tessellate(
-    network: Network,
+    network: ModelLike,
     domain: Slice,
     *,
     verify: str = ...,
@@ -49,7 +51,7 @@ def tessellate(
 ) -> PolyhedralComplex: ...
 @overload
 def tessellate(
-    network: Network,
+    network: ModelLike,
     domain: Domain,
     *,
     verify: str = ...,
@@ -60,7 +62,7 @@ def tessellate(
     progress: Report = ...,
 ) -> PolyhedralComplex | RegionGraph: ...
 def tessellate(
-    network: Network,
+    network: ModelLike,
     domain: Domain,
     *,
     verify: str = "values",
@@ -78,8 +80,9 @@ def tessellate(
     `region_graph`, which has more options).
 
     Args:
-        network: A continuous piecewise affine network (see `splinescope.load`).
-        domain: A segment, slice or box whose inputs have the network's input shape.
+        network: A continuous piecewise affine network; or a `torch.nn.Module` or the path of a file, which is imported
+            as by `splinescope.load`, with the input shape of the domain where it does not tell its own.
+        domain: A segment, slice or box whose inputs have the network's input shape, or are flat.
         verify: "topology" checks that the cells tile the domain and that neighbours differ in the unit of their common
             facet; "values" also compares patterns and outputs with a forward pass inside every cell; "proof" also
             checks the sign of every unit at every vertex of every cell, which proves that no fold was missed.
@@ -92,10 +95,12 @@ def tessellate(
         progress: Show a progress bar on long work, or a function of (share done, cells found).
 
     Returns:
-        The complex, with its certificate.
+        The complex, with its certificate. Its `domain` is the one given, in the network's input shape.
 
     Raises:
-        InvalidInputError: If the domain's input shape is not the network's, or an option is out of range.
+        InvalidInputError: If the domain's input shape is not the network's, there is no network, or an option is out of
+            range.
+        UnsupportedOpError: If the network is not piecewise affine.
         CertificateError: If a check fails; it names the cells.
         DegenerateArrangementError: If rounding errors exceed their estimate.
 
@@ -103,15 +108,25 @@ def tessellate(
 
     Cost: the matrix products of each layer at the vertices present when it starts, and a small number of passes over
     the new vertices.
+
+    Example:
+        >>> import splinescope, torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU(), torch.nn.Linear(1, 2))
+        >>> for parameter, values in zip(module.parameters(), ([[1.0, 0.0]], [0.0], [[1.0], [0.0]], [0.0, 0.5])):
+        ...     parameter.data = torch.tensor(values)
+        >>> cells = splinescope.tessellate(module, splinescope.Slice.box([-1, -1], [1, 1], names=("x (m)", "y (m)")))
+        >>> len(cells), cells.domain.names
+        (2, ('x (m)', 'y (m)'))
     """
-    check_arguments(network, domain, verify, max_cells, memory_budget)
+    asked = question(network, domain, verify, max_cells, memory_budget)
+    network, domain = asked.network, asked.domain
     dimension = domain.dimension
     if store is not None and dimension != 2:
         raise InvalidInputError("`store`: streaming to a folder works in two dimensions only; expected None")
     if dimension == 1:
         from splinescope.tessellation.segments import tessellate_segment
 
-        segment = domain if isinstance(domain, Segment) else Segment(*domain.embed(domain.corners))
+        segment = domain if isinstance(domain, Segment) else _segment_of(domain)
         return tessellate_segment(
             network,
             segment,
@@ -163,4 +178,12 @@ def tessellate(
 def _slice_of(domain: Domain) -> Slice:
     """A box of two dimensions as a slice with the same coordinates."""
     corners = domain.corners[[0, 2, 3, 1]] if isinstance(domain, Box) else domain.corners
-    return Slice(domain.origin, domain.basis, corners)
+    return Slice(domain.origin, domain.basis, corners, names=domain.names)
+
+
+def _segment_of(domain: Domain) -> Segment:
+    """A box of one dimension as a segment; the name of its coordinate says how far that goes."""
+    low, high = np.sort(np.ravel(domain.corners))
+    names = None if domain.names is None else (f"{domain.names[0]}, from {low:g} at 0 to {high:g} at 1",)
+    start, end = domain.embed(domain.corners)
+    return Segment(start, end, names)

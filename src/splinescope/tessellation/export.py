@@ -36,12 +36,15 @@ def to_table(cells: PolyhedralComplex, *, maps: bool = True) -> dict[str, Shaped
 
     Returns:
         Columns: in a plane statistics of `cell_statistics`, else measure (up to six dimensions) and interior point;
-        number of neighbours, spectral norm of the affine map along the domain, class (`cell_classes`), and the
-        activation pattern as a hexadecimal text.
+        number of neighbours, spectral norm of the affine map along the domain, class (`cell_classes`), the activation
+        pattern as a hexadecimal text, and the name of the class, where the network's classes have names.
     """
     table: dict[str, np.ndarray] = {"cell": np.arange(len(cells))}
     table |= _shape_of_polygons(cells) if isinstance(cells, PlanarComplex) else _shape_of_cells(cells)
-    table |= {"norm": norms(cells), "class": cell_classes(cells), "pattern": _pattern_texts(cells)}
+    classes = cell_classes(cells)
+    table |= {"norm": norms(cells), "class": classes, "pattern": _pattern_texts(cells)}
+    if cells.network.classes is not None:
+        table["class_name"] = np.array(cells.network.classes)[classes]
     if maps:
         affine = cells.affine_maps()
         for k in range(affine.c.shape[1]):

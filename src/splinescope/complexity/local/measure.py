@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from splinescope.complexity.local.modules import cuts_by_tangents, cuts_by_vertices, home_of
@@ -19,7 +20,7 @@ from splinescope.complexity.local.sections import Section
 from splinescope.complexity.local.tangents import BLOCK, TangentWalk
 from splinescope.complexity.local.vertices import FrameWalk
 from splinescope.errors import InvalidInputError
-from splinescope.network import Network, from_torch
+from splinescope.network import Network, as_network
 from splinescope.network.placement import placed
 from splinescope.tessellation.metric import check_choice
 
@@ -33,7 +34,7 @@ Model = Callable[..., Any]
 
 
 def local_complexity(
-    model: Model,
+    model: Model | str | PathLike[str],
     points: Any,
     radius: float,
     *,
@@ -116,6 +117,8 @@ def local_complexity(
         raise InvalidInputError(f"`neighbourhood`: got 'ball' with mode={mode!r}; expected mode='affine' with it")
     if not (math.isfinite(radius) and radius > 0):
         raise InvalidInputError(f"`radius`: got {radius!r}; expected a positive number")
+    if isinstance(model, str | PathLike):
+        model = as_network(model, tuple(np.shape(points)[1:]), "model")
     x = _points(model, points)
     whole = ball and isinstance(frame, int)
     directions = None if whole else frame_for(tuple(x.shape[1:]), frame, generator)
@@ -208,9 +211,7 @@ def _count_exactly(
     if logits:
         raise InvalidInputError("`logits`: outputs have no folds to count exactly; expected False with mode='exact'")
     if not isinstance(model, Network):
-        if not isinstance(model, nn.Module):
-            raise InvalidInputError(f"`model`: got {type(model).__name__}; expected a Network or a module to load")
-        model = from_torch(model, input_shape=tuple(x.shape[1:]))
+        model = as_network(model, tuple(x.shape[1:]), "model")
     section = Section(model, directions.numpy(), radius, dimension, progress)
     cells = []
     for part in x.split(section.points_at_once):

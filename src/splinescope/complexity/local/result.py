@@ -38,7 +38,7 @@ class LocalComplexity:
 
     @property
     def total(self) -> Int[np.ndarray, " n"]:
-        """Local complexity of each point: the sum over layers."""
+        """Local complexity of each point, the sum over layers."""
         total: np.ndarray = self.counts.sum(axis=1)
         return total
 

@@ -48,7 +48,7 @@ class SplineFeatures:
 
     @property
     def vectors(self) -> Float[np.ndarray, "texts features"]:
-        """All features of each text in one row, layer after layer: what a classifier takes."""
+        """All features of each text in one row, layer after layer, as a classifier takes them."""
         return self.values.reshape(len(self.values), -1)
 
     @property

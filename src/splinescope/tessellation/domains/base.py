@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from splinescope.errors import InvalidInputError
+
+D = TypeVar("D", bound="Domain")
+"""A kind of domain."""
 
 COLLINEAR = 1e-10
 """Relative distance below which points or directions do not span what they should."""
@@ -37,6 +42,31 @@ def finite(name: str, value: Any) -> np.ndarray:
     return array
 
 
+def coordinate_names(names: Sequence[str] | None, *counts: int) -> tuple[str, ...] | None:
+    """Names of coordinates, as a domain keeps them.
+
+    Args:
+        names: What the user gave: one name for each coordinate, with its unit; a text alone is that of one coordinate.
+        counts: How many there may be.
+
+    Returns:
+        The names, or None if none were given.
+
+    Raises:
+        InvalidInputError: If there are not so many, or one is no text.
+    """
+    if names is None:
+        return None
+    given = (names,) if isinstance(names, str) else tuple(names)
+    if len(given) not in counts or not all(isinstance(name, str) for name in given):
+        wanted = " or ".join(map(str, sorted(set(counts))))
+        raise InvalidInputError(
+            f"`names`: got {list(given)!r}; expected {wanted} text{'' if wanted == '1' else 's'}, one for each "
+            "coordinate, as in 'x1 (m)'"
+        )
+    return given
+
+
 class Domain(ABC):
     r"""A bounded convex polytope of dimension $d$, at the inputs $x = \text{origin} + \sum_i t_i\,\text{basis}_i$.
 
@@ -46,10 +76,12 @@ class Domain(ABC):
     Attributes:
         origin: Point of the input space at $t = 0$, in the network's input shape.
         basis: [d, *input_shape] independent directions.
+        names: What the d coordinates are called, with their units, as in "x1 (m)"; None if they have no names.
     """
 
     origin: np.ndarray
     basis: np.ndarray
+    names: Sequence[str] | None = None
 
     @property
     @abstractmethod
@@ -59,7 +91,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def halfspaces(self) -> Float[np.ndarray, "facets coefficients"]:
-        """Rows `(n, b)` with unit outward normals: the polytope is where `n @ t + b <= 0` for every row."""
+        """Rows `(n, b)` with unit outward normals; the polytope is where `n @ t + b <= 0` for every row."""
 
     @property
     @abstractmethod
@@ -85,6 +117,28 @@ class Domain(ABC):
     def size(self) -> float:
         """Largest extent along a coordinate."""
         return float(np.ptp(self.corners, axis=0).max())
+
+    @abstractmethod
+    def reshaped(self: D, input_shape: tuple[int, ...]) -> D:
+        """The same domain with inputs of another shape of as many numbers; coordinates and names stay.
+
+        Args:
+            input_shape: Shape of one input, such as that of images for points that came flat.
+
+        Returns:
+            The domain.
+
+        Raises:
+            InvalidInputError: If the shape has another number of numbers.
+        """
+
+    def _fits(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape, if it has as many numbers as the domain's own."""
+        if math.prod(input_shape) != self.origin.size:
+            raise InvalidInputError(
+                f"`input_shape`: got {input_shape} for inputs of shape {self.input_shape}; expected as many numbers"
+            )
+        return tuple(input_shape)
 
     def embed(self, coordinates: Float[np.ndarray, "n d"]) -> np.ndarray:
         """Inputs at coordinates of the domain: [n, d] to [n, *input_shape]."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.domains.base import Domain, finite
+from splinescope.tessellation.domains.base import Domain, coordinate_names, finite
 
 _LISTED = 20
 """Dimension up to which the corners of a box, two to the power of it, are worth listing."""
@@ -26,19 +27,24 @@ class Box(Domain):
     Attributes:
         low: Lower ends, in the network's input shape (without batch).
         high: Upper ends, of the same shape.
+        names: What the free coordinates are called, with their units, for pictures; None if they have no names. Names
+            for all inputs, in the order of `ravel`, may be given, too: those of the free ones are kept.
 
     Raises:
-        InvalidInputError: If the shapes differ, a number is not finite, a lower end is above its upper end, or all
-            coordinates are fixed.
+        InvalidInputError: If the shapes differ, a number is not finite, a lower end is above its upper end, all
+            coordinates are fixed, or there are not as many names as coordinates.
 
     Example:
         >>> box = Box([-1.0, 0.0, 2.0], [1.0, 0.0, 5.0])
         >>> box.dimension, box.measure, box.embed([[0.5, 3.0]]).tolist()
         (2, 6.0, [[0.5, 0.0, 3.0]])
+        >>> Box([-1.0, 0.0, 2.0], [1.0, 0.0, 5.0], names=("x (m)", "y (m)", "v (m/s)")).names
+        ('x (m)', 'v (m/s)')
     """
 
     low: Any
     high: Any
+    names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         low, high = finite("low", self.low), finite("high", self.high)
@@ -53,6 +59,15 @@ class Box(Domain):
             raise InvalidInputError("`low`, `high`: they are the same point; expected a box with an interior")
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
+        names = coordinate_names(self.names, self.dimension, low.size)
+        if names is not None and len(names) > self.dimension:
+            names = tuple(names[place] for place in self.free)
+        object.__setattr__(self, "names", names)
+
+    def reshaped(self, input_shape: tuple[int, ...]) -> Box:
+        """The same box with inputs of another shape of as many numbers; see `Domain.reshaped`."""
+        shape = self._fits(input_shape)
+        return replace(self, low=np.reshape(self.low, shape), high=np.reshape(self.high, shape))
 
     @cached_property
     def free(self) -> Int[np.ndarray, " d"]:
@@ -104,7 +119,7 @@ class Box(Domain):
 
     @property
     def halfspaces(self) -> Float[np.ndarray, "facets coefficients"]:
-        """Two rows for each coordinate: first all lower ends, then all upper ends."""
+        """Two rows for each coordinate, first those of all lower ends, then those of all upper ends."""
         low, high = self.bounds
         identity = np.eye(self.dimension)
         return np.concatenate([np.column_stack([-identity, low]), np.column_stack([identity, -high])])

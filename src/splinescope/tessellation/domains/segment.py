@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.domains.base import Domain, finite
+from splinescope.tessellation.domains.base import Domain, coordinate_names, finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +20,12 @@ class Segment(Domain):
     Attributes:
         a: Its start, in the network's input shape (without batch).
         b: Its end, another point of the same shape.
+        names: What the coordinate `t` is called, for pictures: one text, alone or in a sequence; None if it has no
+            name. It is without unit, a share of the way from `a` to `b`.
 
     Raises:
-        InvalidInputError: If the shapes differ, a number is not finite, or both ends are one point.
+        InvalidInputError: If the shapes differ, a number is not finite, both ends are one point, or there are several
+            names.
 
     Example:
         >>> segment = Segment([0.0, 0.0], [3.0, 4.0])
@@ -31,6 +35,7 @@ class Segment(Domain):
 
     a: Any
     b: Any
+    names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         a, b = finite("a", self.a), finite("b", self.b)
@@ -40,6 +45,12 @@ class Segment(Domain):
             raise InvalidInputError("`a`, `b`: both ends are the same point; expected two different points")
         object.__setattr__(self, "a", a)
         object.__setattr__(self, "b", b)
+        object.__setattr__(self, "names", coordinate_names(self.names, 1))
+
+    def reshaped(self, input_shape: tuple[int, ...]) -> Segment:
+        """The same segment with inputs of another shape of as many numbers; see `Domain.reshaped`."""
+        shape = self._fits(input_shape)
+        return replace(self, a=np.reshape(self.a, shape), b=np.reshape(self.b, shape))
 
     @property
     def origin(self) -> np.ndarray:  # type: ignore[override]
@@ -58,7 +69,7 @@ class Segment(Domain):
 
     @property
     def corners(self) -> Float[np.ndarray, "2 1"]:
-        """Both ends: 0 and 1."""
+        """Both ends, 0 and 1."""
         return np.array([[0.0], [1.0]])
 
     @property

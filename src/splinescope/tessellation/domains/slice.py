@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.domains.base import COLLINEAR, Domain, finite
+from splinescope.tessellation.domains.base import COLLINEAR, Domain, coordinate_names, finite
 
 
 def _signed_area(polygon: np.ndarray) -> float:
@@ -114,16 +115,24 @@ class Slice(Domain):
         polygon: Corners in slice coordinates. In a plane: [k, 2] corners of a convex polygon, stored counter-clockwise.
             In more dimensions: [m, d] points, of which those on their convex hull are kept; the hull is the domain.
         anchors: [m, d] slice coordinates of the points that the slice was made from, or None.
+        names: What the d slice coordinates are called, with their units, for pictures; None if they have no names.
 
     Raises:
-        InvalidInputError: If shapes don't agree, a number is not finite, the directions are dependent, or the polygon
-            is not convex or has no interior.
+        InvalidInputError: If shapes don't agree, a number is not finite, the directions are dependent, the polygon is
+            not convex or has no interior, or there are not as many names as directions.
+
+    Example:
+        >>> triangle = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
+        >>> domain = Slice(np.zeros(2), np.eye(2), triangle, names=("x1 (m)", "x2 (m)"))
+        >>> domain.measure, domain.names
+        (1.0, ('x1 (m)', 'x2 (m)'))
     """
 
     origin: np.ndarray
     basis: np.ndarray
     polygon: np.ndarray
     anchors: np.ndarray | None = None
+    names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         origin, basis = finite("origin", self.origin), finite("basis", self.basis)
@@ -147,6 +156,12 @@ class Slice(Domain):
         object.__setattr__(self, "polygon", polygon)
         if self.anchors is not None:
             object.__setattr__(self, "anchors", finite("anchors", self.anchors))
+        object.__setattr__(self, "names", coordinate_names(self.names, len(basis)))
+
+    def reshaped(self, input_shape: tuple[int, ...]) -> Slice:
+        """The same slice with inputs of another shape of as many numbers; see `Domain.reshaped`."""
+        shape = self._fits(input_shape)
+        return replace(self, origin=self.origin.reshape(shape), basis=self.basis.reshape(-1, *shape))
 
     @classmethod
     def through(
@@ -160,6 +175,7 @@ class Slice(Domain):
         dimension: int | None = None,
         radius: float | None = None,
         generator: np.random.Generator | None = None,
+        names: Sequence[str] | None = None,
     ) -> Slice:
         """The plane through three inputs, or through two or one and random directions, cut to a square around them.
 
@@ -178,6 +194,7 @@ class Slice(Domain):
             radius: Distance of random points from the centre of the given ones; by default the distance of two given
                 points, or 1.
             generator: Where random directions come from; by default one with the seed 0.
+            names: What the slice coordinates are called, with their units, for pictures.
 
         Returns:
             The slice, with the given points as anchors.
@@ -194,9 +211,9 @@ class Slice(Domain):
         named = (("x0", x0), ("x1", x1), ("x2", x2), ("x3", x3))
         points = [finite(name, x) for name, x in named if x is not None]
         given, wanted = len(points), dimension or (2 if x3 is None else 3)
-        names = ", ".join(f"`x{i}`" for i in range(max(3, given)))
+        arguments = ", ".join(f"`x{i}`" for i in range(max(3, given)))
         if len({point.shape for point in points}) > 1:
-            raise InvalidInputError(f"{names}: got shapes {[p.shape for p in points]}; expected one shape")
+            raise InvalidInputError(f"{arguments}: got shapes {[p.shape for p in points]}; expected one shape")
         if not (np.isfinite(margin) and margin >= 0):
             raise InvalidInputError(f"`margin`: got {margin!r}; expected a number of at least 0")
         if wanted < max(2, given - 1) or wanted > points[0].size:
@@ -205,28 +222,29 @@ class Slice(Domain):
                 f"{max(2, given - 1)} to {points[0].size}"
             )
         points = _completed(points, wanted + 1, radius, generator or np.random.default_rng(0))
-        basis, anchors = _orthonormal(points, names)
+        basis, anchors = _orthonormal(points, arguments)
         low, high = anchors.min(axis=0), anchors.max(axis=0)
         half = (0.5 + margin) * float(np.max(high - low))
         signs = [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]
         if wanted > 2:
             signs = [list(corner) for corner in itertools.product((-1.0, 1.0), repeat=wanted)]
         corners = (low + high) / 2 + half * np.array(signs)
-        return cls(points[0], basis.reshape(wanted, *points[0].shape), corners, anchors[:given])
+        return cls(points[0], basis.reshape(wanted, *points[0].shape), corners, anchors[:given], names)
 
     @classmethod
-    def box(cls, low: Any, high: Any) -> Slice:
+    def box(cls, low: Any, high: Any, *, names: Sequence[str] | None = None) -> Slice:
         """An axis-parallel rectangle of a two-dimensional input space.
 
         Args:
             low: [2] lower corner.
             high: [2] upper corner, larger in both coordinates.
+            names: What both inputs are called, with their units, as in `("x1 (m)", "x2 (m)")`, for pictures.
 
         Returns:
             The slice whose coordinates are the inputs themselves.
 
         Raises:
-            InvalidInputError: If the corners are not two numbers each or enclose no area.
+            InvalidInputError: If the corners are not two numbers each or enclose no area, or there are not two names.
 
         Example:
             >>> float(Slice.box([-1, -1], [1, 1]).area)
@@ -241,7 +259,7 @@ class Slice(Domain):
         if not (lower < upper).all():
             raise InvalidInputError(f"`low`, `high`: {lower} is not below {upper} in both coordinates")
         corners = np.array([lower, [upper[0], lower[1]], upper, [lower[0], upper[1]]])
-        return cls(np.zeros(2), np.eye(2), corners)
+        return cls(np.zeros(2), np.eye(2), corners, names=names)
 
     @property
     def area(self) -> float:
@@ -255,7 +273,7 @@ class Slice(Domain):
 
     @cached_property
     def halfspaces(self) -> Float[np.ndarray, "facets coefficients"]:
-        """Rows `(n, b)` with unit outward normals: the domain is where `n @ t + b <= 0` for every row."""
+        """Rows `(n, b)` with unit outward normals; the domain is where `n @ t + b <= 0` for every row."""
         if self.dimension == 2:
             sides = np.roll(self.polygon, -1, axis=0) - self.polygon
             normals = np.column_stack([sides[:, 1], -sides[:, 0]]) / np.linalg.norm(sides, axis=1)[:, None]

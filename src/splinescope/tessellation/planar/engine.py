@@ -11,9 +11,10 @@ import numpy as np
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.subdivision import convex_polygon
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.network.ops import Maximum
 from splinescope.numerics import Tolerance, available_memory
-from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.assembly import Finished, join
@@ -32,7 +33,7 @@ _SMALLEST_PIECE = 32
 
 
 def tessellate_slice(
-    network: Network,
+    network: ModelLike,
     domain: Slice,
     *,
     verify: str = "values",
@@ -45,7 +46,7 @@ def tessellate_slice(
     """The cells of a network in a planar slice; arguments, results and errors are those of `tessellate`.
 
     Args:
-        network: The network.
+        network: The network, or a module or file of one.
         domain: A slice of two dimensions.
         verify: Level of the certificate.
         max_cells: Stop refining at so many cells.
@@ -57,7 +58,8 @@ def tessellate_slice(
     Returns:
         The complex, with its certificate.
     """
-    check_arguments(network, domain, verify, max_cells, memory_budget)
+    asked = question(network, domain, verify, max_cells, memory_budget)
+    network, domain = asked.network, asked.domain
     if not isinstance(domain, Slice) or domain.dimension != 2:
         raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice of two dimensions")
     plan = Plan.of(network, domain, tolerance or Tolerance())

@@ -65,7 +65,7 @@ class Plan:
 
     @cached_property
     def forms(self) -> ExactForms:
-        """The network's affine forms, exactly: made when the first sign is in doubt."""
+        """The network's affine forms, exactly; made when the first sign is in doubt."""
         inputs = domain_rows(self.domain.origin, self.domain.basis)
         return ExactForms(self.network, inputs, sides_of_polygon(self.domain.polygon))
 

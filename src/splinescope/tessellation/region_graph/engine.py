@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from splinescope.errors import DegenerateArrangementError, InvalidInputError
-from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
-from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.arguments import question
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.progress import Report, reporting
 from splinescope.tessellation.region_graph.assemble import assembled
@@ -34,7 +34,7 @@ _SHARE = 20.0
 
 
 def region_graph(
-    network: Network,
+    network: ModelLike,
     domain: Domain,
     *,
     starts: Any = None,
@@ -57,8 +57,9 @@ def region_graph(
     number grows like a power of the dimension.
 
     Args:
-        network: A continuous piecewise affine network.
-        domain: A domain of its inputs.
+        network: A continuous piecewise affine network; or a module or the path of a file, which is imported with the
+            input shape of the domain where it does not tell its own.
+        domain: A domain of its inputs, in their shape or flat.
         starts: [n, *input_shape] inputs in the domain to start from; by default its centre.
         max_cells: Stop after this many cells.
         time_limit: Stop after this many seconds; the first block of cells is explored in any case.
@@ -98,13 +99,13 @@ def region_graph(
         >>> len(graph), graph.mean_degree, graph.complete
         (16, 4.0, True)
     """
-    check_arguments(network, domain, verify, max_cells, memory_budget)
+    asked = question(network, domain, verify, max_cells, memory_budget)
     if time_limit is not None and not 0 < time_limit < math.inf:
         raise InvalidInputError(f"`time_limit`: got {time_limit}; expected a positive number of seconds or None")
     if resume is not None and starts is not None:
         raise InvalidInputError("`starts`, `resume`: both were given; a resumed search has its starts already")
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    explorer = Explorer.of(network, domain, tolerance or Tolerance(), memory_budget)
+    explorer = Explorer.of(asked.network, asked.domain, tolerance or Tolerance(), memory_budget)
     if resume is not None:
         search = load_search(resume, explorer)
     else:
@@ -116,7 +117,7 @@ def region_graph(
         save_search(search, checkpoint)
     graph = _graph(search)
     if memory_budget is not None:  # for the certificate's own explorer, too
-        vars(graph)["explorer"] = Explorer.of(network, domain, graph.tolerance, memory_budget)
+        vars(graph)["explorer"] = Explorer.of(asked.network, asked.domain, graph.tolerance, memory_budget)
     return certified(graph, verify)
 
 

@@ -107,7 +107,7 @@ class Explorer:
 
     @cached_property
     def block(self) -> int:
-        """Number of cells that are explored together: by the memory and, in many dimensions, the work for one."""
+        """Number of cells that are explored together, by the memory and, in many dimensions, the work for one."""
         return self._at_once(BLOCK)
 
     @cached_property

@@ -96,7 +96,7 @@ class RationalNetwork:
 
     @cached_property
     def sides(self) -> list[Row]:
-        """Forms that are at most zero in the domain, one for each side: of a polygon, those through its corners."""
+        """Forms that are at most zero in the domain, one for each side; of a polygon, those through its corners."""
         if not isinstance(self.domain, Slice) or self.domain.dimension != 2:
             return [dyadic(side)[0] for side in self.domain.halfspaces]
         numbers, scale = dyadic(self.domain.polygon)

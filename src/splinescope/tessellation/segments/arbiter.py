@@ -188,7 +188,7 @@ class View:
 
     @cached_property
     def _starts(self) -> np.ndarray:
-        """[F] number of the point at which each cell starts: other points may come behind it, and its name stays."""
+        """[F] number of the point at which each cell starts; other points may come behind it, and its name stays."""
         return self.part.numbers[self._inner]
 
     def _name(self, cell: int) -> int:

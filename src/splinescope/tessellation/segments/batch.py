@@ -184,7 +184,7 @@ class SegmentBatch:
 
     @property
     def resolved(self) -> Bool[np.ndarray, " F"]:
-        """Whether float64 coordinates resolve a cell: see `PolyhedralComplex.resolved`."""
+        """Whether float64 coordinates resolve a cell; see `PolyhedralComplex.resolved`."""
         starts = self.cell_starts
         corners = np.column_stack([starts, starts + 1]).ravel()
         return resolved_cells(self.t[:, None], corners, np.arange(0, len(corners) + 1, 2), self.measures)

@@ -35,7 +35,7 @@ class FlipCodes(Codes):
 
     @cached_property
     def columns(self) -> np.ndarray:  # type: ignore[override]
-        """[n] columns of `words`: all."""
+        """[n] columns of `words`, all of them."""
         return np.arange(len(self.base), dtype=np.int32)
 
     @cached_property

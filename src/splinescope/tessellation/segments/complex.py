@@ -48,7 +48,7 @@ class SegmentComplex(VertexComplex):
 
     @property
     def breakpoints(self) -> Float[np.ndarray, " breakpoints"]:
-        """Parameters at which units flip: those of all vertices but the ends."""
+        """Parameters at which units flip, those of all vertices but the ends."""
         return self.vertices[1:-1, 0]
 
     @property

@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.inputs import in_shape
+from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import Tolerance, available_memory, in_blocks, number_of_threads
-from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
@@ -35,7 +37,7 @@ _TOGETHER = 256
 
 
 def tessellate_segment(
-    network: Network,
+    network: ModelLike,
     segment: Segment,
     *,
     verify: str = "values",
@@ -47,7 +49,7 @@ def tessellate_segment(
     """The cells of a network along one segment; `tessellate` calls this.
 
     Args:
-        network: The network.
+        network: The network, or a module or file of one.
         segment: The segment.
         verify: Level of the certificate.
         max_cells: Find only so many cells, those at the start of the segment; the result then says `truncated` and
@@ -71,14 +73,15 @@ def tessellate_segment(
         >>> len(cells) == 1 + len(cells.breakpoints) <= 4
         True
     """
-    check_arguments(network, segment, verify, max_cells, memory_budget)
-    domain = Segments(np.asarray(segment.a)[None], np.asarray(segment.b)[None])
+    asked = question(network, segment, verify, max_cells, memory_budget)
+    domain = Segments(asked.domain.embed(np.array([[0.0]])), asked.domain.embed(np.array([[1.0]])))
     options = (max_cells, memory_budget, tolerance, progress)
-    return certified(_tessellated(network, domain, *options)[0], verify)
+    cells = replace(_tessellated(asked.network, domain, *options)[0], domain=asked.domain)
+    return certified(cells, verify)
 
 
 def tessellate_segments(
-    network: Network,
+    network: ModelLike,
     starts: ArrayLike,
     ends: ArrayLike,
     *,
@@ -91,8 +94,9 @@ def tessellate_segments(
     """The cells of a network along many segments at once.
 
     Args:
-        network: The network.
-        starts: [S, *input_shape] starts of the segments.
+        network: The network; or a module or the path of a file, which is imported with the points' shape where it does
+            not tell its own.
+        starts: [S, *input_shape] starts of the segments; each may be flat.
         ends: [S, *input_shape] their ends.
         verify: Level of the certificate: see `tessellate`.
         max_cells: Find only so many cells of each segment, those at its start; `truncated` then says of which segments
@@ -110,21 +114,46 @@ def tessellate_segments(
 
     Cost: of each layer one product for each breakpoint of the layers before the last one, and two columns of its matrix
     for each breakpoint of the last one; without certificate less than evaluating the network at all breakpoints.
+
+    Example:
+        >>> import torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.ReLU())
+        >>> _ = module[0].weight.data.fill_(1.0), module[0].bias.data.zero_()
+        >>> tessellate_segments(module, [[-1.0], [1.0]], [[1.0], [2.0]]).cells_per_segment.tolist()
+        [2, 1]
     """
     a, b = finite("starts", starts), finite("ends", ends)
-    shape = tuple(network.input_shape)
-    for name, points in (("starts", a), ("ends", b)):
-        if points.ndim != len(shape) + 1 or points.shape[1:] != shape or not len(points):
-            expected = ", ".join(["S", *map(str, shape)])
-            raise InvalidInputError(f"`{name}`: got shape {points.shape}; expected [{expected}] with S at least 1")
+    network = as_network(network, a.shape[1:])
+    a, b = points_of(network, "starts", a), points_of(network, "ends", b)
     if len(a) != len(b):
         raise InvalidInputError(f"`starts`, `ends`: got {len(a)} and {len(b)} points; expected as many")
     same = np.flatnonzero((a == b).reshape(len(a), -1).all(axis=1))
     if len(same):
         raise InvalidInputError(f"`starts`, `ends`: both ends of segment {same[0]} are the same point")
-    check_arguments(network, Segment(a[0], b[0]), verify, max_cells, memory_budget)
+    question(network, Segment(a[0], b[0]), verify, max_cells, memory_budget)
     batch = _tessellated(network, Segments(a, b), max_cells, memory_budget, tolerance, progress)
     return replace(batch, certificate=certify_segments(batch, verify))
+
+
+def points_of(network: Network, name: str, points: np.ndarray) -> np.ndarray:
+    """A batch of points in a network's input shape.
+
+    Args:
+        network: The network.
+        name: The argument, for the error.
+        points: [S, *input_shape] or [S, n_in] finite numbers.
+
+    Returns:
+        [S, *input_shape].
+
+    Raises:
+        InvalidInputError: If they have another shape, or there are none.
+    """
+    shaped = in_shape(points, network.input_shape, batched=True) if points.ndim > 1 and len(points) else None
+    if shaped is None:
+        expected = ", ".join(["S", *map(str, network.input_shape)])
+        raise InvalidInputError(f"`{name}`: got shape {points.shape}; expected [{expected}] with S at least 1")
+    return shaped
 
 
 def _tessellated(

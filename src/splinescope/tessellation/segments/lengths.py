@@ -29,7 +29,7 @@ class ImageLengths:
 
     @property
     def stretch(self) -> Float[np.ndarray, " S"]:
-        """Length of the image per length of the segment: the mean speed."""
+        """Length of the image per length of the segment, the mean speed."""
         return self.images / self.segments
 
 

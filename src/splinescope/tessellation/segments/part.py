@@ -60,7 +60,7 @@ class Part:
 
     @property
     def inner(self) -> np.ndarray:
-        """[P] whether an interval starts at each point: not at the last one of a segment."""
+        """[P] whether an interval starts at each point; not at the last one of a segment."""
         inner = np.ones(len(self.t), np.bool_)
         inner[self.offsets[1:] - 1] = False
         return inner

@@ -10,8 +10,9 @@ from splinescope.errors import InvalidInputError
 from splinescope.geometry.polytopes import vertices_of_faces, volumes
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance, available_memory
-from splinescope.tessellation.arguments import check_arguments
+from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain
@@ -25,7 +26,7 @@ Keep = Callable[[int, dict[int, np.ndarray], np.ndarray, np.ndarray], np.ndarray
 
 
 def tessellate_polytope(
-    network: Network,
+    network: ModelLike,
     domain: Domain,
     *,
     verify: str = "values",
@@ -38,7 +39,7 @@ def tessellate_polytope(
     """The cells of a network in a polytope; arguments, results and errors are those of `tessellate`.
 
     Args:
-        network: The network.
+        network: The network, or a module or file of one.
         domain: A domain of three or four dimensions (more are possible, but cells have very many faces then).
         verify: Level of the certificate.
         max_cells: Stop refining outwards from the centre at so many cells.
@@ -52,7 +53,8 @@ def tessellate_polytope(
     Returns:
         The complex, with its certificate.
     """
-    check_arguments(network, domain, verify, max_cells, memory_budget)
+    asked = question(network, domain, verify, max_cells, memory_budget)
+    network, domain = asked.network, asked.domain
     if domain.dimension < 3:
         raise InvalidInputError(f"`domain`: got {domain.dimension} dimensions; expected three or more")
     tolerance, last_use = tolerance or Tolerance(), last_uses(network)

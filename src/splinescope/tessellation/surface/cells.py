@@ -9,7 +9,9 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import Tolerance
+from splinescope.tessellation.arguments import fitted
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.spatial.engine import Keep, tessellate_polytope
@@ -38,6 +40,24 @@ class Options:
         return (self.tolerance or Tolerance()).safety
 
 
+def source_of(source: ModelLike | SpatialComplex, domain: Domain | None) -> Network | SpatialComplex:
+    """The network or the complex that a user means.
+
+    Args:
+        source: A network, a module or file of one, or a complex.
+        domain: The domain, if there is one, whose points tell a module's input shape.
+
+    Returns:
+        A network or a complex.
+
+    Raises:
+        InvalidInputError: If it is neither.
+    """
+    if isinstance(source, SpatialComplex):
+        return source
+    return as_network(source, None if domain is None else domain.input_shape, "source")
+
+
 def cells_that_meet(
     source: Network | SpatialComplex, domain: Domain | None, weights: np.ndarray, level: float, options: Options
 ) -> SpatialComplex:
@@ -60,7 +80,7 @@ def cells_that_meet(
         if domain is not None:
             raise InvalidInputError("`domain`: a tessellation has its own; expected none")
         return source
-    space = three_dimensional(domain)
+    space = fitted(three_dimensional(domain), source.input_shape)
     keep = None
     if options.prune:
         error = output_error(doubtful_outputs(source, space, options.safety), weights, level)

@@ -9,11 +9,20 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
+from splinescope.tessellation.arguments import fitted
 from splinescope.tessellation.contest import competing, with_winner
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
-from splinescope.tessellation.surface.cells import WIDE, Options, cells_that_meet, tessellated, three_dimensional
+from splinescope.tessellation.surface.cells import (
+    WIDE,
+    Options,
+    cells_that_meet,
+    source_of,
+    tessellated,
+    three_dimensional,
+)
 from splinescope.tessellation.surface.extraction import extracted
 from splinescope.tessellation.surface.facets import between_classes
 from splinescope.tessellation.surface.mesh import SurfaceMesh
@@ -23,7 +32,7 @@ from splinescope.tessellation.surface.targets import Contest
 
 
 def decision_surface(
-    source: Network | SpatialComplex,
+    source: ModelLike | SpatialComplex,
     domain: Domain | None = None,
     *,
     classes: Sequence[int] | None = None,
@@ -43,8 +52,8 @@ def decision_surface(
     between each two of them end.
 
     Args:
-        source: A network, or its tessellation in three dimensions (with more than two classes, the network is
-            tessellated anew on the same domain).
+        source: A network, a module or file of one, or its tessellation in three dimensions (with more than two classes,
+            the network is tessellated anew on the same domain).
         domain: The domain, of three dimensions, if a network is given.
         classes: Outputs that compete; all if None.
         verify: As in `level_set`.
@@ -61,21 +70,22 @@ def decision_surface(
         InvalidInputError: If an argument does not fit.
         CertificateError: If the check of the cells or of the mesh fails.
     """
-    network = source if isinstance(source, Network) else source.network
+    known = source_of(source, domain)
+    network = known if isinstance(known, Network) else known.network
     labels = competing(network, classes)
     options = Options(verify, tolerance, max_cells, memory_budget, prune, progress)
     check = verify != "topology"
     if len(labels) == 2:
         count = int(np.prod(network.output_shape, dtype=np.int64))
         weights = np.eye(count)[labels[1]] - np.eye(count)[labels[0]] if count > 1 else np.ones(1)
-        cells = cells_that_meet(source, domain, weights, 0.0, options)
+        cells = cells_that_meet(known, domain, weights, 0.0, options)
         surface = extracted(cells, weights, 0.0, check)
-        return replace(surface, classes=np.tile(labels, (len(surface), 1)))
-    if not isinstance(source, Network):
+        return replace(surface, classes=np.tile(labels, (len(surface), 1)), class_names=network.classes)
+    if not isinstance(known, Network):
         if domain is not None:
             raise InvalidInputError("`domain`: a tessellation has its own; expected none")
-        domain, options = source.domain, replace(options, tolerance=source.tolerance)
-    return _among_many(network, three_dimensional(domain), labels, options, check)
+        domain, options = known.domain, replace(options, tolerance=known.tolerance)
+    return _among_many(network, fitted(three_dimensional(domain), network.input_shape), labels, options, check)
 
 
 def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: Options, check: bool) -> SurfaceMesh:
@@ -85,4 +95,5 @@ def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: O
     cells = tessellated(with_winner(network, labels), domain, options, keep)
     node, start, _ = cells.pattern_nodes[-1]
     assert node == cells.network.output
-    return between_classes(cells, network, labels[cells.patterns[:, start]], labels, margin, check)
+    winners = labels[cells.patterns[:, start]]
+    return replace(between_classes(cells, network, winners, labels, margin, check), class_names=network.classes)

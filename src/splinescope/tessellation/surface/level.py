@@ -8,16 +8,17 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
-from splinescope.tessellation.surface.cells import Options, cells_that_meet
+from splinescope.tessellation.surface.cells import Options, cells_that_meet, source_of
 from splinescope.tessellation.surface.extraction import extracted
 from splinescope.tessellation.surface.mesh import SurfaceMesh
 
 
 def level_set(
-    source: Network | SpatialComplex,
+    source: ModelLike | SpatialComplex,
     domain: Domain | None = None,
     *,
     level: float = 0.0,
@@ -37,7 +38,7 @@ def level_set(
     these edges, so that the surface has no gaps whatever the rounding.
 
     Args:
-        source: A network, or its tessellation in three dimensions.
+        source: A network, a module or file of one, or its tessellation in three dimensions.
         domain: The domain, of three dimensions, if a network is given.
         level: The value $c$.
         output: The output $k$, before the network's head.
@@ -61,10 +62,11 @@ def level_set(
     """
     if not np.isfinite(level):
         raise InvalidInputError(f"`level`: got {level!r}; expected a finite number")
-    network = source if isinstance(source, Network) else source.network
+    known = source_of(source, domain)
+    network = known if isinstance(known, Network) else known.network
     count = int(np.prod(network.output_shape, dtype=np.int64))
     if not 0 <= output < count:
         raise InvalidInputError(f"`output`: got {output}; the network has the outputs 0 to {count - 1}")
     weights = np.eye(count)[output]
     options = Options(verify, tolerance, max_cells, memory_budget, prune, progress)
-    return extracted(cells_that_meet(source, domain, weights, level, options), weights, level, verify != "topology")
+    return extracted(cells_that_meet(known, domain, weights, level, options), weights, level, verify != "topology")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -82,6 +83,7 @@ class SurfaceMesh:
         sources: [N, 2] ends of the edge of the tessellation that each vertex is on (smaller value, larger value); twice
             the same vertex where it is one.
         classes: [P, 2] classes behind and in front of each polygon; None for a level set.
+        class_names: What the network's classes are called; None if they have no names, or for a level set.
         certificate: What was verified.
     """
 
@@ -96,6 +98,7 @@ class SurfaceMesh:
     sources: Int[np.ndarray, "N 2"]
     classes: Int[np.ndarray, "P 2"] | None = None
     certificate: SurfaceCertificate = field(default_factory=lambda: SurfaceCertificate("topology", "none", 0))
+    class_names: Sequence[str] | None = None
 
     def __len__(self) -> int:
         """Number of polygons."""
@@ -111,12 +114,12 @@ class SurfaceMesh:
 
     @property
     def num_edges(self) -> int:
-        """Number of edges: pairs of sides, and sides on the border."""
+        """Number of edges, pairs of sides and sides on the border."""
         return int((len(self.twins) + np.count_nonzero(self.twins < 0)) // 2)
 
     @property
     def euler_characteristic(self) -> int:
-        """Vertices - edges + polygons: 2 for a sphere, 2 - 2 g for a closed surface of genus g, summed over parts."""
+        """Vertices - edges + polygons; 2 for a sphere, 2 - 2 g for a closed surface of genus g, summed over parts."""
         return len(self.vertices) - self.num_edges + len(self)
 
     @property
