@@ -190,7 +190,7 @@ def test_data_for_an_experiment_that_takes_none(tmp_path: Path) -> None:
 def test_cats_need_data(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="`data`: got none; expected where CIFAR-10 is"):
         reproduce("cats", "paper", out=tmp_path)
-    with pytest.raises(InvalidInputError, match="`data`: got 'here'; the preset smoke uses scikit-learn's digits"):
+    with pytest.raises(InvalidInputError, match="`data`: got 'here'; the preset smoke uses the small digits"):
         reproduce("cats", "smoke", out=tmp_path, data="here")
 
 
