@@ -33,6 +33,7 @@ FIGURES = {
 
 
 SMALLER = {
+    "regions-vs-depth-width": {"repeats": 1, "trained_repeats": 1, "epochs": (0, 12)},
     "grokking": {"steps": 200, "probes": 50, "attacked": 60, "per_decade": 2},
     "class-connectivity": {"pairs": 20, "twins": 12, "component_points": 4, "decoder_epochs": 2},
 }

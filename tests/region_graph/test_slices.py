@@ -83,11 +83,11 @@ def test_mnist_slice() -> None:
 class Convolutional(torch.nn.Module):
     """Convolution, max-pool, residual sum, clip."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
         self.first = torch.nn.Conv2d(1, 3, 3, padding=1)
         self.second = torch.nn.Conv2d(3, 3, 3, padding=1)
-        self.last = torch.nn.Linear(3 * 3 * 3, 3)
+        self.last = torch.nn.Linear(3 * (size // 2) ** 2, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.relu(self.first(x))
@@ -96,9 +96,9 @@ class Convolutional(torch.nn.Module):
         return torch.nn.functional.hardtanh(self.last(x.flatten(1)))
 
 
-@pytest.mark.parametrize(("dimension", "half"), [(2, 0.6), (3, 0.15), large(3, 0.3)])
-def test_convolutions_pools_and_sums(dimension: int, half: float) -> None:
+@pytest.mark.parametrize(("dimension", "half", "size"), [(2, 0.6, 6), (3, 0.3, 4), large(3, 0.3, 6)])
+def test_convolutions_pools_and_sums(dimension: int, half: float, size: int) -> None:
     torch.manual_seed(1)
-    network = splinescope.load(Convolutional().double().eval(), input_shape=(1, 6, 6))
+    network = splinescope.load(Convolutional(size).double().eval(), input_shape=(1, size, size))
     domain = cube(network, dimension, half)
     assert_agrees(region_graph(network, domain, verify="proof"), splinescope.tessellate(network, domain))
