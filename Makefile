@@ -5,12 +5,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
+PYTEST := -m pytest -n auto --maxprocesses=8 --durations=20
 # Tests run in one process per core; two threads in each, that wait without spinning, leave the cores to one another.
 TEST_ENV := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 INPUTS := pyproject.toml constraints.txt
+# What `make thorough` runs: networks of each family that sweeps try, and all Pythons that are found, pyenv's among them.
+SWEEP ?= 100
+PROCESSES ?= $(shell getconf _NPROCESSORS_ONLN)
+PYTHONS ?= $(shell for version in 3.11 3.12 3.13; do \
+	for python in python$$version $(HOME)/.pyenv/versions/$$version.*/bin/python; do \
+	$$python -c "" 2>/dev/null && echo $$python && break; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format lint types imports docs readme-picture clean
+.PHONY: help demo test coverage thorough all-tests sweeps pythons check format lint types imports docs readme-picture clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,11 +42,32 @@ $(VENV)/.installed-dev: $(INPUTS) | $(BIN)/python
 demo: $(VENV)/.installed  ## cut the tessellation of a digits network in a plane through three digits; see demo/
 	$(BIN)/splinescope demo --out demo
 
-test: $(VENV)/.installed-test  ## run all tests
-	$(TEST_ENV) $(BIN)/python -m pytest -n auto --maxprocesses=8 --durations=25 $(PYTEST_ARGS)
+test: $(VENV)/.installed-test  ## run the gate's tests and say which were the slowest twenty
+	$(TEST_ENV) $(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
-coverage:  ## the same, with coverage, which takes twice as long
-	$(MAKE) test PYTEST_ARGS="--cov --cov-report=term $(PYTEST_ARGS)"
+coverage: $(VENV)/.installed-test  ## the same, with coverage, which takes twice as long; fails below the floor
+	$(TEST_ENV) $(BIN)/python $(PYTEST) --cov --cov-report=term $(PYTEST_ARGS)
+
+thorough:  ## hours: all random numbers and sizes, long sweeps, the gate on every Python from 3.11 to 3.13 found
+	$(MAKE) --keep-going all-tests sweeps pythons
+
+all-tests: $(VENV)/.installed-test
+	$(TEST_ENV) $(BIN)/python $(PYTEST) --thorough $(PYTEST_ARGS)
+
+sweeps: $(VENV)/.installed-test
+	failed=; \
+	for kind in "1 complex" "2 complex" "3 complex" "2 graph"; do set -- $$kind; \
+		echo "dimension $$1, $$2"; \
+		OMP_NUM_THREADS=1 $(BIN)/python -m tests.reference.sweep --count $(SWEEP) --processes $(PROCESSES) \
+			--limit 300 --dimension $$1 --engine $$2 || failed=1; \
+	done; test -z "$$failed"
+
+pythons:
+	failed=; \
+	for python in $(PYTHONS); do \
+		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		$(MAKE) test PYTHON=$$python VENV=.venv-$$version || failed=1; \
+	done; test -z "$$failed"
 
 check: lint types imports docs test  ## the whole gate: format, lint, types, imports, docs, tests
 
@@ -58,7 +86,7 @@ imports: $(VENV)/.installed-dev  ## which module may import which
 	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/.installed-dev  ## the documentation with its executed gallery, in docs/_build/html
-	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	$(BIN)/python -m sphinx -j auto -W --keep-going -q docs docs/_build/html
 
 readme-picture: $(VENV)/.installed  ## make the README's picture anew, by a real run
 	$(BIN)/python docs/readme_picture.py

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -46,6 +48,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "min_reported_time": 1,
     "plot_gallery": True,
+    "parallel": True,
 }
 suppress_warnings = ["config.cache"]
 
@@ -84,6 +87,21 @@ def _house_markup(app, what, name, obj, options, lines):
     lines[:] = "".join(parts).split("\n")
 
 
+def _forget_gallery_of_other_sources():
+    """An example is run again if it has changed since it was run last, and all are if the library has."""
+    docs = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted((docs.parent / "src").rglob("*.py")):
+        digest.update(path.read_bytes())
+    stamp = docs / "gallery" / ".sources"
+    if not stamp.is_file() or stamp.read_text() != digest.hexdigest():
+        for path in stamp.parent.glob("*.md5"):
+            path.unlink()
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(digest.hexdigest())
+
+
 def setup(app):
+    _forget_gallery_of_other_sources()
     app.connect("autodoc-process-docstring", _house_markup)
     app.connect("source-read", _with_front_door)

@@ -6,7 +6,7 @@ Between two inputs a network is affine but for its breakpoints. So margins, attr
 """
 
 # %%
-# A small network on scikit-learn's digits, and the straight line from a three to an eight.
+# A small network on the handwritten digits of the UCI repository, and the straight line from a three to an eight.
 
 import matplotlib.pyplot as plt
 import numpy as np

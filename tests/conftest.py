@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import jaxtyping
+import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 EXACT = ("flint", "fractions")
@@ -27,6 +28,40 @@ def checked_modules() -> list[str]:
 os.environ.setdefault("MPLBACKEND", "Agg")
 jaxtyping.install_import_hook(checked_modules(), "beartype.beartype")
 
-hypothesis.settings.register_profile("splinescope", deadline=None, derandomize=True, max_examples=25)
+_SYSCONF = os.sysconf
+
+
+def sysconf(name: str | int) -> int:
+    """The system's answer, but for free memory: budgets that depend on it are the same beside any other program."""
+    return (8 << 30) // _SYSCONF("SC_PAGE_SIZE") if name == "SC_AVPHYS_PAGES" else _SYSCONF(name)
+
+
+os.sysconf = sysconf
+
+hypothesis.settings.register_profile("gate", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "splinescope"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("splinescope")
+    group.addoption("--thorough", action="store_true", help="all random numbers and sizes, sweeps, 1,000 examples each")
+    group.addoption("--sweep", type=int, default=100, metavar="N", help="networks of each sweep of `--thorough`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("thorough" if config.getoption("thorough") else "gate")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `--thorough` alone runs."""
+    if config.getoption("thorough"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("thorough") is not None]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item.get_closest_marker("thorough") is None]
+
+
+@pytest.fixture
+def sweep(request: pytest.FixtureRequest) -> int:
+    """How many networks a sweep tries."""
+    return request.config.getoption("sweep")

@@ -60,6 +60,17 @@ def test_digits() -> None:
         data.take([1797])
 
 
+def test_digits_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    data, bunch = datasets.digits(), load_digits()
+    inputs = torch.tensor(bunch.images, dtype=torch.float32)[:, None] / 16
+    assert data.inputs.dtype == torch.float32
+    assert torch.equal(data.inputs, inputs)
+    assert data.labels.dtype == torch.int64
+    assert data.labels.tolist() == bunch.target.tolist()
+
+
 def idx(images: torch.Tensor) -> bytes:
     return struct.pack(">4i", 2051, *images.shape) + bytes(images.flatten().tolist())
 

@@ -1,4 +1,4 @@
-"""Toy data: plane problems with their own generators, scikit-learn's digits, and MNIST files that the user has."""
+"""Toy data: plane problems with their own generators, handwritten digits, and MNIST files that the user has."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 
+_DATA = files("splinescope") / "data"
 _IDX_IMAGES, _IDX_LABELS = 2051, 2049
 _MNIST_STEMS = ("t10k", "train")
 _MNIST_PARTS = {"train": "train", "test": "t10k"}
@@ -167,19 +169,18 @@ def star(n: int = 50, arms: int = 5, inner: float = 0.4, noise: float = 0.0, *, 
 
 
 def digits() -> Dataset:
-    """The 1,797 handwritten digits of scikit-learn, as images of shape [1, 8, 8] with values from 0 to 1.
+    """The 1,797 handwritten digits of the UCI repository, as images of shape [1, 8, 8] with values from 0 to 1.
 
-    They come with scikit-learn; nothing is downloaded. Source: Alpaydin and Kaynak (1998), UCI repository.
+    They come with splinescope, in the order of scikit-learn's `load_digits`. Source: Alpaydin and Kaynak (1998),
+    Optical Recognition of Handwritten Digits, https://doi.org/10.24432/C50P49; licence CC BY 4.0.
 
     Returns:
         Images and their digits.
     """
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    inputs = torch.tensor(bunch.images, dtype=torch.float32)[:, None] / 16
-    labels = torch.tensor(bunch.target, dtype=torch.int64)
-    return Dataset(inputs, labels, tuple(str(digit) for digit in range(10)), "digits")
+    with (_DATA / "digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        images, labels = arrays["images"], arrays["labels"]
+    inputs = torch.tensor(images, dtype=torch.float32)[:, None] / 16
+    return Dataset(inputs, torch.tensor(labels, dtype=torch.int64), tuple(str(digit) for digit in range(10)), "digits")
 
 
 def mnist(path: str | Path, part: str | None = None) -> Dataset:

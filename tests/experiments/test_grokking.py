@@ -159,5 +159,5 @@ def test_bad_settings(changes: dict[str, str], message: str, tmp_path: Path) -> 
 def test_paper_needs_data(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="`data`: got none; expected the folder of MNIST's IDX files"):
         reproduce("grokking", "paper", out=tmp_path)
-    with pytest.raises(InvalidInputError, match="`data`: got 'x'; the preset smoke uses scikit-learn's digits"):
+    with pytest.raises(InvalidInputError, match="`data`: got 'x'; the preset smoke uses the small digits"):
         reproduce("grokking", out=tmp_path, data="x")

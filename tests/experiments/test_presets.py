@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from matplotlib.image import imread
 from splinescope import datasets, models
 from splinescope.errors import InvalidInputError
 from splinescope.experiments import EXPERIMENTS, Report, Verdict, reproduce
+from tests.seeds import large
 
 FIGURES = {
     "regions-vs-depth-width": {"counts", "training", "moved-folds"},
@@ -30,17 +32,27 @@ FIGURES = {
 }
 
 
+SMALLER = {
+    "regions-vs-depth-width": {"repeats": 1, "trained_repeats": 1, "epochs": (0, 12)},
+    "grokking": {"steps": 200, "probes": 50, "attacked": 60, "per_decade": 2},
+    "class-connectivity": {"pairs": 20, "twins": 12, "component_points": 4, "decoder_epochs": 2},
+}
+"""Sizes of the gate where those of the preset smoke take long and show no more."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FIGURES)
-def test_smoke(name: str, tmp_path: Path) -> None:
-    report = reproduce(name, "smoke", out=tmp_path)
+@pytest.mark.parametrize(
+    ("name", "sizes"), [*((name, SMALLER.get(name, {})) for name in FIGURES), *(large(name, {}) for name in SMALLER)]
+)
+def test_smoke(name: str, sizes: dict[str, Any], tmp_path: Path) -> None:
+    report = reproduce(name, "smoke", out=tmp_path, settings=sizes)
     check_files(report, tmp_path)
     check_figures(report, tmp_path)
     check_tables(report, tmp_path)
     check_claims(report)
     if name in INDEPENDENT:
         INDEPENDENT[name](report)
-    again = reproduce(name, "smoke", out=tmp_path)
+    again = reproduce(name, "smoke", out=tmp_path, settings=sizes)
     assert again.parts_computed == 0
     assert again.parts_reused == report.parts_computed + report.parts_reused
     assert json.dumps(again.numbers, default=str) == json.dumps(report.numbers, default=str)
@@ -190,7 +202,7 @@ def test_data_for_an_experiment_that_takes_none(tmp_path: Path) -> None:
 def test_cats_need_data(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="`data`: got none; expected where CIFAR-10 is"):
         reproduce("cats", "paper", out=tmp_path)
-    with pytest.raises(InvalidInputError, match="`data`: got 'here'; the preset smoke uses scikit-learn's digits"):
+    with pytest.raises(InvalidInputError, match="`data`: got 'here'; the preset smoke uses the small digits"):
         reproduce("cats", "smoke", out=tmp_path, data="here")
 
 

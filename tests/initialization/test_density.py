@@ -17,13 +17,15 @@ from splinescope.initialization import fold_batchnorm, fold_density, local_fold_
 from splinescope.initialization.discs import areas_in_polygon, lengths_inside
 from splinescope.tessellation.folds import folds
 from tests.initialization.nets import seeded
+from tests.seeds import large
 
 
-def test_discs_against_shapely() -> None:
+@pytest.mark.parametrize("count", [10, large(40)])
+def test_discs_against_shapely(count: int) -> None:
     generator = np.random.default_rng(0)
     corners = generator.normal(size=(12, 2))
     polygon = shapely.geometry.polygon.orient(shapely.MultiPoint(corners).convex_hull)
-    centres, segments = generator.normal(size=(40, 2)), generator.normal(size=(30, 2, 2))
+    centres, segments = generator.normal(size=(count, 2)), generator.normal(size=(count, 2, 2))
     for radius in (0.05, 0.7, 5.0):
         discs = [shapely.Point(centre).buffer(radius, quad_segs=4000) for centre in centres]
         found = areas_in_polygon(centres, radius, np.array(polygon.exterior.coords[:-1]))

@@ -18,6 +18,7 @@ from splinescope.network.ops import Affine
 from splinescope.network.placement import linear_part, placed
 from tests.fixtures.reference_nets import path_of
 from tests.reference.local_complexity import affine_counts, hull, vertex_counts
+from tests.seeds import large
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -349,7 +350,8 @@ def test_linear_parts(name: str) -> None:
                 torch.testing.assert_close(linear_part(node.op).evaluate(x), expected)
 
 
-def test_reference_net_beside_the_definition() -> None:
+@pytest.mark.parametrize("count", [6, large(40)])
+def test_reference_net_beside_the_definition(count: int) -> None:
     """A net of 768 units, whose planes have tens of thousands of cells."""
     with np.load(path_of("N2.npz")) as arrays:
         weights = [(torch.from_numpy(arrays[f"W{i}"]), torch.from_numpy(arrays[f"b{i}"])) for i in range(4)]
@@ -359,7 +361,7 @@ def test_reference_net_beside_the_definition() -> None:
         linear.load_state_dict({"weight": weight, "bias": bias})
         layers += [linear, nn.ReLU()]
     module = nn.Sequential(*layers[:-1])
-    points = 2 * torch.rand(40, 2, generator=seeded(1), dtype=torch.float64) - 1
+    points = 2 * torch.rand(count, 2, generator=seeded(1), dtype=torch.float64) - 1
     frame = orthonormal_frame((2,), 2, generator=seeded(2))
     network = splinescope.from_torch(module, input_shape=(2,))
     for radius in (0.003, 0.03):

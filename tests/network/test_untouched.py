@@ -101,7 +101,7 @@ def test_random_states_of_python_and_numpy_stay_as_they_were() -> None:
         "splinescope.from_torch(module, input_shape=(3,))\n"
         "assert states == (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist())\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=600)
 
 
 def test_hooks_are_neither_called_nor_lost() -> None:

@@ -34,7 +34,7 @@ def weight(model: Any) -> dict[str, float]:
 def test_training_is_the_same_bit_for_bit_with_and_without() -> None:
     """In a process of its own, since the checks of annotations under pytest draw from Python's generator."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.observers.untouched"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=600)
     plain, recorded = json.loads(done.stdout)
     assert len(plain) == 64
     assert plain == recorded

@@ -61,7 +61,7 @@ def test_the_whole_run_has_all_steps(whole: Path) -> None:
 def test_a_run_killed_while_it_records(tmp_path: Path, whole: Path) -> None:
     # The checkpoint is of step 10, the log has a row of step 13, and the process dies while it records step 18.
     with start(tmp_path) as process:
-        assert process.wait(timeout=120) == -signal.SIGKILL
+        assert process.wait(timeout=600) == -signal.SIGKILL
     assert [row["step"] for row in read_log(tmp_path / "run.jsonl")] == [0, 1, 2, 3, 4, 6, 7, 10, 13]
     assert max(saved_frames(tmp_path / "frames")) == 18
     with open(tmp_path / "run.jsonl", "ab") as file:

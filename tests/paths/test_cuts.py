@@ -13,6 +13,7 @@ from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
 from tests.network.assets import ABSENT, assets, imported
 from tests.paths.nets import NETWORKS, Dense, Residual, perceptron, seeded
+from tests.seeds import seeds
 
 every_kind = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 
@@ -61,7 +62,7 @@ def leads_around(network: Network, node: int) -> bool:
     return 0 in reached
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", seeds(range(0, 25, 3), range(25)))
 def test_boundaries_are_the_nodes_that_no_path_avoids(seed: int) -> None:
     network = to_network(random_case(seed).recipe)
     expected = [index for index in range(len(network.nodes)) if not leads_around(network, index)]

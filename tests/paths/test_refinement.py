@@ -19,6 +19,7 @@ from tests.fixtures.random_nets import random_case
 from tests.network.assets import ABSENT, ASSETS, assets, imported
 from tests.paths.nets import NETWORKS, perceptron, seeded
 from tests.paths.test_straight import notch, pairs
+from tests.seeds import large, seeds
 
 
 def excess(network: Network, width: float, seed: int = 0, count: int = 8) -> tuple[float, float]:
@@ -45,7 +46,7 @@ def test_every_sample_lies_in_its_enclosure(name: str) -> None:
     assert errors[-1] < 1e-2 * errors[1]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(range(0, 20, 3), range(20)))
 def test_every_sample_lies_in_its_enclosure_in_random_networks(seed: int) -> None:
     outside, _ = excess(to_network(random_case(seed).recipe), 1.0, seed)
     assert outside < 1e-11
@@ -103,7 +104,7 @@ def test_verdicts_are_those_of_all_breakpoints(name: str) -> None:
     assert (found.minimum >= expected.minimum_margin - 1e-12).all()
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", seeds(range(0, 30, 3), range(30)))
 def test_verdicts_in_random_networks(seed: int) -> None:
     network = to_network(random_case(seed).recipe)
     starts, ends = np.random.default_rng(seed).uniform(-1, 1, size=(2, 6, 2))
@@ -123,8 +124,9 @@ def test_thousands_of_pairs_agree() -> None:
     assert found.certificate is None
 
 
-def test_boxes_that_overflow_prove_nothing() -> None:
-    network = splinescope.load(seeded(perceptron(4, *(16,) * 150, 3)))
+@pytest.mark.parametrize("depth", [110, large(150)])
+def test_boxes_that_overflow_prove_nothing(depth: int) -> None:
+    network = splinescope.load(seeded(perceptron(4, *(16,) * depth, 3)))
     x, y, targets = pairs(network, 2, seed=7)  # constant up to rounding: each takes 10^5 exact signs
     start, end = (torch.from_numpy(z[:1]).float() for z in (x, y))
     box = Enclosure(placed(network, dtype=torch.float32))(start, end - start).box
@@ -142,15 +144,16 @@ def test_a_spent_budget_is_undecided_and_proves_nothing() -> None:
 
 
 @pytest.mark.skipif(not assets(), reason=ABSENT)
-def test_a_resnet_from_its_last_blocks_on() -> None:
+@pytest.mark.parametrize("count", [1, large(2)])
+def test_a_resnet_from_its_last_blocks_on(count: int) -> None:
     asset = next(asset for asset in assets() if asset.name == "resnet20_cifar10")
     network = imported(asset, asset.paths[0])
     with np.load(ASSETS / "data" / "cifar10_test_subset" / "cifar10_test_subset.npz") as data:
         images, labels = data["images"][:60].transpose(0, 3, 1, 2) / 255, data["labels"][:60].astype(int)
     mean, deviation = (np.reshape(v, (3, 1, 1)) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     x = (images - mean) / deviation
-    frogs = np.flatnonzero(labels == 6)[:3]
-    ends = (x[frogs[[0, 0]]], x[frogs[[1, 2]]])
+    frogs = np.flatnonzero(labels == 6)[: 1 + count]
+    ends = (x[np.repeat(frogs[0], count)], x[frogs[1:]])
     found = straight(network, *ends, 6, "layer3.1", method="refine")
     expected = straight(network, *ends, 6, "layer3.1", method="exact", verify="topology")
     np.testing.assert_array_equal(found.verdicts, expected.verdicts)

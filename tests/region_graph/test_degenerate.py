@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
@@ -16,12 +15,11 @@ from tests.fixtures.freeze import GOLD
 from tests.fixtures.random_nets import random_case
 from tests.reference.rational_space import SpaceTessellation, tessellate_space
 from tests.region_graph.nets import box
+from tests.seeds import every, seeds, thorough
 from tests.tessellation.agreement import slice_of
 
-SWEEP = "SPLINESCOPE_SWEEP"
 
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", every(3, CASES), ids=lambda case: case.name)
 def test_planes(case: Case) -> None:
     """The count, with a proof; the planar engine's cells are compared with the rational twin one by one elsewhere."""
     network = splinescope.load(case.module(), input_shape=case.input_shape)
@@ -52,21 +50,20 @@ def check(seed: int, dimension: int, **size: int) -> None:
     assert graph.doubts.undecided == graph.doubts.slivers == graph.doubts.one_sided == 0
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(range(0, 40, 4), range(40)))
 def test_random_quantised_nets_in_space(seed: int) -> None:
     check(seed, 3, max_width=5, max_depth=3)
 
 
-@pytest.mark.parametrize("seed", range(100, 108))
+@pytest.mark.parametrize("seed", seeds([100, 104, 106], range(100, 108)))
 def test_random_quantised_nets_in_four_dimensions(seed: int) -> None:
     check(seed, 4, max_width=4, max_depth=2)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(SWEEP not in os.environ, reason=f"a longer sweep: set {SWEEP} to the number of networks")
-def test_sweep() -> None:
+@thorough
+def test_sweep(sweep: int) -> None:
     failures = []
-    for seed in range(30_000, 30_000 + int(os.environ[SWEEP])):
+    for seed in range(30_000, 30_000 + sweep):
         try:
             check(seed, 3, max_width=6, max_depth=3)
         except (AssertionError, splinescope.SplinescopeError) as error:

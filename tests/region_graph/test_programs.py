@@ -15,6 +15,7 @@ from splinescope.tessellation.region_graph.found import Explored, Seeds
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
 from tests.region_graph.nets import box, random_net
+from tests.seeds import large
 
 
 def polytope(d: int, rows: int, seed: int, quantised: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -94,12 +95,12 @@ def assert_equal(one: Explored, other: Explored) -> None:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_facets_agree_with_highs(name: str) -> None:
+@pytest.mark.parametrize(("name", "count"), [*((name, 3) for name in NETS), *(large(name, 12) for name in NETS)])
+def test_facets_agree_with_highs(name: str, count: int) -> None:
     """The whole decision twice: by small programs, and by HiGHS."""
     network, domain = NETS[name]
     graph = region_graph(network, domain, max_cells=400, verify="topology")
-    for cell in range(0, len(graph), max(1, len(graph) // 12)):
+    for cell in range(0, len(graph), max(1, len(graph) // count)):
         seeds = seeds_of(graph.interior_points, graph.keys, cell)
         assert_equal(graph.explorer.explore(seeds), graph.explorer.explore(seeds, sure=True))
 

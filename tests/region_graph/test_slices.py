@@ -13,6 +13,7 @@ from splinescope.network import Network
 from splinescope.tessellation.region_graph import RegionGraph, region_graph
 from tests.network.assets import ABSENT, ASSETS
 from tests.region_graph.nets import random_net
+from tests.seeds import large
 
 
 def acas() -> Network:
@@ -53,8 +54,6 @@ def assert_agrees(graph: RegionGraph, cells: splinescope.PolyhedralComplex) -> N
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_acas_xu_slices(dimension: int) -> None:
     """A controller of five inputs: in slices the engine with vertices finds the same cells and neighbours."""
-    if dimension == 3:
-        pytest.importorskip("splinescope.tessellation.spatial", reason="the engine for space is not there yet")
     network = acas()
     domain = cube(network, dimension, 0.1 if dimension == 2 else 0.04)
     assert_agrees(region_graph(network, domain, verify="proof"), splinescope.tessellate(network, domain))
@@ -76,8 +75,6 @@ def test_acas_xu_box() -> None:
 
 def test_mnist_slice() -> None:
     """Three dimensions of 784."""
-    spatial = pytest.importorskip("splinescope.tessellation.spatial", reason="the engine for space is not there yet")
-    assert spatial
     network = random_net((784, 20, 20, 10), seed=5, bias=0.2)
     domain = splinescope.Slice.through(np.zeros(784), dimension=3, radius=3.0)
     assert_agrees(region_graph(network, domain, verify="proof"), splinescope.tessellate(network, domain))
@@ -86,11 +83,11 @@ def test_mnist_slice() -> None:
 class Convolutional(torch.nn.Module):
     """Convolution, max-pool, residual sum, clip."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
         self.first = torch.nn.Conv2d(1, 3, 3, padding=1)
         self.second = torch.nn.Conv2d(3, 3, 3, padding=1)
-        self.last = torch.nn.Linear(3 * 3 * 3, 3)
+        self.last = torch.nn.Linear(3 * (size // 2) ** 2, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.relu(self.first(x))
@@ -99,11 +96,9 @@ class Convolutional(torch.nn.Module):
         return torch.nn.functional.hardtanh(self.last(x.flatten(1)))
 
 
-@pytest.mark.parametrize("dimension", [2, 3])
-def test_convolutions_pools_and_sums(dimension: int) -> None:
-    if dimension == 3:
-        pytest.importorskip("splinescope.tessellation.spatial", reason="the engine for space is not there yet")
+@pytest.mark.parametrize(("dimension", "half", "size"), [(2, 0.6, 6), (3, 0.3, 4), large(3, 0.3, 6)])
+def test_convolutions_pools_and_sums(dimension: int, half: float, size: int) -> None:
     torch.manual_seed(1)
-    network = splinescope.load(Convolutional().double().eval(), input_shape=(1, 6, 6))
-    domain = cube(network, dimension, 0.6 if dimension == 2 else 0.3)
+    network = splinescope.load(Convolutional(size).double().eval(), input_shape=(1, size, size))
+    domain = cube(network, dimension, half)
     assert_agrees(region_graph(network, domain, verify="proof"), splinescope.tessellate(network, domain))

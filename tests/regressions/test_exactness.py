@@ -20,6 +20,7 @@ from tests.fixtures.recipes import Recipe
 from tests.reference.comparison import compare
 from tests.reference.exact_cells import exact_cells
 from tests.regressions import networks
+from tests.seeds import large, thorough
 
 LEVELS = ("calibrated", "proof")
 """What a certificate of a right complex may say when "proof" is asked for: it is reached, or honestly not."""
@@ -60,6 +61,7 @@ def hard_networks() -> dict[str, Hard]:
     for depth, width, seed, half in (
         (200, 4, 0, 0.03125),
         (200, 5, 3, 2.0**-7),
+        (100, 4, 0, 0.03125),
         (100, 8, 1, 2.0**-4),
         (60, 12, 2, 2.0**-5),
     ):
@@ -96,7 +98,14 @@ def hard_networks() -> dict[str, Hard]:
 
 
 HARD = hard_networks()
-JOBS = [(name, dimension) for name, hard in HARD.items() for dimension in hard.dimensions]
+SLOW = {"E1 He 200 x 4", "E1 He 200 x 5"}
+"""Networks that take longer than ten seconds; "E1 He 100 x 4" is like them, and in the gate."""
+
+JOBS = [
+    (large if name in SLOW else pytest.param)(name, dimension)
+    for name, hard in HARD.items()
+    for dimension in hard.dimensions
+]
 
 
 def domain_of(hard: Hard, dimension: int) -> Domain:
@@ -125,7 +134,7 @@ def test_cells_are_the_exact_ones(name: str, dimension: int) -> None:
 GRAPHS = ["E1 chain 10", "E2 1e3", "E3 sliver 1e-9", "E3 sliver 1e-13", "E5 contrast in a sum", "E5 scale 1e155"]
 
 
-@pytest.mark.parametrize("name", [*GRAPHS, pytest.param("E1 chain 120", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", [*GRAPHS, large("E1 chain 120")])
 def test_region_graphs_have_the_exact_patterns(name: str) -> None:
     network, domain = networks.network(HARD[name].recipe), domain_of(HARD[name], 2)
     with warnings.catch_warnings():
@@ -154,8 +163,9 @@ def test_windows_of_e7(centre: tuple[float, float]) -> None:
     assert result.level in LEVELS
 
 
-@pytest.mark.slow
+@thorough
 def test_e7_is_certified() -> None:
+    """The whole square of which the test above has windows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cells = splinescope.tessellate(networks.e7(), SQUARE, max_cells=60_000, verify="proof")

@@ -69,12 +69,17 @@ def tiny(seed: int = 0) -> Network:
     return graph.head(graph.relu(graph.total(graph.convolution(y, 4, 3), x)), 3)
 
 
-def resnet56(seed: int = 0) -> Network:
+def resnet20() -> Network:
+    """The smallest network for CIFAR of He et al. (2015, arXiv 1512.03385): 0.2 million units."""
+    return resnet56(blocks=3)
+
+
+def resnet56(seed: int = 0, blocks: int = 9) -> Network:
     """The network for CIFAR of He et al. (2015, arXiv 1512.03385): 0.5 million units."""
     graph = Graph((3, 32, 32), seed)
     x = graph.relu(graph.convolution(0, 16, 3))
     for channels in (16, 32, 64):
-        for number in range(9):
+        for number in range(blocks):
             stride = 2 if number == 0 and channels > 16 else 1
             y = graph.relu(graph.convolution(x, channels, 3, stride))
             y = graph.convolution(y, channels, 3)
@@ -82,9 +87,14 @@ def resnet56(seed: int = 0) -> Network:
     return graph.head(x, 10)
 
 
-def resnet50(seed: int = 0) -> Network:
+def resnet50_on_icons() -> Network:
+    """The same layers and weights as for 224 x 224 images, for 64 x 64: 0.8 million units."""
+    return resnet50(size=64)
+
+
+def resnet50(seed: int = 0, size: int = 224) -> Network:
     """The network for 224 x 224 images, with bottlenecks and a max-pool: 9.8 million units, 25.6 million weights."""
-    graph = Graph((3, 224, 224), seed)
+    graph = Graph((3, size, size), seed)
     x = graph.max_pool(graph.relu(graph.convolution(0, 64, 7, 2)))
     for width, depth, first in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
         for number in range(depth):

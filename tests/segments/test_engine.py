@@ -12,6 +12,7 @@ from splinescope.errors import CertificateError, InvalidInputError
 from splinescope.tessellation.segments import SegmentBatch, SegmentComplex, tessellate_segments
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.reference_nets import load_mlp, path_of
+from tests.seeds import large
 
 CONV = nn.Sequential(
     nn.Conv2d(2, 6, 3, padding=1),
@@ -79,17 +80,17 @@ def test_all_kinds_of_ops_with_a_proof() -> None:
     assert len(set(cells.flip_op.tolist())) == 4
 
 
-@pytest.mark.parametrize("budget", [1, 20_000, 100_000])
-def test_memory_budgets_change_nothing(budget: int) -> None:
-    network, points = conv(), ends(2)
+@pytest.mark.parametrize(("budget", "count"), [(1, 1), (20_000, 1), large(1, 2), large(20_000, 2), large(100_000, 2)])
+def test_memory_budgets_change_nothing(budget: int, count: int) -> None:
+    network, points = conv(), ends(count)
     assert_same(tessellate_segments(network, *points, memory_budget=budget), tessellate_segments(network, *points))
 
 
-@pytest.mark.parametrize("budget", [2_000, 20_000])
-def test_one_segment_under_a_budget_is_that_of_the_batch(budget: int) -> None:
-    network, points = conv(), ends(3)
+@pytest.mark.parametrize(("budget", "count"), [(2_000, 1), large(20_000, 3), large(2_000, 3)])
+def test_one_segment_under_a_budget_is_that_of_the_batch(budget: int, count: int) -> None:
+    network, points = conv(), ends(count)
     whole = tessellate_segments(network, *points)
-    for number in range(3):
+    for number in range(count):
         segment = splinescope.Segment(points[0, number], points[1, number])
         cells = splinescope.tessellate(network, segment, memory_budget=budget, verify="proof")
         assert isinstance(cells, SegmentComplex)

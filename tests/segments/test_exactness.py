@@ -18,6 +18,7 @@ from tests.reference.comparison import compare
 from tests.reference.exact_cells import exact_cells
 from tests.reference.families import member
 from tests.regressions import networks
+from tests.seeds import large
 
 
 def cells_of(network: Network, start: list[float], end: list[float]) -> SegmentComplex:
@@ -117,7 +118,7 @@ def test_families_of_odd_sizes(family: str) -> None:
         assert not result.wrong, (seed, hard.note, str(result))
 
 
-@pytest.mark.parametrize(("depth", "width", "gain"), [(200, 8, 1.0), (100, 8, 1.0), (60, 12, 1.0), (30, 8, 2.0)])
+@pytest.mark.parametrize(("depth", "width", "gain"), [large(200, 8, 1.0), (100, 8, 1.0), (60, 12, 1.0), (30, 8, 2.0)])
 def test_deep_networks(depth: int, width: int, gain: float) -> None:
     network = networks.network(networks.he(depth, width, 3, gain, single=True))
     half = 1.0 / 8

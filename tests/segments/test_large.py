@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.seeds import large
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,19 +50,23 @@ def measured(name: str, distance: float, budget: int, max_cells: int) -> dict[st
     return json.loads(done.stdout)
 
 
-def test_resnet56_on_cifar() -> None:
-    found = measured("resnet56", 1e-2, 1 << 24, 10_000)
-    assert found["units"] > 500_000
-    assert found["cells"] > 1000
+@pytest.mark.parametrize(("name", "units", "cells"), [("resnet20", 180_000, 300), large("resnet56", 500_000, 1000)])
+def test_residual_networks_on_cifar(name: str, units: int, cells: int) -> None:
+    found = measured(name, 1e-2, 1 << 24, 10_000)
+    assert found["units"] > units
+    assert found["cells"] > cells
     assert not found["truncated"]
     assert found["checks"] == 16
     # Less than the values of one node at all breakpoints; several are alive at a time.
     assert found["grown"] < found["cells"] * found["widest"]
 
 
-def test_resnet50_on_large_images() -> None:
-    found = measured("resnet50", 1e-4, 1 << 26, 24)
-    assert found["units"] > 9_500_000
+@pytest.mark.parametrize(
+    ("name", "units", "distance"), [("resnet50_on_icons", 750_000, 1e-3), large("resnet50", 9_500_000, 1e-4)]
+)
+def test_resnet50_on_large_images(name: str, units: int, distance: float) -> None:
+    found = measured(name, distance, 1 << 26, 24)
+    assert found["units"] > units
     assert found["cells"] == 24
     assert found["truncated"]
     assert 0 < found["covered"] < 1

@@ -13,8 +13,6 @@ from tests.spatial.agreement import assert_agrees
 from tests.spatial.cases import CASES, SpaceCase
 from tests.spatial.freeze import GOLD
 
-pytest.importorskip("splinescope.tessellation.spatial", reason="the engine for space is not there yet")
-
 EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 

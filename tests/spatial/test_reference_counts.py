@@ -12,6 +12,7 @@ from torch import nn
 import splinescope
 from splinescope.models import mlp
 from tests.fixtures.reference_nets import path_of
+from tests.seeds import large
 
 
 @pytest.mark.parametrize(("name", "cells", "vertices"), [("N5s", 1373, 1812), ("N5", 20724, 23067)])
@@ -84,7 +85,8 @@ def test_slice_of_a_wide_network_agrees_with_its_planes() -> None:
         np.testing.assert_array_equal(cells.patterns[owner], flat.patterns)
 
 
-def test_convolution_with_pooling_on_a_spatial_slice() -> None:
+@pytest.mark.parametrize("reach", [0.2, large(1.0)])
+def test_convolution_with_pooling_on_a_spatial_slice(reach: float) -> None:
     generator = torch.Generator().manual_seed(5)
     module = nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 4, 3), nn.LeakyReLU(0.1), nn.Flatten()
@@ -94,6 +96,7 @@ def test_convolution_with_pooling_on_a_spatial_slice() -> None:
             parameter.normal_(generator=generator)
     network = splinescope.load(module, input_shape=(1, 6, 6))
     points = np.random.default_rng(1).normal(size=(4, 1, 6, 6))
+    points[1:] = points[0] + reach * (points[1:] - points[0])
     domain = splinescope.Slice.through(*points[:3], margin=0.0, x3=points[3])
     cells = splinescope.tessellate(network, domain, verify="proof")
     assert len(cells) > 200

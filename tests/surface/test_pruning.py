@@ -17,6 +17,7 @@ from splinescope.tessellation.surface.targets import Contest, Level
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.recipes import ABS, RELU, Kind, clip, leaky
 from tests.queries.scenes import gaussian
+from tests.seeds import seeds
 from tests.spatial.cases import CUBE, dense_skips, random_space_case, residual
 from tests.surface import shapes
 
@@ -86,14 +87,14 @@ def test_other_ops(recipe: Any) -> None:
     assert spied(to_network(recipe), 0.1).wrong == 0
 
 
-@pytest.mark.parametrize("seed", range(0, 200, 8))
+@pytest.mark.parametrize("seed", seeds(range(0, 200, 32), range(0, 200, 8)))
 def test_random_networks(seed: int) -> None:
     network = to_network(random_space_case(seed).recipe)
     values = network(np.random.default_rng(seed).uniform(-1, 1, size=(200, 3)))[:, 0]
     assert spied(network, float(np.median(values))).wrong == 0
 
 
-@pytest.mark.parametrize("seed", range(0, 100, 4))
+@pytest.mark.parametrize("seed", seeds(range(0, 100, 16), range(0, 100, 4)))
 def test_the_surface_is_the_same(seed: int) -> None:
     case = random_space_case(seed)
     network = to_network(case.recipe)
@@ -131,7 +132,7 @@ def test_one_cell_is_kept_in_any_case() -> None:
     assert keep(2, rows, np.arange(4), np.array([0, 4])).tolist() == [True]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(range(0, 20, 4), range(20)))
 def test_no_cell_in_which_the_class_changes_is_dropped(seed: int) -> None:
     network = to_network(gaussian(seed, (7, 6), 4, inputs=3))
     target = Contest(np.array([0, 1, 3]), 1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import numpy as np
@@ -23,9 +24,12 @@ def complex_of(case: Case, **options: object) -> splinescope.PolyhedralComplex:
     return splinescope.tessellate(network, slice_of(case), verify="proof", **options)
 
 
+proved = functools.cache(complex_of)
+
+
 @EVERY
 def test_agrees_with_exact_arithmetic(case: Case) -> None:
-    cells = complex_of(case)
+    cells = proved(case)
     assert len(cells) == json.loads(GOLD.read_text())[case.name]["cells"]
     assert not cells.truncated
     assert_agrees(cells, cached_exact(case))
@@ -33,7 +37,7 @@ def test_agrees_with_exact_arithmetic(case: Case) -> None:
 
 @EVERY
 def test_locates_exact_cells(case: Case) -> None:
-    cells = complex_of(case)
+    cells = proved(case)
     centres = [[float(x) for x in centre(cell.polygon)] for cell in cached_exact(case).cells]
     found = cells.locate(np.array(centres))
     assert sorted(found.tolist()) == list(range(len(cells)))

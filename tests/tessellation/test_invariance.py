@@ -12,6 +12,7 @@ from tests.fixtures.cases import HEXAGON, Case
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
 from tests.fixtures.recipes import Dense, Fold, Recipe, Step
+from tests.seeds import every
 from tests.tessellation.agreement import slice_of
 from tests.tessellation.test_grids import gaussian
 
@@ -61,7 +62,7 @@ def test_positive_rescaling_of_units(seed: int) -> None:
     np.testing.assert_allclose(areas(recipe, domain_of()), areas(again, domain_of()), rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", [s for s in range(60) if random_case(s).name.endswith("plain")])
+@pytest.mark.parametrize("seed", every(3, [s for s in range(60) if random_case(s).name.endswith("plain")]))
 def test_rewriting_quantised_nets(seed: int) -> None:
     case = random_case(seed)
     again = rewritten(case.recipe, seed, permute=True, scale=True)

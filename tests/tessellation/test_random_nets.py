@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 import splinescope
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
+from tests.seeds import seeds, thorough
 from tests.tessellation.agreement import assert_agrees, cached_exact, slice_of
-
-SWEEP = "SPLINESCOPE_SWEEP"
-"""Environment variable: how many more random networks to try."""
 
 
 def check(seed: int, **size: int) -> None:
@@ -22,28 +18,29 @@ def check(seed: int, **size: int) -> None:
     assert_agrees(cells, cached_exact(case))
 
 
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize("seed", seeds(range(0, 400, 8), range(400)))
 def test_agrees_with_exact_arithmetic(seed: int) -> None:
     check(seed)
 
 
-@pytest.mark.parametrize("seed", [*range(10_000, 10_012), 30_088, 30_178, 31_047, 31_090, 31_203])
+@pytest.mark.parametrize(
+    "seed", seeds([*range(10_000, 10_012, 4), 30_088, 30_178, 31_047, 31_090, 31_203], range(10_000, 10_012))
+)
 def test_wider_networks(seed: int) -> None:
     check(seed, max_width=16, max_depth=3)
 
 
-@pytest.mark.parametrize("seed", range(0, 400, 16))
+@pytest.mark.parametrize("seed", seeds(range(0, 400, 64), range(0, 400, 16)))
 def test_imported_from_torch(seed: int) -> None:
     case = random_case(seed)
     network = splinescope.load(case.module(), input_shape=case.input_shape)
     assert_agrees(splinescope.tessellate(network, slice_of(case)), cached_exact(case))
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(SWEEP not in os.environ, reason=f"a longer sweep: set {SWEEP} to the number of networks")
-def test_sweep() -> None:
+@thorough
+def test_sweep(sweep: int) -> None:
     failures = []
-    for seed in range(20_000, 20_000 + int(os.environ[SWEEP])):
+    for seed in range(20_000, 20_000 + sweep):
         try:
             check(seed)
         except (AssertionError, splinescope.SplinescopeError) as error:

@@ -11,6 +11,7 @@ import splinescope
 from tests.fixtures.cases import SQUARE
 from tests.fixtures.modules import RecipeModule
 from tests.fixtures.reference_nets import load_mlp, path_of
+from tests.seeds import thorough
 
 
 def square(half: float) -> np.ndarray:
@@ -45,14 +46,26 @@ def test_digits_classifier_on_a_plane() -> None:
     assert (len(answer), len(answer.vertices)) == (11263, 11507)
 
 
-@pytest.mark.slow
-def test_convolutional_classifier_on_a_plane() -> None:
+def convolutional_classifier(share: float) -> splinescope.PolyhedralComplex:
+    """The cells in a share of the plane, by its side."""
     layers = [nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Flatten()]
     module = nn.Sequential(*layers, nn.Linear(2048, 128), nn.ReLU(), nn.Linear(128, 10))
     module.load_state_dict(torch.load(path_of("N4_conv.pt"), weights_only=True))
     plane = np.load(path_of("N4_plane.npz"))
     basis = plane["U"].T.reshape(2, 3, 32, 32)
-    domain = splinescope.Slice(plane["c"].reshape(3, 32, 32), basis, square(float(plane["half"])))
+    domain = splinescope.Slice(plane["c"].reshape(3, 32, 32), basis, square(share * float(plane["half"])))
     network = splinescope.load(module.double().eval(), input_shape=(3, 32, 32))
-    answer = splinescope.tessellate(network, domain)
+    return splinescope.tessellate(network, domain)
+
+
+@thorough
+def test_convolutional_classifier_on_a_plane() -> None:
+    answer = convolutional_classifier(1.0)
     assert (len(answer), len(answer.vertices)) == (50953, 51449)
+
+
+def test_convolutional_classifier_on_the_middle_of_its_plane() -> None:
+    answer = convolutional_classifier(0.125)
+    assert len(answer) > 500
+    assert len(answer.vertices) - len(answer.edges) + len(answer) == 1
+    assert answer.measures.sum() == pytest.approx(answer.domain.measure, rel=1e-12)

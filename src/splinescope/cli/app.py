@@ -71,7 +71,7 @@ def demo(
 ) -> None:
     """Train a small network on handwritten digits, and cut its tessellation in the plane through three of them.
 
-    Takes some seconds and needs nothing: the digits come with scikit-learn. Leaves the picture, the arrays, the
+    Takes some seconds and needs nothing: the digits come with splinescope. Leaves the picture, the arrays, the
     summary, and the network itself, so that `splinescope slice` can go on from there.
     """
     from splinescope.cli import demonstration

@@ -46,7 +46,7 @@ Data = Annotated[
     str | None,
     typer.Option(
         metavar="SOURCE",
-        help="`digits` (scikit-learn's), `mnist:PATH` (MNIST's own files, or their folder), or a .npy, .npz or .csv "
+        help="`digits` (8 x 8 pixels), `mnist:PATH` (MNIST's own files, or their folder), or a .npy, .npz or .csv "
         "file with one point per row. Say which with `--indices`.",
         rich_help_panel=_WHERE,
     ),

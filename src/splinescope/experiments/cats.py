@@ -41,8 +41,8 @@ class Settings(Config):
         margin: How far the square reaches beyond the images, by its side.
         closer: Side of the part that is shown in detail, relative to the square.
         points: Random points of the plane at which the module's own class is compared.
-        data: Where CIFAR-10 is; None for scikit-learn's digits.
-        digits: Whether the images are scikit-learn's digits.
+        data: Where CIFAR-10 is; None for the small digits.
+        digits: Whether the images are the small digits.
     """
 
     classes: tuple[int, int]
@@ -88,7 +88,7 @@ class Settings(Config):
     def with_data(self, path: Path) -> Settings:
         """The same on the user's CIFAR-10; see `Config.with_data`."""
         if self.digits:
-            raise InvalidInputError(f"`data`: got {str(path)!r}; the preset smoke uses scikit-learn's digits")
+            raise InvalidInputError(f"`data`: got {str(path)!r}; the preset smoke uses the small digits")
         return replace(self, data=str(path.resolve()))
 
     def run(self, parts: Parts) -> Findings:

@@ -66,7 +66,7 @@ class Settings(Config):
         decoder_width: Channels of the decoders.
         decoder_epochs: Epochs of their training.
         decoder_images: Images that they are trained on, at most.
-        data: Where MNIST or CIFAR-10 is; None for scikit-learn's digits.
+        data: Where MNIST or CIFAR-10 is; None for the small digits.
     """
 
     pairs: int
@@ -94,12 +94,12 @@ class Settings(Config):
 
     @classmethod
     def smoke(cls, seed: int) -> Settings:
-        """A hundred pairs of scikit-learn's digits."""
+        """A hundred pairs of the small digits."""
         return replace(cls.paper(seed), pairs=100, twins=60, component_points=8, decoder_width=8, decoder_epochs=5)
 
     @classmethod
     def paper(cls, seed: int) -> Settings:
-        """A thousand pairs; scikit-learn's digits, or the user's MNIST or CIFAR-10."""
+        """A thousand pairs; the small digits, or the user's MNIST or CIFAR-10."""
         return cls(
             seed=seed,
             pairs=1000,

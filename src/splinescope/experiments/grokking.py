@@ -73,8 +73,8 @@ class Settings(Config):
         attacked: Number of test images that are attacked.
         margin: How far the slice reaches beyond its three training images, by its side.
         per_decade: Recorded steps per factor of ten.
-        digits: Whether the images are scikit-learn's digits.
-        data: Where MNIST is; None for scikit-learn's digits.
+        digits: Whether the images are the small digits.
+        data: Where MNIST is; None for the small digits.
     """
 
     activation: str
@@ -100,7 +100,7 @@ class Settings(Config):
 
     @classmethod
     def smoke(cls, seed: int) -> Settings:
-        """scikit-learn's digits, three hidden layers of 96 units, at a high rate and decay to be quick."""
+        """The small digits, three hidden layers of 96 units, at a high rate and decay to be quick."""
         return cls(
             seed=seed,
             activation="relu",
@@ -153,7 +153,7 @@ class Settings(Config):
     def with_data(self, path: Path) -> Settings:
         """The same on the user's MNIST; see `Config.with_data`."""
         if self.digits:
-            raise InvalidInputError(f"`data`: got {str(path)!r}; the preset smoke uses scikit-learn's digits")
+            raise InvalidInputError(f"`data`: got {str(path)!r}; the preset smoke uses the small digits")
         return replace(self, data=str(path.resolve()))
 
     def run(self, parts: Parts) -> Findings:
