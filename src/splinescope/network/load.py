@@ -101,8 +101,9 @@ def as_network(
         return _of_module(model, input_shape, name)
     if isinstance(model, str | PathLike):
         return _of_file(model, input_shape)
+    wanted = f"{other}, a Network" if other else "a Network"
     raise InvalidInputError(
-        f"`{name}`: got {_what(model)}; expected {other and f'{other}, '}a Network, a torch.nn.Module or the path of a file ({FILES})"
+        f"`{name}`: got {_what(model)}; expected {wanted}, a torch.nn.Module or the path of a file ({FILES})"
     )
 
 
