@@ -150,7 +150,7 @@ def test_long_numbers() -> None:
 def test_refusals() -> None:
     network = to_network(gaussian(1, (3,)))
     with pytest.raises(
-        InvalidInputError, match="`target`: got int; expected a complex, a Network, a torch.nn.Module or"
+        InvalidInputError, match=r"`target`: got int; expected a complex, a Network, a torch\.nn\.Module"
     ):
         region_bounds(3)
     with pytest.raises(InvalidInputError, match="`dimension`: got 0; expected at least 1"):
