@@ -150,7 +150,9 @@ def test_long_numbers() -> None:
 
 def test_refusals() -> None:
     network = to_network(gaussian(1, (3,)))
-    with pytest.raises(InvalidInputError, match="`target`: got int; expected a network or a complex"):
+    with pytest.raises(
+        InvalidInputError, match=r"`target`: got int; expected a complex, a Network, a torch\.nn\.Module"
+    ):
         region_bounds(3)
     with pytest.raises(InvalidInputError, match="`dimension`: got 0; expected at least 1"):
         region_bounds(network, dimension=0)

@@ -141,7 +141,7 @@ def region_bounds(target: Any, *, dimension: int | None = None) -> RegionBounds:
         (44, 121)
     """
     if not isinstance(getattr(target, "network", None), Network) or not hasattr(target, "domain"):
-        network = as_network(target, name="target")
+        network = as_network(target, name="target", other="a complex")
         if dimension is not None and dimension < 1:
             raise InvalidInputError(f"`dimension`: got {dimension}; expected at least 1")
         return _table(network, None, architecture(network, dimension))

@@ -69,7 +69,9 @@ def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | 
     raise InvalidInputError(f"`model`: {path} has an unknown type; expected {FILES}")
 
 
-def as_network(model: object, input_shape: tuple[int, ...] | None = None, name: str = "network") -> Network:
+def as_network(
+    model: object, input_shape: tuple[int, ...] | None = None, name: str = "network", other: str = ""
+) -> Network:
     """The network that a user means: the door of every public function that takes one.
 
     A network is returned as it is. A module is imported for inputs of the given shape; where it does not take these, of
@@ -79,6 +81,7 @@ def as_network(model: object, input_shape: tuple[int, ...] | None = None, name: 
         model: A network, a `torch.nn.Module`, or the path of a file.
         input_shape: Shape of one input, as the points or the domain have it; None if there are none.
         name: The argument, for the error.
+        other: What else the argument may be, for the error: "a complex".
 
     Returns:
         The network. Cost: nothing for a network, else that of `load`: import it once to look at it often.
@@ -98,8 +101,9 @@ def as_network(model: object, input_shape: tuple[int, ...] | None = None, name: 
         return _of_module(model, input_shape, name)
     if isinstance(model, str | PathLike):
         return _of_file(model, input_shape)
+    wanted = f"{other}, a Network" if other else "a Network"
     raise InvalidInputError(
-        f"`{name}`: got {_what(model)}; expected a Network, a torch.nn.Module or the path of a file ({FILES})"
+        f"`{name}`: got {_what(model)}; expected {wanted}, a torch.nn.Module or the path of a file ({FILES})"
     )
 
 

@@ -55,7 +55,7 @@ def source_of(source: ModelLike | SpatialComplex, domain: Domain | None) -> Netw
     """
     if isinstance(source, SpatialComplex):
         return source
-    return as_network(source, None if domain is None else domain.input_shape, "source")
+    return as_network(source, None if domain is None else domain.input_shape, "source", "a complex")
 
 
 def cells_that_meet(
