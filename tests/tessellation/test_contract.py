@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from torch import nn
 
 import splinescope
 from splinescope import Box, Network, PolyhedralComplex, Segment, Slice
-from splinescope.errors import InvalidInputError
+from splinescope.errors import CertificateError, InvalidInputError
+from splinescope.tessellation import certify
 from splinescope.tessellation.affine import norms
 from splinescope.tessellation.boundary import cell_classes, class_areas, class_regions
 from splinescope.tessellation.complex import VertexComplex
@@ -270,6 +272,14 @@ def test_tables(cells: PolyhedralComplex) -> None:
 def test_a_certificate_is_plain_numbers(cells: PolyhedralComplex) -> None:
     assert cells.certificate.level == "values"
     assert json.loads(json.dumps(cells.certificate.to_dict()))
+
+
+def test_certificates_are_made_anew_and_refuse_what_is_wrong(cells: PolyhedralComplex) -> None:
+    assert certify(cells, "proof").level in ("proof", "calibrated")
+    points = cells.interior_points.copy()
+    points[[0, 1]] = points[[1, 0]]
+    with pytest.raises(CertificateError):
+        certify(dataclasses.replace(cells, interior_points=points, certificate=None), "values")
 
 
 def test_too_many_dimensions_have_no_volumes() -> None:

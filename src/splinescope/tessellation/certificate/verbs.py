@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from splinescope.tessellation.certificate.record import Certificate
-from splinescope.tessellation.complex import VertexComplex
+from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
+
+if TYPE_CHECKING:
+    from splinescope.tessellation.region_graph.certificate import RegionCertificate
 
 _Complex = TypeVar("_Complex", bound=VertexComplex)
 
@@ -16,11 +19,17 @@ def certified(cells: _Complex, level: str) -> _Complex:
     return replace(cells, certificate=certify(cells, level))
 
 
-def certify(cells: VertexComplex, level: str = "values") -> Certificate:
+@overload
+def certify(cells: VertexComplex, level: str = "values") -> Certificate: ...
+@overload
+def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate | RegionCertificate: ...
+
+
+def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate | RegionCertificate:
     """Verify a complex.
 
     Args:
-        cells: The complex.
+        cells: The complex; of a region graph see `splinescope.tessellation.region_graph.certify`.
         level: "topology": cells are convex, their measures sum to the domain's, the Euler characteristic is 1, and the
             patterns of neighbours differ in the unit recorded for their common facet. "values": also, at an interior
             point of each cell, the network's own pattern is the recorded one and its output that of the cell's affine
@@ -40,6 +49,12 @@ def certify(cells: VertexComplex, level: str = "values") -> Certificate:
     from splinescope.tessellation.certificate.patterns import check_patterns
     from splinescope.tessellation.certificate.subjects import subject_of
 
+    if not isinstance(cells, VertexComplex):
+        from splinescope.tessellation.region_graph.certificate import certify as certify_graph
+        from splinescope.tessellation.region_graph.graph import RegionGraph
+
+        assert isinstance(cells, RegionGraph)
+        return certify_graph(cells, level)
     check_patterns(cells.network, cells.codes, len(cells))
     topology = cells.check_topology()
     certificate = begun(cells, topology, len(cells), cells.truncated, level)

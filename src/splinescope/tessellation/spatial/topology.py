@@ -51,7 +51,9 @@ def _check_volumes(cells: SpatialComplex, allowed: float) -> float:
     size = np.abs(cells.vertices).max(axis=0)
     means = cell_means(cells.vertices, cells.cell_vertices, cells.cell_offsets)
     moved = (np.abs(means - cells.interior_points) > 64 * UNIT_ROUNDOFF * size).any(axis=1)
-    wrong = np.flatnonzero(~(np.abs(measured - cells.measures) <= 1e3 * UNIT_ROUNDOFF * total) | moved)
+    corners, starts = cells.vertices[cells.cell_vertices], cells.cell_offsets[:-1]
+    boxes = np.prod(np.maximum.reduceat(corners, starts) - np.minimum.reduceat(corners, starts), axis=1)
+    wrong = np.flatnonzero(~(np.abs(measured - cells.measures) <= 64 * UNIT_ROUNDOFF * boxes) | moved)
     if len(wrong):
         fail("measures", wrong, "a measure or an interior point is not that of the cell's vertices")
     error = abs(float(measured.sum()) - total) / total
