@@ -165,6 +165,37 @@ def moved(cells: Any, vertices: np.ndarray) -> Any:
     return replace(broken, measures=np.diff(t), interior_points=0.5 * (t[:-1] + t[1:])[:, None])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [1e-6, 1.0])
+def test_a_changed_output_at_a_vertex_is_caught_by_proof(kind: str, share: float) -> None:
+    cells = right(kind)
+    for vertex in np.random.default_rng(2).choice(len(cells.vertices), size=5, replace=False):
+        outputs = cells.vertex_outputs.copy()
+        outputs[vertex] += share * np.abs(outputs).max()
+        assert caught(replace(cells, vertex_outputs=outputs, certificate=None), "proof"), vertex
+
+
+@pytest.mark.parametrize(("kind", "level"), [("plane", "values"), ("space", "topology"), ("segment", "topology")])
+def test_an_interior_point_outside_is_caught(kind: str, level: str) -> None:
+    cells = right(kind)
+    points = cells.interior_points.copy()
+    points[len(cells) // 2] = cells.domain.corners[0]
+    assert caught(replace(cells, interior_points=points, certificate=None), level)
+
+
+@pytest.mark.parametrize("kind", ["plane", "space"])
+def test_exchanged_sides_of_a_facet_are_caught_by_topology(kind: str) -> None:
+    cells = right(kind)
+    name = "edge_cells" if kind == "plane" else "facet_cells"
+    made_by = cells.edge_op if kind == "plane" else cells.facet_op
+    beside = getattr(cells, name)
+    first = cells.pattern_nodes[0][0]  # the leaky ReLU
+    for facet in np.flatnonzero((beside >= 0).all(axis=1) & (made_by == first))[:3]:
+        exchanged = beside.copy()
+        exchanged[facet] = exchanged[facet, ::-1]
+        assert caught(replace(cells, **{name: exchanged}, certificate=None), "topology")
+
+
 @pytest.mark.parametrize("kind", ["plane", "space"])
 def test_swapped_patterns_are_caught_by_values(kind: str) -> None:
     cells = right(kind)
