@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, overload
 
 import numpy as np
@@ -233,8 +234,8 @@ class Network:
             >>> network([0.1, 0.2]).shape, network([[0.1, 0.2]]).shape
             ((3,), (1, 3))
         """
-        from splinescope.network.evaluate import forward
-
+        # Evaluation imports the graph, and so is loaded when it is first asked for.
+        forward = import_module("splinescope.network.evaluate").forward
         inputs = read_inputs(x, self.input_shape)
         if isinstance(inputs.batch, Tensor):
             outputs = forward(self, inputs.batch)

@@ -11,7 +11,7 @@ from splinescope.plotting.figures import INK
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from splinescope.plotting.meshes import MeshPicture
+    from splinescope.plotting.mesh_picture import MeshPicture
     from splinescope.tessellation.surface import SurfaceMesh
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.boxes import axis_names, box_corners, draw_box
@@ -22,6 +22,7 @@ from splinescope.plotting.colors import (
 )
 from splinescope.plotting.data import norm_of
 from splinescope.plotting.layers import draw_class_legend, draw_color_bar
+from splinescope.plotting.mesh_picture import MeshPicture as MeshPicture
 from splinescope.plotting.raster import Camera, Pixels, rasterize
 
 if TYPE_CHECKING:
@@ -41,38 +42,6 @@ _SAMPLES = 3
 
 _EDGES = 30_000
 """Number of visible polygons above which their borders would be most of the picture."""
-
-
-@dataclass(frozen=True)
-class MeshPicture:
-    """A surface as seen from one side.
-
-    Attributes:
-        image: [height, width, 4] red, green, blue, alpha; the first row is at the bottom.
-        frame: [2, 3] lower and upper ends of the box around what is shown.
-        extent: Left, right, bottom, top of the image, in units of the domain.
-        camera: From where it is seen.
-        depth: [rows, columns] how far towards the viewer, at the samples of the image.
-        scale: The scale of the numbers behind the colours, or None.
-        classes: Classes that occur, where the colours are of classes.
-    """
-
-    image: Float[np.ndarray, "height width 4"]
-    frame: Float[np.ndarray, "2 3"]
-    extent: tuple[float, float, float, float]
-    camera: Camera
-    depth: Float[np.ndarray, "rows columns"]
-    scale: ColorScale | None = None
-    classes: tuple[int, ...] = ()
-
-    def in_front(self, points: Float[np.ndarray, "n 3"]) -> np.ndarray:
-        """Which of some points the surface does not hide."""
-        x, y, z = self.camera.project(points).T
-        left, right, bottom, top = self.extent
-        rows, columns = self.depth.shape
-        row = np.clip(((y - bottom) / (top - bottom) * rows).astype(np.int64), 0, rows - 1)
-        column = np.clip(((x - left) / (right - left) * columns).astype(np.int64), 0, columns - 1)
-        return z >= self.depth[row, column]
 
 
 def picture_of(

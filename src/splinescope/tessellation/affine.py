@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -17,48 +14,15 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 from splinescope.tessellation.metric import check_choice, isometry
-
-if TYPE_CHECKING:
-    from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.results import AffineMaps as AffineMaps
+from splinescope.tessellation.results import Extrema as Extrema
 
 GRADIENT_ACCURACY = 2.0**-30
 """A gradient fitted to values at vertices is kept when its expected error, relative to the mean gradient, is less."""
 
 FAR = 2.0**200
 """How far along a direction a branch is evaluated to read off its slope: so far that its offset is below rounding."""
-
-
-@dataclass(frozen=True)
-class AffineMaps:
-    """The maps `x -> A x + c` of some cells, before the network's head.
-
-    Attributes:
-        A: Linear parts: by the domain's d coordinates [cells, outputs, d] or by the flat input [cells, outputs,
-            inputs].
-        c: Offsets: values of the maps at the coordinates 0, or at the input 0.
-        space: "domain" or "input".
-    """
-
-    A: Float[np.ndarray, "cells outputs inputs"]
-    c: Float[np.ndarray, "cells outputs"]
-    space: str
-
-
-@dataclass(frozen=True)
-class Extrema:
-    """Least and largest value of every output over the domain, before the network's head.
-
-    Attributes:
-        minimum: Least values.
-        maximum: Largest values.
-        minimizers: A point with the least value, in the domain's coordinates.
-        maximizers: A point with the largest value.
-    """
-
-    minimum: Float[np.ndarray, " outputs"]
-    maximum: Float[np.ndarray, " outputs"]
-    minimizers: Float[np.ndarray, "outputs d"]
-    maximizers: Float[np.ndarray, "outputs d"]
 
 
 def affine_maps(

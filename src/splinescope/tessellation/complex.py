@@ -21,10 +21,10 @@ from splinescope.tessellation.codes import Codes, pieces_by_node
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.queries import Queries
 from splinescope.tessellation.resolved import resolved_cells
+from splinescope.tessellation.results import AffineMaps
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.affine import AffineMaps
-    from splinescope.tessellation.certificate import Certificate, Topology
+    from splinescope.tessellation.certificate.record import Certificate, Topology
 
 
 @dataclass(frozen=True)

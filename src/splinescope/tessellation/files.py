@@ -20,8 +20,8 @@ from splinescope.tessellation.domains import Box, Segment, Slice
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
-    from splinescope.tessellation.region_graph import RegionGraph
-    from splinescope.tessellation.segments import SegmentBatch
+    from splinescope.tessellation.region_graph.graph import RegionGraph
+    from splinescope.tessellation.segments.batch import SegmentBatch
 
 FORMAT = 3
 """Version of the layout."""

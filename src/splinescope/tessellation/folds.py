@@ -19,36 +19,7 @@ from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.metric import check_choice, isometry, plane_of, positions
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.regions import interior_edges
-
-
-@dataclass(frozen=True)
-class Folds:
-    """The facets between cells of a complex and what made them.
-
-    Attributes:
-        facets: Indices of the facets in the complex: edges in a plane; see `PolyhedralComplex.facets`.
-        ops: Node of the network that made each, an index into `network.nodes`.
-        units: Flat index of the unit in that node's output.
-        layers: Number of the node among those that fold, from 0 at the input.
-        names: Name of the node of each layer.
-        lengths: Length of each edge in slice coordinates; None where facets are no edges.
-    """
-
-    facets: Int[np.ndarray, " folds"]
-    ops: Int[np.ndarray, " folds"]
-    units: Int[np.ndarray, " folds"]
-    layers: Int[np.ndarray, " folds"]
-    names: tuple[str, ...]
-    lengths: Float[np.ndarray, " folds"] | None
-
-    @property
-    def edges(self) -> Int[np.ndarray, " folds"]:
-        """In a plane: indices of the interior edges."""
-        return self.facets
-
-    def labels(self) -> list[str]:
-        """Name and unit of each fold, such as "relu_1[17]"."""
-        return [f"{self.names[layer]}[{unit}]" for layer, unit in zip(self.layers, self.units, strict=True)]
+from splinescope.tessellation.results import Folds as Folds
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,16 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-if TYPE_CHECKING:
-    from splinescope.tessellation.affine import Extrema
-    from splinescope.tessellation.folds import Folds
-    from splinescope.tessellation.regions import LinearRegions
+from splinescope.tessellation.results import Extrema, Folds, LinearRegions
 
 
-def _ask(home: str, name: str) -> Any:
-    """A function by its home and name: queries and pictures import complexes, never the other way round."""
+def ask(home: str, name: str) -> Any:
+    """A function by its home and name: what answers imports complexes, never the other way round."""
     return getattr(import_module(f"splinescope.{home}"), name)
 
 
@@ -28,57 +25,57 @@ class Queries:
     @property
     def areas(self) -> Float[np.ndarray, " F"]:
         """[F] areas of the cells of a plane, in its coordinates; of other complexes see `measures`."""
-        areas: np.ndarray = _ask("tessellation.statistics", "areas")(self)
+        areas: np.ndarray = ask("tessellation.statistics", "areas")(self)
         return areas
 
     @property
     def classes(self) -> Int[np.ndarray, " F"]:
         """[F] class of each cell: see `splinescope.tessellation.boundary.cell_classes`."""
-        classes: np.ndarray = _ask("tessellation.boundary", "cell_classes")(self)
+        classes: np.ndarray = ask("tessellation.boundary", "cell_classes")(self)
         return classes
 
     def norms(self, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " F"]:
         """[F] norm of the linear part on each cell: see `splinescope.tessellation.affine.norms`."""
-        norms: np.ndarray = _ask("tessellation.affine", "norms")(self, kind, space)
+        norms: np.ndarray = ask("tessellation.affine", "norms")(self, kind, space)
         return norms
 
     def lipschitz(self) -> float:
         """Lipschitz constant on the domain: see `splinescope.tessellation.affine.lipschitz`."""
-        return float(_ask("tessellation.affine", "lipschitz")(self))
+        return float(ask("tessellation.affine", "lipschitz")(self))
 
     def extrema(self) -> Extrema:
         """Least and largest outputs on the domain: see `splinescope.tessellation.affine.extrema`."""
-        found: Extrema = _ask("tessellation.affine", "extrema")(self)
+        found: Extrema = ask("tessellation.affine", "extrema")(self)
         return found
 
     def linear_regions(self, **options: Any) -> LinearRegions:
         """Cells merged where the map does not change: see `splinescope.tessellation.regions.linear_regions`."""
-        found: LinearRegions = _ask("tessellation.regions", "linear_regions")(self, **options)
+        found: LinearRegions = ask("tessellation.regions", "linear_regions")(self, **options)
         return found
 
     def folds(self) -> Folds:
         """Which unit made each facet: see `splinescope.tessellation.folds.folds`."""
-        found: Folds = _ask("tessellation.folds", "folds")(self)
+        found: Folds = ask("tessellation.folds", "folds")(self)
         return found
 
     def decision_boundary(self, classes: Sequence[int] | None = None) -> Any:
         """Where the class changes: see `splinescope.decision_boundary`."""
-        return _ask("tessellation.boundary", "decision_boundary")(self, classes)
+        return ask("tessellation.boundary", "decision_boundary")(self, classes)
 
     def to_table(self, *, maps: bool = True) -> dict[str, np.ndarray]:
         """Columns with one entry for each cell: see `splinescope.tessellation.export.to_table`."""
-        table: dict[str, np.ndarray] = _ask("tessellation.export", "to_table")(self, maps=maps)
+        table: dict[str, np.ndarray] = ask("tessellation.export", "to_table")(self, maps=maps)
         return table
 
     def to_geodataframe(self, *, maps: bool = True) -> Any:
         """The cells of a plane as a `geopandas.GeoDataFrame`: see `splinescope.tessellation.export.to_geodataframe`."""
-        return _ask("tessellation.export", "to_geodataframe")(self, maps=maps)
+        return ask("tessellation.export", "to_geodataframe")(self, maps=maps)
 
     def plot(self, **options: Any) -> Any:
         """A picture: see `splinescope.plotting.plot_tessellation`, and `plot_segment` for a segment; axes come back."""
-        return _ask("plotting.cells", "plot_cells")(self, **options)
+        return ask("plotting.cells", "plot_cells")(self, **options)
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
         """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it."""
-        written: Path = _ask("tessellation.files", "save_complex")(self, path, with_network=with_network)
+        written: Path = ask("tessellation.files", "save_complex")(self, path, with_network=with_network)
         return written

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Int
 from scipy.sparse.csgraph import connected_components
@@ -11,32 +9,10 @@ from scipy.sparse.csgraph import connected_components
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.complex import PolyhedralComplex, adjacency
+from splinescope.tessellation.results import LinearRegions as LinearRegions
 
 MAP_TOLERANCE = float(np.sqrt(UNIT_ROUNDOFF))
 """Default relative difference up to which two affine maps are one: half of the digits of float64."""
-
-
-@dataclass(frozen=True)
-class LinearRegions:
-    """Maximal connected sets of cells with one affine map; unlike cells they need not be convex.
-
-    Attributes:
-        labels: Linear region of each cell, numbered from 0 in the order of their first cells.
-        count: Number of linear regions.
-        merged: Facets between cells across which the map does not change, as in `facets.numbers`.
-        tolerance: Difference of two gradients, relative to the largest gradient, up to which they count as
-            equal.
-    """
-
-    labels: Int[np.ndarray, " cells"]
-    count: int
-    merged: Int[np.ndarray, " merged"]
-    tolerance: float
-
-    @property
-    def merged_edges(self) -> Int[np.ndarray, " merged"]:
-        """In a plane: the interior edges across which the map does not change."""
-        return self.merged
 
 
 def interior_edges(edge_cells: Int[np.ndarray, "edges 2"]) -> Int[np.ndarray, " interior"]:

@@ -103,5 +103,6 @@ def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
     Raises:
         CertificateError: Always.
     """
+    cells = np.unique(cells)
     listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
     raise CertificateError(f"certificate check `{check}` failed at {len(cells)} cells ({listed}): {what}", cells=cells)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from splinescope.tessellation.certificate.record import Certificate
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
+from splinescope.tessellation.queries import ask
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.region_graph.certificate import RegionCertificate
+    from splinescope.tessellation.region_graph.record import RegionCertificate
 
 _Complex = TypeVar("_Complex", bound=VertexComplex)
 
@@ -50,11 +51,8 @@ def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate | Re
     from splinescope.tessellation.certificate.subjects import subject_of
 
     if not isinstance(cells, VertexComplex):
-        from splinescope.tessellation.region_graph.certificate import certify as certify_graph
-        from splinescope.tessellation.region_graph.graph import RegionGraph
-
-        assert isinstance(cells, RegionGraph)
-        return certify_graph(cells, level)
+        found: RegionCertificate = ask("tessellation.region_graph.certificate", "certify")(cells, level)
+        return found
     check_patterns(cells.network, cells.codes, len(cells))
     topology = cells.check_topology()
     certificate = begun(cells, topology, len(cells), cells.truncated, level)

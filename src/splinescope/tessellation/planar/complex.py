@@ -19,10 +19,11 @@ from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.complex import Decisions, Facets, VertexComplex, facets_beside
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.assembly import Finished
+from splinescope.tessellation.queries import ask
+from splinescope.tessellation.results import AffineMaps
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.affine import AffineMaps
-    from splinescope.tessellation.certificate import Topology
+    from splinescope.tessellation.certificate.record import Topology
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -65,15 +66,13 @@ class PlanarComplex(VertexComplex):
 
     def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, in slice coordinates ("domain") or of the input itself ("input")."""
-        from splinescope.tessellation.affine import affine_maps
-
-        return affine_maps(self, space, which)
+        maps: AffineMaps = ask("tessellation.affine", "affine_maps")(self, space, which)
+        return maps
 
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:
         """Cell that contains each point, given in slice coordinates as [n, 2]; -1 outside."""
-        from splinescope.tessellation.locate import locate
-
-        return locate(self, points)
+        found: np.ndarray = ask("tessellation.locate", "locate")(self, points)
+        return found
 
     def interior_outputs(self) -> Float[np.ndarray, "F n_out"]:
         """Value of each cell's affine map at its centroid, from the outputs at its vertices."""
@@ -84,9 +83,8 @@ class PlanarComplex(VertexComplex):
 
     def check_topology(self) -> Topology:
         """Areas, convexity, Euler characteristic and edges; raises `CertificateError` if one is wrong."""
-        from splinescope.tessellation.planar.topology import check_topology
-
-        return check_topology(self)
+        found: Topology = ask("tessellation.planar.topology", "check_topology")(self)
+        return found
 
 
 @njit(cache=True, nogil=True)

@@ -14,10 +14,10 @@ import torch
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.queries import ask
 from splinescope.tessellation.region_graph.branches import half_spaces, patterns_beyond
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.cells import decide_cells
-from splinescope.tessellation.region_graph.exactly import explored_exactly
 from splinescope.tessellation.region_graph.found import (
     BOUNDARY,
     Explored,
@@ -271,6 +271,7 @@ class _Block:
 
     def _settled(self, found: Explored) -> Explored:
         """Have cells that are in doubt decided in rational arithmetic; a pattern that is no cell is passed over."""
+        explored = ask("tessellation.region_graph.exactly", "explored_exactly")
         doubtful = np.flatnonzero(found.doubtful)
         parts, ways = [], self._past_slivers(found) if (found.state != SOUND).any() else found
         for cell in doubtful.tolist():
@@ -282,7 +283,7 @@ class _Block:
                 part = ways.taken(cell, cell + 1)
                 parts.append(replaced(part, state=np.array([CONTRADICTED]), exact=np.ones(1, np.int64)))
             else:
-                parts.append(explored_exactly(self.explorer, self.seeds.keys[cell], self.patterns[cell], decided))
+                parts.append(explored(self.explorer, self.seeds.keys[cell], self.patterns[cell], decided))
         return with_cells(found, doubtful, parts)
 
     def _second_opinion(self, found: Explored) -> Explored:

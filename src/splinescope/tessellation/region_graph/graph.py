@@ -12,13 +12,14 @@ from jaxtyping import Float, Int, UInt8
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import require
 from splinescope.tessellation.complex import Facets, PolyhedralComplex
+from splinescope.tessellation.queries import ask
 from splinescope.tessellation.region_graph.explore import Explorer
 from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.samples import excess
+from splinescope.tessellation.results import AffineMaps
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.affine import AffineMaps
-    from splinescope.tessellation.region_graph.certificate import RegionCertificate
+    from splinescope.tessellation.region_graph.record import RegionCertificate
 
 OUTSIDE, UNEXPLORED = -1, -2
 """What lies beyond a facet where it is no cell of the graph: nothing, or a cell that the search did not get to."""
@@ -169,9 +170,8 @@ class RegionGraph(PolyhedralComplex):
         Raises:
             InvalidInputError: In more than six dimensions.
         """
-        from splinescope.tessellation.region_graph.volumes import volumes
-
-        return volumes(self)
+        found: np.ndarray = ask("tessellation.region_graph.volumes", "volumes")(self)
+        return found
 
     def interior_outputs(self) -> Float[np.ndarray, "F n_out"]:
         """Value of each cell's affine map at its interior point."""
@@ -237,9 +237,8 @@ class RegionGraph(PolyhedralComplex):
 
     def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, in the domain's coordinates ("domain") or of the input itself ("input")."""
-        from splinescope.tessellation.region_graph.maps import affine_maps
-
-        return affine_maps(self, space, which)
+        maps: AffineMaps = ask("tessellation.region_graph.maps", "affine_maps")(self, space, which)
+        return maps
 
     def to_networkx(self) -> Any:
         """The dual graph as a `networkx.Graph`: nodes with `point` and `radius`, edges with `op` and `unit`.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.region_graph.branches import Reached, half_spaces
 from splinescope.tessellation.region_graph.calibration import errors_for
-from splinescope.tessellation.region_graph.certificate import fail
 from splinescope.tessellation.region_graph.complete import DOUBTFUL, WRONG, check_cells
 from splinescope.tessellation.region_graph.explore import Explorer
 from splinescope.tessellation.region_graph.graph import OUTSIDE, RegionGraph

@@ -10,8 +10,8 @@ import torch
 from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.region_graph.branches import FAR, Reached
-from splinescope.tessellation.region_graph.certificate import fail
 from splinescope.tessellation.region_graph.graph import RegionGraph
 from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.layout import Layout

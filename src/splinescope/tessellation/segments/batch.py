@@ -18,6 +18,7 @@ from splinescope.network.ops import Fold
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
+from splinescope.tessellation.queries import ask
 from splinescope.tessellation.resolved import resolved_cells
 from splinescope.tessellation.segments.assembly import Finished
 from splinescope.tessellation.segments.codes import FlipCodes
@@ -26,7 +27,7 @@ from splinescope.tessellation.segments.embedding import embedded
 from splinescope.tessellation.segments.lists import chosen_entries, chosen_offsets
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.certificate import Certificate
+    from splinescope.tessellation.certificate.record import Certificate
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +151,8 @@ class SegmentBatch:
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
         """Write the batch to one `.npz` file, by default with its network; `splinescope.open` reads it."""
-        from splinescope.tessellation.files import save_complex
-
-        return save_complex(self, path, with_network=with_network)
+        written: Path = ask("tessellation.files", "save_complex")(self, path, with_network=with_network)
+        return written
 
     @property
     def cells_per_segment(self) -> Int[np.ndarray, " S"]:

@@ -12,11 +12,11 @@ from jaxtyping import Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.tessellation.complex import Facets, VertexComplex
 from splinescope.tessellation.domains import Segment
+from splinescope.tessellation.queries import ask
+from splinescope.tessellation.results import AffineMaps
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.affine import AffineMaps
-    from splinescope.tessellation.certificate import Topology
-    from splinescope.tessellation.segments.batch import SegmentBatch
+    from splinescope.tessellation.certificate.record import Topology
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -70,17 +70,14 @@ class SegmentComplex(VertexComplex):
         return np.array([[-1.0, self.t[at]], [1.0, -self.t[at + 1]]])
 
     @cached_property
-    def batch(self) -> SegmentBatch:
+    def batch(self) -> Any:
         """The segment as a batch of one, for the queries."""
-        from splinescope.tessellation.segments.batch import batch_of_one
-
-        return batch_of_one(self)
+        return ask("tessellation.segments.batch", "batch_of_one")(self)
 
     def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, as a function of t ("domain") or of the input itself ("input")."""
-        from splinescope.tessellation.segments.maps import affine_maps
-
-        return affine_maps(self, space, which)
+        maps: AffineMaps = ask("tessellation.segments.maps", "affine_maps")(self, space, which)
+        return maps
 
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:
         """Cell that contains each point, given by t as [n, 1] or [n]; a breakpoint belongs to the cell after it."""
@@ -99,6 +96,5 @@ class SegmentComplex(VertexComplex):
 
     def check_topology(self) -> Topology:
         """Lengths, order, ends, middles and flips; raises `CertificateError` if one is wrong."""
-        from splinescope.tessellation.segments.topology import check_segment
-
-        return check_segment(self)
+        found: Topology = ask("tessellation.segments.topology", "check_segment")(self)
+        return found

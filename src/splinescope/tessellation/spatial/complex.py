@@ -13,10 +13,11 @@ from scipy.sparse import csr_array
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.polytopes import cyclic_order, plane_through, vertices_of_faces
 from splinescope.tessellation.complex import Facets, VertexComplex, facets_beside
+from splinescope.tessellation.queries import ask
+from splinescope.tessellation.results import AffineMaps
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.affine import AffineMaps
-    from splinescope.tessellation.certificate import Topology
+    from splinescope.tessellation.certificate.record import Topology
 
 
 class Incidence(NamedTuple):
@@ -102,15 +103,13 @@ class SpatialComplex(VertexComplex):
 
     def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, in the domain's coordinates ("domain") or of the input itself ("input")."""
-        from splinescope.tessellation.affine import branch_maps
-
-        return branch_maps(self, space, which)
+        maps: AffineMaps = ask("tessellation.affine", "branch_maps")(self, space, which)
+        return maps
 
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:
         """Cell that contains each point, given in the domain's coordinates as [n, d]; -1 outside."""
-        from splinescope.tessellation.lookup import locate_by_pattern
-
-        return locate_by_pattern(self, points)
+        found: np.ndarray = ask("tessellation.lookup", "locate_by_pattern")(self, points)
+        return found
 
     def interior_outputs(self) -> Float[np.ndarray, "F n_out"]:
         """Value of each cell's affine map at the mean of its vertices."""
@@ -118,9 +117,8 @@ class SpatialComplex(VertexComplex):
 
     def check_topology(self) -> Topology:
         """Volumes, Euler characteristic, closed cells and facets; raises `CertificateError` if one is wrong."""
-        from splinescope.tessellation.spatial.topology import check_topology
-
-        return check_topology(self)
+        found: Topology = ask("tessellation.spatial.topology", "check_topology")(self)
+        return found
 
 
 def cell_means(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import Topology, fail
 from splinescope.tessellation.certificate.subject import pair_bits
 from splinescope.tessellation.neighbours import check_neighbours
-
-if TYPE_CHECKING:
-    from splinescope.tessellation.spatial.complex import SpatialComplex
+from splinescope.tessellation.spatial.complex import SpatialComplex, cell_means
 
 
 def check_topology(cells: SpatialComplex) -> Topology:
@@ -43,8 +41,6 @@ def check_topology(cells: SpatialComplex) -> Topology:
 
 def _check_volumes(cells: SpatialComplex, allowed: float) -> float:
     """Volumes and interior points are those of the vertices, and volumes sum to the domain's."""
-    from splinescope.tessellation.spatial.complex import cell_means
-
     levels: list[Any] = [cells.faces[k] for k in range(2, cells.dimension + 1)]
     measured = volumes(cells.vertices, cells.edges, levels, vertices_of_faces(cells.edges, levels))
     total = cells.domain.measure

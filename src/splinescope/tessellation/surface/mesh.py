@@ -21,6 +21,7 @@ from splinescope.geometry.meshes import (
     vertex_normals,
 )
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.queries import ask
 
 
 @dataclass(frozen=True)
@@ -264,6 +265,4 @@ class SurfaceMesh:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the mesh to a file: .ply, .obj or .stl; see `write_mesh`."""
-        from splinescope.tessellation.surface.files import write_mesh
-
-        write_mesh(self, path)
+        ask("tessellation.surface.files", "write_mesh")(self, path)
