@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
 import json
 import subprocess
@@ -170,3 +171,20 @@ def test_modules_stay_small(path: Path) -> None:
         assert not (isinstance(node, ast.ExceptHandler) and node.type is None), "bare except"
         assert not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"), "print"
     assert "utils" not in path.name
+
+
+def test_modules_don_t_import_in_circles() -> None:
+    """Not within functions and not for type checkers, either; experiments still know their figures, and these them."""
+    names = {
+        ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__") for path in MODULES
+    }
+    order = graphlib.TopologicalSorter[str]()
+    for path in MODULES:
+        name = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+        if name.startswith("splinescope.experiments"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("splinescope."):
+                inner = {f"{node.module}.{alias.name}" for alias in node.names} & names
+                order.add(name, *(inner or {node.module}))
+    order.prepare()  # raises CycleError with the circle
