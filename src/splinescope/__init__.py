@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from splinescope.tessellation.domains import Segment as Segment
     from splinescope.tessellation.domains import Slice as Slice
     from splinescope.tessellation.engine import tessellate as tessellate
+    from splinescope.tessellation.files import open as open
     from splinescope.tessellation.region_graph import region_graph as region_graph
     from splinescope.tessellation.segments import tessellate_segments as tessellate_segments
     from splinescope.tessellation.surface import level_set as level_set

@@ -37,7 +37,7 @@ class Cell:
 
     @property
     def vertices(self) -> Float[np.ndarray, "k d"]:
-        """[k, d] its vertices: on a segment its two ends, in a plane its corners counter-clockwise.
+        """[k, d] its vertices, which are two ends on a segment, and corners counter-clockwise in a plane.
 
         Raises:
             InvalidInputError: If it is a cell of a region graph.
@@ -72,7 +72,7 @@ class Cell:
 
     @property
     def halfspaces(self) -> Float[np.ndarray, "facets _"]:
-        """[facets, d + 1] rows `(n, b)`: the cell is where `n @ t + b <= 0` for all of them."""
+        """[facets, d + 1] rows `(n, b)`; the cell is where `n @ t + b <= 0` for all of them."""
         rows: np.ndarray = self.complex.halfspaces(self.number)
         return rows
 

@@ -191,7 +191,7 @@ class PolyhedralComplex(Queries, ABC):
 
     @cached_property
     def adjacency(self) -> csr_array:
-        """[F, F] symmetric boolean matrix: the dual graph, whose nodes are cells and whose edges are common facets."""
+        """[F, F] symmetric boolean matrix of the dual graph; nodes are cells, edges are common facets."""
         return adjacency(self.facets.cells, len(self))
 
     @abstractmethod

@@ -30,7 +30,7 @@ class Queries:
 
     @property
     def classes(self) -> Int[np.ndarray, " F"]:
-        """[F] class of each cell: see `splinescope.tessellation.boundary.cell_classes`."""
+        """[F] class of each cell, as `splinescope.tessellation.boundary.cell_classes` says."""
         classes: np.ndarray = ask("tessellation.boundary", "cell_classes")(self)
         return classes
 

@@ -60,7 +60,7 @@ class LinearRegions:
 
     @property
     def merged_edges(self) -> Int[np.ndarray, " merged"]:
-        """In a plane: the interior edges across which the map does not change."""
+        """In a plane, the interior edges across which the map does not change."""
         return self.merged
 
 
@@ -86,7 +86,7 @@ class Folds:
 
     @property
     def edges(self) -> Int[np.ndarray, " folds"]:
-        """In a plane: indices of the interior edges."""
+        """In a plane, indices of the interior edges."""
         return self.facets
 
     def labels(self) -> list[str]:

@@ -156,7 +156,7 @@ class RegionGraph(PolyhedralComplex):
 
     @cached_property
     def facets(self) -> Facets:
-        """The facets between two cells, each listed once: as the one of the cell with the smaller number."""
+        """The facets between two cells, each listed once, as the one of the cell with the smaller number."""
         owner, beyond = self.facet_cells, self.facet_neighbours
         inner = np.flatnonzero(beyond > owner)
         pairs = np.column_stack([owner, beyond])[inner].astype(np.int64)
@@ -165,7 +165,7 @@ class RegionGraph(PolyhedralComplex):
 
     @cached_property
     def measures(self) -> Float[np.ndarray, " F"]:
-        """[F] length, area or volume of each cell: see `region_graph.volumes.volumes`.
+        """[F] length, area or volume of each cell, by `region_graph.volumes.volumes`.
 
         Raises:
             InvalidInputError: In more than six dimensions.

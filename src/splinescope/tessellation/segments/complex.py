@@ -58,7 +58,7 @@ class SegmentComplex(VertexComplex):
 
     @cached_property
     def facets(self) -> Facets:
-        """The breakpoints: one entry for each unit that flips, which can be several at one vertex."""
+        """The breakpoints, one entry for each unit that flips, which can be several at one vertex."""
         vertex = np.repeat(np.arange(len(self.vertices)), np.diff(self.flip_offsets)).astype(np.int64)
         pairs = np.column_stack([vertex - 1, vertex])
         parts = (self.flip_op.astype(np.int64), self.flip_unit.astype(np.int64))
