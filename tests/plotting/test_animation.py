@@ -109,7 +109,7 @@ def test_colours_of_classes_and_cells() -> None:
 
 
 def test_title() -> None:
-    assert frame_title(1000, FRAMES[1000]) == "step 1,000: 2 activation regions"
+    assert frame_title(1000, FRAMES[1000]) == "step 1,000: 2 cells"
 
 
 def test_frames_from_files(tmp_path: Path) -> None:

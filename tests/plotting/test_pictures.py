@@ -44,7 +44,7 @@ def test_every_coloring_of_every_scene_is_drawn(name: str, color: str) -> None:
     drawn = sum(len(c.get_paths()) for c in ax.collections if isinstance(c, PolyCollection))
     assert drawn == len(fill_cells(cells, color))
     assert ax.get_aspect() == 1.0
-    assert ax.get_title() == f"{len(cells)} activation regions"
+    assert ax.get_title() == f"{len(cells)} cells"
     assert len(ax.figure.axes) == (2 if color in ("norm", "area") else 1)
     assert (ax.get_legend() is not None) == (color == "class")
 

@@ -14,7 +14,7 @@ import numpy as np
 from splinescope.errors import InvalidInputError, MissingDependencyError
 from splinescope.plotting.colors import ColorScale, scale_of
 from splinescope.plotting.data import FilledPolygons, colors_of, fill_cells, fold_lines
-from splinescope.plotting.figures import ACCENT, figure_of, frame_slice, region_title, settle_layout
+from splinescope.plotting.figures import ACCENT, figure_of, frame_slice, cell_title, settle_layout
 from splinescope.plotting.layers import draw_boundary, draw_class_legend, draw_color_bar, draw_fills, draw_folds
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
 from splinescope.storage import replacing
@@ -164,9 +164,9 @@ def frame_title(step: int, cells: PlanarComplex) -> str:
         cells: The frame.
 
     Returns:
-        Such as "step 1,000: 214 activation regions".
+        Such as "step 1,000: 214 cells".
     """
-    return f"step {step:,}: {region_title(cells)}"
+    return f"step {step:,}: {cell_title(cells)}"
 
 
 def _opened(frames: Mapping[int, Any]) -> Iterator[tuple[int, PlanarComplex]]:

@@ -51,7 +51,7 @@ def frame_slice(ax: Axes, cells: PlanarComplex, title: str | None) -> None:
     Args:
         ax: Axes.
         cells: The complex whose domain they show.
-        title: Title; None for the number of activation regions, "" for none.
+        title: Title; None for the number of cells, "" for none.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -69,20 +69,20 @@ def frame_slice(ax: Axes, cells: PlanarComplex, title: str | None) -> None:
     first, second = axis_labels(cells)
     ax.set_xlabel(first)
     ax.set_ylabel(second)
-    ax.set_title(region_title(cells) if title is None else title)
+    ax.set_title(cell_title(cells) if title is None else title)
 
 
-def region_title(cells: PlanarComplex) -> str:
-    """Number of activation regions, in words.
+def cell_title(cells: PlanarComplex) -> str:
+    """Number of cells, in words.
 
     Args:
         cells: The complex.
 
     Returns:
-        Such as "6,668 activation regions".
+        Such as "6,668 cells".
     """
     least = "at least " if cells.truncated else ""
-    return f"{least}{len(cells):,} activation region{'' if len(cells) == 1 else 's'}"
+    return f"{least}{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
 
 
 def axis_labels(cells: PlanarComplex) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.data import FilledPolygons, fill_cells
-from splinescope.plotting.figures import INK, RASTER_LIMIT, axis_labels, region_title
+from splinescope.plotting.figures import INK, RASTER_LIMIT, axis_labels, cell_title
 from splinescope.plotting.layers import draw_color_bar
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def plot_surface(
         ax: Axes of a three-dimensional projection; new ones if None.
         color: "pattern", "norm", "area" or one number per cell.
         label: Name of the vertical axis; if None, that of its class, or "output k".
-        title: Title; the number of activation regions if None, none if "".
+        title: Title; the number of cells if None, none if "".
 
     Returns:
         The axes. Nothing is shown or saved.
@@ -104,7 +104,7 @@ def plot_surface(
     _draw_floor(axes, surface)
     _frame(axes, cells, surface)
     axes.set_zlabel(_output_label(cells, output) if label is None else label, labelpad=8)
-    axes.set_title(region_title(cells) if title is None else title, y=0.965)
+    axes.set_title(cell_title(cells) if title is None else title, y=0.965)
     if surface.fills.scale is not None:
         draw_color_bar(axes, surface.fills.scale, shrink=0.6, pad=0.1)
     return axes

@@ -49,7 +49,7 @@ def plot_tessellation(
         boundary: Whether to draw the decision boundary.
         anchors: Whether to mark the slice's anchors.
         label: Label of the colour bar, with units; a fitting one if None.
-        title: Title; the number of activation regions if None, none if "".
+        title: Title; the number of cells if None, none if "".
 
     Returns:
         The axes. Nothing is shown or saved.
