@@ -14,7 +14,7 @@ import numpy as np
 from splinescope.errors import InvalidInputError, MissingDependencyError
 from splinescope.plotting.colors import ColorScale, scale_of
 from splinescope.plotting.data import FilledPolygons, colors_of, fill_cells, fold_lines
-from splinescope.plotting.figures import ACCENT, figure_of, frame_slice, cell_title, settle_layout
+from splinescope.plotting.figures import ACCENT, cell_title, figure_of, frame_slice, settle_layout
 from splinescope.plotting.layers import draw_boundary, draw_class_legend, draw_color_bar, draw_fills, draw_folds
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
 from splinescope.storage import replacing

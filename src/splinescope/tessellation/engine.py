@@ -16,7 +16,6 @@ from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains import Box, Domain, Segment, Slice
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.region_graph import RegionGraph
     from splinescope.tessellation.segments import SegmentComplex
 
 WITH_VERTICES = 4
@@ -40,18 +39,6 @@ def tessellate(
 @overload
 def tessellate(
     network: ModelLike,
-    domain: Slice,
-    *,
-    verify: str = ...,
-    max_cells: int | None = ...,
-    memory_budget: int | None = ...,
-    store: str | os.PathLike[str] | None = ...,
-    tolerance: Tolerance | None = ...,
-    progress: Report = ...,
-) -> PolyhedralComplex: ...
-@overload
-def tessellate(
-    network: ModelLike,
     domain: Domain,
     *,
     verify: str = ...,
@@ -60,7 +47,7 @@ def tessellate(
     store: str | os.PathLike[str] | None = ...,
     tolerance: Tolerance | None = ...,
     progress: Report = ...,
-) -> PolyhedralComplex | RegionGraph: ...
+) -> PolyhedralComplex: ...
 def tessellate(
     network: ModelLike,
     domain: Domain,
@@ -71,7 +58,7 @@ def tessellate(
     store: str | os.PathLike[str] | None = None,
     tolerance: Tolerance | None = None,
     progress: Report = False,
-) -> PolyhedralComplex | RegionGraph:
+) -> PolyhedralComplex:
     r"""Exact partition of a domain into the cells on which a network is affine.
 
     A cell is a maximal convex set on which every unit keeps its piece: its activation pattern is constant. The folds
