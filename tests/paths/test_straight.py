@@ -143,10 +143,13 @@ def test_groups_of_bounded_memory_give_the_same(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(exact, "_UNITS_TOGETHER", 5 * network.num_units)
     parts = straight(network, x, y, targets, method="exact", verify="proof")
     assert parts.batch is None
-    for name in ("verdicts", "minimum_margin", "t", "rivals", "evaluations"):
+    for name in ("verdicts", "rivals", "evaluations"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    for name in ("minimum_margin", "t"):  # products of matrices round as their sizes and the threads have it
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-12, atol=1e-14)
     for name in ("offsets", "segments", "start", "stop", "classes"):
-        np.testing.assert_array_equal(getattr(parts.misclassified, name), getattr(whole.misclassified, name))
+        found, expected = getattr(parts.misclassified, name), getattr(whole.misclassified, name)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
     for name in ("cells", "interior_points", "vertex_checks", "multiple_folds"):
         assert getattr(parts.certificate, name) == getattr(whole.certificate, name)
     np.testing.assert_array_equal(whole.minimum_margin, margins(whole.batch, targets).minimum)

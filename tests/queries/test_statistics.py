@@ -87,5 +87,5 @@ def test_cells_that_are_no_polygons_are_refused(kind: str) -> None:
         "RegionGraph": lambda: splinescope.region_graph(network, splinescope.Slice.through(*ends)),
     }[kind]()
     for question in (cell_statistics, summary):
-        with pytest.raises(InvalidInputError, match=f"`cells`: got {kind}; expected a PlanarComplex"):
+        with pytest.raises(InvalidInputError, match=f"`cells`: got a {kind}.*expected a PlanarComplex"):
             question(cells)

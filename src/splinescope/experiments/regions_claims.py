@@ -145,6 +145,8 @@ def _exponents(slopes: Mapping[str, float]) -> str:
 def _exponent(entries: Sequence[Mapping[str, Any]], what: str) -> float:
     """Slope of the mean count over the number of units, both logarithmic, without layers so narrow that they die."""
     wide = [entry for entry in entries if min(entry["widths"]) >= NARROW]
+    if len(wide) < 2:
+        return float("nan")
     counts = np.log([np.mean(entry[what]) for entry in wide])
     return float(np.polyfit(np.log([entry["units"] for entry in wide]), counts, 1)[0])
 

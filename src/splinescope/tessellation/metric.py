@@ -56,7 +56,7 @@ def positions(cells: VertexComplex, space: str = "domain") -> Float[np.ndarray, 
     return cells.vertices if space == "domain" else cells.vertices @ isometry(cells)
 
 
-def plane_of(cells: PolyhedralComplex, what: str, instead: str) -> PlanarComplex:
+def plane_of(cells: object, what: str, instead: str) -> PlanarComplex:
     """A complex that has to be of a plane.
 
     Args:
@@ -71,8 +71,9 @@ def plane_of(cells: PolyhedralComplex, what: str, instead: str) -> PlanarComplex
         InvalidInputError: If it is not a `PlanarComplex`.
     """
     if not isinstance(cells, PlanarComplex):
+        kind = type(cells).__name__
+        size = f" of dimension {cells.dimension}" if isinstance(cells, PolyhedralComplex) else ""
         raise InvalidInputError(
-            f"`cells`: got a {type(cells).__name__} of dimension {cells.dimension}; {what} are of planes: expected a "
-            f"PlanarComplex; {instead}"
+            f"`cells`: got a {kind}{size}; {what} are of planes: expected a PlanarComplex; {instead}"
         )
     return cells

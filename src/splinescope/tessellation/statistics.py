@@ -11,6 +11,7 @@ from splinescope.geometry.polygons import measure_polygons
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.metric import isometry, plane_of, positions
 from splinescope.tessellation.regions import interior_edges
+from splinescope.tessellation.segments.batch import SegmentBatch
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def areas(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
     return plane_of(cells, "areas", "lengths and volumes are `measures`").measures
 
 
-def cell_statistics(cells: PolyhedralComplex, space: str = "domain") -> CellStatistics:
+def cell_statistics(cells: PolyhedralComplex | SegmentBatch, space: str = "domain") -> CellStatistics:
     r"""Area, perimeter, eccentricity, corners and distances from the centroid of every cell.
 
     With $v_1, \dots, v_n$ the corners of a cell and $c$ its centre of mass, the eccentricity is
@@ -79,7 +80,7 @@ def cell_statistics(cells: PolyhedralComplex, space: str = "domain") -> CellStat
     """
     plane = plane_of(cells, "statistics of polygons", "lengths and volumes are `measures`")
     measures = measure_polygons(positions(plane, space), plane.cell_vertices, plane.cell_offsets)
-    centroids = measures.centroids if space == "domain" else measures.centroids @ np.linalg.inv(isometry(cells))
+    centroids = measures.centroids if space == "domain" else measures.centroids @ np.linalg.inv(isometry(plane))
     with np.errstate(divide="ignore", invalid="ignore"):
         eccentricities = measures.largest_distances / measures.smallest_distances
     return CellStatistics(
@@ -95,7 +96,7 @@ def cell_statistics(cells: PolyhedralComplex, space: str = "domain") -> CellStat
     )
 
 
-def summary(cells: PolyhedralComplex) -> dict[str, object]:
+def summary(cells: PolyhedralComplex | SegmentBatch) -> dict[str, object]:
     """What is worth knowing of a complex at a glance, as plain numbers that `json` writes.
 
     Args:
@@ -109,13 +110,13 @@ def summary(cells: PolyhedralComplex) -> dict[str, object]:
     statistics, inner = cell_statistics(plane), len(interior_edges(plane.edge_cells))
     names = ("areas", "perimeters", "diameters", "eccentricities", "corners", "mean_distances", "std_distances")
     return {
-        "cells": len(cells),
+        "cells": len(plane),
         "vertices": len(plane.vertices),
         "edges": len(plane.edges),
         "interior_edges": inner,
         "mean_neighbours": 2 * inner / max(1, len(cells)),
         "area": float(statistics.areas.sum()),
-        "truncated": bool(cells.truncated),
+        "truncated": bool(plane.truncated),
         "statistics": {name: _spread(getattr(statistics, name)) for name in names},
     }
 

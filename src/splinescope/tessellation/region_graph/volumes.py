@@ -51,7 +51,10 @@ def _volume(rows: np.ndarray, inside: np.ndarray) -> float:
     # About the interior point, and of about unit size, so that thin and distant cells are measured as well.
     moved = np.column_stack([rows[:, :-1], (rows[:, :-1] @ inside + rows[:, -1]) / room])
     try:
-        vertices = HalfspaceIntersection(moved, np.zeros(len(inside))).intersections
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # facets may be very far
+            vertices = HalfspaceIntersection(moved, np.zeros(len(inside))).intersections
+        if not np.isfinite(vertices).all():
+            return 0.0
         return float(ConvexHull(vertices).volume) * room ** len(inside)
     except QhullError:
         return 0.0
