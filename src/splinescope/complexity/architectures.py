@@ -10,7 +10,7 @@ from jaxtyping import Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
-from splinescope.network.graph import Network, Node
+from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.load import ModelLike, as_network
 from splinescope.network.ops import Activation, Dense, Maximum, Reshape, Scale
 
@@ -84,7 +84,7 @@ def architecture(network: ModelLike, dimension: int | None = None) -> Architectu
     network = as_network(network)
     free = network.nodes[0].size
     d = free if dimension is None else min(dimension, free)
-    used = _used(network)
+    used = nodes_behind(network.nodes, (network.output,))
     folding = [i for i in used if network.nodes[i].units]
     layers = tuple(FoldingLayer(i, _pieces(network.nodes[i]), _least_cut(network, i, d)) for i in folding)
     ops = [network.nodes[i].op for i in folding]
@@ -99,15 +99,6 @@ def architecture(network: ModelLike, dimension: int | None = None) -> Architectu
         sequential=sequential,
         dense=sequential and _is_dense([network.nodes[i] for i in used]),
     )
-
-
-def _used(network: Network) -> list[int]:
-    """Nodes on which the output depends, in order."""
-    wanted = {network.output}
-    for index in range(network.output, -1, -1):
-        if index in wanted:
-            wanted.update(network.nodes[index].inputs)
-    return sorted(wanted)
 
 
 def _unbranched(network: Network, used: list[int]) -> bool:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int, Integer
 from torch import Tensor
 
-from splinescope.network.graph import Network
+from splinescope.network.graph import Network, nodes_behind
 from splinescope.network.ops import Fold
 
 
@@ -35,11 +35,8 @@ def folds_before(network: Network, node: int) -> list[int]:
     Returns:
         Their indices, in order.
     """
-    wanted = set(network.nodes[node].inputs)
-    for index in range(node - 1, -1, -1):
-        if index in wanted:
-            wanted.update(network.nodes[index].inputs)
-    return sorted(index for index in wanted if network.nodes[index].units)
+    behind = nodes_behind(network.nodes, network.nodes[node].inputs)
+    return [index for index in behind if network.nodes[index].units]
 
 
 def rows_numbered(rows: Integer[np.ndarray, "n columns"]) -> Int[np.ndarray, " n"]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from splinescope.complexity.branches import folds_before, pieces_at
 from splinescope.complexity.frames import Frame
 from splinescope.network.evaluate import walk
-from splinescope.network.graph import Network
+from splinescope.network.graph import Network, nodes_behind
 from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.affine import FAR
 from splinescope.tessellation.branch import CHUNK_BYTES
@@ -204,11 +204,8 @@ def in_chunks(network: Network, count: int, frame: Frame) -> Iterator[slice]:
 
 def _used(network: Network) -> list[int]:
     """Nodes up to the output: those on which it depends, and those that fold with all that they read."""
-    wanted = {network.output, *(i for i, node in enumerate(network.nodes[: network.output]) if node.units)}
-    for index in range(network.output, -1, -1):
-        if index in wanted:
-            wanted.update(network.nodes[index].inputs)
-    return sorted(wanted)
+    folding = (index for index, node in enumerate(network.nodes[: network.output]) if node.units)
+    return nodes_behind(network.nodes, (network.output, *folding))
 
 
 def _arguments(network: Network) -> dict[int, tuple[int, ...]]:

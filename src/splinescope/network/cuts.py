@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.graph import Network, Node
+from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.load import ModelLike, as_network
 from splinescope.network.ops import Concatenate, Input, Reshape, Select
 
@@ -62,7 +62,7 @@ def boundaries(network: ModelLike) -> tuple[Boundary, ...]:
     network = as_network(network)
     found: list[Boundary] = []
     reach = 0
-    needed = _needed(network)
+    needed = nodes_behind(network.nodes, (0, network.output))
     furthest = _furthest(network, needed)
     for index in needed:
         # No edge leaps over the node: in topological order every path then stops at it.
@@ -123,15 +123,6 @@ def split(network: ModelLike, at: int | str, *, carry: bool = False) -> Split:
     return Split(_before(network, alive), _after(network, alive), place)
 
 
-def _needed(network: Network) -> list[int]:
-    """Nodes on which the output depends, in order."""
-    needed = {0, network.output}
-    for index in range(network.output, 0, -1):
-        if index in needed:
-            needed.update(network.nodes[index].inputs)
-    return sorted(needed)
-
-
 def _furthest(network: Network, needed: list[int]) -> dict[int, int]:
     """The last node on the way to the output that reads each; itself if none does."""
     furthest = {index: index for index in needed}
@@ -143,12 +134,12 @@ def _furthest(network: Network, needed: list[int]) -> dict[int, int]:
 
 def _alive(network: Network, node: int) -> list[int]:
     """Values up to a node that are read after it."""
-    furthest = _furthest(network, _needed(network))
+    furthest = _furthest(network, nodes_behind(network.nodes, (0, network.output)))
     return [index for index, last in furthest.items() if index <= node < last]
 
 
 def _node_named(network: Network, name: str) -> int:
-    needed = _needed(network)
+    needed = nodes_behind(network.nodes, (0, network.output))
     exact = [index for index in needed if network.nodes[index].name == name]
     inside = [index for index in needed if network.nodes[index].name.startswith((f"{name}.", f"{name}:"))]
     if not exact and not inside:
@@ -159,7 +150,7 @@ def _node_named(network: Network, name: str) -> int:
 
 def _inside(network: Network, node: int, alive: list[int], places: tuple[Boundary, ...]) -> InvalidInputError:
     """The refusal of a cut across a skip."""
-    furthest = _furthest(network, _needed(network))
+    furthest = _furthest(network, nodes_behind(network.nodes, (0, network.output)))
     skips = ", ".join(
         f"`{network.nodes[index].name}` -> `{network.nodes[furthest[index]].name}`" for index in alive if index != node
     )

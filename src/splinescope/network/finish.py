@@ -8,7 +8,7 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.builder import Builder
-from splinescope.network.graph import Network, Node
+from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.heads import Head
 from splinescope.network.ops import Affine, Convolution, Dense, Op, Scale, SharedDense, TransposedConvolution
 from splinescope.network.values import Smooth, Value, Variable
@@ -63,20 +63,11 @@ def _readers(nodes: list[Node], output: int) -> list[int]:
     """Number of times that each node is read."""
     readers = [0] * len(nodes)
     readers[output] += 1
-    alive = _alive(nodes, output)
+    alive = nodes_behind(nodes, (0, output))
     for index in alive:
         for source in nodes[index].inputs:
             readers[source] += 1
     return readers
-
-
-def _alive(nodes: list[Node], output: int) -> list[int]:
-    """Nodes on which the output depends, and the input, in order."""
-    needed = {0, output}
-    for index in range(len(nodes) - 1, -1, -1):
-        if index in needed:
-            needed.update(nodes[index].inputs)
-    return sorted(needed)
 
 
 def _composed(before: Node, after: Node) -> Op | None:
@@ -130,7 +121,7 @@ def _scaled_convolution(
 
 def _without_unread(nodes: list[Node], output: int) -> tuple[tuple[Node, ...], int]:
     """The nodes that the output depends on, renumbered."""
-    alive = _alive(nodes, output)
+    alive = nodes_behind(nodes, (0, output))
     place = {old: new for new, old in enumerate(alive)}
     kept = (replace(nodes[old], inputs=tuple(place[s] for s in nodes[old].inputs)) for old in alive)
     return tuple(kept), place[output]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, overload
@@ -113,6 +113,23 @@ class ImportReport:
     def reference(self) -> str:
         """The references by name, or "none"."""
         return ", ".join(d.reference for d in self.deviations) or "none"
+
+
+def nodes_behind(nodes: Sequence[Node], wanted: Iterable[int]) -> list[int]:
+    """Nodes on which some nodes depend, and these themselves.
+
+    Args:
+        nodes: The nodes of a graph, each after those that it reads.
+        wanted: Indices of nodes.
+
+    Returns:
+        Indices, in order.
+    """
+    found = set(wanted)
+    for index in range(max(found, default=-1), -1, -1):
+        if index in found:
+            found.update(nodes[index].inputs)
+    return sorted(found)
 
 
 @dataclass(frozen=True, eq=False)

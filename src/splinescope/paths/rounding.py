@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
-from splinescope.tessellation.surface.rounding import output_bounds
+from splinescope.tessellation.rounding import running_bounds
 
 FLOAT32_ROUNDOFF = 2.0**-24
 """Half the spacing of float32 numbers around one."""
@@ -47,7 +47,7 @@ def margin_rounding(
     """
     some = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), _SAMPLED)).astype(np.int64))
     inputs = np.concatenate([starts[some], 0.5 * (starts[some] + ends[some]), ends[some]])
-    bounds = output_bounds(network, inputs)
+    bounds = running_bounds(network, inputs)[network.output]
     errors = bounds.error + UNIT_ROUNDOFF * bounds.magnitude
     if len(errors) == 1:
         own = np.full(len(targets), errors[0])

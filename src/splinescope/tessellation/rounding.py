@@ -237,6 +237,28 @@ def _flat(vector: torch.Tensor) -> np.ndarray:
     return vector.reshape(-1).numpy()
 
 
+def running_bounds(network: Network, inputs: np.ndarray) -> list[Bounds]:
+    """Running-error bounds of every node, with the magnitudes seen at some inputs.
+
+    Args:
+        network: The network.
+        inputs: [N, *input_shape] the inputs.
+
+    Returns:
+        One for each node.
+    """
+    bounds: list[Bounds] = []
+    with torch.no_grad():
+        for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(inputs))):
+            node, flat = network.nodes[index], value.reshape(len(inputs), -1).numpy()
+            if node.inputs:
+                shapes = [network.nodes[source].shape for source in node.inputs]
+                bounds.append(propagate(node.op, [bounds[source] for source in node.inputs], shapes, largest(flat)))
+            else:
+                bounds.append(input_bounds(flat))
+    return bounds
+
+
 def propagate(op: object, inputs: list[Bounds], shapes: list[tuple[int, ...]], magnitude: np.ndarray) -> Bounds:
     """Bounds of a node's output from those of its inputs.
 

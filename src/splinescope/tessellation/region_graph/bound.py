@@ -19,8 +19,9 @@ import torch
 
 from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.branches import error_bounds, linear
+from splinescope.tessellation.region_graph.branches import linear
 from splinescope.tessellation.region_graph.samples import bounding_box, sample
+from splinescope.tessellation.rounding import running_bounds
 
 if TYPE_CHECKING:
     from splinescope.tessellation.region_graph.explore import Explorer
@@ -97,7 +98,7 @@ def stabilities(explorer: Explorer) -> tuple[Stability, ...]:
     half = (high - low) / 2
     forms: dict[int, _Form] = {}
     found = []
-    errors = error_bounds(network, domain.embed(sample(domain, np.random.default_rng(0))))
+    errors = running_bounds(network, domain.embed(sample(domain, np.random.default_rng(0))))
     for index, node in enumerate(network.nodes):
         if isinstance(node.op, Input):
             centre = domain.embed((low + high)[None] / 2).ravel()

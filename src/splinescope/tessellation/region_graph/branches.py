@@ -19,7 +19,6 @@ from splinescope.tessellation.region_graph.layout import Layout, Rows
 from splinescope.tessellation.region_graph.rounding import Carried, Errors
 from splinescope.tessellation.region_graph.samples import embedded
 from splinescope.tessellation.region_graph.space import ABSENT
-from splinescope.tessellation.rounding import Bounds, input_bounds, largest, propagate
 
 FAR = 2.0**200
 """Length of the directions that are sent through a network: so large that slopes don't underflow, and a power of two,
@@ -219,24 +218,3 @@ def patterns_beyond(
             if last[source] <= index:
                 del value[source], slopes[source], reached[source]
     return out
-
-
-@torch.no_grad()
-def error_bounds(network: Network, inputs: np.ndarray) -> list[Bounds]:
-    """Running-error bounds of every node, with the magnitudes seen at some inputs."""
-    bounds: list[Bounds] = []
-    last = last_uses(network)
-    values: dict[int, Tensor] = {}
-    for index, node in enumerate(network.nodes):
-        if isinstance(node.op, Input):
-            values[0] = torch.from_numpy(np.ascontiguousarray(inputs))
-            bounds.append(input_bounds(inputs.reshape(len(inputs), -1)))
-        else:
-            values[index] = node.op.evaluate(*(values[source] for source in node.inputs))
-            shapes = [network.nodes[source].shape for source in node.inputs]
-            magnitude = largest(values[index].reshape(len(inputs), -1).numpy())
-            bounds.append(propagate(node.op, [bounds[source] for source in node.inputs], shapes, magnitude))
-        for source in {index, *node.inputs}:
-            if last[source] <= index:
-                del values[source]
-    return bounds
