@@ -103,7 +103,7 @@ def test_interruption_keeps_finished_parts() -> None:
 
     def interrupt(share: float, found: int) -> None:
         calls.append((share, found))
-        if share > 0.3:
+        if share > 0.9:  # also counts layers passed by parts that are not finished
             raise KeyboardInterrupt
 
     try:
@@ -148,3 +148,11 @@ def test_bad_options_are_refused(options: dict[str, object], argument: str) -> N
     network = to_network(CASE.recipe)
     with pytest.raises(splinescope.errors.InvalidInputError, match=f"`{argument}`"):
         splinescope.tessellate(network, slice_of(CASE), **options)
+
+
+def test_progress_of_one_piece_moves() -> None:
+    shares: list[float] = []
+    complex_of(progress=lambda share, found: shares.append(share))
+    assert shares == sorted(shares)
+    assert len(set(shares)) > 3
+    assert shares[-1] == 1.0

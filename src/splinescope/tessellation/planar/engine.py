@@ -66,7 +66,7 @@ def tessellate_slice(
     run = _Run(plan, domain, max_cells, memory_budget or available_memory() // 4)
     run.store = PieceStore(store)
     with run.store, reporting(progress) as report:
-        run.report = report
+        run.report, run.watched = report, bool(progress)
         complete = run.through_network()
         finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
     signs = (plan.tally.signs, plan.tally.exact)
@@ -86,6 +86,8 @@ class _Run:
     borders: Borders = field(default_factory=Borders)
     store: PieceStore = field(default_factory=PieceStore)
     report: Callable[[float, int], None] = lambda share, cells: None
+    watched: bool = False
+    shown: float = 0.0
     dropped: bool = False
     done: float = 0.0
 
@@ -140,16 +142,20 @@ class _Run:
         outputs = np.array(piece.rows[self.plan.network.output].values)
         self.store.add(Finished(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
         self.done += self._share(piece)
-        self.report(self.done, self.store.cells)
+        self.shown = max(self.shown, self.done)
+        self.report(self.shown, self.store.cells)
 
     def _share(self, piece: Piece) -> float:
         """Share of the domain that a piece covers."""
-        if len(self.store) == 1 and not self.borders.ends.size:
+        if not self.borders:
             return 1.0
         return float(centroids_and_areas(piece.subdivision)[1].sum()) / self.domain.area
 
     def _report(self, piece: Piece) -> None:
-        self.report(self.done, self.store.cells + piece.subdivision.num_faces)
+        if self.watched:  # areas take a look at all cells
+            way = self._share(piece) * piece.position / len(self.plan.network.nodes)
+            self.shown = max(self.shown, min(1.0, self.done + way))  # parts of a piece start where it was
+            self.report(self.shown, self.store.cells + piece.subdivision.num_faces)
 
 
 def _straightened(finished: Finished, network: Network) -> Finished:

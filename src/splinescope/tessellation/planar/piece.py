@@ -167,6 +167,10 @@ class Borders:
         self._edges = 0
         self._vertices = 0
 
+    def __bool__(self) -> bool:
+        """Whether anything was shared."""
+        return bool(self._ends)
+
     def tag(self, piece: Piece, group: np.ndarray) -> None:
         """Number the edges between faces of different groups, and all their ends."""
         subdivision = piece.subdivision
