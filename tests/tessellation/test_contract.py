@@ -290,8 +290,7 @@ def test_too_many_dimensions_have_no_volumes() -> None:
     assert "measure" not in graph.to_table()
 
 
-def test_polygons_of_a_geodataframe(tmp_path: Path) -> None:
-    pytest.importorskip("geopandas")
+def test_polygons_of_a_geodataframe() -> None:
     cells = build("plane")
     frame = cells.to_geodataframe()
     np.testing.assert_allclose(frame.geometry.area.to_numpy(), cells.measures)

@@ -62,7 +62,7 @@ def activation_folds(op: Activation, bounds: Bounds, label: int) -> Folds:
         label: Index of its node.
 
     Returns:
-        One column for each breakpoint and unit, named as `activation_column` does.
+        One column for each breakpoint and unit, level * units + unit.
     """
     units = len(bounds.error)
     shifts, slopes, _ = _tables(op, units)

@@ -138,20 +138,10 @@ def tessellate(
             progress=progress,
         )
     if dimension <= WITH_VERTICES:
-        from splinescope.tessellation.spatial import tessellate_polytope
-
-        return tessellate_polytope(
-            network,
-            domain,
-            verify=verify,
-            max_cells=max_cells,
-            memory_budget=memory_budget,
-            tolerance=tolerance,
-            progress=progress,
-        )
-    from splinescope.tessellation.region_graph import region_graph
-
-    return region_graph(
+        from splinescope.tessellation.spatial import tessellate_polytope as engine
+    else:
+        from splinescope.tessellation.region_graph import region_graph as engine  # type: ignore[assignment]
+    return engine(
         network,
         domain,
         verify=verify,

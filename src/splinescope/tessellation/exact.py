@@ -141,7 +141,7 @@ class ExactForms:
         Args:
             pieces: Pattern of the cell at all folding nodes before `op`.
             op: Node that folds, or -1 for the sides of the domain.
-            columns: Folds of it: see `activation_column` and `maximum_column`; numbers of sides.
+            columns: Folds of it: of an activation level * units + unit, of a maximum `maximum_column`; or sides.
 
         Returns:
             One form for each, positive where the value is above the breakpoint or the first member of a pair is larger.
@@ -396,13 +396,3 @@ def _pieces_of(op: Activation, piece: np.ndarray, units: np.ndarray) -> tuple[np
     if slopes.ndim == 1:
         return slopes[chosen], intercepts[chosen]
     return slopes[chosen, units], intercepts[chosen, units]
-
-
-def activation_column(level: int, unit: int, units: int) -> int:
-    """Number of the fold of a unit at one of its breakpoints."""
-    return level * units + unit
-
-
-def maximum_column(first: int, second: int, group: int, groups: int, width: int) -> int:
-    """Number of the fold where two members of a group, given by their positions, are equal."""
-    return (first * width + second) * groups + group

@@ -184,3 +184,8 @@ def position_codes(index: int, positions: np.ndarray, width: int) -> NodeCodes:
     digits = max(1, int(width - 1).bit_length())
     bits = np.concatenate([(positions >> digit) & 1 for digit in range(digits)], axis=1)
     return compress(index, pack(bits), bits.shape[1])
+
+
+def maximum_column(first: int, second: int, group: int, groups: int, width: int) -> int:
+    """Number of the fold where two members of a group, given by their positions, are equal."""
+    return (first * width + second) * groups + group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -109,3 +109,34 @@ def fraction_between(form: Form, tail: Form, head: Form) -> float:
     """
     a, b = value_at(form, tail), value_at(form, head)
     return nearest(a / (a - b)) if a != b else 0.5
+
+
+def envelope(lines: Mapping[int, Form], low: fmpq, high: fmpq) -> tuple[list[int], list[fmpq]]:
+    """Upper envelope of lines on an interval.
+
+    Args:
+        lines: Slope and constant of each line, by its position, in order.
+        low: Where the interval starts.
+        high: Where it ends.
+
+    Returns:
+        Positions of the lines that lead, in order, and where each but the first takes over. Of lines that are equal the
+        first one leads.
+    """
+    at_low = {k: line[0] * low + line[1] for k, line in lines.items()}
+    leader = max(lines, key=lambda k: (at_low[k], lines[k][0], -k))
+    leaders, places = [leader], list[fmpq]()
+    while True:
+        best: tuple[fmpq, int] | None = None
+        slope, constant = lines[leader]
+        for k, (other, start) in lines.items():
+            if other <= slope:
+                continue
+            place = fmpq(constant - start, other - slope)
+            if place < high and (best is None or place < best[0] or (place == best[0] and other > lines[best[1]][0])):
+                best = place, k
+        if best is None:
+            return leaders, places
+        leader = best[1]
+        leaders.append(leader)
+        places.append(best[0])

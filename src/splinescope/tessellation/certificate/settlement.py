@@ -12,7 +12,15 @@ from splinescope.geometry.bits import unpack
 from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.certificate.evaluators import Evaluator
 from splinescope.tessellation.certificate.facts import Facts, tables
-from splinescope.tessellation.certificate.forms import Exact, Parameters, Pattern, cell_forms, exactly, work
+from splinescope.tessellation.certificate.forms import (
+    Exact,
+    Parameters,
+    Pattern,
+    cell_forms,
+    common_zero,
+    exactly,
+    work,
+)
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.roundings import first_order
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
@@ -375,35 +383,3 @@ def _winner(subject: Subject, node: int, cell: int, group: int) -> int:
     columns = group + len(op.index) * np.arange(digits)
     bits = pair_bits(subject.code_of[node], np.full(digits, cell), columns).astype(np.int64)
     return int((bits << np.arange(digits)).sum())
-
-
-def common_zero(rows: list[list[Fraction]]) -> list[Fraction] | None:
-    """The one point where affine forms vanish, in homogeneous coordinates with a positive last one.
-
-    Args:
-        rows: [k][d + 1] forms; those that depend on earlier ones are left out.
-
-    Returns:
-        [d + 1] coordinates, None if the forms don't determine a point.
-    """
-    width = len(rows[0])
-    kept: list[tuple[int, list[Fraction]]] = []
-    for row in rows:
-        rest = list(row)
-        for pivot, known in kept:
-            if rest[pivot]:
-                factor = rest[pivot] / known[pivot]
-                rest = [a - factor * b for a, b in zip(rest, known, strict=True)]
-        pivot = next((i for i in range(width - 1) if rest[i]), -1)
-        if pivot >= 0:
-            reduced = []
-            for place, known in kept:
-                factor = known[pivot] / rest[pivot]
-                reduced.append((place, [a - factor * b for a, b in zip(known, rest, strict=True)]))
-            kept = [*reduced, (pivot, rest)]
-        if len(kept) == width - 1:
-            point = [Fraction(0)] * (width - 1) + [Fraction(1)]
-            for place, known in kept:
-                point[place] = -known[-1] / known[place]
-            return point
-    return None

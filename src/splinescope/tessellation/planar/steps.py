@@ -17,8 +17,15 @@ from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.codes import compress, pack, select_columns
-from splinescope.tessellation.exact import maximum_column
-from splinescope.tessellation.maxima import Round, agreed, filled, first_positions, position_codes, visible
+from splinescope.tessellation.maxima import (
+    Round,
+    agreed,
+    filled,
+    first_positions,
+    maximum_column,
+    position_codes,
+    visible,
+)
 from splinescope.tessellation.planar.dissolve import without_edges, without_straight_vertices
 from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.piece import Folded, Piece, fold

@@ -8,7 +8,6 @@ of rational numbers. What is zero by its pattern, because all that it adds up is
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -25,7 +24,7 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.codes import pieces_of_cells
 from splinescope.tessellation.dyadics import Dyadic, Form
 from splinescope.tessellation.exact import ExactForms, Pieces, segment_rows
-from splinescope.tessellation.predicates import nearest, sign_at
+from splinescope.tessellation.predicates import envelope, nearest, sign_at
 from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.cuts import Placed
 from splinescope.tessellation.segments.envelopes import Walked
@@ -208,7 +207,7 @@ class View:
         Args:
             node: The activation.
             points: [k] points.
-            columns: [k] folds: see `activation_column`.
+            columns: [k] folds, as in `ExactForms.folds`.
             shifts: [k] breakpoints.
 
         Returns:
@@ -369,34 +368,3 @@ def _zero(form: Form) -> fmpq | None:
 def _sign(form: Form, place: fmpq | None) -> int:
     assert place is not None
     return sign_at(form, [place.p, place.q])
-
-
-def envelope(lines: Mapping[int, Form], low: fmpq, high: fmpq) -> tuple[list[int], list[fmpq]]:
-    """Upper envelope of lines on an interval.
-
-    Args:
-        lines: Slope and constant of each line, by its position, in order.
-        low: Where the interval starts.
-        high: Where it ends.
-
-    Returns:
-        Positions of the lines that lead, in order, and where each but the first takes over. Of lines that are equal the
-        first one leads.
-    """
-    at_low = {k: line[0] * low + line[1] for k, line in lines.items()}
-    leader = max(lines, key=lambda k: (at_low[k], lines[k][0], -k))
-    leaders, places = [leader], list[fmpq]()
-    while True:
-        best: tuple[fmpq, int] | None = None
-        slope, constant = lines[leader]
-        for k, (other, start) in lines.items():
-            if other <= slope:
-                continue
-            place = fmpq(constant - start, other - slope)
-            if place < high and (best is None or place < best[0] or (place == best[0] and other > lines[best[1]][0])):
-                best = place, k
-        if best is None:
-            return leaders, places
-        leader = best[1]
-        leaders.append(leader)
-        places.append(best[0])

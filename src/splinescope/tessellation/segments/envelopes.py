@@ -15,7 +15,7 @@ from numba import njit
 
 from splinescope.geometry.cuts import running_sums
 from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
-from splinescope.tessellation.exact import maximum_column
+from splinescope.tessellation.maxima import maximum_column
 from splinescope.tessellation.segments.cuts import Cuts, Raw
 
 
