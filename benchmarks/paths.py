@@ -21,8 +21,8 @@ from torch import Tensor, nn
 import splinescope
 from benchmarks.common import ASSETS, save
 from benchmarks.segments import cifar_images
+from splinescope.network.copies import placed
 from splinescope.network.evaluate import walk
-from splinescope.network.placement import placed
 from splinescope.paths import search as search_module
 from splinescope.paths import straight
 from splinescope.paths.certify import Check, certify_polylines

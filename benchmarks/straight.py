@@ -16,8 +16,8 @@ from benchmarks.common import ASSETS, save
 from benchmarks.paths import Case, pairs
 from benchmarks.segments import cifar_images
 from splinescope.network import split
+from splinescope.network.copies import placed
 from splinescope.network.evaluate import forward
-from splinescope.network.placement import placed
 from splinescope.paths import straight
 from splinescope.paths.components import false_verdicts
 from splinescope.paths.marching import March

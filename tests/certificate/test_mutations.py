@@ -17,7 +17,7 @@ from torch import nn
 
 import splinescope
 from splinescope.errors import CertificateError
-from splinescope.geometry.polytopes import vertices_of_faces, volumes
+from splinescope.geometry.lattice.polytopes import vertices_of_faces, volumes
 from splinescope.tessellation import certify
 from splinescope.tessellation.planar.complex import PlanarComplex, measure_cells
 from splinescope.tessellation.segments import certify_segments, tessellate_segments

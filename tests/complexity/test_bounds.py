@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import splinescope
-from splinescope.complexity.arrangements import (
+from splinescope.complexity.theory.arrangements import (
     LinesInWindow,
     buck_bounded,
     layer_upper,
@@ -23,7 +23,7 @@ from splinescope.complexity.arrangements import (
     zaslavsky,
     zaslavsky_central,
 )
-from splinescope.complexity.bounds import (
+from splinescope.complexity.theory.bounds import (
     hanin_rolnick_average,
     montufar_2014_lower,
     montufar_2017_upper,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import splinescope
-from splinescope.complexity.deletion import deletion_restriction, without_unit
+from splinescope.complexity.theory.deletion import deletion_restriction, without_unit
 from splinescope.errors import InvalidInputError
 from splinescope.network import from_torch
 from tests.fixtures.cases import Case

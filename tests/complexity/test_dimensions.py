@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import splinescope
-from splinescope.complexity.degrees import degree_statistics
-from splinescope.complexity.deletion import deletion_restriction
-from splinescope.complexity.power_diagrams import check_power_diagram
-from splinescope.complexity.table import region_bounds
+from splinescope.complexity.theory.degrees import degree_statistics
+from splinescope.complexity.theory.deletion import deletion_restriction
+from splinescope.complexity.theory.power_diagrams import check_power_diagram
+from splinescope.complexity.theory.table import region_bounds
 from splinescope.tessellation.domains import Box, Domain, Segment
 from splinescope.tessellation.region_graph import region_graph
 from tests.fixtures.engine_networks import to_network

@@ -9,8 +9,8 @@ import pytest
 from scipy.spatial import cKDTree
 
 import splinescope
-from splinescope.complexity.distances import boundary_distances, fold_distances
-from splinescope.complexity.local_distances import local_distances, unit_distances
+from splinescope.complexity.distances.local_formula import local_distances, unit_distances
+from splinescope.complexity.distances.planar import boundary_distances, fold_distances
 from splinescope.errors import InvalidInputError
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.recipes import ABS, Builder, clip, evaluate, leaky, mlp

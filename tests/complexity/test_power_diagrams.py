@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import splinescope
-from splinescope.complexity.power_diagrams import check_power_diagram, power_diagram
+from splinescope.complexity.theory.power_diagrams import check_power_diagram, power_diagram
 from splinescope.errors import InvalidInputError
 from splinescope.network import from_torch
 from tests.fixtures.recipes import ABS, Builder, clip, evaluate, leaky, mlp

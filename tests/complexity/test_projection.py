@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
-from splinescope.complexity.nearest_segments import nearest_segments
-from splinescope.complexity.projection import project
+from splinescope.complexity.distances.nearest_segments import nearest_segments
+from splinescope.complexity.distances.projection import project
 
 
 def polyhedron(seed: int) -> tuple[np.ndarray, np.ndarray]:

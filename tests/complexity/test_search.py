@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 import splinescope
-from splinescope.complexity.distances import boundary_distances, fold_distances
-from splinescope.complexity.local_distances import local_distances
-from splinescope.complexity.search import nearest_boundary, nearest_fold
-from splinescope.complexity.targets import class_of
+from splinescope.complexity.distances.local_formula import local_distances
+from splinescope.complexity.distances.planar import boundary_distances, fold_distances
+from splinescope.complexity.distances.search import nearest_boundary, nearest_fold
+from splinescope.complexity.distances.targets import class_of
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, from_torch
 from splinescope.tessellation.domains import Box

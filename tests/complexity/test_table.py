@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 import splinescope
-from splinescope.complexity.architectures import architecture
-from splinescope.complexity.bounds import trivial_upper
-from splinescope.complexity.degrees import degree_statistics
-from splinescope.complexity.table import region_bounds, short
+from splinescope.complexity.theory.architectures import architecture
+from splinescope.complexity.theory.bounds import trivial_upper
+from splinescope.complexity.theory.degrees import degree_statistics
+from splinescope.complexity.theory.table import region_bounds, short
 from splinescope.errors import InvalidInputError
 from splinescope.network import from_torch
 from tests.fixtures.cases import Case

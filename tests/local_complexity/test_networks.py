@@ -14,8 +14,8 @@ from torch import Tensor, nn
 import splinescope
 from splinescope.complexity import LocalComplexity, local_complexity, orthonormal_frame
 from splinescope.errors import InvalidInputError, UnsupportedOpError
+from splinescope.network.copies import linear_part, placed
 from splinescope.network.ops import Affine
-from splinescope.network.placement import linear_part, placed
 from tests.fixtures.reference_nets import path_of
 from tests.reference.local_complexity import affine_counts, hull, vertex_counts
 from tests.seeds import large

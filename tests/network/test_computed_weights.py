@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize, prune
 
 from splinescope.errors import InvalidInputError, SplinescopeError
 from splinescope.network import Network, from_torch, split_module
-from splinescope.network.module_copy import copy_module, duplicate
+from splinescope.network.importers.module_copy import copy_module, duplicate
 from tests.network.test_untouched import assert_same, snapshot
 
 
@@ -340,7 +340,9 @@ def test_stale_copy_is_found_out(depth: int, factor: float, monkeypatch: pytest.
         return twin
 
     from_torch(module, input_shape=(16,))
-    home = importlib.import_module("splinescope.network.from_torch")  # `splinescope.network.from_torch` is the function
+    home = importlib.import_module(
+        "splinescope.network.importers.from_torch"
+    )
     monkeypatch.setattr(home, "copy_module", stale)
     with pytest.raises(SplinescopeError, match="the import is wrong: its outputs differ from module float64"):
         from_torch(module, input_shape=(16,))

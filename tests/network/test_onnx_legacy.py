@@ -20,8 +20,8 @@ from onnx.reference import ReferenceEvaluator
 
 from splinescope.errors import InvalidInputError, SplinescopeError, UnsupportedOpError
 from splinescope.network import Network, from_onnx
-from splinescope.network.onnx_legacy import BINARY, aligned_shape
-from splinescope.network.onnx_reference import reference_ops
+from splinescope.network.importers.onnx_legacy import BINARY, aligned_shape
+from splinescope.network.importers.onnx_reference import reference_ops
 from tests.network.agreement import onnx_model
 
 RNG = np.random.default_rng(3)
@@ -199,7 +199,7 @@ def test_what_is_not_piecewise_affine_is_refused_as_ever(op: str, tmp_path: Path
 
 
 def test_what_cannot_be_checked_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("splinescope.network.reports.runners", lambda *_: iter(()))
+    monkeypatch.setattr("splinescope.network.importers.reports.runners", lambda *_: iter(()))
     node = helper.make_node("Add", ["x", "c"], ["y"], name="n", broadcast=1, axis=1)
     with pytest.raises(UnsupportedOpError, match=r"node `n` \(Add\): it broadcasts as before version 7"):
         read([node], tmp_path, {"c": reals(3)})
@@ -207,7 +207,7 @@ def test_what_cannot_be_checked_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 def test_axis_that_is_ignored_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison knows what the attributes mean by itself."""
-    home = importlib.import_module("splinescope.network.from_onnx")
+    home = importlib.import_module("splinescope.network.importers.from_onnx")
     monkeypatch.setattr(home, "aligned_shape", lambda op, node, shape, other, attributes: other)
     node = helper.make_node("Add", ["x", "c"], ["y"], name="n", broadcast=1, axis=1)
     with pytest.raises(SplinescopeError, match="the import is wrong: its outputs differ from onnx reference"):

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from splinescope.errors import SplinescopeError, UnsupportedOpError
 from splinescope.network import from_torch, load
-from splinescope.network.module_copy import copy_module
-from splinescope.network.outputs import tensors_in
+from splinescope.network.importers.module_copy import copy_module
+from splinescope.network.importers.outputs import tensors_in
 from tests.network.test_computed_weights import assert_agrees, seeded
 
 Pair = collections.namedtuple("Pair", ["logits"])
@@ -80,7 +80,7 @@ def test_wrong_import_of_a_wrapped_output_is_found_out(kind: str, monkeypatch: p
             twin.layers[2].bias.add_(1e-3)
         return twin
 
-    monkeypatch.setattr(importlib.import_module("splinescope.network.from_torch"), "copy_module", stale)
+    monkeypatch.setattr(importlib.import_module("splinescope.network.importers.from_torch"), "copy_module", stale)
     with pytest.raises(SplinescopeError, match="the import is wrong"):
         from_torch(module, input_shape=(3,))
 

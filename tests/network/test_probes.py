@@ -17,9 +17,9 @@ from splinescope.cli.app import main
 from splinescope.errors import SplinescopeError
 from splinescope.network import Network, from_torch, load
 from splinescope.network.evaluate import forward
-from splinescope.network.module_copy import copy_module
-from splinescope.network.probes import LARGEST, SAMPLES, probe
-from splinescope.network.sides import Sides
+from splinescope.network.importers.module_copy import copy_module
+from splinescope.network.importers.probes import LARGEST, SAMPLES, probe
+from splinescope.network.importers.sides import Sides
 from tests.network.test_computed_weights import seeded
 
 
@@ -85,7 +85,7 @@ def test_what_is_wrong_where_units_wake_late_is_found_out(at: float, monkeypatch
     x = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
     if at > 1:
         assert torch.equal(other(module, None)(x), module(x))
-    monkeypatch.setattr(importlib.import_module("splinescope.network.from_torch"), "copy_module", other)
+    monkeypatch.setattr(importlib.import_module("splinescope.network.importers.from_torch"), "copy_module", other)
     with pytest.raises(SplinescopeError, match="the import is wrong"):
         from_torch(module)
 
@@ -99,7 +99,7 @@ def test_error_at_small_inputs_is_not_hidden_by_large_ones(monkeypatch: pytest.M
             twin[2].bias.add_(1e-9)
         return twin
 
-    monkeypatch.setattr(importlib.import_module("splinescope.network.from_torch"), "copy_module", moved)
+    monkeypatch.setattr(importlib.import_module("splinescope.network.importers.from_torch"), "copy_module", moved)
     with pytest.raises(SplinescopeError, match="the import is wrong"):
         from_torch(module.double())
 

@@ -12,8 +12,8 @@ from torch import nn
 import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, split
+from splinescope.network.copies import placed
 from splinescope.network.evaluate import forward
-from splinescope.network.placement import placed
 from splinescope.paths.bent import BentPath, BentPaths
 from splinescope.paths.certify import certify_polyline
 from splinescope.paths.elastic import nudged_elastic_band, string_method

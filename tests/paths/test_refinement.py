@@ -8,7 +8,7 @@ import torch
 
 import splinescope
 from splinescope.network import Network, split
-from splinescope.network.placement import placed
+from splinescope.network.copies import placed
 from splinescope.numerics import Tolerance
 from splinescope.paths import refine, straight
 from splinescope.paths.rounding import margin_rounding

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.chains import join_segments
+from splinescope.geometry.surface.chains import join_segments
 from splinescope.tessellation.affine import affine_maps
 from splinescope.tessellation.boundary import cell_classes, class_areas, class_regions, decision_boundary
 from tests.fixtures.recipes import mlp

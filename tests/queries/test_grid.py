@@ -8,8 +8,8 @@ from scipy.spatial import Voronoi, cKDTree
 
 import splinescope
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.grid import Locator
-from splinescope.geometry.polygons import polygon_areas
+from splinescope.geometry.planar.grid import Locator
+from splinescope.geometry.planar.polygons import polygon_areas
 from tests.queries.scenes import SCENES, polygons_of, sample, scene
 
 

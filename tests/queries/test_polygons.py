@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splinescope.geometry.fits import fit_affine
-from splinescope.geometry.polygons import measure_polygons, polygon_areas
+from splinescope.geometry.planar.polygons import measure_polygons, polygon_areas
 
 Family = tuple[np.ndarray, np.ndarray, np.ndarray]
 

@@ -12,7 +12,7 @@ import splinescope
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.region_graph import region_graph, upper_bound
 from splinescope.tessellation.region_graph.bound import stabilities
-from splinescope.tessellation.region_graph.explore import Explorer
+from splinescope.tessellation.region_graph.search.explore import Explorer
 from tests.fixtures.degenerate import CASES
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case

@@ -14,7 +14,7 @@ import pytest
 import splinescope
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.tessellation.region_graph import RegionGraph, engine, region_graph, search
-from splinescope.tessellation.region_graph.explore import Explorer
+from splinescope.tessellation.region_graph.search.explore import Explorer
 from tests.region_graph.nets import assert_same, box, random_net
 
 NETWORK, DOMAIN = random_net((3, 14, 14, 1), seed=7), box(3)
@@ -31,7 +31,7 @@ def whole() -> RegionGraph:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so small that a level has several."""
-    monkeypatch.setattr("splinescope.tessellation.region_graph.explore.BLOCK", 16)
+    monkeypatch.setattr("splinescope.tessellation.region_graph.search.explore.BLOCK", 16)
 
 
 def test_part_of_a_graph(whole: RegionGraph) -> None:
@@ -78,7 +78,7 @@ def test_a_memory_budget_bounds_the_cells_in_work(threads: int, monkeypatch: pyt
 
     sizes, explore = [], Explorer.explore
     monkeypatch.setattr(Explorer, "explore", lambda self, seeds: sizes.append(len(seeds)) or explore(self, seeds))
-    monkeypatch.setattr("splinescope.tessellation.region_graph.search.number_of_threads", lambda: threads)
+    monkeypatch.setattr("splinescope.tessellation.region_graph.search.frontier.number_of_threads", lambda: threads)
     small = splinescope.tessellate(network, domain, memory_budget=budget)
     assert max(sizes) == 40
     whole = splinescope.tessellate(network, domain)

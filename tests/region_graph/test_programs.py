@@ -10,8 +10,8 @@ from scipy.spatial import ConvexHull
 import splinescope
 from splinescope.network import Network
 from splinescope.tessellation.region_graph import region_graph, simplex
-from splinescope.tessellation.region_graph.explore import Explorer
-from splinescope.tessellation.region_graph.found import Explored, Seeds
+from splinescope.tessellation.region_graph.search.explore import Explorer
+from splinescope.tessellation.region_graph.search.found import Explored, Seeds
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
 from tests.region_graph.nets import box, random_net

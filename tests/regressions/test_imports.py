@@ -84,7 +84,7 @@ def test_wrapped_output_was_compared_with_nothing(wrap: Any) -> None:
 
 def test_comparison_of_deep_networks_says_something() -> None:
     """The sum of absolute terms of a residual network of twenty layers is 1e20: no difference was larger than that."""
-    from splinescope.network.reports import Comparison, absolute_terms
+    from splinescope.network.importers.reports import Comparison, absolute_terms
 
     layers: list[nn.Module] = []
     for _ in range(60):

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splinescope.network.ops import Activation, Convolution
-from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.segments.anchors import anchored
-from splinescope.tessellation.segments.cuts import Placed, Raw, cut_by_activation, grouped
-from splinescope.tessellation.segments.envelopes import leads, maxima
-from splinescope.tessellation.segments.kinks import with_dense_kinks, with_stencil_kinks
-from splinescope.tessellation.segments.lists import chosen_entries, chosen_offsets
-from splinescope.tessellation.segments.signs import routed_signs
-from splinescope.tessellation.segments.stencils import Stencil
+from splinescope.tessellation.segments.kernels.anchors import anchored
+from splinescope.tessellation.segments.kernels.crossings import Placed, Raw, cut_by_activation, grouped
+from splinescope.tessellation.segments.kernels.envelopes import leads, maxima
+from splinescope.tessellation.segments.kernels.kinks import with_dense_kinks, with_stencil_kinks
+from splinescope.tessellation.segments.kernels.lists import chosen_entries, chosen_offsets
+from splinescope.tessellation.segments.kernels.signs import routed_signs
+from splinescope.tessellation.segments.kernels.stencils import Stencil
 from splinescope.tessellation.segments.values import Folded
+from splinescope.tessellation.thresholds import activation_folds
 
 CLIP = ([-0.5, 0.5], [0.25, 1.0, 0.0], [-0.375, 0.0, 0.5])
 RELU = ([0.0], [0.0, 1.0], [0.0, 0.0])

@@ -7,7 +7,7 @@ import pytest
 
 import splinescope
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.meshes import area_vectors
+from splinescope.geometry.surface.meshes import area_vectors
 from splinescope.tessellation.surface import SurfaceMesh, decision_surface, level_set
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.recipes import Maximum, Recipe, mlp

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splinescope.geometry.collapse import collapsed, fans
 from splinescope.geometry.enclosures import enclose_maxima, enclose_pieces
-from splinescope.geometry.meshes import (
+from splinescope.geometry.surface.collapse import collapsed, fans
+from splinescope.geometry.surface.meshes import (
     area_vectors,
     cone_volumes,
     fan_triangles,
@@ -17,7 +17,7 @@ from splinescope.geometry.meshes import (
     polygon_centres,
     vertex_normals,
 )
-from splinescope.geometry.sections import reversed_where, trace_section
+from splinescope.geometry.surface.sections import reversed_where, trace_section
 
 TETRAHEDRON = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
 FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])

@@ -10,7 +10,7 @@ import pytest
 
 from splinescope import Box
 from splinescope.errors import CertificateError
-from splinescope.geometry.collapse import PolygonMesh
+from splinescope.geometry.surface.collapse import PolygonMesh
 from splinescope.tessellation.surface import extraction, level_set
 from tests.surface import shapes
 

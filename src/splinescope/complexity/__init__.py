@@ -1,7 +1,11 @@
 """How complex a network's tessellation is: what theory predicts beside what is there, and how far things are apart."""
 
-from splinescope.complexity.architectures import Architecture, FoldingLayer, architecture
-from splinescope.complexity.arrangements import (
+from splinescope.complexity.distances.local_formula import LocalDistances, local_distances, unit_distances
+from splinescope.complexity.distances.planar import DistanceComparison, boundary_distances, fold_distances
+from splinescope.complexity.distances.search import NearestPoint, nearest_boundary, nearest_fold
+from splinescope.complexity.local import LocalComplexity, local_complexity, orthonormal_frame
+from splinescope.complexity.theory.architectures import Architecture, FoldingLayer, architecture
+from splinescope.complexity.theory.arrangements import (
     LinesInWindow,
     buck_bounded,
     layer_upper,
@@ -11,7 +15,7 @@ from splinescope.complexity.arrangements import (
     zaslavsky,
     zaslavsky_central,
 )
-from splinescope.complexity.bounds import (
+from splinescope.complexity.theory.bounds import (
     hanin_rolnick_average,
     montufar_2014_lower,
     montufar_2017_upper,
@@ -20,19 +24,15 @@ from splinescope.complexity.bounds import (
     telgarsky_upper,
     trivial_upper,
 )
-from splinescope.complexity.degrees import DegreeStatistics, degree_statistics
-from splinescope.complexity.deletion import (
+from splinescope.complexity.theory.degrees import DegreeStatistics, degree_statistics
+from splinescope.complexity.theory.deletion import (
     DeletionRestriction,
     FaceCounts,
     deletion_restriction,
     without_unit,
 )
-from splinescope.complexity.distances import DistanceComparison, boundary_distances, fold_distances
-from splinescope.complexity.local import LocalComplexity, local_complexity, orthonormal_frame
-from splinescope.complexity.local_distances import LocalDistances, local_distances, unit_distances
-from splinescope.complexity.power_diagrams import PowerCheck, PowerDiagram, check_power_diagram, power_diagram
-from splinescope.complexity.search import NearestPoint, nearest_boundary, nearest_fold
-from splinescope.complexity.table import BoundRow, RegionBounds, region_bounds
+from splinescope.complexity.theory.power_diagrams import PowerCheck, PowerDiagram, check_power_diagram, power_diagram
+from splinescope.complexity.theory.table import BoundRow, RegionBounds, region_bounds
 from splinescope.complexity.transformers import (
     MlpBlock,
     MlpSearch,

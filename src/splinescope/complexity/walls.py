@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from splinescope.complexity.branches import folds_before, pieces_at
-from splinescope.complexity.frames import Frame
+from splinescope.complexity.metric import Frame
 from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network, nodes_behind
 from splinescope.network.ops import Activation, Maximum

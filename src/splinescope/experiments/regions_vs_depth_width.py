@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from splinescope import datasets, models
-from splinescope.complexity import bounds
+from splinescope.complexity.theory import bounds
 from splinescope.experiments import regions_claims, regions_figures
 from splinescope.experiments.base import Config, Findings, Table
 from splinescope.experiments.parts import Parts

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from splinescope import models
-from splinescope.complexity import bounds
+from splinescope.complexity.theory import bounds
 from splinescope.experiments import self_similar_figures
 from splinescope.experiments.base import Claim, Config, Findings, Table
 from splinescope.experiments.parts import Parts

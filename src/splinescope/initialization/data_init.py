@@ -19,7 +19,7 @@ from splinescope.initialization.modules import (
     units_last,
 )
 from splinescope.initialization.rules import Rule, rule_of
-from splinescope.network.module_copy import unwrapped
+from splinescope.network.importers.module_copy import unwrapped
 
 
 def data_init(

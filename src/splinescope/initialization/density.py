@@ -6,7 +6,7 @@ continued straight from the cell of $x$, comes within $\epsilon$: $\#\{k : |h_k(
 (`local_fold_density`). Where folds are straight within $\epsilon$ the mean of the count over an area of the plane,
 divided by $2 \epsilon$, is the length per area: the strip of half-width $\epsilon$ around a line of length $\ell$ has
 the area $2 \epsilon \ell$. Deep folds bend, so that the formula is off by what bends within $\epsilon$ (see
-`splinescope.complexity.local_distances`).
+`splinescope.complexity.distances.local_formula`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network import ModelLike, Network, as_network
-from splinescope.network.module_copy import duplicate, unwrapped
+from splinescope.network.importers.module_copy import duplicate, unwrapped
 
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Layers whose units are hyperplanes of one input space: that of a vector, or of a patch."""

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.from_onnx import from_onnx
-from splinescope.network.from_torch import from_exported, from_torch
 from splinescope.network.graph import Network
-from splinescope.network.layer_files import from_nnet, from_npz
-from splinescope.network.module_copy import first_line
+from splinescope.network.importers.from_onnx import from_onnx
+from splinescope.network.importers.from_torch import from_exported, from_torch
+from splinescope.network.importers.layer_files import from_nnet, from_npz
+from splinescope.network.importers.module_copy import first_line
 
 STATE_DICTS = (".pt", ".pth", ".th", ".ckpt", ".bin", ".model")
 FILES = ".onnx, .onnx.gz, .pt2, .nnet or .npz"

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.module_copy import duplicate, unwrapped
+from splinescope.network.importers.module_copy import duplicate, unwrapped
 from splinescope.observers.descriptions import describe
 from splinescope.observers.log import Row, RunLog
 from splinescope.observers.scalars import Scalars

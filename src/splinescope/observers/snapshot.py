@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from splinescope.complexity.local_distances import inputs_of
+from splinescope.complexity.distances.local_formula import inputs_of
 from splinescope.network import Network, from_torch
-from splinescope.network.module_copy import random_states_kept
+from splinescope.network.importers.module_copy import random_states_kept
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.engine import tessellate
 

@@ -62,7 +62,7 @@ class ClassEnergy:
     vanish, where the class leads by much; where even that underflows, value and gradient are zero.
 
     Attributes:
-        network: The network, in the type and on the device of the points (`splinescope.network.placement.placed`).
+        network: The network, in the type and on the device of the points (`splinescope.network.copies.placed`).
         targets: [S] class of each path.
     """
 

@@ -22,10 +22,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from splinescope.network.copies import placed
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum
-from splinescope.network.placement import placed
 from splinescope.paths.crossings import Crossings, crossings
 
 _NUMBERS = 1 << 22

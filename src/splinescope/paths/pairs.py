@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.cuts import Split
 from splinescope.network.graph import Network
 from splinescope.network.inputs import in_shape
 from splinescope.network.load import ModelLike, as_network
+from splinescope.network.splits import Split
 from splinescope.tessellation.domains.base import finite
 
 EXACT_UNITS = 1 << 14

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm import tqdm
 
+from splinescope.network.copies import placed
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.placement import placed
 from splinescope.paths.marching import March, Part
 from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED
 from splinescope.paths.rounding import MarginRounding

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from splinescope.network.cuts import Boundary
 from splinescope.network.graph import Network
+from splinescope.network.splits import Boundary
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.segments import ClassIntervals, SegmentBatch
 

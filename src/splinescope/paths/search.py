@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.cuts import split
+from splinescope.network.copies import placed
 from splinescope.network.load import ModelLike
-from splinescope.network.placement import placed
+from splinescope.network.splits import split
 from splinescope.paths.bent import BentPath, BentPaths
 from splinescope.paths.certify import Check, PolylineCertificate, certify_polylines
 from splinescope.paths.energy import ClassEnergy, ClassValues

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.cuts import split
 from splinescope.network.load import ModelLike
+from splinescope.network.splits import split
 from splinescope.numerics import Tolerance
 from splinescope.paths.exact import exact_margins
 from splinescope.paths.pairs import EXACT_UNITS, ends_of, network_at, targets_of

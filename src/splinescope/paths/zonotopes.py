@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from splinescope.network.copies import linear_part
 from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
-from splinescope.network.placement import linear_part
 
 PASSES = 3
 """Forward passes that the bounds of a piece take."""

@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 
 from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.geometry.fits import AffineFits, fit_affine
-from splinescope.geometry.polygons import position_resolution
+from splinescope.geometry.planar.polygons import position_resolution
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex

@@ -10,16 +10,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.chains import join_segments
-from splinescope.geometry.envelope import Envelope, upper_envelope
-from splinescope.geometry.polygons import polygon_areas
+from splinescope.geometry.planar.envelope import Envelope, upper_envelope
+from splinescope.geometry.planar.polygons import polygon_areas
+from splinescope.geometry.surface.chains import join_segments
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.contest import competing
 from splinescope.tessellation.metric import check_choice, isometry, plane_of
 from splinescope.tessellation.planar.complex import PlanarComplex
-from splinescope.tessellation.segments.classes import ClassIntervals, class_intervals
 from splinescope.tessellation.segments.complex import SegmentComplex
+from splinescope.tessellation.segments.queries.classes import ClassIntervals, class_intervals
 from splinescope.tessellation.spatial.complex import SpatialComplex
 
 if TYPE_CHECKING:

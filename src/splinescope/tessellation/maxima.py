@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from splinescope.geometry.bits import WORD, words_for
-from splinescope.geometry.edge_cuts import UNPROVED
-from splinescope.tessellation.breakpoints import Folds, padded
+from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.tessellation.codes import NodeCodes, compress, pack
+from splinescope.tessellation.thresholds import Folds, padded
 
 
 def filled(groups: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from splinescope.geometry.polygons import measure_polygons
+from splinescope.geometry.planar.polygons import measure_polygons
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.metric import isometry, plane_of, positions
 from splinescope.tessellation.regions import interior_edges

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from splinescope.geometry.edge_cuts import UNPROVED
+from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.network.ops import Activation, Affine, Op, Sum
 
 

@@ -21,7 +21,7 @@ from splinescope.complexity.local.tangents import BLOCK, TangentWalk
 from splinescope.complexity.local.vertices import FrameWalk
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, as_network
-from splinescope.network.placement import placed
+from splinescope.network.copies import placed
 from splinescope.tessellation.metric import check_choice
 
 MEMORY = 1 << 25

@@ -16,10 +16,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from splinescope.complexity.local.vertices import behind_folds, pieces_differ, signs_differ
+from splinescope.network.copies import linear_part
 from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Fold, Maximum
-from splinescope.network.placement import linear_part
 
 BLOCK = 64
 """Directions that are taken at once."""

@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from splinescope.network.copies import linear_part
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Activation, Maximum
-from splinescope.network.placement import linear_part
 
 
 class FrameWalk:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from splinescope.complexity.distances.local_formula import local_distances
 from splinescope.complexity.local import local_complexity
-from splinescope.complexity.local_distances import local_distances
 from splinescope.network.evaluate import jacobians
 from splinescope.observers.snapshot import Snapshot
 
@@ -84,7 +84,7 @@ class BoundaryDistance:
     """Distance of points to the decision boundary, by the local formula.
 
     `median` is the median of the formula, `lower` that of a proven lower bound, `certain` the share of points at which
-    the formula is proven to be exact; see `splinescope.complexity.local_distances`.
+    the formula is proven to be exact; see `splinescope.complexity.distances.local_formula`.
 
     Attributes:
         points: [n, *input_shape] inputs.

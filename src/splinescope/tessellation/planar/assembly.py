@@ -9,8 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.halfedges import OUTSIDE
-from splinescope.geometry.subdivision import Subdivision, half_edges
+from splinescope.geometry.planar.halfedges import OUTSIDE
+from splinescope.geometry.planar.subdivision import Subdivision, half_edges
 from splinescope.tessellation.codes import NodeCodes, merged
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
-from splinescope.geometry.grid import Locator
-from splinescope.geometry.halfedges import FOLLOWING, ORIGIN
-from splinescope.geometry.polygons import halfplanes
+from splinescope.geometry.planar.grid import Locator
+from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN
+from splinescope.geometry.planar.polygons import halfplanes
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.complex import Decisions, Facets, VertexComplex, facets_beside

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from splinescope.geometry.halfedges import OUTSIDE
-from splinescope.geometry.subdivision import Subdivision, half_edges
+from splinescope.geometry.planar.halfedges import OUTSIDE
+from splinescope.geometry.planar.subdivision import Subdivision, half_edges
 
 
 def without_edges(subdivision: Subdivision, removed: np.ndarray) -> tuple[Subdivision, np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.subdivision import convex_polygon
+from splinescope.geometry.planar.subdivision import convex_polygon
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.network.ops import Maximum

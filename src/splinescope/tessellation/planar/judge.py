@@ -9,11 +9,11 @@ import numpy as np
 from flint import fmpq
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.cuts import Layer
-from splinescope.geometry.doubts import NUDGE, Doubts
-from splinescope.geometry.halfedges import OUTSIDE
-from splinescope.geometry.judge import End
-from splinescope.geometry.subdivision import Subdivision
+from splinescope.geometry.planar.doubts import NUDGE, Doubts
+from splinescope.geometry.planar.edge_cuts import Layer
+from splinescope.geometry.planar.halfedges import OUTSIDE
+from splinescope.geometry.planar.judge import End
+from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Form, integers
 from splinescope.tessellation.exact import Pieces
@@ -92,7 +92,7 @@ class ExactJudge:
         return out
 
     def sides(self, face: int, first: int, second: int, third: int) -> tuple[int, int, int]:
-        """Signs of three columns at each other's crossings: see `splinescope.geometry.judge.Judge`."""
+        """Signs of three columns at each other's crossings: see `splinescope.geometry.planar.judge.Judge`."""
         f, g, h = self._folds(face, np.array([first, second, third]))
         at = (crossing([f, g]), crossing([g, h]), crossing([f, h]))
         signs = [0 if point is None else sign_at(form, point) for form, point in zip((h, f, g), at, strict=True)]

@@ -8,15 +8,15 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.bits import pack_signs
-from splinescope.geometry.cuts import Layer
-from splinescope.geometry.doubts import doubts_of, reconcile
-from splinescope.geometry.halfedges import FOLLOWING, ORIGIN, OUTSIDE
-from splinescope.geometry.subdivision import Subdivision, half_edges, refine
+from splinescope.geometry.planar.doubts import doubts_of, reconcile
+from splinescope.geometry.planar.edge_cuts import Layer
+from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, OUTSIDE
+from splinescope.geometry.planar.subdivision import Subdivision, half_edges, refine
 from splinescope.numerics import in_ranges
-from splinescope.tessellation.breakpoints import Folds
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.rows import Rows, Unsettled
+from splinescope.tessellation.thresholds import Folds
 
 
 @dataclass

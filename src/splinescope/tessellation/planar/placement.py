@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.halfedges import ORIGIN
-from splinescope.geometry.subdivision import Subdivision
+from splinescope.geometry.planar.halfedges import ORIGIN
+from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import products
 from splinescope.tessellation.planar.assembly import Finished
 from splinescope.tessellation.planar.judge import ExactJudge

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from numba import njit
 
-from splinescope.geometry.cuts import EdgeCuts
-from splinescope.geometry.edge_cuts import UNPROVED
-from splinescope.geometry.subdivision import NewVertices
+from splinescope.geometry.lattice.edge_cuts import UNPROVED
+from splinescope.geometry.planar.edge_cuts import EdgeCuts
+from splinescope.geometry.planar.subdivision import NewVertices
 from splinescope.network.ops import Activation
 from splinescope.numerics import in_blocks, in_ranges
-from splinescope.tessellation.breakpoints import Folds
+from splinescope.tessellation.thresholds import Folds
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 
 from splinescope.geometry.bits import WORD, pack_signs, unpack, words_for
-from splinescope.geometry.doubts import around_vertices
-from splinescope.geometry.halfedges import OUTSIDE
+from splinescope.geometry.planar.doubts import around_vertices
+from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
 from splinescope.numerics import in_blocks
-from splinescope.tessellation.breakpoints import activation_folds
 from splinescope.tessellation.codes import compress, pack, select_columns
 from splinescope.tessellation.maxima import (
     Round,
@@ -31,6 +30,7 @@ from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.piece import Folded, Piece, fold
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows, Signed
+from splinescope.tessellation.thresholds import activation_folds
 from splinescope.tessellation.zeros import mark_unproved
 
 _CACHED = 1 << 17

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from splinescope.errors import StoreError
-from splinescope.geometry.subdivision import Subdivision
+from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.storage import decode, encode, read_arrays, write_arrays
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.planar.assembly import Finished

@@ -20,12 +20,12 @@ import torch
 from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.region_graph.branches import linear
-from splinescope.tessellation.region_graph.samples import bounding_box, sample
+from splinescope.tessellation.region_graph.search.samples import bounding_box, sample
 from splinescope.tessellation.rounding import running_bounds
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.region_graph.explore import Explorer
     from splinescope.tessellation.region_graph.layout import Folding
+    from splinescope.tessellation.region_graph.search.explore import Explorer
 
 
 @dataclass(frozen=True, eq=False)

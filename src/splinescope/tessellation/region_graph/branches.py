@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from splinescope.network.copies import linear_part
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.ops import Input
-from splinescope.network.placement import linear_part
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.region_graph.layout import Layout, Rows
+from splinescope.tessellation.region_graph.programs.space import ABSENT
 from splinescope.tessellation.region_graph.rounding import Carried, Errors
-from splinescope.tessellation.region_graph.samples import embedded
-from splinescope.tessellation.region_graph.space import ABSENT
+from splinescope.tessellation.region_graph.search.samples import embedded
 
 FAR = 2.0**200
 """Length of the directions that are sent through a network: so large that slopes don't underflow, and a power of two,

@@ -13,10 +13,10 @@ from splinescope.errors import CertificateWarning
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.region_graph.graph import OUTSIDE, UNEXPLORED, RegionGraph
-from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.proof import nearest_sides, prove
 from splinescope.tessellation.region_graph.record import RegionCertificate as RegionCertificate
-from splinescope.tessellation.region_graph.samples import excess
+from splinescope.tessellation.region_graph.search.keys import as_bytes
+from splinescope.tessellation.region_graph.search.samples import excess
 from splinescope.tessellation.region_graph.witness import check_samples
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import numpy as np
 from numba import njit
 
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.cells import BOXED, FLOOR, row_length
-from splinescope.tessellation.region_graph.facets import multiplied, optimise, reach
-from splinescope.tessellation.region_graph.simplex import reset
-from splinescope.tessellation.region_graph.space import ABSENT, Space
+from splinescope.tessellation.region_graph.programs.cells import BOXED, FLOOR, row_length
+from splinescope.tessellation.region_graph.programs.facets import multiplied, optimise, reach
+from splinescope.tessellation.region_graph.programs.simplex import reset
+from splinescope.tessellation.region_graph.programs.space import ABSENT, Space
 
 SHOWN, DOUBTFUL, WRONG = 0, 1, 2
 """What became of a cell."""

@@ -13,9 +13,9 @@ from splinescope.errors import InvalidInputError
 from splinescope.numerics import require
 from splinescope.tessellation.complex import Facets, PolyhedralComplex
 from splinescope.tessellation.queries import ask
-from splinescope.tessellation.region_graph.explore import Explorer
-from splinescope.tessellation.region_graph.keys import as_bytes
-from splinescope.tessellation.region_graph.samples import excess
+from splinescope.tessellation.region_graph.search.explore import Explorer
+from splinescope.tessellation.region_graph.search.keys import as_bytes
+from splinescope.tessellation.region_graph.search.samples import excess
 from splinescope.tessellation.results import AffineMaps
 
 if TYPE_CHECKING:

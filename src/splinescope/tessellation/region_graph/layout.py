@@ -13,8 +13,8 @@ from torch import Tensor
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.region_graph.programs.space import ABSENT
 from splinescope.tessellation.region_graph.rounding import Carried
-from splinescope.tessellation.region_graph.space import ABSENT
 
 
 @dataclass(frozen=True, eq=False)

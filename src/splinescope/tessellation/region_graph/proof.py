@@ -11,13 +11,13 @@ from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.region_graph.branches import Reached, half_spaces
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.complete import DOUBTFUL, WRONG, check_cells
-from splinescope.tessellation.region_graph.explore import Explorer
 from splinescope.tessellation.region_graph.graph import OUTSIDE, RegionGraph
 from splinescope.tessellation.region_graph.layout import Layout, Rows
+from splinescope.tessellation.region_graph.programs.space import space_for
 from splinescope.tessellation.region_graph.rounding import Errors
-from splinescope.tessellation.region_graph.samples import excess
-from splinescope.tessellation.region_graph.settle import Settled, point_of, settle
-from splinescope.tessellation.region_graph.space import space_for
+from splinescope.tessellation.region_graph.search.explore import Explorer
+from splinescope.tessellation.region_graph.search.samples import excess
+from splinescope.tessellation.region_graph.search.settle import Settled, point_of, settle
 from splinescope.tessellation.region_graph.witness import (
     column_errors,
     compare,

@@ -13,10 +13,10 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.region_graph.branches import FAR, Reached
 from splinescope.tessellation.region_graph.graph import RegionGraph
-from splinescope.tessellation.region_graph.keys import as_bytes
 from splinescope.tessellation.region_graph.layout import Layout
 from splinescope.tessellation.region_graph.rounding import Errors
-from splinescope.tessellation.region_graph.samples import inside
+from splinescope.tessellation.region_graph.search.keys import as_bytes
+from splinescope.tessellation.region_graph.search.samples import inside
 
 SAMPLES = 4096
 """Random points of the domain whose cells are looked up."""

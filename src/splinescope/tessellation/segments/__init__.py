@@ -1,17 +1,17 @@
 """Segments: the exact cells of a network along straight lines between inputs, and what they answer."""
 
-from splinescope.tessellation.segments.attribution import IntegratedGradients, integrated_gradients
 from splinescope.tessellation.segments.batch import SegmentBatch, Segments
-from splinescope.tessellation.segments.breakpoints import Breakpoints, breakpoints
 from splinescope.tessellation.segments.certificate import certify_segments
-from splinescope.tessellation.segments.classes import ClassIntervals, class_intervals, misclassified
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.engine import tessellate_segment, tessellate_segments
-from splinescope.tessellation.segments.export import competes, save_segments
-from splinescope.tessellation.segments.extrema import SegmentExtrema, extrema
-from splinescope.tessellation.segments.lengths import ImageLengths, image_lengths
-from splinescope.tessellation.segments.maps import affine_maps
-from splinescope.tessellation.segments.margins import CrossEntropy, Margins, cross_entropy, margins
+from splinescope.tessellation.segments.queries.attribution import IntegratedGradients, integrated_gradients
+from splinescope.tessellation.segments.queries.breakpoints import Breakpoints, breakpoints
+from splinescope.tessellation.segments.queries.classes import ClassIntervals, class_intervals, misclassified
+from splinescope.tessellation.segments.queries.export import competes, save_segments
+from splinescope.tessellation.segments.queries.extrema import SegmentExtrema, extrema
+from splinescope.tessellation.segments.queries.lengths import ImageLengths, image_lengths
+from splinescope.tessellation.segments.queries.maps import affine_maps
+from splinescope.tessellation.segments.queries.margins import CrossEntropy, Margins, cross_entropy, margins
 
 __all__ = [
     "Breakpoints",

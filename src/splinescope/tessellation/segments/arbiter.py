@@ -26,8 +26,8 @@ from splinescope.tessellation.dyadics import Dyadic, Form
 from splinescope.tessellation.exact import ExactForms, Pieces, segment_rows
 from splinescope.tessellation.predicates import envelope, nearest, sign_at
 from splinescope.tessellation.segments.codes import FlipCodes
-from splinescope.tessellation.segments.cuts import Placed
-from splinescope.tessellation.segments.envelopes import Walked
+from splinescope.tessellation.segments.kernels.crossings import Placed
+from splinescope.tessellation.segments.kernels.envelopes import Walked
 from splinescope.tessellation.segments.part import Part
 from splinescope.tessellation.segments.vanishing import vanishing
 

@@ -24,7 +24,7 @@ from splinescope.tessellation.segments.assembly import Finished
 from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.embedding import embedded
-from splinescope.tessellation.segments.lists import chosen_entries, chosen_offsets
+from splinescope.tessellation.segments.kernels.lists import chosen_entries, chosen_offsets
 
 if TYPE_CHECKING:
     from splinescope.tessellation.certificate.record import Certificate

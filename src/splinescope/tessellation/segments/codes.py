@@ -10,7 +10,7 @@ from numba import njit
 
 from splinescope.geometry.bits import unpack
 from splinescope.tessellation.codes import Codes, NodeCodes
-from splinescope.tessellation.segments.lists import chosen_entries, chosen_offsets
+from splinescope.tessellation.segments.kernels.lists import chosen_entries, chosen_offsets
 
 
 @dataclass(frozen=True)

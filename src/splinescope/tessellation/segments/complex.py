@@ -76,7 +76,7 @@ class SegmentComplex(VertexComplex):
 
     def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, as a function of t ("domain") or of the input itself ("input")."""
-        maps: AffineMaps = ask("tessellation.segments.maps", "affine_maps")(self, space, which)
+        maps: AffineMaps = ask("tessellation.segments.queries.maps", "affine_maps")(self, space, which)
         return maps
 
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from splinescope.tessellation.segments.assembly import Finished
-from splinescope.tessellation.segments.lists import chosen_entries, chosen_offsets
+from splinescope.tessellation.segments.kernels.lists import chosen_entries, chosen_offsets
 
 _RATIO = 16.0
 """Largest ratio of magnitudes within a group: thresholds are at most so much larger than those of a segment alone."""

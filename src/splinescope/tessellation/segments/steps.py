@@ -14,21 +14,27 @@ from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum, Op, Reshape
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
-from splinescope.tessellation.breakpoints import Folds, activation_folds
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import pack
 from splinescope.tessellation.rounding import Bounds, largest
 from splinescope.tessellation.segments.arbiter import UNDECIDED, Arbiter, View
-from splinescope.tessellation.segments.cuts import Cuts, cut_by_activation, grouped
-from splinescope.tessellation.segments.envelopes import Walked, corrected, leads, maxima
-from splinescope.tessellation.segments.flips import digits_of, first_and_changes, lead_flips, unpadded, without_padding
-from splinescope.tessellation.segments.kinks import with_dense_kinks, with_stencil_kinks
+from splinescope.tessellation.segments.kernels.crossings import Cuts, cut_by_activation, grouped
+from splinescope.tessellation.segments.kernels.envelopes import Walked, corrected, leads, maxima
+from splinescope.tessellation.segments.kernels.flips import (
+    digits_of,
+    first_and_changes,
+    lead_flips,
+    unpadded,
+    without_padding,
+)
+from splinescope.tessellation.segments.kernels.kinks import with_dense_kinks, with_stencil_kinks
+from splinescope.tessellation.segments.kernels.signs import Signs, routed_signs
+from splinescope.tessellation.segments.kernels.stencils import Stencil
 from splinescope.tessellation.segments.part import Flips, Part
 from splinescope.tessellation.segments.routing import local_size
-from splinescope.tessellation.segments.signs import Signs, routed_signs
-from splinescope.tessellation.segments.stencils import Stencil
 from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded
 from splinescope.tessellation.segments.vanishing import zeros_are_exact
+from splinescope.tessellation.thresholds import Folds, activation_folds
 
 _SAMPLE = 256
 """Rows from which the magnitude of a node's values is read off."""

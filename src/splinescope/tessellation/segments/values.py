@@ -16,9 +16,9 @@ from numba import njit
 
 from splinescope.network.ops import Activation
 from splinescope.numerics import in_blocks, in_ranges
-from splinescope.tessellation.breakpoints import Folds
-from splinescope.tessellation.segments.anchors import anchored
-from splinescope.tessellation.segments.cuts import Cuts
+from splinescope.tessellation.segments.kernels.anchors import anchored
+from splinescope.tessellation.segments.kernels.crossings import Cuts
+from splinescope.tessellation.thresholds import Folds
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.polytopes import cyclic_order, plane_through, vertices_of_faces
+from splinescope.geometry.lattice.polytopes import cyclic_order, plane_through, vertices_of_faces
 from splinescope.tessellation.complex import Facets, VertexComplex, facets_beside
 from splinescope.tessellation.queries import ask
 from splinescope.tessellation.results import AffineMaps

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.polytopes import vertices_of_faces, volumes
+from splinescope.geometry.lattice.polytopes import vertices_of_faces, volumes
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike

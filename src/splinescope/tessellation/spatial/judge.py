@@ -9,9 +9,9 @@ import numpy as np
 from flint import fmpq, fmpz
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.corners import Moment
-from splinescope.geometry.faces import NEW
-from splinescope.geometry.layers import Verdict
+from splinescope.geometry.lattice.corners import Moment
+from splinescope.geometry.lattice.faces import NEW
+from splinescope.geometry.lattice.insertion import Verdict
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation
 from splinescope.tessellation.codes import NodeCodes, PieceTable

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from flint import fmpz, fmpz_mat
 
-from splinescope.geometry.edge_cuts import UNPROVED
+from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.dyadics import Dyadic, Form, dyadic
 from splinescope.tessellation.predicates import exact_point, sign_at

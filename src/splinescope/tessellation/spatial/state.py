@@ -10,13 +10,13 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.coarsening import coarsened
-from splinescope.geometry.corners import Moment
-from splinescope.geometry.edge_cuts import interpolate, pack_decided, settle
-from splinescope.geometry.faces import NEW, Layer, Vertices
-from splinescope.geometry.lattice import FaceLattice, lattice_of_polytope, restricted
-from splinescope.geometry.layers import Inserted, decide, insert_folds
-from splinescope.geometry.polytopes import vertices_of_faces
+from splinescope.geometry.lattice.arrays import FaceLattice, lattice_of_polytope, restricted
+from splinescope.geometry.lattice.coarsening import coarsened
+from splinescope.geometry.lattice.corners import Moment
+from splinescope.geometry.lattice.edge_cuts import interpolate, pack_decided, settle
+from splinescope.geometry.lattice.faces import NEW, Layer, Vertices
+from splinescope.geometry.lattice.insertion import Inserted, decide, insert_folds
+from splinescope.geometry.lattice.polytopes import vertices_of_faces
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
 from splinescope.tessellation.calibration import Calibration

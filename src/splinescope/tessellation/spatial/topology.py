@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from splinescope.geometry.polytopes import closed, vertices_of_faces, volumes
+from splinescope.geometry.lattice.polytopes import closed, vertices_of_faces, volumes
 from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import Topology, fail

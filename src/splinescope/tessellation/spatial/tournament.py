@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from splinescope.geometry.bits import WORD, unpack, words_for
-from splinescope.geometry.edge_cuts import UNPROVED
+from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.spatial.folds import Folds

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from splinescope.errors import CertificateError, InvalidInputError
-from splinescope.geometry.collapse import PolygonMesh, collapsed
-from splinescope.geometry.sections import facing, trace_section
+from splinescope.geometry.surface.collapse import PolygonMesh, collapsed
+from splinescope.geometry.surface.sections import facing, trace_section
 from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.counts import (

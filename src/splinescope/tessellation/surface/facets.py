@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from splinescope.errors import CertificateError
-from splinescope.geometry.collapse import fans
-from splinescope.geometry.sections import Section, consistent, facing
+from splinescope.geometry.surface.collapse import fans
+from splinescope.geometry.surface.sections import Section, consistent, facing
 from splinescope.network.graph import Network
 from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.spatial import SpatialComplex

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from splinescope.geometry.meshes import (
+from splinescope.geometry.surface.meshes import (
     area_vectors,
     cone_volumes,
     fan_triangles,

@@ -1,0 +1,1 @@
+"""What theory says of numbers of cells, and the counts that check it."""

@@ -1,0 +1,1 @@
+"""Face lattices of polyhedral complexes in three and more dimensions."""

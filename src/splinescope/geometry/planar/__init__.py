@@ -1,0 +1,1 @@
+"""Planar subdivisions into convex faces, as flat half-edge arrays."""

@@ -1,0 +1,1 @@
+"""Polygons in space: sections of cells, joined to chains and meshes."""

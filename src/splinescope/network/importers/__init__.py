@@ -1,0 +1,1 @@
+"""How networks are read: torch modules, ONNX files, bare layers; each compared with its original."""

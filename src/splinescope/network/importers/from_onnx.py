@@ -1,0 +1,185 @@
+"""Reads ONNX files."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from splinescope.errors import InvalidInputError, UnsupportedOpError
+from splinescope.network.graph import Network
+from splinescope.network.importers.builder import Builder
+from splinescope.network.importers.finish import finish
+from splinescope.network.importers.onnx_legacy import ATTRIBUTES, BINARY, LAST, aligned_shape
+from splinescope.network.importers.refusals import RANDOM, reason_for
+from splinescope.network.importers.reports import compare_with_onnx
+from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.numerics import require
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = None) -> Network:
+    """Import an ONNX model.
+
+    The model's first input axis counts as the batch if its size is unknown, or if it is 1 and there are others.
+
+    Args:
+        path: A file `.onnx`, or `.onnx.gz`.
+        input_shape: Shape of one input, without the batch, where the model does not tell.
+
+    Returns:
+        The network, in float64.
+
+    Raises:
+        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
+        InvalidInputError: If the file cannot be read, or has weights that are not finite.
+        MissingDependencyError: If the package `onnx` is not installed.
+    """
+    require("onnx", "onnx", "reading an ONNX file")
+    from splinescope.network.importers.onnx_file import read_model, the_input
+
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidInputError(f"`path`: there is no file {path}")
+    model = read_model(path)
+    source = the_input(model, input_shape)
+    reader = GraphReader(model, Builder(batched=source.batched))
+    with torch.no_grad():
+        network = finish(reader.builder, reader.read(source.name, source.shape))
+        network = compare_with_onnx(network, path, model, source, reader.builder.unit)
+    if reader.realigned and network.import_report.not_compared:
+        raise UnsupportedOpError(
+            f"{reader.realigned}: it broadcasts as before version 7 of the operator set, and the result cannot be "
+            f"compared with the original: {network.import_report.not_compared}; convert the model to a newer version"
+        )
+    return network
+
+
+class GraphReader:
+    """Follows one input through an ONNX graph.
+
+    Attributes:
+        builder: The network so far.
+        realigned: A node whose second argument was broadcast as in old versions; empty if there is none.
+    """
+
+    def __init__(self, model: onnx.ModelProto, builder: Builder) -> None:
+        self.builder = builder
+        self.realigned = ""
+        self._model = model
+        self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+
+    def read(self, name: str, shape: tuple[int, ...]) -> Value:
+        """Import the graph.
+
+        Args:
+            name: Name of the input.
+            shape: Its shape, with a batch axis of 1 if it has one.
+
+        Returns:
+            The output.
+        """
+        graph = self._model.graph
+        if len(graph.output) != 1:
+            names = ", ".join(f"`{o.name}`" for o in graph.output)
+            raise UnsupportedOpError(
+                f"the model has {len(graph.output)} outputs ({names}); splinescope supports models of one output"
+            )
+        values = self._run(graph, {name: self.builder.add_input(shape, name)})
+        result = values[graph.output[0].name]
+        assert isinstance(result, Tensor | Variable | Smooth)
+        return result
+
+    def _run(self, graph: onnx.GraphProto, values: dict[str, Any]) -> dict[str, Any]:
+        """Values by name, of a graph whose inputs are given."""
+        import onnx
+
+        if graph.sparse_initializer:
+            raise UnsupportedOpError("the model has sparse weights, which splinescope does not know")
+        for tensor in graph.initializer:
+            values[tensor.name] = _real(onnx.numpy_helper.to_array(tensor))
+        for node in graph.node:
+            missing = [name for name in node.input if name and name not in values]
+            if missing:
+                raise InvalidInputError(f"`model`: node `{_name(node)}` reads `{missing[0]}`, which does not exist")
+            outputs = self._call(node, values)
+            values.update({name: value for name, value in zip(node.output, outputs, strict=False) if name})
+        return values
+
+    def _call(self, node: onnx.NodeProto, values: dict[str, Any]) -> list[Any]:
+        import onnx
+
+        from splinescope.network.importers.onnx_handlers import Call
+        from splinescope.network.importers.onnx_ops import handle, run_node
+
+        b = self.builder
+        b.origin, b.op = _name(node), node.op_type
+        inputs = tuple(values[name] if name else None for name in node.input)
+        b.check_arguments(inputs)
+        attributes = {a.name: _plain(onnx.helper.get_attribute_value(a)) for a in node.attribute}
+        opset = self._opset
+        if opset <= LAST and len(inputs) == 2 and node.op_type in (*BINARY, "PRelu"):
+            node, inputs, attributes, opset = self._modern(node, inputs, attributes)
+        if node.op_type in ("If", "Loop", "Scan"):
+            return self._control(node, inputs, attributes, values)
+        if reason_for(node.op_type.removesuffix("Like")) == RANDOM:
+            raise b.refusal(RANDOM)
+        if any(isinstance(value, Variable | Smooth) for value in inputs):
+            outputs = sum(bool(name) for name in node.output)
+            return handle(b, node, Call(node.op_type, inputs, attributes, opset, outputs))
+        return [_real(array) for array in run_node(node, list(inputs), opset)]
+
+    def _modern(
+        self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[onnx.NodeProto, tuple[Any, ...], dict[str, Any], int]:
+        """A node of an old version whose second argument has the shape in which it broadcasts today."""
+        import onnx
+
+        first, second = inputs
+        shape = aligned_shape(node.op_type, _name(node), tuple(first.shape), tuple(second.shape), attributes)
+        if shape != tuple(second.shape):
+            self.realigned = self.realigned or f"node `{_name(node)}` ({node.op_type})"
+            second = second.reshape(shape) if isinstance(second, Tensor) else self.builder.reshape(second, shape)
+        renewed = onnx.NodeProto()
+        renewed.CopyFrom(node)
+        del renewed.attribute[:]
+        renewed.attribute.extend(a for a in node.attribute if a.name not in ATTRIBUTES)
+        kept = {name: value for name, value in attributes.items() if name not in ATTRIBUTES}
+        return renewed, (first, second), kept, LAST + 1
+
+    def _control(
+        self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: Any, values: dict[str, Any]
+    ) -> list[Any]:
+        """A branch whose condition is constant; loops and other branches are refused."""
+        if node.op_type != "If" or not isinstance(inputs[0], Tensor):
+            raise self.builder.refusal("splinescope does not follow loops, nor branches that depend on the input")
+        branch = attributes["then_branch" if bool(inputs[0]) else "else_branch"]
+        inner = self._run(branch, dict(values))
+        return [inner[output.name] for output in branch.output]
+
+
+def _name(node: onnx.NodeProto) -> str:
+    return node.name or next((name for name in node.output if name), node.op_type)
+
+
+def _plain(value: Any) -> Any:
+    """An attribute's value, with text decoded."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _real(array: np.ndarray) -> Any:
+    """A constant as a tensor, real numbers in float64."""
+    array = np.asarray(array)
+    if array.dtype.kind in "fV" or "float" in array.dtype.name:
+        array = array.astype(np.float64)
+    if array.dtype.kind not in "fiub":
+        return array
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype(np.int64)
+    return torch.from_numpy(np.array(array, order="C"))

@@ -1,0 +1,82 @@
+"""Resize and Upsample of ONNX, one axis at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import torch
+from onnx.reference import ReferenceEvaluator
+from torch import Tensor
+
+from splinescope.network.importers import lower_affine as affine
+from splinescope.network.importers.builder import Builder
+from splinescope.network.importers.onnx_handlers import Call
+from splinescope.network.importers.values import Value, Variable
+
+_OPSET = 18
+
+
+def resize(b: Builder, c: Call) -> Value:
+    """Nearest, linear or cubic interpolation along each axis that changes."""
+    x = b.variable(c.value(0))
+    options = {name: value for name, value in c.attributes.items() if name not in ("axes", "scales")}
+    if options.get("coordinate_transformation_mode") == "tf_crop_and_resize":
+        raise b.refusal("splinescope does not know its mode tf_crop_and_resize")
+    if options.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise b.refusal("splinescope does not know its keep_aspect_ratio_policy")
+    scales, sizes = _targets(b, c)
+    if c.op == "Upsample" or c.opset < 11:
+        options = {"mode": options.get("mode", "nearest"), "coordinate_transformation_mode": "asymmetric"}
+        options["nearest_mode"] = "floor"
+    options.pop("keep_aspect_ratio_policy", None)
+    axes = [int(a) % len(x.shape) for a in c.attributes.get("axes", range(len(x.shape)))]
+    nearest = options.get("mode", "nearest") == "nearest"
+    matrices: dict[int, Tensor] = {}
+    for i, axis in enumerate(axes):
+        scale, size = None if scales is None else scales[i], None if sizes is None else sizes[i]
+        if (scale if size is None else size / x.shape[axis]) == 1:
+            continue
+        if nearest:
+            places = _along(np.arange(x.shape[axis], dtype=np.float64), options, scale, size).astype(np.int64)
+            x = _taken(b, x, places, axis)
+        else:
+            rows = [_along(row, options, scale, size) for row in np.eye(x.shape[axis])]
+            matrices[axis] = torch.from_numpy(np.stack(rows, axis=1))
+    return affine.along_axes(b, x, matrices)
+
+
+def _taken(b: Builder, x: Variable, places: np.ndarray, axis: int) -> Variable:
+    return b.rearrange(lambda array: np.take(array, places, axis=axis), x)[0]
+
+
+def _targets(b: Builder, c: Call) -> tuple[list[float] | None, list[int] | None]:
+    """Scales, or sizes, whichever the node gives."""
+    if "scales" in c.attributes:
+        return [float(s) for s in c.attributes["scales"]], None
+    first = 1 if c.op == "Upsample" or c.opset < 11 else 2
+    scales = c.constant(b, first)
+    if scales is not None and scales.numel():
+        return [float(s) for s in scales.reshape(-1).tolist()], None
+    sizes = c.constant(b, 3)
+    assert sizes is not None
+    return None, [int(n) for n in sizes.reshape(-1).tolist()]
+
+
+def _along(row: np.ndarray, options: dict[str, object], scale: float | None, size: int | None) -> np.ndarray:
+    """Resize a vector, by the reference implementation of ONNX."""
+    names = ["x", "", "scales"] if size is None else ["x", "", "", "sizes"]
+    node = onnx.helper.make_node("Resize", names, ["y"], **options)
+    kind = onnx.TensorProto.DOUBLE
+    graph = onnx.helper.make_graph(
+        [node],
+        "resize",
+        [onnx.helper.make_tensor_value_info("x", kind, [len(row)])],
+        [onnx.helper.make_tensor_value_info("y", kind, None)],
+        [
+            onnx.numpy_helper.from_array(np.array([scale], np.float32), "scales")
+            if size is None
+            else onnx.numpy_helper.from_array(np.array([size], np.int64), "sizes")
+        ],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", _OPSET)])
+    return np.asarray(ReferenceEvaluator(model).run(None, {"x": row})[0], np.float64)

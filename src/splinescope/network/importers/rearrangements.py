@@ -1,0 +1,77 @@
+"""Ops that only move numbers: applied to indices, and behind smooth heads where that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from splinescope.network.importers.builder import Builder, Rearrangement
+from splinescope.network.importers.values import Smooth, Value, Variable
+
+
+def move(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value | list[Variable]:
+    """Apply a function that only moves numbers.
+
+    Args:
+        b: The builder.
+        function: Takes one array for each value and returns an array or a list of arrays; where it makes zeros of
+            positions, there is no number.
+        values: Variables and constants, at least one of which depends on the input.
+
+    Returns:
+        One value, or a list if the function returns a list.
+    """
+    if any(isinstance(value, Smooth) for value in values):
+        return _behind_head(b, function, values)
+    first = values[0]
+    if len(values) == 1 and isinstance(first, Variable) and first.index is None and first.constant is None:
+        result = function(np.arange(first.size).reshape(first.shape))
+        if isinstance(result, np.ndarray) and _in_order(result, first.size):
+            return b.reshape(first, tuple(result.shape))
+    several = not isinstance(function(*(np.zeros(tuple(value.shape), np.int64) for value in values)), np.ndarray)
+    results = b.rearrange(function, *values)
+    return results if several else results[0]
+
+
+def _in_order(array: np.ndarray, size: int) -> bool:
+    return array.size == size and bool((array.reshape(-1) == np.arange(size)).all())
+
+
+def _behind_head(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value:
+    """Behind a head numbers may be reshaped, and behind an elementwise head also moved."""
+    head = next(value for value in values if isinstance(value, Smooth))
+    if len(values) == 1:
+        result = function(np.arange(1, head.source.size + 1).reshape(head.shape))
+        if isinstance(result, np.ndarray) and _in_order(result - 1, head.source.size):
+            return replace(head, shape=tuple(result.shape))
+        if isinstance(result, np.ndarray) and bool((result > 0).all()):
+            axis = None if head.axis is None else _axis_behind(result - 1, head.source.shape, head.axis)
+            if head.axis is None or axis is not None:
+                source = b.rearrange(function, b.reshape(head.source, head.shape))[0]
+                return replace(head, source=source, shape=source.shape, axis=axis)
+    return b.variable(head)
+
+
+def _axis_behind(positions: np.ndarray, shape: tuple[int, ...], axis: int) -> int | None:
+    """The axis along which moved numbers still are whole groups of a softmax, if there is one.
+
+    Args:
+        positions: Where each number comes from, in a flat array of `shape`.
+        shape: Shape in which the softmax was taken.
+        axis: Its axis.
+
+    Returns:
+        The axis of `positions` that has every group of the softmax as a whole, or None.
+    """
+    inner = int(np.prod(shape[axis + 1 :], dtype=np.int64))
+    groups = positions // (inner * shape[axis]) * inner + positions % inner
+    for candidate, size in enumerate(positions.shape):
+        lines = np.moveaxis(positions, candidate, -1).reshape(-1, size)
+        one_group = (
+            groups.take(0, candidate).reshape(-1) == np.moveaxis(groups, candidate, -1).reshape(-1, size).T
+        ).all()
+        if size == shape[axis] and one_group and all(len(set(line)) == size for line in lines.tolist()):
+            return candidate
+    return None

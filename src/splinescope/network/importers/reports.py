@@ -1,0 +1,308 @@
+"""Compares an imported network with the model that it was read from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from splinescope.errors import SplinescopeError, UnsupportedOpError
+from splinescope.network.copies import placed
+from splinescope.network.evaluate import chunk_rows, forward
+from splinescope.network.graph import Deviation, ImportReport, Network
+from splinescope.network.importers.module_copy import first_line
+from splinescope.network.importers.onnx_runners import Runner, runners
+from splinescope.network.importers.outputs import outputs_of
+from splinescope.network.importers.probes import SAMPLES, probe
+from splinescope.network.ops import Activation, Affine, Concatenate, Maximum, Reshape, Sum
+
+SLACK = 1024.0
+"""Multiple of the rounding errors that were estimated by which a reference may deviate."""
+
+_MEASURED = 3
+"""Inputs of each size on which float32 rounding is measured."""
+
+_SHAKE = 2.0**-40
+"""By how much inputs are shaken, relatively, to see what roundings of this size make of outputs."""
+
+Function = Callable[[Tensor], Any]
+
+
+class Comparison:
+    """Compares a network with references, on inputs of several sizes at which its units are awake.
+
+    What rounding may explain is the lesser of two estimates, for the inputs of each order of magnitude apart. One is a
+    bound: the unit round-off times the sum of the absolute values of all terms. It grows with the depth, so that for
+    deep networks it would allow anything. The other is measured: how far the network in float32 is from itself in
+    float64, and in float64 from itself at inputs that are shaken a little, scaled to the reference's round-off.
+
+    Attributes:
+        network: The network.
+        x: [N, *input_shape] the inputs.
+    """
+
+    def __init__(self, network: Network, bounds: tuple[Tensor, Tensor] | None = None) -> None:
+        self.network = network
+        self._probes = probe(network, bounds)
+        self.x = self._probes.inputs
+        self._own = self._behind_head(self._probes.outputs)
+        largest = self.x.abs().reshape(len(self.x), -1).amax(dim=1).clamp(min=1e-300)
+        self._group = largest.log10().floor().unique(return_inverse=True)[1]
+        places = [(self._group == g).nonzero().reshape(-1) for g in range(int(self._group.max()) + 1)]
+        self._terms = self._group_terms(places)
+        self._float32 = self._group_rounding(places)
+
+    def _behind_head(self, y: Tensor) -> Tensor:
+        y = y if self.network.head is None else self.network.head(y)
+        return y.reshape(len(y), -1)
+
+    def _group_terms(self, places: list[Tensor]) -> Tensor:
+        corners = torch.stack([self.x[at].abs().amax(dim=0) for at in places])
+        return absolute_terms(self.network, corners).reshape(len(places), -1).amax(dim=1)
+
+    def _group_rounding(self, places: list[Tensor]) -> Tensor:
+        rows = torch.cat([at[:_MEASURED] for at in places])
+        single = forward(placed(self.network, "cpu", torch.float32), self.x[rows].float()).double()
+        errors = (self._behind_head(single) - self._own[rows]).abs().amax(dim=1)
+        found = [errors[self._group[rows] == g].max() for g in range(len(places))]
+        # Behind a clip float32 may be saturated where float64 is not. Inputs that are shaken by less tell more there.
+        noise = torch.rand(self.x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        shaken = self._behind_head(forward(self.network, self.x * (1.0 + _SHAKE * (2.0 * noise - 1.0))))
+        change = (shaken - self._own).abs().amax(dim=1) * (torch.finfo(torch.float32).eps / _SHAKE)
+        return torch.stack([torch.fmax(error, change[at].max()) for error, at in zip(found, places, strict=True)])
+
+    def tolerances(self, rows: Tensor, unit: float) -> Tensor:
+        """What rounding may make of the outputs for some inputs.
+
+        Args:
+            rows: [K] indices of inputs.
+            unit: Unit round-off of the arithmetic of a reference.
+
+        Returns:
+            [K] absolute differences.
+        """
+        sizes = self._sizes(rows)
+        group = self._group[rows]
+        bound = torch.maximum(self._terms[group], sizes)
+        measured = self._float32[group] / torch.finfo(torch.float32).eps + sizes
+        # Where float32 overflows, or terms cancel so that all outputs are zero, nothing was measured.
+        return SLACK * unit * torch.where(measured.isfinite() & (measured > 0), torch.minimum(bound, measured), bound)
+
+    def _sizes(self, rows: Tensor) -> Tensor:
+        """[K] largest absolute output among the inputs of the same size."""
+        largest = self._own.abs().amax(dim=1)
+        return torch.stack([largest[self._group == g].max() for g in self._group[rows].tolist()])
+
+    def deviation(self, reference: str, outputs: Tensor, unit: float) -> Deviation:
+        """Compare a reference's outputs, behind its head, with the network's.
+
+        Args:
+            reference: Name of the reference.
+            outputs: [K, ...] what the reference returned for the first inputs; where it is not finite, it overflowed.
+            unit: Unit round-off of the arithmetic of the reference.
+
+        Returns:
+            The deviation.
+
+        Raises:
+            SplinescopeError: If it is larger than rounding can explain.
+        """
+        own = self._own[: len(outputs)]
+        if own.numel() != outputs.numel():
+            raise SplinescopeError(
+                f"`model`: the import is wrong: {reference} returns {tuple(outputs.shape)} for {len(outputs)} inputs, "
+                f"splinescope {tuple(own.shape)}; please report this model"
+            )
+        outputs = outputs.reshape(own.shape).double()
+        rows = outputs.isfinite().all(dim=1).nonzero().reshape(-1)
+        if not own.numel():
+            return Deviation(reference, len(rows), 0.0, 0.0)
+        errors = (own[rows] - outputs[rows]).abs().amax(dim=1)
+        if not bool((errors <= self.tolerances(rows, unit)).all()):
+            raise SplinescopeError(
+                f"`model`: the import is wrong: its outputs differ from {reference} by {float(errors.max()):.3g}, "
+                f"which is more than round-off explains; please report this model"
+            )
+        # At larger inputs than natural ones, smooth heads saturate, and the outputs say nothing of what went before.
+        usual = self.x[rows].abs().reshape(len(rows), -1).amax(dim=1) <= max(1.0, self._probes.reach)
+        errors, sizes = errors[usual], self._sizes(rows)[usual]
+        relative = torch.where(sizes > 0, errors / sizes.clamp(min=1e-300), errors)
+        return Deviation(reference, len(rows), _largest(errors), _largest(relative))
+
+    def report(self, deviations: list[Deviation], notes: tuple[str, ...], problem: str = "") -> Network:
+        """The network with a report of what was found."""
+        report = ImportReport(
+            tuple(deviations),
+            notes,
+            not_compared="" if deviations else problem,
+            natural_scale=self._probes.natural_scale,
+            units_never_woken=self._probes.never_woken,
+        )
+        return replace(self.network, import_report=report)
+
+    def outputs(self, function: Function, unit: float, *, batches: bool = True) -> Tensor:
+        """[N, ...] outputs of a reference: for some inputs one by one, for the others at once where that is the same.
+
+        Args:
+            function: The reference.
+            unit: Unit round-off of its arithmetic.
+            batches: Whether it takes batches of any size.
+
+        Raises:
+            UnsupportedOpError: If its output for one input depends on the others of the batch.
+            Exception: Whatever it raises for one input.
+        """
+        single = outputs_of(function, self.x[:SAMPLES])
+        whole = self._at_once(function) if batches else None
+        if whole is None or whole.numel() * len(single) != single.numel() * len(self.x):
+            rest = self.x[SAMPLES:]
+            return torch.cat([single, outputs_of(function, rest)]) if len(rest) else single
+        whole = whole.reshape(len(self.x), *single.shape[1:])
+        rows = torch.arange(len(single))
+        difference = (whole[:SAMPLES] - single).reshape(len(single), -1).double().abs()
+        allowed = torch.maximum(math.sqrt(unit) * self._sizes(rows), self.tolerances(rows, unit))
+        # What overflows or is not a number is compared no further.
+        if bool((difference > allowed.unsqueeze(1)).any()) and bool(difference.isfinite().all()):
+            raise UnsupportedOpError(
+                "the model's output for one input depends on the other inputs of its batch; expected a model that "
+                "treats every input by itself"
+            )
+        return torch.cat([single, whole[SAMPLES:]])
+
+    def _at_once(self, function: Function) -> Tensor | None:
+        """Outputs of batches; None if the model is made for one input."""
+        try:
+            parts = self.x.split(max(2, chunk_rows(self.network)))
+            return torch.cat([outputs_of(function, part, together=True).reshape(len(part), -1) for part in parts])
+        except Exception:  # noqa: BLE001 - the user's code may fail in any way
+            return None
+
+
+def _largest(values: Tensor) -> float:
+    return float(values.max()) if values.numel() else 0.0
+
+
+def absolute_terms(network: Network, x: Tensor) -> Tensor:
+    """[N, ...] sums of the absolute values of all terms that outputs are made of, which bound their rounding errors."""
+    values: list[Tensor] = [x.abs()]
+    for node in network.nodes[1:]:
+        inputs = [values[source].reshape(len(x), *network.nodes[source].shape) for source in node.inputs]
+        op = node.op
+        if isinstance(op, Affine):
+            result = op.magnitude(inputs[0])
+        elif isinstance(op, Sum):
+            result = sum((abs(c) * v for c, v in zip(op.coefficients, inputs, strict=True)), torch.zeros(()))
+        elif isinstance(op, Activation):
+            slope, offset = op.slopes.abs().amax(dim=0), op.intercepts.abs().amax(dim=0)
+            result = inputs[0].reshape(len(x), -1) * slope + offset
+        else:
+            assert isinstance(op, Maximum | Concatenate | Reshape)
+            result = op.evaluate(*inputs)
+        values.append(result)
+    return values[network.output]
+
+
+def compare_with_module(
+    network: Network,
+    copies: Callable[[torch.dtype | None], nn.Module],
+    unit: float,
+    notes: tuple[str, ...],
+    name: str = "module",
+) -> Network:
+    """The network with a report of its deviation from a module, in float64 and in the module's own type.
+
+    Args:
+        network: The network.
+        copies: Makes a copy of the module in some type, or in its own, that computes what the module does.
+        unit: Spacing of numbers near one in the coarsest type to which the module rounds inside.
+        notes: What else the report says.
+        name: What was compared with.
+
+    Returns:
+        The network with its report.
+
+    Raises:
+        SplinescopeError: If the network is another one.
+        UnsupportedOpError: If the module's outputs depend on other inputs of the batch.
+    """
+    comparison = Comparison(network)
+    plain = copies(None)
+    own = next((p.dtype for p in plain.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    deviations: list[Deviation] = []
+    said: list[str] = []
+    for dtype in dict.fromkeys((torch.float64, own)):
+        copied = plain if dtype == own else copies(dtype)
+        spacing = max(unit, torch.finfo(dtype).eps)
+        try:
+            outputs = comparison.outputs(lambda rows, m=copied, t=dtype: m(rows.to(t)), spacing)  # type: ignore[misc]
+        except UnsupportedOpError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the user's code may fail in any way
+            said.append(f"The module does not run in {dtype}: {first_line(error)}")
+            continue
+        lost = int((~outputs.reshape(len(outputs), -1).isfinite().all(dim=1)).sum())
+        if lost == len(outputs):
+            said.append(f"The module overflows in {dtype}, so that it was not compared in it.")
+            continue
+        if lost:
+            said.append(f"The module overflows in {dtype} for {lost} of {len(outputs)} inputs, which are not compared.")
+        deviations.append(comparison.deviation(f"{name} {str(dtype).removeprefix('torch.')}", outputs, spacing))
+    problem = " ".join(said)
+    return comparison.report(deviations, (*notes, *said) if deviations else (*said, *notes), problem)
+
+
+def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, unit: float) -> Network:
+    """The network with a report of its deviation from an ONNX model, as onnxruntime (else onnx itself) runs it.
+
+    Args:
+        network: The network.
+        path: Where the model came from.
+        model: The model.
+        source: Its input.
+        unit: Spacing of numbers near one in the coarsest type to which the model rounds inside.
+
+    Returns:
+        The network with its report.
+
+    Raises:
+        SplinescopeError: If the network is another one.
+        UnsupportedOpError: If the model's outputs depend on other inputs of the batch.
+    """
+    comparison = Comparison(network)
+    unit = max(unit, float(np.finfo(source.dtype).eps), float(np.finfo(np.float32).eps))
+    problems: list[str] = []
+    for runner in runners(path, model, source.name):
+        try:
+            outputs = _onnx_outputs(comparison, runner, source, unit)
+        except UnsupportedOpError:
+            raise
+        except Exception as error:  # noqa: BLE001 - onnxruntime raises whatever it likes
+            problems.append(f"{runner.name} does not run the model: {first_line(error)}")
+            continue
+        lost = int((~outputs.reshape(len(outputs), -1).isfinite().all(dim=1)).sum())
+        if lost == len(outputs):
+            problems.append(f"The model overflows in {runner.name}, so that it was not compared.")
+            break
+        notes = (f"The model overflows in {runner.name} for {lost} inputs, which are not compared.",) if lost else ()
+        return comparison.report([comparison.deviation(runner.name, outputs, unit)], notes)
+    problems = problems or ["No program that runs it is installed."]
+    return comparison.report([], tuple(problems), " ".join(problems))
+
+
+def _onnx_outputs(comparison: Comparison, runner: Runner, source: Any, unit: float) -> Tensor:
+    run = runner.start()
+
+    def function(rows: Tensor) -> Tensor:
+        shape = (len(rows), *source.shape[1:]) if source.batched else source.shape
+        given = rows.numpy().astype(source.dtype).reshape(shape)
+        return torch.from_numpy(np.asarray(run(given), np.float64))
+
+    if runner.samples:
+        return outputs_of(function, comparison.x[: runner.samples])
+    return comparison.outputs(function, unit, batches=source.any_batch)

@@ -1,0 +1,343 @@
+"""A network on the branch of a pattern in rational arithmetic: every float64 is the dyadic number that it is.
+
+Numbers of a node have one power of two in common, so that all is done with integers, by `python-flint`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from flint import fmpz_mat
+
+from splinescope.network.copies import linear_part
+from splinescope.network.graph import Network
+from splinescope.network.ops import Affine, AxisMap, Dense, Op, Sum
+from splinescope.tessellation.domains import Domain, Slice
+from splinescope.tessellation.region_graph.layout import Bends, Contests, Folding, Layout
+
+_ENTRIES = 1 << 22
+"""Largest number of entries that the matrix of one affine op may have."""
+
+_WORK = 1 << 29
+"""Products of words that following one pattern may take, roughly: a few seconds."""
+
+Row = list[int]
+"""Integers: slopes along the domain's directions, and the value at its origin, up to a positive factor."""
+
+
+def dyadic(numbers: Any) -> tuple[list[int], int]:
+    """Floats as integers over one power of two.
+
+    Args:
+        numbers: Finite numbers.
+
+    Returns:
+        Integers `m` and an exponent `s`, so that the numbers are `m / 2**s`.
+    """
+    ratios = [float(x).as_integer_ratio() for x in np.ravel(np.asarray(numbers))]
+    scale = max((q.bit_length() - 1 for _, q in ratios), default=0)
+    return [p << (scale - q.bit_length() + 1) for p, q in ratios], scale
+
+
+@dataclass(frozen=True, eq=False)
+class _Map:
+    """An affine map: `matrix / 2**scale`, plus `offset / 2**offset_scale`."""
+
+    matrix: fmpz_mat
+    scale: int
+    offset: list[int] | None
+    offset_scale: int
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """A node: integers over a power of two, one row for each of its numbers.
+
+    Attributes:
+        rows: [n][k] integers.
+        scale: The power.
+    """
+
+    rows: list[list[int]]
+    scale: int
+
+
+@dataclass(frozen=True, eq=False)
+class RationalNetwork:
+    """A network on a domain, in rational arithmetic.
+
+    Attributes:
+        network: The network.
+        domain: The domain.
+        layout: Its folding nodes.
+    """
+
+    network: Network
+    domain: Domain
+    layout: Layout
+
+    @cached_property
+    def affordable(self) -> bool:
+        """Whether the numbers are few and small enough."""
+        work, depth = 0, 0
+        for node in self.network.nodes:
+            if isinstance(node.op, Affine):
+                entries = node.size * self.network.nodes[node.inputs[0]].size
+                depth += 1
+                work += entries * (self.domain.dimension + 1) * depth
+                if entries > _ENTRIES:
+                    return False
+        return work <= _WORK
+
+    @cached_property
+    def sides(self) -> list[Row]:
+        """Forms that are at most zero in the domain, one for each side; of a polygon, those through its corners."""
+        if not isinstance(self.domain, Slice) or self.domain.dimension != 2:
+            return [dyadic(side)[0] for side in self.domain.halfspaces]
+        numbers, scale = dyadic(self.domain.polygon)
+        corners = list(zip(numbers[0::2], numbers[1::2], strict=True))
+        rows = []
+        for (px, py), (qx, qy) in zip(corners, corners[1:] + corners[:1], strict=True):
+            gx, gy = qy - py, px - qx
+            rows.append([gx << scale, gy << scale, -(gx * px + gy * py)])
+        return rows
+
+    @cached_property
+    def _maps(self) -> dict[int, list[_Map]]:
+        found = {}
+        for index, node in enumerate(self.network.nodes):
+            if isinstance(node.op, Affine):
+                found[index] = _maps_of(node.op, self.network.nodes[node.inputs[0]].shape)
+        return found
+
+    @cached_property
+    def _input(self) -> Forms:
+        """The input as forms of the domain's coordinates."""
+        flat = np.column_stack([self.domain.basis.reshape(self.domain.dimension, -1).T, self.domain.origin.ravel()])
+        numbers, scale = dyadic(flat)
+        k = flat.shape[1]
+        return Forms([numbers[start : start + k] for start in range(0, len(numbers), k)], scale)
+
+    def rows(self, pattern: np.ndarray) -> Iterator[tuple[int, Row]]:
+        """Number and form of every row that holds on the cell of a pattern: it is at most zero there.
+
+        Args:
+            pattern: [columns] pieces of all units.
+        """
+        for number, form, _ in self.scaled_rows(pattern):
+            yield number, form
+
+    def scaled_rows(self, pattern: np.ndarray) -> Iterator[tuple[int, Row, int]]:
+        """Number, form and scale of every row that holds on the cell of a pattern: `form / 2**scale` is the row.
+
+        Args:
+            pattern: [columns] pieces of all units.
+        """
+        d = self.domain.dimension
+        one = [0] * d + [1]
+        forms: dict[int, Forms] = {}
+        foldings = {folding.node: number for number, folding in enumerate(self.layout.foldings)}
+        for index in range(len(self.network.nodes)):
+            if index in foldings:
+                number = foldings[index]
+                folding = self.layout.foldings[number]
+                pieces = pattern[self.layout.column_starts[number] : self.layout.column_starts[number + 1]]
+                start = int(self.layout.row_starts[number])
+                for row, form, scale in _rows_of(folding, pieces, forms[folding.source], one):
+                    yield start + row, form, scale
+                forms[index] = _followed(folding, pieces, forms[folding.source], one)
+            else:
+                forms[index] = self._through(index, forms, one)
+
+    def beyond(self, point: list[int], denominator: int, direction: list[int]) -> np.ndarray:
+        """The pattern just beyond a point in a direction.
+
+        Args:
+            point: [d] numerators.
+            denominator: Their common denominator, positive.
+            direction: [d] integers.
+
+        Returns:
+            [columns] pieces of all units.
+        """
+        out = np.zeros(self.layout.columns, np.uint8)
+        one = [denominator, 0]
+        foldings = {folding.node: number for number, folding in enumerate(self.layout.foldings)}
+        forms: dict[int, Forms] = {}
+        for index in range(len(self.network.nodes)):
+            if index == 0:
+                rows = [_at(form, point, denominator, direction) for form in self._input.rows]
+                forms[0] = Forms(rows, self._input.scale)
+            elif index in foldings:
+                number = foldings[index]
+                folding = self.layout.foldings[number]
+                source = forms[folding.source]
+                pieces = _pieces(folding, source, denominator)
+                out[self.layout.column_starts[number] : self.layout.column_starts[number + 1]] = pieces
+                forms[index] = _followed(folding, pieces, source, one)
+            else:
+                forms[index] = self._through(index, forms, one)
+        return out
+
+    def _through(self, index: int, forms: dict[int, Forms], one: list[int]) -> Forms:
+        """A node that does not fold."""
+        node = self.network.nodes[index]
+        if not node.inputs:
+            return self._input
+        inputs = [forms[source] for source in node.inputs]
+        if isinstance(node.op, Affine):
+            (out,) = inputs
+            for part in self._maps[index]:
+                out = _mapped(part, out, one)
+            return out
+        if isinstance(node.op, Sum):
+            factors, scale = dyadic(node.op.coefficients)
+            common = max(form.scale for form in inputs)
+            parts = [f << (common - form.scale) for f, form in zip(factors, inputs, strict=True)]
+            columns = zip(*(form.rows for form in inputs), strict=True)
+            rows = [
+                [sum(f * x for f, x in zip(parts, xs, strict=True)) for xs in zip(*n, strict=True)] for n in columns
+            ]
+            return Forms(rows, common + scale)
+        common = max(form.scale for form in inputs)
+        rows = [[x << (common - form.scale) for x in row] for form in inputs for row in form.rows]
+        start, places = 0, []
+        for source in node.inputs:
+            shape = self.network.nodes[source].shape
+            size = self.network.nodes[source].size
+            places.append(torch.arange(start, start + size, dtype=torch.float64).reshape(1, *shape))
+            start += size
+        return Forms([rows[int(place)] for place in node.op.evaluate(*places).ravel().tolist()], common)
+
+
+def _maps_of(op: Affine, shape: tuple[int, ...]) -> list[_Map]:
+    """An affine op as matrices, one after the other."""
+    if isinstance(op, AxisMap):
+        parts, ops = [], []
+        for matrix, axis in zip(op.matrices, op.axes, strict=True):
+            ops.append(AxisMap((matrix,), (axis,)))
+        for part in ops:
+            parts.append(_map_of(part, part, shape))
+            shape = tuple(part.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).shape[1:])
+        return parts
+    return [_map_of(op, linear_part(op), shape)]
+
+
+def _map_of(op: Affine, linear: Op, shape: tuple[int, ...]) -> _Map:
+    offset = op.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).reshape(-1).numpy()
+    if isinstance(linear, Dense):
+        weight = linear.weight.numpy()
+    else:
+        size = int(np.prod(shape, dtype=np.int64))
+        weight = linear.evaluate(torch.eye(size, dtype=torch.float64).reshape(size, *shape)).reshape(size, -1).numpy().T
+    entries, scale = dyadic(weight)
+    numbers, offset_scale = dyadic(offset)
+    return _Map(
+        fmpz_mat(weight.shape[0], weight.shape[1], entries), scale, numbers if any(numbers) else None, offset_scale
+    )
+
+
+def _mapped(part: _Map, forms: Forms, one: list[int]) -> Forms:
+    k = len(one)
+    source = fmpz_mat(len(forms.rows), k, [x for row in forms.rows for x in row])
+    product, scale = part.matrix * source, part.scale + forms.scale
+    if part.offset is not None:
+        common = max(scale, part.offset_scale)
+        shifted = [x << (common - part.offset_scale) for x in part.offset]
+        product = product * (1 << (common - scale)) + fmpz_mat(len(shifted), 1, shifted) * fmpz_mat(1, k, one)
+        scale = common
+    return Forms([[int(x) for x in row] for row in product.tolist()], scale)
+
+
+def _tables(folding: Bends) -> tuple[list[int], int, list[int], list[int], int]:
+    """Breakpoints [B * n] and their scale; slopes and intercepts [(B + 1) * n] and theirs."""
+    n, count = folding.units, len(folding.op.breakpoints)
+    places = np.broadcast_to(np.asarray(folding.op.breakpoints, np.float64).reshape(count, -1), (count, n))
+    tables = [
+        np.broadcast_to(np.asarray(table, np.float64).reshape(count + 1, -1), (count + 1, n))
+        for table in (folding.op.slopes, folding.op.intercepts)
+    ]
+    numbers, scale = dyadic(np.concatenate(tables))
+    half = (count + 1) * n
+    return *dyadic(places), numbers[:half], numbers[half:], scale
+
+
+def _above(row: list[int], scale: int, place: int, place_scale: int, one: list[int]) -> Row:
+    """A number less a breakpoint, up to a positive factor."""
+    common = max(scale, place_scale)
+    shift, place = common - scale, place << (common - place_scale)
+    return [(x << shift) - place * o for x, o in zip(row, one, strict=True)]
+
+
+def _rows_of(folding: Folding, pieces: np.ndarray, source: Forms, one: list[int]) -> Iterator[tuple[int, Row, int]]:
+    """The rows of a node that are there; see `Folding.write_rows`."""
+    n = folding.units
+    if isinstance(folding, Contests):
+        groups = np.asarray(folding.op.index)
+        for unit, piece in enumerate(pieces.tolist()):
+            best = source.rows[groups[unit, piece]]
+            for member, place in enumerate(groups[unit].tolist()):
+                if member != piece and place >= 0:
+                    form = [x - b for x, b in zip(source.rows[place], best, strict=True)]
+                    yield member * n + unit, form, source.scale
+        return
+    assert isinstance(folding, Bends)
+    places, scale, *_ = _tables(folding)
+    below, above = folding.neighbours(pieces)
+    common = max(source.scale, scale)
+    for unit in range(n):
+        if above[unit] >= 0:
+            form = _above(source.rows[unit], source.scale, places[above[unit] * n + unit], scale, one)
+            yield unit, form, common
+        if below[unit] >= 0:
+            form = _above(source.rows[unit], source.scale, places[below[unit] * n + unit], scale, one)
+            yield (unit if folding.pieces == 2 else n + unit), [-x for x in form], common
+
+
+def _followed(folding: Folding, pieces: np.ndarray, source: Forms, one: list[int]) -> Forms:
+    """The node on its pieces."""
+    if isinstance(folding, Contests):
+        groups = np.asarray(folding.op.index)
+        return Forms([source.rows[groups[unit, piece]] for unit, piece in enumerate(pieces.tolist())], source.scale)
+    assert isinstance(folding, Bends)
+    if folding.op.is_relu:
+        zero = [0] * len(one)
+        return Forms(
+            [row if piece else zero for row, piece in zip(source.rows, pieces.tolist(), strict=True)], source.scale
+        )
+    n = folding.units
+    _, _, slopes, shifts, scale = _tables(folding)
+    rows = []
+    for unit, piece in enumerate(pieces.tolist()):
+        slope, shift = slopes[piece * n + unit], shifts[piece * n + unit] << source.scale
+        rows.append([slope * x + shift * o for x, o in zip(source.rows[unit], one, strict=True)])
+    return Forms(rows, source.scale + scale)
+
+
+def _at(form: list[int], point: list[int], denominator: int, direction: list[int]) -> list[int]:
+    """Value, times the denominator, and slope of a form."""
+    *slopes, value = form
+    return [
+        sum(g * p for g, p in zip(slopes, point, strict=True)) + value * denominator,
+        sum(g * p for g, p in zip(slopes, direction, strict=True)),
+    ]
+
+
+def _pieces(folding: Folding, source: Forms, denominator: int) -> np.ndarray:
+    """Pieces just beyond; see `Folding.pieces_of`."""
+    if isinstance(folding, Contests):
+        groups = np.asarray(folding.op.index)
+        best = [max((tuple(source.rows[p]), -m) for m, p in enumerate(g) if p >= 0) for g in groups.tolist()]
+        return np.array([-member for _, member in best], np.uint8)
+    assert isinstance(folding, Bends)
+    places, scale, *_ = _tables(folding)
+    one, n = [denominator, 0], folding.units
+    counts = np.zeros(n, np.int64)
+    for number, place in enumerate(places):
+        counts[number % n] += _above(source.rows[number % n], source.scale, place, scale, one) > [0, 0]
+    return folding.lowest(counts)

@@ -1,0 +1,1 @@
+"""What segments answer: classes, margins, extrema, maps, lengths, attributions, tables."""
