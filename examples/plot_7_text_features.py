@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
 from splinescope.complexity.transformers import FEATURES, find_mlp_blocks, spline_features
-from splinescope.plotting.experiments.style import MUTED, PAGE, SERIES, new_figure, page_style, put_title
+from splinescope.plotting.page import MUTED, PAGE, SERIES, new_figure, page_style, put_title
 
 LENGTH = 96  # bytes of each text
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import splinescope
+from splinescope.experiments import EXPERIMENTS
 from splinescope.tessellation.planar.complex import PlanarComplex
 
 SOURCE = Path(splinescope.__file__).parent
@@ -173,18 +174,43 @@ def test_modules_stay_small(path: Path) -> None:
     assert "utils" not in path.name
 
 
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def ours(path: Path) -> set[str]:
+    """Modules of ours that a file imports: at its top, within functions, or for type checkers."""
+    names, found = {name_of(module) for module in MODULES}, set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("splinescope."):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} & names or {node.module}
+    return found
+
+
 def test_modules_don_t_import_in_circles() -> None:
-    """Not within functions and not for type checkers, either; experiments still know their figures, and these them."""
-    names = {
-        ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__") for path in MODULES
-    }
-    order = graphlib.TopologicalSorter[str]()
-    for path in MODULES:
-        name = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
-        if name.startswith("splinescope.experiments"):
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("splinescope."):
-                inner = {f"{node.module}.{alias.name}" for alias in node.names} & names
-                order.add(name, *(inner or {node.module}))
+    order = graphlib.TopologicalSorter({name_of(path): ours(path) for path in MODULES})
     order.prepare()  # raises CycleError with the circle
+
+
+def test_experiments_know_what_is_shared_and_not_one_another() -> None:
+    """One folder for each, all of the same modules, with no word of another; what is shared knows none of them."""
+    home = SOURCE / "experiments"
+    folders = {path.name for path in home.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == {entry.name.replace("-", "_") for entry in EXPERIMENTS} | {"shared"}
+    assert {path.name for path in home.glob("*.py")} == {"__init__.py"}
+    for folder in folders:
+        modules = {path.stem for path in (home / folder).glob("*.py")}
+        assert folder == "shared" or modules >= {"settings", "run", "claims", "figures"}
+        for path in (home / folder).glob("*.py"):
+            known = {name.split(".")[2] for name in ours(path) if name.startswith("splinescope.experiments.")}
+            assert known <= {folder, "shared"}, path
+
+
+@pytest.mark.parametrize("module", ["claims", "figures"])
+def test_experiments_are_judged_without_what_runs_them(module: str) -> None:
+    """Claims and figures follow from numbers: neither knows `run`, `settings` or the parts that a run fills."""
+    for path in (SOURCE / "experiments").glob(f"*/{module}.py"):
+        if path.parent.name == "shared":
+            continue
+        assert not {name.rpartition(".")[2] for name in ours(path)} & {"run", "settings", "reproduce"}, path
+        assert not hasattr(importlib.import_module(name_of(path)), "Parts"), path

@@ -51,6 +51,7 @@ print(json.dumps([status, [name for name in ("torch", "matplotlib", "sklearn", "
         (["tessellation-toy", "--seed", "-1"], "--seed"),
         (["grokking", "--set", "width"], "`--set`: got 'width'; expected KEY=VALUE, such as width=32"),
         (["grokking", "--set", "depth=3"], "`set`: there is no setting 'depth'; expected one of activation"),
+        (["grokking", "--judge", "x", "--set", "width=3"], "`--judge`: takes no other option but --json: it judges"),
         (["grokking", "--set", "width=x"], "`set`: got 'x' for 'width'; expected a whole number, such as 96"),
     ],
 )
@@ -78,6 +79,28 @@ def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {claim["verdict"] for claim in summary["claims"]} == {"reproduced", "not comparable"}
     written = json.loads((out / "summary.json").read_text())
     assert written["claims"] == summary["claims"]
+
+
+def test_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A finished run is judged again from its file, or from its folder, with or without its name."""
+    words = ["tessellation-toy", "--set", "width=3", "--set", "layers=2", "--json"]
+    assert main(["reproduce", *words, "--out", str(tmp_path)]) == 0
+    claims = json.loads(capsys.readouterr().out)["claims"]
+    picture = (tmp_path / "tessellation.png").read_bytes()
+    (tmp_path / "tessellation.png").unlink()
+    assert main(["reproduce", "tessellation-toy", "--judge", str(tmp_path / "numbers.json"), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["claims"] == claims
+    assert (summary["parts_computed"], summary["parts_reused"]) == (0, 0)
+    assert (tmp_path / "tessellation.png").read_bytes() == picture
+    assert main(["reproduce", "--judge", str(tmp_path)]) == 0
+    assert f"left in {tmp_path}" in capsys.readouterr().out.replace("\n", "")
+    for words, message in (
+        (["cats", "--judge", str(tmp_path)], "is of 'tessellation-toy'; expected a run of 'cats'"),
+        (["--judge", str(tmp_path / "nowhere")], "expected the folder of a finished run, or its numbers.json"),
+    ):
+        assert main(["reproduce", *words]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

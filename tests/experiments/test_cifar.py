@@ -9,7 +9,7 @@ import pytest
 
 from splinescope.errors import InvalidInputError
 from splinescope.experiments import reproduce
-from splinescope.experiments.cifar import cifar10, has_test
+from splinescope.experiments.shared.cifar import cifar10, has_test
 from tests.network.assets import ASSETS
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import splinescope
-from splinescope.experiments.class_joins import Bending, join_pairs, together
+from splinescope.experiments.class_connectivity.joins import Bending, join_pairs, together
 from splinescope.network import boundaries
 from tests.paths.nets import perceptron, seeded
 from tests.paths.test_straight import pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import struct
 from pathlib import Path
 
@@ -12,8 +13,7 @@ import torch
 
 from splinescope import models
 from splinescope.errors import InvalidInputError
-from splinescope.experiments.class_connectivity import Settings
-from splinescope.experiments.class_problems import (
+from splinescope.experiments.class_connectivity.problems import (
     ResidualNet,
     correct_pairs,
     given_network,
@@ -22,6 +22,8 @@ from splinescope.experiments.class_problems import (
     mixed_pairs,
     read_images,
 )
+from splinescope.experiments.class_connectivity.settings import Settings
+from splinescope.experiments.shared.reproduce import measure
 from splinescope.network import from_torch, split
 
 
@@ -117,8 +119,6 @@ def test_given_networks_must_fit(tmp_path: Path) -> None:
 
 def test_a_given_network_with_its_own_scale(tmp_path: Path) -> None:
     """Images are scaled for it; a network that reads the scale off again says the same as without."""
-    from splinescope.experiments import reproduce
-
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape) / 4 for shape in ((12, 64), (12, 12), (10, 12))]
     scaled = [weights[0] * 0.25, *weights[1:]]
@@ -128,18 +128,17 @@ def test_a_given_network_with_its_own_scale(tmp_path: Path) -> None:
         np.savez(tmp_path / f"{name}.npz", **arrays)
     small = {"pairs": 12, "component-points": 0, "decoder-epochs": 1, "decoder-width": 2, "layers": "input,first"}
     small = {name.replace("-", "_"): value for name, value in small.items()}
-    plain = reproduce(
-        "class-connectivity", out=tmp_path / "a", settings=small | {"model": str(tmp_path / "plain.npz")}
-    ).numbers
+    measure("class-connectivity", out=tmp_path / "a", settings=small | {"model": str(tmp_path / "plain.npz")})
     other = small | {"model": str(tmp_path / "scaled.npz"), "mean": "0.5", "std": "0.25"}
-    scaled_numbers = reproduce("class-connectivity", out=tmp_path / "b", settings=other).numbers
+    measure("class-connectivity", out=tmp_path / "b", settings=other)
+    plain, scaled_numbers = (json.loads((tmp_path / name / "numbers.json").read_text()) for name in "ab")
     assert plain["twins"] is None
     for kind in ("correct", "misclassified"):
         one, two = plain["kinds"][kind]["input"], scaled_numbers["kinds"][kind]["input"]
         assert one["ends"] == two["ends"]
         np.testing.assert_allclose(one["minimum_margin"], two["minimum_margin"], atol=1e-9)
     with pytest.raises(InvalidInputError, match="`mean`: got 2 numbers for 1 channels"):
-        reproduce("class-connectivity", out=tmp_path / "c", settings=other | {"mean": "0.5,0.1"})
+        measure("class-connectivity", out=tmp_path / "c", settings=other | {"mean": "0.5,0.1"})
 
 
 def test_presets() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from torch import nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.experiments import Verdict, reproduce
-from splinescope.experiments.checkpoints import LOSSES, Recipe, train_with_checkpoints
-from splinescope.experiments.grokking import Settings
-from splinescope.experiments.grokking_claims import claims_of, complexity, moments_of
+from splinescope.experiments.grokking.checkpoints import LOSSES, Recipe, train_with_checkpoints
+from splinescope.experiments.grokking.claims import claims
+from splinescope.experiments.grokking.moments import complexity, moments_of
+from splinescope.experiments.grokking.settings import Settings
+from splinescope.experiments.shared.reproduce import measure
 from splinescope.observers import Recorder
 from splinescope.tessellation.files import load_complex
 
@@ -28,9 +31,9 @@ class Stopped(Exception):
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = reproduce("grokking", out=tmp_path / "whole", settings=SMALL)
+    measure("grokking", out=tmp_path / "whole", settings=SMALL)
     record = Recorder.record
-    monkeypatch.setattr("splinescope.experiments.grokking.train_with_checkpoints", often)
+    monkeypatch.setattr("splinescope.experiments.grokking.run.train_with_checkpoints", often)
 
     def stopping(self: Recorder, model: Any, step: int) -> Any:
         if step == 47:
@@ -39,7 +42,8 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Recorder, "record", stopping)
     with pytest.raises(Stopped):
-        reproduce("grokking", out=tmp_path / "stopped", settings=SMALL)
+        measure("grokking", out=tmp_path / "stopped", settings=SMALL)
+    assert not (tmp_path / "stopped" / "numbers.json").exists()
     started: list[int] = []
 
     def noting(self: Recorder, model: Any, step: int) -> Any:
@@ -47,10 +51,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch
         return record(self, model, step)
 
     monkeypatch.setattr(Recorder, "record", noting)
-    again = reproduce("grokking", out=tmp_path / "stopped", settings=SMALL)
+    measure("grokking", out=tmp_path / "stopped", settings=SMALL)
     assert started[0] == 40
-    assert again.numbers["rows"] == whole.numbers["rows"]
-    assert again.claims == whole.claims
+    whole, again = ((tmp_path / name / "numbers.json").read_bytes() for name in ("whole", "stopped"))
+    assert again == whole
 
 
 def often(*args: Any, **kwargs: Any) -> None:
@@ -118,24 +122,24 @@ def rows(values: list[tuple[float, float, float]]) -> list[dict[str, Any]]:
 GROKS = [(0.1, 0.1, 5.0), (0.8, 0.3, 2.0), (1.0, 0.2, 3.0), (1.0, 0.2, 4.0), (1.0, 0.7, 0.2), (1.0, 0.6, 0.3)]
 
 
-def settings() -> Settings:
-    return Settings.smoke(0).with_settings({"radii": "0.1", "radius": "0.1", "epsilons": "0.05,0.1"})
+def numbers(values: list[tuple[float, float, float]]) -> dict[str, Any]:
+    """What a run with such a log leaves."""
+    config = Settings.smoke(0).with_settings({"radii": "0.1", "radius": "0.1", "epsilons": "0.05,0.1"})
+    return {"config": asdict(config), "rows": rows(values)}
 
 
 def test_moments_and_claims_of_a_run_that_groks() -> None:
-    log = rows(GROKS)
-    moments = moments_of(log, (0.05, 0.1), 0.1)
-    assert moments.steps() == {"initialisation": 0, "interpolation": 20, "grokking": 40}
-    verdicts = [claim.verdict for claim in claims_of(settings(), log, moments)]
+    found = numbers(GROKS)
+    assert moments_of(found).steps() == {"initialisation": 0, "interpolation": 20, "grokking": 40}
+    verdicts = [claim.verdict for claim in claims(found)]
     assert verdicts.count(Verdict.FAILED) == 0
     assert verdicts.count(Verdict.REPRODUCED) == 4
 
 
 def test_claims_fail_where_nothing_groks() -> None:
-    log = rows([(0.1, 0.1, 1.0), (0.8, 0.3, 2.0), (0.9, 0.2, 3.0)])
-    moments = moments_of(log, (0.05, 0.1), 0.1)
-    assert moments.steps() == {"initialisation": 0, "interpolation": 20, "grokking": 20}
-    verdicts = {claim.statement: claim.verdict for claim in claims_of(settings(), log, moments)}
+    found = numbers([(0.1, 0.1, 1.0), (0.8, 0.3, 2.0), (0.9, 0.2, 3.0)])
+    assert moments_of(found).steps() == {"initialisation": 0, "interpolation": 20, "grokking": 20}
+    verdicts = {claim.statement: claim.verdict for claim in claims(found)}
     assert list(verdicts.values()).count(Verdict.FAILED) == 4
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from splinescope.experiments import Claim, Verdict
-from splinescope.experiments.folded_hyperplanes import bends_of
-from splinescope.experiments.planes import cells_of, square
+from splinescope.experiments.folded_hyperplanes.run import bends_of
+from splinescope.experiments.shared.planes import cells_of, square
 
 
 def two_layers(slope: float) -> nn.Sequential:

@@ -9,11 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from splinescope.errors import InvalidInputError
-from splinescope.experiments import regions_vs_depth_width as regions
+import splinescope
+from splinescope.errors import InvalidInputError, StoreError
 from splinescope.experiments import reproduce
-from splinescope.experiments.parts import Parts
+from splinescope.experiments.regions_vs_depth_width import run as regions
+from splinescope.experiments.shared.parts import Kept, Parts
+from splinescope.experiments.shared.planes import cells_of, square
+from splinescope.experiments.shared.reproduce import measure
+from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.segments.complex import SegmentComplex
 
 
 def test_parts_are_kept_as_they_read(tmp_path: Path) -> None:
@@ -54,6 +60,41 @@ def test_parts_of_arrays(tmp_path: Path) -> None:
     assert (parts.computed, parts.reused, other.computed) == (2, 1, 1)
 
 
+def test_parts_of_cells(tmp_path: Path) -> None:
+    """A file that anyone opens, the same in every run, of this configuration and kind or not at all."""
+    parts, module = Parts(tmp_path, {"seed": 0}), torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU())
+    cells = cells_of(module, square(1.0))
+    first = parts.cells("plane", PlanarComplex, lambda: cells)
+    again = parts.cells("plane", PlanarComplex, lambda: pytest.fail("computed twice"))
+    for found in (first, again, splinescope.open(tmp_path / "plane.npz")):
+        assert np.array_equal(found.vertices, cells.vertices)
+        assert np.array_equal(found.patterns, cells.patterns)
+    assert (parts.computed, parts.reused) == (1, 1)
+    with pytest.raises(StoreError, match=r"`parts`: .*plane\.npz' is missing, damaged or of other settings"):
+        parts.kept.cells("plane", SegmentComplex)
+    with pytest.raises(StoreError, match=r"of other settings"):
+        Kept(tmp_path, {"seed": 1}).cells("plane", PlanarComplex)
+
+
+def test_kept_parts_are_read_and_nothing_else(tmp_path: Path) -> None:
+    parts = Parts(tmp_path, {"sizes": (1, 2)})
+    parts.each({"one": lambda: {"value": 1}})
+    parts.arrays("two", lambda: {"w": np.arange(3)})
+    parts.folder("three")
+    kept = Kept(tmp_path, {"sizes": [1, 2]})
+    assert kept.values("one") == {"value": 1}
+    assert np.array_equal(kept.arrays("two")["w"], np.arange(3))
+    assert kept.folder("three") == tmp_path / "three"
+    other = Kept(tmp_path, {"sizes": [1]})
+    for read in (kept.values, kept.arrays, kept.folder):
+        with pytest.raises(StoreError, match="missing, damaged or of other settings"):
+            read("nothing")
+    for read, key in ((other.values, "one"), (other.arrays, "two"), (other.folder, "three")):
+        with pytest.raises(StoreError, match="missing, damaged or of other settings"):
+            read(key)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.json", "three", "two.npz"]
+
+
 def test_names_of_parts_stay_in_the_folder(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"`tasks`: got the name '\.\./one'; expected letters"):
         Parts(tmp_path, {}).each({"../one": dict})
@@ -81,12 +122,12 @@ def test_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     resumed = False
     small = {"shapes": ((12,), (6, 6)), "sizes": (12, 24), "depths": (1, 2), "epochs": (0, 2), "window": 5.0}
     with pytest.raises(KeyboardInterrupt):
-        reproduce("regions-vs-depth-width", out=tmp_path, settings=small)
+        measure("regions-vs-depth-width", out=tmp_path, settings=small)
     assert len(list((tmp_path / "parts").glob("*.json"))) == 2
-    assert not (tmp_path / "summary.json").exists()
+    assert not (tmp_path / "numbers.json").exists()
     resumed = True
-    report = reproduce("regions-vs-depth-width", out=tmp_path, settings=small)
+    parts = measure("regions-vs-depth-width", out=tmp_path, settings=small)
     assert set(computed.values()) == {1}
-    assert report.parts_reused >= 2
-    assert (tmp_path / "summary.json").exists()
+    assert parts.reused >= 2
+    assert (tmp_path / "numbers.json").exists()
     assert not list(tmp_path.rglob(".splinescope-*"))

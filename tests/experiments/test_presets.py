@@ -1,8 +1,9 @@
-"""Every experiment's preset smoke, end to end: files, claims, figures, and numbers against independent counts."""
+"""Every experiment, end to end and again from its numbers: files, claims, figures, independent counts."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -15,8 +16,10 @@ import torch
 from matplotlib.image import imread
 
 from splinescope import datasets, models
-from splinescope.errors import InvalidInputError
-from splinescope.experiments import EXPERIMENTS, Report, Verdict, reproduce
+from splinescope.errors import InvalidInputError, StoreError
+from splinescope.experiments import EXPERIMENTS, Report, Verdict, judge, reproduce
+from splinescope.experiments.shared.parts import Parts
+from splinescope.experiments.shared.reproduce import measure
 from tests.seeds import large
 
 FIGURES = {
@@ -34,9 +37,14 @@ FIGURES = {
 
 SMALLER = {
     "regions-vs-depth-width": {"repeats": 1, "trained_repeats": 1, "epochs": (0, 12)},
-    "grokking": {"steps": 200, "probes": 50, "attacked": 60, "per_decade": 2},
-    "class-connectivity": {"pairs": 20, "twins": 12, "component_points": 4, "decoder_epochs": 2},
-}
+    "self-similar": {"random": 1},
+    "grokking": {
+        "width": 24, "train_points": 100, "steps": 150, "probes": 30, "attacked": 40, "per_decade": 2, "directions": 10,
+    },
+    "class-connectivity": {
+        "hidden": (32,) * 3, "epochs": 25, "pairs": 16, "twins": 10, "component_points": 3, "decoder_epochs": 1,
+    },
+}  # fmt: skip
 """Sizes of the gate where those of the preset smoke take long and show no more."""
 
 
@@ -44,7 +52,7 @@ SMALLER = {
 @pytest.mark.parametrize(
     ("name", "sizes"), [*((name, SMALLER.get(name, {})) for name in FIGURES), *(large(name, {}) for name in SMALLER)]
 )
-def test_smoke(name: str, sizes: dict[str, Any], tmp_path: Path) -> None:
+def test_smoke(name: str, sizes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = reproduce(name, "smoke", out=tmp_path, settings=sizes)
     check_files(report, tmp_path)
     check_figures(report, tmp_path)
@@ -52,11 +60,35 @@ def test_smoke(name: str, sizes: dict[str, Any], tmp_path: Path) -> None:
     check_claims(report)
     if name in INDEPENDENT:
         INDEPENDENT[name](report)
-    again = reproduce(name, "smoke", out=tmp_path, settings=sizes)
-    assert again.parts_computed == 0
-    assert again.parts_reused == report.parts_computed + report.parts_reused
-    assert json.dumps(again.numbers, default=str) == json.dumps(report.numbers, default=str)
+    left = contents(tmp_path)
+    check_resumes(report, measure(name, "smoke", out=tmp_path, settings=sizes))
+    assert (tmp_path / "numbers.json").read_bytes() == left["numbers.json"]
+    check_judged_again(report, tmp_path, left, monkeypatch)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files of a run but the summary, which has times."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.stem != "summary"}
+
+
+def check_resumes(report: Report, again: Parts) -> None:
+    """A finished run computes nothing more."""
+    assert again.computed == 0
+    assert again.reused == report.parts_computed + report.parts_reused
+
+
+def check_judged_again(report: Report, folder: Path, left: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the numbers come the same claims and, byte for byte, the same pictures and tables; nothing is run."""
+    monkeypatch.setattr(Parts, "_once", lambda *_: pytest.fail("a part was asked for"))
+    for path in folder.iterdir():
+        if path.is_file() and path.name != "numbers.json":
+            path.unlink()
+    again = judge(folder / "numbers.json", report.name)
     assert again.claims == report.claims
+    assert again.files == report.files
+    assert contents(folder) == left
+    written = json.loads((folder / "summary.json").read_text())
+    assert written["claims"] == json.loads(json.dumps([dataclasses.asdict(claim) for claim in report.claims]))
 
 
 def check_files(report: Report, folder: Path) -> None:
@@ -168,8 +200,10 @@ def check_class_connectivity(report: Report) -> None:
     """Straight paths at the input, on a dense grid, by the module itself, trained again."""
     data, generator = datasets.digits(), torch.Generator().manual_seed(0)
     inputs, labels = data.inputs, data.labels
-    module = models.mlp([64, *(64,) * 6, 10], generator=generator)
-    models.train_classifier(module, inputs[:1258], labels[:1258], generator=generator, epochs=60, learning_rate=3e-3)
+    module = models.mlp([64, *report.config["hidden"], 10], generator=generator)
+    models.train_classifier(
+        module, inputs[:1258], labels[:1258], generator=generator, epochs=report.config["epochs"], learning_rate=3e-3
+    )
     module.double()
     t = torch.linspace(0, 1, 400, dtype=torch.float64)[:, None, None, None]
     for kind in ("correct", "misclassified"):
@@ -204,6 +238,40 @@ def test_cats_need_data(tmp_path: Path) -> None:
         reproduce("cats", "paper", out=tmp_path)
     with pytest.raises(InvalidInputError, match="`data`: got 'here'; the preset smoke uses the small digits"):
         reproduce("cats", "smoke", out=tmp_path, data="here")
+
+
+def test_what_cannot_be_judged(tmp_path: Path) -> None:
+    small = {"layers": 2, "width": 3}
+    file = tmp_path / "numbers.json"
+    with pytest.raises(StoreError, match=r"`judge`: .*numbers\.json' cannot be read: expected the folder of a"):
+        judge(tmp_path)
+    report = reproduce("tessellation-toy", out=tmp_path, settings=small)
+    assert judge(tmp_path).claims == report.claims
+    with pytest.raises(InvalidInputError, match="is of 'tessellation-toy'; expected a run of 'cats'"):
+        judge(file, "cats")
+    whole = tmp_path / "parts" / "whole.npz"
+    whole.rename(tmp_path / "aside")
+    with pytest.raises(StoreError, match=r"`parts`: .*whole\.npz' is missing, damaged or of other settings; run the"):
+        judge(file)
+    (tmp_path / "aside").rename(whole)
+    numbers = json.loads(file.read_text())
+    file.write_text(json.dumps(numbers | {"config": numbers["config"] | {"seed": 1}}))
+    with pytest.raises(StoreError, match=r"after-1\.npz' is missing, damaged or of other settings"):
+        judge(file)
+    del numbers["config"]
+    file.write_text(json.dumps(numbers))
+    with pytest.raises(StoreError, match="doesn't say how it was made; `splinescope reproduce NAME --out"):
+        judge(file)
+
+
+def test_claims_follow_the_numbers(tmp_path: Path) -> None:
+    """A file with other numbers is judged by them, and by nothing that a run remembers."""
+    reproduce("tessellation-toy", out=tmp_path, settings={"layers": 2, "width": 3})
+    file = tmp_path / "numbers.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"largest_jump": 0.5}))
+    verdicts = {claim.statement: claim.verdict for claim in judge(file).claims}
+    assert verdicts["The network is affine on each tile and continuous across their borders"] is Verdict.FAILED
+    assert list(verdicts.values()).count(Verdict.FAILED) == 1
 
 
 def test_every_experiment_is_tested() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from splinescope.errors import InvalidInputError
 from splinescope.experiments import EXPERIMENTS, Config, entry
-from splinescope.experiments.registry import PRESETS
+from splinescope.experiments.shared.registry import PRESETS
 
 
 def test_names_are_those_of_the_issue() -> None:
@@ -51,3 +51,12 @@ def test_listing_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_settings_of_several_kinds() -> None:
+    """Tuples of one kind take any number of values, those of several kinds have one place for each."""
+    config = entry("self-similar").settings("smoke", 0)
+    changed = config.with_settings({"depths": "1,2", "folded": [[1, [3]], [2, [4, 5, 6]]]})
+    assert (changed.depths, changed.folded) == ((1, 2), ((1, (3,)), (2, (4, 5, 6))))  # type: ignore[attr-defined]
+    with pytest.raises(InvalidInputError, match=r"`set`: got \[1\] for 'folded'; expected 2 values"):
+        config.with_settings({"folded": [[1]]})

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import softmax
 
 from splinescope.paths.profiles import path_profile, points_along
-from splinescope.plotting.experiments.style import new_figure, page_style
 from splinescope.plotting.figures import save_figure
+from splinescope.plotting.page import new_figure, page_style
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.thumbnails import image_shape
 

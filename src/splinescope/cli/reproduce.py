@@ -45,13 +45,22 @@ def reproduce(
             "--set", metavar="KEY=VALUE", help="Change a setting of the preset; may be repeated.", show_default=False
         ),
     ] = None,
+    judge: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Judge and draw a finished run again, from its `numbers.json` or its folder; nothing is run.",
+            show_default=False,
+        ),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the experiments and leave.")] = False,
     as_json: of.Json = False,
 ) -> None:
     """Run an experiment of a paper; leave figures and numbers, and hold them against the paper's claims.
 
     **What it leaves.** `summary.json` (the claims with their verdicts, the configuration), `numbers.json`, each figure
-    as PNG and PDF, tables as CSV, and `parts`: what is finished. A run that was stopped goes on from there.
+    as PNG and PDF, tables as CSV, and `parts`: what is finished. A run that was stopped goes on from there, and
+    `--judge` draws from it.
 
     **Examples.**
 
@@ -62,11 +71,18 @@ def reproduce(
     `splinescope reproduce cats --preset paper --data cifar-10-batches-bin --out cats`
 
     `splinescope reproduce grokking --preset paper --data mnist --set activation=gelu`
+
+    `splinescope reproduce --judge reproduce/grokking`
     """
-    from splinescope.experiments.registry import EXPERIMENTS, entry
+    from splinescope.experiments import EXPERIMENTS, entry
 
     if list_:
         _list(as_json)
+        return
+    if judge is not None:
+        if set_ or data or out or seed or preset != "smoke":
+            raise InvalidInputError("`--judge`: takes no other option but --json: it judges what was measured")
+        _judge(name, judge, as_json)
         return
     if name is None:
         known = ", ".join(found.name for found in EXPERIMENTS)
@@ -77,7 +93,7 @@ def reproduce(
 
 def _list(as_json: bool) -> None:
     """Print what there is, without loading any of it."""
-    from splinescope.experiments.registry import EXPERIMENTS
+    from splinescope.experiments import EXPERIMENTS
 
     if as_json:
         keys = ("name", "source", "shows", "data")
@@ -114,13 +130,25 @@ def _run(
 ) -> None:
     """Run, leave the folder, and tell."""
     from splinescope.cli.terminal import compilation_announced
-    from splinescope.experiments.reproduce import reproduce as reproduce_experiment
+    from splinescope.experiments import reproduce as reproduce_experiment
 
     quiet = as_json or not sys.stderr.isatty()
     with compilation_announced(Console(stderr=True, quiet=as_json)):
         report = reproduce_experiment(
             name, preset, out=out, seed=seed, data=data, settings=settings, progress=not quiet
         )
+    _tell(report, out, as_json)
+
+
+def _judge(name: str | None, path: Path, as_json: bool) -> None:
+    """Judge a finished run, and tell."""
+    from splinescope.experiments import judge
+
+    report = judge(path, name)
+    _tell(report, path if path.is_dir() else path.parent, as_json)
+
+
+def _tell(report: Report, out: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json_text(_plain(report)))
     else:
