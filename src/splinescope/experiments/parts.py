@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from splinescope.errors import InvalidInputError, StoreError
+from splinescope.progress import each
 from splinescope.storage import from_json, json_text, read_arrays, replacing, write_arrays, write_json
 
 _CONFIG = "__config__"
@@ -59,8 +59,7 @@ class Parts:
             The results by name, as they read from JSON, whether computed now or before.
         """
         results = {}
-        bar = tqdm(tasks.items(), unit=f" {what}", delay=1.0, disable=not self._progress, leave=False)
-        for key, compute in bar:
+        for key, compute in each(tasks.items(), what, self._progress):
             path = self._path(key, ".json")
             found = self._read(path)
             self._count(computed=found is None)
