@@ -146,6 +146,11 @@ def test_core_loads_no_optional_package() -> None:
     assert in_fresh_process(code) == []
 
 
+def test_one_module_draws_bars() -> None:
+    found = [str(path.relative_to(SOURCE)) for path in MODULES if "tqdm" in path.read_text(encoding="utf-8")]
+    assert found == ["progress.py"]
+
+
 def test_import_is_quick() -> None:
     """In units of what torch takes, so that a busy machine changes nothing."""
     code = """

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread, imsave
+from typer.main import get_command
 
 import splinescope
 from splinescope import models
 from splinescope.cli import main
+from splinescope.cli.app import app
 
 FILES = ["boundary.npz", "complex.npz", "picture.png", "summary.json"]
 
@@ -231,6 +233,14 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     assert "Usage: splinescope" in capsys.readouterr().out
+
+
+def test_every_command_and_option_has_help() -> None:
+    commands = get_command(app).commands
+    assert list(commands) == ["demo", "info", "slice", "regions", "reproduce", "path", "segment", "surface"]
+    for name, command in commands.items():
+        assert command.help, name
+        assert [parameter.name for parameter in command.params if not parameter.help] == [], name
 
 
 def test_program_and_its_version() -> None:

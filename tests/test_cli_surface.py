@@ -112,7 +112,7 @@ BAD = {
         ["three.npz", "--box", "0,1", "1"],
         "`--box`: got 2 numbers; expected one, or one for each of 3 inputs",
     ),
-    "both": (["five.npz", "--box", "0", "1", "--point", "point0.npy"], "`--box`, `--point`: both were given"),
+    "both": (["five.npz", "--box", "0", "1", "--point", "point0.npy"], "`--point`, `--box`: both were given"),
     "output": (["three.npz", "--output", "3"], "`output`: got 3; the network has the outputs 0 to 2"),
     "classes": (["three.npz", "--classes", "0,7"], "`classes`: got [0, 7]"),
     "colour": (["three.npz", "--color", "class"], "`--color`: `class` goes with `--decision`"),

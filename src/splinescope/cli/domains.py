@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from splinescope.cli.points import fit_points, normalise, read_array, read_data
-from splinescope.cli.values import Shape, numbers, whole_numbers
+from splinescope.cli.points import fit_points, normalise, read_array, read_entries
+from splinescope.cli.values import Shape, numbers
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.domains import Box, Domain, Slice
 
 
 @dataclass(frozen=True)
 class Where:
-    """The options that say where to look, as the user gave them."""
+    """The options that say where to look, as the user gave them; a command may have some of them only."""
 
     through: Sequence[Path] | None = None
     point: Sequence[Path] | None = None
@@ -30,79 +30,141 @@ class Where:
     seed: int = 0
     mean: str = "0"
     std: str = "1"
+    dimension: int | None = None
 
-    def points(self) -> list[np.ndarray]:
-        """The points that the plane goes through, in their own shapes; none for a box or a polygon alone."""
+    def points(self, most: int) -> list[np.ndarray]:
+        """The points that the domain goes through, in their own shapes; none for a box or a polygon alone.
+
+        Args:
+            most: How many it can go through.
+
+        Returns:
+            The points, normalised.
+
+        Raises:
+            InvalidInputError: If there are more, options exclude each other, or a file or a number is no good.
+        """
         choices = {"--through": self.through, "--point": self.point, "--data": self.data, "--box": self.box}
         given = [name for name, value in choices.items() if value]
+        if self.box and self.polygon is not None:
+            given = ["--box", "--polygon"]
         if len(given) > 1:
             raise InvalidInputError(f"`{given[0]}`, `{given[1]}`: both were given; expected one of them")
-        if self.box and self.polygon is not None:
-            raise InvalidInputError("`--box`, `--polygon`: both were given; expected one of them")
-        if (self.data is None) != (self.indices is None):
-            raise InvalidInputError("`--data`, `--indices`: only one was given; expected both, as in digits and 3,7,11")
-        if self.data is not None and self.indices is not None:
-            points = read_data(self.data, whole_numbers("--indices", self.indices))
-        else:
-            points = [
-                read_array(name, file)
-                for name, files in (("--through", self.through), ("--point", self.point))
-                for file in files or ()
-            ]
-        if len(points) > 3:
-            raise InvalidInputError(f"`{given[0]}`: got {len(points)} points; expected one, two or three")
+        if self.radius is not None and not 0 < self.radius < math.inf:
+            raise InvalidInputError(f"`--radius`: got {self.radius}; expected a positive number")
+        points = read_entries(self.data, self.indices)
+        for name, files in (("--through", self.through), ("--point", self.point)):
+            points += [read_array(name, file) for file in files or ()]
+        if len(points) > most:
+            expected = "one, two or three" if most == 3 else "one to four"
+            raise InvalidInputError(f"`{given[0]}`: got {len(points)} points; expected {expected}")
         return normalise(points, self.mean, self.std)
 
-    def domain(self, shape: Shape, points: Sequence[np.ndarray]) -> Slice:
-        """The domain in a network's input space."""
+    def plane(self, shape: Shape, points: Sequence[np.ndarray]) -> Slice:
+        """The plane through points, or that of two inputs.
+
+        Args:
+            shape: The network's input shape.
+            points: What `points` gave.
+
+        Returns:
+            The slice, cut to the polygon if there is one.
+
+        Raises:
+            InvalidInputError: If there are neither points nor two inputs, or the options do not fit.
+        """
         if points:
-            plane = plane_through(fit_points(points, shape), self.margin, self.radius, self.seed)
-            return plane if self.polygon is None else with_polygon(plane, self.polygon)
-        if shape != (2,):
+            plane = self._through(shape, points, 2)
+        elif shape == (2,):
+            plane = Slice.box(*self._ends(shape))
+        else:
             raise InvalidInputError(
                 f"`--through`: no points were given; the model's input has the shape {tuple(shape)}, and only for two "
                 "inputs there is a plane without them; give `--through A B C`, `--point`, or `--data` and `--indices`"
             )
-        if self.polygon is not None:
-            return with_polygon(None, self.polygon)
-        return box(*(self.box or ("-1", "1")))
+        return plane if self.polygon is None else replace(plane, polygon=_polygon(self.polygon))
+
+    def space(self, shape: Shape, points: Sequence[np.ndarray]) -> Domain:
+        """Three dimensions: a slice through points, or a box.
+
+        Args:
+            shape: The network's input shape.
+            points: What `points` gave.
+
+        Returns:
+            The slice or box.
+
+        Raises:
+            InvalidInputError: If the box has other dimensions, or the options do not fit.
+        """
+        if points:
+            return self._through(shape, points, 3)
+        if self.box is None and math.prod(shape) != 3:
+            raise InvalidInputError(
+                f"`--point`: no points were given; the model's input has the shape {tuple(shape)}, and only for three "
+                "inputs there is a space without them; give one to four `--point`, or a `--box` in which three inputs "
+                "vary"
+            )
+        box = Box(*self._ends(shape))
+        if box.dimension != 3:
+            raise InvalidInputError(
+                f"`--box`: {box.dimension} of its coordinates vary; expected three (fix others by equal ends)"
+            )
+        return box
+
+    def domain(self, shape: Shape, points: Sequence[np.ndarray]) -> Domain:
+        """Any dimension: a box, also around one point, or a slice through points.
+
+        Args:
+            shape: The network's input shape.
+            points: What `points` gave.
+
+        Returns:
+            The box or slice.
+
+        Raises:
+            InvalidInputError: If the options do not fit.
+        """
+        if len(points) > 1 or (points and self.dimension is not None):
+            return self._through(shape, points, self.dimension or max(2, len(points) - 1))
+        if self.dimension is not None:
+            raise InvalidInputError("`--dimension`: it goes with points; expected `--point`, `--through` or `--data`")
+        if not points:
+            return Box(*self._ends(shape))
+        if self.radius is None:
+            raise InvalidInputError(
+                "`--radius`: one point needs one, for the box around it; or `--dimension`, for a slice through it"
+            )
+        (centre,) = fit_points(points, shape)
+        return Box(centre - self.radius, centre + self.radius)
+
+    def _through(self, shape: Shape, points: Sequence[np.ndarray], dimension: int) -> Slice:
+        """The slice through one to four points, its anchors; random directions make up for missing ones."""
+        x0, x1, x2, x3 = [*fit_points(points, shape), None, None, None][:4]
+        generator = np.random.default_rng(self.seed)
+        return Slice.through(
+            x0, x1, x2, self.margin, x3=x3, dimension=dimension, radius=self.radius, generator=generator
+        )
+
+    def _ends(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends of the box; -1 and 1 if there is none."""
+        low, high = (_corner(text, shape) for text in self.box or ("-1", "1"))
+        return low, high
 
 
-def plane_through(points: Sequence[np.ndarray], margin: float, radius: float | None, seed: int) -> Slice:
-    """The plane through one, two or three points; random directions make up for missing ones.
-
-    Args:
-        points: The points, all in the network's input shape; they become the anchors.
-        margin: Relative margin around the points.
-        radius: Distance of a random point from the given ones; by default the distance of two given points, else 1.
-        seed: Seed of the random directions.
-
-    Returns:
-        The slice.
-    """
-    if not 1 <= len(points) <= 3:
-        raise InvalidInputError(f"`points`: got {len(points)}; expected one, two or three")
-    if radius is not None and not 0 < radius < math.inf:
-        raise InvalidInputError(f"`--radius`: got {radius}; expected a positive number")
-    first, second, third = [*points, None, None][:3]
-    generator = np.random.default_rng(seed)
-    return Slice.through(first, second, third, margin, radius=radius, generator=generator)
+def _corner(text: str, shape: Shape) -> np.ndarray:
+    """One number for all inputs or one for each."""
+    ends, size = numbers("--box", text), math.prod(shape)
+    if len(ends) not in (1, size):
+        raise InvalidInputError(f"`--box`: got {len(ends)} numbers; expected one, or one for each of {size} inputs")
+    return np.broadcast_to(np.array(ends), size).reshape(shape)
 
 
-def box(low: str, high: str) -> Slice:
-    """A rectangle of a two-dimensional input space; one number means both coordinates."""
-    corners = [numbers("--box", text) for text in (low, high)]
-    return Slice.box(*[corner * 2 if len(corner) == 1 else corner for corner in corners])
-
-
-def with_polygon(plane: Slice | None, text: str) -> Slice:
-    """A plane cut to another polygon: corners `x,y` in slice coordinates, with spaces between them."""
+def _polygon(text: str) -> np.ndarray:
+    """Corners `x,y` in slice coordinates, with spaces between them."""
     corners = [numbers("--polygon", word) for word in text.split()]
     if any(len(corner) != 2 for corner in corners):
         raise InvalidInputError(
             f"`--polygon`: got {text!r}; expected corners x,y with spaces between, as in '0,0 1,0 0,1'"
         )
-    polygon = np.array(corners).reshape(-1, 2)
-    if plane is None:
-        return Slice(np.zeros(2), np.eye(2), polygon)
-    return Slice(plane.origin, plane.basis, polygon, plane.anchors, plane.names)
+    return np.array(corners).reshape(-1, 2)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from splinescope.cli.values import Shape, first_line
+from splinescope.cli.values import first_line, shape_of
 from splinescope.errors import InvalidInputError, SplinescopeError
 from splinescope.network import Network, load
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 MODEL_SUFFIXES = (".onnx", ".onnx.gz", ".pt2", ".npz", ".nnet")
 
 
-def read_model(text: str, weights: Path | None, shape: Shape | None, points: Sequence[np.ndarray] = ()) -> Network:
+def read_model(text: str, weights: Path | None, input_shape: str | None, points: Sequence[np.ndarray] = ()) -> Network:
     """The network that the argument MODEL means.
 
     Args:
         text: A file, `file.py:name`, or `package.module:name`.
         weights: File of a state dict for a module made by Python code.
-        shape: Input shape without batch, where the model itself does not tell.
-        points: Points whose shape a module is taken to expect if `shape` is None.
+        input_shape: Sizes of one input without batch, where the model itself does not tell.
+        points: Points whose shape a module is taken to expect if `input_shape` is None.
 
     Returns:
         The imported network.
@@ -38,6 +38,7 @@ def read_model(text: str, weights: Path | None, shape: Shape | None, points: Seq
     Raises:
         InvalidInputError: If there is no such model, it is damaged, or the weights don't fit.
     """
+    shape = shape_of("--input-shape", input_shape)
     if Path(text).is_file() and text.lower().endswith(MODEL_SUFFIXES):
         if weights is not None:
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected MODEL as file.py:name")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-_WHERE, _WHAT, _HOW = "Where to look", "What to draw", "How to compute, and where to leave it"
+where = partial(typer.Option, rich_help_panel="Where to look")
+ask = partial(typer.Option, rich_help_panel="What to ask")
+draw = partial(typer.Option, rich_help_panel="What to draw")
+how = partial(typer.Option, rich_help_panel="How to compute, and where to leave it")
+
 ColorName = Literal["pattern", "norm", "class", "area", "perimeter", "diameter", "eccentricity", "corners"]
 _MODEL_HELP = (
     "A file of type .onnx, .onnx.gz, .pt2, .nnet, or .npz (arrays W0, b0, W1, b1, ... of a ReLU network); or Python "
@@ -30,116 +35,79 @@ Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON, a
 
 Through = Annotated[
     tuple[Path, Path, Path] | None,
-    typer.Option(
-        metavar="A B C", help="Three files, one point each; the plane goes through them.", rich_help_panel=_WHERE
-    ),
+    where(metavar="A B C", help="Three files, one point each; the plane goes through them."),
 ]
 Point = Annotated[
     list[Path] | None,
-    typer.Option(
+    where(
         metavar="FILE",
         help="A file with one point; once, twice or three times. Random directions make up for missing ones.",
-        rich_help_panel=_WHERE,
     ),
 ]
 Data = Annotated[
     str | None,
-    typer.Option(
+    where(
         metavar="SOURCE",
         help="`digits` (8 x 8 pixels), `mnist:PATH` (MNIST's own files, or their folder), or a .npy, .npz or .csv "
         "file with one point per row. Say which with `--indices`.",
-        rich_help_panel=_WHERE,
     ),
 ]
-Indices = Annotated[
+Indices = Annotated[str | None, where(metavar="I,J,K", help="Which points of `--data`, counted from 0: one to three.")]
+From = Annotated[
+    Path | None,
+    where("--from", metavar="A", help="File with the start, or with several starts, one per row."),
+]
+To = Annotated[Path | None, where("--to", metavar="B", help="File with the end, or with as many ends as starts.")]
+PairIndices = Annotated[
     str | None,
-    typer.Option(
-        metavar="I,J,K", help="Which points of `--data`, counted from 0: one to three.", rich_help_panel=_WHERE
-    ),
+    where(metavar="I,J[,I,J...]", help="Which points of `--data`, counted from 0: start and end of each segment."),
 ]
 Box = Annotated[
     tuple[str, str] | None,
-    typer.Option(
+    where(
         metavar="LOW HIGH",
         help="For two inputs: lower and upper corner of a rectangle, one number for both coordinates or x,y. "
         "Without any other choice it is -1 1.",
-        rich_help_panel=_WHERE,
     ),
 ]
 Polygon = Annotated[
     str | None,
-    typer.Option(
+    where(
         metavar="'X,Y X,Y ...'",
         help="Corners of a convex polygon in the plane's own coordinates, instead of the square. The first point is at "
         "0,0, the second on the first axis; for two inputs they are the inputs themselves.",
-        rich_help_panel=_WHERE,
     ),
 ]
-Margin = Annotated[
-    float, typer.Option(help="How far the square reaches beyond the points, by its side.", rich_help_panel=_WHERE)
-]
+Margin = Annotated[float, where(help="How far the square reaches beyond the points, by its side.")]
 Radius = Annotated[
     float | None,
-    typer.Option(
-        metavar="R",
-        help="Distance of random points from the given ones. By default that of two given points, or 1.",
-        rich_help_panel=_WHERE,
+    where(
+        metavar="R", help="Distance of random points from the given ones. By default that of two given points, or 1."
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the random directions.", rich_help_panel=_WHERE)]
-Mean = Annotated[
-    str,
-    typer.Option(
-        metavar="M", help="Taken from every point before use: one number, or one per channel.", rich_help_panel=_WHERE
-    ),
-]
-Std = Annotated[
-    str,
-    typer.Option(
-        metavar="S", help="Divides every point after that: one number, or one per channel.", rich_help_panel=_WHERE
-    ),
-]
-Color = Annotated[
-    ColorName,
-    typer.Option(help="What the cells' colours mean; `pattern` gives each its own.", rich_help_panel=_WHAT),
-]
+Seed = Annotated[int, where(min=0, help="Seed of the random directions.")]
+Mean = Annotated[str, where(metavar="M", help="Taken from every point before use: one number, or one per channel.")]
+Std = Annotated[str, where(metavar="S", help="Divides every point after that: one number, or one per channel.")]
+Color = Annotated[ColorName, draw(help="What the cells' colours mean; `pattern` gives each its own.")]
 Classes = Annotated[
     str | None,
-    typer.Option(
+    draw(
         metavar="I,J,...",
         help="Outputs that compete for the decision boundary and the classes, by number or by the names of the "
         "network's classes; all by default.",
-        rich_help_panel=_WHAT,
     ),
 ]
-Boundary = Annotated[bool, typer.Option(help="Draw the decision boundary.", rich_help_panel=_WHAT)]
-Format = Annotated[
-    Literal["png", "svg", "pdf"], typer.Option("--format", help="File type of the picture.", rich_help_panel=_WHAT)
-]
+Picture = Annotated[bool, draw(help="Draw a picture.")]
+Boundary = Annotated[bool, draw(help="Draw the decision boundary.")]
+Format = Annotated[Literal["png", "svg", "pdf"], draw("--format", help="File type of the picture.")]
 Verify = Annotated[
     Literal["topology", "values", "proof"],
-    typer.Option(
+    how(
         help="What is checked: that the cells tile the polygon; also that the model agrees inside every cell; also "
-        "that no fold was missed.",
-        rich_help_panel=_HOW,
+        "that no fold was missed."
     ),
 ]
-MaxCells = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", min=1, help="Stop refining at so many cells; they are still exact.", rich_help_panel=_HOW
-    ),
-]
-Memory = Annotated[
-    str | None,
-    typer.Option(metavar="SIZE", help="Memory for the values at vertices: 500M, 4G.", rich_help_panel=_HOW),
-]
-Store = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR", help="Folder for finished parts, for more cells than fit in memory.", rich_help_panel=_HOW
-    ),
-]
-Out = Annotated[
-    Path, typer.Option(metavar="DIR", help="Folder for the results; made if missing.", rich_help_panel=_HOW)
-]
+MaxCells = Annotated[int | None, how(metavar="N", min=1, help="Stop refining at so many cells; they are still exact.")]
+Memory = Annotated[str | None, how(metavar="SIZE", help="Memory for the values at vertices: 500M, 4G.")]
+Store = Annotated[Path | None, how(metavar="DIR", help="Folder for finished parts, for more cells than fit in memory.")]
+Out = Annotated[Path, how(metavar="DIR", help="Folder for the results; made if missing.")]

@@ -2,91 +2,66 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-from rich.console import Console
+import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_name, class_number
-from splinescope.cli.segment import End, Indices, Start
-from splinescope.cli.values import numbers, shape_of
+from splinescope.cli.run import Facts, Files, Run
+from splinescope.cli.values import numbers
 from splinescope.errors import InvalidInputError
-from splinescope.storage import json_text, write_arrays, write_json
+from splinescope.storage import write_arrays
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from splinescope.network import Network
     from splinescope.paths import BentPaths, StraightPaths
 
-_WHERE, _WHAT, _HOW = "Where to look", "What to ask", "How to compute, and where to leave it"
-
 Layer = Annotated[
     str | None,
-    typer.Option(
+    of.where(
         metavar="L",
         help="Layer in which the path lies: its number or name, or the name of a module (`splinescope info` lists "
         "them). By default the input.",
-        rich_help_panel=_WHERE,
     ),
 ]
 Box = Annotated[
     tuple[str, str] | None,
-    typer.Option(
+    of.where(
         metavar="LOW HIGH",
         help="Least and largest value that a bent path may have, after `--mean` and `--std`; `none` for no bound.",
-        rich_help_panel=_WHERE,
     ),
 ]
 Target = Annotated[
     str | None,
-    typer.Option(
-        metavar="CLASS",
-        help="The class to stay in, by number or name; by default the one that leads at the start.",
-        rich_help_panel=_WHAT,
+    of.ask(
+        metavar="CLASS", help="The class to stay in, by number or name; by default the one that leads at the start."
     ),
 ]
-Bend = Annotated[
-    bool, typer.Option("--bend", help="Where the straight path leaves the class, bend it.", rich_help_panel=_WHAT)
-]
-Pivots = Annotated[int, typer.Option(metavar="N", min=1, help="Inner corners of a bent path.", rich_help_panel=_HOW)]
-MaxSteps = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Steps after which to give up bending.", rich_help_panel=_HOW)
-]
+Bend = Annotated[bool, of.ask("--bend", help="Where the straight path leaves the class, bend it.")]
+Pivots = Annotated[int, of.how(metavar="N", min=1, help="Inner corners of a bent path.")]
+MaxSteps = Annotated[int, of.how(metavar="N", min=1, help="Steps after which to give up bending.")]
 Method = Annotated[
     Literal["auto", "exact", "refine"],
-    typer.Option(
+    of.how(
         help="`exact` keeps all breakpoints with their cells; `refine` looks at margins only, by bounds or along all "
-        "breakpoints; `auto` refines above 16384 units.",
-        rich_help_panel=_HOW,
+        "breakpoints; `auto` refines above 16384 units."
     ),
 ]
 Budget = Annotated[
     int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        help="Forward passes that `refine` may take for each segment; 131072 by default.",
-        rich_help_panel=_HOW,
-    ),
-]
-Picture = Annotated[bool, typer.Option(help="Draw a picture.", rich_help_panel=_WHAT)]
-Format = Annotated[
-    Literal["png", "svg", "pdf"], typer.Option("--format", help="File type of the picture.", rich_help_panel=_WHAT)
+    of.how(metavar="N", min=1, help="Forward passes that `refine` may take for each segment; 131072 by default."),
 ]
 
 
 def path(
     model: of.Model,
-    start: Start = None,
-    end: End = None,
+    start: of.From = None,
+    end: of.To = None,
     data: of.Data = None,
-    indices: Indices = None,
+    indices: of.PairIndices = None,
     layer: Layer = None,
     mean: of.Mean = "0",
     std: of.Std = "1",
@@ -97,8 +72,8 @@ def path(
     max_steps: MaxSteps = 200,
     method: Method = "auto",
     budget: Budget = None,
-    picture: Picture = True,
-    picture_format: Format = "png",
+    picture: of.Picture = True,
+    picture_format: of.Format = "png",
     verify: of.Verify = "values",
     out: of.Out = Path("path"),
     weights: of.Weights = None,
@@ -123,33 +98,31 @@ def path(
     `splinescope path net.onnx --from a.npy --to b.npy --layer 4 --json`
     """
     from splinescope.cli.models import read_model
-    from splinescope.cli.pairs import classes_of, fit_pairs, read_pairs
-    from splinescope.cli.results import Wanted
-    from splinescope.cli.terminal import compilation_announced
-    from splinescope.paths import straight
+    from splinescope.cli.path_picture import draw_path
+    from splinescope.cli.points import fit_pairs, read_pairs
+    from splinescope.paths import nudged_elastic_band, straight
 
-    Wanted(out=out).make_folder()
-    rows = read_pairs(start, end, data, indices)
+    run = Run(out, model, as_json)
+    sides = read_pairs(start, end, data, indices)
     bounds = _bounds(box)
-    network = read_model(model, weights, shape_of("--input-shape", input_shape), rows[0])
-    starts, ends = fit_pairs(rows, network.input_shape, mean, std)
-    targets = classes_of(network, starts, class_number("--target", target, network))
+    network = read_model(model, weights, input_shape, sides[0])
+    starts, ends = fit_pairs(sides, network.input_shape, mean, std)
+    targets = _targets(network, starts, class_number("--target", target, network))
     place = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer
-    started = time.perf_counter()
-    with compilation_announced(Console(stderr=True, quiet=as_json)):
-        shown = not as_json and sys.stderr.isatty()
-        options: dict[str, Any] = {"method": method, "verify": verify}
-        if budget is not None:
-            options["budget"] = budget
-        paths = straight(network, starts, ends, targets, place, progress=shown, **options)
-        options |= {"pivots": pivots, "max_steps": max_steps, "box": bounds, "progress": shown}
-        bent = _bent(network, starts, ends, targets, place, paths, options) if bend else None
-    facts = {"model": model, "seconds": round(time.perf_counter() - started, 3)} | _facts(network, paths, bent)
-    _leave(paths, bent, out, facts, picture_format if picture else None, Path(model).name)
-    if as_json:
-        typer.echo(json_text(facts))
-    else:
-        _show(Console(), facts, out)
+    options: dict[str, Any] = {"method": method, "verify": verify} | ({} if budget is None else {"budget": budget})
+    with run.computing() as progress:
+        options["progress"] = progress
+        paths, bent = straight(network, starts, ends, targets, place, **options), None
+        if bend and not paths.certified.all():
+            options |= {"pivots": pivots, "max_steps": max_steps, "box": bounds}
+            bent = nudged_elastic_band(network, starts, ends, targets, place, **options)
+    facts = _facts(paths, bent)
+    files: Files = {}
+    if picture:
+        name, number = Path(model).name, _worst(facts)
+        files["picture"] = (f"picture.{picture_format}", lambda file: draw_path(paths, bent, number, file, name))
+    files["arrays"] = ("path.npz", lambda file: write_arrays(file, _arrays(paths, bent), compress=True))
+    run.leave(network, paths.certificate, facts, files, _lines)
 
 
 def _bounds(box: tuple[str, str] | None) -> tuple[float | None, float | None] | None:
@@ -162,57 +135,37 @@ def _bounds(box: tuple[str, str] | None) -> tuple[float | None, float | None] | 
     return low, high
 
 
-def _bent(
-    network: Network,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    targets: np.ndarray,
-    layer: int | str | None,
-    paths: StraightPaths,
-    options: Mapping[str, Any],
-) -> BentPaths | None:
-    """Bent paths of all pairs, or none if no straight path needs it; the others are returned straight."""
-    from splinescope.paths import nudged_elastic_band
-
-    if paths.certified.all():
-        return None
-    return nudged_elastic_band(network, starts, ends, targets, layer, **options)
+def _targets(network: Network, starts: np.ndarray, target: int | None) -> np.ndarray:
+    """[S] classes of the paths: the one asked for, or the one that leads at the start."""
+    if target is not None:
+        return np.full(len(starts), target, np.int64)
+    outputs = network(starts).reshape(len(starts), -1)
+    return (outputs[:, 0] > 0).astype(np.int64) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
 
-def _facts(network: Network, paths: StraightPaths, bent: BentPaths | None) -> dict[str, Any]:
-    """What is worth knowing, as plain numbers for JSON."""
-    import numpy as np
-
-    import splinescope
-    from splinescope.cli.summary import describe_network
-
-    description = describe_network(network)
-    del description["nodes"]  # `splinescope info` lists them
-    straight: dict[str, Any] = {
-        "verdicts": paths.verdicts.tolist(),
-        "minimum_margin": paths.minimum_margin.tolist(),
-        "margin_bound": paths.margin_bound.tolist(),
-        "t": paths.t.tolist(),
-        "rivals": paths.rivals.tolist(),
-        "float32_rounding": paths.rounding.tolist(),
-        "below_rounding": np.asarray(paths.below_rounding).tolist(),
-        "misclassified": [
-            None
-            if one.misclassified is None
-            else [{"start": a, "stop": b, "class": label} for a, b, label in one.misclassified]
-            for one in paths
-        ],
-        "method": paths.method,
-    }
+def _facts(paths: StraightPaths, bent: BentPaths | None) -> Facts:
+    """What is worth knowing, as plain values for JSON."""
     return {
         "paths": len(paths),
         "layer": {"name": paths.boundary.name, "index": paths.boundary.index, "shape": list(paths.boundary.shape)},
         "targets": paths.targets.tolist(),
-        "straight": straight,
+        "straight": {
+            "verdicts": paths.verdicts.tolist(),
+            "minimum_margin": paths.minimum_margin.tolist(),
+            "margin_bound": paths.margin_bound.tolist(),
+            "t": paths.t.tolist(),
+            "rivals": paths.rivals.tolist(),
+            "float32_rounding": paths.rounding.tolist(),
+            "below_rounding": np.asarray(paths.below_rounding).tolist(),
+            "misclassified": [
+                None
+                if one.misclassified is None
+                else [{"start": a, "stop": b, "class": label} for a, b, label in one.misclassified]
+                for one in paths
+            ],
+            "method": paths.method,
+        },
         "bent": None if bent is None else _bent_facts(bent),
-        "network": description,
-        "versions": {"splinescope": splinescope.__version__, "numpy": np.__version__},
-        "certificate": None if paths.certificate is None else paths.certificate.to_dict(),
     }
 
 
@@ -229,38 +182,22 @@ def _bent_facts(bent: BentPaths) -> dict[str, Any]:
     }
 
 
-def _leave(
-    paths: StraightPaths, bent: BentPaths | None, out: Path, facts: dict[str, Any], picture: str | None, title: str
-) -> None:
-    """Write picture, arrays and summary."""
-    import numpy as np
-
-    from splinescope.cli.path_picture import draw_path
-
-    arrays: dict[str, Any] = {"starts": paths.starts, "ends": paths.ends, "targets": paths.targets}
+def _arrays(paths: StraightPaths, bent: BentPaths | None) -> dict[str, np.ndarray]:
+    """Ends and classes, and corners of bent paths one after the other."""
+    arrays = {"starts": paths.starts, "ends": paths.ends, "targets": paths.targets}
     if bent is not None:
         corners = [one.points for one in bent]
-        offsets = np.cumsum([0, *map(len, corners)])
-        arrays |= {"bent_points": np.concatenate(corners), "bent_offsets": offsets}
-    write_arrays(out / "path.npz", arrays, compress=True)
-    files = {"arrays": "path.npz"}
-    if picture is not None:
-        files = {"picture": f"picture.{picture}"} | files
-        draw_path(paths, bent, _worst(facts), out / files["picture"], title)
-    facts["files"] = files | {"summary": "summary.json"}
-    write_json(out / "summary.json", facts)
+        arrays |= {"bent_points": np.concatenate(corners), "bent_offsets": np.cumsum([0, *map(len, corners)])}
+    return arrays
 
 
 def _worst(facts: Mapping[str, Any]) -> int:
     """The path with the least margin, straight."""
-    least = facts["straight"]["minimum_margin"]
-    return min(range(len(least)), key=least.__getitem__)
+    return int(np.argmin(facts["straight"]["minimum_margin"]))
 
 
-def _show(console: Console, facts: dict[str, Any], out: Path) -> None:
-    """Print the main facts."""
-    from splinescope.cli.terminal import show_facts
-
+def _lines(facts: Facts) -> dict[str, str]:
+    """The main facts, for people."""
     straight, bent, number = facts["straight"], facts["bent"], _worst(facts)
     many = facts["paths"] > 1
     lines = {"layer": f"{facts['layer']['name']}, {' x '.join(map(str, facts['layer']['shape']))}"}
@@ -284,8 +221,7 @@ def _show(console: Console, facts: dict[str, Any], out: Path) -> None:
             f"{bent['minimum_margin'][number]:.4g}; {bent['corners'][number]} corners, "
             f"{bent['detours'][number]:.3g} times as long" + (f" (path {number})" if many else "")
         )
-    lines["left in"] = f"{out}: {', '.join(facts['files'].values())}"
-    show_facts(console, lines)
+    return lines
 
 
 def _tally(verdicts: list[str]) -> str:

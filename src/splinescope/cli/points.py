@@ -11,25 +11,36 @@ from typing import Any
 import numpy as np
 
 from splinescope import datasets
-from splinescope.cli.values import Shape, first_line, numbers
+from splinescope.cli.values import Shape, first_line, numbers, whole_numbers
 from splinescope.errors import InvalidInputError
 
+Sides = tuple[list[np.ndarray], list[np.ndarray]]
+"""Starts and ends in their own shapes; a file with rows is one array."""
 
-def read_data(source: str, indices: Sequence[int]) -> list[np.ndarray]:
+
+def read_entries(source: str | None, chosen: str | None) -> list[np.ndarray]:
     """Points of a data set.
 
     Args:
-        source: "digits", "mnist:PATH", or a .npy, .npz or .csv file with one point per row.
-        indices: Which.
+        source: "digits", "mnist:PATH", or a .npy, .npz or .csv file with one point per row; None for no data.
+        chosen: Which, as a comma-separated list; None if and only if there is no data.
 
     Returns:
         The points in their own shapes.
+
+    Raises:
+        InvalidInputError: If only one is given, or there are no such points.
     """
+    if (source is None) != (chosen is None):
+        raise InvalidInputError("`--data`, `--indices`: only one was given; expected both, as in digits and 3,7,11")
+    if source is None or chosen is None:
+        return []
+    indices = whole_numbers("--indices", chosen)
     try:
         if source == "digits":
-            return list(datasets.digits().take(list(indices)).numpy())
+            return list(datasets.digits().take(indices).numpy())
         if source.startswith("mnist:"):
-            return list(datasets.mnist(Path(source.removeprefix("mnist:")).expanduser()).take(list(indices)).numpy())
+            return list(datasets.mnist(Path(source.removeprefix("mnist:")).expanduser()).take(indices).numpy())
     except InvalidInputError as error:
         raise InvalidInputError(f"`--data {source}`: {error}") from error
     if not Path(source).suffix:
@@ -129,3 +140,61 @@ def normalise(points: Sequence[np.ndarray], mean: str, std: str) -> list[np.ndar
         column = (-1, *[1] * (point.ndim - 1))
         results.append((point - shift.reshape(column)) / scale.reshape(column))
     return results
+
+
+def rows_of(array: np.ndarray, shape: Shape) -> list[np.ndarray]:
+    """The points of a file: one, or one per row."""
+    return list(array) if array.ndim > 1 and array.size != math.prod(shape) else [array]
+
+
+def read_pairs(start: Path | None, end: Path | None, data: str | None, indices: str | None) -> Sides:
+    """Starts and ends as they are in two files, or alternate in a data set.
+
+    Args:
+        start: File with starts.
+        end: File with ends.
+        data: Data set, instead of both.
+        indices: Which of its points: start and end of each pair.
+
+    Returns:
+        Starts and ends.
+
+    Raises:
+        InvalidInputError: If something is missing, or given twice.
+    """
+    points = read_entries(data, indices)
+    if points and (start is not None or end is not None):
+        raise InvalidInputError("`--data`, `--from`: both were given; expected one of them")
+    if len(points) % 2:
+        raise InvalidInputError(f"`--indices`: got {len(points)} points; expected a start and an end, as in 3,7")
+    if points:
+        return points[0::2], points[1::2]
+    if start is None or end is None:
+        missing = "--from" if start is None else "--to"
+        raise InvalidInputError(f"`{missing}`: not given; expected `--from A --to B`, or `--data SOURCE --indices I,J`")
+    return [read_array("--from", start)], [read_array("--to", end)]
+
+
+def fit_pairs(sides: Sides, shape: Shape, mean: str, std: str) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends as a network takes them.
+
+    Args:
+        sides: What `read_pairs` gave.
+        shape: The network's input shape.
+        mean: Taken from every point.
+        std: Divides it after that.
+
+    Returns:
+        [S, *shape] starts and ends.
+
+    Raises:
+        InvalidInputError: If shapes or counts don't fit, or both ends of a pair are one point.
+    """
+    several = [rows_of(side[0], shape) if len(side) == 1 else side for side in sides]
+    starts, ends = (np.stack(fit_points(normalise(points, mean, std), shape)) for points in several)
+    if len(starts) != len(ends):
+        raise InvalidInputError(f"`--from`, `--to`: got {len(starts)} and {len(ends)} points; expected as many")
+    same = np.flatnonzero((starts == ends).reshape(len(starts), -1).all(axis=1))
+    if len(same):
+        raise InvalidInputError(f"`--from`, `--to`: both ends of pair {same[0]} are the same point")
+    return starts, ends

@@ -3,164 +3,60 @@
 from __future__ import annotations
 
 import math
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
+import numpy as np
 
 from splinescope.cli import options as of
-from splinescope.cli.values import Shape, numbers, shape_of, whole_numbers
-from splinescope.errors import InvalidInputError
-from splinescope.storage import json_text, write_json
+from splinescope.cli.run import Facts, Run
+from splinescope.cli.values import Shape
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    import numpy as np
-
-    from splinescope.tessellation.domains import Domain
     from splinescope.tessellation.region_graph import RegionGraph
-
-_WHERE, _HOW = "Where to look", "How to compute, and where to leave it"
 
 Box = Annotated[
     tuple[str, str] | None,
-    typer.Option(
+    of.where(
         metavar="LOW HIGH",
         help="Lower and upper ends of a box of inputs, one number for all inputs or one for each. Inputs with equal "
         "ends are fixed. Without any other choice it is -1 1.",
-        rich_help_panel=_WHERE,
     ),
 ]
 Point = Annotated[
     list[Path] | None,
-    typer.Option(
+    of.where(
         metavar="FILE",
         help="A file with one point. One point with `--radius` and no `--dimension`: the box of all inputs within that "
         "distance in every coordinate. Else a slice through one to four points.",
-        rich_help_panel=_WHERE,
     ),
 ]
 Dimension = Annotated[
     int | None,
-    typer.Option(
-        metavar="D",
-        min=2,
-        help="Dimension of the slice; random directions make up for missing points.",
-        rich_help_panel=_WHERE,
-    ),
+    of.where(metavar="D", min=2, help="Dimension of the slice; random directions make up for missing points."),
 ]
 Start = Annotated[
     list[Path] | None,
-    typer.Option(
-        metavar="FILE",
-        help="A file with inputs of the domain to start from, one or one per row; else its centre.",
-        rich_help_panel=_WHERE,
+    of.where(
+        metavar="FILE", help="A file with inputs of the domain to start from, one or one per row; else its centre."
     ),
 ]
-TimeLimit = Annotated[
-    float | None,
-    typer.Option(metavar="SECONDS", help="Stop after so long; what was found is exact.", rich_help_panel=_HOW),
-]
-MaxCells = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="Stop after so many cells; they are exact.", rich_help_panel=_HOW),
-]
+TimeLimit = Annotated[float | None, of.how(metavar="SECONDS", help="Stop after so long; what was found is exact.")]
+MaxCells = Annotated[int | None, of.how(metavar="N", min=1, help="Stop after so many cells; they are exact.")]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE", help="Save the search there, now and then and at the end (.npz).", rich_help_panel=_HOW
-    ),
+    of.how(metavar="FILE", help="Save the search there, now and then and at the end (.npz)."),
 ]
-Resume = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Go on from such a file, with the same model and domain.", rich_help_panel=_HOW),
-]
+Resume = Annotated[Path | None, of.how(metavar="FILE", help="Go on from such a file, with the same model and domain.")]
 Workers = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=1, help="Processes that share the work; else threads of this one.", rich_help_panel=_HOW
-    ),
+    of.how(metavar="N", min=1, help="Processes that share the work; else threads of this one."),
 ]
-
-
-@dataclass(frozen=True)
-class _Where:
-    """The options that say where to look, as the user gave them."""
-
-    box: tuple[str, str] | None
-    files: tuple[tuple[str, Path], ...]
-    data: str | None
-    indices: str | None
-    dimension: int | None
-    margin: float
-    radius: float | None
-    seed: int
-    mean: str
-    std: str
-
-    def points(self) -> list[np.ndarray]:
-        """The points given, in their own shapes."""
-        from splinescope.cli.points import normalise, read_array, read_data
-
-        kinds = [name for name in ("--through", "--point") if any(name == option for option, _ in self.files)]
-        given = [*kinds, *(["--data"] if self.data else []), *(["--box"] if self.box else [])]
-        if len(given) > 1:
-            raise InvalidInputError(f"`{given[0]}`, `{given[1]}`: both were given; expected one of them")
-        if (self.data is None) != (self.indices is None):
-            raise InvalidInputError("`--data`, `--indices`: only one was given; expected both, as in digits and 3,7,11")
-        if self.data is not None and self.indices is not None:
-            points = read_data(self.data, whole_numbers("--indices", self.indices))
-        else:
-            points = [read_array(option, file) for option, file in self.files]
-        if len(points) > 4:
-            raise InvalidInputError(f"`{given[0]}`: got {len(points)} points; expected one to four")
-        return normalise(points, self.mean, self.std)
-
-    def domain(self, shape: Shape, points: Sequence[np.ndarray]) -> Domain:
-        """The domain in a network's input space."""
-        import numpy as np
-
-        from splinescope.cli.points import fit_points
-        from splinescope.tessellation.domains import Box, Slice
-
-        if self.radius is not None and not 0 < self.radius < math.inf:
-            raise InvalidInputError(f"`--radius`: got {self.radius}; expected a positive number")
-        if not points:
-            if self.dimension is not None:
-                raise InvalidInputError(
-                    "`--dimension`: it goes with points; expected `--point`, `--through` or `--data`"
-                )
-            low, high = (_ends(text, shape) for text in self.box or ("-1", "1"))
-            return Box(low, high)
-        fitted = fit_points(points, shape)
-        if len(fitted) == 1 and self.dimension is None:
-            if self.radius is None:
-                raise InvalidInputError(
-                    "`--radius`: one point needs one, for the box around it; or `--dimension`, for a slice through it"
-                )
-            return Box(fitted[0] - self.radius, fitted[0] + self.radius)
-        x = [*fitted, None, None, None][:4]
-        generator = np.random.default_rng(self.seed)
-        dimension = self.dimension or max(2, len(fitted) - 1)
-        return Slice.through(
-            x[0], x[1], x[2], self.margin, x3=x[3], dimension=dimension, radius=self.radius, generator=generator
-        )
-
-
-def _ends(text: str, shape: Shape) -> np.ndarray:
-    import numpy as np
-
-    ends, size = numbers("--box", text), math.prod(shape)
-    if len(ends) not in (1, size):
-        raise InvalidInputError(f"`--box`: got {len(ends)} numbers; expected one, or one for each of {size} inputs")
-    return np.broadcast_to(np.array(ends), size).reshape(shape)
 
 
 def regions(
@@ -205,47 +101,30 @@ def regions(
 
     `splinescope regions net.onnx --point digit.npy --radius 1 --dimension 3 --resume search.npz --workers 8`
     """
+    from splinescope.cli.domains import Where
     from splinescope.cli.models import read_model
-    from splinescope.cli.results import Wanted
-
-    Wanted(out=out).make_folder()
-    files = [("--through", file) for file in through or ()] + [("--point", file) for file in point or ()]
-    where = _Where(box, tuple(files), data, indices, dimension, margin, radius, seed, mean, std)
-    points = where.points()
-    network = read_model(model, weights, shape_of("--input-shape", input_shape), points)
-    domain = where.domain(network.input_shape, points)
-    options: dict[str, Any] = {
-        "starts": _starts(start, network.input_shape, mean, std),
-        "max_cells": max_cells,
-        "time_limit": time_limit,
-        "checkpoint": checkpoint,
-        "resume": resume,
-        "verify": verify,
-        "progress": not as_json and sys.stderr.isatty(),
-    }
-    started = time.perf_counter()
-    with _announced(as_json), _pool(workers) as executor:
-        graph = _searched(network, domain, executor, options)
-    facts = {"model": model, "seconds": round(time.perf_counter() - started, 3)} | _facts_of(graph)
-    _leave(graph, out, facts)
-    if as_json:
-        typer.echo(json_text(facts))
-    else:
-        _show(Console(), facts, out)
-
-
-def _searched(network: Any, domain: Domain, executor: Executor | None, options: dict[str, Any]) -> RegionGraph:
     from splinescope.tessellation.region_graph import region_graph
 
-    return region_graph(network, domain, executor=executor, **options)
-
-
-@contextmanager
-def _announced(quiet: bool) -> Iterator[None]:
-    from splinescope.cli.terminal import compilation_announced
-
-    with compilation_announced(Console(stderr=True, quiet=quiet)):
-        yield
+    run = Run(out, model, as_json)
+    where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension)
+    points = where.points(most=4)
+    network = read_model(model, weights, input_shape, points)
+    domain = where.domain(network.input_shape, points)
+    starts = _starts(start, network.input_shape, mean, std)
+    with run.computing() as progress, _pool(workers) as executor:
+        graph = region_graph(
+            network,
+            domain,
+            starts=starts,
+            max_cells=max_cells,
+            time_limit=time_limit,
+            checkpoint=checkpoint,
+            resume=resume,
+            verify=verify,
+            progress=progress,
+            executor=executor,
+        )
+    run.leave(graph.network, graph.certificate, _facts(graph), {"graph": ("graph.npz", graph.save)}, _lines)
 
 
 @contextmanager
@@ -265,29 +144,16 @@ def _starts(files: Sequence[Path] | None, shape: Shape, mean: str, std: str) -> 
     """Inputs to start from, of all files."""
     if not files:
         return None
-    import numpy as np
+    from splinescope.cli.points import fit_points, normalise, read_array, rows_of
 
-    from splinescope.cli.points import fit_points, normalise, read_array
-
-    found: list[np.ndarray] = []
-    for file in files:
-        array = read_array("--start", file)
-        single = array.size == math.prod(shape)
-        found += normalise(fit_points([array] if single else list(array), shape), mean, std)
-    return np.stack(found)
+    points = [point for file in files for point in rows_of(read_array("--start", file), shape)]
+    return np.stack(normalise(fit_points(points, shape), mean, std))
 
 
-def _facts_of(graph: RegionGraph) -> dict[str, Any]:
-    """What is worth knowing of a graph, as plain numbers for JSON."""
-    import numpy as np
-
-    import splinescope
-    from splinescope.cli.summary import describe_network
-
+def _facts(graph: RegionGraph) -> Facts:
+    """What is worth knowing of a graph, as plain values for JSON."""
     degrees, counts = np.unique(graph.degrees, return_counts=True)
     radii = graph.chebyshev_radii
-    network = describe_network(graph.network)
-    del network["nodes"]  # `splinescope info` lists them
     return {
         "cells": len(graph),
         "complete": graph.complete,
@@ -305,23 +171,11 @@ def _facts_of(graph: RegionGraph) -> dict[str, Any]:
             "size": graph.domain.size,
             "centre": graph.domain.centre.tolist(),
         },
-        "network": network,
-        "versions": {"splinescope": splinescope.__version__, "numpy": np.__version__},
-        "certificate": None if graph.certificate is None else graph.certificate.to_dict(),
     }
 
 
-def _leave(graph: RegionGraph, out: Path, facts: dict[str, Any]) -> None:
-    """Write the graph and the summary."""
-    graph.save(out / "graph.npz")
-    facts["files"] = {"graph": "graph.npz", "summary": "summary.json"}
-    write_json(out / "summary.json", facts)
-
-
-def _show(console: Console, facts: dict[str, Any], out: Path) -> None:
-    """Print the main facts."""
-    from splinescope.cli.terminal import show_facts
-
+def _lines(facts: Facts) -> dict[str, str]:
+    """The main facts, for people."""
     found = f"{facts['cells']:,} in {facts['dimension']} dimensions in {facts['seconds']:.2f} s"
     if facts["complete"]:
         found += "; that is all of them"
@@ -337,11 +191,10 @@ def _show(console: Console, facts: dict[str, Any], out: Path) -> None:
         "certificate": f"{certificate['level']}; {certificate['sampled_points']:,} random points looked up"
         if certificate["sampled_points"]
         else certificate["level"],
-        "left in": f"{out}: {', '.join(facts['files'].values())}",
     }
     if doubts:
         lines["not told apart"] = ", ".join(f"{name.replace('_', ' ')}: {count:,}" for name, count in doubts.items())
-    show_facts(console, lines)
+    return lines
 
 
 def _round(count: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -129,14 +128,11 @@ def _run(
     name: str, preset: str, out: Path, seed: int, data: Path | None, settings: dict[str, str], as_json: bool
 ) -> None:
     """Run, leave the folder, and tell."""
-    from splinescope.cli.terminal import compilation_announced
+    from splinescope.cli.terminal import long_work
     from splinescope.experiments import reproduce as reproduce_experiment
 
-    quiet = as_json or not sys.stderr.isatty()
-    with compilation_announced(Console(stderr=True, quiet=as_json)):
-        report = reproduce_experiment(
-            name, preset, out=out, seed=seed, data=data, settings=settings, progress=not quiet
-        )
+    with long_work(as_json) as progress:
+        report = reproduce_experiment(name, preset, out=out, seed=seed, data=data, settings=settings, progress=progress)
     _tell(report, out, as_json)
 
 

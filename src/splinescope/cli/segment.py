@@ -2,82 +2,45 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.console import Console
+import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_name, class_number
-from splinescope.cli.values import shape_of, size_in_bytes
-from splinescope.storage import json_text, write_json
+from splinescope.cli.run import Facts, Files, Run, drawing
+from splinescope.cli.values import size_in_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
     from splinescope.tessellation.segments import SegmentBatch
 
-_WHERE, _WHAT, _HOW = "Where to look", "What to ask", "How to compute, and where to leave it"
-
-Start = Annotated[
-    Path | None,
-    typer.Option(
-        "--from",
-        metavar="A",
-        help="File with the start, or with several starts, one per row.",
-        rich_help_panel=_WHERE,
-    ),
-]
-End = Annotated[
-    Path | None,
-    typer.Option(
-        "--to", metavar="B", help="File with the end, or with as many ends as starts.", rich_help_panel=_WHERE
-    ),
-]
-Indices = Annotated[
-    str | None,
-    typer.Option(
-        metavar="I,J[,I,J...]",
-        help="Which points of `--data`, counted from 0: start and end of each segment.",
-        rich_help_panel=_WHERE,
-    ),
-]
 Target = Annotated[
     str | None,
-    typer.Option(
+    of.ask(
         metavar="CLASS",
         help="Class whose margin is wanted, by number or name; by default the one that leads at the start.",
-        rich_help_panel=_WHAT,
     ),
 ]
 MaxCells = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=1, help="Find so many cells of each segment, those at its start.", rich_help_panel=_HOW
-    ),
-]
-Picture = Annotated[bool, typer.Option(help="Draw a picture.", rich_help_panel=_WHAT)]
-Format = Annotated[
-    Literal["png", "svg", "pdf"], typer.Option("--format", help="File type of the picture.", rich_help_panel=_WHAT)
+    of.how(metavar="N", min=1, help="Find so many cells of each segment, those at its start."),
 ]
 
 
 def segment(
     model: of.Model,
-    start: Start = None,
-    end: End = None,
+    start: of.From = None,
+    end: of.To = None,
     data: of.Data = None,
-    indices: Indices = None,
+    indices: of.PairIndices = None,
     mean: of.Mean = "0",
     std: of.Std = "1",
     target: Target = None,
-    picture: Picture = True,
-    picture_format: Format = "png",
+    picture: of.Picture = True,
+    picture_format: of.Format = "png",
     verify: of.Verify = "values",
     max_cells: MaxCells = None,
     memory: of.Memory = None,
@@ -104,50 +67,40 @@ def segment(
     `splinescope segment net.onnx --from images.npy --to perturbed.npy --json`
     """
     from splinescope.cli.models import read_model
-    from splinescope.cli.pairs import fit_pairs, read_pairs
-    from splinescope.cli.results import Wanted
-    from splinescope.cli.terminal import compilation_announced
-    from splinescope.tessellation.segments import tessellate_segments
+    from splinescope.cli.points import fit_pairs, read_pairs
+    from splinescope.tessellation.segments import save_segments, tessellate_segments
 
-    Wanted(out=out).make_folder()
-    budget = None if memory is None else size_in_bytes("--memory", memory)
-    rows = read_pairs(start, end, data, indices)
-    shape = shape_of("--input-shape", input_shape)
-    network = read_model(model, weights, shape, rows[0])
-    starts, ends = fit_pairs(rows, network.input_shape, mean, std)
+    memory_budget = size_in_bytes("--memory", memory)
+    run = Run(out, model, as_json)
+    sides = read_pairs(start, end, data, indices)
+    network = read_model(model, weights, input_shape, sides[0])
+    starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     wanted = class_number("--target", target, network)
-    started = time.perf_counter()
-    with compilation_announced(Console(stderr=True, quiet=as_json)):
+    with run.computing() as progress:
         cells = tessellate_segments(
             network,
             starts,
             ends,
             verify=verify,
             max_cells=max_cells,
-            memory_budget=budget,
-            progress=not as_json and sys.stderr.isatty(),
+            memory_budget=memory_budget,
+            progress=progress,
         )
-    facts = {"model": model, "seconds": round(time.perf_counter() - started, 3)} | _facts(cells, wanted)
-    _leave(cells, out, facts, picture_format if picture else None, Path(model).name)
-    if as_json:
-        typer.echo(json_text(facts))
-    else:
-        _show(Console(), facts, out)
+    facts = _facts(cells, wanted)
+    files: Files = {}
+    if picture:
+        files["picture"] = (f"picture.{picture_format}", drawing(lambda: _draw(cells, facts, Path(model).name)))
+    files["arrays"] = ("segment.npz", lambda path: save_segments(cells, path))
+    run.leave(cells.network, cells.certificate, facts, files, _lines)
 
 
-def _facts(cells: SegmentBatch, target: int | None) -> dict[str, Any]:
-    """What is worth knowing, as plain numbers for JSON."""
-    import numpy as np
-
-    import splinescope
-    from splinescope.cli.summary import describe_network
+def _facts(cells: SegmentBatch, target: int | None) -> Facts:
+    """What is worth knowing, as plain values for JSON."""
     from splinescope.tessellation.segments import breakpoints, competes, image_lengths
 
     table, lengths = breakpoints(cells), image_lengths(cells)
-    network = describe_network(cells.network)
-    del network["nodes"]  # `splinescope info` lists them
     flips = np.bincount(table.layers, minlength=len(table.names))
-    facts: dict[str, Any] = {
+    facts: Facts = {
         "segments": len(cells),
         "cells": int(cells.cells_per_segment.sum()),
         "truncated": bool(cells.truncated.any()),
@@ -157,13 +110,8 @@ def _facts(cells: SegmentBatch, target: int | None) -> dict[str, Any]:
             {"layer": name, "flips": int(count)} for name, count in zip(table.names, flips, strict=True)
         ],
         "lengths": {"segments": lengths.segments.tolist(), "images": lengths.images.tolist()},
-        "network": network,
-        "versions": {"splinescope": splinescope.__version__, "numpy": np.__version__},
-        "certificate": None if cells.certificate is None else cells.certificate.to_dict(),
     }
-    if competes(cells):
-        facts |= _class_facts(cells, target)
-    return facts
+    return facts | _class_facts(cells, target) if competes(cells) else facts
 
 
 def _class_facts(cells: SegmentBatch, target: int | None) -> dict[str, Any]:
@@ -190,53 +138,27 @@ def _class_facts(cells: SegmentBatch, target: int | None) -> dict[str, Any]:
     }
 
 
-def _leave(cells: SegmentBatch, out: Path, facts: dict[str, Any], picture: str | None, title: str) -> None:
-    """Write picture, arrays and summary."""
-    from splinescope.tessellation.segments import save_segments
-
-    save_segments(cells, out / "segment.npz")
-    files = {"arrays": "segment.npz"}
-    if picture is not None:
-        files = {"picture": f"picture.{picture}"} | files
-        _draw(cells, facts, out / files["picture"], title)
-    facts["files"] = files | {"summary": "summary.json"}
-    write_json(out / "summary.json", facts)
-
-
-def _draw(cells: SegmentBatch, facts: dict[str, Any], path: Path, title: str) -> None:
+def _draw(cells: SegmentBatch, facts: Facts, title: str) -> Axes:
     """The picture of the segment with the least margin."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    from splinescope.plotting import save_figure
     from splinescope.plotting.segments import plot_segment
 
     number, target = _worst(facts)
     chosen = cells[number]
     count = f"{'at least ' if chosen.truncated else ''}{len(chosen):,} cell{'' if len(chosen) == 1 else 's'}"
     place = "" if len(cells) == 1 else f", segment {number}"
-    ax = plot_segment(chosen, target, title=f"{title}{place}: {count}")
-    try:
-        save_figure(cast("Figure", ax.figure), path)
-    finally:
-        pyplot.close(cast("Figure", ax.figure))
+    return plot_segment(chosen, target, title=f"{title}{place}: {count}")
 
 
-def _worst(facts: dict[str, Any]) -> tuple[int, int | None]:
+def _worst(facts: Facts) -> tuple[int, int | None]:
     """Segment with the least margin, and the class."""
     if "margin" not in facts:
         return 0, None
-    least: Sequence[float] = facts["margin"]["minimum"]
-    number = min(range(len(least)), key=least.__getitem__)
+    number = int(np.argmin(facts["margin"]["minimum"]))
     return number, facts["margin"]["targets"][number]
 
 
-def _show(console: Console, facts: dict[str, Any], out: Path) -> None:
-    """Print the main facts."""
-    from splinescope.cli.terminal import show_facts
-
+def _lines(facts: Facts) -> dict[str, str]:
+    """The main facts, for people."""
     certificate = facts["certificate"]
     note = " (truncated)" if facts["truncated"] else ""
     many = "" if facts["segments"] == 1 else f" of {facts['segments']:,} segments"
@@ -261,5 +183,4 @@ def _show(console: Console, facts: dict[str, Any], out: Path) -> None:
     seen = {"interior_points": "midpoints", "vertex_checks": "ends of cells"}
     counts = [f"{certificate[name]:,} {word}" for name, word in seen.items() if certificate[name]]
     lines["certificate"] = "; ".join([certificate["level"], *counts])
-    lines["left in"] = f"{out}: {', '.join(facts['files'].values())}"
-    show_facts(console, lines)
+    return lines

@@ -31,8 +31,10 @@ def whole_numbers(option: str, text: str) -> list[int]:
         ) from error
 
 
-def size_in_bytes(option: str, text: str) -> int:
+def size_in_bytes(option: str, text: str | None) -> int | None:
     """A size such as 500M or 4G in bytes; K, M, G and T are powers of 1024."""
+    if text is None:
+        return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     size = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ")) if match else 0
     if size < 1:

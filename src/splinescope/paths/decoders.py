@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from splinescope.errors import InvalidInputError
+from splinescope.progress import each
 
 _SMALLEST_SIDE = 4
 """Side of the first feature maps of a decoder of flat activations, at most."""
@@ -179,7 +179,7 @@ def train_decoder(
     optimizer = torch.optim.Adam(decoder.parameters(), lr=learning_rate)
     decoder.train()
     losses = []
-    for _ in tqdm(range(epochs), unit=" epochs", delay=1.0, disable=not progress, leave=False):
+    for _ in each(range(epochs), "epochs", progress):
         total = 0.0
         for batch in _batches(len(inputs), batch_size, generator):
             optimizer.zero_grad()

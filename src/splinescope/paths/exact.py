@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tqdm import tqdm
 
 from splinescope.network.graph import Network
 from splinescope.paths.confirm import Confirmed, confirmed_margins
+from splinescope.progress import counting
 from splinescope.tessellation.certificate import LEVELS, Certificate
 from splinescope.tessellation.segments import (
     ClassIntervals,
@@ -80,7 +80,7 @@ def exact_margins(
     """
     step = len(starts) if keep else max(1, _UNITS_TOGETHER // max(1, network.num_units))
     groups: list[Exact] = []
-    with tqdm(total=len(starts), unit=" paths", delay=1.0, disable=not progress, leave=False) as bar:
+    with counting(len(starts), "paths", progress) as advance:
         for low in range(0, len(starts), step):
             rows = slice(low, low + step)
             batch = tessellate_segments(network, starts[rows], ends[rows], verify=verify)
@@ -91,7 +91,7 @@ def exact_margins(
             loss, cells = cross_entropy(batch, targets[rows]).maximum, batch.cells_per_segment
             about = (loss, cells, wrong, batch.certificate, checked)
             groups.append(Exact(found.minimum, found.t, found.rivals, *about, kept))
-            bar.update(len(batch))
+            advance(len(batch))
     return groups[0] if len(groups) == 1 else _joined(groups)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from tqdm import tqdm
 
 from splinescope.network.copies import placed
 from splinescope.network.graph import Network
@@ -17,6 +16,7 @@ from splinescope.paths.marching import March, Part
 from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED
 from splinescope.paths.rounding import MarginRounding
 from splinescope.paths.zonotopes import PASSES, Enclosure, Zonotopes, folds_between
+from splinescope.progress import Advance, counting
 
 BUDGET = 1 << 17
 """Forward passes for each path."""
@@ -88,8 +88,8 @@ def refine(
     """
     network = as_network(network, starts.shape[1:])
     shown = f"{len(starts):,} segments: {{percentage:.1f}} % proved |{{bar}}| {{elapsed}}<{{remaining}}"
-    with tqdm(total=len(starts), bar_format=shown, delay=1.0, disable=not progress, leave=False) as bar:
-        search = _Search(network, starts, ends, targets, rounding, bar)
+    with counting(len(starts), "segments", progress, shown) as advance:
+        search = _Search(network, starts, ends, targets, rounding, advance)
         search.probe()
         while len(search.open):
             search.step(budget)
@@ -197,11 +197,11 @@ class _Search:
         ends: np.ndarray,
         targets: np.ndarray,
         rounding: MarginRounding,
-        bar: tqdm,
+        advance: Advance,
     ) -> None:
         count = len(starts)
         self._network, self._starts, self._ends, self._targets = network, starts, ends, targets
-        self._rounding, self._bar = rounding, bar
+        self._rounding, self._advance = rounding, advance
         self._enclosure = Enclosure(placed(network, dtype=torch.float32))
         self._marches = ((March(network, torch.float32), rounding.float32), (March(network), rounding.float64))
         self._widest = max(node.size for node in network.nodes)
@@ -313,7 +313,7 @@ class _Search:
         bounds = bounds - error[pieces.path]
         fine = np.asarray(bounds > 0)
         np.minimum.at(self._bound, pieces.path[fine], bounds[fine])
-        self._bar.update(float((pieces.high - pieces.low)[fine].sum()))
+        self._advance(float((pieces.high - pieces.low)[fine].sum()))
         return fine
 
     def _split(self, pieces: _Pieces, parts: np.ndarray) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from splinescope.complexity.local.modules import cuts_by_tangents, cuts_by_vertices, home_of
 from splinescope.complexity.local.neighbourhoods import frame_for
@@ -22,6 +21,7 @@ from splinescope.complexity.local.vertices import FrameWalk
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, as_network
 from splinescope.network.copies import placed
+from splinescope.progress import counting
 from splinescope.tessellation.metric import check_choice
 
 MEMORY = 1 << 25
@@ -132,10 +132,10 @@ def local_complexity(
         chunks = _of_network(placed(model, device, dtype), x, directions, question)
     else:
         chunks = _of_module(model, x, directions, question)
-    with tqdm(total=len(x), unit=" points", delay=1.0, disable=not progress, leave=False) as bar:
+    with counting(len(x), "points", progress) as advance:
         for layers, cuts in chunks:
             counter.add(layers, [cut.cpu().numpy() for cut in cuts])
-            bar.update(len(cuts[0]))
+            advance(len(cuts[0]))
     return counter.result(mode, neighbourhood, radius)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from tqdm import tqdm
 
 from splinescope.network.graph import Network
+from splinescope.progress import each
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.engine import tessellate_slice
 from splinescope.tessellation.segments import tessellate_segments
@@ -62,7 +62,7 @@ class Section:
         corners = self._radius * np.concatenate([np.eye(d), -np.eye(d)])
         polygon = corners[[0, 1, 2, 3]] if d == 2 else corners
         counted = np.zeros(len(x), dtype=np.int64)
-        for row in tqdm(range(len(x)), unit=" points", delay=1.0, disable=not self._progress, leave=False):
+        for row in each(range(len(x)), "points", self._progress):
             domain = Slice(x[row], self._frame[:d], polygon)
             if d == 2:
                 plane = tessellate_slice(self._network, domain, verify="topology")

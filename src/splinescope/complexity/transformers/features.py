@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from splinescope.complexity.local.neighbourhoods import frame_for
 from splinescope.complexity.transformers.blocks import MlpBlock, evaluating, mlp_blocks
@@ -19,6 +18,7 @@ from splinescope.complexity.transformers.moments import Moments
 from splinescope.complexity.transformers.passes import Plan, Texts, plan_for, read_texts, run_window
 from splinescope.complexity.transformers.result import SplineFeatures
 from splinescope.errors import InvalidInputError
+from splinescope.progress import Advance, counting
 from splinescope.tessellation.metric import check_choice
 
 
@@ -98,9 +98,9 @@ def spline_features(
     if not found:
         raise InvalidInputError("`blocks`: got none; expected at least one MLP block")
     meters = _meters(found, radius, relative, frame if neighbourhood == "cross-polytope" else None, generator)
-    bar = tqdm(total=sum(batch.ids.numel() for batch in texts), unit="token", disable=not progress)
-    with torch.no_grad(), evaluating(model), reading(model, meters), bar:
-        tallies = [_run(model, batch, plan, meters, keep_tokens, bar) for batch in texts]
+    counted = counting(sum(batch.ids.numel() for batch in texts), "tokens", progress)
+    with torch.no_grad(), evaluating(model), reading(model, meters), counted as advance:
+        tallies = [_run(model, batch, plan, meters, keep_tokens, advance) for batch in texts]
     return _result(found, tallies, keep_tokens, radius is not None)
 
 
@@ -126,7 +126,9 @@ def _meters(
     return [Meter(block, Neighbourhood(radius, relative, frames[block.inputs])) for block in blocks]
 
 
-def _run(model: nn.Module, texts: Texts, plan: Plan, meters: Sequence[Meter], keep_tokens: bool, bar: tqdm) -> _Tally:
+def _run(
+    model: nn.Module, texts: Texts, plan: Plan, meters: Sequence[Meter], keep_tokens: bool, advance: Advance
+) -> _Tally:
     """Read texts of one length, window by window."""
     count, length = texts.ids.shape
     moments = [Moments((count, len(meters))) for _ in range(3)]
@@ -146,7 +148,7 @@ def _run(model: nn.Module, texts: Texts, plan: Plan, meters: Sequence[Meter], ke
                         store.append(column[:, skip:])
             if keep_tokens and counted.size:
                 kept[3].append(counted)
-            bar.update(counted.size)
+            advance(counted.size)
 
         run_window(model, texts, window, plan.chunk, take)
     return _Tally((moments[0], moments[1], moments[2]), len(windows), kept)

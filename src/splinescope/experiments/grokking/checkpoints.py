@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from splinescope.observers import Recorder
+from splinescope.progress import each
 from splinescope.storage import replacing
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -73,12 +73,8 @@ def train_with_checkpoints(
     )
     start = _load(checkpoint, module, optimizer, generator)
     loss = LOSSES[recipe.loss]
-    steps = tqdm(
-        range(start + 1, recipe.steps + 1), initial=start, total=recipe.steps, unit=" steps", delay=1.0,
-        disable=not progress, leave=False,
-    )  # fmt: skip
     with recorder.watching(module, start) as watch:
-        for step in steps:
+        for step in each(range(start + 1, recipe.steps + 1), "steps", progress, done=start):
             batch = torch.randint(len(inputs), (recipe.batch,), generator=generator).to(inputs.device)
             optimizer.zero_grad()
             loss(module(inputs[batch]), labels[batch]).backward()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from splinescope.errors import InvalidInputError, StoreError
+from splinescope.progress import each
 from splinescope.storage import from_json, json_text, read_arrays, replacing, write_arrays, write_json
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.files import load_complex, stored_form
@@ -193,7 +193,7 @@ class Parts:
         Returns:
             The results by name, as they read from JSON, whether computed now or before.
         """
-        bar = tqdm(tasks.items(), unit=f" {what}", delay=1.0, disable=not self.progress, leave=False)
+        bar = each(tasks.items(), what, self.progress)
         return {key: self._once(partial(self.kept.values, key), partial(self._write, key, task)) for key, task in bar}
 
     def arrays(self, key: str, compute: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

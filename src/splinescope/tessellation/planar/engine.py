@@ -14,6 +14,7 @@ from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.network.ops import Maximum
 from splinescope.numerics import Tolerance, available_memory
+from splinescope.progress import reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.domains import Slice
@@ -26,7 +27,6 @@ from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows
 from splinescope.tessellation.planar.steps import advance
 from splinescope.tessellation.planar.store import PieceStore
-from splinescope.tessellation.progress import reporting
 
 _SMALLEST_PIECE = 32
 """Cells below which a piece is not split further, whatever the memory budget."""

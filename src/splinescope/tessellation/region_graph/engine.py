@@ -14,9 +14,9 @@ import numpy as np
 from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
+from splinescope.progress import Report, reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.domains import Domain
-from splinescope.tessellation.progress import Report, reporting
 from splinescope.tessellation.region_graph.certificate import certified
 from splinescope.tessellation.region_graph.graph import RegionGraph
 from splinescope.tessellation.region_graph.search.assemble import assembled

@@ -14,12 +14,12 @@ from splinescope.network.graph import Network
 from splinescope.network.inputs import in_shape
 from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import Tolerance, available_memory, in_blocks, number_of_threads
+from splinescope.progress import reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.domains.base import finite
-from splinescope.tessellation.progress import reporting
 from splinescope.tessellation.segments.arbiter import Tally
 from splinescope.tessellation.segments.assembly import Finished, join
 from splinescope.tessellation.segments.batch import SegmentBatch, Segments, batch_of

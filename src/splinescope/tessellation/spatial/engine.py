@@ -12,11 +12,11 @@ from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance, available_memory
+from splinescope.progress import reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain
-from splinescope.tessellation.progress import reporting
 from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means
 from splinescope.tessellation.spatial.state import State, first_state
 from splinescope.tessellation.spatial.steps import advance
