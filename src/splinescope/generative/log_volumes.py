@@ -1,0 +1,356 @@
+r"""Volume that a generator gives to each latent, $\log\sqrt{\det J^T J}$ with $J$ its Jacobian there.
+
+Everything is in the logarithm, so that nothing overflows or has to be clipped.
+
+Source: Humayun, Balestriero, Baraniuk, "MaGNET" (ICLR 2022), equation 10. The released program forms the Jacobian of a
+projected output and clips the product of its leading singular values to [1e-200, 1e200]; see `sketch_bias` and `top`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.special import polygamma, psi
+from torch import Tensor, nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.network import Network, as_network
+from splinescope.network.evaluate import forward
+from splinescope.network.importers.module_copy import duplicate
+from splinescope.tessellation.metric import check_choice
+
+METHODS = ("auto", "gram", "svd", "affine", "sketch")
+SKETCH = 128
+"""Dimensions of a sketch, as in the source's program, where latents don't ask for more."""
+BUDGET = 1 << 26
+"""Numbers of Jacobians that are held at once."""
+
+_RESOLUTION = {torch.float64: 2.0**-44, torch.float32: 2.0**-17}
+"""A Jacobian whose least singular value is at most this share of its largest counts as rank-deficient."""
+
+
+@dataclass(frozen=True)
+class SketchBias:
+    """What a random orthonormal projection of the outputs does to log volumes.
+
+    For a generator with d latents and n outputs, the squared factor by which a projection to k dimensions shrinks a
+    d-dimensional volume is a product of independent Beta((k - i)/2, (n - k)/2), i = 0, ..., d - 1, whatever the
+    generator: so the bias is known.
+
+    Attributes:
+        mean: Mean of the projected log volume minus the full one; `log_volume` takes it off.
+        deviation: Its standard deviation, which is left as the error. One projection serves all latents.
+        measured: Mean difference that was found on a sample, before the mean is taken off; None if not measured.
+    """
+
+    mean: float
+    deviation: float
+    measured: float | None = None
+
+
+def log_volume(
+    generator: Any,
+    latents: Any,
+    method: str = "auto",
+    top: int | None = None,
+    *,
+    sketch: int | None = None,
+    seed: int = 0,
+    condition: Any = None,
+) -> Float[np.ndarray, " n"]:
+    r"""Logarithm of the volume that a generator gives to each latent: $\frac12\log\det J^TJ$.
+
+    Args:
+        generator: A module, any differentiable function of a batch of latents, a network or the path of one. Modules
+            are evaluated in eval mode, in their own type and on their own device, and are left as they are.
+        latents: [n, *latent_shape] latents, off the folds.
+        method: "svd" takes singular values of Jacobians. "gram" factors $J^TJ$, which is quicker and loses half of the
+            digits: what it finds badly conditioned is taken anew by "svd". "affine" imports the generator and takes the
+            affine map of each latent's cell, before the head, in float64. "sketch" projects outputs to `sketch`
+            dimensions first and takes the known bias off (see `sketch_bias`). "auto" is "affine" for networks and
+            "gram" for all else.
+        top: Sum the logarithms of the leading singular values only: a heuristic of the source for latents of high
+            dimension.
+        sketch: Dimensions of a sketch; by default 128, or twice the latents' if that is more.
+        seed: Of the sketch's projection.
+        condition: Given to the generator after the latents, such as a class for each; None for none.
+
+    Returns:
+        One number each; -inf where the Jacobian is rank-deficient (least singular value at most 2^-44 of the largest
+        in float64, 2^-17 in float32), which it is everywhere if there are fewer outputs than latents. Cost: one
+        forward pass for each latent and dimension, in bounded memory.
+
+    Raises:
+        InvalidInputError: If an argument is none of what is expected, or the generator cannot be differentiated.
+
+    Example:
+        >>> log_volume(torch.nn.Linear(2, 3).double(), np.zeros((5, 2))).shape
+        (5,)
+    """
+    check_choice("method", method, METHODS)
+    map_ = _Map.of(generator, latents, method, condition)
+    if top is not None and not 1 <= top <= map_.dimension:
+        raise InvalidInputError(f"`top`: got {top}; expected from 1 to {map_.dimension}, the dimension of the latents")
+    if method == "sketch":
+        return _sketched(map_, _sketch_size(sketch, map_), top, seed)
+    parts = [_logs(J, top, gram=method != "svd") for J in map_.jacobians()]
+    return np.concatenate([np.empty(0), *parts])
+
+
+def singular_values(
+    generator: Any, latents: Any, top: int | None = None, *, condition: Any = None
+) -> Float[np.ndarray, "n k"]:
+    """Singular values of a generator's Jacobian at each latent, largest first.
+
+    Args:
+        generator: As in `log_volume`.
+        latents: [n, *latent_shape] latents.
+        top: How many; all if None.
+        condition: As in `log_volume`.
+
+    Returns:
+        One row for each latent. Cost: that of `log_volume` with "svd".
+
+    Raises:
+        InvalidInputError: As `log_volume`.
+
+    Example:
+        >>> singular_values(torch.nn.Identity(), np.zeros((1, 2))).tolist()
+        [[1.0, 1.0]]
+    """
+    map_ = _Map.of(generator, latents, "svd", condition)
+    rows = [torch.linalg.svdvals(J).double().cpu().numpy()[:, :top] for J in map_.jacobians()]
+    return np.concatenate(rows) if rows else np.empty((0, top or map_.dimension))
+
+
+def sketch_bias(outputs: int, sketch: int, latents: int) -> SketchBias:
+    r"""What a projection of outputs to a random subspace does to log volumes, in closed form.
+
+    Args:
+        outputs: Number of outputs, n.
+        sketch: Dimension of the subspace, k.
+        latents: Dimension of the latents, d.
+
+    Returns:
+        Mean $\frac12\sum_{i<d}\psi(\frac{k-i}2)-\psi(\frac{n-i}2)$ and deviation.
+
+    Raises:
+        InvalidInputError: If not d <= k <= n.
+
+    Example:
+        >>> sketch_bias(100, 100, 3).mean
+        0.0
+    """
+    if not 1 <= latents <= sketch <= outputs:
+        raise InvalidInputError(
+            f"`sketch`: got {sketch}; expected from {latents}, the dimension of the latents, to {outputs} outputs"
+        )
+    i = np.arange(latents)
+    low, high = (sketch - i) / 2, (outputs - i) / 2
+    mean = 0.5 * float(np.sum(psi(low) - psi(high)))
+    return SketchBias(mean, 0.5 * math.sqrt(max(0.0, float(np.sum(polygamma(1, low) - polygamma(1, high))))))
+
+
+def measured_bias(generator: Any, latents: Any, sketch: int | None = None, seed: int = 0) -> SketchBias:
+    """The bias of a sketch in closed form, and as it is found on a sample of latents.
+
+    Args:
+        generator: As in `log_volume`.
+        latents: [n, *latent_shape] latents.
+        sketch: Dimensions of the sketch.
+        seed: Of its projection.
+
+    Returns:
+        The bias with what was measured.
+
+    Raises:
+        InvalidInputError: As `log_volume`.
+
+    Example:
+        >>> found = measured_bias(torch.nn.Linear(2, 50), np.zeros((3, 2)), sketch=20)
+        >>> abs(found.measured - found.mean) < 5 * found.deviation
+        True
+    """
+    map_ = _Map.of(generator, latents, "sketch", None)
+    bias = sketch_bias(map_.outputs, _sketch_size(sketch, map_), map_.dimension)
+    full = log_volume(generator, latents, "svd")
+    seen = np.isfinite(full)
+    projected = log_volume(generator, latents, "sketch", sketch=sketch, seed=seed) + bias.mean
+    return SketchBias(bias.mean, bias.deviation, float(np.mean((projected - full)[seen])))
+
+
+@dataclass(frozen=True, eq=False)
+class _Map:
+    """A generator as a function of flat latents that torch differentiates, and the latents.
+
+    Attributes:
+        function: From [rows, d] latents, and rows of the condition, to [rows, n] outputs.
+        latents: All latents, flat.
+        condition: A row of it for each latent, or None.
+        outputs: Number of outputs.
+    """
+
+    function: Callable[[Tensor, Any], Tensor]
+    latents: Tensor
+    condition: Any
+    outputs: int
+
+    @property
+    def dimension(self) -> int:
+        """Dimension of the latents."""
+        return int(self.latents.shape[1])
+
+    @staticmethod
+    def of(generator: Any, latents: Any, method: str, condition: Any) -> _Map:
+        """A generator of any kind."""
+        z = latents if isinstance(latents, Tensor) else torch.as_tensor(np.asarray(latents))
+        if z.ndim < 2 or z.is_complex():
+            raise InvalidInputError(f"`latents`: got shape {tuple(z.shape)}; expected [n, *latent_shape] real numbers")
+        affine = method == "affine" or (method == "auto" and not isinstance(generator, nn.Module))
+        if affine and (isinstance(generator, Network | nn.Module) or not callable(generator)):
+            network = as_network(generator, tuple(z.shape[1:]), "generator")
+            return _Map._made(lambda x: forward(network, x), z.double().cpu(), network.input_shape, None)
+        call = generator
+        if isinstance(generator, Network):
+            network = generator
+            call, z = (lambda x: _behind_head(network, x)), z.double().cpu().reshape(len(z), *network.input_shape)
+        elif isinstance(generator, nn.Module):
+            call = duplicate(generator)
+            like = next((p for p in (*call.parameters(), *call.buffers()) if p.is_floating_point()), None)
+            z = z.to(like) if like is not None else z
+        elif not callable(generator):
+            raise InvalidInputError(
+                f"`generator`: got {type(generator).__name__}; expected a module, network or function"
+            )
+        z = z if z.is_floating_point() else z.double()
+        return _Map._made(call, z, tuple(z.shape[1:]), condition)
+
+    @staticmethod
+    def _made(call: Callable[..., Any], z: Tensor, shape: tuple[int, ...], condition: Any) -> _Map:
+        if condition is not None and len(condition) != len(z):
+            raise InvalidInputError(
+                f"`condition`: got {len(condition)} rows; expected one for each of {len(z)} latents"
+            )
+
+        def function(x: Tensor, rows: Any) -> Tensor:
+            y = call(x.reshape(len(x), *shape), *(() if rows is None else (rows,)))
+            if not isinstance(y, Tensor) or y.shape[:1] != x.shape[:1]:
+                raise InvalidInputError(
+                    f"`generator`: returned {type(y).__name__}; expected a tensor with a row for each latent"
+                )
+            return y.flatten(1) if y.ndim > 1 else y[:, None]
+
+        with torch.no_grad():
+            few = min(len(z), 2)
+            outputs = (
+                function(z[:few].flatten(1), None if condition is None else condition[:few]).shape[1] if few else 0
+            )
+        return _Map(function, z.detach().flatten(1), condition, int(outputs))
+
+    def jacobians(self, project: Tensor | None = None) -> Iterator[Tensor]:
+        """[rows, outputs, d] Jacobians of the latents, in parts of bounded memory.
+
+        Args:
+            project: [k, outputs] what outputs are multiplied with first.
+        """
+        rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
+        for start in range(0, len(self.latents), rows):
+            z = self.latents[start : start + rows]
+            condition = None if self.condition is None else self.condition[start : start + rows]
+            yield _jacobian(self.function, z, condition, project)
+
+
+def _jacobian(function: Callable[[Tensor, Any], Tensor], z: Tensor, condition: Any, project: Tensor | None) -> Tensor:
+    """Jacobians of rows that don't know of each other, forward."""
+
+    def call(x: Tensor) -> Tensor:
+        y = function(x, condition)
+        return y if project is None else y @ project.T
+
+    def column(direction: Tensor) -> Tensor:
+        return torch.func.jvp(call, (z,), (direction.expand_as(z),))[1]
+
+    directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    with torch.no_grad():
+        try:  # all directions together, which share the values that they are taken at
+            return torch.func.vmap(column, out_dims=2)(directions).detach()
+        except (RuntimeError, NotImplementedError):
+            pass
+        try:
+            return torch.stack([column(direction) for direction in directions], dim=2).detach()
+        except (RuntimeError, NotImplementedError):
+            return _backwards(call, z)
+
+
+def _backwards(call: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """The same by reverse mode, for functions that know no other."""
+    z = z.clone().requires_grad_(True)
+    try:
+        with torch.enable_grad():
+            y = call(z)
+            rows = [torch.autograd.grad(y[:, j].sum(), z, retain_graph=True)[0] for j in range(y.shape[1])]
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInputError(
+            f"`generator`: its Jacobian cannot be taken ({reason}); expected a differentiable one"
+        ) from error
+    return torch.stack(rows, dim=1)
+
+
+def _behind_head(network: Network, x: Tensor) -> Tensor:
+    y = forward(network, x)
+    return y if network.head is None else network.head(y)
+
+
+def _logs(J: Tensor, top: int | None, gram: bool) -> np.ndarray:
+    """Log volumes from Jacobians."""
+    n, outputs, d = J.shape
+    if top is None and outputs < d:
+        return np.full(n, -np.inf)
+    if top is not None or not gram:
+        return _by_values(J, top)
+    scale = J.abs().amax(dim=(1, 2)).double()
+    scale = torch.where((scale > 0) & scale.isfinite(), scale, 1.0)
+    J = J / scale.to(J.dtype)[:, None, None]
+    factor, failed = torch.linalg.cholesky_ex(torch.bmm(J.mT, J))
+    diagonal = factor.diagonal(dim1=1, dim2=2).double()
+    logs = diagonal.log().sum(dim=1) + d * scale.log()
+    # pivots of the Gram matrix carry errors of its largest entry's rounding: small ones are not known
+    doubtful = (failed != 0) | ~(
+        diagonal.amin(dim=1) ** 2 > 1e4 * d * torch.finfo(J.dtype).eps * diagonal.amax(dim=1) ** 2
+    )
+    found = logs.cpu().numpy()
+    if bool(doubtful.any()):
+        rows = doubtful.cpu().numpy()
+        found[rows] = _by_values(J[doubtful], None) + d * np.log(scale.cpu().numpy()[rows])
+    return found
+
+
+def _by_values(J: Tensor, top: int | None) -> np.ndarray:
+    """Log volumes from singular values."""
+    upper = torch.linalg.qr(J, mode="r")[1] if J.shape[1] > 2 * J.shape[2] else J
+    values = torch.linalg.svdvals(upper)
+    kept = values if top is None else values[:, :top]
+    logs = kept.double().log().sum(dim=1)
+    known = kept[:, -1] > _RESOLUTION.get(J.dtype, _RESOLUTION[torch.float32]) * values[:, 0]
+    return torch.where(known, logs, -torch.inf).cpu().numpy()
+
+
+def _sketch_size(sketch: int | None, map_: _Map) -> int:
+    wanted = max(SKETCH, 2 * map_.dimension) if sketch is None else sketch
+    return min(wanted, map_.outputs) if sketch is None else wanted
+
+
+def _sketched(map_: _Map, size: int, top: int | None, seed: int) -> np.ndarray:
+    """Log volumes from projected Jacobians, without the known bias."""
+    bias = sketch_bias(map_.outputs, size, map_.dimension if top is None else top)
+    z = map_.latents
+    random = torch.from_numpy(np.random.default_rng(seed).standard_normal((map_.outputs, size)))
+    project = torch.linalg.qr(random)[0].T.to(dtype=z.dtype, device=z.device)
+    return np.concatenate([np.empty(0), *(_by_values(J, top) - bias.mean for J in map_.jacobians(project))])

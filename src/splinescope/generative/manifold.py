@@ -1,0 +1,406 @@
+r"""Exact measures of the manifold that a piecewise affine generator makes of a bounded domain of latents.
+
+On a cell of volume $m_w$ the generator is $z \mapsto A_w z + c_w$, which stretches volumes by $v_w = \sqrt{\det A_w^T
+A_w}$: the cell's image has volume $m_w v_w$. All that is here is a sum over cells. Images are counted with
+multiplicity: where the generator takes two cells to the same place, both count. Outputs are those before the
+network's head, as everywhere in a complex; `log_volume` goes through heads.
+
+Source: Humayun, Balestriero, Baraniuk, "MaGNET" (ICLR 2022), equation 10; "Polarity sampling" (CVPR 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import logsumexp, xlogy
+
+from splinescope.errors import InvalidInputError
+from splinescope.tessellation.affine import branch_maps
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.metric import isometry
+from splinescope.tessellation.simplices import simplices, uniform_weights
+
+DEFICIENT = 2.0**-44
+"""A map whose least singular value is at most this share of its largest is taken to flatten its cell."""
+
+_NUMBERS = 1 << 24
+"""Numbers of affine maps that are held at once."""
+
+
+def cell_log_volumes(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
+    r"""Logarithm of the factor by which the network stretches volumes on each cell, $\frac12\log\det A^T A$.
+
+    Volumes are those of the latent space before, whatever the domain's coordinates, and of the output space after.
+
+    Args:
+        cells: A complex of any dimension, of a generator.
+
+    Returns:
+        One number for each cell; -inf where the map flattens the cell (its least singular value is at most 2^-44 of
+        its largest), which is so for all cells if there are fewer outputs than dimensions. Cost: the affine maps and a
+        QR decomposition of each.
+
+    Example:
+        >>> import splinescope, torch
+        >>> double = torch.nn.Linear(2, 2)
+        >>> _ = double.weight.data.copy_(2 * torch.eye(2))
+        >>> cells = splinescope.tessellate(double, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> float(cell_log_volumes(cells).item() - 2 * math.log(2))
+        0.0
+    """
+    _check(cells)
+    outputs = int(np.prod(cells.network.output_shape))
+    found = np.full(len(cells), -np.inf)
+    if outputs < cells.dimension:
+        return found
+    own = math.log(_unit(cells))
+    step = max(1, _NUMBERS // (outputs * cells.dimension))
+    for start in range(0, len(cells), step):
+        which = np.arange(start, min(start + step, len(cells)))
+        found[which] = log_volumes_of(branch_maps(cells, "domain", which).A) - own
+    return found
+
+
+def log_volumes_of(matrices: Float[np.ndarray, "n outputs d"]) -> Float[np.ndarray, " n"]:
+    r"""$\frac12\log\det A^T A$ of each matrix, without overflow; -inf where the columns are dependent.
+
+    Args:
+        matrices: At least as many rows as columns.
+
+    Returns:
+        One number each.
+    """
+    scale = np.abs(matrices).max(axis=(1, 2), initial=0.0)
+    scale = np.where((scale > 0) & np.isfinite(scale), np.exp2(np.round(np.log2(np.where(scale > 0, scale, 1)))), 1.0)
+    upper = np.linalg.qr(matrices / scale[:, None, None], mode="r")
+    values = np.linalg.svd(upper, compute_uv=False)
+    with np.errstate(divide="ignore"):
+        logs = np.log(values).sum(axis=1) + matrices.shape[2] * np.log(scale)
+    return np.where(values[:, -1] > DEFICIENT * values[:, 0], logs, -np.inf)
+
+
+def volume(cells: PolyhedralComplex) -> float:
+    r"""Volume of the image of the domain, $\sum_w m_w v_w$: length, area, ... of the manifold, with multiplicity.
+
+    It does not depend on the coordinates of the domain. Where the generator is injective it is the volume of the image
+    as a set; else parts that are met k times count k times. See `overlap` for curves and surfaces.
+
+    Args:
+        cells: A complex of any dimension, of a generator.
+
+    Returns:
+        The volume; 0 if every cell is flattened. Cost: see `cell_log_volumes`.
+
+    Raises:
+        InvalidInputError: If cells are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> cells = splinescope.tessellate(torch.nn.ReLU(), splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> volume(cells)
+        1.0
+    """
+    _whole(cells)
+    with np.errstate(divide="ignore"):
+        return float(np.exp(logsumexp(np.log(latent_measures(cells)) + cell_log_volumes(cells))))
+
+
+def entropy(cells: PolyhedralComplex) -> float:
+    r"""Differential entropy of the output for uniform latents on the domain, $\log\sum_w m_w + E\log v$, in nats.
+
+    With respect to the d-dimensional volume of the manifold, and as if the generator were injective: where it takes
+    several latents to one output, the true entropy is smaller.
+
+    Args:
+        cells: A complex of any dimension, of a generator.
+
+    Returns:
+        The entropy; -inf if some cell is flattened, since the output has no density then.
+
+    Raises:
+        InvalidInputError: If cells are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> entropy(splinescope.tessellate(torch.nn.Linear(1, 1), splinescope.Segment([0.0], [1.0]))) < 0
+        True
+    """
+    return expected_log_volume(cells, 0.0) + math.log(float(latent_measures(cells).sum()))
+
+
+def expected_log_volume(cells: PolyhedralComplex, rho: float) -> float:
+    r"""Mean of $\log v$ over latents that are drawn with density proportional to $v^\rho$.
+
+    Never decreases in $\rho$: its derivative is the variance of $\log v$.
+
+    Args:
+        cells: A complex of any dimension, of a generator.
+        rho: 0 for uniform latents, 1 for uniform on the manifold.
+
+    Returns:
+        The mean, in nats; -inf for `rho` <= 0 if some cell is flattened.
+
+    Raises:
+        InvalidInputError: If cells are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> cells = splinescope.tessellate(torch.nn.LeakyReLU(0.5), splinescope.Segment([-1.0], [1.0]))
+        >>> round(expected_log_volume(cells, 0.0) / math.log(0.5), 12)
+        0.5
+    """
+    _whole(cells)
+    logs = cell_log_volumes(cells)
+    masses = law(latent_measures(cells), logs, rho)
+    used = masses > 0
+    return float(np.sum(masses[used] * logs[used]))
+
+
+def law(
+    measures: Float[np.ndarray, " cells"], log_volumes: Float[np.ndarray, " cells"], rho: float
+) -> Float[np.ndarray, " cells"]:
+    r"""Probability of each cell under the density $v^\rho$, normalised.
+
+    Args:
+        measures: Volumes of the cells.
+        log_volumes: Logarithms of what they are stretched by.
+        rho: Exponent. For a negative one all mass is on flattened cells, if there are any: the limit of stretching
+            them less and less. For a positive one they have none.
+
+    Returns:
+        Probabilities.
+
+    Raises:
+        InvalidInputError: If all cells are flattened and `rho` is positive, so that there is no such law.
+    """
+    if not math.isfinite(rho):
+        raise InvalidInputError(f"`rho`: got {rho}; expected a finite number")
+    flat = np.isneginf(log_volumes) & (measures > 0)
+    if rho == 0 or (rho < 0 and flat.any()):
+        masses = np.where(flat, measures, 0.0) if rho else np.asarray(measures, np.float64)
+        return masses / masses.sum()
+    if flat.all() and rho > 0:
+        raise InvalidInputError(
+            "`rho`: the manifold has no volume, so that nothing is uniform on it; expected rho <= 0"
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(measures) + np.where(np.isneginf(log_volumes), -np.inf, rho * log_volumes)
+    return np.exp(logs - logsumexp(logs))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and covariance of the output.
+
+    Attributes:
+        mean: Of the flat output.
+        covariance: Of the flat output.
+    """
+
+    mean: Float[np.ndarray, " outputs"]
+    covariance: Float[np.ndarray, "outputs outputs"]
+
+
+def moments(cells: PolyhedralComplex, rho: float = 0.0) -> Moments:
+    r"""Exact mean and covariance of the output, for latents drawn with density proportional to $v^\rho$.
+
+    On a simplex with outputs $y_0, \dots, y_d$ at its corners the mean of $y$ is $\bar y = \frac{1}{d+1}\sum_i y_i$,
+    and that of $yy^T$ is $\frac{1}{(d+1)(d+2)}(\sum_i y_iy_i^T + (d+1)^2\bar y\bar y^T)$.
+
+    Args:
+        cells: A complex with vertices, of a generator.
+        rho: 0 for uniform latents, 1 for uniform on the manifold.
+
+    Returns:
+        The moments. Cost: one product of matrices, [outputs, simplices] by its transpose.
+
+    Raises:
+        InvalidInputError: If the complex has no vertices, or cells are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> moments(splinescope.tessellate(torch.nn.Identity(), splinescope.Segment([0.0], [1.0]))).mean.tolist()
+        [0.5]
+    """
+    parts = simplices(cells)
+    weights, values = _shares(cells, parts, rho), cells.vertex_outputs  # type: ignore[attr-defined]
+    count = parts.corners.shape[1]
+    mean = np.zeros(values.shape[1])
+    for corner in range(count):
+        mean += weights @ values[parts.corners[:, corner]] / count
+    # the sums over simplices are sums over vertices and over means of simplices, centred so that nothing cancels
+    own = np.zeros(len(values))
+    np.add.at(own, parts.corners, weights[:, None])
+    centred = values - mean
+    second = (centred * own[:, None]).T @ centred
+    step = max(1, _NUMBERS // values.shape[1])
+    for start in range(0, len(parts), step):
+        part = centred[parts.corners[start : start + step]].mean(axis=1)
+        second += count**2 * (part * weights[start : start + step, None]).T @ part
+    return Moments(mean, second / (count * (count + 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Latents drawn from a law, with what became of them; `numpy.asarray` gives the latents.
+
+    Attributes:
+        latents: In the domain's coordinates.
+        outputs: Outputs of the generator.
+        cells: The cell of each.
+        log_volumes: Logarithm of what each one's cell is stretched by.
+    """
+
+    latents: Float[np.ndarray, "n d"]
+    outputs: Float[np.ndarray, "n ..."]
+    cells: Int[np.ndarray, " n"]
+    log_volumes: Float[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.latents)
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        """The latents."""
+        return np.array(self.latents, dtype=dtype) if copy else np.asarray(self.latents, dtype=dtype)
+
+
+def sample(
+    cells: PolyhedralComplex, number: int, rho: float = 1.0, generator: np.random.Generator | int | None = None
+) -> Samples:
+    r"""Draw latents with density proportional to $v^\rho$, exactly: a cell by its mass, then a point uniform in it.
+
+    There is no pool, no chain and no Monte Carlo error; samples are independent.
+
+    Args:
+        cells: A complex with vertices, of a generator: of a segment, a plane, or a space of three or four dimensions.
+        number: How many.
+        rho: 0 for uniform latents, 1 for uniform on the manifold, more for what is rarely made, less for modes.
+        generator: Of random numbers, or its seed.
+
+    Returns:
+        Latents and outputs. Cost: the affine maps once, then less than a microsecond and one output each.
+
+    Raises:
+        InvalidInputError: If the complex has no vertices, or cells are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> cells = splinescope.tessellate(torch.nn.ReLU(), splinescope.Segment([-1.0], [1.0]))
+        >>> bool((sample(cells, 100, generator=0).outputs >= 0).all())
+        True
+    """
+    if number < 0:
+        raise InvalidInputError(f"`number`: got {number}; expected how many to draw, at least 0")
+    rng = np.random.default_rng(generator)
+    parts = simplices(cells)
+    logs = cell_log_volumes(cells)
+    ends = np.cumsum(_shares(cells, parts, rho, logs))
+    chosen = np.searchsorted(ends, rng.random(number) * ends[-1], side="right")
+    weights = uniform_weights(number, parts.corners.shape[1], rng)
+    corners, values = parts.corners[chosen], cells.vertex_outputs  # type: ignore[attr-defined]
+    latents = np.einsum("nk,nkd->nd", weights, cells.vertices[corners])  # type: ignore[attr-defined]
+    outputs = np.zeros((number, values.shape[1]))
+    for corner in range(corners.shape[1]):
+        outputs += weights[:, corner, None] * values[corners[:, corner]]
+    owners = parts.cells[chosen]
+    return Samples(latents, outputs.reshape(number, *cells.network.output_shape), owners, logs[owners])
+
+
+def log_density(cells: PolyhedralComplex, latents: Any, rho: float = 0.0) -> Float[np.ndarray, " n"]:
+    r"""Logarithm of the density on the manifold at the outputs of latents, $v^{\rho-1}/\sum_w m_wv_w^\rho$.
+
+    As if the generator were injective. It is constant on the manifold for rho = 1.
+
+    Args:
+        cells: A complex of any dimension, of a generator.
+        latents: [n, d] in the domain's coordinates.
+        rho: The law of the latents, as in `sample`.
+
+    Returns:
+        One number each; -inf outside the domain, inf where a cell is flattened and has mass.
+
+    Raises:
+        InvalidInputError: If cells are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> cells = splinescope.tessellate(torch.nn.Identity(), splinescope.Segment([0.0], [1.0]))
+        >>> log_density(cells, [[0.5], [2.0]]).tolist()
+        [0.0, -inf]
+    """
+    _whole(cells)
+    logs, measures = cell_log_volumes(cells), latent_measures(cells)
+    masses = law(measures, logs, rho)
+    owners = cells.locate(latents)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        densities = np.where(masses > 0, np.log(masses) - np.log(measures) - logs, -np.inf)
+    return np.where(owners >= 0, densities[owners], -np.inf)
+
+
+def law_entropy(cells: PolyhedralComplex, rho: float) -> float:
+    r"""Differential entropy of the latents themselves under the density $v^\rho$, in nats.
+
+    Args:
+        cells: A complex of any dimension, of a generator.
+        rho: The law, as in `sample`.
+
+    Returns:
+        The entropy; largest, the logarithm of the domain's volume, at 0.
+
+    Raises:
+        InvalidInputError: If cells are missing.
+
+    Example:
+        >>> import splinescope, torch
+        >>> law_entropy(splinescope.tessellate(torch.nn.ReLU(), splinescope.Segment([-1.0], [1.0])), 1.0)
+        -0.6931471805599453
+    """
+    _whole(cells)
+    measures = latent_measures(cells)
+    masses = law(measures, cell_log_volumes(cells), rho)
+    return float(np.sum(xlogy(masses, np.where(masses > 0, measures, 1)) - xlogy(masses, masses)))
+
+
+def _shares(cells: PolyhedralComplex, parts: object, rho: float, logs: np.ndarray | None = None) -> np.ndarray:
+    """Probability of each simplex."""
+    _whole(cells)
+    logs = cell_log_volumes(cells) if logs is None else logs
+    totals = np.bincount(parts.cells, parts.measures, len(cells))  # type: ignore[attr-defined]
+    masses = law(totals, logs, rho)
+    return parts.measures * (masses / np.where(totals > 0, totals, 1.0))[parts.cells]  # type: ignore[attr-defined]
+
+
+def latent_measures(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
+    """Volumes of the cells in the latent space, whatever the domain's coordinates.
+
+    Args:
+        cells: A complex.
+
+    Returns:
+        One number for each cell.
+    """
+    measures: np.ndarray = np.asarray(cells.measures) * _unit(cells)
+    return measures
+
+
+def _unit(cells: PolyhedralComplex) -> float:
+    """Volume in the latent space of the unit cube of the domain's coordinates."""
+    return float(np.prod(np.diag(isometry(cells))))
+
+
+def _check(cells: PolyhedralComplex) -> None:
+    if not isinstance(cells, PolyhedralComplex):
+        raise InvalidInputError(
+            f"`cells`: got {type(cells).__name__}; expected a complex from `splinescope.tessellate`"
+        )
+
+
+def _whole(cells: PolyhedralComplex) -> None:
+    _check(cells)
+    if not cells.complete:  # type: ignore[attr-defined]
+        raise InvalidInputError("`cells`: some are missing (a budget ended the work); expected all: raise `max_cells`")

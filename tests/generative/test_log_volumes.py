@@ -1,0 +1,138 @@
+"""Log volumes of generators, against closed forms, autograd and each other."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import splinescope
+from splinescope.errors import InvalidInputError
+from splinescope.generative import cell_log_volumes, log_volume, measured_bias, singular_values, sketch_bias
+from tests.generative.nets import cells_of, formula_net
+
+
+def by_hand(module: nn.Module, z: Tensor) -> np.ndarray:
+    """Singular values of autograd's Jacobians, one by one."""
+    found = []
+    for row in z:
+        J = torch.autograd.functional.jacobian(lambda x: module(x[None]).flatten(), row).reshape(-1, z[0].numel())
+        found.append(torch.linalg.svdvals(J).log().sum().item())
+    return np.array(found)
+
+
+@pytest.fixture
+def smooth() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(5, 32), nn.Tanh(), nn.Linear(32, 16), nn.Unflatten(1, (4, 2, 2)),
+        nn.ConvTranspose2d(4, 3, 4, 2, 1), nn.GELU(), nn.Upsample(scale_factor=2), nn.Conv2d(3, 1, 3, padding=1),
+    ).double()  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["auto", "gram", "svd"])
+def test_smooth_modules(smooth: nn.Sequential, method: str) -> None:
+    z = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    np.testing.assert_allclose(log_volume(smooth, z, method), by_hand(smooth, z), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(log_volume(smooth.float(), z.float(), method), by_hand(smooth.double(), z), atol=1e-3)
+
+
+def test_methods_agree_with_cells() -> None:
+    module = formula_net([2, 16, 16, 6], 0)
+    cells = cells_of(module, 2)
+    z = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    expected = cell_log_volumes(cells)[cells.locate(z)]
+    for method in ("gram", "svd", "affine"):
+        np.testing.assert_allclose(log_volume(module, z, method), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(log_volume(cells.network, z), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(np.log(singular_values(module, z)).sum(axis=1), expected, atol=1e-9)
+    np.testing.assert_allclose(log_volume(module, z, top=1), np.log(singular_values(module, z, 1)[:, 0]), atol=1e-9)
+
+
+def test_closed_forms() -> None:
+    rng = np.random.default_rng(0)
+    turned = nn.Linear(4, 9, dtype=torch.float64)
+    turned.weight.data = 3.0 * torch.from_numpy(np.linalg.qr(rng.standard_normal((9, 4)))[0])
+    z = rng.standard_normal((3, 4))
+    for method in ("gram", "svd", "affine"):
+        np.testing.assert_allclose(log_volume(turned, z, method), 4 * math.log(3.0), atol=1e-12)
+    # far beyond what a product of singular values could say in float64
+    wide = nn.Linear(300, 310, bias=False, dtype=torch.float64)
+    wide.weight.data = torch.eye(310, 300, dtype=torch.float64) * 1e-200
+    np.testing.assert_allclose(log_volume(wide, rng.standard_normal((2, 300))), -300 * 200 * math.log(10), rtol=1e-12)
+    flat = nn.Linear(3, 5, dtype=torch.float64)
+    flat.weight.data[:, 2] = flat.weight.data[:, 0] + flat.weight.data[:, 1]
+    for method in ("gram", "svd", "affine"):
+        assert (log_volume(flat, np.zeros((2, 3)), method) == -np.inf).all()
+    assert log_volume(nn.Linear(3, 2), np.zeros((1, 3)))[0] == -np.inf
+
+
+def test_badly_conditioned_ones_are_taken_anew() -> None:
+    """The Gram matrix of singular values 1 and 1e-9 is singular in float64; the volume is known all the same."""
+    thin = nn.Linear(2, 3, dtype=torch.float64)
+    thin.weight.data = torch.tensor([[1.0, 1.0], [0.0, 1e-9], [0.0, 0.0]], dtype=torch.float64)
+    assert log_volume(thin, np.zeros((1, 2)), "gram")[0] == pytest.approx(math.log(1e-9), rel=1e-9)
+
+
+def test_sketches_have_a_known_bias() -> None:
+    module = formula_net([3, 32, 400], 0)
+    z = np.random.default_rng(1).uniform(-1, 1, (20, 3))
+    full = log_volume(module, z)
+    bias = sketch_bias(400, 40, 3)
+    differences = np.array([log_volume(module, z, "sketch", sketch=40, seed=seed) - full for seed in range(200)])
+    assert abs(differences.mean()) < 5 * bias.deviation / math.sqrt(200)
+    assert differences[:, 0].std() == pytest.approx(bias.deviation, rel=0.2)
+    np.testing.assert_allclose(log_volume(module, z, "sketch", sketch=400), full, atol=1e-9)
+    found = measured_bias(module, z, 40)
+    assert found.measured == pytest.approx(found.mean, abs=5 * found.deviation)
+
+
+class Conditional(nn.Module):
+    """A generator whose scale depends on its class."""
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        return z * (1.0 + label[:, None])
+
+
+def test_conditions_and_functions() -> None:
+    z, labels = torch.zeros(4, 3, dtype=torch.float64), torch.arange(4)
+    np.testing.assert_allclose(
+        log_volume(Conditional(), z, condition=labels), 3 * np.log(1.0 + np.arange(4)), atol=1e-12
+    )
+    np.testing.assert_allclose(log_volume(lambda x: 2 * x, z), 3 * math.log(2.0))
+
+
+def test_the_module_is_left_as_it_is() -> None:
+    module = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(0.5)).train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    state = torch.get_rng_state()
+    log_volume(module, np.zeros((3, 2)))
+    assert module.training
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_heads_are_gone_through() -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.Tanh()).double()
+    network = splinescope.from_torch(module, input_shape=(2,))
+    z = torch.randn(4, 2, dtype=torch.float64)
+    np.testing.assert_allclose(log_volume(network, z, "svd"), by_hand(module, z), atol=1e-9)
+    np.testing.assert_allclose(log_volume(network, z, "affine"), by_hand(module[0], z), atol=1e-9)
+
+
+def test_bad_input() -> None:
+    module = nn.Linear(2, 3)
+    for call, words in (
+        (lambda: log_volume(module, np.zeros((1, 2)), "qr"), "method"),
+        (lambda: log_volume(module, np.zeros((1, 2)), top=3), "from 1 to 2"),
+        (lambda: log_volume(module, np.zeros(2)), "latents"),
+        (lambda: log_volume(3, np.zeros((1, 2))), "generator"),
+        (lambda: log_volume(module, np.zeros((1, 2)), "sketch", sketch=9), "sketch"),
+        (lambda: log_volume(Conditional(), np.zeros((2, 2)), condition=[1]), "condition"),
+    ):
+        with pytest.raises(InvalidInputError, match=words):
+            call()
