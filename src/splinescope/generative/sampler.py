@@ -31,9 +31,9 @@ from splinescope.generative.log_volumes import log_volume
 from splinescope.generative.priors import Prior
 from splinescope.network import Network, as_network
 from splinescope.network.importers.module_copy import duplicate
+from splinescope.progress import Report, reporting
 from splinescope.storage import from_json, json_text, read_arrays, write_arrays
 from splinescope.tessellation.metric import check_choice
-from splinescope.tessellation.progress import Report, reporting
 
 POOL = 250_000
 """Latents of a pool, as in the source."""
