@@ -11,8 +11,8 @@ from splinescope.network import Network, split
 from splinescope.network.copies import placed
 from splinescope.numerics import Tolerance
 from splinescope.paths import refine, straight
-from splinescope.paths.refinement import folds_between
-from splinescope.paths.rounding import margin_rounding
+from splinescope.paths.proof.refinement import folds_between
+from splinescope.paths.proof.rounding import margin_rounding
 from splinescope.tessellation.enclosure import AffineBounds, Enclosure
 from splinescope.tessellation.segments import SegmentComplex, tessellate_segments
 from tests.fixtures.engine_networks import to_network

@@ -30,7 +30,7 @@ from splinescope.experiments.parts import Parts
 from splinescope.network import Boundary, Network, split
 from splinescope.paths.components import proportion
 from splinescope.paths.pairs import EXACT_UNITS
-from splinescope.paths.refinement import BUDGET
+from splinescope.paths.proof.refinement import BUDGET
 
 GROUPS = {"correct": correct_pairs, "misclassified": mixed_pairs}
 """Kinds of pairs: both ends classified rightly; one of them an image of another class that is taken for its like."""

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from splinescope.network.graph import Network
-from splinescope.paths.confirm import Confirmed, confirmed_margins
+from splinescope.paths.proof.confirm import Confirmed, confirmed_margins
 from splinescope.tessellation.certificate import LEVELS, Certificate
 from splinescope.tessellation.segments import (
     ClassIntervals,

@@ -15,9 +15,9 @@ from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
 from splinescope.network.ops import Fold
-from splinescope.paths.marching import March, Part
-from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED
-from splinescope.paths.rounding import MarginRounding
+from splinescope.paths.proof.marching import March, Part
+from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED
+from splinescope.paths.proof.rounding import MarginRounding
 from splinescope.tessellation.enclosure import AffineBounds, Enclosure
 
 BUDGET = 1 << 17
@@ -71,7 +71,7 @@ def refine(
 
     On each piece the margin against every rival is bounded from below (see `Enclosure`), which takes three forward
     passes. Where that is not enough, the piece is either cut, or evaluated at all of its breakpoints
-    (`splinescope.paths.marching`), whatever promises to take fewer passes: the error of the bound shrinks at least with
+    (`paths.proof.marching`), whatever promises to take fewer passes: the error of the bound shrinks at least with
     the square of the piece, and a breakpoint takes about half a pass. So every path is decided with enough budget whose
     least margin is not zero.
 
