@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
-from splinescope.paths.results import StraightPaths
+from splinescope.paths.proof.results import StraightPaths
 
 _POINTS_TOGETHER = 1 << 26
 """Numbers in all values of a network, of the points that it is evaluated at together."""

@@ -10,11 +10,11 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.load import ModelLike
 from splinescope.network.splits import split
 from splinescope.numerics import Tolerance
-from splinescope.paths.exact import exact_margins
 from splinescope.paths.pairs import EXACT_UNITS, ends_of, network_at, targets_of
-from splinescope.paths.refinement import BUDGET, margins_at, refine
-from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED, StraightPaths
-from splinescope.paths.rounding import margin_rounding
+from splinescope.paths.proof.exact import exact_margins
+from splinescope.paths.proof.refinement import BUDGET, margins_at, refine
+from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED, StraightPaths
+from splinescope.paths.proof.rounding import margin_rounding
 from splinescope.tessellation.metric import check_choice
 
 

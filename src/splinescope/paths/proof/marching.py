@@ -5,7 +5,7 @@ images have so many breakpoints between two images that keeping them is out of t
 take most of the time. Here values are all that is asked for, and they are forgotten once they were looked at:
 
 * A curve goes through the network op by op, given by its values at points between which it is affine. An op without
-  folds maps these; each fold between two points becomes a point itself (`splinescope.paths.crossings`), behind which
+  folds maps these; each fold between two points becomes a point itself (`paths.proof.crossings`), behind which
   the curve is affine between all points again.
 * A curve of too many numbers is cut in two where it stands, and its first half goes to the end of the network before
   its second half does.
@@ -26,7 +26,7 @@ from splinescope.network.copies import placed
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum
-from splinescope.paths.crossings import Crossings, crossings
+from splinescope.paths.proof.crossings import Crossings, crossings
 
 _NUMBERS = 1 << 22
 """Numbers that a curve may have before it is cut: what fits into caches."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Float
@@ -10,13 +10,10 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.load import ModelLike
-from splinescope.numerics import Tolerance
-from splinescope.paths.bent import BentPaths
-from splinescope.paths.certify import Check
-from splinescope.paths.polyline import Polylines
-from splinescope.paths.refinement import BUDGET
-from splinescope.paths.search import Options, Search, Weakest
-from splinescope.paths.steps import polyak
+from splinescope.paths.bending.bent import BentPaths
+from splinescope.paths.bending.polyline import Polylines
+from splinescope.paths.bending.search import Options, Search, SearchOptions, Weakest
+from splinescope.paths.bending.steps import polyak
 
 _REACH = 0.25
 """Longest step, as a share of the length of the segment."""
@@ -32,16 +29,8 @@ def insert_highest(
     layer: int | str | None = None,
     *,
     bends: int = 16,
-    box: tuple[Any, Any] | None = None,
-    until: Any = "certified",
     max_steps: int = 20,
-    method: str = "auto",
-    verify: str = "values",
-    budget: int = BUDGET,
-    keep_cells: bool = False,
-    tolerance: Tolerance | None = None,
-    dtype: torch.dtype = torch.float32,
-    progress: bool = False,
+    **options: Unpack[SearchOptions],
 ) -> BentPaths:
     """Join pairs of points by polylines with as few vertices as this greedy method finds.
 
@@ -56,16 +45,9 @@ def insert_highest(
         target: Class or classes.
         layer: Where the paths lie.
         bends: Vertices that are inserted into a path at most.
-        box: Least and greatest value of a coordinate; points are projected on it, if need be off the hyperplane.
-        until: "certified", or the largest loss.
         max_steps: Steps in which one point is moved.
-        method: How polylines are checked.
-        verify: Level of the cells' certificate.
-        budget: Forward passes for each segment where the check refines.
-        keep_cells: Whether to keep the cells.
-        tolerance: What counts as rounding error.
-        dtype: Type in which points are moved.
-        progress: Whether to show a bar on long checks.
+        **options: The box, on which points are projected, if need be off the hyperplane; when a path is done, the type,
+            and how paths are checked: see `SearchOptions`.
 
     Returns:
         A path for each pair; `steps` counts the vertices that were inserted.
@@ -76,8 +58,7 @@ def insert_highest(
     """
     if bends < 0:
         raise InvalidInputError(f"`bends`: got {bends}; expected at least 0")
-    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance(), progress)
-    search = Search(network, x, y, target, layer, Options(until, max_steps, 1, box, dtype, check))
+    search = Search(network, x, y, target, layer, Options(max_steps, **options))
     search.straight()
     lines = search.lines(0)
     for bend in range(bends + 1):
