@@ -23,6 +23,12 @@ def interior_edges(edge_cells: Int[np.ndarray, "edges 2"]) -> Int[np.ndarray, " 
 
     Returns:
         Their indices.
+
+    Cost: linear in the number of edges.
+
+    Example:
+        >>> interior_edges(np.array([[0, 1], [1, -1], [-1, 0]])).tolist()
+        [0]
     """
     return np.flatnonzero(edge_cells.min(axis=1) >= 0)
 

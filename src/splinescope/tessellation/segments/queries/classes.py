@@ -98,6 +98,8 @@ def class_intervals(cells: SegmentComplex | SegmentBatch, classes: Sequence[int]
     Raises:
         InvalidInputError: If `classes` are not at least two different ones.
 
+    Cost: cells x classes, and the square of the number of classes on cells where the class changes.
+
     Example:
         >>> import splinescope, torch
         >>> network = splinescope.from_torch(torch.nn.Identity(), input_shape=(2,))
@@ -154,6 +156,16 @@ def misclassified(cells: SegmentComplex | SegmentBatch, targets: Classes) -> Cla
 
     Raises:
         InvalidInputError: If there are no such classes.
+
+    Cost: that of `class_intervals`.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> wrong = misclassified(cells, 0)
+        >>> wrong.start.tolist(), wrong.stop.tolist(), wrong.classes.tolist()
+        ([0.0], [0.375], [1])
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     wanted = checked_targets(batch, targets)
