@@ -151,6 +151,17 @@ def unit_distances(
 
     Returns:
         Distances, infinite where the unit is constant.
+
+    Raises:
+        InvalidInputError: If the points have another shape, or `space` is another word.
+
+    Cost: d + 1 forward passes for each point.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> unit_distances(relu, [[3.0, 4.0]], op=1, unit=1).tolist()  # the fold of the second unit is the first axis
+        [4.0]
     """
     check_choice("space", space, ("domain", "input"))
     network = network_at(network, points, domain)

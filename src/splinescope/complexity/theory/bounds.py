@@ -41,6 +41,8 @@ def trivial_upper(pieces: Iterable[int]) -> int:
     Raises:
         InvalidInputError: If a number of pieces is less than 1.
 
+    Cost: one product of integers for each unit.
+
     Example:
         >>> trivial_upper([2] * 10), trivial_upper([2, 3])
         (1024, 6)
@@ -66,6 +68,8 @@ def montufar_2014_lower(dimension: int, widths: Sequence[int]) -> int:
 
     Raises:
         InvalidInputError: If there is no layer, or one is narrower than the input: the bound says nothing then.
+
+    Cost: $L + n_0$ products of integers.
 
     Example:
         >>> montufar_2014_lower(2, [4, 4]), montufar_2014_lower(1, [2, 2, 2])
@@ -95,6 +99,8 @@ def serra_2018_lower(dimension: int, widths: Sequence[int]) -> int:
     Raises:
         InvalidInputError: If there is no layer, or one is too narrow: the bound says nothing then.
 
+    Cost: $L + n_0$ products of integers.
+
     Example:
         >>> serra_2018_lower(2, [8, 8]), serra_2018_lower(1, [3, 3]) == serra_2018_upper(1, [3, 3])
         (925, True)
@@ -120,6 +126,8 @@ def montufar_2017_upper(dimension: int, widths: Sequence[int]) -> int:
 
     Raises:
         InvalidInputError: If a number is negative.
+
+    Cost: $L n_0$ products of integers.
 
     Example:
         >>> montufar_2017_upper(2, [4, 4]), montufar_2017_upper(2, [8, 8])
@@ -192,6 +200,8 @@ def telgarsky_upper(widths: Sequence[int]) -> int:
     Raises:
         InvalidInputError: If a width is less than 1.
 
+    Cost: one power.
+
     Example:
         >>> telgarsky_upper([3, 3, 3])
         216
@@ -227,6 +237,8 @@ def hanin_rolnick_average(
 
     Raises:
         InvalidInputError: If a number is negative or not finite.
+
+    Cost: one power and one factorial.
 
     Example:
         >>> hanin_rolnick_average(60, 2)

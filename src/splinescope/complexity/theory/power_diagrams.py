@@ -152,6 +152,8 @@ def power_diagram(cells: Any, op: int | None = None, *, space: str = "domain") -
         InvalidInputError: If `op` does not fold, or has a unit that is not convex (a clip, say), for which the largest
             piece is not the one that it is on.
 
+    Cost: the affine maps of the layer's cells; and one matrix product for each cell of the layers before.
+
     Example:
         For one ReLU unit of the input itself the centroids are 0 and its weight vector:
 
@@ -194,6 +196,19 @@ def check_power_diagram(cells: Any, op: int | None = None) -> PowerCheck:
 
     Returns:
         The agreement at interior points, and the largest excess over all vertices of all cells.
+
+    Raises:
+        InvalidInputError: As `power_diagram`.
+
+    Cost: that of `power_diagram`, and for each vertex a product with all sites of its tile.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> check = check_power_diagram(cells)
+        >>> check.sites, check.agreement
+        (4, 1.0)
     """
     diagram = power_diagram(cells, op)
     nearest = diagram.nearest(cells.interior_points, diagram.cell_tiles)

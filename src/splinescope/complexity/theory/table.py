@@ -132,6 +132,8 @@ def region_bounds(target: Any, *, dimension: int | None = None) -> RegionBounds:
     Raises:
         InvalidInputError: If `target` is neither, or `dimension` is given for a complex or less than 1.
 
+    Cost: that of `architecture` and of each bound; sums of large integers, nothing is evaluated.
+
     Example:
         >>> from splinescope import from_torch, models
         >>> import torch
