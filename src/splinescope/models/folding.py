@@ -35,6 +35,8 @@ def coordinate_folding(inputs: int, depth: int, *, dtype: torch.dtype = torch.fl
     Raises:
         InvalidInputError: If a number is not positive.
 
+    Cost: $2 L d^2$ weights.
+
     Example:
         >>> folded = coordinate_folding(2, depth=2)
         >>> folded(torch.tensor([[0.125, 0.5]], dtype=torch.float64)).tolist()
@@ -70,6 +72,8 @@ def montufar_network(inputs: int, widths: Sequence[int], *, dtype: torch.dtype =
     Raises:
         InvalidInputError: If there is no layer, or one is too narrow.
 
+    Cost: the weights, of which layer $l$ has $n_{l - 1} n_l$.
+
     Example:
         >>> [layer.out_features for layer in montufar_network(2, [4, 6]) if isinstance(layer, nn.Linear)]
         [4, 6, 1]
@@ -96,6 +100,12 @@ def serra_network(inputs: int, widths: Sequence[int], *, dtype: torch.dtype = to
 
     Raises:
         InvalidInputError: If there is no layer, or one is too narrow.
+
+    Cost: the weights, of which layer $l$ has $n_{l - 1} n_l$.
+
+    Example:
+        >>> [layer.out_features for layer in serra_network(1, [3, 3]) if isinstance(layer, nn.Linear)]
+        [3, 3, 1]
     """
     _check_widths(inputs, widths, 3)
     return _folding_network(inputs, widths, [_more_pleats(width // inputs) for width in widths[:-1]], dtype)

@@ -39,6 +39,8 @@ def hat(compositions: int, *, on_line: bool = False, dtype: torch.dtype = torch.
     Raises:
         InvalidInputError: If `compositions` is less than 1.
 
+    Cost: at most 9 weights for each layer.
+
     Example:
         >>> sawtooth = hat(3)
         >>> sawtooth(torch.tensor([[0.0], [1 / 8], [1 / 4], [0.3125]], dtype=torch.float64)).flatten().tolist()
@@ -76,6 +78,8 @@ def self_similar_sum(
     Raises:
         InvalidInputError: If there are no coefficients.
 
+    Cost: at most 9 weights for each layer.
+
     Example:
         >>> sum_of_hats = self_similar_sum([1.0, 0.5])  # h + (h of h) / 2
         >>> sum_of_hats(torch.tensor([[0.25], [0.5]], dtype=torch.float64)).flatten().tolist()
@@ -111,6 +115,8 @@ def square(terms: int, *, dtype: torch.dtype = torch.float64) -> nn.Sequential:
     Raises:
         InvalidInputError: If `terms` is less than 1.
 
+    Cost: at most 9 weights for each layer.
+
     Example:
         >>> parabola = square(2)
         >>> parabola(torch.tensor([[0.75], [0.625]], dtype=torch.float64)).flatten().tolist()  # 9/16, 25/64 + 1/64
@@ -136,6 +142,8 @@ def takagi(terms: int, *, dtype: torch.dtype = torch.float64) -> nn.Sequential:
 
     Raises:
         InvalidInputError: If `terms` is less than 1.
+
+    Cost: at most 9 weights for each layer.
 
     Example:
         >>> blancmange = takagi(3)

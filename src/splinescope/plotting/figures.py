@@ -164,6 +164,14 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: float = 300.0
 
     Raises:
         InvalidInputError: If the ending is unknown, or the folder does not exist.
+
+    Cost: what matplotlib takes to draw it; pixels grow with the square of `dpi`.
+
+    Example:
+        >>> import matplotlib.pyplot as plt, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_figure(plt.figure(), f"{folder}/empty.png", dpi=20).read_bytes()[1:4]
+        b'PNG'
     """
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
