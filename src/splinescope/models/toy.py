@@ -82,7 +82,7 @@ def gaussian_mlp(
 
     Example:
         >>> network = gaussian_mlp([2, 1000, 1], generator=torch.Generator().manual_seed(0))
-        >>> round(float(network[1].weight.data.std()), 1), round(float(network[1].bias.data.std()), 1)  # the variance is 2 / 2
+        >>> round(float(network[1].weight.data.std()), 1), round(float(network[1].bias.data.std()), 1)  # 2 / 2, and 1
         (1.0, 1.0)
     """
     if not 0 <= bias_deviation < math.inf:

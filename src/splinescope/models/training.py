@@ -63,7 +63,7 @@ def train_classifier(
         >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
         >>> module = torch.nn.Linear(2, 2)
         >>> generator = torch.Generator().manual_seed(0)
-        >>> result = train_classifier(module, x, torch.tensor([0, 1]), generator=generator, epochs=99, learning_rate=0.1)
+        >>> result = train_classifier(module, x, torch.arange(2), generator=generator, epochs=99, learning_rate=0.2)
         >>> result.accuracy
         1.0
     """

@@ -151,7 +151,7 @@ def points_per_unit(ax: Axes) -> float:
     return float(min(box.width * width / spans[0], box.height * height / spans[1]))
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: float = 300.0) -> Path:
+def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int | float = 300.0) -> Path:
     """Write a figure as PNG, SVG or PDF; the file appears whole or not at all.
 
     Args:

@@ -78,6 +78,12 @@ class RegionBounds:
     def row(self, name: str) -> BoundRow:
         """The row of that name.
 
+        Args:
+            name: As in the column `bound`, such as "Serra 2018".
+
+        Returns:
+            The row.
+
         Raises:
             InvalidInputError: If there is none.
         """

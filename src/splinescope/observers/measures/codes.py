@@ -28,7 +28,7 @@ class CodeChurn:
     points: Any
 
     def observe(self, snapshot: Snapshot) -> dict[str, np.ndarray]:
-        """Codes of the points."""
+        """See `Comparison.observe`; here the codes of the points."""
         inputs = snapshot.inputs(self.points)
         network = snapshot.network(tuple(inputs.shape[1:]))
         codes = np.empty((len(inputs), network.num_units), np.uint8)
@@ -39,7 +39,7 @@ class CodeChurn:
         return {"codes": codes}
 
     def compare(self, before: Mapping[str, np.ndarray] | None, now: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """Measure."""
+        """See `Comparison.compare`."""
         if before is None:
             return {"units": math.nan, "points": math.nan}
         changed = before["codes"] != now["codes"]

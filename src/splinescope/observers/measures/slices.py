@@ -70,7 +70,11 @@ class SliceFrames:
         return {}
 
     def forget(self, step: int) -> None:
-        """Delete the frames after a step."""
+        """Delete the frames after a step.
+
+        Args:
+            step: The last step whose frame stays.
+        """
         for later, path in saved_frames(self.folder).items():
             if later > step:
                 path.unlink()

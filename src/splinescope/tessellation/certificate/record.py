@@ -102,6 +102,14 @@ def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
 
     Raises:
         CertificateError: Always.
+
+    Cost: sorting the numbers.
+
+    Example:
+        >>> fail("euler", np.array([7, 3]), "they overlap")
+        Traceback (most recent call last):
+            ...
+        splinescope.errors.CertificateError: certificate check `euler` failed at 2 cells (3, 7): they overlap
     """
     cells = np.unique(cells)
     listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")

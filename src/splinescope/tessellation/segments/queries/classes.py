@@ -48,7 +48,14 @@ class ClassIntervals:
         return self.stop - self.start
 
     def chosen(self, rows: Bool[np.ndarray, " rows"]) -> ClassIntervals:
-        """Some of the rows."""
+        """Some of the rows.
+
+        Args:
+            rows: [rows] which of them.
+
+        Returns:
+            These rows, for the same segments.
+        """
         counts = np.bincount(self.segments[rows], minlength=len(self.offsets) - 1)
         arrays = (self.segments[rows], self.start[rows], self.stop[rows], self.classes[rows])
         return ClassIntervals(np.concatenate([[0], np.cumsum(counts)]), *arrays)
