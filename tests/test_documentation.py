@@ -6,7 +6,9 @@ import ast
 import doctest
 import importlib.util
 import inspect
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,44 @@ def docstrings() -> Iterator[tuple[str, str, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 yield module, getattr(node, "name", ""), ast.get_docstring(node) or ""
+
+
+def prose(text: str) -> str:
+    """A text without code, formulas, names of arguments, and what is quoted."""
+    for cut in (
+        r"(?s)```.*?```",
+        r"(?m)^ *(>>>|\.\.\.) .*$",
+        r"(?s)`[^`]*`|\$[^$]*\$",
+        r"\]\([^)]*\)",
+        r"(?m)^ +\*{0,2}\w+: ",
+    ):
+        text = re.sub(cut, " ", text)
+    return re.sub(r"\"[^\"]*\"|<[^>]*>|\s+", " ", text)
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """What people read: pages, docstrings, comments, and texts in pictures and messages."""
+    for page in [*PAGES, *sorted((ROOT / "docs" / "design").glob("*.md"))]:
+        if page.name != "glossary.md":
+            yield page.name, page.read_text(encoding="utf-8")
+    for path in sorted(
+        set(SOURCE.rglob("*.py")) - {SOURCE / "network" / "importers" / "torch_ops.py"}
+    ):  # torch's names
+        where, source = str(path.relative_to(SOURCE)), path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+                yield f"{where}:{node.lineno}", node.value
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                yield f"{where}:{token.start[0]}", token.string
+
+
+def replaced_words() -> dict[str, str]:
+    """Words that the glossary replaces, with the term to write instead."""
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^(\S.*)\n((?:  .*\n)+)", glossary, re.M)
+    lists = [(term, re.search(r"\*Not:\* ([^.]+)\.", " ".join(text.split()))) for term, text in entries]
+    return {word.strip(): term for term, found in lists if found for word in found[1].split(",")}
 
 
 EXAMPLES = [pytest.param(module, text, id=f"{module}-{name}") for module, name, text in docstrings() if ">>>" in text]
@@ -145,3 +185,18 @@ def explained(kind: type, key: str) -> list[type]:
     likened = re.match(r"See `(\w+)", inspect.getdoc(vars(kind)[key]) or "")
     others = [other for name, other in CLASSES.items() if likened and name.endswith(f".{likened[1]}")]
     return [base for base in (*kind.__mro__, *others) if key in vars(base)]
+
+
+def test_one_word_for_one_thing() -> None:
+    """The glossary's words, and none of those that it replaces."""
+    words = replaced_words()
+    assert {"tile", "activation region", "neuron"} <= set(words)
+    either = re.compile(rf"\b({'|'.join(map(re.escape, words))})s?\b", re.IGNORECASE)
+    found = {where: match[0] for where, text in texts() for match in either.finditer(prose(text))}
+    assert found == {}, f"write instead: {words}"
+
+
+def test_glossary_is_in_order() -> None:
+    terms = re.findall(r"^(\w.*)\n  ", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.M)
+    assert len(terms) > 40
+    assert terms == sorted(set(terms), key=str.lower)

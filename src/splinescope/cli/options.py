@@ -119,7 +119,7 @@ Format = Annotated[
 Verify = Annotated[
     Literal["topology", "values", "proof"],
     typer.Option(
-        help="What is checked: that the cells tile the polygon; also that the model agrees inside every cell; also "
+        help="What is checked: that the cells fill the polygon; also that the model agrees inside every cell; also "
         "that no fold was missed.",
         rich_help_panel=_HOW,
     ),

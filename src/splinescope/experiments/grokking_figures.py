@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @on_page
 def draw_training(settings: Settings, rows: Sequence[Mapping[str, Any]], moments: Moments) -> Figure:
-    """Local complexity and accuracies over training; local complexity at every radius; tiles and slopes."""
+    """Local complexity and accuracies over training; local complexity at every radius; cells and slopes."""
     exact = "tiles/cells" in rows[0]
     figure = new_figure(PAGE, 4.4)
     grid = figure.add_gridspec(2, 2 if exact else 1, height_ratios=(1.15, 1.0))
@@ -48,7 +48,7 @@ def draw_training(settings: Settings, rows: Sequence[Mapping[str, Any]], moments
         tiles = column("tiles/cells")
         norm = column("norm train/median")
         distance = column("distance/median")
-        told = {"tiles in the slice": tiles, "slope at training images": norm, "tile to boundary": distance}
+        told = {"cells in the slice": tiles, "slope at training images": norm, "cell to boundary": distance}
         draw_log(
             beside, steps, {name: values / values[moments.interpolation] for name, values in told.items()},
             "relative to interpolation",

@@ -103,7 +103,7 @@ class Decisions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PolyhedralComplex(Queries, ABC):
-    """Convex cells that tile a domain, on each of which the network is affine.
+    """Convex cells that fill a domain, on each of which the network is affine.
 
     Coordinates are those of the domain. Cells are rows of arrays; `cells[i]` is one of them with all that is known of
     it. Up to four dimensions a complex has vertices (`VertexComplex`); a `RegionGraph` of any dimension has none.

@@ -73,9 +73,9 @@ def folds(cells: PolyhedralComplex) -> Folds:
 def dihedral_angles(cells: PolyhedralComplex, space: str = "domain") -> DihedralAngles:
     r"""Angles at which folded hyperplanes bend, where they cross the folds of earlier units.
 
-    In a tile $w$ of the earlier layers the zero set of a unit has the normal $n_w = A_w^T w$, the gradient of its
+    In a cell $w$ of the earlier layers the zero set of a unit has the normal $n_w = A_w^T w$, the gradient of its
     pre-activation. At a vertex of the complex where two edges of one unit meet the angle is that between the normals of
-    the two tiles, $\arccos \frac{\langle n_w, n_{w'}\rangle}{|n_w| |n_{w'}|}$ with their signs kept, computed without
+    the two cells, $\arccos \frac{\langle n_w, n_{w'}\rangle}{|n_w| |n_{w'}|}$ with their signs kept, computed without
     cancellation. In the domain it is that between the normals' projections to the slice, which is the angle by which
     the polyline turns; where it crosses a fold of its own layer it goes straight on and the angle is 0. For max units
     the pre-activation is the difference of the two entries that tie. Source: Balestriero et al. (2019); the absolute

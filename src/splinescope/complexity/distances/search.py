@@ -138,7 +138,7 @@ def nearest_fold(
 ) -> NearestPoint:
     """Distance of an input to the nearest fold of one layer, or of one unit.
 
-    Only the tiles of the layers before matter. A place where a unit's argument reaches a breakpoint and turns back
+    Only the cells of the layers before matter. A place where a unit's argument reaches a breakpoint and turns back
     counts too. For the nearest fold of any layer see `local_distances`, whose formula is exact.
 
     Args:
@@ -147,7 +147,7 @@ def nearest_fold(
         op: Node whose folds count.
         unit: Flat index of the only unit that counts; all if None.
         domain: Look in this domain only; the whole input space if None.
-        max_cells: Tiles that may be taken up.
+        max_cells: Cells that may be taken up.
         time_limit: Seconds after which the search ends with what it has.
 
     Returns:

@@ -123,7 +123,7 @@ class RegionBounds:
 def region_bounds(target: Any, *, dimension: int | None = None) -> RegionBounds:
     """Put the number of cells of a complex beside what theory says of its network.
 
-    Every bound is of activation regions, and each is given only where its assumptions hold for the network's graph.
+    Every bound is of cells, and each is given only where its assumptions hold for the network's graph.
     Convolutions, skip connections, activations of several breakpoints and maxima keep the number of patterns and the
     bound layer by layer; a sequence of convolutions and ReLUs also keeps Serra's; lower bounds are for dense layers.
 

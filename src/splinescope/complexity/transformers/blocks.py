@@ -24,7 +24,7 @@ PROBE = 8
 class MlpBlock:
     r"""One MLP block, $x \mapsto D\,(\sigma(W x + b) \odot (U x + c))$ or, if plain, $x \mapsto D\,\sigma(W x + b)$.
 
-    Given its input it is a spline with knots on the hyperplanes $w_k \cdot x + b_k = 0$ if $\sigma$ is a ReLU.
+    Given its input it is a spline with breakpoints on the hyperplanes $w_k \cdot x + b_k = 0$ if $\sigma$ is a ReLU.
 
     Attributes:
         name: Path of the module that has all of it.

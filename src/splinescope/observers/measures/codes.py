@@ -16,7 +16,7 @@ from splinescope.tessellation.branch import chunk_length
 
 @dataclass(frozen=True, eq=False)
 class CodeChurn:
-    """How much the activation codes of points changed since the recorded step before; NaN at the first.
+    """How much the activation patterns of points changed since the recorded step before; NaN at the first.
 
     `units` is the share of pairs of a point and a unit whose piece (for a maximum: which entry wins) is another one,
     `points` the share of points with at least one such unit, which now lie in a cell of another code.

@@ -13,7 +13,7 @@ from splinescope.tessellation.domains import Domain
 
 
 @dataclass(frozen=True, eq=False)
-class TileCount:
+class CellCount:
     """Exact number of cells in a domain of any dimension: `cells`.
 
     Attributes:

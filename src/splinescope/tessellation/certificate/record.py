@@ -26,7 +26,7 @@ class Certificate:
         truncated: Whether cells are missing, so that the sum of measures and the Euler characteristic say nothing.
         measure_error: Difference between the sum of the cells' measures and the domain's, relative to it (of a
             truncated complex: the share of the domain that is not covered).
-        euler_characteristic: Vertices - edges + faces - ..., with the cells last; 1 for a tiled domain.
+        euler_characteristic: Vertices - edges + faces - ..., with the cells last; 1 for a domain that is filled.
         multiple_folds: Facets on which folds of several units coincide.
         interior_points: Cells whose pattern and output were compared with a forward pass at an interior point.
         output_error: Largest difference between a cell's affine map and the forward pass, relative to the largest
