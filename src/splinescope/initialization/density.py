@@ -74,6 +74,18 @@ def fold_density(cells: PlanarComplex, points: Any, radius: float) -> FoldDensit
 
     Raises:
         InvalidInputError: If the points have another shape, or the radius is not positive.
+
+    Cost: linear in the number of points times that of edges.
+
+    Example:
+        The two axes in a square of side 2, and in a disc of radius 1 / 2 around their crossing:
+
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> density = fold_density(cells, [[0.0, 0.0]], radius=0.5)
+        >>> density.window.tolist(), density.near.round(6).tolist()  # 4 / 4, and 2 / (pi / 4)
+        ([1.0], [[2.546479]])
     """
     places = _numbers_of(points)
     if places.ndim != 2 or places.shape[1] != 2 or not len(places) or not np.isfinite(places).all():
@@ -133,6 +145,12 @@ def local_fold_density(model: ModelLike, points: Any, radius: float, domain: Dom
 
     Raises:
         InvalidInputError: If the points do not fit the model, or the radius is not positive.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> local_fold_density(relu, [[0.0, 0.0], [0.5, 0.05], [0.5, 0.5]], radius=0.1).counts.tolist()
+        [[2], [1], [0]]
     """
     _check_radius(radius)
     coordinates = _numbers_of(points)

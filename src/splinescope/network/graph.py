@@ -124,6 +124,14 @@ def nodes_behind(nodes: Sequence[Node], wanted: Iterable[int]) -> list[int]:
 
     Returns:
         Indices, in order.
+
+    Cost: linear in the number of nodes.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> nodes_behind(relu.nodes, [1])
+        [0, 1]
     """
     found = set(wanted)
     for index in range(max(found, default=-1), -1, -1):

@@ -42,6 +42,15 @@ def affine_maps(
 
     Returns:
         The maps, in the order of `which`.
+
+    Cost: a least-squares fit per cell ("domain"), or one forward and one backward pass per cell and output ("input").
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> abs(affine_maps(cells).A[cells.locate([[0.5, -0.25]])[0]]).round(12).tolist()
+        [[1.0, 0.0], [0.0, 0.0]]
     """
     check_choice("space", space, ("domain", "input"))
     chosen = np.arange(len(cells)) if which is None else np.asarray(which)
@@ -70,6 +79,13 @@ def branch_maps(
 
     Returns:
         The maps, in the order of `which`.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> branch_maps(cells, "input").A[cells.locate([[0.5, -0.25]])[0]].tolist()
+        [[1.0, 0.0], [0.0, 0.0]]
     """
     check_choice("space", space, ("domain", "input"))
     chosen = np.arange(len(cells)) if which is None else np.asarray(which)
@@ -94,6 +110,13 @@ def norms(cells: PolyhedralComplex, kind: str = "spectral", space: str = "domain
 
     Returns:
         One norm per cell. Cost: the affine maps, and the singular values of each.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> sorted(norms(cells, "frobenius").round(6).tolist())
+        [0.0, 1.0, 1.0, 1.414214]
     """
     check_choice("kind", kind, ("spectral", "frobenius"))
     check_choice("space", space, ("domain", "input"))
@@ -121,6 +144,8 @@ def lipschitz(cells: PolyhedralComplex) -> float:
     Raises:
         InvalidInputError: If the complex is truncated, for then cells are missing.
 
+    Cost: that of `norms`, the affine maps of all cells and their singular values.
+
     Example:
         >>> import splinescope, torch
         >>> network = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
@@ -143,6 +168,17 @@ def extrema(cells: PolyhedralComplex) -> Extrema:
 
     Raises:
         InvalidInputError: If the complex is truncated, for then cells are missing.
+
+    Cost: linear in the number of vertices and outputs; on a region graph two linear programs for each cell that may
+    matter.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> found = extrema(cells)
+        >>> found.minimum.tolist(), found.maximum.tolist()
+        ([0.0, 0.0], [1.0, 1.0])
     """
     _check_whole(cells)
     if not isinstance(cells, VertexComplex):

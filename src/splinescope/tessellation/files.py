@@ -64,6 +64,16 @@ def save_complex(
         StoreError: If the file cannot be written, or the network or the domain is of a class of your own.
 
     Cost: the size of the arrays and of the network's weights, which are not compressed.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> with TemporaryDirectory() as folder:
+        ...     path = save_complex(cells, f"{folder}/cells.npz")
+        ...     len(splinescope.open(path)) == len(cells)
+        True
     """
     arrays, record = stored_form(cells, with_network=with_network)
     return write_arrays(path, arrays, record)
@@ -84,6 +94,16 @@ def stored_form(
     Raises:
         InvalidInputError: If `cells` is of another kind.
         StoreError: If the network or the domain is of a class of your own.
+
+    Cost: nothing that grows with the arrays, which are shared; the patterns and the weights are gathered.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> arrays, record = stored_form(cells)
+        >>> arrays["vertices"] is cells.vertices, record["kind"]
+        (True, 'PlanarComplex')
     """
     kind = type(cells).__name__
     if kind not in _KINDS:
@@ -119,6 +139,8 @@ def load_complex(
     Raises:
         StoreError: If the file is missing, is not of this kind, is damaged, or comes from a newer version.
         InvalidInputError: If `network` is another network, or the file holds none and none is given.
+
+    Cost: reading the file.
 
     Example:
         >>> import tempfile, torch, splinescope

@@ -7,7 +7,7 @@ are true of it, for a point $x$ in the interior of a cell.
    so that its boundary, which consists of folds, is as far as the nearest of these hyperplanes: the foot point on the
    nearest one is in the closed cell, since the segment to it crosses no other hyperplane; and a segment to any fold
    outside the cell leaves the cell first. Hyperplanes that are not facets don't matter: they are behind the boundary.
-2. *Over the units of one layer it is neither an upper nor a lower bound.* The forms hold on the tile of the layers
+2. *Over the units of one layer it is neither an upper nor a lower bound.* The forms hold on the cell of the layers
    before, and the foot point may lie outside. Let $\rho$ be the distance to the nearest fold of the layers before,
    which is their own formula. If the formula gives at most $\rho$ it is exact; otherwise the truth is at least $\rho$.
    So `lower` is a true lower bound and `certain` says where the formula is proven.
@@ -151,6 +151,17 @@ def unit_distances(
 
     Returns:
         Distances, infinite where the unit is constant.
+
+    Raises:
+        InvalidInputError: If the points have another shape, or `space` is another word.
+
+    Cost: d + 1 forward passes for each point.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> unit_distances(relu, [[3.0, 4.0]], op=1, unit=1).tolist()  # the fold of the second unit is the first axis
+        [4.0]
     """
     check_choice("space", space, ("domain", "input"))
     network = network_at(network, points, domain)

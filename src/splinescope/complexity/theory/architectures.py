@@ -80,6 +80,15 @@ def architecture(network: ModelLike, dimension: int | None = None) -> Architectu
 
     Returns:
         The description. Cost: one maximum flow over the graph for each folding layer.
+
+    Example:
+        Three units in the middle let a rank of at most 3 pass, though the last layer has 8:
+
+        >>> import torch
+        >>> linear, relu = torch.nn.Linear, torch.nn.ReLU
+        >>> module = torch.nn.Sequential(linear(5, 8), relu(), linear(8, 3), relu(), linear(3, 8), relu(), linear(8, 1))
+        >>> [(layer.width, layer.dimension) for layer in architecture(module).layers]
+        [(8, 5), (3, 3), (8, 3)]
     """
     network = as_network(network)
     free = network.nodes[0].size

@@ -97,6 +97,16 @@ def deletion_restriction(
     Raises:
         InvalidInputError: If there is no such unit, a fold lies behind it, it is a maximum of three members or more, or
             cells are missing.
+
+    Example:
+        Of four quadrants two cells are left without one fold, and that fold has two cells of its own:
+
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> sides = deletion_restriction(cells, unit=0)
+        >>> sides.whole, sides.without, sides.on_fold, sides.holds
+        (4, 2, 2, True)
     """
     if cells.truncated:
         raise InvalidInputError("`cells`: cells are missing; expected a complex of the whole domain")
@@ -133,6 +143,14 @@ def without_unit(network: ModelLike, op: int, unit: int) -> Network:
 
     Raises:
         InvalidInputError: If there is no such unit.
+
+    Cost: a copy of the weights that meet the unit; the others are shared.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> without_unit(relu, op=1, unit=0).num_units
+        1
     """
     network = as_network(network)
     if not 0 <= op < len(network.nodes) or not 0 <= unit < network.nodes[op].units:

@@ -78,7 +78,7 @@ def draw_training(numbers: Numbers) -> Figure:
         tiles = column("tiles/cells")
         norm = column("norm train/median")
         distance = column("distance/median")
-        told = {"tiles in the slice": tiles, "slope at training images": norm, "tile to boundary": distance}
+        told = {"cells in the slice": tiles, "slope at training images": norm, "cell to boundary": distance}
         draw_log(
             beside, steps, {name: values / values[moments.interpolation] for name, values in told.items()},
             "relative to interpolation",

@@ -39,11 +39,25 @@ class Affine(Op):
 
     @abstractmethod
     def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """The sum of absolute terms $|W| x + |b|$ for non-negative `x`, which bounds the rounding error."""
+        """The sum of absolute terms $|W| x + |b|$ for non-negative `x`, which bounds the rounding error.
+
+        Args:
+            x: [batch, *shape] values, none negative.
+
+        Returns:
+            [batch, *shape] sums.
+        """
 
     @abstractmethod
     def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        r"""$(W \circ W) v$ for non-negative `v`: how variances of the inputs come out, if independent."""
+        r"""$(W \circ W) v$ for non-negative `v`: how variances of the inputs come out, if independent.
+
+        Args:
+            v: [batch, *shape] variances.
+
+        Returns:
+            [batch, *shape] variances of the node's value.
+        """
 
     def rows(self, units: Int[np.ndarray, " k"], shape: tuple[int, ...]) -> csr_array:
         """Rows of $W$, to the last bit: derivatives of single outputs, in which nothing is rounded.
@@ -68,7 +82,14 @@ class Affine(Op):
         return csr_array(vstack(parts))
 
     def offsets(self, shape: tuple[int, ...]) -> Float[np.ndarray, " out"]:
-        """The offset $b$, flat: the value at zero, in which nothing is rounded."""
+        """The offset $b$, flat: the value at zero, in which nothing is rounded.
+
+        Args:
+            shape: Shape of what the op reads, without the batch.
+
+        Returns:
+            One number for each output.
+        """
         return flat(self.evaluate(torch.zeros(1, *shape, dtype=torch.float64)))[0].numpy()
 
 

@@ -64,11 +64,25 @@ class Fold(Op):
 
     @abstractmethod
     def bits(self, pieces: Integer[Tensor, "batch _"]) -> Integer[Tensor, "batch _"]:
-        """[batch, levels * units] zeros and ones that stand for pieces."""
+        """[batch, levels * units] zeros and ones that stand for pieces.
+
+        Args:
+            pieces: [batch, units] piece of each unit.
+
+        Returns:
+            [batch, levels * units] bits, level by level.
+        """
 
     @abstractmethod
     def taken(self, units: Int[Tensor, " some"]) -> Fold:
-        """The op of some of its units alone; an activation reads as many numbers then."""
+        """The op of some of its units alone; an activation reads as many numbers then.
+
+        Args:
+            units: Flat indices of the wanted units.
+
+        Returns:
+            The smaller op.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,9 +225,24 @@ class Maximum(Fold):
         return Maximum(self.index[units])
 
     def chosen(self, pieces: Integer[Tensor, "batch _"]) -> Int[Tensor, "batch _"]:
-        """[batch, units] places in the flat input of the members that pieces name."""
+        """[batch, units] places in the flat input of the members that pieces name.
+
+        Args:
+            pieces: [batch, units] place of a member in its group.
+
+        Returns:
+            [batch, units] places in the flat input.
+        """
         return self.index[torch.arange(pieces.shape[1]), pieces.long()]
 
     def by_member(self, x: Float[Tensor, "batch _"], absent: float) -> Float[Tensor, "batch units size"]:
-        """[batch, units, size] the members of each group; `absent` where it has fewer."""
+        """[batch, units, size] the members of each group; `absent` where it has fewer.
+
+        Args:
+            x: [batch, inputs] flat values that the op reads.
+            absent: What stands for members that a group does not have.
+
+        Returns:
+            [batch, units, size] values.
+        """
         return x[:, self.index.clamp(min=0)].masked_fill(self.index < 0, absent)

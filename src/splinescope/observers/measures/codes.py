@@ -16,7 +16,7 @@ from splinescope.tessellation.branch import chunk_length
 
 @dataclass(frozen=True, eq=False)
 class CodeChurn:
-    """How much the activation codes of points changed since the recorded step before; NaN at the first.
+    """How much the activation patterns of points changed since the recorded step before; NaN at the first.
 
     `units` is the share of pairs of a point and a unit whose piece (for a maximum: which entry wins) is another one,
     `points` the share of points with at least one such unit, which now lie in a cell of another code.
@@ -28,7 +28,7 @@ class CodeChurn:
     points: Any
 
     def observe(self, snapshot: Snapshot) -> dict[str, np.ndarray]:
-        """Codes of the points."""
+        """See `Comparison.observe`; here the codes of the points."""
         inputs = snapshot.inputs(self.points)
         network = snapshot.network(tuple(inputs.shape[1:]))
         codes = np.empty((len(inputs), network.num_units), np.uint8)
@@ -39,7 +39,7 @@ class CodeChurn:
         return {"codes": codes}
 
     def compare(self, before: Mapping[str, np.ndarray] | None, now: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """Measure."""
+        """See `Comparison.compare`."""
         if before is None:
             return {"units": math.nan, "points": math.nan}
         changed = before["codes"] != now["codes"]

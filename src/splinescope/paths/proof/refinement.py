@@ -89,6 +89,20 @@ def refine(
 
     Returns:
         The verdicts.
+
+    Cost: at most `budget` forward passes for each path, give or take the last ones.
+
+    Example:
+        Between both ends of the first segment the leading class changes; on the second it stays:
+
+        >>> import splinescope, torch
+        >>> from splinescope.numerics import Tolerance
+        >>> from splinescope.paths.rounding import margin_rounding
+        >>> network = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> question = np.array([[1.0, 0.5], [1.0, 0.5]]), np.array([[0.5, 1.0], [2.0, 1.0]]), np.array([0, 0])
+        >>> rounding = margin_rounding(network, *question, Tolerance())
+        >>> refine(network, *question, rounding=rounding).verdicts.tolist()
+        ['refuted', 'certified']
     """
     network = as_network(network, starts.shape[1:])
     shown = f"{len(starts):,} segments: {{percentage:.1f}} % proved |{{bar}}| {{elapsed}}<{{remaining}}"

@@ -54,6 +54,18 @@ def upper_bound(explorer: Explorer) -> int:
 
     Args:
         explorer: The network on its domain.
+
+    Returns:
+        The bound, which may be far from the number of cells; 1 if nothing folds on the domain.
+
+    Cost: one pass of affine enclosures through the network.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(3,))
+        >>> graph = splinescope.region_graph(relu, splinescope.Box([-1, -1, 1], [1, 1, 2]))
+        >>> upper_bound(graph.explorer), len(graph)
+        (4, 4)
     """
     return math.prod(stability.parts for stability in stabilities(explorer))
 

@@ -54,6 +54,16 @@ def certify(graph: RegionGraph, level: str = "values") -> RegionCertificate:
 
     Raises:
         CertificateError: With the cells concerned, at the first check that fails.
+
+    Cost: "topology" is linear in the number of facets; "values" adds the half-spaces of all units for each cell, and
+    linear programs for those that the bounds leave open; "proof" two forward passes per facet.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(3,))
+        >>> graph = splinescope.region_graph(relu, splinescope.Box([-1, -1, -1], [1, 1, 1]), verify="topology")
+        >>> certify(graph, "proof").level, len(graph)
+        ('proof', 8)
     """
     certificate = _topology(graph)
     if level == "topology":

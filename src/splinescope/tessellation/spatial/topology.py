@@ -16,7 +16,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex, cell_means
 
 
 def check_topology(cells: SpatialComplex) -> Topology:
-    """Cells are closed and tile the domain, and neighbours differ in the unit recorded for their common facet.
+    """Cells are closed and fill the domain, and neighbours differ in the unit recorded for their common facet.
 
     Args:
         cells: The complex.
@@ -33,7 +33,7 @@ def check_topology(cells: SpatialComplex) -> Topology:
     _check_facets(cells)
     euler = cells.euler_characteristic
     if euler != 1 and not cells.truncated:
-        fail("euler", np.arange(len(cells)), f"the alternating sum of faces is {euler}; a tiled domain has 1")
+        fail("euler", np.arange(len(cells)), f"the alternating sum of faces is {euler}; a domain that is filled has 1")
     multiple = check_neighbours(cells, cells.facet_cells, cells.facet_op, cells.facet_unit)
     _check_sides(cells)
     return Topology(error, euler, multiple, {"measure": allowed}, int((~cells.resolved).sum()))

@@ -48,6 +48,13 @@ def integrated_gradients(cells: SegmentComplex | SegmentBatch, outputs: Classes)
 
     Raises:
         InvalidInputError: If there are no such outputs.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> abs(integrated_gradients(cells, 0).attributions).tolist()
+        [[3.0, 0.0]]
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     chosen = _checked_outputs(batch, outputs)
