@@ -49,7 +49,7 @@ def _frames(kept: Kept) -> dict[int, Path]:
 
 @on_page
 def draw_training(numbers: Numbers) -> Figure:
-    """Local complexity and accuracies over training; local complexity at every radius; tiles and slopes."""
+    """Local complexity and accuracies over training; local complexity at every radius; cells and slopes."""
     rows, moments, config = numbers["rows"], moments_of(numbers), numbers["config"]
     exact = _is_exact(numbers)
     figure = new_figure(PAGE, 4.4)
