@@ -126,7 +126,7 @@ def _through(op: Op, inputs: list[_Form], shapes: list[tuple[int, ...]]) -> _For
     slopes = applied(linear(op), [form.slopes for form in inputs])
     if isinstance(op, Affine):
         sizes = torch.from_numpy(inputs[0].radius).reshape(1, *shapes[0])
-        radius = linear(op).magnitude(sizes).reshape(-1).numpy()  # type: ignore[attr-defined]
+        radius = linear(op).magnitude(sizes).reshape(-1).numpy()
     elif isinstance(op, Sum):
         radius = np.abs(np.asarray(op.coefficients)) @ np.stack([form.radius for form in inputs])
     else:
