@@ -44,6 +44,12 @@ class Node:
         """Number of its units that can fold; 0 for ops without folds."""
         return self.size if isinstance(self.op, Fold) else 0
 
+    @property
+    def fold(self) -> Fold:
+        """Its op, of a node that folds."""
+        assert isinstance(self.op, Fold)
+        return self.op
+
 
 @dataclass(frozen=True)
 class Deviation:

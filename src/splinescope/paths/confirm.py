@@ -20,7 +20,7 @@ from splinescope.network.evaluate import CHUNK_NUMBERS, walk
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Activation, Affine, Maximum, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.rounding import UP, terms
+from splinescope.tessellation.branches.errors import UP, terms
 from splinescope.tessellation.segments import SegmentBatch
 
 USABLE = 2.0**-20

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.ops import Maximum
-from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
+from splinescope.tessellation.affine import pieces_of
+from splinescope.tessellation.branches.walk import branch_value, chunk_length
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.metric import check_choice, isometry, plane_of, positions
 from splinescope.tessellation.planar.complex import PlanarComplex

@@ -26,8 +26,7 @@ from jaxtyping import Float, Int
 from splinescope.complexity.branches import folds_before, pattern_columns, rows_numbered
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation
-from splinescope.tessellation.branch import branch_value, chunk_length
+from splinescope.tessellation.branches.walk import branch_value, chunk_length
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.metric import check_choice
 
@@ -209,7 +208,7 @@ def check_power_diagram(cells: Any, op: int | None = None) -> PowerCheck:
 
 
 def _check_convex(node: Node, index: int) -> None:
-    if isinstance(node.op, Activation) and bool((node.op.slopes[1:] < node.op.slopes[:-1]).any()):
+    if not node.fold.convex:
         raise InvalidInputError(
             f"`op`: node {index} has units that are not convex, whose cells are no power diagram; expected units that "
             "are the largest of their pieces, such as ReLU, leaky ReLU, absolute value and max-pool"

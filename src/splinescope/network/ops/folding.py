@@ -5,12 +5,31 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from splinescope.network.ops.base import Op, flat
+from splinescope.network.ops.kinks import Kinks
+from splinescope.network.ops.rivals import Rivals
+from splinescope.network.ops.walls import CellWalls
+
+
+class Reads(NamedTuple):
+    """What units are on their pieces: $y = s x_k + t$, of one number of the flat input each.
+
+    Attributes:
+        places: Place $k$ of the number.
+        slopes: Slope $s$.
+        intercepts: Intercept $t$.
+    """
+
+    places: Int[np.ndarray, "..."]
+    slopes: Float[np.ndarray, "..."]
+    intercepts: Float[np.ndarray, "..."]
 
 
 class Fold(Op):
@@ -62,9 +81,55 @@ class Fold(Op):
             [batch, directions, units] slopes of the units.
         """
 
+    @property
+    @abstractmethod
+    def elementwise(self) -> bool:
+        """Whether a unit reads one number and its pieces follow each other along it; else it picks a number."""
+
+    @property
+    def clamps(self) -> bool:
+        """Whether it is $y = max(x, 0)$ for all units."""
+        return False
+
+    @property
+    @abstractmethod
+    def convex(self) -> bool:
+        """Whether every unit is a convex function, which is the largest of its pieces."""
+
+    @property
+    @abstractmethod
+    def rounds(self) -> bool:
+        """Whether its numbers are rounded. Else each of them is a copy of an input or of a constant."""
+
+    @abstractmethod
+    def reads(self, pieces: Integer[np.ndarray, "*batch k"]) -> Reads:
+        """What the affine maps of given pieces are, as numbers.
+
+        Args:
+            pieces: Piece of each unit.
+
+        Returns:
+            Place, slope and intercept of each, in the shape of `pieces`.
+        """
+
+    @abstractmethod
+    def cell_walls(self, units: int) -> CellWalls:
+        """What keeps so many units, those of a node, on the pieces of a pattern."""
+
     @abstractmethod
     def bits(self, pieces: Integer[Tensor, "batch _"]) -> Integer[Tensor, "batch _"]:
         """[batch, levels * units] zeros and ones that stand for pieces."""
+
+    @abstractmethod
+    def named(self, bits: Integer[np.ndarray, "*batch levels k"]) -> Int[np.ndarray, "*batch k"]:
+        """The pieces that bits stand for: the inverse of `bits`.
+
+        Args:
+            bits: Zeros and ones, by level.
+
+        Returns:
+            Piece of each unit; of a damaged pattern, one that need not be there.
+        """
 
     @abstractmethod
     def taken(self, units: Int[Tensor, " some"]) -> Fold:
@@ -128,6 +193,8 @@ class Activation(Fold):
 
     def on_pieces(self, pieces: Integer[Tensor, "batch _"], x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch _"]:
         """See `Fold`."""
+        if self.is_relu:
+            return flat(x) * pieces.to(x.dtype)
         slope, intercept = (self._at(table, pieces) for table in (self.slopes, self.intercepts))
         return slope * flat(x) + intercept
 
@@ -135,11 +202,54 @@ class Activation(Fold):
         self, pieces: Integer[Tensor, "batch _"], slopes: Float[Tensor, "b directions _"]
     ) -> Float[Tensor, "batch directions _"]:
         """See `Fold`."""
-        return slopes * self._at(self.slopes, pieces)[:, None]
+        return slopes * (pieces.to(slopes.dtype) if self.is_relu else self._at(self.slopes, pieces))[:, None]
+
+    @property
+    def elementwise(self) -> bool:
+        """See `Fold`: it is."""
+        return True
+
+    @property
+    def clamps(self) -> bool:
+        """See `Fold`."""
+        return self.is_relu
+
+    @property
+    def convex(self) -> bool:
+        """See `Fold`."""
+        return bool((self.slopes[1:] >= self.slopes[:-1]).all())
+
+    @cached_property
+    def rounds(self) -> bool:
+        """See `Fold`: not where pieces are flat, or of slope one through the origin."""
+        exact = (self.slopes == 0) | ((self.slopes.abs() == 1) & (self.intercepts == 0))
+        return not bool(exact.all())
+
+    def reads(self, pieces: Integer[np.ndarray, "*batch k"]) -> Reads:
+        """See `Fold`."""
+        chosen, units = pieces.astype(np.int64), np.arange(pieces.shape[-1])
+        slopes, intercepts = self.slopes.numpy(), self.intercepts.numpy()
+        at = (chosen,) if slopes.ndim == 1 else (chosen, units)
+        return Reads(np.broadcast_to(units, chosen.shape), slopes[at], intercepts[at])
+
+    def cell_walls(self, units: int) -> Kinks:
+        """See `Fold`."""
+        bends = self.slopes[1:] != self.slopes[:-1]
+        return Kinks(units, *(table.reshape(len(bends), -1).expand(-1, units) for table in (self.breakpoints, bends)))
 
     def bits(self, pieces: Integer[Tensor, "batch _"]) -> Integer[Tensor, "batch _"]:
         """See `Fold`: one bit for each breakpoint, 1 above it."""
         return torch.cat([(pieces > level).to(torch.uint8) for level in range(self.levels)], dim=1)
+
+    def named(self, bits: Integer[np.ndarray, "*batch levels k"]) -> Int[np.ndarray, "*batch k"]:
+        """See `Fold`; where nothing folds, a bit may be either, and is taken for the next one above."""
+        slopes = self.slopes.numpy().reshape(len(self.slopes), -1)
+        folding = np.diff(slopes, axis=0) != 0
+        total = above = bits[..., -1, :].astype(np.int64)
+        for level in range(self.levels - 2, -1, -1):
+            above = np.where(folding[level], bits[..., level, :], above)
+            total = total + above
+        return np.asarray(total)
 
     def taken(self, units: Int[Tensor, " some"]) -> Activation:
         """See `Fold`."""
@@ -202,9 +312,38 @@ class Maximum(Fold):
         places = self.chosen(pieces)[:, None].expand(-1, slopes.shape[1], -1)
         return slopes.expand(len(pieces), -1, -1).gather(2, places)
 
+    @property
+    def elementwise(self) -> bool:
+        """See `Fold`: it is not."""
+        return False
+
+    @property
+    def convex(self) -> bool:
+        """See `Fold`: it is."""
+        return True
+
+    @property
+    def rounds(self) -> bool:
+        """See `Fold`: not."""
+        return False
+
+    def reads(self, pieces: Integer[np.ndarray, "*batch k"]) -> Reads:
+        """See `Fold`: the members as they are."""
+        places = self.members.numpy()[np.arange(pieces.shape[-1]), pieces]
+        return Reads(places, np.ones(places.shape), np.zeros(places.shape))
+
+    def cell_walls(self, units: int) -> Rivals:
+        """See `Fold`."""
+        return Rivals(units, self.index)
+
     def bits(self, pieces: Integer[Tensor, "batch _"]) -> Integer[Tensor, "batch _"]:
         """See `Fold`: binary digits, the last one first."""
         return torch.cat([((pieces.long() >> digit) & 1).to(torch.uint8) for digit in range(self.levels)], dim=1)
+
+    def named(self, bits: Integer[np.ndarray, "*batch levels k"]) -> Int[np.ndarray, "*batch k"]:
+        """See `Fold`."""
+        digits = np.arange(bits.shape[-2])[:, None]
+        return np.asarray(np.minimum((bits.astype(np.int64) << digits).sum(axis=-2), self.index.shape[1] - 1))
 
     def taken(self, units: Int[Tensor, " some"]) -> Maximum:
         """See `Fold`."""

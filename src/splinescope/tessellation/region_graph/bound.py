@@ -19,12 +19,12 @@ import torch
 
 from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.branches import linear
-from splinescope.tessellation.region_graph.search.samples import bounding_box, sample
+from splinescope.tessellation.branches.walk import linear
+from splinescope.tessellation.domains.samples import bounding_box, sample
 from splinescope.tessellation.rounding import running_bounds
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.region_graph.layout import Folding
+    from splinescope.tessellation.branches.layout import Folding
     from splinescope.tessellation.region_graph.search.explore import Explorer
 
 

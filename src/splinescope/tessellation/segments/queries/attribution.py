@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.branch import branch_value, chunk_length
+from splinescope.tessellation.branches.walk import branch_value, chunk_length
 from splinescope.tessellation.codes import pieces_by_node
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
