@@ -14,7 +14,7 @@ from splinescope.geometry.fits import AffineFits, fit_affine
 from splinescope.geometry.planar.polygons import position_resolution
 from splinescope.network.evaluate import CHUNK_NUMBERS
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.branches.walk import FAR, branch_value, chunk_length, walk_branches
+from splinescope.tessellation.branches.walk import FAR, branch_gradients, chunk_length, walk_branches
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 from splinescope.tessellation.domains.samples import embedded
 from splinescope.tessellation.metric import check_choice, isometry
@@ -242,21 +242,15 @@ def _domain_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
 
 def _input_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
     """Maps by the flat input: the branch at 0, and its Jacobian by one vector-Jacobian product per output."""
-    network = cells.network
-    outputs = _outputs(cells)
-    A = np.empty((len(which), outputs, _inputs(cells)))
-    c = np.empty((len(which), outputs))
+    network, outputs = cells.network, _outputs(cells)
+    A, c = np.empty((len(which), outputs, _inputs(cells))), np.empty((len(which), outputs))
     step = chunk_length(network, 3)
     for start in range(0, len(which), step):
         rows = slice(start, start + step)
-        chunk = torch.from_numpy(which[rows])
-        x = torch.zeros(len(chunk), *network.input_shape, dtype=torch.float64, requires_grad=True)
-        with torch.enable_grad():
-            value = branch_value(network, pieces_of(cells, chunk), x)
-            for k in range(outputs):
-                (gradient,) = torch.autograd.grad(value[:, k].sum(), x, retain_graph=True, allow_unused=True)
-                A[rows, k] = 0.0 if gradient is None else gradient.reshape(len(chunk), -1).numpy()
-        c[rows] = value.detach().numpy()
+        pieces = pieces_of(cells, torch.from_numpy(which[rows]))
+        x = torch.zeros(len(which[rows]), *network.input_shape, dtype=torch.float64)
+        value, gradients = branch_gradients(network, pieces, x, torch.eye(outputs).double().expand(len(x), -1, -1))
+        A[rows], c[rows] = gradients.numpy(), value.numpy()
     return AffineMaps(A, c, "input")
 
 

@@ -76,14 +76,14 @@ class TangentWalk:
                 gaps[number] = -folding.walls.values(pieces[folding.node], outputs)
         radii = self._radii(x, pieces)
         for number, folding in enumerate(self._layout.foldings):
-            met = (gaps[number] <= radii[number]) & (radii[number] > 0)
-            yield met.reshape(len(x), -1, folding.units).any(dim=1)
+            gap, reach = (part.reshape(len(part), -1, folding.units) for part in (gaps[number], radii[number]))
+            yield ((gap <= reach) & (reach > 0)).any(dim=1)
         if self._logits:
             reach = radii[len(gaps)]
             yield (outputs - reach).sign() != (outputs + reach).sign()
 
     def _radii(self, x: Tensor, pieces: dict[int, Tensor]) -> dict[int, Tensor]:
-        """How far the walls of each layer reach, [n, walls], and last the outputs."""
+        """How far the walls of each layer reach, [n or 1, walls or units], and last the outputs."""
         steep: dict[int, Tensor] = {}
         for start in range(0, self._directions, BLOCK):
             for number, found in self._steepness(x, pieces, start):
@@ -114,7 +114,9 @@ class TangentWalk:
             rows = slopes.reshape(*slopes.shape[:2], self._network.nodes[index].size)
             for number in self._layout.readers.get(index, ()):
                 folding = self._layout.foldings[number]
-                yield number, self._largest(folding.walls.slopes(pieces[folding.node], rows))
+                # Signs don't matter, so that all walls of a unit that reads one number are as steep as that.
+                steep = rows if folding.op.elementwise else folding.walls.slopes(pieces[folding.node], rows)
+                yield number, self._largest(steep)
             if self._logits and index == self._network.output:
                 yield len(self._layout.foldings), self._largest(rows)
 

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Integer
@@ -51,6 +52,13 @@ class Reached:
     index: int
     value: Tensor
     slopes: Tensor
+
+
+class Gradients(NamedTuple):
+    """Values [n, size] of a node, and gradients [n, k, inputs] of sums of it by the flat input."""
+
+    values: Float[Tensor, "n size"]
+    gradients: Float[Tensor, "n k inputs"]
 
 
 def value_on(node: Node, pieces: Tensor | None, inputs: Sequence[Tensor]) -> Float[Tensor, "n ..."]:
@@ -180,6 +188,36 @@ def branch_value(
     """
     ((_, value),) = deque(walk_values(network, pieces, x, stop), maxlen=1)
     return flat(value)
+
+
+def branch_gradients(
+    network: Network,
+    pieces: Pieces,
+    x: Float[Tensor, "n ..."],
+    covectors: Float[Tensor, "n k size"],
+    stop: int | None = None,
+) -> Gradients:
+    """Value of one node on the affine branch of each pattern, and gradients of sums of it by the flat input.
+
+    Args:
+        network: The network.
+        pieces: As in `walk_values`.
+        x: [n, *input_shape] inputs, one for each pattern.
+        covectors: Weights of the sums, k for each pattern.
+        stop: The node; the network's output if None.
+
+    Returns:
+        Values and gradients. Cost: one forward pass, and k backward.
+    """
+    start = x.clone().requires_grad_(True)
+    out = torch.zeros(len(x), covectors.shape[1], network.nodes[0].size, dtype=x.dtype)
+    with torch.enable_grad():
+        value = branch_value(network, pieces, start, stop)
+        for k, weights in enumerate(covectors.unbind(dim=1)):
+            (found,) = torch.autograd.grad((value * weights).sum(), start, retain_graph=True, allow_unused=True)
+            if found is not None:
+                out[:, k] = flat(found)
+    return Gradients(value.detach(), out)
 
 
 def pieces_at(network: Network, x: Float[Tensor, "n ..."]) -> dict[int, Tensor]:
