@@ -280,8 +280,21 @@ def encode(value: Any, arrays: dict[str, np.ndarray], name: str) -> Any:
     names = _field_names(value)
     if names is not None:
         parts = {part: encode(getattr(value, part), arrays, f"{name}.{part}") for part in names}
-        return {"class": type(value).__name__, "fields": parts}
+        return {"class": class_name(value), "fields": parts}
     return _encoded_tensor(value, arrays, name)
+
+
+def class_name(value: Any) -> str:
+    """What records call the class of a value: its name, or one that it had when files were first written.
+
+    Args:
+        value: A dataclass or a named tuple, or the class itself.
+
+    Returns:
+        Its attribute `stored_as` if it has one, else the name of its class.
+    """
+    kind = value if isinstance(value, type) else type(value)
+    return str(getattr(kind, "stored_as", kind.__name__))
 
 
 def _encoded_dict(value: dict[Any, Any], arrays: dict[str, np.ndarray], name: str) -> Any:

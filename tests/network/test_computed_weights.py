@@ -340,9 +340,7 @@ def test_stale_copy_is_found_out(depth: int, factor: float, monkeypatch: pytest.
         return twin
 
     from_torch(module, input_shape=(16,))
-    home = importlib.import_module(
-        "splinescope.network.importers.from_torch"
-    )
+    home = importlib.import_module("splinescope.network.importers.from_torch")
     monkeypatch.setattr(home, "copy_module", stale)
     with pytest.raises(SplinescopeError, match="the import is wrong: its outputs differ from module float64"):
         from_torch(module, input_shape=(16,))

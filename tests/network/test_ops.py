@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from splinescope.network import ops
-from splinescope.network.ops import Activation, Affine, Fold, Maximum, Op
+from splinescope.network.ops import Fold, Maximum, Op, PiecewiseAffine
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -75,7 +75,7 @@ def test_large_batches_of_images_are_taken_in_parts(monkeypatch: pytest.MonkeyPa
 
 
 def test_activation_shared_and_by_unit() -> None:
-    clip = Activation(
+    clip = PiecewiseAffine(
         torch.tensor([-1.0, 2.0]).double(), torch.tensor([0.0, 1, 0]).double(), torch.tensor([-1.0, 0, 2]).double()
     )
     x = torch.linspace(-3, 3, 13, dtype=torch.float64).reshape(1, 13)
@@ -86,7 +86,7 @@ def test_activation_shared_and_by_unit() -> None:
         torch.zeros(1, 13, dtype=torch.float64),
         torch.stack([torch.linspace(0, 1, 13), torch.ones(13)]).double(),
     )
-    prelu = Activation(zero, slopes, torch.zeros(2, 13, dtype=torch.float64))
+    prelu = PiecewiseAffine(zero, slopes, torch.zeros(2, 13, dtype=torch.float64))
     torch.testing.assert_close(prelu.evaluate(x), torch.where(x > 0, x, slopes[0] * x))
     torch.testing.assert_close(prelu.evaluate(x.reshape(1, 1, 13)), prelu.evaluate(x).reshape(1, 1, 13))
     assert torch.autograd.gradcheck(prelu.evaluate, (x + 0.1).requires_grad_(True))
@@ -94,7 +94,7 @@ def test_activation_shared_and_by_unit() -> None:
 
 def test_relu_is_recognised() -> None:
     vectors = [torch.tensor(v).double() for v in ([0.0], [0.0, 1.0], [0.0, 0.0])]
-    relu = Activation(*vectors)
+    relu = PiecewiseAffine(*vectors)
     assert relu.is_relu
     x = reals(3, 4)
     torch.testing.assert_close(relu.evaluate(x), torch.relu(x))
@@ -140,9 +140,9 @@ def test_affine_ops_take_empty_batches(op: Affine, shape: tuple[int, ...]) -> No
 
 
 FOLDS = (
-    Activation(*(torch.tensor(t, dtype=torch.float64) for t in ([0.0], [0.0, 1.0], [0.0, 0.0]))),
-    Activation(*(torch.tensor(t, dtype=torch.float64) for t in ([-1.0, 2.0], [0.5, 1.0, 0.0], [-0.5, 0.0, 2.0]))),
-    Activation(
+    PiecewiseAffine(*(torch.tensor(t, dtype=torch.float64) for t in ([0.0], [0.0, 1.0], [0.0, 0.0]))),
+    PiecewiseAffine(*(torch.tensor(t, dtype=torch.float64) for t in ([-1.0, 2.0], [0.5, 1.0, 0.0], [-0.5, 0.0, 2.0]))),
+    PiecewiseAffine(
         torch.tensor([[0.0, 0.5, -0.5, 1.0]], dtype=torch.float64),
         torch.tensor([[0.0, 0.1, 1.0, -1.0], [1.0, 1.0, 2.0, 1.0]], dtype=torch.float64),
         torch.tensor([[0.0, 0.45, -0.5, 2.0], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from splinescope.network.ops import Activation, Fold, Maximum
+from splinescope.network.ops import Activation, Fold, Maximum, PiecewiseAffine
 from splinescope.network.ops.walls import ABSENT, CellWalls
 from tests.seeds import large
 
@@ -20,7 +20,7 @@ def activation(generator: np.random.Generator, breakpoints: int, *, by_unit: boo
     slopes = generator.integers(-1, 2, size=(breakpoints + 1, shape[1])).astype(float)
     shifts = np.cumsum(np.concatenate([np.zeros((1, shape[1])), (slopes[:-1] - slopes[1:]) * places]), axis=0)
     tables = (torch.from_numpy(table if by_unit else table[:, 0]) for table in (places, slopes, shifts))
-    return Activation(*tables)
+    return PiecewiseAffine(*tables)
 
 
 def maximum(generator: np.random.Generator, size: int) -> Maximum:
@@ -141,7 +141,7 @@ def test_crossing_walls_from_the_first_piece_finds_the_pieces_just_beyond(seed: 
 
 def test_beyond_a_breakpoint_the_slope_decides() -> None:
     """At a breakpoint, and where two members are equal."""
-    relu = Activation(*(torch.tensor(t).double() for t in ([0.0], [0.0, 1.0], [0.0, 0.0]))).cell_walls(3)
+    relu = PiecewiseAffine(*(torch.tensor(t).double() for t in ([0.0], [0.0, 1.0], [0.0, 0.0]))).cell_walls(3)
     zero, slopes = torch.zeros(1, 3).double(), torch.tensor([[1.0, -1.0, 0.0]]).double()
     assert relu.pieces_beyond(zero, slopes, zero, 1.0).tolist() == [[1, 0, 0]]
     rivals = Maximum(torch.tensor([[0, 1], [1, 0], [0, 2]])).cell_walls(3)

@@ -115,7 +115,7 @@ class Branches:
 
     def __init__(self, network: Network, x: Float[Tensor, "batch ..."], frame: Frame, remembered: int) -> None:
         self._network, self._base, self._directions = network, x, FAR * frame.directions[None]
-        self._walls = {i: node.fold.cell_walls(node.units) for i, node in enumerate(network.nodes) if node.units}
+        self._walls = {i: fold.cell_walls(network.nodes[i].size) for i, fold in network.folds.items()}
         self._used = _used(network)
         self._folds = {i: [*folds_before(network, i), *([i] if network.nodes[i].units else [])] for i in self._used}
         self._kept: OrderedDict[tuple[int, bytes], _Pair] = OrderedDict()

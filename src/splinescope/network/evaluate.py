@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Convolution, Dense
 
 CHUNK_NUMBERS = 1 << 25
 """Numbers that a chunk of a batch may hold at once by default: 256 MiB."""
@@ -45,15 +44,7 @@ def products(network: Network) -> list[int]:
     Returns:
         One number for each node.
     """
-    counts = []
-    for node in network.nodes:
-        each = 1
-        if isinstance(node.op, Dense):
-            each = node.op.weight.shape[1]
-        elif isinstance(node.op, Convolution):
-            each = math.prod(node.op.weight.shape[1:])
-        counts.append(int(node.size * each))
-    return counts
+    return [node.size * max(1, node.affine.addends - 1 if node.affine else 1) for node in network.nodes]
 
 
 def last_uses(network: Network) -> tuple[int, ...]:

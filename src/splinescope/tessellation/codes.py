@@ -192,15 +192,15 @@ def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray)
 
 def _named(network: Network, codes: Codes) -> np.ndarray:
     """[cells, units] uint8 pieces at one node."""
-    node = network.nodes[codes.node]
+    fold, units = network.folds[codes.node], network.nodes[codes.node].size
     bits = codes.unpacked(np.arange(len(codes.base), dtype=np.int32))
-    if node.fold.levels == 1:
+    if fold.levels == 1:
         return bits
-    out = np.empty((len(bits), node.size), np.uint8)
+    out = np.empty((len(bits), units), np.uint8)
     step = max(1, _AT_ONCE // bits.shape[1])
     for start in range(0, len(bits), step):
         part = bits[start : start + step]
-        out[start : start + step] = node.fold.named(part.reshape(len(part), node.fold.levels, node.size))
+        out[start : start + step] = fold.named(part.reshape(len(part), fold.levels, units))
     return out
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splinescope.errors import InvalidInputError, StoreError
-from splinescope.network import graph, heads, ops
+from splinescope.network import graph, heads
 from splinescope.network.graph import Network
+from splinescope.network.ops import Op
 from splinescope.numerics import Tolerance
-from splinescope.storage import Stored, decode, encode, fingerprint, read_arrays, write_arrays
+from splinescope.storage import Stored, class_name, decode, encode, fingerprint, read_arrays, write_arrays
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.complex import Decisions
@@ -90,7 +91,7 @@ def stored_form(
         raise InvalidInputError(f"`cells`: got {kind}; expected a complex, a batch of segments or a region graph")
     classes = _classes(kind)
     for part in (cells, cells.domain, *(node.op for node in cells.network.nodes)):
-        if classes.get(type(part).__name__) is not type(part):
+        if classes.get(class_name(part)) is not type(part):
             raise StoreError(f"`cells`: a {type(part).__qualname__} cannot be stored; expected classes of splinescope")
     arrays: dict[str, Any] = {}
     record = encode(cells, arrays, "cells")
@@ -203,9 +204,16 @@ def _identity(network: Network) -> str:
 
 def _classes(kind: str | None = None) -> dict[str, type]:
     """The classes that stored cells may be made of."""
-    parts = [part for module in (ops, graph, heads) for part in vars(module).values() if isinstance(part, type)]
+    parts = [part for module in (graph, heads) for part in vars(module).values() if isinstance(part, type)]
+    parts += reversed(_kinds_of(Op))  # of two with one name the one that is ours
     parts += [Box, Segment, Slice, Tolerance, Certificate, Decisions, NodeCodes]
     for place in () if kind is None else _KINDS[kind]:
         module, _, name = place.partition(":")
         parts.append(getattr(import_module(f"splinescope.tessellation.{module}"), name))
-    return {part.__name__: part for part in parts if is_dataclass(part) or issubclass(part, tuple)}
+    return {class_name(part): part for part in parts if is_dataclass(part) or issubclass(part, tuple)}
+
+
+def _kinds_of(base: type) -> list[type]:
+    """A class and all that derive from it: an op of somebody's own is stored, and read where that class is known."""
+    children: list[type] = base.__subclasses__()
+    return [base, *(kind for child in children for kind in _kinds_of(child))]

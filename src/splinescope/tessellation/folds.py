@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.ops import Maximum
 from splinescope.tessellation.affine import pieces_of
 from splinescope.tessellation.branches.walk import branch_gradients, chunk_length
 from splinescope.tessellation.complex import PolyhedralComplex
@@ -165,15 +164,13 @@ def fold_normals(cells: PlanarComplex, edges: Int[np.ndarray, " some"]) -> Float
 def _covectors(cells: PlanarComplex, edges: np.ndarray, op: int, width: int) -> torch.Tensor:
     """What of a node's input is zero at each edge: one entry, or the difference of the two entries that tie."""
     covectors = torch.zeros(len(edges), width, dtype=torch.float64)
-    rows = torch.arange(len(edges))
-    units = torch.from_numpy(cells.edge_unit[edges].astype(np.int64))
-    kind = cells.network.nodes[op].op
-    if isinstance(kind, Maximum):
-        low, high = (torch.from_numpy(side.astype(np.int64)) for side in _pieces_beside(cells, edges)[1:])
-        covectors[rows, kind.index[units, high]] = 1.0
-        covectors[rows, kind.index[units, low]] -= 1.0
-    else:
-        covectors[rows, units] = 1.0
+    rows = np.arange(len(edges))
+    units = cells.edge_unit[edges].astype(np.int64)
+    low, high = (side.astype(np.int64) for side in _pieces_beside(cells, edges)[1:])
+    walls = cells.network.folds[op].between(units, high, low)
+    covectors[rows, walls.plus] = 1.0
+    pairs = np.flatnonzero(walls.minus >= 0)
+    covectors[rows[pairs], walls.minus[pairs]] -= 1.0
     return covectors
 
 

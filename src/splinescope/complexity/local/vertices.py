@@ -35,7 +35,7 @@ class FrameWalk:
         self._arms = radius * frame
         self._last = last_uses(network)
         self._folded = behind_folds(network)
-        self._walls = {i: node.fold.cell_walls(node.size) for i, node in enumerate(network.nodes) if node.units}
+        self._walls = {i: fold.cell_walls(network.nodes[i].size) for i, fold in network.folds.items()}
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class FrameWalk:
         values: dict[int, _Frames] = {}
         for index, node in enumerate(self._network.nodes[: self._network.output + 1]):
             sources = [values[source] for source in node.inputs]
-            if node.units:
+            if node.fold is not None:
                 yield self._walls[index].varies(sources[0].values(node.fold.elementwise))
             values[index] = self._value(index, node, sources, x)
             for source in {index, *node.inputs}:

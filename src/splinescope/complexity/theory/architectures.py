@@ -86,7 +86,7 @@ def architecture(network: ModelLike, dimension: int | None = None) -> Architectu
     d = free if dimension is None else min(dimension, free)
     used = nodes_behind(network.nodes, (network.output,))
     folding = [i for i in used if network.nodes[i].units]
-    folds = [network.nodes[i].fold for i in folding]
+    folds = [network.folds[i] for i in folding]
     counts = [fold.cell_walls(network.nodes[i].size).counts for i, fold in zip(folding, folds, strict=True)]
     layers = tuple(
         FoldingLayer(i, pieces, _least_cut(network, i, d)) for i, pieces in zip(folding, counts, strict=True)

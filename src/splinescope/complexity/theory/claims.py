@@ -266,7 +266,7 @@ def _window_regions(network: Network, domain: Domain | None, shape: Architecture
     points = torch.from_numpy(domain.embed(np.concatenate([np.zeros((1, 2)), np.eye(2)])))
     node = network.nodes[layer.node]
     before = next(value for index, value in walk(network, points) if index == node.inputs[0])
-    forms = _forms(node.fold.cell_walls(node.size), before.reshape(3, -1).numpy())
+    forms = _forms(network.folds[layer.node].cell_walls(node.size), before.reshape(3, -1).numpy())
     lines = np.column_stack([(forms[1:] - forms[0]).T, forms[0]])[layer.pieces == 2]
     return lines_in_window(lines, domain.corners).regions
 

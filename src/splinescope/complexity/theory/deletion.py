@@ -159,6 +159,7 @@ def _reduced(node: Node, unit: int, source: int, at: int, before: Node) -> list[
     if not len(kept):
         return [Node(name, spread, (source,), node.shape)]
     op = node.fold
+    assert op is not None
     if not op.elementwise:
         smaller = Node(name, op.taken(kept), (source,), (len(kept),))
         return [smaller, Node(f"{name}, spread", spread, (at,), node.shape)]
@@ -183,7 +184,7 @@ def _checked(network: Network, unit: int, op: int | None) -> int:
                 raise InvalidInputError(
                     f"`op`: node {index} folds behind node {node}; expected a node of the last folding layer"
                 )
-    fold = network.nodes[node].fold
+    fold = network.folds[node]
     if not fold.elementwise and fold.cell_walls(network.nodes[node].size).counts[unit] > 2:
         raise InvalidInputError(f"`unit`: unit {unit} is a maximum of more than two members, whose fold branches")
     return node

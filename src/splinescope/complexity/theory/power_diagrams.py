@@ -208,7 +208,7 @@ def check_power_diagram(cells: Any, op: int | None = None) -> PowerCheck:
 
 
 def _check_convex(node: Node, index: int) -> None:
-    if not node.fold.convex:
+    if node.fold is not None and not node.fold.convex:
         raise InvalidInputError(
             f"`op`: node {index} has units that are not convex, whose cells are no power diagram; expected units that "
             "are the largest of their pieces, such as ReLU, leaky ReLU, absolute value and max-pool"

@@ -20,18 +20,8 @@ from torch import Tensor
 
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import (
-    Affine,
-    AxisMap,
-    Convolution,
-    Dense,
-    Fold,
-    Scale,
-    Select,
-    SharedDense,
-    Sum,
-    TransposedConvolution,
-)
+from splinescope.network.ops import Fold
+from splinescope.network.ops.base import flat
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.branches.walk import Pieces, Reached
 from splinescope.tessellation.domains import Box, Domain
@@ -92,16 +82,6 @@ class Errors:
         """Whether the largest of the widths will do for all."""
         return bool(self._widths.max() <= 4 * self._widths.min())
 
-    @cached_property
-    def _offsets(self) -> dict[int, Tensor]:
-        """Absolute values of the offsets of affine ops."""
-        found = {}
-        for index, node in enumerate(self.network.nodes):
-            if isinstance(node.op, Affine):
-                zeros = torch.zeros(1, *self.network.nodes[node.inputs[0]].shape, dtype=torch.float64)
-                found[index] = node.op.magnitude(zeros).reshape(1, -1)
-        return found
-
     def size(self, value: Tensor, slopes: Tensor) -> Tensor:
         """[cells, n] what a node does not exceed on the domain, from slopes times the square of `UP`."""
         if self._even:
@@ -160,27 +140,20 @@ class Errors:
             pieces: [n, units] the piece of each unit, for a node that folds.
         """
         node = self.network.nodes[index]
-        op, error = node.op, inputs[0].error
-        if pieces is not None:
+        if node.affine is None:
+            assert node.fold is not None
+            assert pieces is not None
             return self._folded(node.fold, inputs[0], pieces)
+        op, parts = node.affine, [known.error for known in inputs]
+        share = UNIT_ROUNDOFF * (op.addends + 1 if self.proved else 2)
+        if op.rounds:
+            parts = [known.error + self._fresh(share * known.size) for known in inputs]
         shapes = [self.network.nodes[source].shape for source in node.inputs]
-        if isinstance(op, Affine):
-            count, size = terms(op), inputs[0].size
-            if self.proved:
-                carried = torch.add(error, size, alpha=UP * UP * count * UNIT_ROUNDOFF)
-                out = op.magnitude(carried.reshape(-1, *shapes[0])).reshape(len(size), -1)
-                return _known(out + (UP * UP * count * UNIT_ROUNDOFF) * self._offsets[index])
-            carried = error + (2 * UP * UNIT_ROUNDOFF * size).square()
-            out = op.spread(carried.reshape(-1, *shapes[0])).reshape(len(size), -1)
-            return _known(out + (2 * UP * UNIT_ROUNDOFF * self._offsets[index]).square())
-        if isinstance(op, Sum):
-            factors = [abs(float(c)) for c in op.coefficients]
-            total = torch.stack([c * known.size for c, known in zip(factors, inputs, strict=True)]).sum(dim=0)
-            power = 1 if self.proved else 2
-            carried = torch.stack([c**power * known.error for c, known in zip(factors, inputs, strict=True)]).sum(dim=0)
-            return _known(carried + self._fresh((len(inputs) + 1) * UNIT_ROUNDOFF * total))
-        parts = [known.error.reshape(-1, *shape) for known, shape in zip(inputs, shapes, strict=True)]
-        return op.evaluate(*parts).reshape(len(error), -1)
+        shaped = [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+        error = op.magnitude(*shaped) if self.proved else op.spread(*shaped)
+        if op.offset is not None:
+            error = error + self._fresh(share * op.offset.abs())
+        return _known(flat(error))
 
     def _folded(self, op: Fold, before: Carried, pieces: Tensor) -> Tensor:
         """An op that folds, on its pieces; one that does not round passes errors on, or none."""
@@ -198,23 +171,6 @@ class Errors:
 
     def _fresh(self, delta: Tensor) -> Tensor:
         return UP * UP * delta if self.proved else (UP * delta).square()
-
-
-def terms(op: Affine) -> int:
-    """Roundings that a number may take part in, in one affine op: the longest of its sums, and two."""
-    if isinstance(op, Dense | SharedDense):
-        return op.weight.shape[1] + 2
-    if isinstance(op, Convolution):
-        return op.weight[0].numel() + 2
-    if isinstance(op, TransposedConvolution):
-        return op.weight[:, 0].numel() + 2
-    if isinstance(op, AxisMap):
-        return sum(matrix.shape[1] + 1 for matrix in op.matrices) + 2
-    if isinstance(op, Select):
-        return 1
-    if isinstance(op, Scale):
-        return 3
-    raise TypeError(f"no rounding-error rule for {type(op).__name__}")
 
 
 def _known(error: Tensor) -> Tensor:

@@ -132,5 +132,6 @@ def layout_of(network: Network, stop: int | None = None) -> Layout:
     Returns:
         The nodes.
     """
-    nodes = enumerate(network.nodes if stop is None else network.nodes[: stop + 1])
-    return Layout(tuple(Folding(i, node.inputs[0], node.size, node.fold) for i, node in nodes if node.units))
+    nodes, last = network.nodes, len(network.nodes) if stop is None else stop
+    folds = ((index, fold) for index, fold in network.folds.items() if index <= last)
+    return Layout(tuple(Folding(index, nodes[index].inputs[0], nodes[index].size, fold) for index, fold in folds))

@@ -13,14 +13,12 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from splinescope.network.copies import linear_part
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops.base import flat
@@ -31,9 +29,6 @@ CHUNK_BYTES = 1 << 28
 FAR = 2.0**200
 """Length of the directions that are sent through a network: so large that slopes don't underflow, and a power of two,
 so that dividing by it is exact."""
-
-linear = lru_cache(maxsize=128)(linear_part)
-"""An op without its offset: what directions are sent through."""
 
 Pieces = Mapping[int, Integer[Tensor, "n _"]]
 """For each node that folds the piece of each unit, or its position in its group."""
@@ -72,8 +67,9 @@ def value_on(node: Node, pieces: Tensor | None, inputs: Sequence[Tensor]) -> Flo
     Returns:
         [n, *shape] its values.
     """
-    if pieces is None:
+    if node.fold is None:
         return node.op.evaluate(*inputs)
+    assert pieces is not None
     return node.fold.on_pieces(pieces, inputs[0]).reshape(len(inputs[0]), *node.shape)
 
 
@@ -89,11 +85,13 @@ def slopes_on(node: Node, pieces: Tensor | None, inputs: Sequence[Tensor]) -> Fl
         [n or 1, d, *shape] its slopes.
     """
     copies, d = max(len(slopes) for slopes in inputs), inputs[0].shape[1]
-    if pieces is not None:
+    if node.affine is None:
+        assert node.fold is not None
+        assert pieces is not None
         flat_slopes = inputs[0].reshape(copies, d, math.prod(inputs[0].shape[2:]))
         return node.fold.along_pieces(pieces, flat_slopes).reshape(len(pieces), d, *node.shape)
     rows = [slopes.expand(copies, *slopes.shape[1:]).reshape(copies * d, *slopes.shape[2:]) for slopes in inputs]
-    return linear(node.op).evaluate(*rows).reshape(copies, d, *node.shape)
+    return node.affine.linear.evaluate(*rows).reshape(copies, d, *node.shape)
 
 
 def walk_values(
@@ -235,7 +233,7 @@ def pieces_at(network: Network, x: Float[Tensor, "n ..."]) -> dict[int, Tensor]:
     with torch.no_grad():
         for index, value in walk_values(network, pieces, x):
             for reader in readers.get(index, ()):
-                pieces[reader] = network.nodes[reader].fold.pieces(flat(value)).to(torch.uint8)
+                pieces[reader] = network.folds[reader].pieces(flat(value)).to(torch.uint8)
     return pieces
 
 

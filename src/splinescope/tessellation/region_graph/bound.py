@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from splinescope.network.copies import linear_part as linear
 from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.branches.walk import linear
 from splinescope.tessellation.domains.samples import bounding_box, sample
 from splinescope.tessellation.rounding import running_bounds
 
@@ -126,7 +126,7 @@ def _through(op: Op, inputs: list[_Form], shapes: list[tuple[int, ...]]) -> _For
     slopes = applied(linear(op), [form.slopes for form in inputs])
     if isinstance(op, Affine):
         sizes = torch.from_numpy(inputs[0].radius).reshape(1, *shapes[0])
-        radius = linear(op).magnitude(sizes).reshape(-1).numpy()  # type: ignore[attr-defined]
+        radius = linear(op).magnitude(sizes).reshape(-1).numpy()
     elif isinstance(op, Sum):
         radius = np.abs(np.asarray(op.coefficients)) @ np.stack([form.radius for form in inputs])
     else:

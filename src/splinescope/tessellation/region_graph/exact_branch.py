@@ -5,6 +5,7 @@ Numbers of a node have one power of two in common, so that all is done with inte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +15,9 @@ import numpy as np
 import torch
 from flint import fmpz_mat
 
-from splinescope.network.copies import linear_part
-from splinescope.network.graph import Network
-from splinescope.network.ops import Affine, AxisMap, Dense, Op, Sum
+from splinescope.network.graph import Network, Node
+from splinescope.network.ops import AffineOp
+from splinescope.network.ops.base import flat
 from splinescope.network.ops.walls import Comparisons
 from splinescope.tessellation.branches.layout import Folding, Layout
 from splinescope.tessellation.domains import Domain, Slice
@@ -87,7 +88,7 @@ class RationalNetwork:
         """Whether the numbers are few and small enough."""
         work, depth = 0, 0
         for node in self.network.nodes:
-            if isinstance(node.op, Affine):
+            if _multiplies(node):
                 entries = node.size * self.network.nodes[node.inputs[0]].size
                 depth += 1
                 work += entries * (self.domain.dimension + 1) * depth
@@ -112,8 +113,8 @@ class RationalNetwork:
     def _maps(self) -> dict[int, list[_Map]]:
         found = {}
         for index, node in enumerate(self.network.nodes):
-            if isinstance(node.op, Affine):
-                found[index] = _maps_of(node.op, self.network.nodes[node.inputs[0]].shape)
+            if _multiplies(node) and node.affine is not None:
+                found[index] = _maps_of(node.affine, self.network.nodes[node.inputs[0]].shape)
         return found
 
     @cached_property
@@ -190,54 +191,55 @@ class RationalNetwork:
         node = self.network.nodes[index]
         if not node.inputs:
             return self._input
-        inputs = [forms[source] for source in node.inputs]
-        if isinstance(node.op, Affine):
+        inputs, op = [forms[source] for source in node.inputs], node.affine
+        assert op is not None
+        if _multiplies(node):
             (out,) = inputs
             for part in self._maps[index]:
                 out = _mapped(part, out, one)
             return out
-        if isinstance(node.op, Sum):
-            factors, scale = dyadic(node.op.coefficients)
-            common = max(form.scale for form in inputs)
+        common = max(form.scale for form in inputs)
+        if op.rounds:
+            assert op.weights is not None
+            factors, scale = dyadic(op.weights)
             parts = [f << (common - form.scale) for f, form in zip(factors, inputs, strict=True)]
             columns = zip(*(form.rows for form in inputs), strict=True)
             rows = [
                 [sum(f * x for f, x in zip(parts, xs, strict=True)) for xs in zip(*n, strict=True)] for n in columns
             ]
             return Forms(rows, common + scale)
-        common = max(form.scale for form in inputs)
         rows = [[x << (common - form.scale) for x in row] for form in inputs for row in form.rows]
-        start, places = 0, []
-        for source in node.inputs:
-            shape = self.network.nodes[source].shape
-            size = self.network.nodes[source].size
-            places.append(torch.arange(start, start + size, dtype=torch.float64).reshape(1, *shape))
-            start += size
-        return Forms([rows[int(place)] for place in node.op.evaluate(*places).ravel().tolist()], common)
+        shapes = [self.network.nodes[source].shape for source in node.inputs]
+        # Row 0 is for outputs that are none of the inputs.
+        numbers = torch.arange(1, len(rows) + 1, dtype=torch.float64).split([len(form.rows) for form in inputs])
+        places = op.evaluate(*(part.reshape(1, *shape) for part, shape in zip(numbers, shapes, strict=True)))
+        rows = [[0] * len(one), *rows]
+        return Forms([rows[int(place)] for place in places.ravel().tolist()], common)
 
 
-def _maps_of(op: Affine, shape: tuple[int, ...]) -> list[_Map]:
+def _multiplies(node: Node) -> bool:
+    """Whether a node is a map of one input by weights of its own."""
+    return node.affine is not None and node.affine.rounds and len(node.inputs) == 1
+
+
+def _maps_of(op: AffineOp, shape: tuple[int, ...]) -> list[_Map]:
     """An affine op as matrices, one after the other."""
-    if isinstance(op, AxisMap):
-        parts, ops = [], []
-        for matrix, axis in zip(op.matrices, op.axes, strict=True):
-            ops.append(AxisMap((matrix,), (axis,)))
-        for part in ops:
-            parts.append(_map_of(part, part, shape))
-            shape = tuple(part.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).shape[1:])
-        return parts
-    return [_map_of(op, linear_part(op), shape)]
+    parts = []
+    for stage in op.stages:
+        parts.append(_map_of(stage, shape))
+        shape = tuple(stage.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).shape[1:])
+    return parts
 
 
-def _map_of(op: Affine, linear: Op, shape: tuple[int, ...]) -> _Map:
-    offset = op.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).reshape(-1).numpy()
-    if isinstance(linear, Dense):
-        weight = linear.weight.numpy()
+def _map_of(op: AffineOp, shape: tuple[int, ...]) -> _Map:
+    if op.matrix is None:
+        size = math.prod(shape)
+        columns = op.linear.evaluate(torch.eye(size, dtype=torch.float64).reshape(size, *shape))
+        weight = flat(columns).numpy().T
     else:
-        size = int(np.prod(shape, dtype=np.int64))
-        weight = linear.evaluate(torch.eye(size, dtype=torch.float64).reshape(size, *shape)).reshape(size, -1).numpy().T
+        weight = op.matrix.numpy()
     entries, scale = dyadic(weight)
-    numbers, offset_scale = dyadic(offset)
+    numbers, offset_scale = dyadic(op.offsets(shape))
     return _Map(
         fmpz_mat(weight.shape[0], weight.shape[1], entries), scale, numbers if any(numbers) else None, offset_scale
     )

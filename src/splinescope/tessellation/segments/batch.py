@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 
 from splinescope.geometry.bits import unpack
 from splinescope.network.graph import Network
-from splinescope.network.ops import Fold
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
@@ -215,7 +214,7 @@ def batch_of(
         chosen = finished.flip_nodes == place
         before = np.concatenate([[0], np.cumsum(chosen)])[finished.flip_offsets]
         offsets = np.append(before[first_vertex], before[-1])
-        columns = _columns(network, node)
+        columns = network.nodes[node].columns
         codes.append(
             FlipCodes(
                 node,
@@ -241,13 +240,6 @@ def batch_of(
         truncated=finished.t[finished.offsets[1:] - 1] < 1.0,
         decisions=decisions,
     )
-
-
-def _columns(network: Network, node: int) -> int:
-    """Number of bits of a node's pattern."""
-    op = network.nodes[node].op
-    assert isinstance(op, Fold)
-    return network.nodes[node].size * op.levels
 
 
 def _bits(words: np.ndarray, columns: int) -> np.ndarray:
