@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import maximum_flow
 
 from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Dense, Reshape, Scale
+from splinescope.network.ops import Scale
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,9 @@ def _is_dense(nodes: list[Node]) -> bool:
             if maps != 1:
                 return False
             maps = 0
-        elif isinstance(node.op, Dense):
+        elif node.affine is not None and node.affine.matrix is not None:
             maps += 1
-        elif not isinstance(node.op, Reshape) and not (
+        elif not (node.affine is not None and node.affine.keeps_order) and not (
             isinstance(node.op, Scale) and bool(torch.all(node.op.scale != 0))
         ):
             return not any(later.units for later in nodes[nodes.index(node) :])
