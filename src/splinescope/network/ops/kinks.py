@@ -87,7 +87,7 @@ class Kinks(CellWalls):
         places = torch.where(places < NO_BREAKPOINT, places, 0.0).amax(dim=0)
         if bool(places.any()):
             error = error + torch.where(places > 0, 2 * UNIT_ROUNDOFF * (size() + places), 0.0)
-        return error.repeat(1, self.kinds)
+        return error if self.kinds == 1 else error.repeat(1, 2)
 
     def beyond(self, pieces: np.ndarray, walls: np.ndarray) -> np.ndarray:
         """See `CellWalls`."""
