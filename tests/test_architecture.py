@@ -167,7 +167,6 @@ OPS = {name for name in splinescope.network.ops.__all__ if name not in ("Reads",
 ASKED = {
     "complexity/theory/architectures.py: _is_dense": "a theorem is about dense layers, whose units may be scaled",
     "initialization/placement.py: __init__": "a convolution's units are its channels",
-    "initialization/placement.py: total_least_squares": "layers whose rows are hyperplanes of their inputs or patches",
     "tessellation/certificate/digits.py: _applied": "multi-digit arithmetic of breakpoints and of comparisons",
     "tessellation/certificate/facts.py: undecided": "one kernel looks at breakpoints, one at members of groups",
     "tessellation/certificate/forms.py: _": "exact forms of its own for each affine op; all others go by their rows",

@@ -100,7 +100,7 @@ class Maximum(Fold):
 
     @property
     def convex(self) -> bool:
-        """See `Fold`: it is."""
+        """See `Fold`."""
         return True
 
     def cell_walls(self, units: int) -> Rivals:

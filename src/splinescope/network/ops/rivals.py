@@ -83,7 +83,7 @@ class Rivals(CellWalls):
 
     @property
     def counts(self) -> np.ndarray:
-        """See `CellWalls`: members."""
+        """See `CellWalls`; the members."""
         return np.asarray((~self._absent).sum(dim=1).numpy())
 
     def excess(self, pieces: Tensor, x: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class Rivals(CellWalls):
 
     @property
     def first(self) -> np.ndarray:
-        """See `CellWalls`: the first members that there are."""
+        """See `CellWalls`; the first members that there are."""
         return np.asarray((~self._absent).numpy().argmax(axis=1))
 
     def comparisons(self, pieces: np.ndarray) -> Comparisons:
