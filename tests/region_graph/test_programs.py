@@ -9,6 +9,7 @@ from scipy.spatial import ConvexHull
 
 import splinescope
 from splinescope.network import Network
+from splinescope.network.ops import Activation
 from splinescope.tessellation.region_graph import region_graph
 from splinescope.tessellation.region_graph.programs import simplex
 from splinescope.tessellation.region_graph.search.explore import Explorer
@@ -148,7 +149,7 @@ def test_rows_agree_with_autograd(name: str) -> None:
         values = []
         h = x
         for node in network.nodes[1:]:
-            if type(node.op).__name__ == "Activation":
+            if isinstance(node.op, Activation):
                 values.append(h[0])
             h = node.op.evaluate(h)
         value = torch.cat(values)

@@ -70,6 +70,7 @@ def every_op() -> Network:
         (ops.SharedDense(random(2, 5).T, random(5)), (2, 3, 5)),
         (ops.Maximum(torch.tensor([[0, 1, 2], [3, 4, -1], [5, 7, 29], [8, 9, 10]]), (2, 2)), (2, 2)),
         (ops.Reshape((4,)), (4,)),
+        (ops.Clip(-random(4).abs(), random(4).abs()), (4,)),
         (ops.Dense(random(4, 8)[:, ::2], random(4)), (4,)),
     ]  # fmt: skip
     nodes = [Node("input", ops.Input(), (), (2, 4, 4))]

@@ -270,17 +270,17 @@ class Clip(Activation):
     upper: Float[Tensor, " units"]
 
     @cached_property
-    def breakpoints(self) -> Float[Tensor, "B ..."]:  # type: ignore[override]
+    def breakpoints(self) -> Float[Tensor, "2 units"]:  # type: ignore[override]
         """[2, units] the bounds."""
         return torch.stack([self.lower, self.upper])
 
     @cached_property
-    def slopes(self) -> Float[Tensor, "B+1 ..."]:  # type: ignore[override]
+    def slopes(self) -> Float[Tensor, "3 units"]:  # type: ignore[override]
         """[3, units] one between the bounds."""
-        flat_ = torch.zeros_like(self.lower)
-        return torch.stack([flat_, (self.lower < self.upper).to(self.lower.dtype), flat_])
+        nothing = torch.zeros_like(self.lower)
+        return torch.stack([nothing, (self.lower < self.upper).to(self.lower.dtype), nothing])
 
     @cached_property
-    def intercepts(self) -> Float[Tensor, "B+1 ..."]:  # type: ignore[override]
+    def intercepts(self) -> Float[Tensor, "3 units"]:  # type: ignore[override]
         """[3, units] the bounds beyond them."""
         return torch.stack([self.lower, torch.where(self.lower < self.upper, 0.0, self.lower), self.upper])

@@ -47,7 +47,7 @@ class Op(ABC):
 
     @property
     def addends(self) -> int:
-        """Largest number of products that one output sums, an offset counted as one."""
+        """Largest number of products that one output sums, stage by stage; an offset counts as one."""
         return 1
 
     def write(self, out: Float[Tensor, "batch _"], *inputs: Float[Tensor, "batch ..."]) -> None:

@@ -80,6 +80,6 @@ class Concatenate(AffineOp):
     def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
         """See `AffineOp`."""
         sizes = [math.prod(shape) for shape in shapes]
-        places = torch.arange(sum(sizes)).split(sizes)
+        places = torch.arange(sum(sizes), dtype=torch.float64).split(sizes)
         origin = self.evaluate(*(part.reshape(1, *shape) for part, shape in zip(places, shapes, strict=True)))
-        return copies(origin.reshape(-1).numpy()[units], sum(sizes))
+        return copies(origin.reshape(-1).numpy()[units].astype(np.int64), sum(sizes))
