@@ -53,7 +53,7 @@ class Activation(Fold):
 
     @property
     def elementwise(self) -> bool:
-        """See `Fold`: it is."""
+        """See `Fold`; it is."""
         return True
 
     @property
@@ -63,7 +63,7 @@ class Activation(Fold):
 
     @cached_property
     def rounds(self) -> bool:
-        """See `Op`: not where pieces are flat, or of slope one through the origin."""
+        """See `Op`; not where pieces are flat, or of slope one through the origin."""
         exact = (self.slopes == 0) | ((self.slopes.abs() == 1) & (self.intercepts == 0))
         return not bool(exact.all())
 
@@ -180,7 +180,7 @@ class Activation(Fold):
 
     @property
     def addends(self) -> int:
-        """See `Op`: a product and an intercept."""
+        """See `Op`; a product and an intercept."""
         return 2
 
     def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:

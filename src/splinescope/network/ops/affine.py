@@ -190,7 +190,7 @@ class Select(Affine):
 
     @property
     def rounds(self) -> bool:
-        """See `Op`: not without a constant."""
+        """See `Op`; not without a constant."""
         return self.constant is not None
 
     def reweighted(self, weights: Tensor | None) -> AffineOp:
@@ -262,7 +262,7 @@ class AxisMap(Affine):
 
     @property
     def stages(self) -> tuple[AffineOp, ...]:
-        """See `AffineOp`: one for each axis."""
+        """See `AffineOp`; one for each axis."""
         return tuple(AxisMap((matrix,), (axis,)) for matrix, axis in zip(self.matrices, self.axes, strict=True))
 
     def reweighted(self, weights: Tensor | None) -> AffineOp:
@@ -293,12 +293,12 @@ class Reshape(AffineOp):
 
     @property
     def rounds(self) -> bool:
-        """See `Op`: not."""
+        """See `Op`; not."""
         return False
 
     @property
     def keeps_order(self) -> bool:
-        """See `AffineOp`: it does."""
+        """See `AffineOp`; it does."""
         return True
 
     def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:

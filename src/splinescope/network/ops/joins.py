@@ -74,7 +74,7 @@ class Concatenate(AffineOp):
 
     @property
     def rounds(self) -> bool:
-        """See `Op`: not."""
+        """See `Op`; not."""
         return False
 
     def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:

@@ -53,17 +53,17 @@ class Maximum(Fold):
 
     @property
     def count(self) -> int:
-        """See `Fold`: members of a group."""
+        """See `Fold`; members of a group."""
         return self.index.shape[1]
 
     @property
     def elementwise(self) -> bool:
-        """See `Fold`: it is not."""
+        """See `Fold`; it is not."""
         return False
 
     @property
     def rounds(self) -> bool:
-        """See `Op`: not."""
+        """See `Op`; not."""
         return False
 
     @property
