@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
+from splinescope.tessellation.affine import pieces_of
+from splinescope.tessellation.branches.walk import branch_gradients, chunk_length
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.metric import check_choice, isometry, plane_of, positions
 from splinescope.tessellation.planar.complex import PlanarComplex
@@ -188,12 +189,10 @@ def fold_normals(cells: PlanarComplex, edges: Int[np.ndarray, " some"]) -> Float
         for chunk in torch.from_numpy(rows).split(chunk_length(network, 3)):
             chosen = edges[chunk.numpy()]
             pieces = pieces_of(cells, torch.from_numpy(cells.edge_cells[chosen, 0].astype(np.int64)))
-            x = torch.zeros(len(chosen), *network.input_shape, dtype=torch.float64, requires_grad=True)
-            with torch.enable_grad():
-                value = branch_value(network, pieces, x, network.nodes[op].inputs[0])
-                chosen_value = (value * _covectors(cells, chosen, int(op), value.shape[1])).sum()
-                (gradient,) = torch.autograd.grad(chosen_value, x)
-            normals[chunk.numpy()] = gradient.reshape(len(chosen), -1).numpy()
+            x, source = torch.zeros(len(chosen), *network.input_shape, dtype=torch.float64), network.nodes[op].inputs[0]
+            covectors = _covectors(cells, chosen, int(op), network.nodes[source].size)
+            _, gradients = branch_gradients(network, pieces, x, covectors[:, None], source)
+            normals[chunk.numpy()] = gradients[:, 0].numpy()
     return normals
 
 

@@ -31,11 +31,12 @@ from numpy.typing import ArrayLike
 
 from splinescope.complexity.branches import folds_before
 from splinescope.complexity.metric import frame_of
-from splinescope.complexity.walls import BranchForms, branch_forms, in_chunks, pieces_of_points
+from splinescope.complexity.walls import BranchForms, branch_forms, in_chunks
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.inputs import in_shape
 from splinescope.network.load import ModelLike, as_network
+from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.metric import check_choice
 
@@ -121,7 +122,7 @@ def local_distances(
     layers, units = np.full((n, len(folding)), np.inf), np.full((n, len(folding)), -1, dtype=np.int64)
     boundary, labels = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     for rows in in_chunks(network, n, frame):
-        forms = branch_forms(network, pieces_of_points(network, inputs[rows]), inputs[rows], frame)
+        forms = branch_forms(network, pieces_at(network, inputs[rows]), inputs[rows], frame)
         for column, wall in enumerate(forms.walls):
             ratios = _ratios(np.where(wall.present, np.maximum(wall.margins, 0.0), np.inf), wall.gradients)
             best = ratios.argmin(axis=1)
@@ -169,7 +170,7 @@ def unit_distances(
     frame = frame_of(network, domain, space)
     out = np.full(len(inputs), np.inf)
     for rows in in_chunks(network, len(inputs), frame):
-        forms = branch_forms(network, pieces_of_points(network, inputs[rows]), inputs[rows], frame)
+        forms = branch_forms(network, pieces_at(network, inputs[rows]), inputs[rows], frame)
         wall = next(wall for wall in forms.walls if wall.node == op)
         mine = np.flatnonzero(wall.units == unit)
         margins = np.where(wall.present, np.maximum(wall.margins, 0.0), np.inf)[:, mine]

@@ -30,10 +30,11 @@ from splinescope.complexity.distances.local_formula import inputs_of, network_at
 from splinescope.complexity.distances.projection import RESOLUTION, project
 from splinescope.complexity.distances.targets import ClassChange, FoldOf, Target, class_of
 from splinescope.complexity.metric import Frame, frame_of
-from splinescope.complexity.walls import Branches, BranchForms, pieces_of_points
+from splinescope.complexity.walls import Branches, BranchForms
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
+from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.tessellation.domains import Domain
 
 EXACT = 2.0**-20
@@ -358,7 +359,7 @@ class _Search:
             heapq.heappush(self.heap, (key, name, 0))
 
     def _pattern(self, place: torch.Tensor) -> np.ndarray:
-        pieces = pieces_of_points(self.network, place)
+        pieces = pieces_at(self.network, place)
         return np.concatenate([np.zeros(0, np.uint8), *(pieces[node].numpy()[0] for node in self.columns)])
 
     def _forms(self, pattern: np.ndarray) -> BranchForms:

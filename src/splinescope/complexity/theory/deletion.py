@@ -26,7 +26,7 @@ import torch
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Maximum, Select
+from splinescope.network.ops import Select
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
 
@@ -176,8 +176,9 @@ def _reduced(node: Node, unit: int, source: int, at: int, before: Node) -> list[
     spread = Select(back.reshape(node.shape))
     if not len(kept):
         return [Node(name, spread, (source,), node.shape)]
-    op: Any = node.op
-    if isinstance(op, Maximum):
+    op = node.fold
+    assert op is not None
+    if not op.elementwise:
         smaller = Node(name, op.taken(kept), (source,), (len(kept),))
         return [smaller, Node(f"{name}, spread", spread, (at,), node.shape)]
     return [
@@ -201,8 +202,8 @@ def _checked(network: Network, unit: int, op: int | None) -> int:
                 raise InvalidInputError(
                     f"`op`: node {index} folds behind node {node}; expected a node of the last folding layer"
                 )
-    kind = network.nodes[node].op
-    if isinstance(kind, Maximum) and int((kind.index[unit] >= 0).sum()) > 2:
+    fold = network.folds[node]
+    if not fold.elementwise and fold.cell_walls(network.nodes[node].size).counts[unit] > 2:
         raise InvalidInputError(f"`unit`: unit {unit} is a maximum of more than two members, whose fold branches")
     return node
 

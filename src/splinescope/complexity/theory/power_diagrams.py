@@ -26,8 +26,7 @@ from jaxtyping import Float, Int
 from splinescope.complexity.branches import folds_before, pattern_columns, rows_numbered
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation
-from splinescope.tessellation.branch import branch_value, chunk_length
+from splinescope.tessellation.branches.walk import branch_gradients, chunk_length
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.metric import check_choice
 
@@ -224,7 +223,7 @@ def check_power_diagram(cells: Any, op: int | None = None) -> PowerCheck:
 
 
 def _check_convex(node: Node, index: int) -> None:
-    if isinstance(node.op, Activation) and bool((node.op.slopes[1:] < node.op.slopes[:-1]).any()):
+    if node.fold is not None and not node.fold.convex:
         raise InvalidInputError(
             f"`op`: node {index} has units that are not convex, whose cells are no power diagram; expected units that "
             "are the largest of their pieces, such as ReLU, leaky ReLU, absolute value and max-pool"
@@ -240,10 +239,7 @@ def _sums(
     for start in range(0, len(patterns), step):
         rows = torch.from_numpy(patterns[start : start + step])
         pieces = {index: rows[:, part] for index, part in columns.items()}
-        x = torch.from_numpy(origin).expand(len(rows), *origin.shape).contiguous().requires_grad_(True)
-        with torch.enable_grad():
-            total = branch_value(network, pieces, x, node).sum(dim=1)
-            (gradient,) = torch.autograd.grad(total.sum(), x, allow_unused=True)
-        values[start : start + step] = total.detach().numpy()
-        gradients[start : start + step] = 0.0 if gradient is None else gradient.reshape(len(rows), -1).numpy()
+        x, ones = torch.from_numpy(origin).expand(len(rows), *origin.shape), torch.ones(1, 1, network.nodes[node].size)
+        value, found = branch_gradients(network, pieces, x, ones.double().expand(len(rows), -1, -1), node)
+        gradients[start : start + step], values[start : start + step] = found[:, 0].numpy(), value.sum(dim=1).numpy()
     return gradients, values

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from splinescope.network.ops.base import flat
 from splinescope.network.ops.folding import Fold, Reads, Walls
+from splinescope.network.ops.kinks import Kinks
 
 
 class Activation(Fold):
@@ -106,6 +107,8 @@ class Activation(Fold):
 
     def on_pieces(self, pieces: Integer[Tensor, "batch _"], x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch _"]:
         """See `Fold`."""
+        if self.is_relu:
+            return flat(x) * pieces.to(x.dtype)
         slope, intercept = (self._at(table, pieces) for table in (self.slopes, self.intercepts))
         return slope * flat(x) + intercept
 
@@ -113,7 +116,7 @@ class Activation(Fold):
         self, pieces: Integer[Tensor, "batch _"], slopes: Float[Tensor, "b directions _"]
     ) -> Float[Tensor, "batch directions _"]:
         """See `Fold`."""
-        return slopes * self._at(self.slopes, pieces)[:, None]
+        return slopes * (pieces.to(slopes.dtype) if self.is_relu else self._at(self.slopes, pieces))[:, None]
 
     def reads(self, pieces: Integer[np.ndarray, "*batch k"], units: Int[np.ndarray, " k"] | None = None) -> Reads:
         """See `Fold`."""
@@ -121,6 +124,16 @@ class Activation(Fold):
         slopes, intercepts = self.slopes.numpy(), self.intercepts.numpy()
         at = (chosen,) if slopes.ndim == 1 else (chosen, units)
         return Reads(np.broadcast_to(units, chosen.shape), slopes[at], intercepts[at])
+
+    @property
+    def convex(self) -> bool:
+        """See `Fold`."""
+        return bool((self.slopes[1:] >= self.slopes[:-1]).all())
+
+    def cell_walls(self, units: int) -> Kinks:
+        """See `Fold`."""
+        bends = self.slopes[1:] != self.slopes[:-1]
+        return Kinks(units, *(table.reshape(len(bends), -1).expand(-1, units) for table in (self.breakpoints, bends)))
 
     def bits(self, pieces: Integer[Tensor, "batch _"]) -> Integer[Tensor, "batch _"]:
         """See `Fold`: one bit for each breakpoint, 1 above it."""

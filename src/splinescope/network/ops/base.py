@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -113,7 +114,7 @@ class AffineOp(Op):
         """The offset $b$, as it broadcasts with one output; None if there is none."""
         return None
 
-    @property
+    @cached_property
     def linear(self) -> AffineOp:
         """The op without its offset; itself if it has none."""
         return self if self.offset is None else self.reweighted(self.weights)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from splinescope.network.ops.base import Op
+from splinescope.network.ops.walls import CellWalls
 
 
 class Reads(NamedTuple):
@@ -116,6 +117,15 @@ class Fold(Op):
         Returns:
             Place, slope and intercept of each, in the shape of `pieces`.
         """
+
+    @property
+    @abstractmethod
+    def convex(self) -> bool:
+        """Whether every unit is a convex function, which is the largest of its pieces."""
+
+    @abstractmethod
+    def cell_walls(self, units: int) -> CellWalls:
+        """What keeps so many units, those of a node, on the pieces of a pattern."""
 
     @abstractmethod
     def bits(self, pieces: Integer[Tensor, "batch _"]) -> Integer[Tensor, "batch _"]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from splinescope.network.ops.base import flat
 from splinescope.network.ops.folding import Fold, Reads, Walls
+from splinescope.network.ops.rivals import Rivals
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,15 @@ class Maximum(Fold):
         groups = np.arange(pieces.shape[-1]) if units is None else units
         places = self.members.numpy()[groups, pieces]
         return Reads(places, np.ones(places.shape), np.zeros(places.shape))
+
+    @property
+    def convex(self) -> bool:
+        """See `Fold`."""
+        return True
+
+    def cell_walls(self, units: int) -> Rivals:
+        """See `Fold`."""
+        return Rivals(units, self.index)
 
     def bits(self, pieces: Integer[Tensor, "batch _"]) -> Integer[Tensor, "batch _"]:
         """See `Fold`: binary digits, the last one first."""

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from splinescope.complexity.walls import pieces_of_points
 from splinescope.observers.snapshot import Snapshot
-from splinescope.tessellation.branch import chunk_length
+from splinescope.tessellation.branches.walk import chunk_length, pieces_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,7 @@ class CodeChurn:
         codes = np.empty((len(inputs), network.num_units), np.uint8)
         length = chunk_length(network)
         for start in range(0, len(inputs) if network.num_units else 0, length):
-            pieces = pieces_of_points(network, inputs[start : start + length])
+            pieces = pieces_at(network, inputs[start : start + length])
             codes[start : start + length] = np.hstack([pieces[node].numpy() for node in sorted(pieces)])
         return {"codes": codes}
 

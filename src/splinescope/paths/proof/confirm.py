@@ -20,7 +20,7 @@ from splinescope.network.evaluate import CHUNK_NUMBERS, walk
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Activation, Affine, Maximum, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.rounding import UP, terms
+from splinescope.tessellation.branches.errors import UP
 from splinescope.tessellation.segments import SegmentBatch
 
 USABLE = 2.0**-20
@@ -204,7 +204,7 @@ def _through(network: Network, node: Node, sources: list[tuple[Sizes, Tensor]]) 
     op, (x, e) = node.op, sources[0]
     shapes = [network.nodes[i].shape for i in node.inputs]
     if isinstance(op, Affine):
-        share = terms(op) * UNIT_ROUNDOFF
+        share = (op.addends + 1) * UNIT_ROUNDOFF
         carried = (UP * UP) * (share * x.size + e)
         offset = op.magnitude(torch.zeros(1, *shapes[0], dtype=torch.float64)).reshape(1, -1)
         out = op.magnitude(carried.reshape(-1, *shapes[0])).reshape(len(e), -1) / (UP * UP) + share * offset

@@ -43,7 +43,7 @@ class Linear(Relaxation):
         self._op, self._shapes, self._linear = op, shapes, linear_part(op)
         self._sizes, self._terms = self._linear.evaluate, 0
         if isinstance(op, Affine):
-            self._sizes, self._terms = self._linear.magnitude, math.prod(shapes[0]) + 3  # type: ignore[attr-defined]
+            self._sizes, self._terms = self._linear.magnitude, math.prod(shapes[0]) + 3
         elif isinstance(op, Sum):
             sizes = replace(op, coefficients=tuple(abs(c) for c in op.coefficients))
             self._sizes, self._terms = sizes.evaluate, len(shapes) + 1

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from splinescope.network.ops import Activation, Fold, Maximum
+from splinescope.tessellation.domains.samples import bounding_box
 from splinescope.tessellation.enclosure import Enclosure, over_boxes
-from splinescope.tessellation.region_graph.search.samples import bounding_box
 
 if TYPE_CHECKING:
     from splinescope.tessellation.region_graph.search.explore import Explorer

@@ -12,15 +12,15 @@ from scipy.sparse.csgraph import connected_components
 from splinescope.errors import CertificateWarning
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import fail
+from splinescope.tessellation.domains.samples import excess
 from splinescope.tessellation.region_graph.graph import OUTSIDE, UNEXPLORED, RegionGraph
 from splinescope.tessellation.region_graph.proof import nearest_sides, prove
 from splinescope.tessellation.region_graph.record import RegionCertificate as RegionCertificate
 from splinescope.tessellation.region_graph.search.keys import as_bytes
-from splinescope.tessellation.region_graph.search.samples import excess
 from splinescope.tessellation.region_graph.witness import check_samples
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.region_graph.rounding import Errors
+    from splinescope.tessellation.branches.errors import Errors
 
 
 _SEVERAL = 8.0
