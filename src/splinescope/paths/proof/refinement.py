@@ -13,7 +13,6 @@ from splinescope.network.copies import placed
 from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Fold
 from splinescope.paths.proof.marching import March, Part
 from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED
 from splinescope.paths.proof.rounding import MarginRounding
@@ -154,8 +153,8 @@ def folds_between(
     for index, value in walk(network, torch.cat([low, high])):
         values[index] = value
         node = network.nodes[index]
-        if isinstance(node.op, Fold):
-            one, other = node.op.pieces(values[node.inputs[0]].flatten(1)).split(len(low))
+        if node.fold is not None:
+            one, other = node.fold.pieces(values[node.inputs[0]].flatten(1)).split(len(low))
             different += (one != other).flatten(1).sum(dim=1)
         for source in {index, *node.inputs}:
             if last[source] <= index:

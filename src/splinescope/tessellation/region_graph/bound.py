@@ -87,8 +87,8 @@ def stabilities(explorer: Explorer) -> tuple[Stability, ...]:
     found = []
     for folding in explorer.layout.foldings:
         least, most = (side.numpy()[0] for side in ends[folding.source])
-        op = nodes[folding.node].op
-        assert isinstance(op, Fold)
+        op = nodes[folding.node].fold
+        assert op is not None
         folds, combinations = _folds(op, least, most)
         found.append(Stability(folding.node, folds, combinations, ranks[folding.source]))
     return tuple(found)

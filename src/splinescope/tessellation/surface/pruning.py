@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Bool, Int
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Fold
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.enclosure import AffineBounds, Enclosure
 from splinescope.tessellation.surface.targets import Cells, Target
@@ -96,7 +95,7 @@ def _outputs_at_vertices(network: Network, node: int, exact: dict[int, np.ndarra
     known = set(exact)
     for index in range(node + 1, network.output + 1):
         later = network.nodes[index]
-        if not isinstance(later.op, Fold) and known.issuperset(later.inputs):
+        if later.fold is None and known.issuperset(later.inputs):
             known.add(index)
             exact[index] = np.empty((count, later.size))
     fresh = known - {index for index in exact if index <= node}
