@@ -11,7 +11,8 @@ from splinescope.geometry.bits import pack_signs
 from splinescope.geometry.planar.doubts import doubts_of, reconcile
 from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, OUTSIDE
-from splinescope.geometry.planar.subdivision import Subdivision, half_edges, refine
+from splinescope.geometry.planar.refinement import refine
+from splinescope.geometry.planar.subdivision import Subdivision, half_edges
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.planar.judge import ExactJudge
