@@ -1,4 +1,4 @@
-"""The folds of one layer: where its units have breakpoints, and how near to them counts as on them."""
+"""The folds of one layer: where its units have breakpoints, how near to them is in doubt, and what columns are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,49 @@ from splinescope.tessellation.rounding import Bounds
 
 
 @dataclass(frozen=True)
+class Columns:
+    """What the columns of a layer stand for.
+
+    Attributes:
+        node: The folding node.
+        units: Columns of one level that stand for something.
+        padded: All columns of one level.
+        width: Members of a group of a max node; 0 for activations.
+        groups: Number of groups.
+        standing: [F or 1, candidates * groups] position of each candidate of the tournament, by cell.
+    """
+
+    node: int
+    units: int
+    padded: int
+    width: int = 0
+    groups: int = 1
+    standing: np.ndarray | None = None
+
+    def candidates(self, cells: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the first and of the second candidate of pairs, in some cells."""
+        assert self.standing is not None
+        pair, group = np.divmod(columns, self.groups)
+        rows = cells if len(self.standing) > 1 else np.zeros_like(cells)
+        left = self.standing[rows, 2 * pair * self.groups + group]
+        right = self.standing[rows, (2 * pair + 1) * self.groups + group]
+        return left.astype(np.int64), right.astype(np.int64)
+
+    def folds(self, cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Numbers of folds of the node (see `maximum_column`) that columns are, in some cells."""
+        if not self.width:
+            level, unit = np.divmod(columns, self.padded)
+            return np.asarray(level * self.units + unit)
+        left, right = self.candidates(cells, columns)
+        return pair_columns(right, left, columns % self.groups, self.groups, self.width)
+
+
+def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
+    """`maximum_column` of many pairs of members."""
+    return np.asarray((first * width + second) * groups + group)
+
+
+@dataclass(frozen=True)
 class Folds:
     """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
 
@@ -21,15 +64,13 @@ class Folds:
         thresholds: [B, n] distance from its breakpoint within which the sign of a value is in doubt; infinite where
             nothing folds.
         slopes: [64 * words] typical slope of each unit over an extent of the domain: its magnitude.
-        label: Node that the folds belong to.
-        units: [B * 64 * words] number of the fold that each column stands for.
+        columns: What the columns stand for, 64 * words for each level.
     """
 
     shifts: np.ndarray
     thresholds: np.ndarray
     slopes: np.ndarray
-    label: int
-    units: np.ndarray
+    columns: Columns
 
     @property
     def words(self) -> int:
@@ -45,32 +86,25 @@ class Folds:
         return np.packbits(mask, bitorder="little").view("<u8").astype(np.uint64)
 
 
-def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Breakpoints [B, n], slopes [B + 1, n] and intercepts [B + 1, n] of an activation."""
-    return tuple(
-        np.ascontiguousarray(np.broadcast_to(np.asarray(p, np.float64).reshape(len(p), -1), (len(p), units)))
-        for p in (op.breakpoints, op.slopes, op.intercepts)
-    )  # type: ignore[return-value]
-
-
-def activation_folds(op: Activation, bounds: Bounds, label: int) -> Folds:
+def activation_folds(op: Activation, bounds: Bounds, node: int) -> Folds:
     """Folds of an elementwise activation, whose signs within the bounds are decided exactly.
 
     Args:
         op: The activation.
         bounds: Bounds of its input, from `measured_bounds`.
-        label: Index of its node.
+        node: Index of its node.
 
     Returns:
-        One column for each breakpoint and unit, level * units + unit.
+        One column for each breakpoint and unit, level * padded + unit.
     """
     units = len(bounds.error)
-    shifts, slopes, _ = _tables(op, units)
-    thresholds = np.maximum(bounds.error + 2 * UNIT_ROUNDOFF * np.abs(shifts), np.finfo(np.float64).tiny)
+    shifts, slopes = (
+        np.ascontiguousarray(np.broadcast_to(np.asarray(p, np.float64).reshape(len(p), -1), (len(p), units)))
+        for p in (op.breakpoints, op.slopes)
+    )
+    thresholds = np.maximum(bounds.error + 4 * UNIT_ROUNDOFF * np.abs(shifts), np.finfo(np.float64).tiny)
     thresholds[np.diff(slopes, axis=0) == 0] = np.inf
-    width = words_for(units) * WORD
-    columns = (np.arange(len(shifts))[:, None] * units + np.arange(width)).ravel().astype(np.int32)
-    return Folds(shifts, thresholds, padded(bounds.magnitude), label, columns)
+    return Folds(shifts, thresholds, padded(bounds.magnitude), Columns(node, units, words_for(units) * WORD))
 
 
 def padded(vector: np.ndarray) -> np.ndarray:

@@ -18,15 +18,16 @@ from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.assembly import Finished, join
+from splinescope.tessellation.planar.borders import Borders, centroids_and_areas, halves_of, part_of
 from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
-from splinescope.tessellation.planar.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
+from splinescope.tessellation.planar.piece import Piece
 from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows
-from splinescope.tessellation.planar.steps import advance
 from splinescope.tessellation.planar.store import PieceStore
 from splinescope.tessellation.progress import reporting
+from splinescope.tessellation.sweep import advance
 
 _SMALLEST_PIECE = 32
 """Cells below which a piece is not split further, whatever the memory budget."""
@@ -101,7 +102,7 @@ class _Run:
                     if self._too_large(piece):
                         waiting.extend(halves_of(piece, self.borders))
                         break
-                    advance(piece, self.plan)
+                    advance(piece, self.plan.network, self.plan.last_use)
                     piece = self._within_cell_budget(piece, waiting)
                     self._report(piece)
                 else:
@@ -116,7 +117,7 @@ class _Run:
         polygon = convex_polygon(self.domain.polygon)
         inputs = self.domain.embed(self.domain.polygon).reshape(len(self.domain.polygon), -1)
         tags = np.full(len(inputs), -1, np.int64)
-        return Piece(polygon, tags, {0: Rows(inputs)})
+        return Piece(self.plan, polygon, tags, {0: Rows(inputs)})
 
     def _too_large(self, piece: Piece) -> bool:
         """Whether the next node may need more memory than the budget."""
