@@ -28,7 +28,9 @@ class Tournament:
     Attributes:
         node: The max node.
         size: Members of a group.
-        groups: Number of groups.
+        groups: Number of groups that take part.
+        first: Number of the first of them.
+        total: Number of all groups of the node.
         present: [width, groups] which candidates there are; those of a group come first.
         standing: [F or 1, width * groups] position in its group of each candidate, on each cell.
         bounds: Bounds of the candidates.
@@ -37,6 +39,8 @@ class Tournament:
     node: int
     size: int
     groups: int
+    first: int
+    total: int
     present: np.ndarray
     standing: np.ndarray
     bounds: Bounds
@@ -71,7 +75,8 @@ class Tournament:
         error, magnitude = (np.add(*self.sides(table)) for table in (self.bounds.error, self.bounds.magnitude))
         thresholds = np.maximum(error + 4 * UNIT_ROUNDOFF * magnitude, np.finfo(np.float64).tiny)
         thresholds[~self.contested] = np.inf
-        columns = Columns(self.node, pairs, WORD * words_for(pairs), self.size, self.groups, self.standing)
+        where = (self.size, self.groups, self.first, self.total)
+        columns = Columns(self.node, pairs, WORD * words_for(pairs), *where, self.standing)
         return Folds(np.zeros((1, pairs)), thresholds[None], padded(magnitude), columns)
 
     @property
@@ -132,17 +137,22 @@ class Tournament:
         )
 
 
-def tournament_of(node: int, index: np.ndarray, bounds: Bounds) -> tuple[Tournament, np.ndarray]:
+def tournament_of(
+    node: int, index: np.ndarray, bounds: Bounds, start: int = 0, stop: int | None = None
+) -> tuple[Tournament, np.ndarray]:
     """The first round.
 
     Args:
         node: The max node.
-        index: [groups, size] members of each group, -1 for none.
+        index: [total, size] members of each group, -1 for none.
         bounds: Bounds of the node's input.
+        start: The first group that takes part.
+        stop: The one behind the last; that is the last of all if None.
 
     Returns:
         The round, and the unit that each candidate is.
     """
+    total, index = len(index), index[start:stop]
     groups, size = index.shape
     present = index >= 0
     for k in range(1, size):
@@ -153,7 +163,7 @@ def tournament_of(node: int, index: np.ndarray, bounds: Bounds) -> tuple[Tournam
     units = np.take_along_axis(index, order, axis=1).T.reshape(-1)
     standing = order.T.reshape(1, -1).astype(np.uint8)
     chosen = Bounds(bounds.magnitude[units], bounds.error[units])
-    return Tournament(node, size, groups, np.ascontiguousarray(there.T), standing, chosen), units
+    return Tournament(node, size, groups, start, total, np.ascontiguousarray(there.T), standing, chosen), units
 
 
 def agreed(

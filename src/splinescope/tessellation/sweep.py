@@ -1,11 +1,16 @@
 """One sweep through a network for planes and spaces: set, evaluate, activate, maximise, release, node by node.
 
+A node with more folds than there is room for is inserted in portions, of units or of groups: between them cells may be
+split from others or left out, as between nodes. Those that are left are cells of the portions before, whole ones; of a
+max node that is so between groups only, since within one hidden folds separate what will be merged.
+
 What is cut, and how, is the state's business: polygons around half-edges in the plane, a face lattice in space. Both
 keep the rows of values of the nodes that are still needed at their vertices, and patterns of their cells.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
 
@@ -26,6 +31,23 @@ CANDIDATES, DIFFERENCES = -1, -2
 """Keys of the rows of a running tournament among those of nodes: its candidates, and their differences by pairs."""
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A node of which some folds are in.
+
+    Attributes:
+        stop: So many units or groups.
+        patterns: [F, k] bits of the columns of these units, or winners of these groups, in each cell.
+    """
+
+    stop: int
+    patterns: np.ndarray
+
+    def taken(self, cells: np.ndarray) -> Begun:
+        """The same of some cells (repeats allowed)."""
+        return Begun(self.stop, self.patterns[cells])
+
+
 @runtime_checkable
 class State(Protocol):
     """Cells between two nodes, with the values of nodes at their vertices.
@@ -34,11 +56,13 @@ class State(Protocol):
         position: The next node.
         codes: Patterns of the cells at the nodes so far.
         tournament: The running round of a max node; the state takes it along when cells are cut or left out.
+        begun: What is in of the next node, if anything is; taken along likewise.
     """
 
     position: int
     codes: list[NodeCodes]
     tournament: Tournament | None
+    begun: Begun | None
 
     @property
     def num_cells(self) -> int:
@@ -61,6 +85,9 @@ class State(Protocol):
 
     def activation_folds(self, index: int, op: Activation) -> Folds:
         """The folds of an activation."""
+
+    def fitting(self, key: int, folds: Folds, start: int) -> int:
+        """Up to which unit or group, from `start` on, there is room for the folds that rows decide."""
 
     def cut(self, key: int, folds: Folds) -> np.ndarray:
         """Cut all cells where rows are at their breakpoints, and extend all rows to the new vertices.
@@ -89,7 +116,7 @@ class State(Protocol):
 
 
 def advance(state: State, network: Network, last_use: tuple[int, ...]) -> None:
-    """Take a state through its next node, in place.
+    """Take a state through its next node, or through a portion of it, in place.
 
     Args:
         state: The cells so far.
@@ -104,6 +131,8 @@ def advance(state: State, network: Network, last_use: tuple[int, ...]) -> None:
         _maximise(state, index, node.op, node.inputs[0])
     else:
         state.evaluate(index)
+    if state.begun is not None:
+        return
     for source in set(node.inputs):
         if last_use[source] == index:
             state.release(source)
@@ -112,8 +141,15 @@ def advance(state: State, network: Network, last_use: tuple[int, ...]) -> None:
 
 def _activate(state: State, index: int, op: Activation, source: int) -> None:
     """An elementwise activation: cut at its breakpoints, then apply it to the rows."""
-    folds = state.activation_folds(index, op)
-    bits = state.cut(source, folds)
+    folds, start = state.activation_folds(index, op), 0 if state.begun is None else state.begun.stop
+    stop = state.fitting(source, folds, start)
+    bits = state.cut(source, folds.between(start, stop))
+    if state.begun is not None:
+        bits = bits | state.begun.patterns
+    if stop < folds.size:
+        state.begun = Begun(stop, bits)
+        return
+    state.begun = None
     levels, units = folds.shifts.shape
     if units % WORD and levels > 1:  # columns that stand for nothing come in between
         columns = np.arange(levels)[:, None] * words_for(units) * WORD + np.arange(units)
@@ -124,11 +160,42 @@ def _activate(state: State, index: int, op: Activation, source: int) -> None:
 
 def _maximise(state: State, index: int, op: Maximum, source: int) -> None:
     """Maxima over groups, by a tournament of pairs; cells that a hidden fold separates are merged at the end."""
-    state.tournament, units = tournament_of(index, op.index.numpy(), state.bounds(source))
+    members, begun, bounds = op.index.numpy(), state.begun, state.bounds(source)
+    start, stop = 0 if begun is None else begun.stop, len(members)
+    units = _enter(state, *tournament_of(index, members, bounds, start), source)
+    if state.tournament is not None and state.tournament.pairs:
+        stop = start + state.fitting(DIFFERENCES, state.tournament.folds(), 0)
+    if stop < len(members):
+        units = _enter(state, *tournament_of(index, members, bounds, start, stop), source)
+    _decide(state, units)
+    assert state.tournament is not None
+    positions = state.tournament.positions(state.num_cells)
+    cells = state.merge_hidden(index, positions)
+    positions, values = positions[cells], state.values(CANDIDATES)
+    state.tournament = None
+    state.release(CANDIDATES)
+    if state.begun is not None:
+        positions = np.hstack([state.begun.patterns, positions])
+        values = np.hstack([state.values(index), values])
+    state.put(index, values)
+    state.begun = Begun(stop, positions) if stop < len(members) else None
+    if state.begun is None:
+        state.codes.append(position_codes(index, positions, members.shape[1]))
+
+
+def _enter(state: State, tournament: Tournament, units: np.ndarray, source: int) -> np.ndarray:
+    """Begin a tournament of units; these."""
+    state.tournament = tournament
     state.put(CANDIDATES, np.ascontiguousarray(state.values(source)[:, units]))
+    state.put(DIFFERENCES, tournament.differences(state.values(CANDIDATES)))
+    return units
+
+
+def _decide(state: State, units: np.ndarray) -> None:
+    """All rounds of a tournament."""
+    assert state.tournament is not None
     first = True
     while state.tournament.pairs:
-        state.put(DIFFERENCES, state.tournament.differences(state.values(CANDIDATES)))
         bits = state.cut(DIFFERENCES, state.tournament.folds())
         candidates, differences = state.values(CANDIDATES), state.values(DIFFERENCES)
         if first:
@@ -137,13 +204,8 @@ def _maximise(state: State, index: int, op: Maximum, source: int) -> None:
             first = False
         state.put(CANDIDATES, state.tournament.larger_at(candidates, differences))
         state.tournament = state.tournament.following(bits)
+        state.put(DIFFERENCES, state.tournament.differences(state.values(CANDIDATES)))
     state.release(DIFFERENCES)
-    positions = state.tournament.positions(state.num_cells)
-    cells = state.merge_hidden(index, positions)
-    state.tournament = None
-    state.put(index, state.values(CANDIDATES))
-    state.release(CANDIDATES)
-    state.codes.append(position_codes(index, positions[cells], op.index.shape[1]))
 
 
 def evaluated(op: Op, inputs: list[torch.Tensor], out: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +22,9 @@ class Columns:
         units: Columns of one level that stand for something.
         padded: All columns of one level.
         width: Members of a group of a max node; 0 for activations.
-        groups: Number of groups.
+        groups: Number of groups that take part.
+        first: Number of the first of them.
+        total: Number of all groups of the node.
         standing: [F or 1, candidates * groups] position of each candidate of the tournament, by cell.
     """
 
@@ -30,7 +33,13 @@ class Columns:
     padded: int
     width: int = 0
     groups: int = 1
+    first: int = 0
+    total: int = 1
     standing: np.ndarray | None = None
+
+    def group(self, columns: np.ndarray) -> np.ndarray:
+        """Groups that columns belong to."""
+        return np.asarray(self.first + columns % self.groups)
 
     def candidates(self, cells: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the first and of the second candidate of pairs, in some cells."""
@@ -47,7 +56,7 @@ class Columns:
             level, unit = np.divmod(columns, self.padded)
             return np.asarray(level * self.units + unit)
         left, right = self.candidates(cells, columns)
-        return pair_columns(right, left, columns % self.groups, self.groups, self.width)
+        return pair_columns(right, left, self.group(columns), self.total, self.width)
 
 
 def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
@@ -84,6 +93,44 @@ class Folds:
         mask = np.zeros((levels, 64 * words_for(units)), np.uint8)
         mask[:, :units] = np.isfinite(self.thresholds)
         return np.packbits(mask, bitorder="little").view("<u8").astype(np.uint64)
+
+    @property
+    def size(self) -> int:
+        """Number of units, or of groups that take part."""
+        return self.columns.groups if self.columns.width else self.shifts.shape[1]
+
+    def between(self, start: int, stop: int) -> Folds:
+        """Those of some units or groups alone; nothing else folds."""
+        if (start, stop) == (0, self.size):
+            return self
+        place = np.arange(self.shifts.shape[1]) % self.size
+        inside = (place >= start) & (place < stop)
+        return replace(self, thresholds=np.where(inside, self.thresholds, np.inf))
+
+    def fitting(self, start: int, limit: int, counts: Callable[[np.ndarray], np.ndarray], dimension: int) -> int:
+        """Up to which unit or group folds may be inserted so that there are no more cells than allowed.
+
+        Args:
+            start: The first one that is not in.
+            limit: Number of cells. One unit or group is inserted in any case.
+            counts: How many of some columns, given as bits, cross each cell.
+            dimension: Dimension of the cells: k hyperplanes cut one into at most the sum of k over i for i up to it.
+
+        Returns:
+            The one behind the last.
+        """
+        rounds = -(-(self.columns.width - 1) // max(1, self.columns.width // 2)) if self.columns.width else 1
+        stop = self.size
+        while stop > start + 1:
+            crossing = rounds * counts(self.between(start, stop).folding).astype(np.float64)
+            parts, cells = np.ones_like(crossing), np.ones_like(crossing)
+            for i in range(dimension):
+                parts = parts * np.maximum(crossing - i, 0.0) / (i + 1)
+                cells += parts
+            if cells.sum() <= limit:
+                break
+            stop = (start + stop + 1) // 2
+        return stop
 
 
 def activation_folds(op: Activation, bounds: Bounds, node: int) -> Folds:

@@ -128,7 +128,9 @@ def part_of(piece: Piece, faces: np.ndarray) -> Piece:
     )
     rows = {node: values.taken(vertices) for node, values in piece.rows.items()}
     codes = [codes.taken(faces) for codes in piece.codes]
-    return Piece(piece.plan, subdivision, piece.vertex_tags[vertices], rows, codes, piece.position)
+    begun = None if piece.begun is None else piece.begun.taken(faces)
+    tags = piece.vertex_tags[vertices]
+    return Piece(piece.plan, subdivision, tags, rows, codes, piece.position, begun=begun, folds=piece.folds)
 
 
 def halves_of(piece: Piece, borders: Borders) -> list[Piece]:

@@ -51,7 +51,7 @@ def tessellate_slice(
         domain: A slice of two dimensions.
         verify: Level of the certificate.
         max_cells: Stop refining at so many cells.
-        memory_budget: Bytes for values at vertices.
+        memory_budget: Bytes for the cells under way with the values at their vertices.
         store: Folder for finished parts.
         tolerance: What counts as zero.
         progress: Progress bar, or a function of (share done, cells found).
@@ -63,8 +63,9 @@ def tessellate_slice(
     network, domain = asked.network, asked.domain
     if not isinstance(domain, Slice) or domain.dimension != 2:
         raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice of two dimensions")
-    plan = Plan.of(network, domain, tolerance or Tolerance())
-    run = _Run(plan, domain, max_cells, memory_budget or available_memory() // 4)
+    budget = memory_budget or available_memory() // 4
+    plan = Plan.of(network, domain, tolerance or Tolerance(), max_cells, budget)
+    run = _Run(plan, domain, max_cells, budget)
     run.store = PieceStore(store)
     with run.store, reporting(progress) as report:
         run.report, run.watched = report, bool(progress)

@@ -14,7 +14,7 @@ from splinescope.geometry.planar.refinement import refine
 from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.planar.judge import ExactJudge
-from splinescope.tessellation.planar.rows import Rows, Unsettled
+from splinescope.tessellation.planar.rows import Rows, Signed, Unsettled
 from splinescope.tessellation.thresholds import Folds
 
 
@@ -33,12 +33,14 @@ class Folded:
     parent: np.ndarray
 
 
-def packed_signs(values: np.ndarray, folds: Folds, uncertainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Signs of `values` that float64 tells, as bits: positive and negative."""
-    positive, negative = (np.empty((len(values), folds.words), np.uint64) for _ in range(2))
-    tables = (folds.shifts, folds.thresholds, folds.slopes, uncertainty)
-    in_ranges(pack_signs, len(values), values, *tables, positive, negative)
-    return positive, negative
+def signs_of(values: Rows, folds: Folds, uncertainty: np.ndarray) -> Signed:
+    """Signs of rows that float64 tells, as bits: noted while they were computed, or now."""
+    if values.signed is None:
+        positive, negative = (np.empty((values.length, folds.words), np.uint64) for _ in range(2))
+        tables = (folds.shifts, folds.thresholds, folds.slopes, uncertainty)
+        in_ranges(pack_signs, values.length, values.values, *tables, positive, negative)
+        values.signed = Signed(folds, positive, negative)
+    return values.signed
 
 
 def fold(
@@ -57,11 +59,11 @@ def fold(
         The cells, their patterns and where they come from.
     """
     before = judge.subdivision
-    if values.signed is None:
-        signs = packed_signs(values.values, folds, before.uncertainty)
-    else:
-        signs = (values.signed.positive, values.signed.negative)
-    layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, *signs)
+    signed = signs_of(values, folds, before.uncertainty)
+    positive, negative = signed.positive, signed.negative
+    if signed.folds is not folds:  # these are a portion of those
+        positive, negative = positive & folds.folding, negative & folds.folding
+    layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, positive, negative)
     doubts = doubts_of(before.first, before.halves, layer, folds.folding, settled)
     judge.settle(doubts, layer)
     result = refine(before, layer, folds.columns.node, _numbers(folds), judge, judge.plan.extents)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from splinescope.geometry.planar.chords import chord_counts
+from splinescope.geometry.planar.doubts import reconcile
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.graph import Network
@@ -13,14 +15,19 @@ from splinescope.network.ops import Activation, Dense, Reshape
 from splinescope.tessellation.codes import NodeCodes, pack
 from splinescope.tessellation.maxima import Tournament, visible
 from splinescope.tessellation.planar.dissolve import without_edges, without_straight_vertices
-from splinescope.tessellation.planar.folding import fold
+from splinescope.tessellation.planar.folding import fold, signs_of
 from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import Rows
 from splinescope.tessellation.planar.streaming import streamed, streams
 from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.sweep import evaluated
+from splinescope.tessellation.sweep import Begun, evaluated
 from splinescope.tessellation.thresholds import Folds, activation_folds, pair_columns
+
+_BYTES_OF_CELL = 250
+"""Bytes that a cell takes with its edges and vertices, patterns and rows not counted."""
+_ROOM = 64
+"""Cells for which there is room, whatever the budget."""
 
 
 @dataclass
@@ -35,6 +42,8 @@ class Piece:
         codes: Patterns of the cells at the nodes passed.
         position: Next node to evaluate.
         tournament: The running round of a max node.
+        begun: What is in of the next node, if anything is.
+        folds: The folds of the next node, if some of them are in.
     """
 
     plan: Plan
@@ -44,6 +53,8 @@ class Piece:
     codes: list[NodeCodes] = field(default_factory=list)
     position: int = 1
     tournament: Tournament | None = None
+    begun: Begun | None = None
+    folds: Folds | None = None
 
     @property
     def num_cells(self) -> int:
@@ -52,8 +63,8 @@ class Piece:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the values at the vertices."""
-        return sum(rows.nbytes for rows in self.rows.values())
+        """Bytes of the cells and of the values at their vertices."""
+        return _BYTES_OF_CELL * self.num_cells + sum(rows.nbytes for rows in self.rows.values())
 
     def values(self, key: int) -> np.ndarray:
         """[V, n] rows of a node, settled."""
@@ -101,7 +112,24 @@ class Piece:
         """The folds of an activation."""
         source = self.plan.network.nodes[index].inputs[0]
         signed = self.rows[source].signed
-        return activation_folds(op, self.bounds(source), index) if signed is None else signed.folds
+        if self.begun is None or self.folds is None:
+            self.folds = activation_folds(op, self.bounds(source), index) if signed is None else signed.folds
+        return self.folds
+
+    def fitting(self, key: int, folds: Folds, start: int) -> int:
+        """Up to which unit or group there is room: within the budgets, or for as many cells again as there are."""
+        live = sum(rows.columns for rows in self.rows.values())
+        limit = max(_ROOM, 2 * self.num_cells, self.plan.memory_budget // (2 * (_BYTES_OF_CELL + 8 * live)))
+        if self.plan.max_cells is not None:
+            limit = min(limit, max(_ROOM, 2 * self.num_cells, 2 * self.plan.max_cells))
+        subdivision = self.subdivision
+        signed = signs_of(self.rows[key], folds, subdivision.uncertainty)
+
+        def counts(columns: np.ndarray) -> np.ndarray:
+            signs = (signed.positive & columns, signed.negative & columns)
+            return chord_counts(subdivision.first, subdivision.halves, *signs)
+
+        return folds.fitting(start, limit, counts, 2)
 
     def cut(self, key: int, folds: Folds) -> np.ndarray:
         """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`."""
@@ -114,7 +142,17 @@ class Piece:
         self.subdivision = found.subdivision
         self.vertex_tags = np.concatenate([self.vertex_tags, np.full(added, -1, np.int64)])
         self._take(found.parent)
+        if added and self.begun is not None and not columns.width:
+            self._reconcile(values.values[-added:])
         return found.bits
+
+    def _reconcile(self, fresh: np.ndarray) -> None:
+        """Put the units of earlier portions where the cells around say, at the vertices that this portion made."""
+        assert self.begun is not None
+        assert self.folds is not None
+        before = self.folds.between(0, self.begun.stop)
+        tables = (before.folding, before.shifts, before.thresholds)
+        reconcile(self.subdivision.halves, self.begun.patterns, *tables, fresh)
 
     def activate(self, index: int, op: Activation) -> None:
         """Set the rows of an activation; they are computed when somebody reads them."""
@@ -127,14 +165,16 @@ class Piece:
     def merge_hidden(self, index: int, positions: np.ndarray) -> np.ndarray:
         """Merge cells that only hidden folds of a max node separate: see `splinescope.tessellation.sweep.State`."""
         assert self.tournament is not None
-        subdivision, groups, size = self.subdivision, self.tournament.groups, self.tournament.size
+        subdivision, tournament = self.subdivision, self.tournament
         left, right = subdivision.face[0::2], subdivision.face[1::2]
-        edges = np.flatnonzero((subdivision.edge_op == index) & (left != OUTSIDE) & (right != OUTSIDE))
+        group = subdivision.edge_column % tournament.total - tournament.first
+        made = (subdivision.edge_op == index) & (group >= 0) & (group < tournament.groups)
+        edges = np.flatnonzero(made & (left != OUTSIDE) & (right != OUTSIDE))
         sides = np.stack([left[edges], right[edges]], axis=1)
-        seen = visible(sides, subdivision.edge_column[edges] % groups, positions)
+        seen = visible(sides, group[edges], positions)
         first, second = (positions[sides[:, k], seen.units].astype(np.int64) for k in range(2))
         columns, hidden = subdivision.edge_column.copy(), np.zeros(subdivision.num_edges, bool)
-        names = pair_columns(first, second, seen.units, groups, size)
+        names = pair_columns(first, second, tournament.first + seen.units, tournament.total, tournament.size)
         columns[edges] = np.where(seen.hidden, columns[edges], names)
         hidden[edges] = seen.hidden
         self.subdivision = subdivision = replace(subdivision, edge_column=columns)
@@ -153,6 +193,8 @@ class Piece:
         self.codes = [codes.taken(cells) for codes in self.codes]
         if self.tournament is not None:
             self.tournament = self.tournament.taken(cells)
+        if self.begun is not None:
+            self.begun = self.begun.taken(cells)
 
 
 def _is_clamped(network: Network, source: int) -> bool:

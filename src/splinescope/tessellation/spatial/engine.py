@@ -63,9 +63,9 @@ def tessellate_polytope(
         while state.position < len(network.nodes):
             before = state.position
             advance(state, network, last_use)
-            if max_cells is not None:
-                state.restrict_to(max_cells)
-            if keep is not None and network.nodes[before].units and before != network.output:
+            state.keep_within_budgets()
+            done = state.position > before and network.nodes[before].units and before != network.output
+            if keep is not None and done:
                 offsets, items = state.cell_vertices()
                 state.restrict(np.flatnonzero(keep(before, state.rows, items, offsets)))
             report(state.position / len(network.nodes), state.lattice.num_cells)

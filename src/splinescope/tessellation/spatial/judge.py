@@ -95,7 +95,7 @@ class ExactJudge:
             shifts = table[level] if table.ndim == 1 else table[level, unit]
             return [known.rows[i] for i in place.tolist()], [_rational(s) for s in shifts], known.exponent
         left, right = kind.candidates(np.full(len(columns), origin), columns)
-        members = node.op.members.numpy()[columns % kind.groups]  # type: ignore[attr-defined]
+        members = node.op.members.numpy()[kind.group(columns)]  # type: ignore[attr-defined]
         rows = np.arange(len(columns))
         pairs = np.stack([members[rows, right], members[rows, left]])
         order, place = np.unique(pairs, return_inverse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError
+from splinescope.geometry.bits import count_bits
 from splinescope.geometry.lattice.arrays import FaceLattice, lattice_of_polytope, restricted
 from splinescope.geometry.lattice.coarsening import coarsened
 from splinescope.geometry.lattice.corners import Moment
@@ -32,12 +33,15 @@ from splinescope.tessellation.spatial.complex import cell_means
 from splinescope.tessellation.spatial.folds import families, measured
 from splinescope.tessellation.spatial.judge import ExactJudge
 from splinescope.tessellation.spatial.sides import exact_sides, inputs_at
-from splinescope.tessellation.sweep import evaluated
+from splinescope.tessellation.sweep import Begun, evaluated
 from splinescope.tessellation.thresholds import Columns, Folds, activation_folds, pair_columns
 
 _BYTES_OF_CELL = {3: 3000, 4: 12000}
 """Bytes that the faces of one cell take, with the room for growth: measured, and rounded up."""
 
+
+_NO_LIMIT = 1 << 62
+"""Within groups of a max node no cell is left out: it may be a part of one that others complete."""
 
 _SAFETY = 16.0
 """Multiple of `Tolerance.safety` by which measured rounding errors are taken: they only say what is decided exactly."""
@@ -63,6 +67,7 @@ class State:
         centre: Point of the domain around which cells are kept where there are too many.
         codes: Patterns of the cells at the nodes so far.
         tournament: The running round of a max node.
+        begun: What is in of the next node, if anything is.
         position: The next node.
         truncated: Whether cells were dropped.
         signs: Number of signs taken.
@@ -81,6 +86,7 @@ class State:
     centre: np.ndarray
     codes: list[NodeCodes] = field(default_factory=list)
     tournament: Tournament | None = None
+    begun: Begun | None = None
     position: int = 0
     truncated: bool = False
     signs: int = 0
@@ -147,11 +153,20 @@ class State:
         distance = np.sum((middle - self.centre) ** 2, axis=1)
         return self.restrict(np.sort(np.argsort(distance, kind="stable")[:number]))
 
+    def keep_within_budgets(self) -> None:
+        """Leave out cells between two nodes, or between two portions of a max node."""
+        if self.max_cells is not None:
+            self.restrict_to(self.max_cells)
+        if self.begun is not None and self.num_cells >= self._limit(0):
+            self.restrict_to(self._limit(0) // 2)
+
     def _take(self, cells: np.ndarray) -> None:
         """Patterns of the given cells, which are now all there are."""
         self.codes = [codes.taken(cells) for codes in self.codes]
         if self.tournament is not None:
             self.tournament = self.tournament.taken(cells)
+        if self.begun is not None:
+            self.begun = self.begun.taken(cells)
 
     def cut(self, key: int, folds: Folds) -> np.ndarray:
         """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`.
@@ -166,7 +181,7 @@ class State:
         signed = self._signed(values, folds)
         rest: Layer | None = self._layer(folds)
         while rest is not None:
-            limit = self._limit(values.shape[1])
+            limit = self._limit(values.shape[1]) if self.tournament is None else _NO_LIMIT
             inserted = insert_folds(self.lattice, signed, rest, self.judge, limit)
             if inserted.tangled >= 0:
                 raise _tangled(self.lattice, columns.node)
@@ -177,12 +192,23 @@ class State:
             if rest is not None:
                 signed = self._restricted(inserted, limit // 2)
                 values = signed.values
-                if self.tournament is not None:
-                    columns = replace(columns, standing=self.tournament.standing)
                 self.judge.enter(columns, self.codes)
         self.rows[key] = values
         self.signs += len(values) * int(np.isfinite(folds.thresholds).sum())
         return self.lattice.cells.positive[: self.lattice.num_cells].copy()
+
+    def fitting(self, key: int, folds: Folds, start: int) -> int:
+        """Up to which unit or group there is room: of groups, within the budgets; units leave out cells meanwhile."""
+        if not folds.columns.width:
+            return folds.size
+        limit = max(self._limit(self.rows[key].shape[1]), 2 * self.num_cells)
+        offsets, items = self.cell_vertices()
+        values, tables = self.rows[key], (folds.shifts, folds.thresholds, folds.slopes, self.lattice.uncertainty)
+        positive, negative, doubtful = (np.empty((len(values), folds.words), np.uint64) for _ in range(3))
+        in_ranges(pack_decided, len(values), values, *tables, positive, negative, doubtful)
+        signs = [np.bitwise_or.reduceat(bits[items], offsets[:-1], axis=0) for bits in (positive, negative)]
+        both = signs[0] & signs[1]
+        return folds.fitting(start, limit, lambda columns: count_bits(both & columns), self.lattice.dimension)
 
     def _layer(self, folds: Folds) -> Layer:
         """The folds as the lattice takes them."""
@@ -237,13 +263,16 @@ class State:
     def merge_hidden(self, index: int, positions: np.ndarray) -> np.ndarray:
         """Merge cells that only hidden folds of a max node separate: see `splinescope.tessellation.sweep.State`."""
         assert self.tournament is not None
-        lattice, groups, size = self.lattice, self.tournament.groups, self.tournament.size
+        lattice, tournament = self.lattice, self.tournament
         count = int(lattice.counts[0, lattice.dimension - 1])
         sides, labels = lattice.facets.cells[:count], lattice.facets.labels[:count]
-        made = np.flatnonzero((labels[:, 0] == index) & (sides >= 0).all(axis=1))
-        seen = visible(sides[made], labels[made, 1] % groups, positions)
+        group = labels[:, 1] % tournament.total - tournament.first
+        among = (labels[:, 0] == index) & (group >= 0) & (group < tournament.groups)
+        made = np.flatnonzero(among & (sides >= 0).all(axis=1))
+        seen = visible(sides[made], group[made], positions)
         low, high = (positions[side, seen.units].astype(np.int64) for side in sides[made].T)
-        labels[made, 1] = pair_columns(high, low, seen.units.astype(np.int64), groups, size)
+        units = tournament.first + seen.units.astype(np.int64)
+        labels[made, 1] = pair_columns(high, low, units, tournament.total, tournament.size)
         hidden = sides[made[seen.hidden]]
         if not len(hidden):
             return np.arange(lattice.num_cells)
