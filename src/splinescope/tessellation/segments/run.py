@@ -17,10 +17,10 @@ from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.arbiter import Arbiter, Tally
 from splinescope.tessellation.segments.assembly import Finished, finish, join
-from splinescope.tessellation.segments.part import Part, halves_of, start_of
+from splinescope.tessellation.segments.part import Numbers, Part, halves_of, start_of
 from splinescope.tessellation.segments.placement import place
 from splinescope.tessellation.segments.routing import doubt_safety, doubtful_distances
-from splinescope.tessellation.segments.steps import Numbers, Plan, Work, advance
+from splinescope.tessellation.segments.steps import Plan, Work, advance
 from splinescope.tessellation.segments.values import Settled
 
 

@@ -30,9 +30,9 @@ from splinescope.tessellation.segments.kernels.flips import (
 from splinescope.tessellation.segments.kernels.kinks import with_dense_kinks, with_stencil_kinks
 from splinescope.tessellation.segments.kernels.signs import Signs, routed_signs
 from splinescope.tessellation.segments.kernels.stencils import Stencil
-from splinescope.tessellation.segments.part import Flips, Part
+from splinescope.tessellation.segments.part import Flips, Numbers, Part
 from splinescope.tessellation.segments.routing import local_size
-from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded
+from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded, slopes_of
 from splinescope.tessellation.segments.vanishing import zeros_are_exact
 from splinescope.tessellation.thresholds import Folds, activation_folds
 
@@ -240,18 +240,6 @@ def _activated_block(op: Op, source: Folded, shape: tuple[int, ...], out: np.nda
     _evaluate_block(op, [torch.from_numpy(rows)], [shape], out[start:stop], 0, stop - start)
 
 
-class Numbers:
-    """Numbers for points, each given once."""
-
-    def __init__(self, start: int = 0) -> None:
-        self._next = start
-
-    def take(self, amount: int) -> np.ndarray:
-        """So many new numbers."""
-        self._next += amount
-        return np.arange(self._next - amount, self._next)
-
-
 def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.ndarray) -> np.ndarray:
     """Put new points into a part, and extend the rows of all its values; the numbers of the new points.
 
@@ -319,7 +307,7 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> bool:
     ends, inner, known = part.offsets[:-1], part.inner, part.numbers
     view = View(work.arbiter, part)
     signs = _signs(view, index, rows, folds)
-    raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, _slopes(op, units), signs)
+    raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, slopes_of(op, units), signs)
     cuts = grouped(
         raw, part.t, lambda here, columns: view.placed(index, here, unpadded(columns, units)), view.share(index)
     )
@@ -363,12 +351,6 @@ def _settle(
     wrong = (np.sign(values) != found) & ~undecided
     least = np.maximum(doubt * _BESIDE, np.spacing(np.abs(shifts)))
     rows[points[wrong], unit[wrong]] = (shifts + found * least)[wrong]
-
-
-def _slopes(op: Activation, units: int) -> np.ndarray:
-    """[B + 1, n] slopes of the pieces of each unit."""
-    slopes = np.asarray(op.slopes, np.float64).reshape(len(op.slopes), -1)
-    return np.ascontiguousarray(np.broadcast_to(slopes, (len(slopes), units)))
 
 
 def _maximise(part: Part, work: Work, index: int, op: Maximum) -> bool:

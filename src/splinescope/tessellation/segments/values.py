@@ -100,6 +100,12 @@ def activate(op: Activation, rows: np.ndarray) -> None:
             tensor.copy_(op.evaluate(tensor))
 
 
+def slopes_of(op: Activation, units: int) -> np.ndarray:
+    """[B + 1, n] slopes of the pieces of each unit."""
+    slopes = np.asarray(op.slopes, np.float64).reshape(len(op.slopes), -1)
+    return np.ascontiguousarray(np.broadcast_to(slopes, (len(slopes), units)))
+
+
 def expanded(rows: np.ndarray, cuts: Cuts) -> np.ndarray:
     """Rows of values that are affine on every interval, with those at new points in between.
 
