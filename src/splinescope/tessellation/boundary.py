@@ -14,6 +14,7 @@ from splinescope.geometry.planar.envelope import Envelope, upper_envelope
 from splinescope.geometry.planar.polygons import polygon_areas
 from splinescope.geometry.surface.chains import join_segments
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.progress import Report
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.contest import competing
 from splinescope.tessellation.metric import check_choice, isometry, plane_of
@@ -123,17 +124,21 @@ class ClassRegions:
 
 
 @overload
-def decision_boundary(cells: PlanarComplex, classes: Sequence[int] | None = None) -> DecisionBoundary: ...
-@overload
-def decision_boundary(cells: SegmentComplex, classes: Sequence[int] | None = None) -> ClassIntervals: ...
+def decision_boundary(
+    cells: PlanarComplex, classes: Sequence[int] | None = None, *, progress: bool | Report = False
+) -> DecisionBoundary: ...
 @overload
 def decision_boundary(
-    cells: PolyhedralComplex, classes: Sequence[int] | None = None
+    cells: SegmentComplex, classes: Sequence[int] | None = None, *, progress: bool | Report = False
+) -> ClassIntervals: ...
+@overload
+def decision_boundary(
+    cells: PolyhedralComplex, classes: Sequence[int] | None = None, *, progress: bool | Report = False
 ) -> DecisionBoundary | ClassIntervals | SurfaceMesh | DecisionFacets: ...
 
 
 def decision_boundary(
-    cells: PolyhedralComplex, classes: Sequence[int] | None = None
+    cells: PolyhedralComplex, classes: Sequence[int] | None = None, *, progress: bool | Report = False
 ) -> DecisionBoundary | ClassIntervals | SurfaceMesh | DecisionFacets:
     r"""Exact decision boundary of a network in a domain.
 
@@ -144,12 +149,15 @@ def decision_boundary(
     Args:
         cells: A complex of any dimension, or a region graph.
         classes: Outputs that compete; all if None.
+        progress: Where cells are searched anew, show a progress bar on long work, or a function of (share done, cells
+            found); elsewhere the answer is there at once, and nothing is reported.
 
     Returns:
         In a plane the segments of the boundary, with the classes of their sides; values of outputs that agree to
         rounding count as equal, so that the boundary passes exactly through a vertex rather than beside it. On a
-        segment the intervals of the classes, in three dimensions a surface (`decision_surface`), in more and for a
-        region graph facets between the classes (`decision_facets`; cells are searched anew).
+        segment the intervals of the classes, in three dimensions a surface (`decision_surface`; among three or more
+        classes the network is cut anew), in more and for a region graph facets between the classes
+        (`decision_facets`; cells are searched anew).
 
     Raises:
         InvalidInputError: If `classes` are not at least two different outputs, or cells of a graph are missing.
@@ -173,12 +181,12 @@ def decision_boundary(
     if isinstance(cells, SpatialComplex) and cells.dimension == 3:
         from splinescope.tessellation.surface.decision import decision_surface
 
-        return decision_surface(cells, classes=classes)
+        return decision_surface(cells, classes=classes, progress=progress)
     from splinescope.tessellation.region_graph.decision import decision_facets
 
     if cells.truncated:
         raise InvalidInputError("`cells`: cells are missing; expected all those of the domain; raise `max_cells`")
-    return decision_facets(cells.network, cells.domain, classes=classes, tolerance=cells.tolerance)
+    return decision_facets(cells.network, cells.domain, classes=classes, tolerance=cells.tolerance, progress=progress)
 
 
 def class_regions(cells: PolyhedralComplex, classes: Sequence[int] | None = None) -> ClassRegions:

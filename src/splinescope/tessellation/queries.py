@@ -66,9 +66,9 @@ class Queries:
         found: Folds = ask("tessellation.folds", "folds")(self)
         return found
 
-    def decision_boundary(self, classes: Sequence[int] | None = None) -> Any:
+    def decision_boundary(self, classes: Sequence[int] | None = None, **options: Any) -> Any:
         """Where the class changes: see `splinescope.decision_boundary`."""
-        return ask("tessellation.boundary", "decision_boundary")(self, classes)
+        return ask("tessellation.boundary", "decision_boundary")(self, classes, **options)
 
     def to_table(self, *, maps: bool = True) -> dict[str, np.ndarray]:
         """Columns with one entry for each cell: see `splinescope.tessellation.export.to_table`."""

@@ -14,6 +14,7 @@ from splinescope.tessellation.planar.assembly import Finished
 from splinescope.tessellation.planar.judge import ExactJudge
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import coordinates, values_at
+from splinescope.tessellation.thresholds import Columns
 
 _COARSE = 2.0**-8
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
@@ -41,7 +42,7 @@ def placed(finished: Finished, plan: Plan) -> Finished:
         vertices = np.arange(finished.subdivision.num_vertices)
     if not len(vertices):
         return finished
-    judge = ExactJudge(plan, finished.subdivision, finished.codes, plan.network.output, lambda _, column: column)
+    judge = ExactJudge(plan, finished.subdivision, finished.codes, Columns(plan.network.output, 0, 1))
     points, outputs = finished.subdivision.points.copy(), finished.outputs.copy()
     units = np.arange(plan.network.nodes[plan.network.output].size)
     for vertex in vertices.tolist():

@@ -16,7 +16,7 @@ from numba import njit
 
 from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.geometry.planar.edge_cuts import EdgeCuts
-from splinescope.geometry.planar.subdivision import NewVertices
+from splinescope.geometry.planar.refinement import NewVertices
 from splinescope.network.ops import Activation
 from splinescope.numerics import in_blocks, in_ranges
 from splinescope.tessellation.thresholds import Folds

@@ -9,6 +9,18 @@ import numpy as np
 from splinescope.tessellation.segments.values import Value
 
 
+class Numbers:
+    """Numbers for points, each given once."""
+
+    def __init__(self, start: int = 0) -> None:
+        self._next = start
+
+    def take(self, amount: int) -> np.ndarray:
+        """So many new numbers."""
+        self._next += amount
+        return np.arange(self._next - amount, self._next)
+
+
 @dataclass(frozen=True)
 class Flips:
     """Patterns of the cells of a part at one folding node.

@@ -17,10 +17,10 @@ from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.arbiter import Arbiter, Tally
 from splinescope.tessellation.segments.assembly import Finished, finish, join
-from splinescope.tessellation.segments.part import Part, halves_of, start_of
+from splinescope.tessellation.segments.part import Numbers, Part, halves_of, start_of
 from splinescope.tessellation.segments.placement import place
 from splinescope.tessellation.segments.routing import doubt_safety, doubtful_distances
-from splinescope.tessellation.segments.steps import Numbers, Plan, Work, advance
+from splinescope.tessellation.segments.steps import Plan, Work, advance
 from splinescope.tessellation.segments.values import Settled
 
 
@@ -58,17 +58,16 @@ class Run:
         bounds = self.bounds or doubtful_distances(self.plan.network, starts, ends, self.plan.tolerance)
         arbiter = Arbiter(self.plan.network, starts, ends, first, self.plan.integers)
         calibration = Calibration(self.plan.network, bounds, doubt_safety(self.plan.tolerance))
-        work = Work(self.plan, calibration, arbiter, Numbers(2 * len(starts)))
+        work = Work(self.plan, calibration, arbiter, Numbers(2 * len(starts)), self.memory_budget)
         cells = np.zeros(len(starts), np.int64)
         waiting, done, share = [_whole(starts, ends, first)], list[Finished](), 0.0
         try:
             while waiting:
                 part = self._within_cell_budget(waiting.pop(), cells, first)
                 while part is not None and part.position < len(self.plan.network.nodes):
-                    if self._too_large(part):
+                    if self._too_large(part) or not advance(part, work):
                         waiting.extend(reversed(halves_of(part)))
                         break
-                    advance(part, work)
                     part = self._within_cell_budget(part, cells, first)
                     under_way = waiting if part is None else [*waiting, part]
                     self.report(share + self._share_of(under_way, len(starts)), int(cells.sum()) + _cells(part))

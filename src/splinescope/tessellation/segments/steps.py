@@ -30,7 +30,7 @@ from splinescope.tessellation.segments.kernels.flips import (
 from splinescope.tessellation.segments.kernels.kinks import with_dense_kinks, with_stencil_kinks
 from splinescope.tessellation.segments.kernels.signs import Signs, routed_signs
 from splinescope.tessellation.segments.kernels.stencils import Stencil
-from splinescope.tessellation.segments.part import Flips, Part
+from splinescope.tessellation.segments.part import Flips, Numbers, Part
 from splinescope.tessellation.segments.routing import local_size
 from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded
 from splinescope.tessellation.segments.vanishing import zeros_are_exact
@@ -95,12 +95,14 @@ class Work:
         calibration: Distance from zero within which a value is in doubt.
         arbiter: What decides about those.
         numbers: Where new points get their numbers.
+        memory_budget: Bytes for values at points.
     """
 
     plan: Plan
     calibration: Calibration
     arbiter: Arbiter
     numbers: Numbers
+    memory_budget: int
 
     def bounds(self, part: Part, node: int) -> Bounds:
         """Magnitude of a node, and distance from zero within which its values are in doubt, at the points of a part."""
@@ -108,19 +110,25 @@ class Work:
         return self.calibration.at(node, points, self.arbiter.inputs)
 
 
-def advance(part: Part, work: Work) -> None:
+def advance(part: Part, work: Work) -> bool:
     """Take a part through its next node, in place.
 
     Args:
         part: The part.
         work: The network, and what is shared.
+
+    Returns:
+        Whether it went through. If not, values at the breakpoints that the node makes would exceed the budget: the part
+        is to be split, and is as it was, but for one of the breakpoints if it had none to be split at.
     """
     index, plan = part.position, work.plan
     node = plan.network.nodes[index]
     if isinstance(node.op, Activation):
-        _activate(part, work, index, node.op)
+        if not _activate(part, work, index, node.op):
+            return False
     elif isinstance(node.op, Maximum):
-        _maximise(part, work, index, node.op)
+        if not _maximise(part, work, index, node.op):
+            return False
     elif node.affine is not None and node.affine.keeps_order:
         part.values[index] = part.values[node.inputs[0]]
     elif index in plan.transposed or index in plan.stencils:
@@ -131,6 +139,7 @@ def advance(part: Part, work: Work) -> None:
         if plan.last_use[source] <= index:
             part.values.pop(source, None)
     part.position += 1
+    return True
 
 
 def _sample(rows: np.ndarray) -> np.ndarray:
@@ -220,18 +229,6 @@ def _activated_block(op: Op, source: Folded, shape: tuple[int, ...], out: np.nda
     _evaluate_block(op, [torch.from_numpy(rows)], [shape], out[start:stop], 0, stop - start)
 
 
-class Numbers:
-    """Numbers for points, each given once."""
-
-    def __init__(self, start: int = 0) -> None:
-        self._next = start
-
-    def take(self, amount: int) -> np.ndarray:
-        """So many new numbers."""
-        self._next += amount
-        return np.arange(self._next - amount, self._next)
-
-
 def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.ndarray) -> np.ndarray:
     """Put new points into a part, and extend the rows of all its values; the numbers of the new points.
 
@@ -264,8 +261,33 @@ def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.nd
     return fresh
 
 
-def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
-    """An elementwise activation: cut at its breakpoints."""
+def _crowded(part: Part, work: Work, index: int, cuts: Cuts, columns: np.ndarray) -> bool:
+    """Whether a part is to be split before the new points of its next node are put in.
+
+    These extend the values that are still needed, of the activation's input not if nobody else reads it. A part of one
+    interval gets the middle one of the points first: it is on a fold, and so the parts join there without a seam.
+
+    Args:
+        part: The part.
+        work: The budget, and what is shared.
+        index: The node.
+        cuts: The new points.
+        columns: [G] a fold through each of them.
+    """
+    node = work.plan.network.nodes[index]
+    live = {source for source in part.values if work.plan.last_use[source] > index}
+    width = sum(part.values[source].nbytes for source in live) // (8 * len(part.t))
+    width += node.size if isinstance(node.op, Maximum) else 0
+    if len(cuts) < 2 or 2 * 8 * width * (len(part.t) + len(cuts)) <= work.memory_budget:
+        return False
+    if part.cells == 1:
+        middle = len(cuts) // 2
+        _insert(part, cuts.only(middle), work.numbers, index, columns[middle : middle + 1])
+    return True
+
+
+def _activate(part: Part, work: Work, index: int, op: Activation) -> bool:
+    """An elementwise activation: cut at its breakpoints; False if the part is to be split before."""
     plan = work.plan
     source = plan.network.nodes[index].inputs[0]
     rows, bounds = part.values[source].rows, work.bounds(part, source)
@@ -278,14 +300,18 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     cuts = grouped(
         raw, part.t, lambda here, columns: view.placed(index, here, unpadded(columns, units)), view.share(index)
     )
+    names = unpadded(cuts.columns[cuts.cut_offsets[:-1]], units)
+    if _crowded(part, work, index, cuts, names):
+        return False
     if plan.last_use[source] <= index:
         del part.values[source]
-    fresh = _insert(part, cuts, work.numbers, index, unpadded(cuts.columns[cuts.cut_offsets[:-1]], units))
+    fresh = _insert(part, cuts, work.numbers, index, names)
     first, points, columns = first_and_changes(ends, inner, known, signs.positive, signs.negative)
     points = np.concatenate([points, np.repeat(fresh, np.diff(cuts.cut_offsets))])
     columns = np.concatenate([columns, cuts.columns])
     part.flips.append(without_padding(Flips(index, 0, first, points, columns), units, len(folds.shifts)))
     part.values[index] = Folded(rows, op, folds, cuts)
+    return True
 
 
 def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
@@ -316,8 +342,8 @@ def _settle(
     rows[points[wrong], unit[wrong]] = (shifts + found * least)[wrong]
 
 
-def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
-    """Maxima over groups: cut where the lead changes."""
+def _maximise(part: Part, work: Work, index: int, op: Maximum) -> bool:
+    """Maxima over groups: cut where the lead changes; False if the part is to be split before."""
     plan = work.plan
     source = plan.network.nodes[index].inputs[0]
     rows, members = part.values[source].rows, op.index.numpy()
@@ -330,16 +356,20 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     work.arbiter.tally.signs += len(rows) * members.size
     found = corrected(found, members, _walked(view, index, members, found.doubtful))
     cuts = grouped(found.raw, part.t, lambda here, columns: view.placed(index, here, columns), view.share(index))
+    names = cuts.columns[cuts.cut_offsets[:-1]]
+    if _crowded(part, work, index, cuts, names):
+        return False
     best = maxima(rows, inner, members, found.first, cuts, errors)
     if plan.last_use[source] <= index:
         del part.values[source]
-    fresh = _insert(part, cuts, work.numbers, index, cuts.columns[cuts.cut_offsets[:-1]])
+    fresh = _insert(part, cuts, work.numbers, index, names)
     digits = op.levels
     between = np.setdiff1d(np.flatnonzero(inner), ends)
     points, columns = lead_flips(found, cuts, between, known, fresh, digits)
     first = pack(digits_of(found.first[ends], digits))
     part.flips.append(Flips(index, digits * len(members), first, points, columns))
     part.values[index] = Settled(best)
+    return True
 
 
 def _walked(view: View, index: int, members: np.ndarray, doubtful: np.ndarray) -> dict[tuple[int, int], Walked]:

@@ -19,7 +19,7 @@ from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means
 from splinescope.tessellation.spatial.state import State, first_state
-from splinescope.tessellation.spatial.steps import advance
+from splinescope.tessellation.sweep import advance
 
 Keep = Callable[[int, dict[int, np.ndarray], np.ndarray, np.ndarray], np.ndarray]
 """A function of (node, rows of the live nodes at the vertices, cell_vertices, cell_offsets): which cells to keep."""
@@ -76,7 +76,9 @@ def tessellate_polytope(
         while state.position < len(network.nodes):
             before = state.position
             advance(state, network, last_use)
-            if keep is not None and network.nodes[before].units and before != network.output:
+            state.keep_within_budgets()
+            done = state.position > before and network.nodes[before].units and before != network.output
+            if keep is not None and done:
                 offsets, items = state.cell_vertices()
                 state.restrict(np.flatnonzero(keep(before, state.rows, items, offsets)))
             report(state.position / len(network.nodes), state.lattice.num_cells)

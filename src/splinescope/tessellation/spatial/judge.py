@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from flint import fmpq, fmpz
@@ -17,49 +16,7 @@ from splinescope.tessellation.codes import NodeCodes, PieceTable
 from splinescope.tessellation.dyadics import Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
 from splinescope.tessellation.predicates import fraction_between, independent_crossing, nearest
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of a layer stand for.
-
-    Attributes:
-        node: The folding node.
-        units: Columns of one level that stand for something.
-        padded: All columns of one level.
-        width: Members of a group of a max node; 0 for activations.
-        groups: Number of groups.
-        standing: [F or 1, candidates * groups] position of each candidate of the tournament, by cell.
-    """
-
-    node: int
-    units: int
-    padded: int
-    width: int = 0
-    groups: int = 1
-    standing: np.ndarray | None = None
-
-    def candidates(self, cells: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the first and of the second candidate of pairs, in some cells."""
-        assert self.standing is not None
-        pair, group = np.divmod(columns, self.groups)
-        rows = cells if len(self.standing) > 1 else np.zeros_like(cells)
-        left = self.standing[rows, 2 * pair * self.groups + group]
-        right = self.standing[rows, (2 * pair + 1) * self.groups + group]
-        return left.astype(np.int64), right.astype(np.int64)
-
-    def folds(self, cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Numbers of folds of the node (see `maximum_column`) that columns are, in some cells."""
-        if not self.width:
-            level, unit = np.divmod(columns, self.padded)
-            return np.asarray(level * self.units + unit)
-        left, right = self.candidates(cells, columns)
-        return pair_columns(right, left, columns % self.groups, self.groups, self.width)
-
-
-def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
-    """`maximum_column` of many pairs of members."""
-    return np.asarray((first * width + second) * groups + group)
+from splinescope.tessellation.thresholds import Columns
 
 
 class ExactJudge:

@@ -52,6 +52,19 @@ class Cuts:
     def __len__(self) -> int:
         return len(self.fractions)
 
+    def only(self, new: int) -> Cuts:
+        """The cuts that one of the new breakpoints is."""
+        start, stop = self.cut_offsets[new : new + 2]
+        here = slice(new, new + 1)
+        return Cuts(
+            (self.group_offsets > new).astype(np.int64),
+            np.array([0, stop - start]),
+            self.columns[start:stop],
+            self.jumps[start:stop],
+            self.fractions[here],
+            self.uncertainties[here],
+        )
+
 
 @dataclass(frozen=True)
 class Placed:
