@@ -180,7 +180,7 @@ ASKED = {
     "tessellation/certificate/forward.py: _bound": "how an error grows behind a breakpoint, and behind a comparison",
     "tessellation/certificate/patterns.py: check_patterns": "only winners can be no members",
     "tessellation/enclosure/relaxations.py: relaxation": "lines around the graph of one unit, and around a maximum",
-    "tessellation/planar/piece.py: _following_folds": "signs are packed while a product is made if an activation comes next",
+    "tessellation/planar/piece.py: _following_folds": "signs are packed on the way if an activation follows",
     "tessellation/region_graph/bound.py: _folds": "breakpoints within a range, and members that may lead",
     "tessellation/segments/steps.py: advance": "segments cut at breakpoints, or follow the lead of groups",
     "tessellation/segments/steps.py: of": "a convolution makes kinks by its stencil",

@@ -277,7 +277,7 @@ def _crowded(part: Part, work: Work, index: int, cuts: Cuts, columns: np.ndarray
     node = work.plan.network.nodes[index]
     live = {source for source in part.values if work.plan.last_use[source] > index}
     width = sum(part.values[source].nbytes for source in live) // (8 * len(part.t))
-    width += node.size if isinstance(node.op, Maximum) else 0
+    width += 0 if node.fold is None or node.fold.elementwise else node.size
     if len(cuts) < 2 or 2 * 8 * width * (len(part.t) + len(cuts)) <= work.memory_budget:
         return False
     if part.cells == 1:
