@@ -172,7 +172,7 @@ print(json.dumps([alone / torchs, (time.process_time() - start) / torchs]))
 OPS = {name for name in splinescope.network.ops.__all__ if name not in ("Reads", "Tables", "Walls")}
 ASKED = {
     "complexity/theory/architectures.py: _is_dense": "a theorem is about dense layers, whose units may be scaled",
-    "initialization/placement.py: __init__": "a convolution's units are its channels",
+    "initialization/least_squares.py: __init__": "a convolution's units are its channels",
     "paths/proof/crossings.py: crossings": "curves break at breakpoints, and where groups change their leader",
     "tessellation/certificate/digits.py: _applied": "multi-digit arithmetic of breakpoints and of comparisons",
     "tessellation/certificate/facts.py: undecided": "one kernel looks at breakpoints, one at members of groups",
@@ -259,6 +259,48 @@ def test_modules_stay_small(path: Path) -> None:
         assert not (isinstance(node, ast.ExceptHandler) and node.type is None), "bare except"
         assert not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"), "print"
     assert "utils" not in path.name
+
+
+SHARED_CLASSES = {
+    "Settings": "what an experiment may be run with",
+}
+
+
+def test_class_names_are_unique() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
+    assert {name: where for name, where in homes.items() if len(where) > 1 and name not in SHARED_CLASSES} == {}
+
+
+ROLES = {
+    "claims": "what an experiment's source says, held against its numbers",
+    "figures": "pictures of an experiment from its numbers",
+    "panels": "parts of an experiment's pictures",
+    "run": "what is done, step by step",
+    "settings": "what an experiment may be run with",
+    "base": "what all of one kind share",
+    "complex": "the cells of one kind of domain",
+    "crossings": "where folds cross what is there",
+    "engine": "the one function that cuts one kind of domain",
+    "judge": "who decides what float64 does not tell",
+    "results": "the records that questions are answered with, and the folder that a command leaves",
+    "rounding": "how well float64 knows values",
+    "steps": "what one node of the network does to what is cut so far; those of paths are lengths",
+    "topology": "checks of cells that need no network",
+}
+"""File names that may occur three times or more, and what they mean wherever they occur."""
+
+
+def test_file_names_mean_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        homes.setdefault(path.stem, []).append(str(path.parent.relative_to(SOURCE)))
+    often = {name: where for name, where in homes.items() if len(where) >= 3 and name != "__init__"}
+    assert {name: where for name, where in often.items() if name not in ROLES} == {}
+    assert [name for name in ROLES if name not in homes] == []
 
 
 def name_of(path: Path) -> str:

@@ -14,7 +14,7 @@ import splinescope
 from splinescope.tessellation.planar.piece import Piece
 from splinescope.tessellation.segments import steps
 from splinescope.tessellation.segments.kernels.crossings import Cuts
-from splinescope.tessellation.segments.part import Part
+from splinescope.tessellation.segments.part import SegmentsPart
 
 PLANE = splinescope.Slice.box([-1, -1], [1, 1])
 CUBE = splinescope.Box([-1.0] * 3, [1.0] * 3)
@@ -129,7 +129,7 @@ def test_a_segment_is_split_within_a_node(module: nn.Module, monkeypatch: pytest
     full = splinescope.tessellate(network, segment, memory_budget=1 << 30)
     crowded, insert, found, points = steps._crowded, steps._insert, [], []
 
-    def inserting(part: Part, cuts: Cuts, *rest: Any) -> np.ndarray:
+    def inserting(part: SegmentsPart, cuts: Cuts, *rest: Any) -> np.ndarray:
         points.append(len(part.t) + len(cuts))
         return insert(part, cuts, *rest)
 

@@ -8,8 +8,8 @@ from splinescope.generative.log_volumes import (
     sketch_bias,
 )
 from splinescope.generative.manifold import (
+    ManifoldSamples,
     Moments,
-    Samples,
     cell_log_volumes,
     entropy,
     expected_log_volume,
@@ -28,10 +28,10 @@ __all__ = [
     "Custom",
     "Drawn",
     "Gaussian",
+    "ManifoldSamples",
     "Moments",
     "Overlap",
     "Prior",
-    "Samples",
     "SketchBias",
     "UniformBall",
     "UniformBox",

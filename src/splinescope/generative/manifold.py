@@ -245,7 +245,7 @@ def moments(cells: PolyhedralComplex, rho: float = 0.0) -> Moments:
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class ManifoldSamples:
     """Latents drawn from a law, with what became of them; `numpy.asarray` gives the latents.
 
     Attributes:
@@ -271,7 +271,7 @@ class Samples:
 
 def sample(
     cells: PolyhedralComplex, number: int, rho: float = 1.0, generator: np.random.Generator | int | None = None
-) -> Samples:
+) -> ManifoldSamples:
     r"""Draw latents with density proportional to $v^\rho$, exactly: a cell by its mass, then a point uniform in it.
 
     There is no pool, no chain and no Monte Carlo error; samples are independent.
@@ -308,7 +308,7 @@ def sample(
     for corner in range(corners.shape[1]):
         outputs += weights[:, corner, None] * values[corners[:, corner]]
     owners = parts.cells[chosen]
-    return Samples(latents, outputs.reshape(number, *cells.network.output_shape), owners, logs[owners])
+    return ManifoldSamples(latents, outputs.reshape(number, *cells.network.output_shape), owners, logs[owners])
 
 
 def log_density(cells: PolyhedralComplex, latents: Any, rho: float = 0.0) -> Float[np.ndarray, " n"]:

@@ -15,8 +15,8 @@ from splinescope.observers.measures import (
     saved_frames,
 )
 from splinescope.observers.recorder import Comparison, Measure, Recorder, Watch
+from splinescope.observers.schedule import log_spaced_steps
 from splinescope.observers.snapshot import Snapshot
-from splinescope.observers.steps import log_spaced_steps
 
 __all__ = [
     "Accuracy",

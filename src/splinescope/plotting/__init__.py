@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from splinescope.plotting.animation import animate
 from splinescope.plotting.boundary import plot_decision_boundary
-from splinescope.plotting.cells import plot_cells
+from splinescope.plotting.complexes import plot_cells
 from splinescope.plotting.figures import save_figure
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip

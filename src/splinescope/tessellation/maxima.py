@@ -18,7 +18,7 @@ from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.codes import NodeCodes, compress, pack
 from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.thresholds import Columns, Folds, padded
+from splinescope.tessellation.thresholds import Columns, LayerFolds, padded
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Tournament:
         out[(out == 0.0) & (right != 0.0)] = UNPROVED
         return out
 
-    def folds(self) -> Folds:
+    def folds(self) -> LayerFolds:
         """Where the candidates of pairs are equal; columns are pairs."""
         pairs = self.pairs * self.groups
         error, magnitude = (np.add(*self.sides(table)) for table in (self.bounds.error, self.bounds.magnitude))
@@ -77,7 +77,7 @@ class Tournament:
         thresholds[~self.contested] = np.inf
         where = (self.size, self.groups, self.first, self.total)
         columns = Columns(self.node, pairs, WORD * words_for(pairs), *where, self.standing)
-        return Folds(np.zeros((1, pairs)), thresholds[None], padded(magnitude), columns)
+        return LayerFolds(np.zeros((1, pairs)), thresholds[None], padded(magnitude), columns)
 
     @property
     def contested(self) -> np.ndarray:

@@ -81,7 +81,7 @@ class Queries:
 
     def plot(self, **options: Any) -> Any:
         """A picture: see `splinescope.plotting.plot_tessellation`, and `plot_segment` for a segment; axes come back."""
-        return ask("plotting.cells", "plot_cells")(self, **options)
+        return ask("plotting.complexes", "plot_cells")(self, **options)
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
         """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it.

@@ -24,7 +24,7 @@ from splinescope.numerics import in_blocks
 from splinescope.tessellation.codes import NodeCodes, compress, select_columns
 from splinescope.tessellation.maxima import Tournament, agreed, position_codes, tournament_of
 from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.thresholds import LayerFolds
 from splinescope.tessellation.zeros import mark_unproved
 
 CANDIDATES, DIFFERENCES = -1, -2
@@ -83,13 +83,13 @@ class State(Protocol):
     def bounds(self, index: int) -> Bounds:
         """Magnitude of a node, and how near to zero its signs are in doubt, at the vertices."""
 
-    def activation_folds(self, index: int, op: Activation) -> Folds:
+    def activation_folds(self, index: int, op: Activation) -> LayerFolds:
         """The folds of an activation."""
 
-    def fitting(self, key: int, folds: Folds, start: int) -> int:
+    def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
         """Up to which unit or group, from `start` on, there is room for the folds that rows decide."""
 
-    def cut(self, key: int, folds: Folds) -> np.ndarray:
+    def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
         """Cut all cells where rows are at their breakpoints, and extend all rows to the new vertices.
 
         Args:

@@ -65,7 +65,7 @@ def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, group
 
 
 @dataclass(frozen=True)
-class Folds:
+class LayerFolds:
     """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
 
     Attributes:
@@ -99,7 +99,7 @@ class Folds:
         """Number of units, or of groups that take part."""
         return self.columns.groups if self.columns.width else self.shifts.shape[1]
 
-    def between(self, start: int, stop: int) -> Folds:
+    def between(self, start: int, stop: int) -> LayerFolds:
         """Those of some units or groups alone; nothing else folds."""
         if (start, stop) == (0, self.size):
             return self
@@ -133,7 +133,7 @@ class Folds:
         return stop
 
 
-def activation_folds(op: Activation, bounds: Bounds, node: int) -> Folds:
+def activation_folds(op: Activation, bounds: Bounds, node: int) -> LayerFolds:
     """Folds of an elementwise activation, whose signs within the bounds are decided exactly.
 
     Args:
@@ -149,7 +149,7 @@ def activation_folds(op: Activation, bounds: Bounds, node: int) -> Folds:
     shifts = tables.breakpoints
     thresholds = np.maximum(bounds.error + 4 * UNIT_ROUNDOFF * np.abs(shifts), np.finfo(np.float64).tiny)
     thresholds[~tables.folding] = np.inf
-    return Folds(shifts, thresholds, padded(bounds.magnitude), Columns(node, units, words_for(units) * WORD))
+    return LayerFolds(shifts, thresholds, padded(bounds.magnitude), Columns(node, units, words_for(units) * WORD))
 
 
 def padded(vector: np.ndarray) -> np.ndarray:

@@ -120,7 +120,7 @@ def nearest_boundary(
     start = _start(network, x, domain, max_cells, time_limit)
     target, frame = ClassChange(class_of(network, start)), frame_of(network, domain, base=x)
     with _few_threads(network, frame):
-        search = _Search(network, start, target, frame)
+        search = _CellSearch(network, start, target, frame)
         step = first_boundary_point(network, start, frame, target, deadline)
         if step is not None and frame.excess(step) <= 0:
             search.begin_near(step)
@@ -174,7 +174,7 @@ def nearest_fold(
     start = _start(network, x, domain, max_cells, time_limit)
     frame = frame_of(network, domain, base=x)
     with _few_threads(network, frame):
-        return _Search(network, start, FoldOf(op, unit), frame).run(max_cells, deadline)
+        return _CellSearch(network, start, FoldOf(op, unit), frame).run(max_cells, deadline)
 
 
 @contextmanager
@@ -225,7 +225,7 @@ class _Walls:
         return np.vstack([self.normals, normals]), np.append(self.offsets, offsets)
 
 
-class _Search:
+class _CellSearch:
     """A search under way.
 
     Attributes:

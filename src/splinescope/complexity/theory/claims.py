@@ -49,7 +49,7 @@ class Assumption:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Theorem:
     """A theorem about the regions of a network.
 
     Attributes:
@@ -73,7 +73,7 @@ class Claim:
     remark: str = ""
 
 
-def claims(network: Network, domain: Domain | None, shape: Architecture) -> tuple[Claim, ...]:
+def claims(network: Network, domain: Domain | None, shape: Architecture) -> tuple[Theorem, ...]:
     """All theorems, for a network looked at on a domain.
 
     Args:
@@ -88,12 +88,12 @@ def claims(network: Network, domain: Domain | None, shape: Architecture) -> tupl
     return (*deep, *_of_one_layer(network, domain, shape), *_of_degrees(shape))
 
 
-def _of_any_graph(shape: Architecture) -> tuple[Claim, ...]:
+def _of_any_graph(shape: Architecture) -> tuple[Theorem, ...]:
     """Upper bounds that hold whatever the graph."""
     pieces = [int(number) for layer in shape.layers for number in layer.pieces]
     return (
-        Claim("patterns", "cells", "upper", lambda: bounds.trivial_upper(pieces), "2^N; prod_k p_k", "counting"),
-        Claim(
+        Theorem("patterns", "cells", "upper", lambda: bounds.trivial_upper(pieces), "2^N; prod_k p_k", "counting"),
+        Theorem(
             "Montufar 2017",
             "cells",
             "upper",
@@ -102,7 +102,7 @@ def _of_any_graph(shape: Architecture) -> tuple[Claim, ...]:
             "Montufar 2017, Notes on the number of linear regions of deep neural networks",
             remark="" if shape.sequential else "layer by layer; d_l by a minimal cut of the graph",
         ),
-        Claim(
+        Theorem(
             "Telgarsky 2015",
             "cells",
             "upper",
@@ -114,12 +114,12 @@ def _of_any_graph(shape: Architecture) -> tuple[Claim, ...]:
     )
 
 
-def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
+def _of_sequences(shape: Architecture) -> tuple[Theorem, ...]:
     """Bounds for networks whose layers follow each other."""
     d, widths = shape.dimension, shape.widths
     relu, dense = _dense_relu(shape)
     return (
-        Claim(
+        Theorem(
             "Serra 2018",
             "cells",
             "upper",
@@ -128,7 +128,7 @@ def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
             SERRA,
             (relu, Assumption(shape.sequential, "the graph is not a sequence")),
         ),
-        Claim(
+        Theorem(
             "Montufar 2014",
             "cells",
             "lower",
@@ -138,7 +138,7 @@ def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
             (relu, dense, _wide(shape, d)),
             SOME,
         ),
-        Claim(
+        Theorem(
             "Serra 2018, lower",
             "cells",
             "lower",
@@ -151,10 +151,10 @@ def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
     )
 
 
-def _of_random_weights(shape: Architecture) -> tuple[Claim, ...]:
+def _of_random_weights(shape: Architecture) -> tuple[Theorem, ...]:
     """What networks of this shape have on average."""
     return (
-        Claim(
+        Theorem(
             "Hanin-Rolnick 2019",
             "cells",
             "average",
@@ -167,12 +167,12 @@ def _of_random_weights(shape: Architecture) -> tuple[Claim, ...]:
     )
 
 
-def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) -> tuple[Claim, ...]:
+def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) -> tuple[Theorem, ...]:
     """What is known of an arrangement of hyperplanes."""
     assumptions = _shallow(shape)
     planar = Assumption(domain is not None and shape.dimension == 2, "it needs a plane's window")
     return (
-        Claim(
+        Theorem(
             "Zaslavsky 1975",
             "cells",
             "upper",
@@ -182,7 +182,7 @@ def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) 
             assumptions,
             "exact over the whole space in general position",
         ),
-        Claim(
+        Theorem(
             "lines in the window",
             "cells",
             "exact",
@@ -192,7 +192,7 @@ def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) 
             (planar, *assumptions),
             "in general position",
         ),
-        Claim(
+        Theorem(
             "Buck 1943",
             "bounded cells",
             "upper",
@@ -205,10 +205,10 @@ def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) 
     )
 
 
-def _of_degrees(shape: Architecture) -> tuple[Claim, ...]:
+def _of_degrees(shape: Architecture) -> tuple[Theorem, ...]:
     """How many neighbours a cell has."""
     return (
-        Claim(
+        Theorem(
             "Gaines-Bi 2026",
             "mean degree",
             "upper",
@@ -223,7 +223,7 @@ def _of_degrees(shape: Architecture) -> tuple[Claim, ...]:
             ),
             "" if shape.dimension <= 2 else "a theorem over the whole space",
         ),
-        Claim(
+        Theorem(
             "Gaines-Bi 2026, one layer",
             "mean degree",
             "average",

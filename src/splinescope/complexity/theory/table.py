@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from splinescope.complexity.theory.architectures import Architecture, architecture
-from splinescope.complexity.theory.claims import Claim, Kind, Quantity, claims
+from splinescope.complexity.theory.claims import Kind, Quantity, Theorem, claims
 from splinescope.complexity.theory.degrees import is_complete, mean_degree, touches_boundary
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
@@ -192,7 +192,7 @@ def _table(network: Network, cells: Any, shape: Architecture) -> RegionBounds:
     return RegionBounds(rows, None if cells is None else len(cells), complete, shape.dimension, shape.widths)
 
 
-def _row(claim: Claim, found: int | Fraction | None) -> BoundRow:
+def _row(claim: Theorem, found: int | Fraction | None) -> BoundRow:
     failed = [assumption.otherwise for assumption in claim.assumptions if not assumption.holds]
     return BoundRow(
         name=claim.name,

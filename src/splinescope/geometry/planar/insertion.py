@@ -22,10 +22,10 @@ from numba import njit
 
 from splinescope.geometry.planar.answers import Answers
 from splinescope.geometry.planar.chords import COLUMN, TAIL, TAIL_POSITION
+from splinescope.geometry.planar.fold_sides import DOUBT, SignedFold, answered, describe_crossing, look, sign_at
 from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, PRECEDING
-from splinescope.geometry.planar.sides import DOUBT, Fold, answered, describe_crossing, look, sign_at
 from splinescope.geometry.planar.surgery import number_positions, split_edge, split_face
-from splinescope.geometry.planar.target import MADE_BY, ON_CHORD, Sizes, Target
+from splinescope.geometry.planar.target import MADE_BY, ON_CHORD, Refined, RefinedCounts
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -39,7 +39,7 @@ def _cross(
     points: np.ndarray,
     uncertainty: np.ndarray,
     used: np.ndarray,
-    fold: Fold,
+    fold: SignedFold,
     half: int,
 ) -> int:
     """Split the edge of an earlier chord where this one crosses it; the half-edge from there onwards, or -1."""
@@ -71,7 +71,7 @@ def _insert(
     used: np.ndarray,
     known: np.ndarray,
     asked: np.ndarray,
-    fold: Fold,
+    fold: SignedFold,
     start: int,
 ) -> bool:
     """Insert one chord into a parent face, from half-edge `start` at its tail; False if the walk got lost.
@@ -169,9 +169,9 @@ def insert_chords(
     slopes: np.ndarray,
     chord_offsets: np.ndarray,
     chord_table: np.ndarray,
-    target: Target,
+    target: Refined,
     answers: Answers,
-    sizes: Sizes,
+    sizes: RefinedCounts,
     points: np.ndarray,
     uncertainty: np.ndarray,
 ) -> int:
@@ -202,7 +202,7 @@ def insert_chords(
             level = chords[chord, COLUMN] // padded
             unit = chords[chord, COLUMN] - level * padded
             look(values, shifts[level, unit], unit, places, weights, sizes.old_vertices, chords, chord, view, seen)
-            fold = Fold(
+            fold = SignedFold(
                 chord, thresholds[level, unit], slopes[unit],
                 sizes.old_vertices, sizes.outer_vertices, sizes.outer_edges,
                 vertex_bases[face], vertex_bases[face + 1] - vertex_bases[face],

@@ -29,8 +29,8 @@ from splinescope.geometry.planar.target import (
     SHARED,
     START,
     UNCERTAINTY,
-    Sizes,
-    Target,
+    Refined,
+    RefinedCounts,
 )
 from splinescope.numerics import in_ranges
 
@@ -50,7 +50,7 @@ class NewVertices(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Refinement:
+class CutSubdivision:
     """Result of cutting a subdivision by one layer.
 
     Attributes:
@@ -79,7 +79,7 @@ def _resized(array: np.ndarray, size: int) -> np.ndarray:
     return out
 
 
-def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes: Sizes) -> Target:
+def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes: RefinedCounts) -> Refined:
     """Arrays for the refined subdivision, with its outer edges already cut."""
     faces, edges, on_edges = subdivision.num_faces, subdivision.num_edges, len(cuts.tails)
     vertex_base = sizes.outer_vertices + running_sums(chords.crossings)
@@ -97,10 +97,10 @@ def _make_target(subdivision: Subdivision, cuts: EdgeCuts, chords: Chords, sizes
     labels = np.empty((int(edge_base[-1]), 2), np.int32)
     place_of = np.empty(2 * sizes.outer_edges, np.int32)
     used = np.zeros((faces, 2), np.int64)
-    return Target(halves, labels, places, weights, first, vertex_base, edge_base, used, place_of)
+    return Refined(halves, labels, places, weights, first, vertex_base, edge_base, used, place_of)
 
 
-def _compacted(target: Target, sizes: Sizes) -> Target:
+def _compacted(target: Refined, sizes: RefinedCounts) -> Refined:
     """The target without the vertices and edges that concurrent or coincident folds left unused."""
     if target.used.sum() == target.vertex_base[-1] - sizes.outer_vertices + target.edge_base[-1] - sizes.outer_edges:
         return target
@@ -157,7 +157,7 @@ class _Labelled:
     base: np.ndarray
 
 
-def _labelled(target: Target, split_faces: np.ndarray, faces: int) -> _Labelled:
+def _labelled(target: Refined, split_faces: np.ndarray, faces: int) -> _Labelled:
     """Number the faces."""
     children = (target.used[:, 1] - target.used[:, 0])[split_faces]
     face_base = faces + running_sums(children)
@@ -170,7 +170,7 @@ def _labelled(target: Target, split_faces: np.ndarray, faces: int) -> _Labelled:
 
 
 @dataclass
-class _Known:
+class _KnownAnswers:
     """Answers of the judge so far: for each face a dictionary from questions to signs."""
 
     signs: dict[int, dict[tuple[int, int, int], int]]
@@ -199,10 +199,10 @@ class _Known:
 
 
 def _inserted(
-    judge: Judge, split_faces: np.ndarray, layer: Layer, chords: Chords, target: Target, *rest: object
+    judge: Judge, split_faces: np.ndarray, layer: Layer, chords: Chords, target: Refined, *rest: object
 ) -> int:
     """Insert all chords, in as many passes as questions to the judge need; their number."""
-    known, faces = _Known({}), split_faces
+    known, faces = _KnownAnswers({}), split_faces
     while len(faces):
         answers = known.for_faces(faces)
         arguments = (faces, *layer[:4], chords.offsets, chords.table, target, answers, *rest)
@@ -218,7 +218,7 @@ def _inserted(
 
 
 def _place_flat_crossings(
-    judge: Judge, target: Target, cuts: EdgeCuts, chords: Chords, sizes: Sizes, uncertainty: np.ndarray
+    judge: Judge, target: Refined, cuts: EdgeCuts, chords: Chords, sizes: RefinedCounts, uncertainty: np.ndarray
 ) -> None:
     """Exact positions of crossings of nearly parallel chords, and of three or more."""
     on_edges = len(cuts.tails)
@@ -233,7 +233,7 @@ def _place_flat_crossings(
         target.weights[at, FRACTION], target.weights[at, UNCERTAINTY] = share, known
 
 
-def _end(vertex: int, cuts: EdgeCuts, sizes: Sizes) -> End:
+def _end(vertex: int, cuts: EdgeCuts, sizes: RefinedCounts) -> End:
     """What defines an end of a chord."""
     if vertex < sizes.old_vertices:
         return vertex, -1
@@ -244,7 +244,7 @@ def _end(vertex: int, cuts: EdgeCuts, sizes: Sizes) -> End:
 
 def refine(
     subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray, judge: Judge, extents: np.ndarray
-) -> Refinement:
+) -> CutSubdivision:
     """Cut every face by all folds of a layer that cross it.
 
     The number of new vertices and edges is known before any surgery, since chords of a convex face cross exactly when
@@ -269,7 +269,7 @@ def refine(
     on_edges = len(cuts.tails)
     split_faces = np.flatnonzero(np.diff(chords.offsets))
     edges = subdivision.num_edges
-    sizes = Sizes(subdivision.num_vertices, subdivision.num_vertices + on_edges, edges + on_edges)
+    sizes = RefinedCounts(subdivision.num_vertices, subdivision.num_vertices + on_edges, edges + on_edges)
     target = _make_target(subdivision, cuts, chords, sizes)
     new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, np.full(on_edges, -1, np.int32), on_edges)
     outer_points = _interpolated(subdivision.points, new, 0, sizes.old_vertices)
@@ -297,7 +297,7 @@ def refine(
         edge_tag=_extended(subdivision.edge_tag, pieces, np.full(len(made_by), -1, np.int64)),
         first=faces.first,
     )
-    return Refinement(finer, new, faces.parent, cuts, bits, sizes.outer_edges, doubts + cuts.doubts)
+    return CutSubdivision(finer, new, faces.parent, cuts, bits, sizes.outer_edges, doubts + cuts.doubts)
 
 
 def _extended(labels: np.ndarray, pieces: np.ndarray, inner: np.ndarray) -> np.ndarray:

@@ -7,16 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 START, END, BASE, OTHER, CROSSED = 0, 1, 2, 3, 4
-"""Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord, the other one, and
+"""Columns of `Refined.places`: ends of the segment that a vertex lies on; for a crossing, its chord, the other one, and
 the column of the latter."""
 FRACTION, UNCERTAINTY, REACH, SHARED = 0, 1, 2, 3
-"""Columns of `Target.weights`: position between tail and head; how well the vertex is known, as a share of the domain
+"""Columns of `Refined.weights`: position between tail and head; how well the vertex is known, as a share of the domain
 and of the way between tail and head; whether it lies on a third chord."""
 MADE_BY, ON_CHORD = 0, 1
-"""Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
+"""Columns of `Refined.labels`: the column that made an edge, and the chord that an inner edge lies on."""
 
 
-class Target(NamedTuple):
+class Refined(NamedTuple):
     """Arrays of the refined subdivision, with room for the largest possible number of vertices and edges.
 
     Attributes:
@@ -43,7 +43,7 @@ class Target(NamedTuple):
     place_of: np.ndarray
 
 
-class Sizes(NamedTuple):
+class RefinedCounts(NamedTuple):
     """Counts that separate the kinds of vertices and edges.
 
     Attributes:

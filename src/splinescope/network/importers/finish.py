@@ -10,7 +10,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.heads import Head
 from splinescope.network.importers.builder import Builder
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
 from splinescope.network.ops import Affine, Convolution, Dense, Op, Scale, SharedDense, TransposedConvolution
 
 

@@ -17,7 +17,7 @@ from splinescope.network.importers.finish import finish
 from splinescope.network.importers.onnx_legacy import ATTRIBUTES, BINARY, LAST, aligned_shape
 from splinescope.network.importers.refusals import RANDOM, reason_for
 from splinescope.network.importers.reports import compare_with_onnx
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
 from splinescope.numerics import require
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
         raise InvalidInputError(f"`path`: there is no file {path}")
     model = read_model(path)
     source = the_input(model, input_shape)
-    reader = GraphReader(model, Builder(batched=source.batched))
+    reader = OnnxReader(model, Builder(batched=source.batched))
     with torch.no_grad():
         network = finish(reader.builder, reader.read(source.name, source.shape))
         network = compare_with_onnx(network, path, model, source, reader.builder.unit)
@@ -72,7 +72,7 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
     return network
 
 
-class GraphReader:
+class OnnxReader:
     """Follows one input through an ONNX graph.
 
     Attributes:

@@ -33,7 +33,7 @@ from splinescope.network.importers.outputs import outputs_of, taking_apart
 from splinescope.network.importers.refusals import RANDOM, UNKNOWN, reason_for
 from splinescope.network.importers.reports import compare_with_module
 from splinescope.network.importers.torch_ops import IGNORED, handle
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
 
 Copies: TypeAlias = "partial[nn.Module]"
 """Makes a copy of a module in some type, or in its own."""
@@ -107,7 +107,7 @@ def from_exported(program: ExportedProgram) -> Network:
             f"`model`: the program was exported for batches of {batch}; export it with a batch of 1 or a dynamic one"
         )
     with random_states_kept(), torch.no_grad():
-        reader = GraphReader(tuple(int(n) for n in shape))
+        reader = TorchReader(tuple(int(n) for n in shape))
         network = finish(reader.builder, reader.read(program))
         return compare_with_module(network, partial(copy_module, program.module()), reader.builder.unit, ())
 
@@ -178,14 +178,14 @@ def _own_type(module: nn.Module) -> torch.dtype:
     return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
 
 
-def _traced(copies: Copies, shape: tuple[int, ...]) -> tuple[ExportedProgram, GraphReader]:
+def _traced(copies: Copies, shape: tuple[int, ...]) -> tuple[ExportedProgram, TorchReader]:
     """Export a copy of the module, in float64 if it runs so, else in its own type."""
     problems: list[Exception] = []
     for dtype in (torch.float64, None):
         copied = copies(dtype)
         example = torch.linspace(-0.5, 0.5, max(1, int(torch.Size(shape).numel())), dtype=torch.float64)
         try:
-            return _export(copied, example.reshape(1, *shape).to(dtype or _own_type(copied))), GraphReader(shape)
+            return _export(copied, example.reshape(1, *shape).to(dtype or _own_type(copied))), TorchReader(shape)
         except Exception as error:  # noqa: BLE001 - the user's code may fail in any way, and torch.export too
             problems.append(error)
     raise _untraceable(copies(None), shape, problems[0]) from problems[0]
@@ -265,7 +265,7 @@ def _untraceable(copied: nn.Module, shape: tuple[int, ...], error: Exception) ->
     )
 
 
-class GraphReader:
+class TorchReader:
     """Follows one input through an exported graph.
 
     Attributes:

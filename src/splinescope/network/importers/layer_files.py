@@ -20,14 +20,14 @@ from splinescope.network.importers import lower_folding as folding
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.finish import finish
 from splinescope.network.importers.refusals import reason_for
-from splinescope.network.importers.reports import Comparison
-from splinescope.network.importers.values import Value, Variable
+from splinescope.network.importers.reports import Agreement
+from splinescope.network.importers.views import Value, Variable
 
 UNIT = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class StoredLayer:
     """A fully connected layer: its name, [out, in] matrix and [out] offset."""
 
     name: str
@@ -44,7 +44,7 @@ class Function:
     kind: str
 
 
-Layer: TypeAlias = Linear | Function
+Layer: TypeAlias = StoredLayer | Function
 
 
 def from_npz(path: Path) -> Network:
@@ -78,7 +78,7 @@ def from_npz(path: Path) -> Network:
     for i in range(count):
         weight = np.asarray(arrays[f"W{i}"], np.float64)
         bias = np.asarray(arrays.get(f"b{i}", np.zeros(weight.shape[:1])), np.float64)
-        layers += [Linear(f"layer{i}", weight, bias.reshape(-1)), Function(f"relu{i}", "relu")]
+        layers += [StoredLayer(f"layer{i}", weight, bias.reshape(-1)), Function(f"relu{i}", "relu")]
     return _perceptron(path, layers[:-1])
 
 
@@ -91,7 +91,7 @@ def _numbered_layers(arrays: dict[str, np.ndarray]) -> list[Layer]:
         {(int(number), name.rpartition(".")[0], kind) for name in arrays for number, kind, _ in _NUMBERED.findall(name)}
     )
     return [
-        Linear(name, np.asarray(arrays[f"{name}.A"].T, np.float64), np.asarray(arrays[f"{name}.b"], np.float64))
+        StoredLayer(name, np.asarray(arrays[f"{name}.A"].T, np.float64), np.asarray(arrays[f"{name}.b"], np.float64))
         if kind == "dense"
         else Function(name, kind)
         for _, name, kind in places
@@ -124,7 +124,10 @@ def from_nnet(path: Path) -> Network:
             weight = np.array(rows[at : at + fan_out])
             bias = np.array([row[0] for row in rows[at + fan_out : at + 2 * fan_out]])
             assert (weight.shape, bias.shape) == ((fan_out, fan_in), (fan_out,))
-            layers += [Linear(f"layer{len(layers) // 2}", weight, bias), Function(f"relu{len(layers) // 2}", "relu")]
+            layers += [
+                StoredLayer(f"layer{len(layers) // 2}", weight, bias),
+                Function(f"relu{len(layers) // 2}", "relu"),
+            ]
             at += 2 * fan_out
     except (OSError, UnicodeDecodeError, ValueError, IndexError, AssertionError) as error:
         raise InvalidInputError(
@@ -152,7 +155,7 @@ def _perceptron(
 ) -> Network:
     width = None
     for layer in layers:
-        if isinstance(layer, Linear):
+        if isinstance(layer, StoredLayer):
             shape, size = layer.weight.shape, layer.bias.shape
             if len(shape) != 2 or size != shape[:1] or width not in (None, shape[1]):
                 raise InvalidInputError(
@@ -160,7 +163,7 @@ def _perceptron(
                     "expected [out, in] and [out], with `in` the number of outputs of the layer before"
                 )
             width = len(layer.bias)
-    first = next(layer for layer in layers if isinstance(layer, Linear))
+    first = next(layer for layer in layers if isinstance(layer, StoredLayer))
     b = Builder(batched=True)
     x: Value = b.add_input((1, first.weight.shape[1]), "input")
     for layer in layers:
@@ -168,13 +171,13 @@ def _perceptron(
         x = _applied(b, b.variable(x), layer)
     network = finish(b, x)
     with torch.no_grad():
-        comparison = Comparison(network, bounds)
+        comparison = Agreement(network, bounds)
         found = comparison.deviation("numpy float64", _tensor(_by_numpy(layers, comparison.x.numpy())), UNIT)
     return comparison.report([found], notes)
 
 
 def _applied(b: Builder, x: Variable, layer: Layer) -> Value:
-    if isinstance(layer, Linear):
+    if isinstance(layer, StoredLayer):
         return affine.linear(b, x, _tensor(layer.weight), _tensor(layer.bias))
     if layer.kind == "relu":
         return folding.relu(b, x)
@@ -186,7 +189,7 @@ def _applied(b: Builder, x: Variable, layer: Layer) -> Value:
 def _by_numpy(layers: list[Layer], x: np.ndarray) -> np.ndarray:
     """The network again, without any of splinescope's ops."""
     for layer in layers:
-        if isinstance(layer, Linear):
+        if isinstance(layer, StoredLayer):
             x = x @ layer.weight.T + layer.bias
         elif layer.kind == "relu":
             x = np.maximum(x, 0.0)

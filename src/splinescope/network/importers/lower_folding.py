@@ -11,7 +11,7 @@ from torch import Tensor
 
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.lower_affine import scale_and_shift
-from splinescope.network.importers.values import Shape, Value, Variable
+from splinescope.network.importers.views import Shape, Value, Variable
 from splinescope.network.ops import Clip, Maximum, PiecewiseAffine
 
 

@@ -33,7 +33,7 @@ _SHAKE = 2.0**-40
 Function = Callable[[Tensor], Any]
 
 
-class Comparison:
+class Agreement:
     """Compares a network with references, on inputs of several sizes at which its units are awake.
 
     What rounding may explain is the lesser of two estimates, for the inputs of each order of magnitude apart. One is a
@@ -219,7 +219,7 @@ def compare_with_module(
         SplinescopeError: If the network is another one.
         UnsupportedOpError: If the module's outputs depend on other inputs of the batch.
     """
-    comparison = Comparison(network)
+    comparison = Agreement(network)
     plain = copies(None)
     own = next((p.dtype for p in plain.parameters() if p.is_floating_point()), torch.get_default_dtype())
     deviations: list[Deviation] = []
@@ -262,7 +262,7 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, uni
         SplinescopeError: If the network is another one.
         UnsupportedOpError: If the model's outputs depend on other inputs of the batch.
     """
-    comparison = Comparison(network)
+    comparison = Agreement(network)
     unit = max(unit, float(np.finfo(source.dtype).eps), float(np.finfo(np.float32).eps))
     problems: list[str] = []
     for runner in runners(path, model, source.name):
@@ -283,7 +283,7 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, uni
     return comparison.report([], tuple(problems), " ".join(problems))
 
 
-def _onnx_outputs(comparison: Comparison, runner: Runner, source: Any, unit: float) -> Tensor:
+def _onnx_outputs(comparison: Agreement, runner: Runner, source: Any, unit: float) -> Tensor:
     run = runner.start()
 
     def function(rows: Tensor) -> Tensor:

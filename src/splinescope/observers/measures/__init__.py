@@ -1,6 +1,6 @@
 """Ready-made measures; each is a frozen dataclass, called with a snapshot."""
 
-from splinescope.observers.measures.codes import CodeChurn
+from splinescope.observers.measures.churn import CodeChurn
 from splinescope.observers.measures.performance import Accuracy, AdversarialAccuracy
 from splinescope.observers.measures.points import AffineNorm, BoundaryDistance, MeanLocalComplexity
 from splinescope.observers.measures.slices import CellCount, ClassAreas, SliceFrames, saved_frames

@@ -12,8 +12,8 @@ from splinescope.geometry.bits import unpack
 from splinescope.tessellation.certificate.evaluators import Evaluator
 from splinescope.tessellation.certificate.facts import Facts
 from splinescope.tessellation.certificate.forms import (
-    Exact,
     Parameters,
+    ScaledIntegers,
     cell_forms,
     common_zero,
     exactly,
@@ -291,7 +291,7 @@ class Settlement:
         units = [int(unit) for unit in (facts.plus[k], facts.minus[k]) if unit >= 0]
         return _finite(4 * facts.error[k] + sum(float(placed[unit] if placed.ndim else placed) for unit in units))
 
-    def _forms(self, cell: int, wanted: set[int]) -> dict[int, Exact]:
+    def _forms(self, cell: int, wanted: set[int]) -> dict[int, ScaledIntegers]:
         subject = self.subject
         patterns = {}
         for node, codes in subject.code_of.items():
@@ -304,7 +304,9 @@ class Settlement:
         """The interior point as it is, in homogeneous coordinates."""
         return _homogeneous(self.subject.points[cell, self.subject.first :])
 
-    def _crossing(self, corner: int, cell: int, around: np.ndarray, forms: dict[int, Exact]) -> list[Any] | None:
+    def _crossing(
+        self, corner: int, cell: int, around: np.ndarray, forms: dict[int, ScaledIntegers]
+    ) -> list[Any] | None:
         """The point where the cell's own facets meet, in homogeneous coordinates; None if they don't say where."""
         subject = self.subject
         assert subject.facets is not None
@@ -338,7 +340,7 @@ def _homogeneous(point: np.ndarray) -> list[Any]:
     return [*(Fraction(x) for x in whole.numbers.tolist()), one]
 
 
-def _difference(forms: Exact, plus: int, minus: int, shift: float) -> list[Any]:
+def _difference(forms: ScaledIntegers, plus: int, minus: int, shift: float) -> list[Any]:
     """The form `x[plus] - x[minus]`, or `x[plus] - shift`, up to a positive factor."""
     if minus >= 0:
         return list(forms.numbers[plus] - forms.numbers[minus])
@@ -348,7 +350,7 @@ def _difference(forms: Exact, plus: int, minus: int, shift: float) -> list[Any]:
     return row
 
 
-def _form(facts: Facts, k: int, forms: Exact) -> list[Any]:
+def _form(facts: Facts, k: int, forms: ScaledIntegers) -> list[Any]:
     row = _difference(forms, int(facts.plus[k]), int(facts.minus[k]), float(facts.shift[k]))
     return row if facts.sign[k] > 0 else [-x for x in row]
 

@@ -18,7 +18,7 @@ RESOLUTION = ROUNDINGS * UNIT_ROUNDOFF
 
 
 @dataclass(frozen=True)
-class Facets:
+class CornerFacets:
     """Facets between cells, and which of them are those of a cell at each of its corners.
 
     Attributes:
@@ -85,7 +85,7 @@ class Subject:
     cell_vertices: np.ndarray
     cell_offsets: np.ndarray
     codes: tuple[Codes, ...]
-    facets: Facets | None = None
+    facets: CornerFacets | None = None
     corners: Corners | None = None
     first: int = 0
 

@@ -66,7 +66,7 @@ class Linear(Relaxation):
         return function(*shaped).flatten(1)
 
 
-class Folded(Relaxation):
+class FoldRelaxation(Relaxation):
     """An op that folds."""
 
     def __call__(self, *sources: AffineBounds) -> AffineBounds:
@@ -83,7 +83,7 @@ class Folded(Relaxation):
         """On domains of several corners: any two lines."""
 
 
-class Bend(Folded):
+class Bend(FoldRelaxation):
     """An activation."""
 
     def __init__(self, op: Activation, shapes: list[tuple[int, ...]]) -> None:
@@ -131,7 +131,7 @@ class Bend(Folded):
         return tuple(np.ascontiguousarray(np.broadcast_to(table, (len(table), self._units))) for table in tables)
 
 
-class Largest(Folded):
+class Largest(FoldRelaxation):
     """Maxima of groups."""
 
     def __init__(self, op: Maximum) -> None:

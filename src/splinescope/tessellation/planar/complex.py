@@ -18,7 +18,7 @@ from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.complex import Decisions, Facets, VertexComplex, facets_beside
 from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.planar.assembly import Finished
+from splinescope.tessellation.planar.assembly import FinishedPiece
 from splinescope.tessellation.queries import ask
 from splinescope.tessellation.results import AffineMaps
 
@@ -206,7 +206,7 @@ def _blend(
 
 
 def build_complex(
-    finished: Finished,
+    finished: FinishedPiece,
     network: Network,
     domain: Slice,
     tolerance: Tolerance,

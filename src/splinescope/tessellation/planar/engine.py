@@ -17,14 +17,14 @@ from splinescope.progress import reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.planar.assembly import Finished, join
+from splinescope.tessellation.planar.assembly import FinishedPiece, join
 from splinescope.tessellation.planar.borders import Borders, centroids_and_areas, halves_of, part_of
 from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
 from splinescope.tessellation.planar.piece import Piece
 from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
-from splinescope.tessellation.planar.rows import Rows
+from splinescope.tessellation.planar.rows import GrowingRows
 from splinescope.tessellation.planar.store import PieceStore
 from splinescope.tessellation.sweep import advance
 
@@ -117,7 +117,7 @@ class _Run:
         polygon = convex_polygon(self.domain.polygon)
         inputs = self.domain.embed(self.domain.polygon).reshape(len(self.domain.polygon), -1)
         tags = np.full(len(inputs), -1, np.int64)
-        return Piece(self.plan, polygon, tags, {0: Rows(inputs)})
+        return Piece(self.plan, polygon, tags, {0: GrowingRows(inputs)})
 
     def _too_large(self, piece: Piece) -> bool:
         """Whether the next node may need more memory than the budget."""
@@ -141,7 +141,7 @@ class _Run:
 
     def _finish(self, piece: Piece) -> None:
         outputs = np.array(piece.rows[self.plan.network.output].values)
-        self.store.add(Finished(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
+        self.store.add(FinishedPiece(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
         self.done += self._share(piece)
         self.shown = max(self.shown, self.done)
         self.report(self.shown, self.store.cells)
@@ -159,7 +159,7 @@ class _Run:
             self.report(self.shown, self.store.cells + piece.subdivision.num_faces)
 
 
-def _straightened(finished: Finished, network: Network) -> Finished:
+def _straightened(finished: FinishedPiece, network: Network) -> FinishedPiece:
     """Without the vertices that hidden folds of max nodes left on edges."""
     if all(op.elementwise for op in network.folds.values()):
         return finished
@@ -167,4 +167,4 @@ def _straightened(finished: Finished, network: Network) -> Finished:
     subdivision, vertices = without_straight_vertices(finished.subdivision, none)
     if len(vertices) == len(finished.vertex_tags):
         return finished
-    return Finished(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)
+    return FinishedPiece(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)

@@ -13,9 +13,9 @@ from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.refinement import refine
 from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.numerics import in_ranges
-from splinescope.tessellation.planar.judge import ExactJudge
-from splinescope.tessellation.planar.rows import Rows, Signed, Unsettled
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.planar.judge import PlanarJudge
+from splinescope.tessellation.planar.rows import GrowingRows, Signed, Unsettled
+from splinescope.tessellation.thresholds import LayerFolds
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Folded:
     parent: np.ndarray
 
 
-def signs_of(values: Rows, folds: Folds, uncertainty: np.ndarray) -> Signed:
+def signs_of(values: GrowingRows, folds: LayerFolds, uncertainty: np.ndarray) -> Signed:
     """Signs of rows that float64 tells, as bits: noted while they were computed, or now."""
     if values.signed is None:
         positive, negative = (np.empty((values.length, folds.words), np.uint64) for _ in range(2))
@@ -44,7 +44,11 @@ def signs_of(values: Rows, folds: Folds, uncertainty: np.ndarray) -> Signed:
 
 
 def fold(
-    values: Rows, others: Iterable[Rows], folds: Folds, judge: ExactJudge, settled: np.ndarray | None = None
+    values: GrowingRows,
+    others: Iterable[GrowingRows],
+    folds: LayerFolds,
+    judge: PlanarJudge,
+    settled: np.ndarray | None = None,
 ) -> Folded:
     """Cut the cells of a subdivision, that of the judge, by one layer.
 
@@ -84,7 +88,7 @@ def fold(
     return Folded(finer, result.bits, result.parent)
 
 
-def _numbers(folds: Folds) -> np.ndarray:
+def _numbers(folds: LayerFolds) -> np.ndarray:
     """[64 * words] the fold that each column stands for; of pairs of a tournament their columns, for now."""
     columns = np.arange(64 * folds.words)
     return (columns if folds.columns.width else folds.columns.folds(columns, columns)).astype(np.int32)

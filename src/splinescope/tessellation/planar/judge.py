@@ -9,7 +9,7 @@ import numpy as np
 from flint import fmpq
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.planar.doubts import NUDGE, Doubts
+from splinescope.geometry.planar.doubts import NUDGE, OpenSigns
 from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.judge import End
@@ -26,7 +26,7 @@ _FEW = 32
 
 
 @dataclass
-class ExactJudge:
+class PlanarJudge:
     """The judge of one fold: affine forms of the network on the cells as they are before it.
 
     Attributes:
@@ -49,7 +49,7 @@ class ExactJudge:
         self.plan.tally.signs += signs
         self.plan.tally.exact += exact
 
-    def settle(self, doubts: Doubts, layer: Layer) -> None:
+    def settle(self, doubts: OpenSigns, layer: Layer) -> None:
         """Decide signs in doubt: their bits are set, and their values get the sign.
 
         Args:

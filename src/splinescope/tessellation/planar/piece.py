@@ -15,13 +15,13 @@ from splinescope.tessellation.codes import NodeCodes, pack
 from splinescope.tessellation.maxima import Tournament, visible
 from splinescope.tessellation.planar.dissolve import without_edges, without_straight_vertices
 from splinescope.tessellation.planar.folding import fold, signs_of
-from splinescope.tessellation.planar.judge import ExactJudge
+from splinescope.tessellation.planar.judge import PlanarJudge
 from splinescope.tessellation.planar.plan import Plan
-from splinescope.tessellation.planar.rows import Rows
+from splinescope.tessellation.planar.rows import GrowingRows
 from splinescope.tessellation.planar.streaming import streamed, streams
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.sweep import Begun, evaluated
-from splinescope.tessellation.thresholds import Folds, activation_folds, pair_columns
+from splinescope.tessellation.thresholds import LayerFolds, activation_folds, pair_columns
 
 _BYTES_OF_CELL = 250
 """Bytes that a cell takes with its edges and vertices, patterns and rows not counted."""
@@ -48,12 +48,12 @@ class Piece:
     plan: Plan
     subdivision: Subdivision
     vertex_tags: np.ndarray
-    rows: dict[int, Rows]
+    rows: dict[int, GrowingRows]
     codes: list[NodeCodes] = field(default_factory=list)
     position: int = 1
     tournament: Tournament | None = None
     begun: Begun | None = None
-    folds: Folds | None = None
+    folds: LayerFolds | None = None
 
     @property
     def num_cells(self) -> int:
@@ -71,7 +71,7 @@ class Piece:
 
     def put(self, key: int, values: np.ndarray) -> None:
         """Set the rows of a node."""
-        self.rows[key] = Rows(values)
+        self.rows[key] = GrowingRows(values)
 
     def release(self, key: int) -> None:
         """Forget the rows of a node."""
@@ -94,10 +94,10 @@ class Piece:
         elif node.affine is not None and node.affine.keeps_order:
             rows = self.rows[node.inputs[0]]
             last = self.plan.last_use[node.inputs[0]] == index
-            self.rows[index] = rows if last else Rows(rows.values.copy())
+            self.rows[index] = rows if last else GrowingRows(rows.values.copy())
         else:
             inputs = [self.rows[source].tensor(network.nodes[source].shape) for source in node.inputs]
-            rows = Rows.empty(self.subdivision.num_vertices, node.size)
+            rows = GrowingRows.empty(self.subdivision.num_vertices, node.size)
             evaluated(node.op, inputs, rows.values)
             self.rows[index] = rows
 
@@ -107,7 +107,7 @@ class Piece:
         before = network.folds.get(network.origin(network.nodes[index].inputs[0]))
         return before is not None and before.clamps
 
-    def _following_folds(self, index: int) -> Folds | None:
+    def _following_folds(self, index: int) -> LayerFolds | None:
         """Folds of the next node, if it is an activation of this one alone: its signs are taken on the way."""
         nodes = self.plan.network.nodes
         if index + 1 == len(nodes) or nodes[index + 1].inputs != (index,):
@@ -115,7 +115,7 @@ class Piece:
         following = nodes[index + 1].op
         return activation_folds(following, self.bounds(index), index + 1) if isinstance(following, Activation) else None
 
-    def activation_folds(self, index: int, op: Activation) -> Folds:
+    def activation_folds(self, index: int, op: Activation) -> LayerFolds:
         """The folds of an activation."""
         source = self.plan.network.nodes[index].inputs[0]
         signed = self.rows[source].signed
@@ -123,7 +123,7 @@ class Piece:
             self.folds = activation_folds(op, self.bounds(source), index) if signed is None else signed.folds
         return self.folds
 
-    def fitting(self, key: int, folds: Folds, start: int) -> int:
+    def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
         """Up to which unit or group there is room: within the budgets, or for as many cells again as there are."""
         live = sum(rows.columns for rows in self.rows.values())
         limit = max(_ROOM, 2 * self.num_cells, self.plan.memory_budget // (2 * (_BYTES_OF_CELL + 8 * live)))
@@ -138,11 +138,11 @@ class Piece:
 
         return folds.fitting(start, limit, counts, 2)
 
-    def cut(self, key: int, folds: Folds) -> np.ndarray:
+    def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
         """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`."""
         values, columns = self.rows[key], folds.columns
         clamped = columns.width and self._is_clamped(columns.node)
-        judge = ExactJudge(self.plan, self.subdivision, self.codes, columns)
+        judge = PlanarJudge(self.plan, self.subdivision, self.codes, columns)
         others = [rows for rows in self.rows.values() if rows is not values]
         found = fold(values, others, folds, judge, pack(values.values == 0.0) if clamped else None)
         added = found.subdivision.num_vertices - self.subdivision.num_vertices
@@ -165,7 +165,7 @@ class Piece:
         """Set the rows of an activation; they are computed when somebody reads them."""
         source = self.plan.network.nodes[index].inputs[0]
         last = self.plan.last_use[source] == index
-        rows = self.rows[source] if last else Rows(self.rows[source].values.copy())
+        rows = self.rows[source] if last else GrowingRows(self.rows[source].values.copy())
         rows.activate(op)
         self.rows[index] = rows
 
@@ -190,7 +190,7 @@ class Piece:
         coarser, cells, vertices = without_edges(subdivision, hidden)
         self.subdivision, kept = without_straight_vertices(coarser, self.vertex_tags[vertices])
         vertices = vertices[kept]
-        self.rows = {node: Rows(rows.values[vertices]) for node, rows in self.rows.items()}
+        self.rows = {node: GrowingRows(rows.values[vertices]) for node, rows in self.rows.items()}
         self.vertex_tags = self.vertex_tags[vertices]
         self._take(cells)
         return cells

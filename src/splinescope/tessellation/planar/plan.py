@@ -23,7 +23,7 @@ _WIDE = 16.0
 
 
 @dataclass
-class Tally:
+class SignCounts:
     """Counts of signs: all, and those that exact arithmetic decided."""
 
     signs: int = 0
@@ -52,7 +52,7 @@ class Plan:
     calibration: Calibration
     max_cells: int | None
     memory_budget: int
-    tally: Tally = field(default_factory=Tally)
+    tally: SignCounts = field(default_factory=SignCounts)
 
     @classmethod
     def of(

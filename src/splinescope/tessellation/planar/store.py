@@ -13,14 +13,14 @@ from splinescope.errors import StoreError
 from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.storage import decode, encode, read_arrays, write_arrays
 from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.planar.assembly import Finished
+from splinescope.tessellation.planar.assembly import FinishedPiece
 
 
 class PieceStore:
     """A list of finished pieces; with a folder, each is written there at once and read back at the end."""
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
-        self._kept: list[Finished | Path] = []
+        self._kept: list[FinishedPiece | Path] = []
         self._parent = None if folder is None else Path(folder)
         self._folder: Path | None = None
         self.cells = 0
@@ -41,7 +41,7 @@ class PieceStore:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def add(self, piece: Finished) -> None:
+    def add(self, piece: FinishedPiece) -> None:
         """Keep a piece."""
         self.cells += piece.subdivision.num_faces
         if self._folder is None:
@@ -52,14 +52,14 @@ class PieceStore:
         path = self._folder / f"{len(self._kept):06d}.npz"
         self._kept.append(write_arrays(path, arrays, record, argument="store"))
 
-    def pieces(self) -> list[Finished]:
+    def pieces(self) -> list[FinishedPiece]:
         """All pieces in memory."""
         return [_read(piece) if isinstance(piece, Path) else piece for piece in self._kept]
 
 
-def _read(path: Path) -> Finished:
+def _read(path: Path) -> FinishedPiece:
     """A piece from its file."""
     stored = read_arrays(path, "part", argument="store")
-    classes = {part.__name__: part for part in (Finished, Subdivision, NodeCodes)}
-    piece: Finished = decode(stored.record, stored.arrays, classes)
+    classes = {part.__name__: part for part in (FinishedPiece, Subdivision, NodeCodes)}
+    piece: FinishedPiece = decode(stored.record, stored.arrays, classes)
     return piece

@@ -11,8 +11,8 @@ from splinescope.geometry.bits import pack_signs
 from splinescope.network.graph import Network
 from splinescope.network.ops import AffineOp
 from splinescope.numerics import in_blocks
-from splinescope.tessellation.planar.rows import Rows, Signed
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.planar.rows import GrowingRows, Signed
+from splinescope.tessellation.thresholds import LayerFolds
 from splinescope.tessellation.zeros import mark_unproved
 
 _CACHED = 1 << 17
@@ -30,7 +30,9 @@ def streams(network: Network, index: int) -> bool:
     return readers == 1 and before is not None and before.elementwise
 
 
-def streamed(op: AffineOp, size: int, before: Rows, uncertainty: np.ndarray, folds: Folds | None, spare: bool) -> Rows:
+def streamed(
+    op: AffineOp, size: int, before: GrowingRows, uncertainty: np.ndarray, folds: LayerFolds | None, spare: bool
+) -> GrowingRows:
     """Rows of a dense layer, with their signs where another activation follows.
 
     Args:
@@ -46,7 +48,7 @@ def streamed(op: AffineOp, size: int, before: Rows, uncertainty: np.ndarray, fol
     """
     before.load()
     vertices = before.length
-    rows = Rows.empty(vertices, size, spare=spare)
+    rows = GrowingRows.empty(vertices, size, spare=spare)
     signed = None
     if folds is not None:
         signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
@@ -59,7 +61,7 @@ def streamed(op: AffineOp, size: int, before: Rows, uncertainty: np.ndarray, fol
 
 def _stream_block(
     op: AffineOp,
-    before: Rows,
+    before: GrowingRows,
     out: np.ndarray,
     signed: Signed | None,
     uncertainty: np.ndarray,

@@ -24,7 +24,7 @@ from splinescope.tessellation.region_graph.search.assemble import assembled
 from splinescope.tessellation.region_graph.search.checkpoints import load_search, save_search
 from splinescope.tessellation.region_graph.search.explore import Explorer
 from splinescope.tessellation.region_graph.search.found import Seeds
-from splinescope.tessellation.region_graph.search.frontier import Limits, Search
+from splinescope.tessellation.region_graph.search.frontier import Exploration, Limits
 
 _BETWEEN = 30.0
 """Seconds between checkpoints, at least."""
@@ -109,7 +109,7 @@ def region_graph(
     if resume is not None:
         search = load_search(resume, explorer)
     else:
-        search = Search(explorer)
+        search = Exploration(explorer)
         search.start(first_cells(explorer, starts, generator or np.random.default_rng(0)))
     with reporting(progress) as report:
         search.run(Limits(max_cells, deadline), executor, _Notes(report, checkpoint))
@@ -121,7 +121,7 @@ def region_graph(
     return certified(graph, verify)
 
 
-def _graph(search: Search) -> RegionGraph:
+def _graph(search: Exploration) -> RegionGraph:
     if not search.explored:
         raise KeyboardInterrupt
     if not search.sound:
@@ -139,7 +139,7 @@ class _Notes:
         self._checkpoint = checkpoint
         self._next = time.monotonic() + _BETWEEN
 
-    def __call__(self, search: Search) -> None:
+    def __call__(self, search: Exploration) -> None:
         self._report(search.explored / search.met, search.sound)
         started = time.monotonic()
         if self._checkpoint is not None and started >= self._next:

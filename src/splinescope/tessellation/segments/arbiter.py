@@ -27,7 +27,7 @@ from splinescope.tessellation.predicates import envelope, nearest, sign_at
 from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.kernels.crossings import Placed
 from splinescope.tessellation.segments.kernels.envelopes import Walked
-from splinescope.tessellation.segments.part import Part
+from splinescope.tessellation.segments.part import SegmentsPart
 from splinescope.tessellation.segments.vanishing import vanishing
 
 UNDECIDED = 2
@@ -135,7 +135,7 @@ class View:
     """
 
     arbiter: Arbiter
-    part: Part
+    part: SegmentsPart
     _codes: dict[int, FlipCodes] = field(default_factory=dict)
 
     @cached_property

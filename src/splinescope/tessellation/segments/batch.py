@@ -19,7 +19,7 @@ from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.queries import ask
 from splinescope.tessellation.resolved import resolved_cells
-from splinescope.tessellation.segments.assembly import Finished
+from splinescope.tessellation.segments.assembly import FinishedSegments
 from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.embedding import embedded
@@ -212,7 +212,7 @@ class SegmentBatch:
 
 
 def batch_of(
-    finished: Finished, network: Network, domain: Segments, tolerance: Tolerance, decisions: Decisions
+    finished: FinishedSegments, network: Network, domain: Segments, tolerance: Tolerance, decisions: Decisions
 ) -> SegmentBatch:
     """The batch of finished segments, without a certificate.
 
@@ -268,7 +268,7 @@ def _bits(words: np.ndarray, columns: int) -> np.ndarray:
     return unpack(words[None], columns)[0]
 
 
-def _units(finished: Finished, network: Network, nodes: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _units(finished: FinishedSegments, network: Network, nodes: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Units that flip at each vertex: a unit of several bits only once."""
     sizes = np.array([network.nodes[node].size for node in nodes], np.int64)
     op = np.array(nodes, np.int64)[finished.flip_nodes]

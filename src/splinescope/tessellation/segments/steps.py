@@ -30,11 +30,11 @@ from splinescope.tessellation.segments.kernels.flips import (
 from splinescope.tessellation.segments.kernels.kinks import with_dense_kinks, with_stencil_kinks
 from splinescope.tessellation.segments.kernels.signs import Signs, routed_signs
 from splinescope.tessellation.segments.kernels.stencils import Stencil
-from splinescope.tessellation.segments.part import Flips, Numbers, Part
+from splinescope.tessellation.segments.part import Flips, Numbers, SegmentsPart
 from splinescope.tessellation.segments.routing import local_size
-from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded
+from splinescope.tessellation.segments.values import CutActivation, SettledValues, activate, expanded
 from splinescope.tessellation.segments.vanishing import zeros_are_exact
-from splinescope.tessellation.thresholds import Folds, activation_folds
+from splinescope.tessellation.thresholds import LayerFolds, activation_folds
 
 _SAMPLE = 256
 """Rows from which the magnitude of a node's values is read off."""
@@ -49,7 +49,7 @@ _BESIDE = 2.0**-12
 
 
 @dataclass(frozen=True)
-class Plan:
+class SegmentsPlan:
     """A network, and what is computed of it once for all parts.
 
     Attributes:
@@ -69,7 +69,7 @@ class Plan:
     integers: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, network: Network, tolerance: Tolerance) -> Plan:
+    def of(cls, network: Network, tolerance: Tolerance) -> SegmentsPlan:
         """The plan for a network."""
         transposed, stencils = {}, {}
         for index, node in enumerate(network.nodes):
@@ -98,19 +98,19 @@ class Work:
         memory_budget: Bytes for values at points.
     """
 
-    plan: Plan
+    plan: SegmentsPlan
     calibration: Calibration
     arbiter: Arbiter
     numbers: Numbers
     memory_budget: int
 
-    def bounds(self, part: Part, node: int) -> Bounds:
+    def bounds(self, part: SegmentsPart, node: int) -> Bounds:
         """Magnitude of a node, and distance from zero within which its values are in doubt, at the points of a part."""
         points = np.column_stack([np.repeat(part.segments, np.diff(part.offsets)), part.t])
         return self.calibration.at(node, points, self.arbiter.inputs)
 
 
-def advance(part: Part, work: Work) -> bool:
+def advance(part: SegmentsPart, work: Work) -> bool:
     """Take a part through its next node, in place.
 
     Args:
@@ -147,7 +147,7 @@ def _sample(rows: np.ndarray) -> np.ndarray:
     return rows[:: max(1, len(rows) // _SAMPLE)]
 
 
-def _shapes(plan: Plan, index: int) -> list[tuple[int, ...]]:
+def _shapes(plan: SegmentsPlan, index: int) -> list[tuple[int, ...]]:
     return [plan.network.nodes[source].shape for source in plan.network.nodes[index].inputs]
 
 
@@ -156,14 +156,14 @@ def _grain(columns: int) -> int:
     return max(1, _BLOCK_BYTES // (8 * columns))
 
 
-def _evaluate(part: Part, plan: Plan, index: int) -> None:
+def _evaluate(part: SegmentsPart, plan: SegmentsPlan, index: int) -> None:
     """An op without folds, at all points."""
     node = plan.network.nodes[index]
     inputs = [torch.from_numpy(part.values[source].rows) for source in node.inputs]
     rows = np.empty((len(part.t), node.size))
     work = partial(_evaluate_block, node.op, inputs, _shapes(plan, index), rows)
     _blockwise(work, len(rows), max(rows.shape[1], *(x.shape[1] for x in inputs)))
-    part.values[index] = Settled(rows)
+    part.values[index] = SettledValues(rows)
 
 
 def _blockwise(work: object, rows: int, columns: int) -> None:
@@ -186,11 +186,11 @@ def _evaluate_block(
         op.write(target, *(x[start:stop].reshape(-1, *shape) for x, shape in zip(inputs, shapes, strict=True)))
 
 
-def _follow(part: Part, plan: Plan, index: int) -> None:
+def _follow(part: SegmentsPart, plan: SegmentsPlan, index: int) -> None:
     """A dense layer or a convolution behind an activation: evaluated at the old points, and kinked at the new ones."""
     node = plan.network.nodes[index]
     source = part.values[node.inputs[0]]
-    if not isinstance(source, Folded) or _contrasts(source, node.affine, _shapes(plan, index)):
+    if not isinstance(source, CutActivation) or _contrasts(source, node.affine, _shapes(plan, index)):
         _evaluate(part, plan, index)
         return
     anchors = np.empty((len(source.before), node.size))
@@ -201,10 +201,10 @@ def _follow(part: Part, plan: Plan, index: int) -> None:
         rows = with_dense_kinks(anchors, plan.transposed[index], units, source.cuts)
     else:
         rows = with_stencil_kinks(anchors, plan.stencils[index], units, source.cuts)
-    part.values[index] = Settled(rows)
+    part.values[index] = SettledValues(rows)
 
 
-def _contrasts(source: Folded, op: AffineOp | None, shapes: list[tuple[int, ...]]) -> bool:
+def _contrasts(source: CutActivation, op: AffineOp | None, shapes: list[tuple[int, ...]]) -> bool:
     """Whether kinks are so much larger than values that their rounding errors would show in these.
 
     A unit that folds adds its slope times the length of the interval to the walk along it, however little of it is left
@@ -222,14 +222,16 @@ def _contrasts(source: Folded, op: AffineOp | None, shapes: list[tuple[int, ...]
     return bool(reach.max() > _CONTRAST * values.max())
 
 
-def _activated_block(op: Op, source: Folded, shape: tuple[int, ...], out: np.ndarray, start: int, stop: int) -> None:
+def _activated_block(
+    op: Op, source: CutActivation, shape: tuple[int, ...], out: np.ndarray, start: int, stop: int
+) -> None:
     """An affine op of activated rows `start:stop`."""
     rows = np.array(source.before[start:stop])
     activate(source.op, rows)
     _evaluate_block(op, [torch.from_numpy(rows)], [shape], out[start:stop], 0, stop - start)
 
 
-def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.ndarray) -> np.ndarray:
+def _insert(part: SegmentsPart, cuts: Cuts, numbers: Numbers, index: int, columns: np.ndarray) -> np.ndarray:
     """Put new points into a part, and extend the rows of all its values; the numbers of the new points.
 
     The points lie on the folds `columns` of the node `index`.
@@ -257,11 +259,11 @@ def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.nd
     part.numbers = merged(part.numbers, fresh)
     part.offsets = part.offsets + cuts.group_offsets[part.offsets]
     for node, value in part.values.items():
-        part.values[node] = Settled(expanded(value.rows, cuts))
+        part.values[node] = SettledValues(expanded(value.rows, cuts))
     return fresh
 
 
-def _crowded(part: Part, work: Work, index: int, cuts: Cuts, columns: np.ndarray) -> bool:
+def _crowded(part: SegmentsPart, work: Work, index: int, cuts: Cuts, columns: np.ndarray) -> bool:
     """Whether a part is to be split before the new points of its next node are put in.
 
     These extend the values that are still needed, of the activation's input not if nobody else reads it. A part of one
@@ -286,7 +288,7 @@ def _crowded(part: Part, work: Work, index: int, cuts: Cuts, columns: np.ndarray
     return True
 
 
-def _activate(part: Part, work: Work, index: int, op: Activation) -> bool:
+def _activate(part: SegmentsPart, work: Work, index: int, op: Activation) -> bool:
     """An elementwise activation: cut at its breakpoints; False if the part is to be split before."""
     plan = work.plan
     source = plan.network.nodes[index].inputs[0]
@@ -310,11 +312,11 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> bool:
     points = np.concatenate([points, np.repeat(fresh, np.diff(cuts.cut_offsets))])
     columns = np.concatenate([columns, cuts.columns])
     part.flips.append(without_padding(Flips(index, 0, first, points, columns), units, len(folds.shifts)))
-    part.values[index] = Folded(rows, op, folds, cuts)
+    part.values[index] = CutActivation(rows, op, folds, cuts)
     return True
 
 
-def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
+def _signs(view: View, index: int, rows: np.ndarray, folds: LayerFolds) -> Signs:
     """Signs of all units at all points; values that don't have their unit's sign get it."""
     part, tally = view.part, view.arbiter.tally
     routed = routed_signs(rows, part.t, part.inner, part.uncertainty, folds)
@@ -326,7 +328,7 @@ def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
 
 
 def _settle(
-    view: View, index: int, rows: np.ndarray, folds: Folds, signs: Signs, points: np.ndarray, columns: np.ndarray
+    view: View, index: int, rows: np.ndarray, folds: LayerFolds, signs: Signs, points: np.ndarray, columns: np.ndarray
 ) -> None:
     """Decide signs in doubt; float64 does where exact arithmetic would cost too much."""
     padded = words_for(rows.shape[1]) * WORD
@@ -342,7 +344,7 @@ def _settle(
     rows[points[wrong], unit[wrong]] = (shifts + found * least)[wrong]
 
 
-def _maximise(part: Part, work: Work, index: int, op: Maximum) -> bool:
+def _maximise(part: SegmentsPart, work: Work, index: int, op: Maximum) -> bool:
     """Maxima over groups: cut where the lead changes; False if the part is to be split before."""
     plan = work.plan
     source = plan.network.nodes[index].inputs[0]
@@ -368,7 +370,7 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> bool:
     points, columns = lead_flips(found, cuts, between, known, fresh, digits)
     first = pack(digits_of(found.first[ends], digits))
     part.flips.append(Flips(index, digits * len(members), first, points, columns))
-    part.values[index] = Settled(best)
+    part.values[index] = SettledValues(best)
     return True
 
 

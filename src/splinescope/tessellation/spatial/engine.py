@@ -18,7 +18,7 @@ from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means
-from splinescope.tessellation.spatial.state import State, first_state
+from splinescope.tessellation.spatial.state import SpatialState, first_state
 from splinescope.tessellation.sweep import advance
 
 Keep = Callable[[int, dict[int, np.ndarray], np.ndarray, np.ndarray], np.ndarray]
@@ -85,7 +85,7 @@ def tessellate_polytope(
     return certified(_complex(state, network, domain, tolerance), verify)
 
 
-def _complex(state: State, network: Network, domain: Domain, tolerance: Tolerance) -> SpatialComplex:
+def _complex(state: SpatialState, network: Network, domain: Domain, tolerance: Tolerance) -> SpatialComplex:
     """The complex of a state that has passed the whole network."""
     lattice, d = state.lattice, domain.dimension
     count = lattice.num_vertices

@@ -8,7 +8,7 @@ import numpy as np
 
 from splinescope.network.graph import Network
 from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.thresholds import LayerFolds
 
 _SIMILAR = 2.0**-30
 """Relative difference of projections of rows of weights up to which it is worth asking whether they are multiples."""
@@ -34,7 +34,7 @@ def measured(bounds: Bounds, values: np.ndarray) -> Bounds:
     return Bounds(magnitude, np.maximum(np.nan_to_num(error), np.finfo(np.float64).tiny))
 
 
-def families(network: Network, folds: Folds) -> np.ndarray:
+def families(network: Network, folds: LayerFolds) -> np.ndarray:
     """[64 * words] for each column one of whose form its own is a multiple, by weights and offsets to the last bit."""
     shifts, padded = folds.shifts, folds.columns.padded
     found = np.arange(len(shifts) * padded)

@@ -9,8 +9,8 @@ from flint import fmpq, fmpz
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.lattice.corners import Moment
+from splinescope.geometry.lattice.decisions import DecidedSigns
 from splinescope.geometry.lattice.faces import NEW
-from splinescope.geometry.lattice.insertion import Verdict
 from splinescope.network.graph import Network
 from splinescope.tessellation.codes import NodeCodes, PieceTable
 from splinescope.tessellation.dyadics import Form, integers
@@ -19,7 +19,7 @@ from splinescope.tessellation.predicates import fraction_between, independent_cr
 from splinescope.tessellation.thresholds import Columns
 
 
-class ExactJudge:
+class SpatialJudge:
     """Decides signs in exact arithmetic, and remembers the vertices that it had to find.
 
     Args:
@@ -55,7 +55,7 @@ class ExactJudge:
             out[i] = fraction_between(form, *(self.point(moment, cell, end) for end in pair))
         return out
 
-    def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> Verdict:
+    def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> DecidedSigns:
         """Signs of columns at vertices, and the float64 values nearest to the exact ones."""
         places, inverse = np.unique(vertices, return_inverse=True)
         cells = moment.cells_of(places)
@@ -72,7 +72,7 @@ class ExactJudge:
                 signs[i] = (value > 0) - (value < 0)
                 values[i] = nearest(value)
         self.decided += len(vertices)
-        return Verdict(signs, values)
+        return DecidedSigns(signs, values)
 
     def _prepare(self, origins: np.ndarray) -> None:
         """Patterns of some cells."""

@@ -15,9 +15,9 @@ from splinescope.geometry.bits import count_bits
 from splinescope.geometry.lattice.arrays import FaceLattice, lattice_of_polytope, restricted
 from splinescope.geometry.lattice.coarsening import coarsened
 from splinescope.geometry.lattice.corners import Moment
+from splinescope.geometry.lattice.decisions import Inserted, decide, insert_folds
 from splinescope.geometry.lattice.edge_cuts import interpolate, pack_decided, settle
-from splinescope.geometry.lattice.faces import NEW, Layer, Vertices
-from splinescope.geometry.lattice.insertion import Inserted, decide, insert_folds
+from splinescope.geometry.lattice.faces import NEW, LatticeLayer, Vertices
 from splinescope.geometry.lattice.polytopes import vertices_of_faces
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation
@@ -31,10 +31,10 @@ from splinescope.tessellation.predicates import coordinates
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 from splinescope.tessellation.spatial.complex import cell_means
 from splinescope.tessellation.spatial.folds import families, measured
-from splinescope.tessellation.spatial.judge import ExactJudge
+from splinescope.tessellation.spatial.judge import SpatialJudge
 from splinescope.tessellation.spatial.sides import exact_sides, inputs_at
 from splinescope.tessellation.sweep import Begun, evaluated
-from splinescope.tessellation.thresholds import Columns, Folds, activation_folds, pair_columns
+from splinescope.tessellation.thresholds import Columns, LayerFolds, activation_folds, pair_columns
 
 _BYTES_OF_CELL = {3: 3000, 4: 12000}
 """Bytes that the faces of one cell take, with the room for growth: measured, and rounded up."""
@@ -50,7 +50,7 @@ _PLACED = 2.0**-33
 
 
 @dataclass
-class State:
+class SpatialState:
     """What there is between two nodes.
 
     Attributes:
@@ -78,7 +78,7 @@ class State:
     rows: dict[int, np.ndarray]
     calibration: Calibration
     embed: Callable[[np.ndarray], np.ndarray]
-    judge: ExactJudge
+    judge: SpatialJudge
     extents: np.ndarray
     coarsest: float
     max_cells: int | None
@@ -119,7 +119,7 @@ class State:
         inputs = [torch.from_numpy(self.rows[k]).reshape(-1, *nodes[k].shape) for k in nodes[index].inputs]
         self.rows[index] = evaluated(nodes[index].op, inputs, np.empty((self.lattice.num_vertices, nodes[index].size)))
 
-    def activation_folds(self, index: int, op: Activation) -> Folds:
+    def activation_folds(self, index: int, op: Activation) -> LayerFolds:
         """The folds of an activation."""
         return activation_folds(op, self.bounds(self.network.nodes[index].inputs[0]), index)
 
@@ -168,7 +168,7 @@ class State:
         if self.begun is not None:
             self.begun = self.begun.taken(cells)
 
-    def cut(self, key: int, folds: Folds) -> np.ndarray:
+    def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
         """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`.
 
         Where the budgets don't suffice, cells far from the centre are left out.
@@ -179,7 +179,7 @@ class State:
         values, columns = self.rows.pop(key), folds.columns
         self.judge.enter(columns, self.codes)
         signed = self._signed(values, folds)
-        rest: Layer | None = self._layer(folds)
+        rest: LatticeLayer | None = self._layer(folds)
         while rest is not None:
             limit = self._limit(values.shape[1]) if self.tournament is None else _NO_LIMIT
             inserted = insert_folds(self.lattice, signed, rest, self.judge, limit)
@@ -197,7 +197,7 @@ class State:
         self.signs += len(values) * int(np.isfinite(folds.thresholds).sum())
         return self.lattice.cells.positive[: self.lattice.num_cells].copy()
 
-    def fitting(self, key: int, folds: Folds, start: int) -> int:
+    def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
         """Up to which unit or group there is room: of groups, within the budgets; units leave out cells meanwhile."""
         if not folds.columns.width:
             return folds.size
@@ -210,14 +210,14 @@ class State:
         both = signs[0] & signs[1]
         return folds.fitting(start, limit, lambda columns: count_bits(both & columns), self.lattice.dimension)
 
-    def _layer(self, folds: Folds) -> Layer:
+    def _layer(self, folds: LayerFolds) -> LatticeLayer:
         """The folds as the lattice takes them."""
         level, unit = np.nonzero(np.isfinite(folds.thresholds))
         padded = folds.columns.padded
         tables = (folds.shifts, folds.thresholds, folds.slopes, families(self.network, folds))
-        return Layer(level * padded + unit, *tables, self.extents, self.coarsest, padded)
+        return LatticeLayer(level * padded + unit, *tables, self.extents, self.coarsest, padded)
 
-    def _signed(self, values: np.ndarray, folds: Folds) -> Vertices:
+    def _signed(self, values: np.ndarray, folds: LayerFolds) -> Vertices:
         """The vertices with their signs, each decided."""
         lattice, count = self.lattice, self.lattice.num_vertices
         positive, negative, doubtful = (np.empty((count, folds.words), np.uint64) for _ in range(3))
@@ -306,16 +306,16 @@ def _tangled(lattice: FaceLattice, node: int) -> DegenerateArrangementError:
 
 def first_state(
     network: Network, domain: Domain, max_cells: int | None, memory_budget: int, tolerance: Tolerance
-) -> State:
+) -> SpatialState:
     """The domain as one cell, before the first node."""
     lattice = lattice_of_polytope(domain.corners, domain.halfspaces)
     inputs = domain_rows(domain.origin, domain.basis)
-    judge = ExactJudge(network, ExactForms(network, inputs, exact_sides(domain, _incidence(lattice))))
+    judge = SpatialJudge(network, ExactForms(network, inputs, exact_sides(domain, _incidence(lattice))))
     safety = _SAFETY * tolerance.safety
     bounds = measured_bounds(network, domain.embed(probes(domain.corners)), safety)
     extents = np.ptp(domain.corners, axis=0)
     resolution = float((np.abs(domain.corners).max(axis=0) / extents).max())
-    state = State(
+    state = SpatialState(
         network,
         lattice,
         {},

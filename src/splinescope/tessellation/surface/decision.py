@@ -17,7 +17,7 @@ from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.cells import (
     WIDE,
-    Options,
+    CellOptions,
     cells_that_meet,
     source_of,
     tessellated,
@@ -83,7 +83,7 @@ def decision_surface(
     known = source_of(source, domain)
     network = known if isinstance(known, Network) else known.network
     labels = competing(network, classes)
-    options = Options(verify, tolerance, max_cells, memory_budget, prune, progress)
+    options = CellOptions(verify, tolerance, max_cells, memory_budget, prune, progress)
     check = verify != "topology"
     if len(labels) == 2:
         count = int(np.prod(network.output_shape, dtype=np.int64))
@@ -98,7 +98,7 @@ def decision_surface(
     return _among_many(network, fitted(three_dimensional(domain), network.input_shape), labels, options, check)
 
 
-def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: Options, check: bool) -> SurfaceMesh:
+def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: CellOptions, check: bool) -> SurfaceMesh:
     """The surface between three or more classes."""
     margin = 4 * float(doubtful_outputs(network, domain, options.safety).error[labels].max())
     keep = keeper(network, Contest(labels, WIDE * margin)) if options.prune else None

@@ -12,7 +12,7 @@ from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
-from splinescope.tessellation.surface.cells import Options, cells_that_meet, source_of
+from splinescope.tessellation.surface.cells import CellOptions, cells_that_meet, source_of
 from splinescope.tessellation.surface.extraction import extracted
 from splinescope.tessellation.surface.mesh import SurfaceMesh
 
@@ -78,5 +78,5 @@ def level_set(
     if not 0 <= output < count:
         raise InvalidInputError(f"`output`: got {output}; the network has the outputs 0 to {count - 1}")
     weights = np.eye(count)[output]
-    options = Options(verify, tolerance, max_cells, memory_budget, prune, progress)
+    options = CellOptions(verify, tolerance, max_cells, memory_budget, prune, progress)
     return extracted(cells_that_meet(known, domain, weights, level, options), weights, level, verify != "topology")

@@ -276,4 +276,4 @@ class SurfaceMesh:
         Args:
             path: The file; its ending says the format.
         """
-        ask("tessellation.surface.files", "write_mesh")(self, path)
+        ask("tessellation.surface.mesh_files", "write_mesh")(self, path)

@@ -10,7 +10,7 @@ from splinescope.errors import StoreError
 from splinescope.storage import fingerprint, read_arrays, write_arrays
 from splinescope.tessellation.region_graph.search.explore import Explorer
 from splinescope.tessellation.region_graph.search.found import Explored, Seeds
-from splinescope.tessellation.region_graph.search.frontier import Search
+from splinescope.tessellation.region_graph.search.frontier import Exploration
 from splinescope.tessellation.region_graph.search.keys import as_bytes
 
 FORMAT = 2
@@ -19,7 +19,7 @@ FORMAT = 2
 _COUNTERS = ("explored", "sound", "level", "level_end")
 
 
-def save_search(search: Search, path: str | os.PathLike[str]) -> Path:
+def save_search(search: Exploration, path: str | os.PathLike[str]) -> Path:
     """Write a search, so that it can go on from there.
 
     Args:
@@ -39,7 +39,7 @@ def save_search(search: Search, path: str | os.PathLike[str]) -> Path:
     return write_arrays(path, arrays, header, argument="checkpoint")
 
 
-def load_search(path: str | os.PathLike[str], explorer: Explorer) -> Search:
+def load_search(path: str | os.PathLike[str], explorer: Explorer) -> Exploration:
     """Read a search that `save_search` wrote.
 
     Args:
@@ -64,7 +64,7 @@ def load_search(path: str | os.PathLike[str], explorer: Explorer) -> Search:
         )
     try:
         seeds = Seeds(*(arrays[f"seeds_{field.name}"] for field in fields(Seeds)))
-        search = Search(explorer, [seeds])
+        search = Exploration(explorer, [seeds])
         for name in _COUNTERS:
             setattr(search, name, int(header["search"][name]))
         if search.explored:

@@ -18,7 +18,7 @@ from splinescope.geometry.bits import count_ones, lowest_one, words_of
 from splinescope.geometry.planar.edge_cuts import running_sums
 from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
 from splinescope.tessellation.segments.kernels.signs import Signs
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.thresholds import LayerFolds
 
 _INTERVAL = 2.0**-4
 """Uncertainty of a cut, as a share of the interval, with which float64 hardly knows where in the interval it is."""
@@ -92,7 +92,7 @@ def cut_by_activation(
     t: np.ndarray,
     inner: np.ndarray,
     uncertainty: np.ndarray,
-    folds: Folds,
+    folds: LayerFolds,
     slopes: np.ndarray,
     signs: Signs,
 ) -> Raw:

@@ -10,7 +10,7 @@ import numpy as np
 from splinescope.geometry.lattice.arrays import FaceLattice
 from splinescope.geometry.lattice.corners import Moment
 from splinescope.geometry.lattice.edge_cuts import ROUNDING, settle
-from splinescope.geometry.lattice.faces import Edges, Faces, Layer, Vertices, unite_all
+from splinescope.geometry.lattice.faces import Edges, Faces, LatticeLayer, Vertices, unite_all
 from splinescope.geometry.lattice.surgery import (
     COLUMN,
     DONE,
@@ -29,7 +29,7 @@ _SLACK = 1.5
 
 
 @runtime_checkable
-class Judge(Protocol):
+class LatticeJudge(Protocol):
     """Who decides where float64 does not."""
 
     def fractions(self, moment: Moment, vertices: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -44,7 +44,7 @@ class Judge(Protocol):
             [n] shares of the way from the first end to the second.
         """
 
-    def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> Verdict:
+    def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> DecidedSigns:
         """Signs of columns at vertices.
 
         Args:
@@ -58,7 +58,7 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DecidedSigns:
     """Decided signs.
 
     Attributes:
@@ -91,7 +91,7 @@ class Inserted:
     values: np.ndarray
     positive: np.ndarray
     negative: np.ndarray
-    rest: Layer | None = None
+    rest: LatticeLayer | None = None
     tangled: int = -1
 
 
@@ -100,7 +100,7 @@ class _Work:
     """A layer while it is inserted: arrays that are replaced when they grow, and room for the faces of a column."""
 
     lattice: FaceLattice
-    layer: Layer
+    layer: LatticeLayer
     vertices: Vertices
     parents: np.ndarray
     zeros: np.ndarray
@@ -160,7 +160,7 @@ class _Work:
         count = self.lattice.num_vertices
         return np.arange(count - int(self.found[1]), count)
 
-    def place(self, judge: Judge) -> None:
+    def place(self, judge: LatticeJudge) -> None:
         """Place vertices that float64 does not place well."""
         vertices, new = self.vertices, self.new()
         new = new[np.isinf(vertices.uncertainty[new])]
@@ -170,7 +170,9 @@ class _Work:
         vertices.uncertainty[new] = vertices.uncertainty[ends].max(axis=1) + ROUNDING
 
 
-def decide(judge: Judge, moment: Moment, vertices: Vertices, rows: np.ndarray, shifts: np.ndarray, padded: int) -> None:
+def decide(
+    judge: LatticeJudge, moment: Moment, vertices: Vertices, rows: np.ndarray, shifts: np.ndarray, padded: int
+) -> None:
     """Replace the doubtful signs at some vertices by decided ones, and their values by better ones.
 
     Args:
@@ -195,7 +197,9 @@ def decide(judge: Judge, moment: Moment, vertices: Vertices, rows: np.ndarray, s
     vertices.doubtful[rows[touched]] = 0
 
 
-def insert_folds(lattice: FaceLattice, signed: Vertices, layer: Layer, judge: Judge, limit: int = 1 << 62) -> Inserted:
+def insert_folds(
+    lattice: FaceLattice, signed: Vertices, layer: LatticeLayer, judge: LatticeJudge, limit: int = 1 << 62
+) -> Inserted:
     """Cut the cells of a lattice along the folds of one layer, in place.
 
     Args:
@@ -258,7 +262,7 @@ def _with_words(faces: Faces, words: int) -> Faces:
     return faces._replace(positive=np.zeros(shape, np.uint64), negative=np.zeros(shape, np.uint64))
 
 
-def _crossing(lattice: FaceLattice, layer: Layer) -> Layer:
+def _crossing(lattice: FaceLattice, layer: LatticeLayer) -> LatticeLayer:
     """The layer with only those columns that cross a cell."""
     cells, count = lattice.cells, lattice.num_cells
     both = np.bitwise_or.reduce(cells.positive[:count] & cells.negative[:count], axis=0)

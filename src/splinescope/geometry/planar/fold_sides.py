@@ -5,8 +5,8 @@ is on the side of the ends of one of them where these agree; else one interpolat
 rounding and the crossing's position may change, and else the judge is asked.
 
 The functions take arrays one by one rather than in tuples: taking an array out of a tuple counts a reference, which
-costs more than the surgery itself. Numbers come in a tuple, `Fold`, which costs nothing. `chords` are the rows of one
-face's chords, `view` and `seen` how the chord being inserted sees them: the signs and the values of its fold at the
+costs more than the surgery itself. Numbers come in a tuple, `SignedFold`, which costs nothing. `chords` are the rows
+of one face's chords, `view` and `seen` how the chord being inserted sees them: the signs and the values of its fold at the
 two ends of each.
 """
 
@@ -36,7 +36,7 @@ DOUBT = 2
 """A sign that float64 does not tell."""
 
 
-class Fold(NamedTuple):
+class SignedFold(NamedTuple):
     """The fold of the chord being inserted, and what of its face are numbers.
 
     Attributes:
@@ -150,7 +150,7 @@ def _inner_sign(
 
 @njit(cache=True, nogil=True)
 def answered(
-    places: np.ndarray, weights: np.ndarray, known: np.ndarray, asked: np.ndarray, fold: Fold, vertex: int
+    places: np.ndarray, weights: np.ndarray, known: np.ndarray, asked: np.ndarray, fold: SignedFold, vertex: int
 ) -> int:
     """The sign in doubt at a crossing, if it is known; zero for now if not."""
     at = vertex - fold.old_vertices
@@ -168,7 +168,7 @@ def sign_at(
     view: np.ndarray,
     seen: np.ndarray,
     position_of: np.ndarray,
-    fold: Fold,
+    fold: SignedFold,
     vertex: int,
 ) -> int:
     """Sign of a chord's fold at any vertex of the parent face, or `DOUBT`."""
@@ -188,7 +188,7 @@ def describe_crossing(
     seen: np.ndarray,
     points: np.ndarray,
     uncertainty: np.ndarray,
-    fold: Fold,
+    fold: SignedFold,
     base: int,
     at: int,
 ) -> None:
