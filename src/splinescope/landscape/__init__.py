@@ -1,0 +1,6 @@
+"""The landscape of the loss: curvature of one layer in closed form, exact lines and planes, and pictures of it."""
+
+from splinescope.landscape.block import LayerHessian, layer_hessian
+from splinescope.landscape.layers import downstream, layer_names
+
+__all__ = ["LayerHessian", "downstream", "layer_hessian", "layer_names"]
