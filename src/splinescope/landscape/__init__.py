@@ -2,5 +2,6 @@
 
 from splinescope.landscape.block import LayerHessian, layer_hessian
 from splinescope.landscape.layers import downstream, layer_names
+from splinescope.landscape.line import Extremum, LossLine, loss_line
 
-__all__ = ["LayerHessian", "downstream", "layer_hessian", "layer_names"]
+__all__ = ["Extremum", "LayerHessian", "LossLine", "downstream", "layer_hessian", "layer_names", "loss_line"]

@@ -249,8 +249,8 @@ class LayerHessian(LinearOperator):
         if size > LARGEST:
             raise InvalidInputError(
                 f"all eigenvalues of {size} rows are asked for (the smaller of {self.shape[0]} "
-                f"parameters and {self.samples} samples x {self.outputs} outputs); expected at most {LARGEST}: take fewer "
-                "samples, or `eigenvalues(k)`"
+                f"parameters and {self.samples} samples x {self.outputs} outputs); expected at most {LARGEST}: "
+                "take fewer samples, or `eigenvalues(k)`"
             )
         if size == self.shape[0]:
             return self.dense()
