@@ -4,6 +4,7 @@ from splinescope.landscape.block import LayerHessian, layer_hessian
 from splinescope.landscape.curvature import LossHessian, hessian
 from splinescope.landscape.layers import downstream, layer_names
 from splinescope.landscape.line import Extremum, LossLine, loss_line
+from splinescope.landscape.plane import LossPlane, PlaneMinimum, loss_plane
 from splinescope.landscape.spectrum import SpectralDensity
 
 __all__ = [
@@ -11,10 +12,13 @@ __all__ = [
     "LayerHessian",
     "LossHessian",
     "LossLine",
+    "LossPlane",
+    "PlaneMinimum",
     "SpectralDensity",
     "downstream",
     "hessian",
     "layer_hessian",
     "layer_names",
     "loss_line",
+    "loss_plane",
 ]
