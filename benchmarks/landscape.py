@@ -2,7 +2,7 @@
 
 Peers run in an environment of their own, `.venv-landscape` beside this repository's, if it is there:
 
-    python -m venv .venv-landscape && .venv-landscape/bin/pip install curvlinops-for-pytorch hessian-eigenthings
+    python -m venv .venv-landscape && .venv-landscape/bin/pip install --pre curvlinops-for-pytorch hessian-eigenthings
 
 What is absent is left out and named.
 """

@@ -55,7 +55,7 @@ def draw_plane() -> None:
         print(f"plane: {count} samples, {len(plane)} cells, {len(plane.minima)} minima, {spent:.1f} s")
         if count == 10:
             print(f"  least loss {plane.global_minimum}, deviation {plane.deviation:.1e}")
-            save_figure(figure_of(plot_loss_plane(plane, line_width=0.9)), FOLDER / "loss-plane.png", dpi=200)
+            save_figure(figure_of(plot_loss_plane(plane, line_width=0.5)), FOLDER / "loss-plane.png", dpi=200)
 
 
 def draw_line() -> None:

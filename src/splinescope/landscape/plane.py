@@ -102,7 +102,7 @@ class LossPlane:
 
     @cached_property
     def cell_minima(self) -> tuple[Float[np.ndarray, "F 2"], Float[np.ndarray, " F"], Int[np.ndarray, " F"]]:
-        """Where each cell has its least loss, the loss there, and on which side: see `cell_minima.cell_minima`."""
+        """Where each cell has its least loss, the loss there, and on which side, as the function `cell_minima` says."""
         c = self.cells
         shape = (c.vertices, c.cell_vertices, c.cell_offsets)
         return cell_minima(*shape, c.interior_points, self.values, self.gradients, self.hessians)
