@@ -241,10 +241,19 @@ class Factors:
             inner = self.features[:, 0, 0] @ other.features[:, 0, 0].T
             found = (slopes @ others.T).reshape(n, k, -1, k) * inner[:, None, :, None]
             found = found.reshape(n * k, -1)
-            if self.offsets is not None and other.offsets is not None:
-                found += self.offsets.reshape(n * k, -1) @ other.offsets.reshape(other.rows, -1).T
-            return found
-        return self.matrix() @ other.matrix().T
+        else:
+            found = self.slopes.new_zeros(self.rows, other.rows)
+            step = max(1, CHUNK_NUMBERS // (max(self.rows, other.rows) * g * self.features.shape[3]))
+            for start in range(0, u, step):
+                one = self._products(start, start + step)
+                found += one @ (one if other is self else other._products(start, start + step)).T
+        if self.offsets is not None and other.offsets is not None:
+            found += self.offsets.reshape(n * k, -1) @ other.offsets.reshape(other.rows, -1).T
+        return found
+
+    def _products(self, start: int, stop: int) -> Float[Tensor, "rows some"]:
+        """Derivatives by some of the weights."""
+        return torch.einsum("nkgup,ngpq->nkguq", self.slopes[:, :, :, start:stop], self.features).reshape(self.rows, -1)
 
     def squares(self) -> Float[Tensor, " P"]:
         """Sum over rows of the squares of each parameter's derivatives."""

@@ -235,7 +235,7 @@ def _deviation(line: Motion, pieces: Any, inputs: Tensor, targets: Tensor, loss:
         for s, value in zip(places, found, strict=True):
             outputs = forward(line.at(float(s)), inputs).reshape(len(inputs), -1)
             direct = float(sample_losses(outputs, targets, loss).mean())
-            worst = max(worst, abs(value - direct) / max(abs(direct), np.finfo(np.float64).tiny))
+            worst = max(worst, abs(float(value) - direct) / max(abs(direct), np.finfo(np.float64).tiny))
     return worst
 
 
