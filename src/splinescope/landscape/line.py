@@ -146,7 +146,12 @@ class LossLine:
         places = np.asarray(t, np.float64)
         if not ((places >= low) & (places <= high)).all():
             raise InvalidInputError(f"`t`: some places are outside of the interval from {low} to {high}")
-        return np.asarray(np.clip((places - (low + high) / 2) / ((high - low) / 2), -1.0, 1.0))
+        scaled = np.asarray(np.clip((places - (low + high) / 2) / ((high - low) / 2), -1.0, 1.0))
+        if not len(self.breakpoints):
+            return scaled
+        # A breakpoint is where it was before it was rounded to t, so that its two sides are told apart.
+        nearest = np.minimum(np.searchsorted(self.breakpoints, places), len(self.breakpoints) - 1)
+        return np.asarray(np.where(self.breakpoints[nearest] == places, self.pieces.points[nearest], scaled))
 
 
 def loss_line(
