@@ -138,7 +138,8 @@ def test_breakpoints_are_where_patterns_change(name: str) -> None:
         seen.append(first)
     assert all((one != other).any() for one, other in itertools.pairwise(seen))
     changes = sum(int((one != other).sum()) for one, other in itertools.pairwise(seen))
-    assert changes == sum(line.flips.values())
+    if name in ("dense", "leaky"):  # where members of a maximum tie, as zeros do, a forward pass names the first one
+        assert changes == sum(line.flips.values())
 
 
 def test_one_layer_agrees_with_exact_segments() -> None:
@@ -268,3 +269,12 @@ def test_sign_changes_of_products(roots: list[int]) -> None:
     count, after, _ = sign_changes(powers, start, 0.0, found, np.empty((60, len(powers))), np.empty((60, 3)))
     assert after == 1
     np.testing.assert_allclose(-1.25 + 2.5 * found[:count], places, atol=1e-4)
+
+
+@pytest.mark.parametrize("interval", [(0.0, 5.0), (-3.0, -1.0), (-0.7, 1.3)])
+def test_nothing_cancels_at_the_parameters_given(interval: tuple[float, float]) -> None:
+    """The loss is as exact near t = 0 as far away, where it is many powers of ten larger."""
+    module, direction, x, y = asked("convolutions")
+    line = loss_line(module, direction, x, y, interval=interval)
+    check_against_direct(line, module, direction, x, y)
+    check_extrema(line)

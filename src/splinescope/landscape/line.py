@@ -46,7 +46,7 @@ class Extremum(NamedTuple):
 
 
 class Pieces(Protocol):
-    """A function of s on [-1, 1], smooth between breakpoints."""
+    """A function of s, smooth between breakpoints."""
 
     @property
     def points(self) -> np.ndarray:
@@ -123,7 +123,7 @@ class LossLine:
             Pairs.
         """
         places = self._scaled(t)
-        half = (self.interval[1] - self.interval[0]) / 2
+        half = _origin(*self.interval)[1]
         return self.pieces.slopes(places.ravel()).reshape(*places.shape, 2) / half
 
     @cached_property
@@ -146,7 +146,8 @@ class LossLine:
         places = np.asarray(t, np.float64)
         if not ((places >= low) & (places <= high)).all():
             raise InvalidInputError(f"`t`: some places are outside of the interval from {low} to {high}")
-        scaled = np.asarray(np.clip((places - (low + high) / 2) / ((high - low) / 2), -1.0, 1.0))
+        centre, half = _origin(low, high)
+        scaled = np.asarray((places - centre) / half)
         if not len(self.breakpoints):
             return scaled
         # A breakpoint is where it was before it was rounded to t, so that its two sides are told apart.
@@ -201,7 +202,9 @@ def loss_line(
         raise InvalidInputError(f"`interval`: got {interval}; expected two finite numbers, the lower one first")
     asked = problem(model, inputs, targets, loss)
     moving = motion(model, asked.network, direction)
-    line = moving.rescaled((low + high) / 2, (high - low) / 2)
+    centre, half = _origin(low, high)
+    line = moving.rescaled(centre, half)
+    span = (low - centre) / half, (high - centre) / half
     degree = degrees(line)[line.network.output]
     if loss == "cross-entropy" and degree > 1:
         raise InvalidInputError(
@@ -211,29 +214,40 @@ def loss_line(
     tally = Tally()
     numbers = min(available_memory() // 64, 1 << 24)
     if loss == "squared":
-        pieces: Any = polynomial_pieces(line, asked.inputs, asked.targets, numbers, tally)
+        pieces: Any = polynomial_pieces(line, asked.inputs, asked.targets, span, numbers, tally)
     else:
-        pieces = softmax_pieces(line, asked.inputs, asked.targets, numbers, tally)
+        pieces = softmax_pieces(line, asked.inputs, asked.targets, span, numbers, tally)
     found, kinds = pieces.turning_points
-    at = (low + high) / 2 + (high - low) / 2 * found
+    at = centre + half * found
     turns = [Extremum(float(t), float(value)) for t, value in zip(at, pieces.values(found), strict=True)]
     return LossLine(
         (low, high),
-        (low + high) / 2 + (high - low) / 2 * pieces.points,
+        centre + half * pieces.points,
         tuple(turn for turn, kind in zip(turns, kinds, strict=True) if kind > 0),
         tuple(turn for turn, kind in zip(turns, kinds, strict=True) if kind < 0),
         dict(tally.flips),
         degree,
         tally.doubts,
-        _deviation(line, pieces, asked.inputs, asked.targets, loss),
+        _deviation(line, span, pieces, asked.inputs, asked.targets, loss),
         loss,
         pieces,
     )
 
 
-def _deviation(line: Motion, pieces: Any, inputs: Tensor, targets: Tensor, loss: str) -> float:
+def _origin(low: float, high: float) -> tuple[float, float]:
+    """Where s is 0, and the length of its unit: the place of the interval next to t = 0.
+
+    There, at the parameters given, all terms but one vanish, so that nothing cancels.
+    """
+    centre = min(max(0.0, low), high)
+    return centre, max(high - centre, centre - low)
+
+
+def _deviation(
+    line: Motion, span: tuple[float, float], pieces: Any, inputs: Tensor, targets: Tensor, loss: str
+) -> float:
     """Largest relative difference from the loss of the moved network itself."""
-    places = np.random.default_rng(0).uniform(-1, 1, CHECKS)
+    places = np.random.default_rng(0).uniform(*span, CHECKS)
     found = pieces.values(places)
     worst = 0.0
     with torch.no_grad():

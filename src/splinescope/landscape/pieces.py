@@ -19,22 +19,24 @@ NEGLIGIBLE = 2.0**-70
 
 @dataclass(frozen=True, eq=False)
 class Polynomials:
-    """A piecewise polynomial on [-1, 1].
+    """A piecewise polynomial of s.
 
     Attributes:
         points: [M - 1] breakpoints.
         coefficients: [M, degree + 1] by powers of s.
+        span: Range of s, within [-1, 1].
     """
 
     points: Float[np.ndarray, " _"]
     coefficients: Float[np.ndarray, "M size"]
+    span: tuple[float, float]
 
     @cached_property
     def turning_points(self) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
         """Where it stops falling (1) or rising (-1), and which."""
         largest = float(np.abs(self.coefficients).max(initial=0.0))
-        places, kinds, _ = turning_points(self.points, self.coefficients, NEGLIGIBLE * largest)
-        inside = (places > -1.0) & (places < 1.0)
+        places, kinds, _ = turning_points(self.points, self.coefficients, self.span, NEGLIGIBLE * largest)
+        inside = (places > self.span[0]) & (places < self.span[1])
         return places[inside], kinds[inside]
 
     def values(self, s: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -58,13 +60,16 @@ def _horner(coefficients: np.ndarray, s: np.ndarray) -> np.ndarray:
     return value
 
 
-def polynomial_pieces(line: Motion, inputs: Tensor, targets: Tensor, numbers: int, tally: Tally) -> Polynomials:
+def polynomial_pieces(
+    line: Motion, inputs: Tensor, targets: Tensor, span: tuple[float, float], numbers: int, tally: Tally
+) -> Polynomials:
     """The mean squared loss on a line.
 
     Args:
-        line: The moving network, by s on [-1, 1].
+        line: The moving network, by s.
         inputs: [N, *input_shape] samples.
         targets: [N, n_out] wanted outputs.
+        span: Range of s.
         numbers: Numbers that may be held at once.
         tally: Where to count.
 
@@ -72,7 +77,7 @@ def polynomial_pieces(line: Motion, inputs: Tensor, targets: Tensor, numbers: in
         The piecewise polynomial.
     """
     starts, samples, coefficients = [], [], []
-    for part in propagated(line, inputs, numbers, tally):
+    for part in propagated(line, inputs, span, numbers, tally):
         starts.append(part.starts)
         samples.append(part.samples)
         coefficients.append(_squares(part, line.network.output, targets))
@@ -82,7 +87,7 @@ def polynomial_pieces(line: Motion, inputs: Tensor, targets: Tensor, numbers: in
     later = np.flatnonzero(~fresh)
     order = later[np.argsort(begins[later], kind="stable")]
     points, sums = running_sums(order, begins, fresh, own)
-    return Polynomials(points, sums / len(inputs))
+    return Polynomials(points, sums / len(inputs), span)
 
 
 def _squares(part: Intervals, output: int, targets: Tensor) -> np.ndarray:

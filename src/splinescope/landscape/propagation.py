@@ -1,8 +1,8 @@
 r"""Takes samples through a network whose layers move on a line, interval by interval.
 
 On an interval of the line on which no unit changes its piece, every value is a polynomial in t, whose degree grows by
-one with each layer that moves. Values are kept as coefficients of powers of s, t scaled to [-1, 1]: a layer that stays
-maps coefficients one by one, a layer $W + s D$ that moves maps $c_k$ to $W c_k + D c_{k-1}$, and where units fold the
+one with each layer that moves. Values are kept as coefficients of powers of s, t scaled into [-1, 1]: a layer that
+stays maps coefficients one by one, a layer $W + s D$ that moves maps $c_k$ to $W c_k + D c_{k-1}$, and where units fold the
 intervals are cut. What was read is forgotten, and where intervals grow too many for the memory, half of them wait.
 """
 
@@ -90,13 +90,19 @@ def degrees(motion: Motion) -> list[int]:
 
 
 def propagated(
-    motion: Motion, inputs: Float[Tensor, "N ..."], numbers: int, tally: Tally, together: int = 64
+    motion: Motion,
+    inputs: Float[Tensor, "N ..."],
+    span: tuple[float, float],
+    numbers: int,
+    tally: Tally,
+    together: int = 64,
 ) -> Iterator[Intervals]:
     """Take samples through the network.
 
     Args:
-        motion: The moving network, by s on [-1, 1].
+        motion: The moving network, by s.
         inputs: [N, *input_shape] samples.
+        span: Range of s, within [-1, 1].
         numbers: Numbers that may be held at once.
         tally: Where to count.
         together: Samples that are taken together at first.
@@ -117,8 +123,8 @@ def propagated(
     for first in range(0, len(inputs), together):
         part = inputs[first : first + together]
         samples = np.arange(first, first + len(part))
-        ends = np.ones(len(part))
-        waiting = [Intervals(1, samples, -ends, ends, {0: part[:, None]})]
+        starts, ends = np.full(len(part), span[0]), np.full(len(part), span[1])
+        waiting = [Intervals(1, samples, starts, ends, {0: part[:, None]})]
         while waiting:
             state = waiting.pop()
             if state.position > motion.network.output:

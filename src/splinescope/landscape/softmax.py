@@ -16,19 +16,21 @@ from splinescope.landscape.propagation import Tally, propagated
 
 @dataclass(frozen=True, eq=False)
 class SoftmaxPieces:
-    """A mean of cross-entropies of piecewise affine outputs, on [-1, 1].
+    """A mean of cross-entropies of piecewise affine outputs.
 
     Attributes:
         starts: [R] where each affine piece of a sample begins, those of one sample one after the other.
         fresh: [R] whether it is the first one of its sample.
         lines: [R, 2, n_out] its outputs at s = 0, and their slopes.
         targets: [N, n_out] probabilities.
+        span: Range of s, within [-1, 1].
     """
 
     starts: Float[np.ndarray, " R"]
     fresh: Bool[np.ndarray, " R"]
     lines: Float[np.ndarray, "R two n_out"]
     targets: Float[np.ndarray, "N n_out"]
+    span: tuple[float, float]
 
     @cached_property
     def points(self) -> Float[np.ndarray, " _"]:
@@ -46,7 +48,7 @@ class SoftmaxPieces:
         """Where it stops falling (1) or rising (-1), and which."""
         rows = np.flatnonzero(self.fresh)
         owners = np.cumsum(self.fresh) - 1
-        return turning(self.order, self.starts, rows.copy(), owners, self.lines, self.targets)
+        return turning(self.order, self.starts, self.span, rows.copy(), owners, self.lines, self.targets)
 
     def _rows_at(self, s: float, side: str) -> np.ndarray:
         """The row of each sample at a place."""
@@ -68,13 +70,16 @@ class SoftmaxPieces:
         return np.array(sides, np.float64).reshape(2, -1).T
 
 
-def softmax_pieces(line: Motion, inputs: Tensor, targets: Tensor, numbers: int, tally: Tally) -> SoftmaxPieces:
+def softmax_pieces(
+    line: Motion, inputs: Tensor, targets: Tensor, span: tuple[float, float], numbers: int, tally: Tally
+) -> SoftmaxPieces:
     """The mean cross-entropy on a line where one layer moves.
 
     Args:
-        line: The moving network, by s on [-1, 1].
+        line: The moving network, by s.
         inputs: [N, *input_shape] samples.
         targets: [N, n_out] probabilities.
+        span: Range of s.
         numbers: Numbers that may be held at once.
         tally: Where to count.
 
@@ -82,7 +87,7 @@ def softmax_pieces(line: Motion, inputs: Tensor, targets: Tensor, numbers: int, 
         The pieces.
     """
     starts, owners, lines = [], [], []
-    for part in propagated(line, inputs, numbers, tally):
+    for part in propagated(line, inputs, span, numbers, tally):
         value = part.values[line.network.output]
         outputs = value.reshape(len(value), value.shape[1], -1).numpy()
         padded = np.zeros((len(outputs), 2, outputs.shape[2]))
@@ -93,7 +98,7 @@ def softmax_pieces(line: Motion, inputs: Tensor, targets: Tensor, numbers: int, 
     samples = np.concatenate(owners)
     fresh = np.ones(len(samples), bool)
     fresh[1:] = samples[1:] != samples[:-1]
-    return SoftmaxPieces(np.concatenate(starts), fresh, np.concatenate(lines), targets.numpy())
+    return SoftmaxPieces(np.concatenate(starts), fresh, np.concatenate(lines), targets.numpy(), span)
 
 
 @njit(cache=True, nogil=True)
@@ -152,15 +157,21 @@ def _stationary(lines: np.ndarray, rows: np.ndarray, targets: np.ndarray, low: f
 
 @njit(cache=True, nogil=True)
 def turning(
-    order: np.ndarray, starts: np.ndarray, rows: np.ndarray, owners: np.ndarray, lines: np.ndarray, targets: np.ndarray
+    order: np.ndarray,
+    starts: np.ndarray,
+    span: tuple[float, float],
+    rows: np.ndarray,
+    owners: np.ndarray,
+    lines: np.ndarray,
+    targets: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minima and maxima, piece by piece from -1 on; `rows`, the row of each sample, is moved along."""
+    """Minima and maxima, piece by piece; `rows`, the row of each sample, is moved along."""
     places, kinds = np.empty(len(order) * 2 + 2), np.empty(len(order) * 2 + 2, np.int64)
     count = sign = 0
-    low, event = -1.0, 0
-    since = -1.0
+    low, event = span[0], 0
+    since = span[0]
     while True:
-        high = starts[order[event]] if event < len(order) else 1.0
+        high = starts[order[event]] if event < len(order) else span[1]
         if high > low:
             first, last = _slope(lines, rows, targets, low), _slope(lines, rows, targets, high)
             before, after = (1 if first > 0 else -1) * (first != 0), (1 if last > 0 else -1) * (last != 0)

@@ -56,8 +56,9 @@ def running_sums(
 
 @njit(cache=True, nogil=True)
 def turning_points(
-    points: np.ndarray,  # [M - 1] breakpoints, between -1 and 1
+    points: np.ndarray,  # [M - 1] breakpoints
     coefficients: np.ndarray,  # [M, size]
+    span: tuple[float, float],
     negligible: float,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Where a piecewise polynomial stops falling and rises (1), or the reverse (-1); and doubts.
@@ -71,10 +72,10 @@ def turning_points(
     slope, powers, bernstein = np.zeros(order), np.empty(order), np.empty(order)
     roots, stack, intervals = np.empty(order + 1), np.empty((60, order)), np.empty((60, 3))
     count = doubts = sign = 0
-    since = -1.0
+    since = span[0]
     for piece in range(pieces):
-        low = points[piece - 1] if piece > 0 else -1.0
-        high = points[piece] if piece < pieces - 1 else 1.0
+        low = points[piece - 1] if piece > 0 else span[0]
+        high = points[piece] if piece < pieces - 1 else span[1]
         derivative(coefficients[piece], slope)
         shifted(slope, low, high - low, powers)
         to_bernstein(powers, bernstein)
