@@ -2,8 +2,9 @@ r"""Takes samples through a network whose layers move on a line, interval by int
 
 On an interval of the line on which no unit changes its piece, every value is a polynomial in t, whose degree grows by
 one with each layer that moves. Values are kept as coefficients of powers of s, t scaled into [-1, 1]: a layer that
-stays maps coefficients one by one, a layer $W + s D$ that moves maps $c_k$ to $W c_k + D c_{k-1}$, and where units fold the
-intervals are cut. What was read is forgotten, and where intervals grow too many for the memory, half of them wait.
+stays maps coefficients one by one, a layer $W + s D$ that moves maps $c_k$ to $W c_k + D c_{k-1}$, and where units
+fold the intervals are cut. What was read is forgotten, and where intervals grow too many for the memory, half of them
+wait.
 """
 
 from __future__ import annotations
