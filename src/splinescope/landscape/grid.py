@@ -140,6 +140,7 @@ def loss_grid(
     Example:
         >>> import torch
         >>> net = torch.nn.Linear(1, 1, bias=False)
+        >>> from splinescope.landscape import random_plane
         >>> line = random_plane(net, normalize="none", dimension=1)
         >>> grid = loss_grid(net, line, "squared", (torch.ones(1, 1), torch.zeros(1, 1)), axes=[0.0, 1.0])
         >>> bool(grid.values[0] == net.weight.item() ** 2)
