@@ -143,7 +143,7 @@ def loss_grid(
         >>> from splinescope.landscape import random_plane
         >>> line = random_plane(net, normalize="none", dimension=1)
         >>> grid = loss_grid(net, line, "squared", (torch.ones(1, 1), torch.zeros(1, 1)), axes=[0.0, 1.0])
-        >>> bool(grid.values[0] == net.weight.item() ** 2)
+        >>> bool(abs(grid.values[0] - net.weight.item() ** 2) < 1e-6)
         True
     """
     if statistics not in STATISTICS:
