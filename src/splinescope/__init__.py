@@ -29,6 +29,7 @@ PUBLIC = {
     "from_onnx": "splinescope.network",
     "from_torch": "splinescope.network",
     "initialization": "splinescope",
+    "landscape": "splinescope",
     "level_set": "splinescope.tessellation.surface",
     "load": "splinescope.network",
     "models": "splinescope",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from splinescope import datasets as datasets
     from splinescope import errors as errors
     from splinescope import initialization as initialization
+    from splinescope import landscape as landscape
     from splinescope import models as models
     from splinescope import observers as observers
     from splinescope import paths as paths

@@ -383,3 +383,14 @@ def test_u_net() -> None:
 def test_bias_that_depends_on_the_input() -> None:
     check_module(Function(lambda x: functional.linear(x, W, x[..., :3])), (3, 4))
     check_module(Function(lambda x: torch.addmm(x[:, :3], x, W.T)), (4,))
+
+
+def test_layers_keep_nodes_of_their_own_where_nothing_is_fused() -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU()).double().eval()
+    net[1].running_var.fill_(4.0)
+    fused, plain = (from_torch(net, (1, 5, 5), fused=fused) for fused in (True, False))
+    assert [node.name for node in fused.nodes] == ["input", "0", "2"]
+    assert [node.name for node in plain.nodes] == ["input", "0", "1", "2"]
+    assert torch.equal(plain.nodes[1].op.weight, net[0].weight)
+    x = torch.randn(4, 1, 5, 5).double()
+    assert torch.allclose(fused(x), plain(x), atol=1e-12)

@@ -6,8 +6,8 @@ rounding and the crossing's position may change, and else the judge is asked.
 
 The functions take arrays one by one rather than in tuples: taking an array out of a tuple counts a reference, which
 costs more than the surgery itself. Numbers come in a tuple, `SignedFold`, which costs nothing. `chords` are the rows
-of one face's chords, `view` and `seen` how the chord being inserted sees them: the signs and the values of its fold at the
-two ends of each.
+of one face's chords, `view` and `seen` how the chord being inserted sees them: the signs and the values of its fold at
+the two ends of each.
 """
 
 from __future__ import annotations

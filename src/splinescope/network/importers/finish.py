@@ -14,12 +14,13 @@ from splinescope.network.importers.views import Smooth, Value, Variable
 from splinescope.network.ops import Affine, Convolution, Dense, Op, Scale, SharedDense, TransposedConvolution
 
 
-def finish(b: Builder, output: Value) -> Network:
+def finish(b: Builder, output: Value, *, fused: bool = True) -> Network:
     """The network whose output is a value.
 
     Args:
         b: The builder.
         output: The value that the model returns.
+        fused: Whether scales are folded into the affine nodes beside them.
 
     Returns:
         The network, without a report.
@@ -38,7 +39,7 @@ def finish(b: Builder, output: Value) -> Network:
     assert isinstance(source, Variable)
     b.origin = "output"
     last = b.node_of(source)
-    nodes, place = _without_unread(_fused(b.nodes, last), last)
+    nodes, place = _without_unread(_fused(b.nodes, last) if fused else b.nodes, last)
     return Network(nodes, place, head)
 
 

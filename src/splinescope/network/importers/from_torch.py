@@ -39,7 +39,7 @@ Copies: TypeAlias = "partial[nn.Module]"
 """Makes a copy of a module in some type, or in its own."""
 
 
-def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) -> Network:
+def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None, *, fused: bool = True) -> Network:
     """Import a torch module, in eval mode.
 
     The module is copied, so that its weights, buffers, gradients, mode and hooks stay as they are, and no random
@@ -52,6 +52,8 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
             tuple, dictionary or dataclass.
         input_shape: Shape of one input, without the batch: `(1, 28, 28)`. It may be left out where the module begins
             with a linear layer.
+        fused: Whether scales, batch-norm among them, are folded into the layers beside them. Without, each layer keeps
+            a node with its own weights, for studies of weights; evaluation is slower.
 
     Returns:
         The network, in float64.
@@ -79,7 +81,7 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
         if everywhere:
             notes = (f"{everywhere} hooks on all modules are neither part of the network nor compared.", *notes)
         program, reader = _traced(copies, shape)
-        network = finish(reader.builder, reader.read(program))
+        network = finish(reader.builder, reader.read(program), fused=fused)
         name = "module" if everywhere == 0 and reference.func is faithful_copy else "module without its hooks"
         return compare_with_module(network, reference, reader.builder.unit, notes, name)
 

@@ -96,7 +96,7 @@ def refine(
 
         >>> import splinescope, torch
         >>> from splinescope.numerics import Tolerance
-        >>> from splinescope.paths.rounding import margin_rounding
+        >>> from splinescope.paths.proof.rounding import margin_rounding
         >>> network = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
         >>> question = np.array([[1.0, 0.5], [1.0, 0.5]]), np.array([[0.5, 1.0], [2.0, 1.0]]), np.array([0, 0])
         >>> rounding = margin_rounding(network, *question, Tolerance())
