@@ -9,17 +9,16 @@ from splinescope.generative.log_volumes import (
 )
 from splinescope.generative.manifold import (
     ManifoldSamples,
-    Moments,
     cell_log_volumes,
     entropy,
     expected_log_volume,
     latent_measures,
     law_entropy,
     log_density,
-    moments,
     sample,
     volume,
 )
+from splinescope.generative.moments import Moments, moments
 from splinescope.generative.overlap import Overlap, overlap
 from splinescope.generative.priors import Custom, Gaussian, Prior, UniformBall, UniformBox
 from splinescope.generative.sampler import Drawn, VolumeSampler, from_determinant_power

@@ -3,8 +3,8 @@
 from splinescope.landscape.block import LayerHessian, layer_hessian
 from splinescope.landscape.curvature import LossHessian, hessian
 from splinescope.landscape.directions import ParameterPlane, between, random_plane, trajectory_plane
+from splinescope.landscape.factors import downstream, layer_names
 from splinescope.landscape.grid import LossGrid, loss_grid
-from splinescope.landscape.layers import downstream, layer_names
 from splinescope.landscape.line import Extremum, LossLine, loss_line
 from splinescope.landscape.plane import LossPlane, PlaneMinimum, loss_plane
 from splinescope.landscape.spectrum import SpectralDensity

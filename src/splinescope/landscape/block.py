@@ -26,7 +26,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.landscape.layers import Factors, factors_in_parts, layer_node
+from splinescope.landscape.factors import Factors, factors_in_parts, layer_node
 from splinescope.landscape.losses import metric_roots
 from splinescope.landscape.problem import Problem, problem
 from splinescope.network import ModelLike

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.landscape.block import LayerHessian
+from splinescope.landscape.factors import layer_names, layer_node
 from splinescope.landscape.functional import (
     Batches,
     LossFunction,
@@ -22,7 +23,6 @@ from splinescope.landscape.functional import (
     mean_loss,
     private,
 )
-from splinescope.landscape.layers import layer_names, layer_node
 from splinescope.landscape.losses import LOSSES
 from splinescope.landscape.problem import problem
 from splinescope.landscape.span import Span, spanned

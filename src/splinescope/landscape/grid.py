@@ -17,7 +17,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from tqdm import tqdm
 
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.landscape.directions import ParameterPlane
@@ -30,6 +29,7 @@ from splinescope.landscape.functional import (
     mean_loss,
     private,
 )
+from splinescope.progress import counting
 from splinescope.storage import read_arrays, write_arrays
 
 STATISTICS = ("keep", "recompute")
@@ -162,16 +162,17 @@ def loss_grid(
     left = np.flatnonzero(~progress_kept.done)
     parts = [left[start : start + chunk] for start in range(0, len(left), max(1, chunk))]
     tasks = [_Task(copied, plane, batches, loss, statistics, [points[i] for i in part]) for part in parts]
-    with tqdm(total=len(points), initial=len(points) - len(left), disable=not progress, unit="point", delay=1.0) as bar:
+    with counting(len(points), "point", progress) as advance:
+        advance(len(points) - len(left))
         if executor is None:
             for part, task in zip(parts, tasks, strict=True):
                 progress_kept.note(part, task.run())
-                bar.update(len(part))
+                advance(len(part))
         else:
             futures = {executor.submit(task.run): part for part, task in zip(parts, tasks, strict=True)}
             for future in as_completed(futures):
                 progress_kept.note(futures[future], future.result())
-                bar.update(len(futures[future]))
+                advance(len(futures[future]))
     return LossGrid(plane, lines, progress_kept.values.reshape(shape))
 
 

@@ -23,7 +23,7 @@ from splinescope.landscape.losses import sample_losses
 from splinescope.landscape.parameters import Motion, motion
 from splinescope.landscape.pieces import Polynomials, polynomial_pieces
 from splinescope.landscape.problem import problem
-from splinescope.landscape.propagation import Tally, degrees
+from splinescope.landscape.propagation import FlipCounts, degrees
 from splinescope.landscape.softmax import softmax_pieces
 from splinescope.network import ModelLike
 from splinescope.network.evaluate import forward
@@ -211,7 +211,7 @@ def loss_line(
             "`loss`: with several layers moving one behind the other, cross-entropy is no piecewise convex function of "
             "t; expected 'squared', or a direction of one layer"
         )
-    tally = Tally()
+    tally = FlipCounts()
     numbers = min(available_memory() // 64, 1 << 24)
     if loss == "squared":
         pieces: Any = polynomial_pieces(line, asked.inputs, asked.targets, span, numbers, tally)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from splinescope.errors import InvalidInputError
-from splinescope.landscape.layers import Layer, layer_names
+from splinescope.landscape.factors import Layer, layer_names
 from splinescope.network import ModelLike, Network
 from splinescope.network.copies import linear_part
 from splinescope.network.ops import Op, Scale

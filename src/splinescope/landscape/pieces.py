@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.landscape.parameters import Motion
-from splinescope.landscape.propagation import Intervals, Tally, propagated
+from splinescope.landscape.propagation import FlipCounts, Intervals, propagated
 from splinescope.landscape.sums import running_sums, turning_points
 
 NEGLIGIBLE = 2.0**-70
@@ -61,7 +61,7 @@ def _horner(coefficients: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def polynomial_pieces(
-    line: Motion, inputs: Tensor, targets: Tensor, span: tuple[float, float], numbers: int, tally: Tally
+    line: Motion, inputs: Tensor, targets: Tensor, span: tuple[float, float], numbers: int, tally: FlipCounts
 ) -> Polynomials:
     """The mean squared loss on a line.
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.landscape.cell_minima import cell_minima
-from splinescope.landscape.layers import layer_node
+from splinescope.landscape.factors import layer_node
 from splinescope.landscape.losses import sample_losses
 from splinescope.landscape.parameters import motion
 from splinescope.landscape.problem import Problem, problem

@@ -29,7 +29,7 @@ from splinescope.landscape.splitting import (
 )
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Node
-from splinescope.network.ops import Activation, Concatenate, Fold, Maximum, Reshape, Sum
+from splinescope.network.ops import Activation, Maximum
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Intervals:
 
 
 @dataclass
-class Tally:
+class FlipCounts:
     """What happened on the way.
 
     Attributes:
@@ -95,7 +95,7 @@ def propagated(
     inputs: Float[Tensor, "N ..."],
     span: tuple[float, float],
     numbers: int,
-    tally: Tally,
+    tally: FlipCounts,
     together: int = 64,
 ) -> Iterator[Intervals]:
     """Take samples through the network.
@@ -146,14 +146,14 @@ def _held(motion: Motion, state: Intervals) -> int:
     return known + 3 * size * nodes[state.position].size
 
 
-def _advanced(motion: Motion, state: Intervals, last: tuple[int, ...], tally: Tally) -> Intervals:
+def _advanced(motion: Motion, state: Intervals, last: tuple[int, ...], tally: FlipCounts) -> Intervals:
     """The next node."""
     index = state.position
     node = motion.network.nodes[index]
     read = [state.values[source] for source in node.inputs]
     kept = {source: value for source, value in state.values.items() if last[source] > index}
     state = Intervals(index + 1, state.samples, state.starts, state.ends, kept)
-    if isinstance(node.op, Fold):
+    if node.fold is not None:
         state, value = _folded(node, state, read[0], tally)
     else:
         value = _mapped(motion, index, read)
@@ -169,7 +169,7 @@ def _mapped(motion: Motion, index: int, read: list[Tensor]) -> Tensor:
     padded = [_padded(value, size) for value in read]
     flat = [value.reshape(-1, *value.shape[2:]) for value in padded]
     rows = len(padded[0])
-    if isinstance(node.op, Sum | Concatenate | Reshape):
+    if node.affine is not None and node.affine.offset is None and index not in motion.steps:
         return node.op.evaluate(*flat).reshape(rows, size, *node.shape)
     shape = motion.network.nodes[node.inputs[0]].shape
     linear, offset = split_op(node.op, shape)
@@ -191,7 +191,7 @@ def _padded(value: Tensor, size: int) -> Tensor:
     return torch.cat([value, zeros], dim=1)
 
 
-def _folded(node: Node, state: Intervals, x: Tensor, tally: Tally) -> tuple[Intervals, Tensor]:
+def _folded(node: Node, state: Intervals, x: Tensor, tally: FlipCounts) -> tuple[Intervals, Tensor]:
     """Cut the intervals where units of a node change their piece; the value on the pieces."""
     values = np.ascontiguousarray(x.reshape(*x.shape[:2], -1).numpy())
     pieces = np.empty((len(state), node.size), np.int16)

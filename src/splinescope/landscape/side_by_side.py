@@ -16,6 +16,7 @@ from splinescope.network.ops import (
     Input,
     Maximum,
     Op,
+    PiecewiseAffine,
     Reshape,
     Select,
     SharedDense,
@@ -94,7 +95,7 @@ def _for_samples(op: Op, count: int, size: int) -> Op:
         return Maximum(index.reshape(-1, op.index.shape[1]), (count, *shape))
     if isinstance(op, Activation) and op.breakpoints.ndim > 1:
         tables = (table.repeat(1, count) for table in (op.breakpoints, op.slopes, op.intercepts))
-        return Activation(*tables)
+        return PiecewiseAffine(*tables)
     return op
 
 

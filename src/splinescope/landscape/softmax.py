@@ -11,7 +11,7 @@ from numba import njit
 from torch import Tensor
 
 from splinescope.landscape.parameters import Motion
-from splinescope.landscape.propagation import Tally, propagated
+from splinescope.landscape.propagation import FlipCounts, propagated
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class SoftmaxPieces:
 
 
 def softmax_pieces(
-    line: Motion, inputs: Tensor, targets: Tensor, span: tuple[float, float], numbers: int, tally: Tally
+    line: Motion, inputs: Tensor, targets: Tensor, span: tuple[float, float], numbers: int, tally: FlipCounts
 ) -> SoftmaxPieces:
     """The mean cross-entropy on a line where one layer moves.
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network
 from splinescope.network.evaluate import CHUNK_NUMBERS
-from splinescope.network.ops import Convolution, Dense, Fold, Op, SharedDense, TransposedConvolution
+from splinescope.network.ops import Convolution, Dense, SharedDense, TransposedConvolution
 from splinescope.network.ops.base import flat
 
 Layer = Dense | SharedDense | Convolution | TransposedConvolution
@@ -138,7 +138,7 @@ def around(network: Network, node: int, x: Float[Tensor, "N ..."]) -> Around:
             values[0] = leaf = x.detach().clone().requires_grad_(True)
         for index in range(1, network.output + 1):
             inputs = network.nodes[index].inputs
-            values[index] = _on_piece(network.nodes[index].op, *(values[source] for source in inputs))
+            values[index] = _on_piece(network.nodes[index], *(values[source] for source in inputs))
             if index == node:
                 values[node] = leaf = values[node].detach().clone().requires_grad_(True)
         outputs = flat(values[network.output])
@@ -147,14 +147,13 @@ def around(network: Network, node: int, x: Float[Tensor, "N ..."]) -> Around:
     return Around(values[source].detach(), outputs.detach(), torch.stack(slopes, dim=1))
 
 
-def _on_piece(op: Op, *inputs: Tensor) -> Tensor:
-    """The value of an op, along whose piece autograd goes."""
-    if not isinstance(op, Fold) or not inputs[0].requires_grad:
-        return op.evaluate(*inputs)
+def _on_piece(node: Node, *inputs: Tensor) -> Tensor:
+    """The value of a node, along whose piece autograd goes."""
+    if node.fold is None or not inputs[0].requires_grad:
+        return node.op.evaluate(*inputs)
     (x,) = inputs
-    pieces = op.pieces(x)
-    shape = x.shape if pieces.shape == x.shape else (len(x), *(getattr(op, "shape", None) or pieces.shape[1:]))
-    return op.on_pieces(pieces.reshape(len(x), -1), x).reshape(shape)
+    pieces = node.fold.pieces(x).reshape(len(x), -1)
+    return node.fold.on_pieces(pieces, x).reshape(len(x), *node.shape)
 
 
 def _gradient(total: Tensor, leaf: Tensor) -> Tensor:
