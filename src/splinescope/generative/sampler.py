@@ -345,8 +345,8 @@ class VolumeSampler:
         size = self.effective_sample_size
         if size < FEW * self._pool.size:
             warnings.warn(
-                f"effective sample size {size:.1f} of a pool of {self._pool.size:,}: few latents carry the weight; take "
-                "a larger pool, a smaller rho or a prior that is cut off",
+                f"effective sample size {size:.1f} of a pool of {self._pool.size:,}: few latents carry the weight; "
+                "take a larger pool, a smaller rho or a prior that is cut off",
                 UserWarning,
                 stacklevel=3,
             )

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from splinescope.errors import InvalidInputError
-from splinescope.network import Network
+from splinescope.network import Network, Node
 from splinescope.network.evaluate import CHUNK_NUMBERS
 from splinescope.network.ops import Convolution, Dense, SharedDense, TransposedConvolution
 from splinescope.network.ops.base import flat
