@@ -77,6 +77,7 @@ def path(
     verify: of.Verify = "values",
     out: of.Out = Path("path"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -105,7 +106,7 @@ def path(
     run = Run(out, model, as_json)
     sides = read_pairs(start, end, data, indices)
     bounds = _bounds(box)
-    network = read_model(model, weights, input_shape, sides[0])
+    network = read_model(model, weights, input_shape, sides[0], trust=trust)
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     targets = _targets(network, starts, class_number("--target", target, network))
     place = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer

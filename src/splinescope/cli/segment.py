@@ -46,6 +46,7 @@ def segment(
     memory: of.Memory = None,
     out: of.Out = Path("segment"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -73,7 +74,7 @@ def segment(
     memory_budget = size_in_bytes("--memory", memory)
     run = Run(out, model, as_json)
     sides = read_pairs(start, end, data, indices)
-    network = read_model(model, weights, input_shape, sides[0])
+    network = read_model(model, weights, input_shape, sides[0], trust=trust)
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     wanted = class_number("--target", target, network)
     with run.computing() as progress:

@@ -58,6 +58,7 @@ def slice_(
     store: of.Store = None,
     out: of.Out = Path("slice"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -87,7 +88,7 @@ def slice_(
     run = Run(out, model, as_json)
     where = Where(through, point, data, indices, box, polygon, margin, radius, seed, mean, std)
     points = where.points(most=3)
-    network = read_model(model, weights, input_shape, points)
+    network = read_model(model, weights, input_shape, points, trust=trust)
     picture = Picture(Path(model).name, color, class_numbers("--classes", classes, network), boundary, picture_format)
     plane = where.plane(network.input_shape, points)
     with run.computing() as progress:

@@ -73,6 +73,7 @@ def surface(
     memory: of.Memory = None,
     out: of.Out = Path("surface"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -108,7 +109,7 @@ def surface(
     run = Run(out, model, as_json)
     where = Where(point=point, box=box, margin=margin, radius=radius, seed=seed)
     points = where.points(most=4)
-    network = read_model(model, weights, input_shape, points)
+    network = read_model(model, weights, input_shape, points, trust=trust)
     competing = class_numbers("--classes", classes, network)
     space = where.space(network.input_shape, points)
     with run.computing() as progress:
