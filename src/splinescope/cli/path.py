@@ -10,7 +10,7 @@ import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_name, class_number
-from splinescope.cli.run import Facts, Files, Run
+from splinescope.cli.run import Facts, Files, Run, title_of
 from splinescope.cli.values import numbers
 from splinescope.errors import InvalidInputError
 from splinescope.storage import write_arrays
@@ -120,7 +120,7 @@ def path(
     facts = _facts(paths, bent)
     files: Files = {}
     if picture:
-        name, number = Path(model).name, _worst(facts)
+        name, number = title_of(model), _worst(facts)
         files["picture"] = (f"picture.{picture_format}", lambda file: draw_path(paths, bent, number, file, name))
     files["arrays"] = ("path.npz", lambda file: write_arrays(file, _arrays(paths, bent), compress=True))
     run.leave(network, paths.certificate, facts, files, _lines)

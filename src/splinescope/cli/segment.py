@@ -9,7 +9,7 @@ import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_name, class_number
-from splinescope.cli.run import Facts, Files, Run, drawing
+from splinescope.cli.run import Facts, Files, Run, drawing, title_of
 from splinescope.cli.values import size_in_bytes
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def segment(
     facts = _facts(cells, wanted)
     files: Files = {}
     if picture:
-        files["picture"] = (f"picture.{picture_format}", drawing(lambda: _draw(cells, facts, Path(model).name)))
+        files["picture"] = (f"picture.{picture_format}", drawing(lambda: _draw(cells, facts, title_of(model))))
     files["arrays"] = ("segment.npz", lambda path: save_segments(cells, path))
     run.leave(cells.network, cells.certificate, facts, files, _lines)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_numbers
-from splinescope.cli.run import Facts, Files, Run, drawing
+from splinescope.cli.run import Facts, Files, Run, drawing, title_of
 from splinescope.cli.values import size_in_bytes
 from splinescope.errors import InvalidInputError
 
@@ -121,7 +121,7 @@ def surface(
     saved = mesh.triangulated() if triangles else mesh
     files: Files = {"mesh": (f"surface.{mesh_format}", saved.save)}
     if picture:
-        drawn = drawing(lambda: _draw(mesh, color, view, up, Path(model).name), dpi=220.0)
+        drawn = drawing(lambda: _draw(mesh, color, view, up, title_of(model)), dpi=220.0)
         files["picture"] = ("picture.png", drawn)
     run.leave(network, mesh.certificate, sought | _facts(mesh), files, _lines)
 

@@ -8,11 +8,14 @@ from splinescope.storage.archives import check_content, content_limit, load_arch
 from splinescope.storage.arrays import Stored, read_arrays, write_arrays
 from splinescope.storage.records import decode, encode, fingerprint
 from splinescope.storage.replacement import own_folder, replacing
+from splinescope.storage.shapes import are_offsets, check_shapes, within
 from splinescope.storage.texts import from_json, json_text, write_json
 
 __all__ = [
     "Stored",
+    "are_offsets",
     "check_content",
+    "check_shapes",
     "content_limit",
     "decode",
     "encode",
@@ -24,6 +27,7 @@ __all__ = [
     "own_folder",
     "read_arrays",
     "replacing",
+    "within",
     "write_arrays",
     "write_json",
 ]

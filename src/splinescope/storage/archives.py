@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import struct
@@ -139,7 +138,7 @@ def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     return array
 
 
-def _array(stream: io.BufferedIOBase, size: int) -> np.ndarray:
+def _array(stream: Any, size: int) -> np.ndarray:
     """The array of a stream of so many bytes."""
     shape, by_columns, dtype = _header(stream)
     expected, rest = math.prod(shape) * dtype.itemsize, size - stream.tell()
@@ -157,9 +156,9 @@ def _array(stream: io.BufferedIOBase, size: int) -> np.ndarray:
     return array.reshape(shape[::-1]).T if by_columns else array.reshape(shape)
 
 
-def _header(stream: io.BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether it is stored column by column, and type of the array that follows."""
-    version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
+    version = npy.read_magic(stream)
     if version not in _PARSERS:
         raise ValueError(f"format {version[0]}.{version[1]} of arrays is not known")
     with warnings.catch_warnings():

@@ -7,9 +7,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
 
 import numpy as np
+from jaxtyping import AbstractArray, jaxtyped
 
 from splinescope.errors import StoreError
 
@@ -129,7 +131,9 @@ def _decoded(record: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str
         return record
     if "class" in record:
         made = {key: _decoded(part, arrays, classes) for key, part in record["fields"].items()}
-        return classes[record["class"]](**made)
+        kind = classes[record["class"]]
+        _check_annotations(kind, made)
+        return kind(**made)
     if "array" in record:
         return arrays[record["array"]]
     if "tensor" in record:
@@ -143,6 +147,27 @@ def _decoded(record: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str
     if "items" in record:
         return {_decoded(key, arrays, classes): _decoded(part, arrays, classes) for key, part in record["items"]}
     return {key: _decoded(part, arrays, classes) for key, part in record["dict"].items()}
+
+
+def _check_annotations(kind: type, made: dict[str, Any]) -> None:
+    """Raise `ValueError` if arrays do not have the shapes that the fields of a class are annotated with."""
+    with jaxtyped("context"):
+        for name, hint in _shaped_fields(kind).items():
+            if name in made and not isinstance(made[name], hint):
+                shape = getattr(made[name], "shape", None)
+                raise ValueError(
+                    f"`{name}` of {kind.__name__} is of another type, or its shape {shape} does not fit the others"
+                )
+
+
+@cache
+def _shaped_fields(kind: type) -> dict[str, type]:
+    """Annotations of fields that say what shape they have."""
+    try:
+        hints = get_type_hints(kind)
+    except NameError:  # names that are imported for type checkers only
+        return {}
+    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, AbstractArray)}
 
 
 def _decoded_tensor(array: np.ndarray, axes: list[int] | None) -> Any:

@@ -7,14 +7,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from splinescope.errors import InvalidInputError
 
-try:
-    import fcntl
-except ImportError:  # Windows: nobody can tell there whose folder it is, and nothing is removed
-    fcntl = None  # type: ignore[assignment]
+_LOCKS = find_spec("fcntl") is not None
+"""Whether folders can be locked; on Windows nobody can tell whose folder one is, and nothing is removed."""
 
 _PREFIX = ".splinescope-"
 _BEFORE = "before"
@@ -49,7 +48,7 @@ def _locked(parent: Path) -> tuple[Path, int | None]:
     """A new folder and its lock; until it is locked, another process may take it for a leftover and remove it."""
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
-        if fcntl is None:
+        if not _LOCKS:
             return folder, None
         try:
             lock = _lock(folder)
@@ -64,6 +63,8 @@ def _locked(parent: Path) -> tuple[Path, int | None]:
 
 def _lock(folder: Path) -> int:
     """The lock of a folder, as a descriptor to close; raises `OSError` if another process has it."""
+    import fcntl
+
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,7 +75,7 @@ def _lock(folder: Path) -> int:
 
 
 def _remove_leftovers(parent: Path) -> None:
-    if fcntl is None:
+    if not _LOCKS:
         return
     with os.scandir(parent) as entries:
         found = [Path(entry) for entry in entries if entry.name.startswith(_PREFIX)]
