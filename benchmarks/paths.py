@@ -23,12 +23,12 @@ from benchmarks.common import ASSETS, save
 from benchmarks.segments import cifar_images
 from splinescope.network.copies import placed
 from splinescope.network.evaluate import walk
-from splinescope.paths import search as search_module
 from splinescope.paths import straight
-from splinescope.paths.certify import Check, certify_polylines
-from splinescope.paths.elastic import nudged_elastic_band, string_method
-from splinescope.paths.insertion import insert_highest
-from splinescope.paths.refinement import margins_at
+from splinescope.paths.bending import search as search_module
+from splinescope.paths.bending.elastic import nudged_elastic_band, string_method
+from splinescope.paths.bending.insertion import insert_highest
+from splinescope.paths.proof.certify import Check, certify_polylines
+from splinescope.paths.proof.refinement import margins_at
 
 PIVOTS = 9
 

@@ -20,8 +20,8 @@ from splinescope.network.copies import placed
 from splinescope.network.evaluate import forward
 from splinescope.paths import straight
 from splinescope.paths.components import false_verdicts
-from splinescope.paths.marching import March
-from splinescope.paths.refinement import BUDGET
+from splinescope.paths.proof.marching import March
+from splinescope.paths.proof.refinement import BUDGET
 
 SCALINGS = ((0.0, 1.0), (0.1307, 0.3081), ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
             ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))  # fmt: skip

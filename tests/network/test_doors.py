@@ -17,7 +17,7 @@ from splinescope import Box, Segment, Slice, complexity, initialization, paths
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, as_network, boundaries, load, split
 from splinescope.numerics import Tolerance
-from splinescope.paths.rounding import margin_rounding
+from splinescope.paths.proof.rounding import margin_rounding
 from splinescope.tessellation.surface import decision_surface
 
 PLANE = Slice.box([-1.0, -1.0], [1.0, 1.0])

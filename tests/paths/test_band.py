@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from splinescope.errors import InvalidInputError
-from splinescope.paths.band import forces, minimise_band, spaced, tangents
+from splinescope.paths.bending.band import forces, minimise_band, spaced, tangents
+from splinescope.paths.bending.polyline import Polylines, straight_lines
 from splinescope.paths.energy import FunctionEnergy
-from splinescope.paths.polyline import Polylines, straight_lines
 from tests.paths.surfaces import (
     MULLER_BROWN_MINIMA,
     MULLER_BROWN_PASSES,

@@ -14,11 +14,11 @@ from splinescope.errors import InvalidInputError
 from splinescope.network import Network, split
 from splinescope.network.copies import placed
 from splinescope.network.evaluate import forward
-from splinescope.paths.bent import BentPath, BentPaths
-from splinescope.paths.certify import certify_polyline
-from splinescope.paths.elastic import nudged_elastic_band, string_method
+from splinescope.paths.bending.bent import BentPath, BentPaths
+from splinescope.paths.bending.elastic import nudged_elastic_band, string_method
+from splinescope.paths.bending.insertion import insert_highest
 from splinescope.paths.energy import ClassEnergy
-from splinescope.paths.insertion import insert_highest
+from splinescope.paths.proof.certify import certify_polyline
 from tests.paths.nets import perceptron, seeded
 
 SEARCHES = {"band": nudged_elastic_band, "string": string_method, "insertion": insert_highest}
@@ -301,3 +301,10 @@ def test_arguments(change: dict[str, object], message: str) -> None:
     arguments = {"x": [-1.0, 0.0], "y": [1.0, 0.0], "target": 1, **change}
     with pytest.raises(InvalidInputError, match=message):
         nudged_elastic_band(wall(0.3), **arguments)
+
+
+@every_search
+def test_a_keyword_that_no_search_has_is_refused(search) -> None:  # type: ignore[no-untyped-def]
+    network = formula([[1.0, 0.0]], [0.0], [1.0], 0.5)
+    with pytest.raises(TypeError, match="keep_cell"):
+        search(network, np.zeros(2), np.ones(2), 1, keep_cell=True)

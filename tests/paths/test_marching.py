@@ -12,8 +12,8 @@ from torch import nn
 import splinescope
 from splinescope.network import Network
 from splinescope.network.ops import Maximum
-from splinescope.paths.crossings import crossings
-from splinescope.paths.marching import March, Part
+from splinescope.paths.proof.crossings import crossings
+from splinescope.paths.proof.marching import March, Part
 from splinescope.tessellation.segments import tessellate_segments
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case

@@ -10,7 +10,8 @@ import pytest
 
 import splinescope
 from splinescope.errors import CertificateError
-from splinescope.paths import exact, straight
+from splinescope.paths import straight
+from splinescope.paths.proof import exact
 from splinescope.tessellation.segments import Margins, SegmentBatch, margins
 from splinescope.tessellation.segments.certificate import certify_segments
 from tests.paths.nets import perceptron, seeded

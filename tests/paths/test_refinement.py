@@ -11,8 +11,9 @@ from splinescope.network import Network, split
 from splinescope.network.copies import placed
 from splinescope.numerics import Tolerance
 from splinescope.paths import refine, straight
-from splinescope.paths.rounding import margin_rounding
-from splinescope.paths.zonotopes import Enclosure, folds_between
+from splinescope.paths.proof.refinement import folds_between
+from splinescope.paths.proof.rounding import margin_rounding
+from splinescope.tessellation.enclosure import AffineBounds, Enclosure
 from splinescope.tessellation.segments import SegmentComplex, tessellate_segments
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case
@@ -27,12 +28,17 @@ def excess(network: Network, width: float, seed: int = 0, count: int = 8) -> tup
     rng = np.random.default_rng(seed)
     middle = torch.from_numpy(rng.normal(size=(count, int(np.prod(network.input_shape)))))
     half = torch.from_numpy(0.5 * width * rng.normal(size=middle.shape))
-    output = Enclosure(network)(middle, half)
+    output = Enclosure(network)(around(middle, half))
     tau = torch.linspace(-1, 1, 101, dtype=torch.float64)
     points = middle[:, None] + tau[:, None] * half[:, None]
     actual = network(points.reshape(-1, *network.input_shape)).reshape(count, 101, -1)
-    line = output.centre[:, None] + tau[:, None] * output.line[:, None]
-    return float(((actual - line).abs() - output.box[:, None]).max()), float(output.box.max())
+    line = output.centre[:, None] + tau[:, None] * output.slopes
+    return float(((actual - line).abs() - output.radius[:, None]).max()), float(output.radius.max())
+
+
+def around(middle: torch.Tensor, half: torch.Tensor) -> AffineBounds:
+    """Pieces of segments, without room for rounding."""
+    return AffineBounds(middle, half[:, None], torch.zeros_like(middle))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -61,12 +67,12 @@ def test_pieces_inside_a_cell_are_enclosed_by_their_line(name: str) -> None:
     low, high = np.array(widest).T
     start, end = (torch.from_numpy(z.reshape(3, -1)) for z in (x, y))
     middle, half = (torch.from_numpy(part)[:, None] for part in ((low + high) / 2, (high - low) / 2))
-    output = Enclosure(network)((1 - middle) * start + middle * end, half * (end - start))
+    output = Enclosure(network)(around((1 - middle) * start + middle * end, half * (end - start)))
     low_points, high_points = (torch.from_numpy(points(x, y, t)) for t in (low, high))
     folds, ends = folds_between(network, low_points, high_points)
     assert folds.tolist() == [0, 0, 0]
-    line = torch.cat([output.centre - output.line, output.centre + output.line])
-    assert ((line - ends.reshape(line.shape)).abs() <= output.box.repeat(2, 1) + 1e-12).all()
+    line = torch.cat([output.centre - output.slopes[:, 0], output.centre + output.slopes[:, 0]])
+    assert ((line - ends.reshape(line.shape)).abs() <= output.radius.repeat(2, 1) + 1e-12).all()
 
 
 def points(x: np.ndarray, y: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -129,8 +135,8 @@ def test_boxes_that_overflow_prove_nothing(depth: int) -> None:
     network = splinescope.load(seeded(perceptron(4, *(16,) * depth, 3)))
     x, y, targets = pairs(network, 2, seed=7)  # constant up to rounding: each takes 10^5 exact signs
     start, end = (torch.from_numpy(z[:1]).float() for z in (x, y))
-    box = Enclosure(placed(network, dtype=torch.float32))(start, end - start).box
-    assert not torch.isfinite(box).all()
+    radius = Enclosure(placed(network, dtype=torch.float32))(around(start, end - start)).radius
+    assert not torch.isfinite(radius).all()
     expected, found = (straight(network, x, y, targets, method=method) for method in ("exact", "refine"))
     np.testing.assert_array_equal(found.verdicts, expected.verdicts)
 

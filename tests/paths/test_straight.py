@@ -13,7 +13,8 @@ from torch import nn
 import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, split
-from splinescope.paths import exact, straight
+from splinescope.paths import straight
+from splinescope.paths.proof import exact
 from splinescope.tessellation.segments import margins, misclassified
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.random_nets import random_case

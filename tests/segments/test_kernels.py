@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splinescope.network.ops import Activation, Convolution
+from splinescope.network.ops import Activation, Convolution, PiecewiseAffine
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.kernels.anchors import anchored
 from splinescope.tessellation.segments.kernels.crossings import Placed, Raw, cut_by_activation, grouped
@@ -25,7 +25,7 @@ RELU = ([0.0], [0.0, 1.0], [0.0, 0.0])
 
 
 def activation(tables: tuple[list[float], list[float], list[float]]) -> Activation:
-    return Activation(*(torch.tensor(table, dtype=torch.float64) for table in tables))
+    return PiecewiseAffine(*(torch.tensor(table, dtype=torch.float64) for table in tables))
 
 
 def folded(units: int, points: int, tables: tuple[list[float], list[float], list[float]], seed: int = 0) -> Folded:

@@ -121,7 +121,7 @@ def test_pieces_are_enclosed(seed: int, breakpoints: int) -> None:
     for i in range(breakpoints):
         intercepts[i + 1] = intercepts[i] + (slopes[i] - slopes[i + 1]) * places[i]
     after, spread = centre.copy(), radius.copy()
-    enclose_pieces(0, 3, offsets, places, slopes, intercepts, after, spread)
+    enclose_pieces(0, 3, offsets, places, slopes, intercepts, 0.0, after, spread)
     assert (spread >= 0).all()
     for cell in range(3):
         rows = slice(offsets[cell], offsets[cell + 1])
@@ -140,7 +140,7 @@ def test_maxima_are_enclosed(seed: int) -> None:
     offsets, centre, radius = cells_of(draw, 5)
     groups = np.array([[0, 1, 2], [3, 4, -1], [2, -1, -1]])
     out, spread = np.empty((len(centre), 3)), np.empty((len(centre), 3))
-    enclose_maxima(0, 3, offsets, groups, centre, radius, out, spread)
+    enclose_maxima(0, 3, offsets, groups, centre, radius, 0.0, out, spread)
     np.testing.assert_allclose(out[:, 2], centre[:, 2])
     np.testing.assert_allclose(spread[:, 2], radius[:, 2])
     for cell in range(3):
@@ -155,6 +155,6 @@ def test_maxima_are_enclosed(seed: int) -> None:
 def test_relu_that_is_certain_is_exact() -> None:
     table = np.zeros((1, 2)), np.array([[0.0, 0.0], [1.0, 1.0]]), np.zeros((2, 2))
     centre, radius = np.array([[1.0, -3.0], [2.0, -1.0]]), np.array([[0.5, 0.0], [0.0, 1.0]])
-    enclose_pieces(0, 1, np.array([0, 2]), *table, centre, radius)
+    enclose_pieces(0, 1, np.array([0, 2]), *table, 0.0, centre, radius)
     np.testing.assert_array_equal(centre, [[1.0, 0.0], [2.0, 0.0]])
     np.testing.assert_array_equal(radius, [[0.5, 0.0], [0.0, 0.0]])

@@ -110,7 +110,7 @@ Format = Annotated[Literal["png", "svg", "pdf"], draw("--format", help="File typ
 Verify = Annotated[
     Literal["topology", "values", "proof"],
     how(
-        help="What is checked: that the cells tile the polygon; also that the model agrees inside every cell; also "
+        help="What is checked: that the cells fill the polygon; also that the model agrees inside every cell; also "
         "that no fold was missed."
     ),
 ]

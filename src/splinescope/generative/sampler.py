@@ -215,7 +215,7 @@ class VolumeSampler:
 
     @property
     def effective_sample_size(self) -> float:
-        r"""$1/\sum_i w_i^2$: how many equally likely latents the weights are worth."""
+        r"""How many equally likely latents the weights are worth, $1/\sum_i w_i^2$."""
         return float(np.exp(-logsumexp(2 * self.log_weights)))
 
     def sample(self, number: int, *, replacement: bool = True, seed: int | None = None) -> Drawn:

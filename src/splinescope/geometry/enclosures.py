@@ -51,6 +51,7 @@ def enclose_pieces(
     breakpoints: np.ndarray,
     slopes: np.ndarray,
     intercepts: np.ndarray,
+    roundoff: float,
     centre: np.ndarray,
     radius: np.ndarray,
 ) -> None:
@@ -63,12 +64,13 @@ def enclose_pieces(
         breakpoints: [B, units], ascending.
         slopes: [B + 1, units].
         intercepts: [B + 1, units].
+        roundoff: Relative rounding error by which bounds are widened; 0 for none.
         centre: [C, units] middle of the bounds at the corners of the cells.
         radius: [C, units] half their distance, not negative.
     """
     units, count = centre.shape[1], len(breakpoints)
     lows, highs = np.empty(units), np.empty(units)
-    lines, line = np.empty((4, units)), np.empty(2)
+    lines, line, doubts = np.empty((4, units)), np.empty(2), np.empty(units)
     for cell in range(start, stop):
         lows[:] = np.inf
         highs[:] = -np.inf
@@ -77,6 +79,9 @@ def enclose_pieces(
                 lows[unit] = min(lows[unit], centre[row, unit] - radius[row, unit])
                 highs[unit] = max(highs[unit], centre[row, unit] + radius[row, unit])
         for unit in range(units):
+            doubt = 4.0 * roundoff * max(abs(lows[unit]), abs(highs[unit]))
+            lows[unit] -= doubt
+            highs[unit] += doubt
             first = 0
             while first < count and lows[unit] >= breakpoints[first, unit]:
                 first += 1
@@ -86,12 +91,20 @@ def enclose_pieces(
             if first == last:
                 lines[0, unit] = lines[2, unit] = slopes[first, unit]
                 lines[1, unit] = lines[3, unit] = intercepts[first, unit]
+                doubts[unit] = 0.0
+                continue
+            if not highs[unit] - lows[unit] < np.inf:  # overflow: nothing is known
+                lines[:, unit] = np.nan
                 continue
             for side in range(2):
                 sign = 2.0 * side - 1.0
                 _line(lows[unit], highs[unit], breakpoints, slopes, intercepts, unit, first, last, sign, line)
                 lines[2 * side, unit] = line[0]
                 lines[2 * side + 1, unit] = line[1]
+            size = max(abs(lows[unit]), abs(highs[unit]))
+            doubts[unit] = (abs(lines[0, unit]) + abs(lines[2, unit])) * size
+            for piece in range(first, last + 1):
+                doubts[unit] += abs(slopes[piece, unit]) * size + abs(intercepts[piece, unit])
         for row in range(offsets[cell], offsets[cell + 1]):
             for unit in range(units):
                 c, r = centre[row, unit], radius[row, unit]
@@ -99,6 +112,10 @@ def enclose_pieces(
                 up = lines[2, unit] * c + abs(lines[2, unit]) * r + lines[3, unit]
                 centre[row, unit] = 0.5 * (down + up)
                 radius[row, unit] = max(0.0, 0.5 * (up - down))
+                if roundoff > 0.0:
+                    sizes = abs(lines[0, unit]) + abs(lines[2, unit])
+                    sizes = sizes * (abs(c) + r) + abs(lines[1, unit]) + abs(lines[3, unit])
+                    radius[row, unit] += 16.0 * roundoff * (sizes + doubts[unit])
 
 
 @njit(cache=True, nogil=True)
@@ -109,6 +126,7 @@ def enclose_maxima(
     groups: np.ndarray,
     centre: np.ndarray,
     radius: np.ndarray,
+    roundoff: float,
     out: np.ndarray,
     spread: np.ndarray,
 ) -> None:
@@ -124,6 +142,7 @@ def enclose_maxima(
         groups: [out, size] members of each maximum, -1 for none.
         centre: [C, n] middle of the bounds at the corners of the cells.
         radius: [C, n] half their distance.
+        roundoff: Relative rounding error by which bounds are widened; 0 for none.
         out: [C, out] middle of the bounds of the maxima.
         spread: [C, out] half their distance.
     """
@@ -138,9 +157,12 @@ def enclose_maxima(
                     continue
                 low, high, mean = np.inf, -np.inf, 0.0
                 for row in range(a, b):
-                    low = min(low, centre[row, member] - radius[row, member])
-                    high = max(high, centre[row, member] + radius[row, member])
+                    doubt = 4.0 * roundoff * (abs(centre[row, member]) + radius[row, member])
+                    low = min(low, centre[row, member] - radius[row, member] - doubt)
+                    high = max(high, centre[row, member] + radius[row, member] + doubt)
                     mean += (centre[row, member] - radius[row, member]) / (b - a)
+                    if np.isnan(centre[row, member]) or np.isnan(radius[row, member]):  # overflow: nothing is known
+                        low, high = -np.inf, np.inf
                 if mean > best_mean:
                     best, best_mean, highest_low = member, mean, low
                 if high > top:
@@ -152,4 +174,4 @@ def enclose_maxima(
                 down = centre[row, best] - radius[row, best]
                 up = centre[row, best] + radius[row, best] if dominates else top
                 out[row, group] = 0.5 * (down + up)
-                spread[row, group] = max(0.0, 0.5 * (up - down))
+                spread[row, group] = max(0.0, 0.5 * (up - down)) + 4.0 * roundoff * (abs(down) + abs(up))

@@ -35,6 +35,8 @@ def coordinate_folding(inputs: int, depth: int, *, dtype: torch.dtype = torch.fl
     Raises:
         InvalidInputError: If a number is not positive.
 
+    Cost: $2 L d^2$ weights.
+
     Example:
         >>> folded = coordinate_folding(2, depth=2)
         >>> folded(torch.tensor([[0.125, 0.5]], dtype=torch.float64)).tolist()
@@ -70,6 +72,8 @@ def montufar_network(inputs: int, widths: Sequence[int], *, dtype: torch.dtype =
     Raises:
         InvalidInputError: If there is no layer, or one is too narrow.
 
+    Cost: the weights, of which layer $l$ has $n_{l - 1} n_l$.
+
     Example:
         >>> [layer.out_features for layer in montufar_network(2, [4, 6]) if isinstance(layer, nn.Linear)]
         [4, 6, 1]
@@ -96,6 +100,12 @@ def serra_network(inputs: int, widths: Sequence[int], *, dtype: torch.dtype = to
 
     Raises:
         InvalidInputError: If there is no layer, or one is too narrow.
+
+    Cost: the weights, of which layer $l$ has $n_{l - 1} n_l$.
+
+    Example:
+        >>> [layer.out_features for layer in serra_network(1, [3, 3]) if isinstance(layer, nn.Linear)]
+        [3, 3, 1]
     """
     _check_widths(inputs, widths, 3)
     return _folding_network(inputs, widths, [_more_pleats(width // inputs) for width in widths[:-1]], dtype)
@@ -112,7 +122,7 @@ class _Absolute(nn.Module):
 class _Pleats:
     """A map of [0, 1] onto itself that goes up and down: $z(x) = c + sum_i w_i relu(s_i (x - t_i))$."""
 
-    knots: Tensor
+    breakpoints: Tensor
     signs: Tensor
     weights: Tensor
     constant: float
@@ -129,18 +139,18 @@ def _pleats(units: int) -> _Pleats:
 def _more_pleats(units: int) -> _Pleats:
     r"""One piece more than there are units.
 
-    Piece $i$ has the slope $s_i = (-1)^i / w_i$, and the unit at the knot between two pieces adds their difference,
-    whichever way it looks. Units 2 and 3 look to the left, so that the slope before the first knot is
+    Piece $i$ has the slope $s_i = (-1)^i / w_i$, and the unit between two pieces adds their difference, whichever way
+    it looks. Units 2 and 3 look to the left, so that the slope before the first breakpoint is
     $-(s_2 - s_1) - (s_3 - s_2) = s_1 - s_3$, which is $s_0$ for $w_0 = w_1 = 2 w_3$.
     """
     lengths = torch.full((units + 1,), 1 / (units + 0.5), dtype=torch.float64)
     lengths[3] /= 2
-    knots = lengths.cumsum(0)[:-1]
+    breakpoints = lengths.cumsum(0)[:-1]
     slopes = (-1.0) ** torch.arange(units + 1, dtype=torch.float64) / lengths
     signs = torch.ones(units, dtype=torch.float64)
     signs[1:3] = -1
     weights = slopes.diff()
-    return _Pleats(knots, signs, weights, -float(weights[1:3] @ knots[1:3]))
+    return _Pleats(breakpoints, signs, weights, -float(weights[1:3] @ breakpoints[1:3]))
 
 
 def _folding_network(inputs: int, widths: Sequence[int], folds: Sequence[_Pleats], dtype: torch.dtype) -> nn.Sequential:
@@ -148,13 +158,13 @@ def _folding_network(inputs: int, widths: Sequence[int], folds: Sequence[_Pleats
     read, offset = torch.eye(inputs, dtype=torch.float64), torch.zeros(inputs, dtype=torch.float64)
     layers: list[nn.Module] = []
     for width, pleats in zip(widths, folds, strict=False):
-        units = len(pleats.knots)
+        units = len(pleats.breakpoints)
         weight, following = (torch.zeros(shape, dtype=torch.float64) for shape in ((width, inputs), (inputs, width)))
         bias = torch.full((width,), -1.0, dtype=torch.float64)  # units left over are never active
         for coordinate in range(inputs):
             rows = slice(coordinate * units, (coordinate + 1) * units)
             weight[rows, coordinate] = pleats.signs
-            bias[rows] = -pleats.signs * pleats.knots
+            bias[rows] = -pleats.signs * pleats.breakpoints
             following[coordinate, rows] = pleats.weights
         layers += [affine_layer(weight @ read, weight @ offset + bias, dtype), nn.ReLU()]
         read, offset = following, torch.full((inputs,), pleats.constant, dtype=torch.float64)

@@ -46,6 +46,8 @@ def load(
         InvalidInputError: If there is no such file, it is damaged or not trusted, or its weights are not finite.
         UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
 
+    Cost: that of `from_torch` or `from_onnx`; the weights in float64, and a few forward passes.
+
     Example:
         >>> import torch
         >>> load(torch.nn.Linear(3, 2)).output_shape

@@ -7,11 +7,11 @@ from splinescope.observers.measures import (
     AdversarialAccuracy,
     AffineNorm,
     BoundaryDistance,
+    CellCount,
     ClassAreas,
     CodeChurn,
     MeanLocalComplexity,
     SliceFrames,
-    TileCount,
     saved_frames,
 )
 from splinescope.observers.recorder import Comparison, Measure, Recorder, Watch
@@ -23,6 +23,7 @@ __all__ = [
     "AdversarialAccuracy",
     "AffineNorm",
     "BoundaryDistance",
+    "CellCount",
     "ClassAreas",
     "CodeChurn",
     "Comparison",
@@ -31,7 +32,6 @@ __all__ = [
     "Recorder",
     "SliceFrames",
     "Snapshot",
-    "TileCount",
     "Watch",
     "log_spaced_steps",
     "pgd",

@@ -21,6 +21,8 @@ def log_spaced_steps(last: int, per_decade: int = 10, first: int = 1) -> tuple[i
     Raises:
         InvalidInputError: If an argument is out of range.
 
+    Cost: linear in their number.
+
     Example:
         >>> log_spaced_steps(100, per_decade=3)
         (0, 1, 2, 5, 10, 22, 46, 100)

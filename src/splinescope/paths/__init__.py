@@ -1,8 +1,10 @@
 """Paths inside a class: segments on which a network provably never changes its mind, or the place where it does."""
 
-from splinescope.paths.band import Band, minimise_band
-from splinescope.paths.bent import BentPath, BentPaths
-from splinescope.paths.certify import PolylineCertificate, certify_polyline
+from splinescope.paths.bending.band import Band, minimise_band
+from splinescope.paths.bending.bent import BentPath, BentPaths
+from splinescope.paths.bending.elastic import nudged_elastic_band, string_method
+from splinescope.paths.bending.insertion import insert_highest
+from splinescope.paths.bending.search import SearchOptions
 from splinescope.paths.components import (
     Components,
     FalseVerdicts,
@@ -19,13 +21,12 @@ from splinescope.paths.decoders import (
     map_decoder,
     train_decoder,
 )
-from splinescope.paths.elastic import nudged_elastic_band, string_method
 from splinescope.paths.energy import ClassEnergy, Energy, FunctionEnergy
-from splinescope.paths.insertion import insert_highest
 from splinescope.paths.profiles import PathProfile, path_profile
-from splinescope.paths.refinement import Refinement, refine
-from splinescope.paths.results import StraightPath, StraightPaths
-from splinescope.paths.straight import straight
+from splinescope.paths.proof.certify import PolylineCertificate, certify_polyline
+from splinescope.paths.proof.refinement import Refinement, refine
+from splinescope.paths.proof.results import StraightPath, StraightPaths
+from splinescope.paths.proof.straight import straight
 
 __all__ = [
     "Band",
@@ -41,6 +42,7 @@ __all__ = [
     "PolylineCertificate",
     "Proportion",
     "Refinement",
+    "SearchOptions",
     "StraightPath",
     "StraightPaths",
     "certify_polyline",

@@ -28,6 +28,15 @@ def plot_cells(cells: PolyhedralComplex, **options: Any) -> Axes:
 
     Raises:
         InvalidInputError: In more dimensions, where cells hide one another.
+
+    Cost: that of `plot_segment` or `plot_tessellation`.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> plot_cells(cells, color="area").get_title()
+        '4 cells'
     """
     if isinstance(cells, SegmentComplex):
         return plot_segment(cells, **options)

@@ -6,7 +6,7 @@ back as they were, keep them in words of their own (see `encode`), and never as 
 
 from splinescope.storage.archives import check_content, content_limit, load_archive, load_array
 from splinescope.storage.arrays import Stored, read_arrays, write_arrays
-from splinescope.storage.records import decode, encode, fingerprint
+from splinescope.storage.records import class_name, decode, encode, fingerprint
 from splinescope.storage.replacement import own_folder, replacing
 from splinescope.storage.shapes import are_offsets, check_shapes, within
 from splinescope.storage.texts import from_json, json_text, write_json
@@ -16,6 +16,7 @@ __all__ = [
     "are_offsets",
     "check_content",
     "check_shapes",
+    "class_name",
     "content_limit",
     "decode",
     "encode",

@@ -45,6 +45,12 @@ def content_limit() -> int:
 
     Raises:
         InvalidInputError: If that is no number of bytes.
+
+    Cost: none.
+
+    Example:
+        >>> content_limit() >= 1
+        True
     """
     text = os.environ.get(LIMIT_VARIABLE, "")
     if not text:
@@ -63,6 +69,11 @@ def check_content(size: int, what: str) -> None:
 
     Raises:
         InvalidInputError: If it is too much.
+
+    Cost: none.
+
+    Example:
+        >>> check_content(1000, "an array")
     """
     limit = content_limit()
     if size > limit:
@@ -90,6 +101,15 @@ def load_archive(path: str | os.PathLike[str], only: Collection[str] | None = No
         StoreError: If the file is damaged, or not of this kind; in a few words, without its name.
         FileNotFoundError: If there is none.
         InvalidInputError: If its content is larger than the limit.
+
+    Cost: the size of the arrays, all of which are held in memory.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/some.npz", t=np.array([0.25, 0.5]))
+        ...     load_archive(f"{folder}/some.npz")["t"].tolist()
+        [0.25, 0.5]
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -119,6 +139,15 @@ def load_array(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         StoreError: If the file is damaged, or not of this kind; in a few words, without its name.
         FileNotFoundError: If there is none.
+
+    Cost: the size of the array, which is held in memory.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/t.npy", np.array([0.25, 0.5]))
+        ...     load_array(f"{folder}/t.npy").tolist()
+        [0.25, 0.5]
     """
     try:
         with open(path, "rb") as stream:

@@ -59,6 +59,16 @@ def write_arrays(
     Raises:
         InvalidInputError: If the folder does not exist or cannot be written to.
         StoreError: If the file cannot be written; what was there before stays.
+
+    Cost: the size of the arrays; `compress` takes more time, and less room.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = write_arrays(f"{folder}/some.npz", {"t": np.array([0.25, 0.5])}, {"units": "s"})
+        ...     stored = read_arrays(path)
+        >>> stored.arrays["t"].tolist(), stored.record
+        ([0.25, 0.5], {'units': 's'})
     """
     named: dict[str, Any] = dict(arrays)
     if record is not None:
@@ -91,6 +101,14 @@ def read_arrays(path: str | os.PathLike[str], what: str = "file of arrays", *, a
     Raises:
         StoreError: If the file is missing, is not of this kind, or is damaged.
         InvalidInputError: If its content is larger than the limit.
+
+    Cost: reading the file; all of its arrays are held in memory.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     read_arrays(write_arrays(f"{folder}/some.npz", {"t": np.array([0.25, 0.5])})).arrays["t"].tolist()
+        [0.25, 0.5]
     """
     name = str(os.fspath(path))
     try:

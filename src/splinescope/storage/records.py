@@ -25,6 +25,15 @@ def fingerprint(value: Any, name: str) -> str:
 
     Returns:
         64 hexadecimal digits (SHA-256).
+
+    Raises:
+        StoreError: If the value is of another kind.
+
+    Cost: one pass over the arrays.
+
+    Example:
+        >>> fingerprint(np.array([1.0]), "x") == fingerprint(np.array([1.0]), "x") != fingerprint(np.array([2.0]), "x")
+        True
     """
     arrays: dict[str, np.ndarray] = {}
     digest = hashlib.sha256(json.dumps(encode(value, arrays, name)).encode())
@@ -48,6 +57,15 @@ def encode(value: Any, arrays: dict[str, np.ndarray], name: str) -> Any:
 
     Raises:
         StoreError: If the value is of another kind.
+
+    Cost: linear in the number of parts; arrays are not copied.
+
+    Example:
+        >>> arrays: dict[str, np.ndarray] = {}
+        >>> encode((1, np.array([0.5])), arrays, "pair")
+        {'tuple': [1, {'array': 'pair.1'}]}
+        >>> arrays
+        {'pair.1': array([0.5])}
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -66,8 +84,27 @@ def encode(value: Any, arrays: dict[str, np.ndarray], name: str) -> Any:
     names = _field_names(value)
     if names is not None:
         parts = {part: encode(getattr(value, part), arrays, f"{name}.{part}") for part in names}
-        return {"class": type(value).__name__, "fields": parts}
+        return {"class": class_name(value), "fields": parts}
     return _encoded_tensor(value, arrays, name)
+
+
+def class_name(value: Any) -> str:
+    """What records call the class of a value: its name, or one that it had when files were first written.
+
+    Args:
+        value: A dataclass or a named tuple, or the class itself.
+
+    Returns:
+        Its attribute `stored_as` if it has one, else the name of its class.
+
+    Cost: none.
+
+    Example:
+        >>> class_name(np.float64)
+        'float64'
+    """
+    kind = value if isinstance(value, type) else type(value)
+    return str(getattr(kind, "stored_as", kind.__name__))
 
 
 def _encoded_dict(value: dict[Any, Any], arrays: dict[str, np.ndarray], name: str) -> Any:
@@ -118,6 +155,12 @@ def decode(record: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, 
 
     Raises:
         StoreError: If the record names an array or a class that is not there, or what it says of one does not fit it.
+
+    Cost: linear in the number of parts; arrays are not copied.
+
+    Example:
+        >>> decode({"tuple": [1, {"array": "pair.1"}]}, {"pair.1": np.array([0.5])}, {})
+        (1, array([0.5]))
     """
     try:
         return _decoded(record, arrays, classes)

@@ -20,6 +20,8 @@ def check_shapes(arrays: Mapping[str, Any], expected: Mapping[str, str], sizes: 
     Raises:
         ValueError: If an array is missing, or is of another kind or shape.
 
+    Cost: none; no number is looked at.
+
     Example:
         >>> check_shapes({"x": np.zeros((3, 2))}, {"x": "f n 2"}, {"n": 4})
         Traceback (most recent call last):
@@ -45,10 +47,39 @@ def _fits(size: int, axis: str, sizes: dict[str, int]) -> bool:
 
 
 def within(numbers: np.ndarray, least: int, end: int) -> bool:
-    """Whether whole numbers are at least `least` and below `end`."""
+    """Whether whole numbers lie in a range.
+
+    Args:
+        numbers: The numbers, of any shape.
+        least: The least that they may be.
+        end: What they have to be below.
+
+    Returns:
+        Whether all do; of none, yes.
+
+    Cost: one pass over the numbers.
+
+    Example:
+        >>> within(np.array([0, 3]), 0, 3)
+        False
+    """
     return not numbers.size or (int(numbers.min()) >= least and int(numbers.max()) < end)
 
 
 def are_offsets(offsets: np.ndarray, end: int) -> bool:
-    """Whether numbers are starts of lists that lie one after the other, up to `end`."""
+    """Whether numbers are starts of lists that lie one after the other.
+
+    Args:
+        offsets: [lists + 1] the numbers.
+        end: Entries of all lists together.
+
+    Returns:
+        Whether they ascend from zero to the end.
+
+    Cost: one pass over the numbers.
+
+    Example:
+        >>> are_offsets(np.array([0, 2, 2, 5]), 5)
+        True
+    """
     return bool(len(offsets) and offsets[0] == 0 and offsets[-1] == end and (np.diff(offsets) >= 0).all())

@@ -23,6 +23,8 @@ def json_text(value: Any, indent: int | None = 2) -> str:
     Returns:
         The text. Numbers that are not finite are null in it.
 
+    Cost: the text, which is held in memory.
+
     Example:
         >>> json_text({"least": np.float64(0.5), "rest": [math.inf, 1]}, indent=None)
         '{"least": 0.5, "rest": [null, 1]}'
@@ -45,6 +47,12 @@ def from_json(text: str | bytes, null: float | None = None) -> Any:
 
     Raises:
         ValueError: If it is no JSON.
+
+    Cost: the size of the text.
+
+    Example:
+        >>> from_json('{"least": 0.5, "rest": null}', null=math.nan)
+        {'least': 0.5, 'rest': nan}
     """
     if null is None:
         return json.loads(text)
@@ -64,6 +72,14 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 2)
 
     Raises:
         InvalidInputError: If the folder does not exist or cannot be written to.
+
+    Cost: that of `json_text`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_json(f"{folder}/numbers.json", {"cells": 4}, indent=None).read_text().strip()
+        '{"cells": 4}'
     """
     with replacing(path) as temporary:
         temporary.write_text(json_text(value, indent) + "\n", encoding="utf-8")

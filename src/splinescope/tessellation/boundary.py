@@ -154,6 +154,9 @@ def decision_boundary(
     Raises:
         InvalidInputError: If `classes` are not at least two different outputs, or cells of a graph are missing.
 
+    Cost: cells x classes in a plane or on a segment, and a little more where classes meet; else that of the surface or
+    the graph.
+
     Example:
         >>> import splinescope, torch
         >>> network = splinescope.from_torch(torch.nn.Identity(), input_shape=(2,))
@@ -187,6 +190,18 @@ def class_regions(cells: PolyhedralComplex, classes: Sequence[int] | None = None
 
     Returns:
         The pieces: whole cells first, then pieces of cells that the boundary cuts.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane, or `classes` are not at least two different outputs.
+
+    Cost: cells x classes, plus for each cell that the boundary cuts the square of the number of classes on it.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> class_regions(cells).areas.round(12).tolist()
+        [1.0, 1.0, 1.0, 0.5, 0.5]
     """
     plane = plane_of(cells, "regions of classes", "see `decision_boundary` for other dimensions")
     envelope, labels = _envelope(plane, classes)
@@ -215,6 +230,20 @@ def class_areas(
     Returns:
         Area of class `k` at index `k`, 0 for outputs that do not compete. A network with one output has two
         classes.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane, or an argument makes no sense.
+
+    Cost: that of `class_regions`.
+
+    Example:
+        The two outputs of a ReLU of the plane are equal where both inputs are negative, and there the first one counts:
+
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> class_areas(cells).round(12).tolist()
+        [2.5, 1.5]
     """
     check_choice("space", space, ("domain", "input"))
     regions = class_regions(cells, classes)
@@ -232,6 +261,18 @@ def cell_classes(cells: PolyhedralComplex, classes: Sequence[int] | None = None)
 
     Returns:
         One class per cell.
+
+    Raises:
+        InvalidInputError: If `classes` are not at least two different outputs.
+
+    Cost: that of `class_regions` in a plane, else at most one forward pass per cell.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> cell_classes(cells).tolist()
+        [1, 0, 0]
     """
     labels = competing(cells.network, classes)
     if not isinstance(cells, PlanarComplex):

@@ -70,7 +70,7 @@ def tessellate(
         network: A continuous piecewise affine network; or a `torch.nn.Module` or the path of a file, which is imported
             as by `splinescope.load`, with the input shape of the domain where it does not tell its own.
         domain: A segment, slice or box whose inputs have the network's input shape, or are flat.
-        verify: "topology" checks that the cells tile the domain and that neighbours differ in the unit of their common
+        verify: "topology" checks that the cells fill the domain and that neighbours differ in the unit of their common
             facet; "values" also compares patterns and outputs with a forward pass inside every cell; "proof" also
             checks the sign of every unit at every vertex of every cell, which proves that no fold was missed.
         max_cells: Stop refining outwards from the centre of the domain once there are this many cells; the result then

@@ -35,7 +35,15 @@ class Queries:
         return classes
 
     def norms(self, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " F"]:
-        """[F] norm of the linear part on each cell: see `splinescope.tessellation.affine.norms`."""
+        """[F] norm of the linear part on each cell: see `splinescope.tessellation.affine.norms`.
+
+        Args:
+            kind: "spectral" or "frobenius".
+            space: "domain" or "input".
+
+        Returns:
+            One norm per cell.
+        """
         norms: np.ndarray = ask("tessellation.affine", "norms")(self, kind, space)
         return norms
 
@@ -76,6 +84,14 @@ class Queries:
         return ask("plotting.cells", "plot_cells")(self, **options)
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
-        """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it."""
+        """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it.
+
+        Args:
+            path: File to write.
+            with_network: Whether to keep the network in the file.
+
+        Returns:
+            The path.
+        """
         written: Path = ask("tessellation.files", "save_complex")(self, path, with_network=with_network)
         return written

@@ -45,14 +45,6 @@ class Folds:
         return np.packbits(mask, bitorder="little").view("<u8").astype(np.uint64)
 
 
-def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Breakpoints [B, n], slopes [B + 1, n] and intercepts [B + 1, n] of an activation."""
-    return tuple(
-        np.ascontiguousarray(np.broadcast_to(np.asarray(p, np.float64).reshape(len(p), -1), (len(p), units)))
-        for p in (op.breakpoints, op.slopes, op.intercepts)
-    )  # type: ignore[return-value]
-
-
 def activation_folds(op: Activation, bounds: Bounds, label: int) -> Folds:
     """Folds of an elementwise activation, whose signs within the bounds are decided exactly.
 
@@ -65,9 +57,10 @@ def activation_folds(op: Activation, bounds: Bounds, label: int) -> Folds:
         One column for each breakpoint and unit, level * units + unit.
     """
     units = len(bounds.error)
-    shifts, slopes, _ = _tables(op, units)
+    tables = op.tables(units)
+    shifts = tables.breakpoints
     thresholds = np.maximum(bounds.error + 2 * UNIT_ROUNDOFF * np.abs(shifts), np.finfo(np.float64).tiny)
-    thresholds[np.diff(slopes, axis=0) == 0] = np.inf
+    thresholds[~tables.folding] = np.inf
     width = words_for(units) * WORD
     columns = (np.arange(len(shifts))[:, None] * units + np.arange(width)).ravel().astype(np.int32)
     return Folds(shifts, thresholds, padded(bounds.magnitude), label, columns)

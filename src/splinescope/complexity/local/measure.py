@@ -16,12 +16,12 @@ from splinescope.complexity.local.modules import cuts_by_tangents, cuts_by_verti
 from splinescope.complexity.local.neighbourhoods import frame_for
 from splinescope.complexity.local.result import Counter, LocalComplexity
 from splinescope.complexity.local.sections import Section
-from splinescope.complexity.local.tangents import BLOCK, TangentWalk
 from splinescope.complexity.local.vertices import FrameWalk
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, as_network
 from splinescope.network.copies import placed
 from splinescope.progress import counting
+from splinescope.tessellation.branches.tangents import BLOCK, TangentWalk
 from splinescope.tessellation.metric import check_choice
 
 MEMORY = 1 << 25

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from splinescope.complexity.theory.arrangements import (
 )
 from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation
+from splinescope.network.ops.walls import CellWalls
 from splinescope.tessellation.domains import Domain
 
 Kind = Literal["lower", "upper", "average", "exact"]
@@ -266,19 +266,14 @@ def _window_regions(network: Network, domain: Domain | None, shape: Architecture
     points = torch.from_numpy(domain.embed(np.concatenate([np.zeros((1, 2)), np.eye(2)])))
     node = network.nodes[layer.node]
     before = next(value for index, value in walk(network, points) if index == node.inputs[0])
-    forms = _forms(node.op, before.reshape(3, -1).numpy())
+    forms = _forms(network.folds[layer.node].cell_walls(node.size), before.reshape(3, -1).numpy())
     lines = np.column_stack([(forms[1:] - forms[0]).T, forms[0]])[layer.pieces == 2]
     return lines_in_window(lines, domain.corners).regions
 
 
-def _forms(op: Any, values: np.ndarray) -> np.ndarray:
-    """Of each unit of at most two pieces the number that is zero on its fold, at some points."""
-    if not isinstance(op, Activation):
-        members = op.index.numpy()
-        first, last = members[:, 0], members[np.arange(len(members)), (members >= 0).sum(1) - 1]
-        return values[:, last] - values[:, first]
-    units = values.shape[1]
-    slopes = np.broadcast_to(op.slopes.numpy().reshape(len(op.slopes), -1), (len(op.slopes), units))
-    kinks = np.broadcast_to(op.breakpoints.numpy().reshape(len(op.breakpoints), -1), (len(op.breakpoints), units))
-    where = (slopes[1:] != slopes[:-1]).argmax(axis=0)
-    return values - kinks[where, np.arange(units)]
+def _forms(walls: CellWalls, values: np.ndarray) -> np.ndarray:
+    """Of each unit of two pieces the number that is zero on its fold, at some points: the wall of its first piece."""
+    found, forms = walls.comparisons(walls.first), np.zeros((len(values), walls.units))
+    under = np.where(found.under >= 0, values[:, found.under], 0.0)
+    forms[:, walls.owners[found.walls]] = values[:, found.over] - under - found.constant
+    return forms

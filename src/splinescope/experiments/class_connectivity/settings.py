@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from splinescope.experiments.shared.config import Config
-from splinescope.paths.refinement import BUDGET
+from splinescope.paths.proof.refinement import BUDGET
 
 KINDS = ("correct", "misclassified")
 """Kinds of pairs: both ends classified rightly; one of them an image of another class that is taken for its like."""

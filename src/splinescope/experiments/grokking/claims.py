@@ -26,7 +26,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
         _later(rows, moments),
     ]
     if "tiles/cells" in rows[0]:
-        found += [_fewer_tiles(rows, moments), _norms(rows, moments), _migration(rows, moments)]
+        found += [_fewer_cells(rows, moments), _norms(rows, moments), _migration(rows, moments)]
     return tuple(found)
 
 
@@ -139,13 +139,13 @@ def _later(rows: Rows, moments: Moments) -> Claim:
     )
 
 
-def _fewer_tiles(rows: Rows, moments: Moments) -> Claim:
+def _fewer_cells(rows: Rows, moments: Moments) -> Claim:
     start, middle, end = (row["tiles/cells"] for row in moments.of(rows).values())
     return Claim.judged(
-        "A slice through three training images has fewer tiles after grokking",
+        "A slice through three training images has fewer cells after grokking",
         FIGURE,
         theirs="about half as many",
-        ours=f"{start:,}, {middle:,} and {end:,} tiles: {end / middle:.2f} of those at interpolation",
+        ours=f"{start:,}, {middle:,} and {end:,} cells: {end / middle:.2f} of those at interpolation",
         tolerance="fewer than at interpolation",
         holds=end < middle,
     )
@@ -167,10 +167,10 @@ def _migration(rows: Rows, moments: Moments) -> Claim:
     start, middle, end = (row["distance/median"] for row in moments.of(rows).values())
     told = ", ".join("none" if value is None else f"{value:.3f}" for value in (start, middle, end))
     return Claim.judged(
-        "Tiles migrate to the decision boundary",
+        "Cells migrate to the decision boundary",
         FIGURE,
         theirs="in the picture",
-        ours=f"median distance of a tile to the boundary in the slice {told}",
+        ours=f"median distance of a cell to the boundary in the slice {told}",
         tolerance="less at grokking than at interpolation",
         holds=None not in (middle, end) and end < middle,
     )

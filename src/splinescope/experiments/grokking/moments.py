@@ -47,7 +47,7 @@ class Moments:
         """A line about each moment."""
         key = complexity("train", self.radius)
         return {
-            name: f"step {row['step']:,}: {row['tiles/cells']:,} tiles, LC {row[key]:.2f}"
+            name: f"step {row['step']:,}: {row['tiles/cells']:,} cells, LC {row[key]:.2f}"
             for name, row in self.of(rows).items()
         }
 

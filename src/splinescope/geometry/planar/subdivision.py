@@ -36,7 +36,7 @@ from splinescope.numerics import in_ranges
 
 @dataclass(frozen=True)
 class Subdivision:
-    """Convex faces that tile a convex polygon (or a part of one).
+    """Convex faces that fill a convex polygon (or a part of one).
 
     Half-edges `2e` and `2e + 1` are the two directions of edge `e`; a face lies to the left of its half-edges.
 

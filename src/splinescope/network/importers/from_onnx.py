@@ -44,6 +44,17 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
         UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
         InvalidInputError: If the file cannot be read, or has weights that are not finite.
         MissingDependencyError: If the package `onnx` is not installed.
+
+    Cost: reading the file, and a few forward passes of both networks, by which they are compared.
+
+    Example:
+        >>> import onnx, tempfile
+        >>> text = '<ir_version: 8, opset_import: ["": 17]> net (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) }'
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     onnx.save(onnx.parser.parse_model(text), f"{folder}/net.onnx")
+        ...     network = from_onnx(f"{folder}/net.onnx")
+        >>> network.input_shape, network.num_units
+        ((3,), 3)
     """
     require("onnx", "onnx", "reading an ONNX file")
     from splinescope.network.importers.onnx_file import read_model, the_input

@@ -60,6 +60,8 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
         UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
         InvalidInputError: If the module cannot be run on such inputs, or has weights that are not finite.
 
+    Cost: a copy of the module, a few forward passes of it, and its weights in float64.
+
     Example:
         >>> import torch
         >>> module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))

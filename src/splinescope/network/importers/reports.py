@@ -20,7 +20,6 @@ from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_runners import Runner, RunnerCrashError, RunnerError, runners
 from splinescope.network.importers.outputs import outputs_of
 from splinescope.network.importers.probes import SAMPLES, probe
-from splinescope.network.ops import Activation, Affine, Concatenate, Maximum, Reshape, Sum
 
 SLACK = 1024.0
 """Multiple of the rounding errors that were estimated by which a reference may deviate."""
@@ -193,18 +192,7 @@ def absolute_terms(network: Network, x: Tensor) -> Tensor:
     values: list[Tensor] = [x.abs()]
     for node in network.nodes[1:]:
         inputs = [values[source].reshape(len(x), *network.nodes[source].shape) for source in node.inputs]
-        op = node.op
-        if isinstance(op, Affine):
-            result = op.magnitude(inputs[0])
-        elif isinstance(op, Sum):
-            result = sum((abs(c) * v for c, v in zip(op.coefficients, inputs, strict=True)), torch.zeros(()))
-        elif isinstance(op, Activation):
-            slope, offset = op.slopes.abs().amax(dim=0), op.intercepts.abs().amax(dim=0)
-            result = inputs[0].reshape(len(x), -1) * slope + offset
-        else:
-            assert isinstance(op, Maximum | Concatenate | Reshape)
-            result = op.evaluate(*inputs)
-        values.append(result)
+        values.append(node.op.magnitude(*inputs))
     return values[network.output]
 
 

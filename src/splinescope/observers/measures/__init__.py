@@ -3,17 +3,17 @@
 from splinescope.observers.measures.codes import CodeChurn
 from splinescope.observers.measures.performance import Accuracy, AdversarialAccuracy
 from splinescope.observers.measures.points import AffineNorm, BoundaryDistance, MeanLocalComplexity
-from splinescope.observers.measures.slices import ClassAreas, SliceFrames, TileCount, saved_frames
+from splinescope.observers.measures.slices import CellCount, ClassAreas, SliceFrames, saved_frames
 
 __all__ = [
     "Accuracy",
     "AdversarialAccuracy",
     "AffineNorm",
     "BoundaryDistance",
+    "CellCount",
     "ClassAreas",
     "CodeChurn",
     "MeanLocalComplexity",
     "SliceFrames",
-    "TileCount",
     "saved_frames",
 ]

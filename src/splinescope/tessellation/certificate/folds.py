@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from splinescope.network.ops import Activation, Maximum, Reshape
 from splinescope.tessellation.certificate.facts import Facts
 from splinescope.tessellation.certificate.forward import Passed
-from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
+from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits, pair_pieces
 
 
 @dataclass(frozen=True)
@@ -81,40 +80,15 @@ def functionals(subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     facets = subject.facets
     assert facets is not None
     plus, minus, shift = np.zeros(len(facets.op), np.int64), np.full(len(facets.op), -1), np.zeros(len(facets.op))
-    for node, codes in subject.code_of.items():
-        mine = np.flatnonzero((facets.op == node) & (facets.cells >= 0).all(axis=1))
-        lone = np.flatnonzero((facets.op == node) & (facets.cells < 0).any(axis=1))
-        unit, op = facets.unit[mine], subject.network.nodes[node].op
-        if isinstance(op, Activation):
-            plus[mine] = unit
-            breakpoints = np.asarray(op.breakpoints, np.float64).reshape(len(op.breakpoints), -1)
-            shift[mine] = breakpoints[0, unit % breakpoints.shape[1]]
-            if len(breakpoints) == 1:  # no neighbour is needed to say which breakpoint made the facet
-                plus[lone] = facets.unit[lone]
-                shift[lone] = breakpoints[0, facets.unit[lone] % breakpoints.shape[1]]
-            size = subject.network.nodes[node].size
-            for level in range(1, len(breakpoints)):
-                column = unit + level * size
-                one, other = (pair_bits(codes, facets.cells[mine, side], column) for side in (0, 1))
-                here = one != other
-                shift[mine[here]] = breakpoints[level, unit[here] % breakpoints.shape[1]]
-        else:
-            assert isinstance(op, Maximum)
-            index = np.asarray(op.index)
-            one, other = (winners_of(subject, node, facets.cells[mine, side], unit) for side in (0, 1))
-            plus[mine], minus[mine] = index[unit, one], index[unit, other]
+    for node in subject.code_of:
+        here, op = facets.op == node, subject.network.folds[node]
+        mine = np.flatnonzero(here & (facets.cells >= 0).all(axis=1))
+        if op.elementwise and op.levels == 1:  # no neighbour is needed to say which breakpoint made the facet
+            mine = np.flatnonzero(here)
+        unit = facets.unit[mine]
+        one, other = (pair_pieces(subject, node, facets.cells[mine, side], unit) for side in (0, 1))
+        plus[mine], minus[mine], shift[mine] = op.between(unit, one, other)
     return plus, minus, shift
-
-
-def winners_of(subject: Subject, node: int, cells: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Recorded winners at pairs of a cell and a group."""
-    op = subject.network.nodes[node].op
-    assert isinstance(op, Maximum)
-    out = np.zeros(len(cells), np.int64)
-    for digit in range(max(1, int(op.index.shape[1] - 1).bit_length())):
-        bits = pair_bits(subject.code_of[node], cells, groups + digit * len(op.index))
-        out |= bits.astype(np.int64) << digit
-    return np.minimum(out, op.index.shape[1] - 1)
 
 
 def implied(subject: Subject, facts: Facts) -> np.ndarray:
@@ -124,15 +98,10 @@ def implied(subject: Subject, facts: Facts) -> np.ndarray:
     """
     if not len(facts):
         return np.zeros(0, bool)
-    nodes = subject.network.nodes
-    source = int(facts.node[0])
-    if not isinstance(nodes[source].op, Maximum):
-        return np.zeros(len(facts), bool)
-    source = nodes[source].inputs[0]
-    while isinstance(nodes[source].op, Reshape):
-        source = nodes[source].inputs[0]
-    op = nodes[source].op
-    if not (isinstance(op, Activation) and op.is_relu):
+    network, node = subject.network, int(facts.node[0])
+    source = network.origin(network.nodes[node].inputs[0])
+    before = network.folds.get(source)
+    if network.folds[node].elementwise or before is None or not before.clamps:
         return np.zeros(len(facts), bool)
     return (facts.plus >= 0) & ~pair_bits(subject.code_of[source], facts.cell, facts.minus).astype(bool)
 
@@ -145,7 +114,7 @@ def by_construction(subject: Subject, facts: Facts) -> np.ndarray:
     if not len(facts):
         return out
     node = int(facts.node[0])
-    codes, op = subject.code_of[node], subject.network.nodes[node].op
+    op = subject.network.folds[node]
     first = facets.offsets[facts.corner]
     counts = facets.offsets[facts.corner + 1] - first
     fact = np.repeat(np.arange(len(facts)), counts)
@@ -156,12 +125,10 @@ def by_construction(subject: Subject, facts: Facts) -> np.ndarray:
     cut_off = ~inside & (facets.op[facet] == node) & (facets.unit[facet] == facts.column[fact])
     out[fact[cut_off]] = True  # truncated complexes end at folds without a neighbour
     fact, other = fact[inside], other[inside]
-    if isinstance(op, Activation):
-        here = facts.sign[fact] > 0
-        out[fact[pair_bits(codes, other, facts.column[fact]).astype(bool) != here]] = True
+    if op.elementwise:  # the bit of the breakpoint that the fact is about
+        there = pair_bits(subject.code_of[node], other, facts.column[fact])
+        out[fact[there.astype(bool) != (facts.sign[fact] > 0)]] = True
         return out
-    assert isinstance(op, Maximum)
-    index = np.asarray(op.index)
-    theirs = index[facts.column[fact], winners_of(subject, node, other, facts.column[fact])]
+    theirs = op.reads(pair_pieces(subject, node, other, facts.column[fact]), facts.column[fact]).places
     out[fact[theirs == facts.minus[fact]]] = True
     return out

@@ -9,20 +9,19 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 from flint import fmpz_mat
 
-from splinescope.network.graph import Network
+from splinescope.network.graph import Network, Node
 from splinescope.network.ops import (
-    Activation,
+    AffineOp,
     AxisMap,
     Concatenate,
     Convolution,
     Dense,
-    Maximum,
-    Op,
     Reshape,
     Scale,
     Select,
@@ -30,7 +29,6 @@ from splinescope.network.ops import (
     Sum,
     TransposedConvolution,
 )
-from splinescope.tessellation.certificate.forward import terms
 
 
 @dataclass(frozen=True)
@@ -113,34 +111,13 @@ class Parameters:
         return Exact(out, whole.bits)
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """The piece of every unit of a folding node on one cell.
-
-    Attributes:
-        bits: [columns] bits of its code.
-    """
-
-    bits: np.ndarray
-
-    def pieces(self, units: int) -> np.ndarray:
-        """[units] breakpoints below."""
-        return np.asarray(self.bits.reshape(-1, units).sum(axis=0, dtype=np.int64))
-
-    def winners(self, groups: int) -> np.ndarray:
-        """[groups] position of the winner."""
-        digits = self.bits.reshape(-1, groups).astype(np.int64)
-        return np.asarray((digits << np.arange(len(digits))[:, None]).sum(axis=0))
+Pattern = np.ndarray
+"""[columns] bits of the code of a folding node on one cell."""
 
 
 def work(network: Network) -> int:
     """Products that the affine ops of a network take at one point."""
-    return sum(node.size * terms(node.op) for node in network.nodes if _is_affine(node.op))
-
-
-def _is_affine(op: Op) -> bool:
-    kinds = Dense | SharedDense | Convolution | TransposedConvolution | AxisMap | Scale
-    return isinstance(op, kinds)
+    return sum(node.size * node.affine.addends for node in network.nodes if node.affine is not None)
 
 
 def cell_forms(
@@ -170,7 +147,7 @@ def cell_forms(
             break
         if node.inputs:
             sources = [forms[source] for source in node.inputs]
-            forms[index] = _applied(node.op, sources, node.shape, patterns.get(index), parameters)
+            forms[index] = _applied(node, sources, patterns.get(index), parameters)
         for source in node.inputs:
             if last[source] == index:
                 forms.pop(source, None)
@@ -189,65 +166,95 @@ def _with_bias(linear: Exact, bias: Exact | None) -> Exact:
     return Exact(numbers, bits)
 
 
-def _applied(op: Op, x: list[Exact], shape: tuple[int, ...], pattern: Pattern | None, keep: Parameters) -> Exact:
-    """Forms of an op's output."""
-    one = x[0].numbers
-    d = one.shape[-1]
-    flat = Exact(one.reshape(-1, d), x[0].bits)
-    if isinstance(op, Dense):
-        image = keep.times(op.weight, flat.numbers)
-        return _with_bias(Exact(image.numbers, image.bits + flat.bits), keep(op.bias))
-    if isinstance(op, SharedDense):
-        weight = keep(op.weight)
-        moved = np.moveaxis(np.tensordot(weight.numbers, one, axes=(1, one.ndim - 2)), 0, -2)
-        return _with_bias(Exact(moved, weight.bits + x[0].bits), keep(op.bias))
-    if isinstance(op, Scale):
-        scale = keep(op.scale)
-        scaled = Exact(one * scale.numbers[..., None], scale.bits + x[0].bits)
-        return _with_bias(Exact(np.broadcast_to(scaled.numbers, (*shape, d)), scaled.bits), keep(op.shift))
-    if isinstance(op, Select):
-        index = op.index.numpy()
-        chosen = np.where((index >= 0)[..., None], flat.numbers[np.maximum(index, 0)], 0)
-        return _with_bias(Exact(chosen, flat.bits), None if op.constant is None else keep(op.constant))
-    if isinstance(op, AxisMap):
-        return _along_axes(op, x[0], keep)
-    if isinstance(op, Convolution):
-        return _with_bias(_convolved(op, x[0], keep), _channelwise(op, keep))
-    if isinstance(op, TransposedConvolution):
-        return _with_bias(_scattered(op, x[0], shape, keep), _channelwise(op, keep))
-    if isinstance(op, Sum):
-        factors = [exactly(float(c)) for c in op.coefficients]
-        return total([Exact(p.numbers * f.numbers.item(), p.bits + f.bits) for p, f in zip(x, factors, strict=True)])
-    if isinstance(op, Concatenate):
-        bits = max(part.bits for part in x)
-        return Exact(np.concatenate([part.at(bits) for part in x], axis=op.axis), bits)
-    if isinstance(op, Reshape):
-        return Exact(one.reshape(*op.shape, d), x[0].bits)
+def _applied(node: Node, x: list[Exact], pattern: Pattern | None, keep: Parameters) -> Exact:
+    """Forms of a node."""
+    if node.affine is not None:
+        return _affine(node.affine, x, node.shape, keep)
+    assert node.fold is not None
     assert pattern is not None
-    if isinstance(op, Activation):
-        return _activated(op, flat, shape, pattern, keep)
-    assert isinstance(op, Maximum)
-    index = np.asarray(op.index)
-    place = index[np.arange(len(index)), np.minimum(pattern.winners(len(index)), index.shape[1] - 1)]
-    return Exact(flat.numbers[np.maximum(place, 0)].reshape(*shape, d), flat.bits)
+    reads = node.fold.reads(node.fold.named(pattern.reshape(-1, node.size)))
+    slope, intercept = exactly(reads.slopes), exactly(reads.intercepts)
+    image = Exact(x[0].flat().numbers[reads.places] * slope.numbers[:, None], x[0].bits + slope.bits)
+    image = _with_bias(image, intercept)
+    return Exact(image.numbers.reshape(*node.shape, image.numbers.shape[-1]), image.bits)
 
 
-def _activated(op: Activation, flat: Exact, shape: tuple[int, ...], pattern: Pattern, keep: Parameters) -> Exact:
-    units = len(flat.numbers)
-    piece = pattern.pieces(units)
-    slope, intercept = keep(op.slopes), keep(op.intercepts)
-    column = np.arange(units) if op.slopes.ndim > 1 else 0
+@singledispatch
+def _affine(op: AffineOp, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    """Forms of an affine op: by the rows of its matrix, where its kind has no way of its own below."""
+    shapes = [part.numbers.shape[:-1] for part in x]
+    rows, offset = op.rows(np.arange(np.prod(shape, dtype=np.int64)), *shapes), exactly(op.offsets(*shapes))
+    bits = max(part.bits for part in x)
+    before = np.concatenate([part.flat().at(bits) for part in x])
+    weights = exactly(rows.data)
+    out = np.zeros((len(offset.numbers), before.shape[1]), object)
+    np.add.at(
+        out, np.repeat(np.arange(len(out)), np.diff(rows.indptr)), weights.numbers[:, None] * before[rows.indices]
+    )
+    image = _with_bias(Exact(out, bits + weights.bits), offset)
+    return Exact(image.numbers.reshape(*shape, -1), image.bits)
 
-    def chosen(table: Exact) -> np.ndarray:
-        return np.asarray(table.numbers.reshape(len(op.slopes), -1)[piece, column])
 
-    image = Exact(flat.numbers * chosen(slope)[:, None], flat.bits + slope.bits)
-    image = _with_bias(image, Exact(chosen(intercept), intercept.bits))
-    return Exact(image.numbers.reshape(*shape, image.numbers.shape[-1]), image.bits)
+@_affine.register
+def _(op: Dense, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    flat = x[0].flat()
+    image = keep.times(op.weight, flat.numbers)
+    return _with_bias(Exact(image.numbers, image.bits + flat.bits), keep(op.bias))
 
 
-def _along_axes(op: AxisMap, x: Exact, keep: Parameters) -> Exact:
-    numbers, bits = x.numbers, x.bits
+@_affine.register
+def _(op: SharedDense, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    one, weight = x[0].numbers, keep(op.weight)
+    moved = np.moveaxis(np.tensordot(weight.numbers, one, axes=(1, one.ndim - 2)), 0, -2)
+    return _with_bias(Exact(moved, weight.bits + x[0].bits), keep(op.bias))
+
+
+@_affine.register
+def _(op: Scale, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    scale = keep(op.scale)
+    numbers = x[0].numbers * scale.numbers[..., None]
+    return _with_bias(
+        Exact(np.broadcast_to(numbers, (*shape, numbers.shape[-1])), scale.bits + x[0].bits), keep(op.shift)
+    )
+
+
+@_affine.register
+def _(op: Select, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    index, flat = op.index.numpy(), x[0].flat()
+    chosen = np.where((index >= 0)[..., None], flat.numbers[np.maximum(index, 0)], 0)
+    return _with_bias(Exact(chosen, flat.bits), None if op.constant is None else keep(op.constant))
+
+
+@_affine.register
+def _(op: Convolution, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    return _with_bias(_convolved(op, x[0], keep), _channelwise(op, keep))
+
+
+@_affine.register
+def _(op: TransposedConvolution, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    return _with_bias(_scattered(op, x[0], shape, keep), _channelwise(op, keep))
+
+
+@_affine.register
+def _(op: Sum, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    factors = [exactly(float(c)) for c in op.coefficients]
+    return total([Exact(p.numbers * f.numbers.item(), p.bits + f.bits) for p, f in zip(x, factors, strict=True)])
+
+
+@_affine.register
+def _(op: Concatenate, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    bits = max(part.bits for part in x)
+    return Exact(np.concatenate([part.at(bits) for part in x], axis=op.axis), bits)
+
+
+@_affine.register
+def _(op: Reshape, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    return Exact(x[0].numbers.reshape(*shape, -1), x[0].bits)
+
+
+@_affine.register
+def _(op: AxisMap, x: list[Exact], shape: tuple[int, ...], keep: Parameters) -> Exact:
+    numbers, bits = x[0].numbers, x[0].bits
     for matrix, axis in zip(op.matrices, op.axes, strict=True):
         factor = keep(matrix)
         numbers = np.moveaxis(np.tensordot(factor.numbers, numbers, axes=(1, axis)), 0, axis)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PlanarComplex(VertexComplex):
-    """Convex cells that tile a planar slice, with their vertices, edges and activation patterns.
+    """Convex cells that fill a planar slice, with their vertices, edges and activation patterns.
 
     Coordinates are slice coordinates. Cell `i` has the vertices `cell_vertices[cell_offsets[i]:cell_offsets[i + 1]]`,
     counter-clockwise. A vertex may be straight in a cell, where an edge of its neighbours ends. Interior points are

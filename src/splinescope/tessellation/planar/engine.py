@@ -12,7 +12,6 @@ from splinescope.errors import InvalidInputError
 from splinescope.geometry.planar.subdivision import convex_polygon
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
-from splinescope.network.ops import Maximum
 from splinescope.numerics import Tolerance, available_memory
 from splinescope.progress import reporting
 from splinescope.tessellation.arguments import question
@@ -160,7 +159,7 @@ class _Run:
 
 def _straightened(finished: Finished, network: Network) -> Finished:
     """Without the vertices that hidden folds of max nodes left on edges."""
-    if not any(isinstance(node.op, Maximum) for node in network.nodes):
+    if all(op.elementwise for op in network.folds.values()):
         return finished
     none = np.full(len(finished.vertex_tags), -1, np.int64)
     subdivision, vertices = without_straight_vertices(finished.subdivision, none)

@@ -12,8 +12,7 @@ import torch
 from splinescope.geometry.bits import WORD, pack_signs, unpack, words_for
 from splinescope.geometry.planar.doubts import around_vertices
 from splinescope.geometry.planar.halfedges import OUTSIDE
-from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Dense, Maximum, Op, Reshape
+from splinescope.network.ops import Activation, AffineOp, Maximum, Op
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.codes import compress, pack, select_columns
 from splinescope.tessellation.maxima import (
@@ -46,8 +45,8 @@ def advance(piece: Piece, plan: Plan) -> None:
     """
     index = piece.position
     node = plan.network.nodes[index]
-    if isinstance(node.op, Dense) and _streams(piece, plan, index):
-        _stream(piece, plan, index, node.op)
+    if node.affine is not None and node.affine.matrix is not None and _streams(piece, plan, index):
+        _stream(piece, plan, index, node.affine)
     else:
         _write_down(piece)
         if isinstance(node.op, Activation):
@@ -83,13 +82,13 @@ def _streams(piece: Piece, plan: Plan, index: int) -> bool:
     return piece.activated == source and readers == 1 and plan.last_use[source] == index
 
 
-def _stream(piece: Piece, plan: Plan, index: int, op: Dense) -> None:
+def _stream(piece: Piece, plan: Plan, index: int, op: AffineOp) -> None:
     """A dense layer over rows that were never written down: interpolate, activate, multiply, pack, block by block."""
     network = plan.network
     source = network.nodes[index].inputs[0]
     before, vertices = piece.rows[source], piece.subdivision.num_vertices
     before.load()
-    rows = Rows.empty(vertices, len(op.weight), spare=index != network.output)
+    rows = Rows.empty(vertices, network.nodes[index].size, spare=index != network.output)
     signed = None
     if index + 1 < len(network.nodes) and network.nodes[index + 1].inputs == (index,):
         following = network.nodes[index + 1].op
@@ -106,7 +105,7 @@ def _stream(piece: Piece, plan: Plan, index: int, op: Dense) -> None:
 
 
 def _stream_block(
-    op: Dense,
+    op: AffineOp,
     before: Rows,
     out: np.ndarray,
     signed: Signed | None,
@@ -122,7 +121,7 @@ def _stream_block(
         part = scratch[: high - low]
         before.block(low, high, part)
         with torch.no_grad():
-            op.evaluate(torch.from_numpy(part), out=torch.from_numpy(out[low:high]))
+            op.write(torch.from_numpy(out[low:high]), torch.from_numpy(part))
         doubts = 1
         if signed is not None:
             folds = signed.folds
@@ -137,7 +136,7 @@ def _evaluate(piece: Piece, plan: Plan, index: int) -> None:
     """An op without folds."""
     node = plan.network.nodes[index]
     vertices = piece.subdivision.num_vertices
-    if isinstance(node.op, Reshape):
+    if node.affine is not None and node.affine.keeps_order:
         source = node.inputs[0]
         rows = piece.rows[source]
         piece.rows[index] = rows if plan.last_use[source] == index else Rows(rows.values.copy())
@@ -152,10 +151,7 @@ def _evaluate_block(op: Op, inputs: list[torch.Tensor], out: np.ndarray, start: 
     """Evaluate an op at the vertices `start:stop`."""
     target = torch.from_numpy(out[start:stop])
     with torch.no_grad():
-        if isinstance(op, Dense):
-            op.evaluate(inputs[0][start:stop].reshape(stop - start, -1), out=target)
-        else:
-            target.copy_(op.evaluate(*(x[start:stop] for x in inputs)).reshape(target.shape))
+        op.write(target, *(x[start:stop] for x in inputs))
         mark_unproved(op, [x[start:stop] for x in inputs], out[start:stop])
 
 
@@ -195,7 +191,8 @@ def _maximise(piece: Piece, plan: Plan, index: int, op: Maximum) -> None:
     number, width = groups.shape
     bounds = plan.bounds(source, piece.subdivision.points)
     order = filled(groups).T.reshape(-1)
-    clamped = _is_clamped(plan.network, source)
+    before = plan.network.folds.get(plan.network.origin(source))
+    clamped = before is not None and before.clamps  # a zero is then one to the last bit
     piece.rows[_CANDIDATES] = Rows(np.ascontiguousarray(piece.rows[source].values[:, order]))
     leads = np.tile(first_positions(groups).T.reshape(-1), (piece.subdivision.num_faces, 1))
     tournament = Round(number, width, bounds.error[order], bounds.magnitude[order])
@@ -232,14 +229,6 @@ def _alike(piece: Piece, pairs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """[V, words] pairs that are one and the same member in some cell around each vertex."""
     subdivision = piece.subdivision
     return around_vertices(subdivision.halves, pack(pairs[0] == pairs[1]), subdivision.num_vertices)[0]
-
-
-def _is_clamped(network: Network, source: int) -> bool:
-    """Whether a zero of a node is the zero of a ReLU to the last bit."""
-    while isinstance(network.nodes[source].op, Reshape):
-        source = network.nodes[source].inputs[0]
-    op = network.nodes[source].op
-    return isinstance(op, Activation) and op.is_relu
 
 
 def _name_edges(piece: Piece, found: Folded, pairs: tuple[np.ndarray, np.ndarray], groups: int, width: int) -> None:

@@ -4,8 +4,7 @@ Within a cell of all earlier nodes, the folds of a node are hyperplanes. If its 
 its folds can meet the domain, the cell is cut into at most $\sum_{j \le r} \binom{K}{j}$ parts (Zaslavsky 1975), and
 into no more than there are combinations of pieces. The product over all folding nodes bounds the number of cells
 (Montúfar 2017, arXiv 1703.02930 for sequential networks). Which folds can meet the domain follows from bounds of each
-unit's value there: a linear function of the domain's coordinates, plus a remainder between bounds, sent through the
-network node by node.
+unit's value there (see `Enclosure`).
 """
 
 from __future__ import annotations
@@ -15,39 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from splinescope.network.ops import Activation, Affine, Input, Maximum, Op, Sum
-from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.branches import linear
-from splinescope.tessellation.region_graph.search.samples import bounding_box, sample
-from splinescope.tessellation.rounding import running_bounds
+from splinescope.network.ops import Activation, Fold, Maximum
+from splinescope.tessellation.domains.samples import bounding_box
+from splinescope.tessellation.enclosure import Enclosure, over_boxes
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.region_graph.layout import Folding
     from splinescope.tessellation.region_graph.search.explore import Explorer
-
-
-@dataclass(frozen=True, eq=False)
-class _Form:
-    """A node on the domain: `centre + slopes.T @ s`, give or take `radius`, for `s` in a box `[-half, half]`.
-
-    Attributes:
-        centre: [n].
-        slopes: [d, n].
-        radius: [n], not negative.
-        rank: What the rank of its slopes cannot exceed on any cell.
-    """
-
-    centre: np.ndarray
-    slopes: np.ndarray
-    radius: np.ndarray
-    rank: int
-
-    def ends(self, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds [n]."""
-        spread = half @ np.abs(self.slopes) + self.radius
-        return self.centre - spread, self.centre + spread
 
 
 @dataclass(frozen=True)
@@ -81,106 +54,57 @@ def upper_bound(explorer: Explorer) -> int:
 
     Args:
         explorer: The network on its domain.
+
+    Returns:
+        The bound, which may be far from the number of cells; 1 if nothing folds on the domain.
+
+    Cost: one pass of affine enclosures through the network.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(3,))
+        >>> graph = splinescope.region_graph(relu, splinescope.Box([-1, -1, 1], [1, 1, 2]))
+        >>> upper_bound(graph.explorer), len(graph)
+        (4, 4)
     """
     return math.prod(stability.parts for stability in stabilities(explorer))
 
 
-@torch.no_grad()
 def stabilities(explorer: Explorer) -> tuple[Stability, ...]:
     """For each folding node, how much of it can fold on the domain.
 
     Args:
         explorer: The network on its domain.
     """
-    network, domain = explorer.network, explorer.domain
-    foldings = {folding.node: folding for folding in explorer.layout.foldings}
-    low, high = bounding_box(domain)
-    half = (high - low) / 2
-    forms: dict[int, _Form] = {}
+    nodes = explorer.network.nodes
+    low, high = bounding_box(explorer.domain)
+    known = {0: over_boxes(low[None], high[None], explorer.domain)}
+    ends = {0: known[0].ends()}
+    ranks = {0: explorer.domain.dimension}
+    for index, bounds in Enclosure(explorer.network).walk(known):
+        ends[index] = bounds.ends()
+        ranks[index] = min(ranks[0], nodes[index].size, sum(ranks[source] for source in nodes[index].inputs))
     found = []
-    errors = running_bounds(network, domain.embed(sample(domain, np.random.default_rng(0))))
-    for index, node in enumerate(network.nodes):
-        if isinstance(node.op, Input):
-            centre = domain.embed((low + high)[None] / 2).ravel()
-            slopes = domain.basis.reshape(domain.dimension, -1)
-            forms[0] = _Form(centre, slopes, np.zeros(len(centre)), domain.dimension)
-        elif index in foldings:
-            doubt = explorer.tolerance.safety * errors[node.inputs[0]].error + np.finfo(np.float64).tiny
-            forms[index], stability = _fold(foldings[index], node.op, forms[node.inputs[0]], half, doubt)
-            found.append(stability)
-        else:
-            shapes = [network.nodes[source].shape for source in node.inputs]
-            forms[index] = _through(node.op, [forms[source] for source in node.inputs], shapes)
+    for folding in explorer.layout.foldings:
+        least, most = (side.numpy()[0] for side in ends[folding.source])
+        op = nodes[folding.node].fold
+        assert op is not None
+        folds, combinations = _folds(op, least, most)
+        found.append(Stability(folding.node, folds, combinations, ranks[folding.source]))
     return tuple(found)
 
 
-def _through(op: Op, inputs: list[_Form], shapes: list[tuple[int, ...]]) -> _Form:
-    """An op without folds."""
-    d = len(inputs[0].slopes)
-
-    def applied(op: Op, arrays: list[np.ndarray]) -> np.ndarray:
-        parts = [torch.from_numpy(a.copy()).reshape(-1, *shape) for a, shape in zip(arrays, shapes, strict=True)]
-        return op.evaluate(*parts).reshape(len(parts[0]), -1).numpy()
-
-    centre = applied(op, [form.centre[None] for form in inputs])[0]
-    slopes = applied(linear(op), [form.slopes for form in inputs])
-    if isinstance(op, Affine):
-        sizes = torch.from_numpy(inputs[0].radius).reshape(1, *shapes[0])
-        radius = linear(op).magnitude(sizes).reshape(-1).numpy()  # type: ignore[attr-defined]
-    elif isinstance(op, Sum):
-        radius = np.abs(np.asarray(op.coefficients)) @ np.stack([form.radius for form in inputs])
-    else:
-        radius = applied(op, [form.radius[None] for form in inputs])[0]
-    return _Form(centre, slopes, np.asarray(radius), min(d, len(centre), sum(form.rank for form in inputs)))
-
-
-def _fold(folding: Folding, op: Op, form: _Form, half: np.ndarray, doubt: np.ndarray) -> tuple[_Form, Stability]:
-    low, high = form.ends(half)
-    doubt = doubt + 4 * UNIT_ROUNDOFF * (np.abs(low) + np.abs(high))
-    low, high = low - doubt, high + doubt
+def _folds(op: Fold, low: np.ndarray, high: np.ndarray) -> tuple[int, float]:
+    """How many folds of an op meet the ranges of its arguments; how many combinations of pieces, to base 2."""
     if isinstance(op, Activation):
-        return _bend(folding, op, form, low, high)
+        count = len(op.breakpoints)
+        places = np.asarray(op.breakpoints, np.float64).reshape(count, -1)
+        bends = np.diff(np.asarray(op.slopes, np.float64).reshape(count + 1, -1), axis=0) != 0
+        per_unit = (bends & (places > low) & (places < high)).sum(axis=0)
+        return int(per_unit.sum()), float(np.log2(1.0 + per_unit).sum())
     assert isinstance(op, Maximum)
-    return _contest(folding, op, form, low, high)
-
-
-def _bend(folding: Folding, op: Activation, form: _Form, low: np.ndarray, high: np.ndarray) -> tuple[_Form, Stability]:
-    """An activation as the chord of its graph between the bounds, give or take what the graph deviates from it."""
-    count = len(op.breakpoints)
-    places = np.asarray(op.breakpoints, np.float64).reshape(count, -1)
-    bends = np.diff(np.asarray(op.slopes, np.float64).reshape(count + 1, -1), axis=0) != 0
-    inside = bends & (places > low) & (places < high)
-    at = np.stack([low, high, *np.broadcast_to(np.clip(places, low, high), (count, len(low)))])
-    graph = op.evaluate(torch.from_numpy(at)).reshape(at.shape).numpy()
-    slope = (graph[1] - graph[0]) / (high - low)
-    above = graph - slope * at
-    least, most = above.min(axis=0), above.max(axis=0)
-    bent = _Form(
-        slope * form.centre + (least + most) / 2,
-        slope * form.slopes,
-        np.abs(slope) * form.radius + (most - least) / 2,
-        form.rank,
-    )
-    per_unit = inside.sum(axis=0)
-    combinations = float(np.log2(1.0 + per_unit).sum())
-    return bent, Stability(folding.node, int(per_unit.sum()), combinations, form.rank)
-
-
-def _contest(folding: Folding, op: Maximum, form: _Form, low: np.ndarray, high: np.ndarray) -> tuple[_Form, Stability]:
-    """A max node: where only one member can win it is that member, else something between the bounds."""
     groups = np.asarray(op.index)
     present, index = groups >= 0, np.maximum(groups, 0)
     least = np.where(present, low[index], -np.inf).max(axis=1)
-    contends = present & (high[index] >= least[:, None])
-    most = np.where(present, high[index], -np.inf).max(axis=1)
-    contenders = contends.sum(axis=1)
-    winner = index[np.arange(len(index)), contends.argmax(axis=1)]
-    single = contenders == 1
-    best = _Form(
-        np.where(single, form.centre[winner], (least + most) / 2),
-        np.where(single, form.slopes[:, winner], 0.0),
-        np.where(single, form.radius[winner], (most - least) / 2),
-        min(form.rank, len(index)),
-    )
-    folds = int((contenders * (contenders - 1) // 2).sum())
-    return best, Stability(folding.node, folds, float(np.log2(contenders).sum()), form.rank)
+    contenders = (present & (high[index] >= least[:, None])).sum(axis=1)
+    return int((contenders * (contenders - 1) // 2).sum()), float(np.log2(contenders).sum())

@@ -19,6 +19,7 @@ from splinescope.numerics import Tolerance
 from splinescope.progress import Report, reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.domains.samples import excess
 from splinescope.tessellation.region_graph.certificate import certified
 from splinescope.tessellation.region_graph.graph import RegionGraph
 from splinescope.tessellation.region_graph.search.assemble import assembled
@@ -26,7 +27,6 @@ from splinescope.tessellation.region_graph.search.checkpoints import load_search
 from splinescope.tessellation.region_graph.search.explore import Explorer
 from splinescope.tessellation.region_graph.search.found import Seeds
 from splinescope.tessellation.region_graph.search.frontier import Limits, Search
-from splinescope.tessellation.region_graph.search.samples import excess
 
 _BETWEEN = 30.0
 """Seconds between checkpoints, at least."""

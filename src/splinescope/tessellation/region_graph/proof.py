@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.branches.errors import Carried, Errors
+from splinescope.tessellation.branches.halfspaces import Rows, half_spaces
+from splinescope.tessellation.branches.layout import Layout
 from splinescope.tessellation.certificate.record import fail
-from splinescope.tessellation.region_graph.branches import Reached, half_spaces
+from splinescope.tessellation.domains.samples import excess
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.complete import DOUBTFUL, WRONG, check_cells
 from splinescope.tessellation.region_graph.graph import OUTSIDE, RegionGraph
-from splinescope.tessellation.region_graph.layout import Layout, Rows
 from splinescope.tessellation.region_graph.programs.space import space_for
-from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.search.explore import Explorer
-from splinescope.tessellation.region_graph.search.samples import excess
 from splinescope.tessellation.region_graph.search.settle import Settled, point_of, settle
 from splinescope.tessellation.region_graph.witness import (
     column_errors,
@@ -156,11 +156,11 @@ def _verdicts(graph: RegionGraph, which: np.ndarray, orders: _Orders, rows: Rows
     return _Verdicts(verdicts, known / explorer.extent, crooked, graph.facet_cells[mine] - which[0])
 
 
-def rows_of(graph: RegionGraph, which: np.ndarray, errors: Errors) -> tuple[Rows, np.ndarray, Reached]:
+def rows_of(graph: RegionGraph, which: np.ndarray, errors: Errors) -> tuple[Rows, np.ndarray, Carried]:
     """Rows of all units and sides around the interior points of cells, how well each unit is known, and the output."""
     explorer, points = graph.explorer, graph.interior_points[which]
     patterns, sides = explorer.keys.unpack(graph.keys[which]), graph.domain.halfspaces
-    beyond: list[Reached] = []
+    beyond: list[Carried] = []
     rows = half_spaces(graph.network, explorer.layout, graph.domain, patterns, points, len(sides), errors, beyond)
     rows.gradients[:, :, : len(sides)] = sides[:, :-1].T
     rows.values[:, : len(sides)] = excess(graph.domain, points)

@@ -65,6 +65,8 @@ def tessellate_segment(
         InvalidInputError: If the segment's input shape is not the network's, or an option is out of range.
         CertificateError: If a check fails; it names the cells.
 
+    Cost: that of `tessellate_segments` for one segment.
+
     Example:
         >>> import torch
         >>> from splinescope.network import from_torch

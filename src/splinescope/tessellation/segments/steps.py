@@ -12,7 +12,7 @@ import torch
 from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum, Op, Reshape
+from splinescope.network.ops import Activation, AffineOp, Convolution, Maximum, Op
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import pack
@@ -73,23 +73,17 @@ class Plan:
         """The plan for a network."""
         transposed, stencils = {}, {}
         for index, node in enumerate(network.nodes):
-            if not node.inputs or not _folds_before(network, node.inputs[0]):
+            before = network.folds.get(network.origin(node.inputs[0])) if node.inputs else None
+            if before is None or not before.elementwise:
                 continue
-            if isinstance(node.op, Dense):
-                transposed[index] = np.ascontiguousarray(node.op.weight.numpy().T)
+            if node.affine is not None and node.affine.matrix is not None:
+                transposed[index] = np.ascontiguousarray(node.affine.matrix.numpy().T)
             elif (
                 isinstance(node.op, Convolution) and len(network.nodes[node.inputs[0]].shape) == node.op.weight.ndim - 1
             ):
                 sizes = network.nodes[node.inputs[0]].shape[1:]
                 stencils[index] = Stencil.of(node.op, sizes, node.shape[1:])
         return cls(network, tolerance, last_uses(network), transposed, stencils)
-
-
-def _folds_before(network: Network, index: int) -> bool:
-    """Whether a node is an activation, perhaps reshaped."""
-    while isinstance(network.nodes[index].op, Reshape):
-        index = network.nodes[index].inputs[0]
-    return isinstance(network.nodes[index].op, Activation)
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ def advance(part: Part, work: Work) -> None:
         _activate(part, work, index, node.op)
     elif isinstance(node.op, Maximum):
         _maximise(part, work, index, node.op)
-    elif isinstance(node.op, Reshape):
+    elif node.affine is not None and node.affine.keeps_order:
         part.values[index] = part.values[node.inputs[0]]
     elif index in plan.transposed or index in plan.stencils:
         _follow(part, plan, index)
@@ -180,18 +174,14 @@ def _evaluate_block(
     """Evaluate an op at the points `start:stop`."""
     target = torch.from_numpy(out[start:stop])
     with torch.no_grad():
-        if isinstance(op, Dense):
-            op.evaluate(inputs[0][start:stop], out=target)
-        else:
-            blocks = (x[start:stop].reshape(stop - start, *shape) for x, shape in zip(inputs, shapes, strict=True))
-            target.copy_(op.evaluate(*blocks).reshape(target.shape))
+        op.write(target, *(x[start:stop].reshape(-1, *shape) for x, shape in zip(inputs, shapes, strict=True)))
 
 
 def _follow(part: Part, plan: Plan, index: int) -> None:
     """A dense layer or a convolution behind an activation: evaluated at the old points, and kinked at the new ones."""
     node = plan.network.nodes[index]
     source = part.values[node.inputs[0]]
-    if not isinstance(source, Folded) or _contrasts(source, node.op, _shapes(plan, index)[0]):
+    if not isinstance(source, Folded) or _contrasts(source, node.affine, _shapes(plan, index)):
         _evaluate(part, plan, index)
         return
     anchors = np.empty((len(source.before), node.size))
@@ -205,21 +195,20 @@ def _follow(part: Part, plan: Plan, index: int) -> None:
     part.values[index] = Settled(rows)
 
 
-def _contrasts(source: Folded, op: Op, shape: tuple[int, ...]) -> bool:
+def _contrasts(source: Folded, op: AffineOp | None, shapes: list[tuple[int, ...]]) -> bool:
     """Whether kinks are so much larger than values that their rounding errors would show in these.
 
     A unit that folds adds its slope times the length of the interval to the walk along it, however little of it is left
     behind the activation.
     """
-    if not len(source.cuts):
+    if op is None or not len(source.cuts):
         return False
-    assert isinstance(op, Affine)
     kinks, units = np.zeros(source.before.shape[1]), source.before.shape[1]
     np.maximum.at(kinks, source.cuts.columns % (words_for(units) * WORD), np.abs(source.cuts.jumps))
     activated = np.array(_sample(source.before))
     activate(source.op, activated)
-    values, reach = local_size(op, largest(activated), shape), local_size(op, kinks, shape)
-    if isinstance(op, Dense):
+    values, reach = local_size(op, [largest(activated)], shapes), local_size(op, [kinks], shapes)
+    if op.matrix is not None:
         return bool((reach > _CONTRAST * values).any())
     return bool(reach.max() > _CONTRAST * values.max())
 
@@ -285,7 +274,7 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     ends, inner, known = part.offsets[:-1], part.inner, part.numbers
     view = View(work.arbiter, part)
     signs = _signs(view, index, rows, folds)
-    raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, _slopes(op, units), signs)
+    raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, op.tables(units).slopes, signs)
     cuts = grouped(
         raw, part.t, lambda here, columns: view.placed(index, here, unpadded(columns, units)), view.share(index)
     )
@@ -327,12 +316,6 @@ def _settle(
     rows[points[wrong], unit[wrong]] = (shifts + found * least)[wrong]
 
 
-def _slopes(op: Activation, units: int) -> np.ndarray:
-    """[B + 1, n] slopes of the pieces of each unit."""
-    slopes = np.asarray(op.slopes, np.float64).reshape(len(op.slopes), -1)
-    return np.ascontiguousarray(np.broadcast_to(slopes, (len(slopes), units)))
-
-
 def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     """Maxima over groups: cut where the lead changes."""
     plan = work.plan
@@ -345,13 +328,13 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     errors = work.bounds(part, source).error
     found = leads(inner, part.t, part.uncertainty, ones, rows, members, errors, zeros)
     work.arbiter.tally.signs += len(rows) * members.size
-    found = corrected(found, members, _walked(view, index, found.doubtful))
+    found = corrected(found, members, _walked(view, index, members, found.doubtful))
     cuts = grouped(found.raw, part.t, lambda here, columns: view.placed(index, here, columns), view.share(index))
     best = maxima(rows, inner, members, found.first, cuts, errors)
     if plan.last_use[source] <= index:
         del part.values[source]
     fresh = _insert(part, cuts, work.numbers, index, cuts.columns[cuts.cut_offsets[:-1]])
-    digits = max(1, int(members.shape[1] - 1).bit_length())
+    digits = op.levels
     between = np.setdiff1d(np.flatnonzero(inner), ends)
     points, columns = lead_flips(found, cuts, between, known, fresh, digits)
     first = pack(digits_of(found.first[ends], digits))
@@ -359,7 +342,7 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     part.values[index] = Settled(best)
 
 
-def _walked(view: View, index: int, doubtful: np.ndarray) -> dict[tuple[int, int], Walked]:
+def _walked(view: View, index: int, members: np.ndarray, doubtful: np.ndarray) -> dict[tuple[int, int], Walked]:
     """Exact leads of the groups on the intervals where float64 does not decide."""
     answers: dict[tuple[int, int], Walked] = {}
     starts = np.flatnonzero(np.diff(doubtful[:, 0], prepend=-1))
@@ -367,7 +350,7 @@ def _walked(view: View, index: int, doubtful: np.ndarray) -> dict[tuple[int, int
         if not len(rows):
             continue
         here, groups = int(doubtful[rows[0], 0]), doubtful[rows, 1]
-        for group, walked in zip(groups.tolist(), view.walked(index, here, groups), strict=True):
+        for group, walked in zip(groups.tolist(), view.walked(index, here, members[groups]), strict=True):
             if walked is not None:
                 answers[here, group] = walked
     return answers

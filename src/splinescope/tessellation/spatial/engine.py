@@ -52,6 +52,19 @@ def tessellate_polytope(
 
     Returns:
         The complex, with its certificate.
+
+    Raises:
+        InvalidInputError: If the domain's shape is not the network's, or an option is out of range.
+        CertificateError: If a check fails; it names the cells.
+
+    Cost: as `tessellate`: the matrix products of each layer at the vertices present when it starts, and work on the
+    faces that are cut.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(3,))
+        >>> len(tessellate_polytope(relu, splinescope.Box([-1, -1, -1], [1, 1, 1])))
+        8
     """
     asked = question(network, domain, verify, max_cells, memory_budget)
     network, domain = asked.network, asked.domain

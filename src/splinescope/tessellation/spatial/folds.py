@@ -9,7 +9,7 @@ import numpy as np
 
 from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Dense
+from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.spatial.judge import Columns
@@ -62,26 +62,23 @@ def measured(bounds: Bounds, values: np.ndarray) -> Bounds:
     return Bounds(magnitude, np.maximum(np.nan_to_num(error), np.finfo(np.float64).tiny))
 
 
-def activation_folds(network: Network, index: int, bounds: Bounds) -> Folds:
+def activation_folds(network: Network, index: int, op: Activation, bounds: Bounds) -> Folds:
     """Folds of an elementwise activation.
 
     Args:
         network: The network.
-        index: The activation.
+        index: Index of the activation.
+        op: The activation.
         bounds: Bounds of its input.
 
     Returns:
         One column for each breakpoint and unit.
     """
-    op = network.nodes[index].op
-    assert isinstance(op, Activation)
     units = len(bounds.error)
-    shifts, slopes = (
-        np.ascontiguousarray(np.broadcast_to(np.asarray(p, np.float64).reshape(len(p), -1), (len(p), units)))
-        for p in (op.breakpoints, op.slopes)
-    )
+    tables = op.tables(units)
+    shifts = tables.breakpoints
     thresholds = bounds.error + 4 * UNIT_ROUNDOFF * np.abs(shifts)
-    thresholds[np.diff(slopes, axis=0) == 0] = np.inf
+    thresholds[~tables.folding] = np.inf
     padded = WORD * words_for(units)
     families = _families(network, network.nodes[index].inputs[0], shifts, padded)
     return Folds(shifts, thresholds, bounds.magnitude, families, Columns(index, units, padded))
@@ -90,10 +87,10 @@ def activation_folds(network: Network, index: int, bounds: Bounds) -> Folds:
 def _families(network: Network, source: int, shifts: np.ndarray, padded: int) -> np.ndarray:
     """Columns of dense units whose weights and offsets are multiples of those of a unit before, to the last bit."""
     families = np.arange(len(shifts) * padded)
-    op = network.nodes[source].op
-    if not isinstance(op, Dense):
+    op = network.nodes[source].affine
+    if op is None or op.matrix is None:
         return families
-    rows = np.column_stack([op.weight.numpy(), op.offsets(network.nodes[network.nodes[source].inputs[0]].shape)])
+    rows = np.column_stack([op.matrix.numpy(), op.offsets(network.nodes[network.nodes[source].inputs[0]].shape)])
     scale = np.abs(rows).max(axis=1)
     generator = np.random.default_rng(0)
     with np.errstate(divide="ignore", invalid="ignore"):

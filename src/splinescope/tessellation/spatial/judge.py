@@ -13,7 +13,6 @@ from splinescope.geometry.lattice.corners import Moment
 from splinescope.geometry.lattice.faces import NEW
 from splinescope.geometry.lattice.insertion import Verdict
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation
 from splinescope.tessellation.codes import NodeCodes, PieceTable
 from splinescope.tessellation.dyadics import Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
@@ -127,25 +126,17 @@ class ExactJudge:
 
     def _rows(self, origin: int, columns: np.ndarray) -> tuple[list[Form], list[fmpq], int]:
         """Forms whose values less some shifts are those of columns, times two to the power of an exponent."""
-        pieces, kind = self._pieces[origin], self._columns
-        node = self._network.nodes[kind.node]
-        source = node.inputs[0]
-        if isinstance(node.op, Activation):
-            level, unit = np.divmod(columns, kind.padded)
-            order, place = np.unique(unit, return_inverse=True)
-            known = self._forms.values(pieces, source, order)
-            table = node.op.breakpoints.numpy()
-            shifts = table[level] if table.ndim == 1 else table[level, unit]
-            return [known.rows[i] for i in place.tolist()], [_rational(s) for s in shifts], known.exponent
-        left, right = kind.candidates(np.full(len(columns), origin), columns)
-        members = node.op.members.numpy()[columns % kind.groups]  # type: ignore[attr-defined]
-        rows = np.arange(len(columns))
-        pairs = np.stack([members[rows, right], members[rows, left]])
-        order, place = np.unique(pairs, return_inverse=True)
-        known = self._forms.values(pieces, source, order)
-        place = place.reshape(2, -1)
-        differences = [[x - y for x, y in zip(known.rows[i], known.rows[j], strict=True)] for i, j in place.T.tolist()]
-        return differences, [fmpq(0)] * len(columns), known.exponent
+        kind = self._columns
+        node, folds = self._network.nodes[kind.node], kind.folds(np.full(len(columns), origin), columns)
+        walls = self._network.folds[kind.node].walls(folds, node.size)
+        pair = walls.minus >= 0
+        units, place = np.unique(np.stack([walls.plus, np.where(pair, walls.minus, walls.plus)]), return_inverse=True)
+        known = self._forms.values(self._pieces[origin], node.inputs[0], units)
+        rows = [
+            [x - y for x, y in zip(known.rows[i], known.rows[j], strict=True)] if two else known.rows[i]
+            for i, j, two in zip(*place.reshape(2, -1).tolist(), pair.tolist(), strict=True)
+        ]
+        return rows, [_rational(shift) for shift in walls.shift], known.exponent
 
     def _facets(self, moment: Moment, cell: int, labels: np.ndarray) -> list[Form]:
         """Forms that vanish on facets of a cell."""

@@ -58,8 +58,7 @@ def _evaluated(op: Op, inputs: list[torch.Tensor], count: int, columns: int) -> 
 def _evaluate_block(op: Op, inputs: list[torch.Tensor], out: np.ndarray, start: int, stop: int) -> None:
     block = [x[start:stop] for x in inputs]
     with torch.no_grad():
-        value = op.evaluate(*block)
-        torch.from_numpy(out[start:stop]).copy_(value.reshape(stop - start, -1))
+        op.write(torch.from_numpy(out[start:stop]), *block)
         mark_unproved(op, block, out[start:stop])
 
 
@@ -68,7 +67,7 @@ def _activate(state: State, network: Network, index: int, op: Activation, last_u
     node = network.nodes[index]
     source = node.inputs[0]
     values = state.rows.pop(source)
-    folds = activation_folds(network, index, measured(state.bounds(source), values))
+    folds = activation_folds(network, index, op, measured(state.bounds(source), values))
     values = state.cut(values, folds).values
     if last_use[source] != index:
         state.rows[source] = values

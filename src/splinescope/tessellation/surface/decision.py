@@ -69,6 +69,16 @@ def decision_surface(
     Raises:
         InvalidInputError: If an argument does not fit.
         CertificateError: If the check of the cells or of the mesh fails.
+
+    Cost: that of the tessellation; with `prune` of the cells near the surface only, with more than two classes those of
+    one layer more.
+
+    Example:
+        >>> import splinescope, torch
+        >>> network = splinescope.from_torch(torch.nn.Identity(), input_shape=(3,))
+        >>> mesh = decision_surface(network, splinescope.Box([0, 0, 0], [1, 1, 1]), classes=[0, 2])
+        >>> round(mesh.area, 6), mesh.num_parts  # the diagonal x = z of the unit cube
+        (1.414214, 1)
     """
     known = source_of(source, domain)
     network = known if isinstance(known, Network) else known.network

@@ -1,44 +1,25 @@
-r"""Which cells a level set may meet, before the network is known on them: linear bounds through its remaining nodes.
+"""Which cells a level set may meet, before the network is known on them: bounds through its remaining nodes.
 
-After some nodes of the network, those that later nodes still read are affine on each cell. From there on, every unit is
-enclosed on the cell between two affine functions of position, $c - r \le z \le c + r$ with $r \ge 0$, as in linear
-relaxation for verification (Weng et al., arXiv 1804.09699; Zhang et al., arXiv 1811.00866; Singh et al., POPL 2019).
-An affine function on a convex cell is known by its values at the vertices, and so are its least and largest value; so
-$c$ and $r$ are kept as their values at the vertices of each cell, and no coordinates are needed. An affine op takes $c$
-to $W c + b$ and $r$ to $|W| r$. An activation whose argument stays on one piece is exact; any other is enclosed between
-two lines on the range of its argument. The bounds are sound for exact arithmetic; rounding is covered by a margin.
+After some nodes of the network, those that later nodes still read are affine on each cell, and known by their values at
+its vertices. From there on every unit is enclosed between two affine functions of position, see `Enclosure`. What is
+rounded is covered by the margin of what is looked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
-from splinescope.geometry.enclosures import enclose_maxima, enclose_pieces
-from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation, Affine, Fold, Maximum, Sum
+from splinescope.network.graph import Network
 from splinescope.numerics import in_blocks
+from splinescope.tessellation.enclosure import AffineBounds, Enclosure
 from splinescope.tessellation.surface.targets import Cells, Target
 
 _CHUNK_NUMBERS = 1 << 15
 """Numbers that one array of a chunk of cells may hold: 256 KiB, so that a chunk stays in a processor's cache."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """Affine lower and upper bounds of a node on some cells: `centre` minus and plus `radius`.
-
-    Attributes:
-        centre: [C, n] values at the corners of the cells, cell after cell.
-        radius: [C, n] values, not negative; None where the centre is exact.
-    """
-
-    centre: np.ndarray
-    radius: np.ndarray | None
 
 
 def keeper(network: Network, target: Target) -> Callable[..., np.ndarray]:
@@ -114,7 +95,7 @@ def _outputs_at_vertices(network: Network, node: int, exact: dict[int, np.ndarra
     known = set(exact)
     for index in range(node + 1, network.output + 1):
         later = network.nodes[index]
-        if not isinstance(later.op, Fold) and known.issuperset(later.inputs):
+        if later.fold is None and known.issuperset(later.inputs):
             known.add(index)
             exact[index] = np.empty((count, later.size))
     fresh = known - {index for index in exact if index <= node}
@@ -135,84 +116,20 @@ def _outputs_at_vertices(network: Network, node: int, exact: dict[int, np.ndarra
 
 
 class _Relaxation:
-    """The remaining nodes of a network, as maps of bands."""
+    """The remaining nodes of a network, whose outputs are enclosed on some cells."""
 
     def __init__(self, network: Network, node: int, exact: dict[int, np.ndarray], target: Target) -> None:
-        self._network, self._exact, self._target = network, exact, target
-        self._rest = [index for index in range(node + 1, network.output + 1) if index not in exact]
-        self._last = {source: index for index in self._rest for source in network.nodes[index].inputs}
-        self._tables = {i: _tables(network.nodes[i]) for i in self._rest if isinstance(network.nodes[i].op, Activation)}
-        self._offsets = {i: self._offset(i) for i in self._rest if isinstance(network.nodes[i].op, Affine)}
-
-    def _offset(self, index: int) -> torch.Tensor:
-        """The constant part of `Affine.magnitude`."""
-        op, shape = self._network.nodes[index].op, self._network.nodes[self._network.nodes[index].inputs[0]].shape
-        assert isinstance(op, Affine)
-        return op.magnitude(torch.zeros(1, *shape, dtype=torch.float64))
+        rest = [index for index in range(node + 1, network.output + 1) if index not in exact]
+        read = {source for index in rest for source in network.nodes[index].inputs}
+        self._exact = {index: values for index, values in exact.items() if index in read}
+        self._enclosure, self._output, self._target = Enclosure(network), network.output, target
 
     def may_meet(self, cells: Cells) -> np.ndarray:
         """The answer for some cells."""
-        bands: dict[int, Band] = {}
-        for index in self._rest:
-            inputs = self._network.nodes[index].inputs
-            bands[index] = self._through(index, [self._band(i, bands, cells) for i in inputs], cells.offsets)
-            for source in inputs:
-                if self._last[source] == index:
-                    bands.pop(source, None)
-        band = bands[self._network.output]
-        radius = np.zeros_like(band.centre) if band.radius is None else band.radius
-        return self._target.may_meet(band.centre - radius, band.centre + radius, cells)
-
-    def _band(self, index: int, bands: dict[int, Band], cells: Cells) -> Band:
-        return bands[index] if index in bands else Band(self._exact[index][cells.vertices], None)
-
-    def _through(self, index: int, inputs: list[Band], offsets: np.ndarray) -> Band:
-        """The band of a node from those of the nodes that it reads."""
-        op = self._network.nodes[index].op
-        if isinstance(op, Activation):
-            return _activated(self._tables[index], inputs[0], offsets)
-        if isinstance(op, Maximum):
-            return _largest(op, inputs[0], offsets)
-        centre = self._evaluated(index, [band.centre for band in inputs])
-        if all(band.radius is None for band in inputs):
-            return Band(centre, None)
-        radii = [np.zeros_like(band.centre) if band.radius is None else band.radius for band in inputs]
-        if isinstance(op, Affine):
-            shape = self._network.nodes[self._network.nodes[index].inputs[0]].shape
-            spread = op.magnitude(torch.from_numpy(radii[0]).reshape(-1, *shape)) - self._offsets[index]
-            return Band(centre, spread.clamp_(min=0.0).reshape(len(centre), -1).numpy())
-        if isinstance(op, Sum):
-            return Band(centre, np.sum([abs(c) * r for c, r in zip(op.coefficients, radii, strict=True)], axis=0))
-        return Band(centre, self._evaluated(index, radii))
-
-    def _evaluated(self, index: int, inputs: list[np.ndarray]) -> np.ndarray:
-        """[C, n] value of a node's op."""
-        node = self._network.nodes[index]
-        shapes = [self._network.nodes[source].shape for source in node.inputs]
-        shaped = [torch.from_numpy(x).reshape(-1, *shape) for x, shape in zip(inputs, shapes, strict=True)]
-        return node.op.evaluate(*shaped).reshape(len(inputs[0]), -1).numpy()
-
-
-def _tables(node: Node) -> tuple[np.ndarray, ...]:
-    """Breakpoints, slopes and intercepts of an activation, each as [pieces, units]."""
-    op = node.op
-    assert isinstance(op, Activation)
-    tables = [table.numpy().reshape(len(table), -1) for table in (op.breakpoints, op.slopes, op.intercepts)]
-    return tuple(np.ascontiguousarray(np.broadcast_to(table, (len(table), node.size))) for table in tables)
-
-
-def _activated(tables: tuple[np.ndarray, ...], band: Band, offsets: np.ndarray) -> Band:
-    """An elementwise activation."""
-    centre = band.centre.copy()
-    radius = np.zeros_like(centre) if band.radius is None else band.radius.copy()
-    enclose_pieces(0, len(offsets) - 1, offsets, *tables, centre, radius)
-    return Band(centre, radius)
-
-
-def _largest(op: Maximum, band: Band, offsets: np.ndarray) -> Band:
-    """Maxima of groups."""
-    radius = np.zeros_like(band.centre) if band.radius is None else band.radius
-    out = np.empty((len(band.centre), len(op.index)))
-    spread = np.empty_like(out)
-    enclose_maxima(0, len(offsets) - 1, offsets, op.index.numpy(), band.centre, radius, out, spread)
-    return Band(out, spread)
+        known = {}
+        for index, values in self._exact.items():
+            centre = torch.from_numpy(values[cells.vertices])
+            none = centre.new_empty(len(centre), 0, centre.shape[1])
+            known[index] = AffineBounds(centre, none, torch.zeros_like(centre), cells.offsets)
+        low, high = self._enclosure.node(self._output, known).at_corners()
+        return self._target.may_meet(low.numpy(), high.numpy(), cells)

@@ -13,12 +13,14 @@ import torch
 
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.tessellation.branches.errors import Errors
+from splinescope.tessellation.branches.halfspaces import half_spaces, patterns_beyond
+from splinescope.tessellation.branches.layout import Layout, layout_of
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.domains.samples import bounding_box, embedded, excess
 from splinescope.tessellation.queries import ask
-from splinescope.tessellation.region_graph.branches import half_spaces, patterns_beyond
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.exact_branch import RationalNetwork, dyadic
-from splinescope.tessellation.region_graph.layout import Layout, layout_of
 from splinescope.tessellation.region_graph.programs.cells import decide_cells
 from splinescope.tessellation.region_graph.programs.highs import Decided, decide_cell
 from splinescope.tessellation.region_graph.programs.space import (
@@ -29,7 +31,6 @@ from splinescope.tessellation.region_graph.programs.space import (
     UNSOLVED,
     space_for,
 )
-from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.search.found import (
     BOUNDARY,
     Explored,
@@ -39,7 +40,6 @@ from splinescope.tessellation.region_graph.search.found import (
     without,
 )
 from splinescope.tessellation.region_graph.search.keys import Keys
-from splinescope.tessellation.region_graph.search.samples import bounding_box, embedded, excess
 from splinescope.tessellation.region_graph.search.settle import settle
 
 BLOCK = 256

@@ -9,6 +9,7 @@ import numpy as np
 from flint import fmpq
 
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.domains.samples import bounding_box
 from splinescope.tessellation.region_graph.exact_branch import RationalNetwork, dyadic
 from splinescope.tessellation.region_graph.programs.cells import near_rows
 from splinescope.tessellation.region_graph.programs.rational import (
@@ -21,7 +22,6 @@ from splinescope.tessellation.region_graph.programs.rational import (
     value,
 )
 from splinescope.tessellation.region_graph.programs.space import space_for
-from splinescope.tessellation.region_graph.search.samples import bounding_box
 
 
 @dataclass(frozen=True, eq=False)

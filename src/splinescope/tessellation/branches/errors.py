@@ -10,6 +10,7 @@ against rational arithmetic in some cells (`calibration`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,21 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import (
-    Activation,
-    Affine,
-    AxisMap,
-    Convolution,
-    Dense,
-    Maximum,
-    Scale,
-    Select,
-    SharedDense,
-    Sum,
-    TransposedConvolution,
-)
+from splinescope.network.ops import Fold
+from splinescope.network.ops.base import flat
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.branches.walk import Pieces, Reached
 from splinescope.tessellation.domains import Box, Domain
 
 UP = 2.0**100
@@ -40,24 +32,22 @@ errors of small numbers are not lost."""
 
 
 @dataclass(frozen=True, eq=False)
-class Carried:
+class Carried(Reached):
     """A node on the branch of each pattern, with what its error has become.
 
+    Its slopes are times the square of `UP`.
+
     Attributes:
-        value: [cells, n] values.
-        slopes: [cells or 1, d, n] slopes, times the square of `UP`.
-        error: [cells, n] what both together are off on the domain at most, as errors are carried.
+        error: [n, size] what value and slopes together are off on the domain at most, as errors are carried.
         errors: How they are carried.
     """
 
-    value: Tensor
-    slopes: Tensor
     error: Tensor
     errors: Errors
 
     @cached_property
     def size(self) -> Tensor:
-        """[cells, n] what the value does not exceed on the domain; most nodes are never asked for it."""
+        """[n, size] what the value does not exceed on the domain; most nodes are never asked for it."""
         return self.errors.size(self.value, self.slopes)
 
 
@@ -92,16 +82,6 @@ class Errors:
         """Whether the largest of the widths will do for all."""
         return bool(self._widths.max() <= 4 * self._widths.min())
 
-    @cached_property
-    def _offsets(self) -> dict[int, Tensor]:
-        """Absolute values of the offsets of affine ops."""
-        found = {}
-        for index, node in enumerate(self.network.nodes):
-            if isinstance(node.op, Affine):
-                zeros = torch.zeros(1, *self.network.nodes[node.inputs[0]].shape, dtype=torch.float64)
-                found[index] = node.op.magnitude(zeros).reshape(1, -1)
-        return found
-
     def size(self, value: Tensor, slopes: Tensor) -> Tensor:
         """[cells, n] what a node does not exceed on the domain, from slopes times the square of `UP`."""
         if self._even:
@@ -128,40 +108,62 @@ class Errors:
             delta = delta + count * UNIT_ROUNDOFF * (far @ flat + np.abs(self.domain.origin.reshape(1, -1)))
         return self._fresh(torch.from_numpy(delta))
 
+    def along(self, walk: Iterable[Reached], pieces: Pieces, points: np.ndarray) -> Iterator[Carried]:
+        """The nodes of a walk with their errors.
+
+        Args:
+            walk: Nodes on the branches of patterns.
+            pieces: For each node that folds the piece of each unit, asked for when it is reached.
+            points: [n, d] the base points, in the domain's coordinates.
+
+        Yields:
+            Each node. It is forgotten here when no later node needs it.
+        """
+        last = last_uses(self.network)
+        known: dict[int, Carried] = {}
+        for reached in walk:
+            index, node = reached.index, self.network.nodes[reached.index]
+            sources = [known[source] for source in node.inputs]
+            error = self.through(index, sources, pieces.get(index)) if sources else self.of_inputs(points)
+            known[index] = Carried(index, reached.value, reached.slopes, error, self)
+            yield known[index]
+            for source in {index, *node.inputs}:
+                if last[source] <= index:
+                    del known[source]
+
     def through(self, index: int, inputs: list[Carried], pieces: Tensor | None) -> Tensor:
-        """[cells, n] error of a node from size and error of those that it reads.
+        """[n, size] error of a node from size and error of those that it reads.
 
         Args:
             index: The node.
             inputs: Those.
-            pieces: [cells, n] the piece of each unit, for a node that folds.
+            pieces: [n, units] the piece of each unit, for a node that folds.
         """
         node = self.network.nodes[index]
-        op, error = node.op, inputs[0].error
+        if node.affine is None:
+            assert node.fold is not None
+            assert pieces is not None
+            return self._folded(node.fold, inputs[0], pieces)
+        op, parts = node.affine, [known.error for known in inputs]
+        share = UNIT_ROUNDOFF * (op.addends + 1 if self.proved else 2)
+        if op.rounds:
+            parts = [known.error + self._fresh(share * known.size) for known in inputs]
         shapes = [self.network.nodes[source].shape for source in node.inputs]
-        if isinstance(op, Activation):
-            assert pieces is not None
-            return _bent(self, op, inputs[0], pieces)
-        if isinstance(op, Maximum):
-            assert pieces is not None
-            return error.gather(1, op.index[torch.arange(pieces.shape[1]), pieces.long()])
-        if isinstance(op, Affine):
-            count, size = terms(op), inputs[0].size
-            if self.proved:
-                carried = torch.add(error, size, alpha=UP * UP * count * UNIT_ROUNDOFF)
-                out = op.magnitude(carried.reshape(-1, *shapes[0])).reshape(len(size), -1)
-                return _known(out + (UP * UP * count * UNIT_ROUNDOFF) * self._offsets[index])
-            carried = error + (2 * UP * UNIT_ROUNDOFF * size).square()
-            out = op.spread(carried.reshape(-1, *shapes[0])).reshape(len(size), -1)
-            return _known(out + (2 * UP * UNIT_ROUNDOFF * self._offsets[index]).square())
-        if isinstance(op, Sum):
-            factors = [abs(float(c)) for c in op.coefficients]
-            total = torch.stack([c * known.size for c, known in zip(factors, inputs, strict=True)]).sum(dim=0)
-            power = 1 if self.proved else 2
-            carried = torch.stack([c**power * known.error for c, known in zip(factors, inputs, strict=True)]).sum(dim=0)
-            return _known(carried + self._fresh((len(inputs) + 1) * UNIT_ROUNDOFF * total))
-        parts = [known.error.reshape(-1, *shape) for known, shape in zip(inputs, shapes, strict=True)]
-        return op.evaluate(*parts).reshape(len(error), -1)
+        shaped = [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+        error = op.magnitude(*shaped) if self.proved else op.spread(*shaped)
+        if op.offset is not None:
+            error = error + self._fresh(share * op.offset.abs())
+        return _known(flat(error))
+
+    def _folded(self, op: Fold, before: Carried, pieces: Tensor) -> Tensor:
+        """An op that folds, on its pieces; one that does not round passes errors on, or none."""
+        if not op.rounds:
+            return op.along_pieces(pieces, before.error[:, None])[:, 0].abs()
+        places, slopes, shifts = (torch.from_numpy(np.array(part)) for part in op.reads(pieces.numpy()))
+        error, size = (part.gather(1, places) for part in (before.error, before.size))
+        slopes, shifts = slopes.abs(), shifts.abs()
+        carried = slopes * error if self.proved else slopes.square() * error
+        return _known(carried + self._fresh(2 * UNIT_ROUNDOFF * (slopes * size + shifts)))
 
     def plain(self, error: Tensor) -> Tensor:
         """Errors as numbers, from how they are carried."""
@@ -169,37 +171,6 @@ class Errors:
 
     def _fresh(self, delta: Tensor) -> Tensor:
         return UP * UP * delta if self.proved else (UP * delta).square()
-
-
-def terms(op: Affine) -> int:
-    """Roundings that a number may take part in, in one affine op: the longest of its sums, and two."""
-    if isinstance(op, Dense | SharedDense):
-        return op.weight.shape[1] + 2
-    if isinstance(op, Convolution):
-        return op.weight[0].numel() + 2
-    if isinstance(op, TransposedConvolution):
-        return op.weight[:, 0].numel() + 2
-    if isinstance(op, AxisMap):
-        return sum(matrix.shape[1] + 1 for matrix in op.matrices) + 2
-    if isinstance(op, Select):
-        return 1
-    if isinstance(op, Scale):
-        return 3
-    raise TypeError(f"no rounding-error rule for {type(op).__name__}")
-
-
-def _bent(errors: Errors, op: Activation, before: Carried, pieces: Tensor) -> Tensor:
-    """An elementwise activation on its pieces."""
-    error = before.error
-    if op.is_relu:
-        return error * pieces
-    index = pieces.long()
-    if op.slopes.ndim == 1:
-        slope, shift = op.slopes[index].abs(), op.intercepts[index].abs()
-    else:
-        slope, shift = op.slopes.gather(0, index).abs(), op.intercepts.gather(0, index).abs()
-    carried = slope * error if errors.proved else slope.square() * error
-    return _known(carried + errors._fresh(2 * UNIT_ROUNDOFF * (slope * before.size + shift)))
 
 
 def _known(error: Tensor) -> Tensor:

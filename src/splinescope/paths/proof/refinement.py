@@ -10,13 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.network.copies import placed
+from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.paths.marching import March, Part
-from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED
-from splinescope.paths.rounding import MarginRounding
-from splinescope.paths.zonotopes import PASSES, Enclosure, Zonotopes, folds_between
+from splinescope.paths.proof.marching import March, Part
+from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED
+from splinescope.paths.proof.rounding import MarginRounding
 from splinescope.progress import Advance, counting
+from splinescope.tessellation.enclosure import AffineBounds, Enclosure
 
 BUDGET = 1 << 17
 """Forward passes for each path."""
@@ -26,8 +27,10 @@ _NUMBERS = 1 << 23
 """Numbers that the enclosures of one node may hold at once."""
 _MOST_PARTS = 256
 """Parts into which a piece is cut at most."""
-_ATTEMPT = PASSES + 2
-"""Forward passes of an attempt to bound a piece: the zonotope's, and one at each end."""
+_PASSES = 3
+"""Forward passes that the bounds of a piece take: its middle, its direction, and the radius."""
+_ATTEMPT = _PASSES + 2
+"""Forward passes of an attempt to bound a piece: those of the bounds, and one at each end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +68,9 @@ def refine(
 ) -> Refinement:
     """Decide whether a class leads on segments, by bounds on ever smaller pieces.
 
-    On each piece the margin against every rival is bounded from below (`splinescope.paths.zonotopes`), which takes
-    three forward passes. Where that is not enough, the piece is either cut, or evaluated at all of its breakpoints
-    (`splinescope.paths.marching`), whatever promises to take fewer passes: the error of the bound shrinks at least with
+    On each piece the margin against every rival is bounded from below (see `Enclosure`), which takes three forward
+    passes. Where that is not enough, the piece is either cut, or evaluated at all of its breakpoints
+    (`paths.proof.marching`), whatever promises to take fewer passes: the error of the bound shrinks at least with
     the square of the piece, and a breakpoint takes about half a pass. So every path is decided with enough budget whose
     least margin is not zero.
 
@@ -85,6 +88,20 @@ def refine(
 
     Returns:
         The verdicts.
+
+    Cost: at most `budget` forward passes for each path, give or take the last ones.
+
+    Example:
+        Between both ends of the first segment the leading class changes; on the second it stays:
+
+        >>> import splinescope, torch
+        >>> from splinescope.numerics import Tolerance
+        >>> from splinescope.paths.rounding import margin_rounding
+        >>> network = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> question = np.array([[1.0, 0.5], [1.0, 0.5]]), np.array([[0.5, 1.0], [2.0, 1.0]]), np.array([0, 0])
+        >>> rounding = margin_rounding(network, *question, Tolerance())
+        >>> refine(network, *question, rounding=rounding).verdicts.tolist()
+        ['refuted', 'certified']
     """
     network = as_network(network, starts.shape[1:])
     shown = f"{len(starts):,} segments: {{percentage:.1f}} % proved |{{bar}}| {{elapsed}}<{{remaining}}"
@@ -116,6 +133,35 @@ def margins_at(
     return _margins(torch.from_numpy(outputs), targets[path])
 
 
+@torch.no_grad()
+def folds_between(
+    network: Network, low: Float[Tensor, "B ..."], high: Float[Tensor, "B ..."]
+) -> tuple[Int[Tensor, " B"], Float[Tensor, "B2 ..."]]:
+    """How many units are on different pieces at two points, and the outputs there.
+
+    Args:
+        network: The network.
+        low: One point of each pair.
+        high: The other one.
+
+    Returns:
+        [B] numbers of units; and [2 B, *output_shape] outputs at all first points, then at all second ones.
+    """
+    different = torch.zeros(len(low), dtype=torch.int64)
+    values: dict[int, Tensor] = {}
+    last = last_uses(network)
+    for index, value in walk(network, torch.cat([low, high])):
+        values[index] = value
+        node = network.nodes[index]
+        if node.fold is not None:
+            one, other = node.fold.pieces(values[node.inputs[0]].flatten(1)).split(len(low))
+            different += (one != other).flatten(1).sum(dim=1)
+        for source in {index, *node.inputs}:
+            if last[source] <= index:
+                del values[source]
+    return different, values[network.output]
+
+
 def _points(starts: np.ndarray, ends: np.ndarray, path: np.ndarray, t: np.ndarray) -> np.ndarray:
     """[k, *shape] points of paths."""
     weight = t.reshape(-1, *(1,) * (starts.ndim - 1))
@@ -138,14 +184,14 @@ def _competing(outputs: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(outputs), outputs], dim=1) if outputs.shape[1] == 1 else outputs.clone()
 
 
-def _margin_bounds(output: Zonotopes, targets: Tensor) -> Tensor:
+def _margin_bounds(output: AffineBounds, targets: Tensor) -> Tensor:
     """[B] lower bounds of the margin on each piece."""
     if output.centre.shape[1] == 1:
         sign = 2.0 * targets - 1.0
         return sign * output.centre[:, 0] - output.reach[:, 0]
     place = targets[:, None]
-    own = output.gathered(place)
-    least = own.centre - output.centre - (own.line - output.line).abs() - (own.box + output.box)
+    own = output.taken(place)
+    least = own.centre - output.centre - (own.slopes - output.slopes).abs().sum(dim=1) - (own.radius + output.radius)
     return least.scatter(1, place, torch.inf).min(dim=1).values
 
 
@@ -222,7 +268,7 @@ class _Search:
 
     def step(self, budget: int) -> None:
         """Bound some of the open pieces, and cut or march along what stays open."""
-        rows = max(1, _NUMBERS // (PASSES * self._widest))
+        rows = max(1, _NUMBERS // (_PASSES * self._widest))
         pieces, self.open = self.open.taken(slice(rows)), self.open.taken(slice(rows, None))
         self._pieces += np.bincount(pieces.path, minlength=len(self._pieces))
         bounds = self._bounds(pieces)
@@ -283,8 +329,9 @@ class _Search:
         start, end = (torch.from_numpy(x.reshape(len(x), -1)[path]) for x in (self._starts, self._ends))
         middle = torch.from_numpy(0.5 * (pieces.low + pieces.high))[:, None]
         half = torch.from_numpy(0.5 * (pieces.high - pieces.low))[:, None]
-        found = self._enclosure(((1 - middle) * start + middle * end).float(), (half * (end - start)).float())
-        np.add.at(self._evaluations, path, PASSES)
+        centre, line = ((1 - middle) * start + middle * end).float(), (half * (end - start)).float()
+        found = self._enclosure(AffineBounds(centre, line[:, None], torch.zeros_like(centre)))
+        np.add.at(self._evaluations, path, _PASSES)
         bounds = _margin_bounds(found, torch.from_numpy(self._targets[path])).double().numpy()
         return np.nan_to_num(bounds, nan=-np.inf, neginf=-np.inf)  # boxes of deep networks may be infinite
 

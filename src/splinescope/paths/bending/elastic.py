@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.load import ModelLike
-from splinescope.numerics import Tolerance
-from splinescope.paths.band import check_share, forces, spaced
-from splinescope.paths.bent import BentPaths
-from splinescope.paths.certify import Check
-from splinescope.paths.polyline import Polylines, joined
-from splinescope.paths.refinement import BUDGET
-from splinescope.paths.search import Options, Search, Weakest
-from splinescope.paths.steps import longest, polyak
+from splinescope.paths.bending.band import check_share, forces, spaced
+from splinescope.paths.bending.bent import BentPaths
+from splinescope.paths.bending.polyline import Polylines, joined
+from splinescope.paths.bending.search import Options, Search, SearchOptions, Weakest
+from splinescope.paths.bending.steps import longest, polyak
 
 Move = Callable[[Polylines, Tensor, Tensor, Tensor], Polylines]
 """A step of all paths, from the losses and gradients at their vertices and the floor of each vertex."""
@@ -34,24 +31,16 @@ def nudged_elastic_band(
     pivots: int = 9,
     spring: float = 1.0,
     climbing: bool = True,
-    box: tuple[Any, Any] | None = None,
-    until: Any = "certified",
     max_steps: int = 200,
     certify_every: int = 5,
-    method: str = "auto",
-    verify: str = "values",
-    budget: int = BUDGET,
-    keep_cells: bool = False,
-    tolerance: Tolerance | None = None,
-    dtype: torch.dtype = torch.float32,
-    progress: bool = False,
+    **options: Unpack[SearchOptions],
 ) -> BentPaths:
     r"""Join pairs of points by polylines on which a network keeps its class, $\arg\min_p \max_{z \in p} L(z)$.
 
     L is the cross-entropy of the class. Each path starts as the straight line and is returned as such where this is
-    certified. Otherwise pivots are moved by the force across the path (improved tangent, see `splinescope.paths.band`)
-    with Polyak's step length, and along it to keep the spacing; neither has a unit. Pivots whose loss is no
-    more than that of the better end are left alone.
+    certified. Otherwise pivots are moved by the force across the path (improved tangent, see `minimise_band`) with
+    Polyak's step length, and along it to keep the spacing; neither has a unit. Pivots whose loss is no more than that
+    of the better end are left alone.
 
     A path is done when the whole polyline is certified (see `certify_polyline`), not when its pivots have the class.
     Where these have and the polyline has not, its weakest point becomes a further pivot. The search is in float32, the
@@ -67,19 +56,9 @@ def nudged_elastic_band(
         pivots: Vertices between the ends at the start.
         spring: Share of the unevenness of the spacing that a step removes, from 0 to 1.
         climbing: Whether the highest pivot climbs along the path.
-        box: Least and greatest value of a coordinate: numbers, arrays that broadcast to the shape, or None for no
-            bound.
-        until: "certified", or the largest loss that each path may have, to go on to a lower barrier; no less than that
-            of the worse end, which no path undercuts.
         max_steps: Steps after which to give up.
         certify_every: Steps between checks of a path that failed one.
-        method: How polylines are checked: "exact", "refine" or "auto"; see `straight`.
-        verify: Level of the cells' certificate.
-        budget: Forward passes for each segment where the check refines.
-        keep_cells: Whether to keep the cells of the final paths.
-        tolerance: What counts as rounding error.
-        dtype: Type in which pivots are moved.
-        progress: Whether to show a bar on long checks.
+        **options: The box, when a path is done, the type, and how paths are checked: see `SearchOptions`.
 
     Returns:
         A path for each pair. Those with an end of another class are returned straight and refuted.
@@ -90,10 +69,21 @@ def nudged_elastic_band(
         CertificateError: If a check of the cells fails.
 
     Cost: in each step one gradient for each pivot of the pairs that are still open.
+
+    Example:
+        Around the square |x| + |y| < 1, on which the class is another one:
+
+        >>> import splinescope, torch
+        >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)
+        >>> up.weight.data = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> down.weight.data, down.bias.data = torch.ones(1, 4), torch.tensor([-1.0])
+        >>> network = splinescope.load(torch.nn.Sequential(up, torch.nn.ReLU(), down))
+        >>> paths = nudged_elastic_band(network, [-2.0, 0.1], [2.0, 0.3], 1)
+        >>> paths.verdicts.tolist(), paths[0].length > 4
+        (['certified'], True)
     """
     check_share("spring", spring)
-    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance(), progress)
-    search = Search(network, x, y, target, layer, Options(until, max_steps, certify_every, box, dtype, check))
+    search = Search(network, x, y, target, layer, Options(max_steps, certify_every, **options))
 
     def move(lines: Polylines, losses: Tensor, gradients: Tensor, floor: Tensor) -> Polylines:
         climbs = torch.full((len(lines),), climbing)
@@ -101,7 +91,7 @@ def nudged_elastic_band(
         moves = polyak(losses, gradients, found.across, floor, longest(lines))
         return lines.moved(lines.points + moves + spaced(found, spring))
 
-    return _relaxed(search, pivots, max_steps, certify_every, move, "band")
+    return _relaxed(search, pivots, move, "band")
 
 
 def string_method(
@@ -112,17 +102,9 @@ def string_method(
     layer: int | str | None = None,
     *,
     pivots: int = 9,
-    box: tuple[Any, Any] | None = None,
-    until: Any = "certified",
     max_steps: int = 200,
     certify_every: int = 5,
-    method: str = "auto",
-    verify: str = "values",
-    budget: int = BUDGET,
-    keep_cells: bool = False,
-    tolerance: Tolerance | None = None,
-    dtype: torch.dtype = torch.float32,
-    progress: bool = False,
+    **options: Unpack[SearchOptions],
 ) -> BentPaths:
     """Join pairs of points by strings: pivots go downhill freely, and are put back to equal arc length after each step.
 
@@ -136,17 +118,9 @@ def string_method(
         target: Class or classes.
         layer: Where the paths lie.
         pivots: Vertices between the ends.
-        box: Least and greatest value of a coordinate.
-        until: "certified", or the largest loss.
         max_steps: Steps after which to give up.
-        certify_every: Steps between checks.
-        method: How polylines are checked.
-        verify: Level of the cells' certificate.
-        budget: Forward passes for each segment where the check refines.
-        keep_cells: Whether to keep the cells.
-        tolerance: What counts as rounding error.
-        dtype: Type in which pivots are moved.
-        progress: Whether to show a bar on long checks.
+        certify_every: Steps between checks of a path that failed one.
+        **options: The box, when a path is done, the type, and how paths are checked: see `SearchOptions`.
 
     Returns:
         A path for each pair.
@@ -154,15 +128,29 @@ def string_method(
     Raises:
         InvalidInputError: As `nudged_elastic_band`.
         CertificateError: If a check of the cells fails.
+
+    Source: E, Ren and Vanden-Eijnden (2007), as above.
+
+    Cost: in each step one gradient for each pivot of the pairs that are still open.
+
+    Example:
+        Around the square |x| + |y| < 1, on which the class is another one:
+
+        >>> import splinescope, torch
+        >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)
+        >>> up.weight.data = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> down.weight.data, down.bias.data = torch.ones(1, 4), torch.tensor([-1.0])
+        >>> network = splinescope.load(torch.nn.Sequential(up, torch.nn.ReLU(), down))
+        >>> string_method(network, [-2.0, 0.1], [2.0, 0.3], 1).verdicts.tolist()
+        ['certified']
     """
-    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance(), progress)
-    search = Search(network, x, y, target, layer, Options(until, max_steps, certify_every, box, dtype, check))
+    search = Search(network, x, y, target, layer, Options(max_steps, certify_every, **options))
 
     def move(lines: Polylines, losses: Tensor, gradients: Tensor, floor: Tensor) -> Polylines:
         moves = polyak(losses, gradients, -gradients, floor, longest(lines))
         return lines.moved(search.inside(lines.points + moves)).resampled(lines.counts)
 
-    return _relaxed(search, pivots, max_steps, certify_every, move, "string")
+    return _relaxed(search, pivots, move, "string")
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +211,7 @@ def _joined(parts: list[_Bands]) -> _Bands:
     return _Bands(joined([part.lines for part in parts]), *numbers)
 
 
-def _relaxed(search: Search, pivots: int, max_steps: int, certify_every: int, move: Move, method: str) -> BentPaths:
+def _relaxed(search: Search, pivots: int, move: Move, method: str) -> BentPaths:
     """Move all open paths until each is done.
 
     Checks wait until every path looks good at samples, so that all are checked at once.
@@ -234,25 +222,25 @@ def _relaxed(search: Search, pivots: int, max_steps: int, certify_every: int, mo
     zeros = torch.zeros_like(search.open)
     bands, over = _Bands(search.lines(pivots), search.open, zeros, zeros), list[_Bands]()
     while len(bands):
-        found = _until_good(search, bands, max_steps, certify_every, move)
+        found = _until_good(search, bands, move)
         over += found.over
         if not found.good:
             break
         good, after = _joined(found.good), _joined(found.after)
         done, weakest = search.checked(good.lines, good.pairs, good.steps, method)
         bands = after.select(~done)
-        bands = bands.with_pivots(torch.arange(len(bands)), weakest.of(~done), certify_every)
+        bands = bands.with_pivots(torch.arange(len(bands)), weakest.of(~done), search.options.certify_every)
     if over:
         last = _joined(over)
         search.finish(last.lines, last.pairs, last.steps, method)
     return search.result()
 
 
-def _until_good(search: Search, bands: _Bands, max_steps: int, certify_every: int, move: Move) -> _Round:
+def _until_good(search: Search, bands: _Bands, move: Move) -> _Round:
     """Move paths until each looks good at samples, or has taken all steps."""
     found = _Round()
     while len(bands):
-        spent = bands.steps >= max_steps
+        spent = bands.steps >= search.options.max_steps
         found.over.append(bands.select(spent))
         bands = bands.select(~spent)
         if not len(bands):
@@ -271,7 +259,7 @@ def _until_good(search: Search, bands: _Bands, max_steps: int, certify_every: in
         looks[rows[good]] = True
         found.good.append(bands.select(looks))
         found.after.append(after.select(looks))
-        bands = after.with_pivots(rows[~good], weakest.of(~good), certify_every).select(~looks)
+        bands = after.with_pivots(rows[~good], weakest.of(~good), search.options.certify_every).select(~looks)
     return found
 
 

@@ -10,11 +10,11 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.load import ModelLike
 from splinescope.network.splits import split
 from splinescope.numerics import Tolerance
-from splinescope.paths.exact import exact_margins
 from splinescope.paths.pairs import EXACT_UNITS, ends_of, network_at, targets_of
-from splinescope.paths.refinement import BUDGET, margins_at, refine
-from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED, StraightPaths
-from splinescope.paths.rounding import margin_rounding
+from splinescope.paths.proof.exact import exact_margins
+from splinescope.paths.proof.refinement import BUDGET, margins_at, refine
+from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED, StraightPaths
+from splinescope.paths.proof.rounding import margin_rounding
 from splinescope.tessellation.metric import check_choice
 
 
@@ -66,6 +66,9 @@ def straight(
     Raises:
         InvalidInputError: If shapes don't fit, there is no such class or layer, or both ends of a path are one point.
         CertificateError: If a check of the cells, or of the margins at their ends, fails.
+
+    Cost: "exact" that of `tessellate_segments` and a forward pass at each breakpoint; "refine" at most `budget` forward
+    passes for each path.
 
     Example:
         The function abs(x) - 0.5 has class 1, by its sign, everywhere but around 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Float
@@ -10,13 +10,10 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.load import ModelLike
-from splinescope.numerics import Tolerance
-from splinescope.paths.bent import BentPaths
-from splinescope.paths.certify import Check
-from splinescope.paths.polyline import Polylines
-from splinescope.paths.refinement import BUDGET
-from splinescope.paths.search import Options, Search, Weakest
-from splinescope.paths.steps import polyak
+from splinescope.paths.bending.bent import BentPaths
+from splinescope.paths.bending.polyline import Polylines
+from splinescope.paths.bending.search import Options, Search, SearchOptions, Weakest
+from splinescope.paths.bending.steps import polyak
 
 _REACH = 0.25
 """Longest step, as a share of the length of the segment."""
@@ -32,16 +29,8 @@ def insert_highest(
     layer: int | str | None = None,
     *,
     bends: int = 16,
-    box: tuple[Any, Any] | None = None,
-    until: Any = "certified",
     max_steps: int = 20,
-    method: str = "auto",
-    verify: str = "values",
-    budget: int = BUDGET,
-    keep_cells: bool = False,
-    tolerance: Tolerance | None = None,
-    dtype: torch.dtype = torch.float32,
-    progress: bool = False,
+    **options: Unpack[SearchOptions],
 ) -> BentPaths:
     """Join pairs of points by polylines with as few vertices as this greedy method finds.
 
@@ -56,16 +45,9 @@ def insert_highest(
         target: Class or classes.
         layer: Where the paths lie.
         bends: Vertices that are inserted into a path at most.
-        box: Least and greatest value of a coordinate; points are projected on it, if need be off the hyperplane.
-        until: "certified", or the largest loss.
         max_steps: Steps in which one point is moved.
-        method: How polylines are checked.
-        verify: Level of the cells' certificate.
-        budget: Forward passes for each segment where the check refines.
-        keep_cells: Whether to keep the cells.
-        tolerance: What counts as rounding error.
-        dtype: Type in which points are moved.
-        progress: Whether to show a bar on long checks.
+        **options: The box, on which points are projected, if need be off the hyperplane; when a path is done, the type,
+            and how paths are checked: see `SearchOptions`.
 
     Returns:
         A path for each pair; `steps` counts the vertices that were inserted.
@@ -73,11 +55,24 @@ def insert_highest(
     Raises:
         InvalidInputError: As `nudged_elastic_band`.
         CertificateError: If a check of the cells fails.
+
+    Cost: for each vertex that is inserted a check of the polyline, and at most `max_steps` gradients.
+
+    Example:
+        Around the square |x| + |y| < 1, on which the class is another one, one bend is enough:
+
+        >>> import splinescope, torch
+        >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)
+        >>> up.weight.data = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> down.weight.data, down.bias.data = torch.ones(1, 4), torch.tensor([-1.0])
+        >>> network = splinescope.load(torch.nn.Sequential(up, torch.nn.ReLU(), down))
+        >>> paths = insert_highest(network, [-2.0, 0.1], [2.0, 0.3], 1)
+        >>> paths.verdicts.tolist(), len(paths[0].points)
+        (['certified'], 3)
     """
     if bends < 0:
         raise InvalidInputError(f"`bends`: got {bends}; expected at least 0")
-    check = Check(method, verify, budget, keep_cells, tolerance or Tolerance(), progress)
-    search = Search(network, x, y, target, layer, Options(until, max_steps, 1, box, dtype, check))
+    search = Search(network, x, y, target, layer, Options(max_steps, **options))
     search.straight()
     lines = search.lines(0)
     for bend in range(bends + 1):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from splinescope.network.graph import Network
-from splinescope.paths.confirm import Confirmed, confirmed_margins
+from splinescope.paths.proof.confirm import Confirmed, confirmed_margins
 from splinescope.progress import counting
 from splinescope.tessellation.certificate import LEVELS, Certificate
 from splinescope.tessellation.segments import (

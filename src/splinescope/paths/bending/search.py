@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -14,36 +14,67 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.copies import placed
 from splinescope.network.load import ModelLike
 from splinescope.network.splits import split
-from splinescope.paths.bent import BentPath, BentPaths
-from splinescope.paths.certify import Check, PolylineCertificate, certify_polylines
+from splinescope.numerics import Tolerance
+from splinescope.paths.bending.bent import BentPath, BentPaths
+from splinescope.paths.bending.polyline import Polylines, straight_lines
 from splinescope.paths.energy import ClassEnergy, ClassValues
 from splinescope.paths.pairs import ends_of, network_at, targets_of
-from splinescope.paths.polyline import Polylines, straight_lines
+from splinescope.paths.proof.certify import Check, PolylineCertificate, certify_polylines
+from splinescope.paths.proof.refinement import BUDGET
+from splinescope.tessellation.metric import check_choice
 
 _SAMPLES = 32
 """Points of a path that are looked at, about, before all of its breakpoints are."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """How bent paths are searched for.
+class SearchOptions(TypedDict, total=False):
+    """Keywords of all searches for bent paths: where to search, until when, in which type, and how paths are checked.
 
     Attributes:
-        until: "certified", or the largest loss that a path may have, for all paths or for each.
-        max_steps: Steps after which to give up.
-        certify_every: Steps to take after a check that failed.
-        box: Least and greatest value of a coordinate: numbers, or arrays that broadcast to the shape; None for no
+        box: Least and greatest value of a coordinate: numbers, arrays that broadcast to the shape, or None for no
             bound.
-        dtype: Type in which paths are searched for; checks are in float64.
-        check: How polylines are checked.
+        until: "certified", or the largest loss that each path may have, to go on to a lower barrier; no less than that
+            of the worse end, which no path undercuts.
+        method: How polylines are checked: "exact", "refine" or "auto"; see `straight`.
+        verify: Level of the cells' certificate.
+        budget: Forward passes for each segment where the check refines.
+        keep_cells: Whether to keep the cells of the final paths.
+        tolerance: What counts as rounding error.
+        dtype: Type in which pivots are moved; checks are in float64.
+        progress: Whether to show a bar on long checks.
     """
 
-    until: Any = "certified"
-    max_steps: int = 200
-    certify_every: int = 5
+    box: tuple[Any, Any] | None
+    until: Any
+    method: str
+    verify: str
+    budget: int
+    keep_cells: bool
+    tolerance: Tolerance | None
+    dtype: torch.dtype
+    progress: bool
+
+
+@dataclass(frozen=True)
+class Options:
+    """How bent paths are searched for: `SearchOptions` with their defaults, and numbers of steps.
+
+    Attributes:
+        max_steps: Steps after which to give up.
+        certify_every: Steps between checks of a path that failed one.
+    """
+
+    max_steps: int
+    certify_every: int = 1
     box: tuple[Any, Any] | None = None
+    until: Any = "certified"
+    method: str = "auto"
+    verify: str = "values"
+    budget: int = BUDGET
+    keep_cells: bool = False
+    tolerance: Tolerance | None = None
     dtype: torch.dtype = torch.float32
-    check: Check = field(default_factory=Check)
+    progress: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("max_steps", 0), ("certify_every", 1)):
@@ -51,6 +82,13 @@ class Options:
                 raise InvalidInputError(f"`{name}`: got {getattr(self, name)}; expected at least {least}")
         if isinstance(self.until, str) and self.until != "certified":
             raise InvalidInputError(f"`until`: got {self.until!r}; expected 'certified' or a loss")
+        check_choice("method", self.method, ("exact", "refine", "auto"))
+
+    @property
+    def check(self) -> Check:
+        """How polylines are checked."""
+        tolerance = self.tolerance or Tolerance()
+        return Check(self.method, self.verify, self.budget, self.keep_cells, tolerance, self.progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +115,7 @@ class Search:
         energy: What is to be kept low, in the type of the search.
         open: Numbers of the pairs that are open.
         end_losses: [S, 2] loss of both ends.
+        options: How to search.
         floor: [S] loss below which pivots of each pair are left alone: that of its better end.
         evaluations: [S] gradients computed for each pair.
     """
@@ -86,7 +125,7 @@ class Search:
     ) -> None:
         """Cut the network, and look at the ends."""
         parts = split(network_at(network, x, "x"), 0 if layer is None else layer)
-        self._parts, self._options = parts, options
+        self._parts, self.options = parts, options
         self._starts, self._ends = ends_of(parts, x, y)
         count = len(self._starts)
         self._targets = targets_of(parts.after, target, count)
@@ -120,7 +159,7 @@ class Search:
     def lines(self, pivots: int) -> Polylines:
         """Straight lines between the open pairs, in the type of the search."""
         rows = self.open.numpy()
-        starts, ends = (torch.from_numpy(points[rows]).to(self._options.dtype) for points in (self._starts, self._ends))
+        starts, ends = (torch.from_numpy(points[rows]).to(self.options.dtype) for points in (self._starts, self._ends))
         return straight_lines(starts, ends, pivots)
 
     def gradients(self, points: Float[Tensor, "M ..."], pairs: Int[Tensor, " M"]) -> tuple[ClassValues, Tensor]:
@@ -226,7 +265,7 @@ class Search:
         exact = lines.moved(self.inside(lines.points.double()))
         exact = exact.with_ends(torch.from_numpy(self._starts[rows]), torch.from_numpy(self._ends[rows]))
         points, offsets = exact.points.numpy(), exact.offsets.numpy()
-        known = certify_polylines(self._parts.after, points, offsets, self._targets[rows], self._options.check)
+        known = certify_polylines(self._parts.after, points, offsets, self._targets[rows], self.options.check)
         return [(exact[i].numpy().copy(), one) for i, one in enumerate(known)]
 
     def _record(self, pair: int, points: np.ndarray, known: PolylineCertificate, step: int, method: str) -> None:

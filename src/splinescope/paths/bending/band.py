@@ -18,9 +18,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.paths.bending.polyline import Polylines
+from splinescope.paths.bending.steps import Fire, largest_of
 from splinescope.paths.energy import Energy, FunctionEnergy
-from splinescope.paths.polyline import Polylines
-from splinescope.paths.steps import Fire, largest_of
 
 _CLIMB_BELOW = 0.1
 """Share of the first forces below which a band is settled enough for its highest vertex to climb."""
@@ -187,6 +187,8 @@ def minimise_band(
 
     Raises:
         InvalidInputError: If an argument is out of range.
+
+    Cost: one gradient of the energy for each inner vertex and step.
 
     Example:
         A double well along a parabola has its saddle in the middle, at height 1:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from splinescope.network.graph import Network
 from splinescope.network.splits import Boundary
-from splinescope.paths.certify import PolylineCertificate
+from splinescope.paths.proof.certify import PolylineCertificate
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.segments import SegmentBatch
 

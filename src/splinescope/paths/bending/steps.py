@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from splinescope.paths.polyline import Polylines
+from splinescope.paths.bending.polyline import Polylines
 
 _TRUST = 0.5
 """Largest step, as a share of a path's mean spacing: a vertex does not pass its neighbour."""

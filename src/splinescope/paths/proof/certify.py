@@ -17,11 +17,11 @@ from splinescope.network.inputs import in_shape
 from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import Tolerance
 from splinescope.paths.energy import ClassEnergy
-from splinescope.paths.exact import exact_margins
 from splinescope.paths.pairs import EXACT_UNITS
-from splinescope.paths.refinement import BUDGET, margins_at, refine
-from splinescope.paths.results import CERTIFIED, REFUTED, UNDECIDED
-from splinescope.paths.rounding import margin_rounding
+from splinescope.paths.proof.exact import exact_margins
+from splinescope.paths.proof.refinement import BUDGET, margins_at, refine
+from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED
+from splinescope.paths.proof.rounding import margin_rounding
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.metric import check_choice
@@ -126,6 +126,9 @@ def certify_polyline(
     Raises:
         InvalidInputError: If shapes don't fit, there is no such class, or all points are one.
         CertificateError: If a check of the cells fails.
+
+    Cost: "exact" that of `tessellate_segments` and a forward pass at each breakpoint; "refine" at most `budget` forward
+    passes for each segment.
 
     Example:
         From -1 to 1 straight through zero abs(x) is not positive, and between two vertices a sample may miss it:
