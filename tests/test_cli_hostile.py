@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from splinescope.cli import app, main
 from splinescope.cli.points import read_array
@@ -44,6 +45,13 @@ def test_arrays_that_are_no_points(array: np.ndarray, tmp_path: Path) -> None:
         read_array("--point", tmp_path / "x.npy")
 
 
+def test_large_images_are_not_unpacked(tmp_path: Path) -> None:
+    head = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (60_000).to_bytes(4, "big") * 2
+    (tmp_path / "x.png").write_bytes(head + bytes(100))
+    with pytest.raises(InvalidInputError, match=r"an image of 60000 x 60000 pixels would take 107\.3 GiB"):
+        read_array("--point", tmp_path / "x.png")
+
+
 def test_one_number_is_a_point(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array(3))
     assert read_array("--point", tmp_path / "x.npy").shape == (1,)
@@ -67,6 +75,14 @@ def test_advice_on_memory_fits_the_command(monkeypatch: pytest.MonkeyPatch, caps
     def full(*arguments: object, **named: object) -> None:
         raise MemoryError
 
+    monkeypatch.setattr(app, "app", full)
+
+    def full_of_tensors(*arguments: object, **named: object) -> None:
+        torch.empty(1 << 60, dtype=torch.uint8)
+
+    monkeypatch.setattr(app, "app", full_of_tensors)
+    assert main(["info", "model.onnx"]) == 2
+    assert "out of memory" in capsys.readouterr().err
     monkeypatch.setattr(app, "app", full)
     for command, advice in (("slice", "--store"), ("regions", "--time-limit"), ("info", "a machine with more")):
         assert main([command, "model.onnx"]) == 2

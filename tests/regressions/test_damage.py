@@ -126,6 +126,14 @@ def test_arrays_that_are_no_network(name: str, tmp_path: Path) -> None:
         splinescope.load(tmp_path / "net.npz")
 
 
+@pytest.mark.parametrize(
+    "layer", [nn.ZeroPad1d(10**9), nn.Upsample(scale_factor=10**9)], ids=lambda m: type(m).__name__
+)
+def test_modules_with_values_that_fit_nowhere(layer: nn.Module) -> None:
+    with pytest.raises(InvalidInputError, match=r"`module`: node .*, of shape .*, would take [\d,.]+ GiB"):
+        splinescope.load(nn.Sequential(layer), (1, 4))
+
+
 HEADER = "//\n{sizes}\n0,\n-1,-1\n1,1\n0,0,0\n1,1,1\n"
 NNETS = {
     "no layers": HEADER.format(sizes="0,2,2,2,\n2,"),

@@ -87,12 +87,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
     except MemoryError:
-        words = sys.argv[1:] if arguments is None else arguments
-        return _complain(f"out of memory; {next((_SMALLER[word] for word in words if word in _SMALLER), _MORE)}")
+        return _complain(_too_little(arguments))
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # torch has no exception of its own for it
+            raise
+        return _complain(_too_little(arguments))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted", err=True)
         return 130
     return status if isinstance(status, int) else 0
+
+
+def _too_little(arguments: Sequence[str] | None) -> str:
+    """What to say of too little memory."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return f"out of memory; {next((_SMALLER[word] for word in words if word in _SMALLER), _MORE)}"
 
 
 def _write_anything() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from splinescope import datasets
 from splinescope.cli.values import Shape, first_line, numbers, whole_numbers
 from splinescope.errors import InvalidInputError
-from splinescope.storage import load_archive, load_array
+from splinescope.storage import check_content, load_archive, load_array
 
 Sides = tuple[list[np.ndarray], list[np.ndarray]]
 """Starts and ends in their own shapes; a file with rows is one array."""
@@ -113,6 +114,11 @@ def _read_png(file: Path) -> Any:
     """An image as [channels, height, width] from 0 to 1; an opaque alpha channel is dropped."""
     from matplotlib.image import imread
 
+    with file.open("rb") as stream:
+        head = stream.read(24)
+    if len(head) == 24 and head[12:16] == b"IHDR":  # else it is damaged, which the reader of pictures says
+        width, height = struct.unpack(">II", head[16:])
+        check_content(8 * 4 * width * height, f"an image of {width} x {height} pixels")
     image = np.asarray(imread(str(file)), dtype=np.float64)
     if image.ndim == 2:
         return image[None]

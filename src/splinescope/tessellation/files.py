@@ -210,7 +210,8 @@ def _chosen(
             found = decode(kept, arrays, _classes())
             if not isinstance(found, Network):
                 raise StoreError("what it holds as the network is none")
-            found(np.zeros(found.input_shape))
+            if not bool(np.isfinite(found(np.zeros(found.input_shape))).all()):
+                raise StoreError("its network has weights that are not finite")
         except Exception as error:  # where its parts do not fit together, it fails in any way, if only when it is run
             raise StoreError(f"`path`: {str(path)!r} is damaged: {error}") from error
     if network is None:

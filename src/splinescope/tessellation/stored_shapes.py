@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from splinescope.geometry.bits import words_for
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
@@ -70,6 +72,8 @@ _REFERENCES = {
 }
 """Least number and what is counted, for arrays that hold numbers of other things."""
 
+_FINITE = {"interior_points", "vertices", "t", "facet_points", "facet_halfspaces"}
+
 _OFFSETS = {
     "cell_offsets": "corners",
     "flip_offsets": "flips",
@@ -96,6 +100,10 @@ def check_cells(kind: str, values: Mapping[str, Any], network: Network) -> None:
         sizes["d"] = values["domain"].dimension
     shapes = _SHAPES[kind]
     check_shapes(values, shapes, sizes)
+    if not all(np.isfinite(values[name]).all() for name in _FINITE & shapes.keys()):
+        raise ValueError("coordinates are not finite")
+    if "measures" in shapes and sizes["cells"] and not (np.ptp(values["vertices"], axis=0) > 0).all():
+        raise ValueError("its vertices lie in one plane")
     for name in shapes:
         if name in _REFERENCES and not within(values[name], _REFERENCES[name][0], sizes[_REFERENCES[name][1]]):
             raise ValueError(f"`{name}` refers to {_REFERENCES[name][1]} that are not there")

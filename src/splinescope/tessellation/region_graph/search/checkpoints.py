@@ -104,11 +104,14 @@ def _restored(counters: dict[str, int], arrays: dict[str, np.ndarray], explorer:
     )
     sizes = {"met": search.met, "d": explorer.domain.dimension, "width": explorer.keys.width}
     check_shapes(vars(seeds), _SEEDS, sizes)
+    _agree(all(np.isfinite(array).all() for array in (seeds.origins, seeds.normals)))
     if not search.explored:
         return search
     found = Explored(*(arrays[f"found_{field.name}"] for field in fields(Explored)))
     sizes |= {"cells": search.explored, "facets": len(found.facet_columns)}
     check_shapes({**vars(found), "neighbours": arrays["neighbours"]}, _FOUND, sizes)
+    points = (found.centres, found.facet_planes, found.facet_points)
+    _agree(all(np.isfinite(array).all() for array in points))
     columns, facets = explorer.layout.columns, sizes["facets"]
     _agree(
         within(arrays["neighbours"], -1, search.met)
