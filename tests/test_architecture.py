@@ -28,6 +28,7 @@ ERRORS = {
     "MissingDependencyError": "SplinescopeError",
     "SplinescopeError": "Exception",
     "StoreError": "SplinescopeError",
+    "StoreWarning": "UserWarning",
     "UnsupportedOpError": "SplinescopeError",
 }
 COMPLEX = {

@@ -19,6 +19,9 @@ from torch import Tensor
 from splinescope.errors import InvalidInputError
 
 _DATA = files("splinescope") / "data"
+_MOST = 2 << 30
+"""Bytes that a compressed file may unpack to."""
+
 _IDX_IMAGES, _IDX_LABELS = 2051, 2049
 _MNIST_STEMS = ("t10k", "train")
 _MNIST_PARTS = {"train": "train", "test": "t10k"}
@@ -286,11 +289,14 @@ def _find_images(path: Path, stems: tuple[str, ...]) -> Path:
 def _read_idx(path: Path, magic: int) -> np.ndarray:
     """The bytes of an IDX file as an array of its own shape."""
     try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            data = stream.read(_MOST + 1 if path.suffix == ".gz" else -1)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInputError(f"`path`: {path} cannot be read: {error}") from error
+    if len(data) > _MOST and path.suffix == ".gz":
+        raise InvalidInputError(
+            f"`path`: {path} unpacks to more than {_MOST >> 30} GiB; if that is right, unpack it first"
+        )
     dimensions = magic - 2048
     header = 4 + 4 * dimensions
     if len(data) < header or struct.unpack_from(">i", data)[0] != magic:

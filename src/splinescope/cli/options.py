@@ -25,6 +25,13 @@ Weights = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="State dict (.pt, .pth) for a MODEL made by Python code. Never runs code."),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Read MODEL though it is a .pt2 file, which may run code that it holds. No other kind of file runs any.",
+    ),
+]
 InputShape = Annotated[
     str | None,
     typer.Option(

@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.network import graph, heads
 from splinescope.network.graph import Network
@@ -18,6 +20,7 @@ from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Box, Segment, Slice
+from splinescope.tessellation.stored_shapes import check_cells
 
 if TYPE_CHECKING:
     from splinescope.tessellation.complex import PolyhedralComplex
@@ -163,8 +166,9 @@ def load_complex(
     chosen = _chosen(network, kept, stored, arrays, path)
     try:
         values = decode({"dict": record["fields"]}, arrays, classes)
+        check_cells(kind, values, chosen)
         cells: PolyhedralComplex | SegmentBatch | RegionGraph = classes[kind](network=chosen, **values)
-    except (StoreError, TypeError) as error:
+    except (StoreError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise StoreError(f"`path`: {str(path)!r} is damaged: {error}") from error
     return cells
 
@@ -204,10 +208,12 @@ def _chosen(
     if network is None or expected is None:
         try:
             found = decode(kept, arrays, _classes())
-        except StoreError as error:
+            if not isinstance(found, Network):
+                raise StoreError("what it holds as the network is none")
+            if not bool(np.isfinite(found(np.zeros(found.input_shape))).all()):
+                raise StoreError("its network has weights that are not finite")
+        except Exception as error:  # where its parts do not fit together, it fails in any way, if only when it is run
             raise StoreError(f"`path`: {str(path)!r} is damaged: {error}") from error
-        if not isinstance(found, Network):
-            raise StoreError(f"`path`: {str(path)!r} is damaged: what it holds as the network is none")
     if network is None:
         assert found is not None
         return found

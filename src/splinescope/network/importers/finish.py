@@ -40,6 +40,12 @@ def finish(b: Builder, output: Value, *, fused: bool = True) -> Network:
     b.origin = "output"
     last = b.node_of(source)
     nodes, place = _without_unread(_fused(b.nodes, last) if fused else b.nodes, last)
+    empty = next((node for node in nodes if not node.size), None)
+    if empty is not None:
+        raise InvalidInputError(
+            f"`model`: node `{empty.name}` has the shape {empty.shape}, and so no numbers; expected a network whose "
+            "inputs, layers and outputs all have some"
+        )
     return Network(nodes, place, head)
 
 

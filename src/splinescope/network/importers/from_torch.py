@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import operator
 import warnings
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from splinescope.network.importers.refusals import RANDOM, UNKNOWN, reason_for
 from splinescope.network.importers.reports import compare_with_module
 from splinescope.network.importers.torch_ops import IGNORED, handle
 from splinescope.network.importers.views import Smooth, Value, Variable
+from splinescope.storage import check_content
 
 Copies: TypeAlias = "partial[nn.Module]"
 """Makes a copy of a module in some type, or in its own."""
@@ -342,6 +344,7 @@ class TorchReader:
         name = schema.name.split("::")[-1] if schema is not None else getattr(target, "__name__", str(target))
         if name in IGNORED:
             return None
+        _check_size(node, b)
         if target is not operator.getitem:
             b.check_arguments(_leaves([args, kwargs]))
         if name in ("wrap_with_set_grad_enabled", "wrap_with_autocast"):
@@ -359,6 +362,14 @@ class TorchReader:
         bound.update({s.name: value for s, value in zip(schema.arguments, args, strict=False)})
         bound.update(kwargs)
         return handle(b, target, bound)
+
+
+def _check_size(node: torch.fx.Node, b: Builder) -> None:
+    """Refuse a value that would not fit in memory, before it is made: tracing knows all shapes and makes none."""
+    value = node.meta.get("val")
+    if isinstance(value, Tensor):
+        size = 8 * math.prod(int(n) if isinstance(n, int) else 1 for n in value.shape)
+        check_content(size, f"`module`: node `{b.origin}` ({b.op}), of shape {tuple(value.shape)},")
 
 
 def _active(target: Any, args: list[Any], kwargs: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from splinescope.network.copies import placed
 from splinescope.network.evaluate import chunk_rows, forward
 from splinescope.network.graph import Deviation, ImportReport, Network
 from splinescope.network.importers.module_copy import first_line
-from splinescope.network.importers.onnx_runners import Runner, runners
+from splinescope.network.importers.onnx_runners import Runner, RunnerCrashError, RunnerError, runners
 from splinescope.network.importers.outputs import outputs_of
 from splinescope.network.importers.probes import SAMPLES, probe
 
@@ -265,20 +265,24 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, uni
     comparison = Agreement(network)
     unit = max(unit, float(np.finfo(source.dtype).eps), float(np.finfo(np.float32).eps))
     problems: list[str] = []
+    warnings: list[str] = []
     for runner in runners(path, model, source.name):
         try:
             outputs = _onnx_outputs(comparison, runner, source, unit)
         except UnsupportedOpError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime raises whatever it likes
-            problems.append(f"{runner.name} does not run the model: {first_line(error)}")
+            said = str(error) if isinstance(error, RunnerError) else first_line(error)
+            problems.append(f"{runner.name} does not run the model: {said}")
+            if isinstance(error, RunnerCrashError):
+                warnings.append(problems[-1])
             continue
         lost = int((~outputs.reshape(len(outputs), -1).isfinite().all(dim=1)).sum())
         if lost == len(outputs):
             problems.append(f"The model overflows in {runner.name}, so that it was not compared.")
             break
         notes = (f"The model overflows in {runner.name} for {lost} inputs, which are not compared.",) if lost else ()
-        return comparison.report([comparison.deviation(runner.name, outputs, unit)], notes)
+        return comparison.report([comparison.deviation(runner.name, outputs, unit)], (*warnings, *notes))
     problems = problems or ["No program that runs it is installed."]
     return comparison.report([], tuple(problems), " ".join(problems))
 

@@ -33,7 +33,10 @@ def finite(name: str, value: Any) -> np.ndarray:
         InvalidInputError: If it is not made of numbers, or one is NaN or infinite.
     """
     try:
-        array = np.array(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
+        given = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+        if given.dtype.kind not in "biufO":  # complex numbers and dates would be cast
+            raise TypeError
+        array = np.array(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"`{name}`: got {type(value).__name__}; expected an array of numbers") from error
     if not np.isfinite(array).all():

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from splinescope.errors import StoreError
 from splinescope.geometry.planar.subdivision import Subdivision
-from splinescope.storage import decode, encode, read_arrays, write_arrays
+from splinescope.storage import decode, encode, own_folder, read_arrays, write_arrays
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.planar.assembly import FinishedPiece
 
@@ -23,6 +22,7 @@ class PieceStore:
         self._kept: list[FinishedPiece | Path] = []
         self._parent = None if folder is None else Path(folder)
         self._folder: Path | None = None
+        self._place = ExitStack()
         self.cells = 0
 
     def __len__(self) -> int:
@@ -32,14 +32,13 @@ class PieceStore:
         if self._parent is not None:
             try:
                 self._parent.mkdir(parents=True, exist_ok=True)
-                self._folder = Path(tempfile.mkdtemp(prefix="pieces-", dir=self._parent))
+                self._folder = self._place.enter_context(own_folder(self._parent))
             except OSError as error:
                 raise StoreError(f"`store`: cannot write to {self._parent}: {error.strerror}") from error
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._place.close()
 
     def add(self, piece: FinishedPiece) -> None:
         """Keep a piece."""

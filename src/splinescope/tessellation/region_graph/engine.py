@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from splinescope.errors import DegenerateArrangementError, InvalidInputError
+from splinescope.errors import DegenerateArrangementError, InvalidInputError, StoreError, StoreWarning
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.progress import Report, reporting
@@ -68,7 +70,8 @@ def region_graph(
             time, of which the last bits may be others.
         executor: Who explores blocks of cells, any `concurrent.futures.Executor`; the library's own threads if None.
             The result does not depend on it.
-        checkpoint: File to save the search to, now and then and at the end.
+        checkpoint: File to save the search to, now and then and at the end. Where that fails, as on a full disk, there
+            is a `StoreWarning`, and the search goes on.
         resume: Such a file to go on from; the result is the same as if the search had not been stopped.
         verify: Level of the certificate: see `certify`.
         tolerance: What counts as zero.
@@ -104,6 +107,8 @@ def region_graph(
         raise InvalidInputError(f"`time_limit`: got {time_limit}; expected a positive number of seconds or None")
     if resume is not None and starts is not None:
         raise InvalidInputError("`starts`, `resume`: both were given; a resumed search has its starts already")
+    if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
+        raise InvalidInputError(f"`checkpoint`: there is no folder {str(Path(checkpoint).parent)!r}; make it first")
     deadline = None if time_limit is None else time.monotonic() + time_limit
     explorer = Explorer.of(asked.network, asked.domain, tolerance or Tolerance(), memory_budget)
     if resume is not None:
@@ -114,7 +119,7 @@ def region_graph(
     with reporting(progress) as report:
         search.run(Limits(max_cells, deadline), executor, _Notes(report, checkpoint))
     if checkpoint is not None:
-        save_search(search, checkpoint)
+        _save(search, checkpoint)
     graph = _graph(search)
     if memory_budget is not None:  # for the certificate's own explorer, too
         vars(graph)["explorer"] = Explorer.of(asked.network, asked.domain, graph.tolerance, memory_budget)
@@ -131,6 +136,14 @@ def _graph(search: Exploration) -> RegionGraph:
     return assembled(search)
 
 
+def _save(search: Exploration, checkpoint: str | os.PathLike[str]) -> None:
+    """Save a search; what was found is not lost over a full disk."""
+    try:
+        save_search(search, checkpoint)
+    except (StoreError, InvalidInputError) as error:
+        warnings.warn(f"{error}; the search goes on, and what was saved before stays", StoreWarning, stacklevel=2)
+
+
 class _Notes:
     """What happens after each block: progress is reported, and the search is saved now and then."""
 
@@ -143,7 +156,7 @@ class _Notes:
         self._report(search.explored / search.met, search.sound)
         started = time.monotonic()
         if self._checkpoint is not None and started >= self._next:
-            save_search(search, self._checkpoint)
+            _save(search, self._checkpoint)
             now = time.monotonic()
             self._next = now + max(_BETWEEN, _SHARE * (now - started))
 
