@@ -1,5 +1,6 @@
 """Generators: the volume that a network gives to its latents, and sampling that knows it."""
 
+from splinescope.generative.expectations import Moments, moments
 from splinescope.generative.log_volumes import (
     SketchBias,
     log_volume,
@@ -18,7 +19,6 @@ from splinescope.generative.manifold import (
     sample,
     volume,
 )
-from splinescope.generative.moments import Moments, moments
 from splinescope.generative.overlap import Overlap, overlap
 from splinescope.generative.priors import Custom, Gaussian, Prior, UniformBall, UniformBox
 from splinescope.generative.sampler import Drawn, VolumeSampler, from_determinant_power
