@@ -94,6 +94,12 @@ def random_plane(
 
     Raises:
         InvalidInputError: If an option is unknown.
+
+    Cost: twice the number of parameters.
+
+    Example:
+        >>> len(random_plane(torch.nn.Linear(2, 2)).directions)
+        2
     """
     for option, given, known in (
         ("normalize", normalize, NORMALISATIONS),
@@ -135,6 +141,12 @@ def trajectory_plane(checkpoints: Iterable[Parameters], *, dimension: int = 2) -
 
     Raises:
         InvalidInputError: If there are too few checkpoints, or they have different parameters.
+
+    Cost: a singular value decomposition of the checkpoints, [checkpoints, parameters].
+
+    Example:
+        >>> len(trajectory_plane([torch.nn.Linear(2, 2) for _ in range(4)]).directions)
+        2
     """
     known = [parameters_of(checkpoint) for checkpoint in checkpoints]
     if len(known) <= dimension:
@@ -169,6 +181,13 @@ def between(theta_a: Parameters, theta_b: Parameters, theta_c: Parameters | None
 
     Raises:
         InvalidInputError: If the parameters differ in name or shape.
+
+    Cost: copies of the parameters.
+
+    Example:
+        >>> from torch import nn
+        >>> between(nn.Linear(2, 2), nn.Linear(2, 2)).directions[0]["weight"].shape
+        torch.Size([2, 2])
     """
     origin = parameters_of(theta_a)
     others = [parameters_of(theta) for theta in (theta_b, theta_c) if theta is not None]

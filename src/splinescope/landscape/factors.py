@@ -34,6 +34,13 @@ def layer_names(network: Network) -> tuple[str, ...]:
 
     Returns:
         Names, from the input to the output.
+
+    Cost: nothing: it is a list of nodes.
+
+    Example:
+        >>> import splinescope, torch
+        >>> layer_names(splinescope.load(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())))
+        ('0',)
     """
     return tuple(node.name for node in network.nodes if isinstance(node.op, Layer))
 
@@ -85,6 +92,12 @@ def downstream(network: Network, name: str, x: Float[Tensor, "N ..."]) -> Float[
         InvalidInputError: If there is no such node.
 
     Cost: a forward pass, and a backward pass for each output.
+
+    Example:
+        >>> import splinescope
+        >>> net = splinescope.from_torch(torch.nn.Linear(2, 3), input_shape=(2,))
+        >>> downstream(net, "input", torch.zeros(5, 2, dtype=torch.float64)).shape
+        torch.Size([5, 3, 2])
     """
     node = next((i for i, node in enumerate(network.nodes) if node.name == name), None)
     if node is None:

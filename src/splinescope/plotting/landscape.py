@@ -51,6 +51,17 @@ def plot_landscape(
 
     Raises:
         InvalidInputError: If the grid is a line, or no value is finite.
+
+    Cost: linear in the points of the grid.
+
+    Example:
+        >>> import torch
+        >>> from splinescope.landscape import loss_grid, random_plane
+        >>> model, axis = torch.nn.Linear(2, 1), torch.linspace(-1, 1, 5)
+        >>> data = (torch.ones(3, 2), torch.zeros(3, 1))
+        >>> grid = loss_grid(model, random_plane(model), "squared", data, axes=(axis, axis))
+        >>> plot_landscape(grid).get_xlabel() != ""
+        True
     """
     data = contours(grid, levels, logarithmic)
     axes = new_axes(5.2, 4.2) if ax is None else ax
@@ -124,6 +135,17 @@ def plot_landscape_surface(
 
     Raises:
         InvalidInputError: If the grid is a line, or the axes are flat.
+
+    Cost: linear in the points of the grid.
+
+    Example:
+        >>> import torch
+        >>> from splinescope.landscape import loss_grid, random_plane
+        >>> model, axis = torch.nn.Linear(2, 1), torch.linspace(-1, 1, 5)
+        >>> data = (torch.ones(3, 2), torch.zeros(3, 1))
+        >>> grid = loss_grid(model, random_plane(model), "squared", data, axes=(axis, axis))
+        >>> plot_landscape_surface(grid).name
+        '3d'
     """
     from matplotlib import colormaps, pyplot
     from matplotlib.colors import LightSource
@@ -182,6 +204,16 @@ def plot_loss_profiles(
 
     Raises:
         InvalidInputError: If there are not as many labels as lines.
+
+    Cost: linear in the points.
+
+    Example:
+        >>> import torch
+        >>> from splinescope.landscape import loss_line
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+        >>> line = loss_line(model, {"0.weight": torch.ones(3, 2)}, torch.ones(4, 2), torch.zeros(4, 1))
+        >>> len(plot_loss_profiles([line], ["trained"]).lines) > 0
+        True
     """
     if len(lines) != len(labels) or not lines:
         raise InvalidInputError(f"`labels`: got {len(labels)} for {len(lines)} lines; expected as many")
@@ -215,6 +247,16 @@ def plot_loss_line(line: LossLine, ax: Axes | None = None, *, title: str | None 
 
     Returns:
         The axes; the density of breakpoints is in axes of its own below, a child of these.
+
+    Cost: linear in the pieces.
+
+    Example:
+        >>> import torch
+        >>> from splinescope.landscape import loss_line
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+        >>> line = loss_line(model, {"0.weight": torch.ones(3, 2)}, torch.ones(4, 2), torch.zeros(4, 1))
+        >>> plot_loss_line(line).get_ylabel() != ""
+        True
     """
     axes = new_axes(5.2, 3.6) if ax is None else ax
     data = profile(line)
@@ -267,6 +309,17 @@ def plot_loss_plane(
 
     Returns:
         The axes.
+
+    Cost: linear in the cells and the points of the picture.
+
+    Example:
+        >>> import torch
+        >>> from splinescope.landscape import loss_plane
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+        >>> ways = (torch.eye(3, 2), torch.ones(3, 2))
+        >>> plane = loss_plane(model, "0", ways, torch.ones(2, 2), torch.zeros(2, 1))
+        >>> plot_loss_plane(plane).get_xlabel() != ""
+        True
     """
     axes = new_axes(5.6, 4.7) if ax is None else ax
     samples = f"{plane.samples} sample{'' if plane.samples == 1 else 's'}"

@@ -103,6 +103,15 @@ def pieces_of(cells: PolyhedralComplex, which: Int[torch.Tensor, " n"]) -> dict[
 
     Returns:
         For each activation and max node [n, units] the piece of each unit.
+
+    Cost: linear in the patterns.
+
+    Example:
+        >>> import splinescope
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> pieces_of(cells, torch.arange(2))[1].shape
+        torch.Size([2, 2])
     """
     patterns = torch.from_numpy(cells.patterns_of(which.numpy()))
     return {node: patterns[:, start:stop] for node, start, stop in cells.pattern_nodes}

@@ -39,11 +39,25 @@ class Op(ABC):
 
     @abstractmethod
     def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """A bound of its absolute values from those of its inputs: the sum of the absolute terms that it adds up."""
+        """A bound of its absolute values from those of its inputs: the sum of the absolute terms that it adds up.
+
+        Args:
+            *x: [batch, *shape] absolute values of its inputs.
+
+        Returns:
+            [batch, *shape] bounds.
+        """
 
     @abstractmethod
     def carried(self, *errors: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """By how much its value may change where each number of its inputs changes by at most so much."""
+        """By how much its value may change where each number of its inputs changes by at most so much.
+
+        Args:
+            *errors: [batch, *shape] largest changes of its inputs.
+
+        Returns:
+            [batch, *shape] largest changes of its value.
+        """
 
     @property
     def addends(self) -> int:
@@ -130,12 +144,26 @@ class AffineOp(Op):
         return False
 
     def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        r"""The sum of absolute terms $\sum_i |W_i| x_i + |b|$ for non-negative inputs, which bounds rounding errors."""
+        r"""The sum of absolute terms $\sum_i |W_i| x_i + |b|$ for non-negative inputs, which bounds rounding errors.
+
+        Args:
+            *x: [batch, *shape] values, none negative.
+
+        Returns:
+            [batch, *shape] sums.
+        """
         total = self._through(torch.abs, x)
         return total if self.offset is None else total + self.offset.abs()
 
     def spread(self, *v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        r"""$\sum_i (W_i \circ W_i) v_i$ for non-negative inputs: how variances come out, if independent."""
+        r"""$\sum_i (W_i \circ W_i) v_i$ for non-negative inputs: how variances come out, if independent.
+
+        Args:
+            *v: [batch, *shape] variances.
+
+        Returns:
+            [batch, *shape] variances of its value.
+        """
         return self._through(torch.square, v)
 
     def carried(self, *errors: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
@@ -177,7 +205,14 @@ class AffineOp(Op):
         return csr_array(vstack(parts))
 
     def offsets(self, *shapes: tuple[int, ...]) -> Float[np.ndarray, " out"]:
-        """The offset $b$, flat: the value at zero, in which nothing is rounded."""
+        """The offset $b$, flat: the value at zero, in which nothing is rounded.
+
+        Args:
+            *shapes: Shapes of what it reads, without the batch.
+
+        Returns:
+            One number for each output.
+        """
         return flat(self.evaluate(*(torch.zeros(1, *shape, dtype=torch.float64) for shape in shapes)))[0].numpy()
 
 

@@ -125,11 +125,25 @@ class Fold(Op):
 
     @abstractmethod
     def cell_walls(self, units: int) -> CellWalls:
-        """What keeps so many units, those of a node, on the pieces of a pattern."""
+        """What keeps so many units, those of a node, on the pieces of a pattern.
+
+        Args:
+            units: Number of units.
+
+        Returns:
+            What answers for them.
+        """
 
     @abstractmethod
     def bits(self, pieces: Integer[Tensor, "batch _"]) -> Integer[Tensor, "batch _"]:
-        """[batch, levels * units] zeros and ones that stand for pieces."""
+        """[batch, levels * units] zeros and ones that stand for pieces.
+
+        Args:
+            pieces: [batch, units] piece of each unit.
+
+        Returns:
+            [batch, levels * units] bits, level by level.
+        """
 
     @abstractmethod
     def named(
@@ -175,10 +189,25 @@ class Fold(Op):
 
     @abstractmethod
     def taken(self, units: Int[Tensor, " some"]) -> Fold:
-        """The op of some of its units alone; an activation reads as many numbers then."""
+        """The op of some of its units alone; an activation reads as many numbers then.
+
+        Args:
+            units: Flat indices of the wanted units.
+
+        Returns:
+            The smaller op.
+        """
 
     @abstractmethod
     def open_bits(
         self, x: Float[np.ndarray, "batch n"], errors: Float[np.ndarray, "batch n"]
     ) -> Bool[np.ndarray, "batch columns"]:
-        """[batch, levels * units] bits of patterns that inputs known up to some errors leave open."""
+        """[batch, levels * units] bits of patterns that inputs known up to some errors leave open.
+
+        Args:
+            x: [batch, numbers] flat inputs.
+            errors: By how much they may be off.
+
+        Returns:
+            [batch, levels * units] whether each bit may be either.
+        """

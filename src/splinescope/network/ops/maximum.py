@@ -156,9 +156,24 @@ class Maximum(Fold):
         return np.tile(several, self.levels)
 
     def chosen(self, pieces: Integer[Tensor, "batch _"]) -> Int[Tensor, "batch _"]:
-        """[batch, units] places in the flat input of the members that pieces name."""
+        """[batch, units] places in the flat input of the members that pieces name.
+
+        Args:
+            pieces: [batch, units] place of a member in its group.
+
+        Returns:
+            [batch, units] places in the flat input.
+        """
         return self.index[torch.arange(pieces.shape[1]), pieces.long()]
 
     def by_member(self, x: Float[Tensor, "batch _"], absent: float) -> Float[Tensor, "batch units size"]:
-        """[batch, units, size] the members of each group; `absent` where it has fewer."""
+        """[batch, units, size] the members of each group; `absent` where it has fewer.
+
+        Args:
+            x: [batch, inputs] flat values that the op reads.
+            absent: What stands for members that a group does not have.
+
+        Returns:
+            [batch, units, size] values.
+        """
         return x[:, self.index.clamp(min=0)].masked_fill(self.index < 0, absent)

@@ -78,7 +78,7 @@ def over_polytopes(corners: Float[np.ndarray, "corners ..."], offsets: Int[np.nd
 
     Example:
         >>> triangle = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-        >>> over_polytopes(triangle, np.array([0, 3])).ends()[1].tolist()
+        >>> over_polytopes(triangle, np.array([0, 3])).ends()[1].numpy().round(9).tolist()
         [[1.0, 1.0]]
     """
     centre = np.asarray(corners, np.float64).reshape(len(corners), -1)

@@ -29,6 +29,7 @@ class Enclosure:
         The function abs(x) - 0.5 takes values from -0.5 to 0.5 on [-1, 1], and is affine on [0.25, 1]:
 
         >>> import numpy as np, splinescope, torch
+        >>> from splinescope.tessellation.enclosure import over_boxes
         >>> net = torch.nn.Sequential(torch.nn.Linear(1, 2, bias=False), torch.nn.ReLU(), torch.nn.Linear(2, 1))
         >>> for p, v in zip(net.parameters(), ([[1.0], [-1.0]], [[1.0, 1.0]], [-0.5]), strict=True):
         ...     p.data = torch.tensor(v)
