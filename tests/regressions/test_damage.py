@@ -152,3 +152,8 @@ def test_texts_that_are_no_network(name: str, tmp_path: Path) -> None:
     (tmp_path / "net.nnet").write_text(NNETS[name], encoding="utf-8")
     with pytest.raises(InvalidInputError, match=r"net\.nnet is not a network in \.nnet format"):
         splinescope.load(tmp_path / "net.nnet")
+
+
+def test_a_network_that_always_overflows_is_not_compared(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", W0=[[1e300], [-1e300]], b0=np.ones(2), W1=[[1e300, 1e300]])
+    assert "overflows at every input" in splinescope.load(tmp_path / "net.npz").import_report.not_compared

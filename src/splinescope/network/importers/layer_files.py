@@ -192,7 +192,12 @@ def _perceptron(
     network = finish(b, x)
     with torch.no_grad():
         comparison = Agreement(network, bounds)
-        found = comparison.deviation("numpy float64", _tensor(_by_numpy(layers, comparison.x.numpy())), UNIT)
+        with np.errstate(all="ignore"):
+            outputs = _tensor(_by_numpy(layers, comparison.x.numpy()))
+        if not bool(outputs.isfinite().all(dim=1).any()):
+            problem = "The network overflows at every input that was tried, so that it was not compared."
+            return comparison.report([], (*notes, problem), problem)
+        found = comparison.deviation("numpy float64", outputs, UNIT)
     return comparison.report([found], notes)
 
 
