@@ -57,9 +57,9 @@ def plot_landscape(
     Example:
         >>> import torch
         >>> from splinescope.landscape import loss_grid, random_plane
-        >>> model, axis = torch.nn.Linear(2, 1), torch.linspace(-1, 1, 5)
+        >>> model = torch.nn.Linear(2, 1)
         >>> data = (torch.ones(3, 2), torch.zeros(3, 1))
-        >>> grid = loss_grid(model, random_plane(model), "squared", data, axes=(axis, axis))
+        >>> grid = loss_grid(model, random_plane(model), "squared", data, axes=[-1.0, 0.0, 1.0])
         >>> plot_landscape(grid).get_xlabel() != ""
         True
     """
@@ -141,9 +141,9 @@ def plot_landscape_surface(
     Example:
         >>> import torch
         >>> from splinescope.landscape import loss_grid, random_plane
-        >>> model, axis = torch.nn.Linear(2, 1), torch.linspace(-1, 1, 5)
+        >>> model = torch.nn.Linear(2, 1)
         >>> data = (torch.ones(3, 2), torch.zeros(3, 1))
-        >>> grid = loss_grid(model, random_plane(model), "squared", data, axes=(axis, axis))
+        >>> grid = loss_grid(model, random_plane(model), "squared", data, axes=[-1.0, 0.0, 1.0])
         >>> plot_landscape_surface(grid).name
         '3d'
     """
