@@ -5,6 +5,7 @@ from __future__ import annotations
 from splinescope.plotting.animation import animate
 from splinescope.plotting.boundary import plot_decision_boundary
 from splinescope.plotting.cells import plot_cells
+from splinescope.plotting.comparison import plot_comparison
 from splinescope.plotting.figures import save_figure
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
@@ -15,6 +16,7 @@ from splinescope.plotting.tessellation import plot_tessellation
 __all__ = [
     "animate",
     "plot_cells",
+    "plot_comparison",
     "plot_decision_boundary",
     "plot_loss_profile",
     "plot_mesh",
