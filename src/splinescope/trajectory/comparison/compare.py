@@ -80,7 +80,7 @@ class Comparison:
 
     @cached_property
     def classes_a(self) -> Int[np.ndarray, " cells"] | None:
-        """[F] class of `a` on each cell, that of its largest output; for one output 1 where it is positive and else 0."""
+        """[F] class of `a` on each cell, that of its largest output; of one output 1 where it is positive, else 0."""
         return self._classes(0)
 
     @cached_property

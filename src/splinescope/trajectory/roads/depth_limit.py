@@ -54,7 +54,7 @@ def depth_limit(
 
     Example:
         >>> found = depth_limit(lambda z, t: -z, torch.ones(1, 1, dtype=torch.float64))
-        >>> float(np.round(found.limit, 6)), bool(abs(found.order - 1) < 0.02)
+        >>> round(float(found.limit[0, 0]), 6), bool(abs(found.order - 1) < 0.02)
         (0.367879, True)
     """
     if len(depths) < 2 or any(one >= other for one, other in pairwise(depths)) or depths[0] < 1:
