@@ -97,7 +97,7 @@ class Comparison:
         """
         if self.classes_a is None or self.classes_b is None:
             raise InvalidInputError(
-                "`changed`: outputs that are images have no classes; give `classes=`, the outputs that compete"
+                "`changed`: outputs that are images, or more than 1000, have no classes; give `classes=`"
             )
         differ: np.ndarray = self.classes_a != self.classes_b
         return differ
@@ -203,7 +203,7 @@ def compare(
         b: Another, with as many inputs and outputs.
         domain: Where they are compared. Up to four dimensions all numbers are given. Above, cells have no vertices: the
             largest deviation takes linear programs, measures end at six dimensions, there are no means.
-        classes: Outputs that compete for the class; all if None.
+        classes: Outputs that compete for the class; all if None, unless outputs are images or more than 1000.
         verify: Level of the certificate: "topology", "values" or "proof".
         max_cells: Stop at so many cells; the result is then `truncated`, and of a part of the domain.
         memory_budget: Bytes for values at vertices.

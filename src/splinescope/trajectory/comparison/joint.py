@@ -15,6 +15,9 @@ from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.ops import Concatenate, Op, Reshape, Sum
 from splinescope.tessellation.contest import competing, with_winner
 
+_MOST = 1000
+"""Outputs beyond which comparing them all is no classification."""
+
 
 @dataclass(frozen=True, eq=False)
 class Joint:
@@ -53,7 +56,7 @@ def join(a: Network, b: Network, classes: Sequence[int] | None = None) -> Joint:
     """
     _check(a, b)
     size = math.prod(a.output_shape)
-    contests = len(a.output_shape) <= 1 or classes is not None
+    contests = classes is not None or (len(a.output_shape) <= 1 and size <= _MOST)
     labels = competing(a, classes) if contests else np.empty(0, np.int64)
     nodes: list[Node] = []
     parts, winners = [], []
