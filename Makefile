@@ -95,6 +95,7 @@ docs: $(VENV)/.installed-dev  ## the documentation with its executed gallery, in
 
 readme-picture: $(VENV)/.installed  ## make the README's picture anew, by a real run
 	$(BIN)/python docs/readme_picture.py
+	$(BIN)/python docs/comparison_picture.py
 
 clean:  ## remove the environment and everything that runs leave behind
 	rm -rf $(VENV) demo build dist docs/_build docs/gallery docs/sg_execution_times.rst .coverage .coverage.*

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from splinescope.cli.compare import compare
 from splinescope.cli.demo import demo
 from splinescope.cli.info import info
 from splinescope.cli.path import path
@@ -53,7 +54,7 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, regions, reproduce, path, segment, surface):
+for command in (demo, info, slice_, compare, regions, reproduce, path, segment, surface):
     app.command(command.__name__.removesuffix("_"))(command)
 
 

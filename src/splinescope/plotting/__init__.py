@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from splinescope.plotting.animation import animate
 from splinescope.plotting.boundary import plot_decision_boundary
+from splinescope.plotting.comparison import plot_comparison
 from splinescope.plotting.complexes import plot_cells
 from splinescope.plotting.figures import save_figure
 from splinescope.plotting.landscape import (
@@ -22,6 +23,7 @@ from splinescope.plotting.tessellation import plot_tessellation
 __all__ = [
     "animate",
     "plot_cells",
+    "plot_comparison",
     "plot_decision_boundary",
     "plot_landscape",
     "plot_landscape_surface",
