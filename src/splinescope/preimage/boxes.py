@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.spatial import HalfspaceIntersection, QhullError
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Fold
 from splinescope.preimage.polytopes import polytope
 from splinescope.preimage.targets.marks import Marks
 from splinescope.tessellation.domains import Box, Domain, Slice
@@ -87,7 +85,7 @@ class Bounding:
     """
 
     def __init__(self, network: Network, marked: Marks, domain: Domain) -> None:
-        self._network, self._domain = network, domain
+        self._domain = domain
         self._enclosure = Enclosure(network)
         self._alternatives = marked.alternatives
         parts = [np.vstack([one.halfspaces, one.equalities]) for one in marked.alternatives]
@@ -110,21 +108,6 @@ class Bounding:
             inside |= held.all(axis=1) & (count == stop - start)
         return Verdicts(outside, inside, bounds)
 
-    def folds(self, boxes: Boxes) -> Int[np.ndarray, " boxes"]:
-        """About how many units fold in each box, to guess how many cells it has."""
-        known = {0: over_boxes(boxes.low, boxes.high, self._domain)}
-        ends = {0: known[0].ends()}
-        count = np.zeros(len(boxes), np.int64)
-        for index, bounds in self._enclosure.walk(known):
-            node = self._network.nodes[index]
-            ends[index] = bounds.ends()
-            if isinstance(node.op, Fold):
-                source = node.inputs[0]
-                shape = (len(boxes), *self._network.nodes[source].shape)
-                first, last = (node.op.pieces(side.reshape(shape)) for side in ends[source])
-                count += (first != last).reshape(len(boxes), -1).sum(dim=1).numpy()
-        return count
-
 
 def halved(boxes: Boxes, bounds: AffineBounds) -> Boxes:
     """Each box cut in two, across the coordinate on which the target's rows depend most.
@@ -145,12 +128,6 @@ def halved(boxes: Boxes, bounds: AffineBounds) -> Boxes:
     low, high = np.concatenate([boxes.low] * 2), np.concatenate([boxes.high] * 2)
     high[rows, axis] = low[len(boxes) + rows, axis] = cut
     return Boxes(low, high, np.concatenate([boxes.inside] * 2))
-
-
-def taken_rows(bounds: AffineBounds, which: np.ndarray) -> AffineBounds:
-    """Enclosures over some of the boxes."""
-    at = torch.from_numpy(np.flatnonzero(which))
-    return AffineBounds(bounds.centre[at], bounds.slopes[at], bounds.radius[at], None, bounds.roundoff)
 
 
 def part_of(domain: Domain, low: np.ndarray, high: np.ndarray) -> Domain | None:

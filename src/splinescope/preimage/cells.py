@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from splinescope.network.graph import Network
 from splinescope.preimage.polytopes import MEASURED, Polytope, polytope
+from splinescope.preimage.pruning import NEVER, Exceeded, Pruner
 from splinescope.preimage.targets.marks import Marks
 from splinescope.tessellation import tessellate
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.region_graph import RegionGraph, region_graph
+from splinescope.tessellation.spatial import tessellate_polytope
 
-WITH_VERTICES = 4
-"""Largest dimension in which cells have vertices, and volumes are exact."""
+WITH_VERTICES = 5
+"""Largest dimension in which cells are given vertices, and volumes are exact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,33 +67,45 @@ class Found:
 
 
 def pieces_of(
-    marked: Marks,
-    domain: Domain,
-    cuts: np.ndarray,
-    *,
-    max_cells: int | None,
-    time_limit: float | None,
-    verify: str,
+    network: Network, marked: Marks, domain: Domain, cuts: np.ndarray, *, most: float, deadline: float, verify: str
 ) -> Found:
     """Tessellate a part of a domain, and keep what is in the target.
 
+    Up to five dimensions cells have vertices, and those that cannot meet the target go before they are cut further.
+
     Args:
-        marked: The network with its target.
+        network: The network.
+        marked: The same with its target.
         domain: The part.
         cuts: [c, d + 1] half-spaces of the part that are no sides of the domain.
-        max_cells: Most cells.
-        time_limit: Most seconds, where there is a limit for such a domain.
+        most: Most cells at once.
+        deadline: When to stop, by the monotonic clock.
         verify: Level of the cells' certificate.
 
     Returns:
-        The pieces.
+        The pieces; none, and not complete, if that was too much.
     """
     cells: PolyhedralComplex
-    if domain.dimension == 1 or domain.dimension > WITH_VERTICES:
-        limits = {"max_cells": max_cells, "time_limit": time_limit}
-        cells = region_graph(marked.network, domain, verify=verify, **limits)  # type: ignore[arg-type]
+    dropped = 0
+    if domain.dimension == 2:
+        cells = tessellate(marked.network, domain, verify=verify, max_cells=None if most == NEVER else int(most))
+    elif 2 < domain.dimension <= WITH_VERTICES:
+        pruner = Pruner(network, marked, domain, most, deadline)
+        try:
+            cells = tessellate_polytope(marked.network, domain, verify=verify, keep=pruner.keep)
+        except Exceeded:
+            return Found((), pruner.dropped, False)
+        dropped = pruner.dropped
     else:
-        cells = tessellate(marked.network, domain, verify=verify, max_cells=max_cells)
+        cells = region_graph(
+            marked.network,
+            domain,
+            verify=verify,
+            max_cells=None if most == NEVER else int(most),
+            time_limit=None if deadline == NEVER else max(0.01, deadline - time.monotonic()),
+        )
+    if cells.truncated and not 2 < domain.dimension <= WITH_VERTICES:
+        return Found((), len(cells), False)
     patterns, nodes = cells.patterns, cells.pattern_nodes
     start = nodes[-1][1] if len(marked.rows) else patterns.shape[1]
     right = marked.chosen(patterns[:, start:].astype(np.int64))
@@ -99,7 +115,7 @@ def pieces_of(
     for number in np.flatnonzero(~full):
         where = np.flatnonzero(right[number] & ~solid)
         parts += _flat(cells, where, patterns, start, marked, int(number), cuts)
-    return Found(tuple(parts), len(cells), not cells.truncated)
+    return Found(tuple(parts), dropped + len(cells), True)
 
 
 def _solid(

@@ -16,6 +16,7 @@ from splinescope.network.ops import Activation, Dense, Input
 from splinescope.preimage.boxes import Boxes, part_of
 from splinescope.preimage.cells import WITH_VERTICES, Part, pieces_of
 from splinescope.preimage.merging import merged, without_faces
+from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.preimage import Piece, Preimage
 from splinescope.preimage.search import Budget, Search, Searched
 from splinescope.preimage.targets.marks import Marks, marks
@@ -38,11 +39,11 @@ def preimage_of(
 ) -> Preimage:
     r"""All inputs of a domain that a network maps into a set of outputs, as polytopes.
 
-    The target's half-spaces are put behind the network as units, so that its cells are cut there, exactly. The domain
-    is a box (or has one around it): a box on which sound bounds of the outputs exclude the target is dropped before it
-    is cut into cells; one in which many units fold is halved first. So the cost grows with the preimage and not with
-    the domain. What remains is tessellated, with vertices and exact volumes up to four dimensions and by linear
-    programs above, and the parts of a piece in several boxes are put together again.
+    The target's half-spaces are put behind the network as units, so that its cells are cut there, exactly. Up to five
+    dimensions cells have vertices and exact volumes; after each layer those go on which sound bounds of what comes
+    exclude the target, before they are cut by the next one. So the cost grows with the preimage and not with the
+    domain. Above that cells are found by linear programs. Where there are too many cells at once, the box around the
+    domain is halved; boxes that bounds exclude go, and the parts of a piece in several boxes are put together again.
 
     Args:
         network: A continuous piecewise affine network; or a module or the path of a file, which is imported.
@@ -172,8 +173,6 @@ def _compile(dimension: int) -> None:
     shape = (dimension,)
     nodes = (Node("x", Input(), (), shape), Node("W", identity, (0,), shape), Node("relu", relu, (1,), shape))
     few = Network(nodes=nodes[:1] + nodes[1:], output=2)
-    box = Box(np.append(-1.0, np.full(dimension - 1, 0.5)), np.ones(dimension))
-    label = ClassTarget(0)
-    pieces_of(
-        marks(few, label), box, np.empty((0, dimension + 1)), max_cells=None, time_limit=None, verify="values"
-    )
+    box = Box(-np.ones(dimension), np.append(1.0, np.full(dimension - 1, -0.5)))
+    marked = marks(few, ClassTarget(0))
+    pieces_of(few, marked, box, np.empty((0, dimension + 1)), most=NEVER, deadline=NEVER, verify="values")

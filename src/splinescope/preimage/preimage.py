@@ -127,7 +127,7 @@ class Preimage:
         left_measures: [boxes] measure of each within the domain.
         cells: How many cells were looked at.
         boxes: How many boxes were bounded before.
-        way: "vertices" up to four dimensions, where cells have them, else "programs".
+        way: "vertices" from two to five dimensions, where cells have them, else "programs".
         parts: What `resume` needs to go on; not saved, and empty if nothing is left.
     """
 

@@ -1,32 +1,28 @@
-"""Branch and bound over boxes of a domain: bounds decide them, and what they leave open is cut into cells."""
+"""Branch and bound over boxes of a domain: bounds drop them, few cells settle them, and others are halved.
+
+A box that bounds do not drop is cut into cells, of which those go that cannot meet the target; only if too many are left
+at once it is halved, and each half begins anew with tighter bounds. So there are no boxes but one where that is enough.
+"""
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from splinescope.network.graph import Network
-from splinescope.preimage.boxes import Boxes, Bounding, halved, part_of, taken_rows
-from splinescope.preimage.cells import WITH_VERTICES, Part, cuts_of, pieces_of
+from splinescope.preimage.boxes import Bounding, Boxes, halved, part_of
+from splinescope.preimage.cells import Part, cuts_of, pieces_of
+from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.targets.marks import Marks
 from splinescope.progress import Report
 from splinescope.tessellation.domains import Domain
 
-FOLDS = (40, 16)
-"""Units that may fold in a box before it is halved: where cells have vertices, and where they have none."""
+MOST = {2: 1_000_000, 3: 50_000, 4: 20_000, 5: 8_000}
+"""Cells that a box may have at once before it is halved, by dimension; `_MOST` above."""
 
-_AT_ONCE = 64
-"""Boxes that are bounded in one batch."""
-
-_OPEN = 4096
-"""Boxes that may be open at once; beyond it the largest are kept as they are."""
-
-_HALVING = 0.5
-"""Share of the time after which boxes are cut into cells, whether small enough or not."""
-
+_MOST = 4_000
 
 @dataclass(frozen=True)
 class Budget:
@@ -73,14 +69,14 @@ class Search:
     def __init__(
         self, network: Network, marked: Marks, domain: Domain, budget: Budget, verify: str, report: Report
     ) -> None:
-        self._marked, self._domain, self._verify, self._report = marked, domain, verify, report
+        self._network, self._marked, self._domain, self._verify = network, marked, domain, verify
+        self._report, self._most = report, budget.cells or NEVER
         self._bounding = Bounding(network, marked, domain)
-        self._budget, self._started = budget, time.monotonic()
+        self._deadline = NEVER if budget.seconds is None else time.monotonic() + budget.seconds
         self._cells = self._boxes = 0
-        self._folds = FOLDS[0] if domain.dimension <= WITH_VERTICES else FOLDS[1]
 
     def run(self, boxes: Boxes) -> Searched:
-        """Search some boxes.
+        """Search some boxes, the largest first.
 
         Args:
             boxes: Boxes that are around all that is to be searched, and do not overlap.
@@ -89,70 +85,49 @@ class Search:
             What was found. Interrupting (Ctrl-C) ends it early, too.
         """
         parts: list[Part] = []
-        left = boxes
+        left, whole = boxes, float(_volumes(boxes).sum())
         try:
-            left = self._leaves(boxes)
-            order = np.argsort(-np.prod(left.high - left.low, axis=1), kind="stable")
-            left = left.taken(order[np.argsort(left.inside[order], kind="stable")])
-            total = len(left)
-            while len(left):
-                if self._spent():
-                    break
-                found = self._cut(left.low[0], left.high[0])
-                if found is None:
-                    break
+            while len(left) and not self._spent():
+                order = np.argsort(-_volumes(left), kind="stable")
+                box, others = left.taken(order[:1]), left.taken(order[1:])
+                found, open_ = self._opened(box)
                 parts += found
-                left = left.taken(np.arange(1, len(left)))
-                self._report(1.0 - len(left) / total, len(parts))
+                left = others.joined(open_)
+                self._report(1.0 - float(_volumes(left).sum()) / whole, len(parts))
+                if len(open_) == 1:  # the budget is spent
+                    break
         except KeyboardInterrupt:
             pass
         return Searched(tuple(parts), left, self._cells, self._boxes)
 
-    def _leaves(self, boxes: Boxes) -> Boxes:
-        """Halve boxes until bounds decide them or few units fold in them; those outside are gone."""
-        done = Boxes.none(self._domain.dimension)
-        while len(boxes):
-            if self._spent(_HALVING):
-                return done.joined(boxes)
-            batch, boxes = boxes.taken(np.arange(min(_AT_ONCE, len(boxes)))), boxes.taken(np.arange(_AT_ONCE, len(boxes)))
-            self._boxes += len(batch)
-            verdicts = self._bounding(batch)
-            batch = Boxes(batch.low, batch.high, batch.inside | verdicts.inside)
-            inner = batch.inside & ~verdicts.outside
-            done = done.joined(batch.taken(inner))
-            unsure = ~(inner | verdicts.outside)
-            if not unsure.any():
-                continue
-            open_, bounds = batch.taken(unsure), taken_rows(verdicts.bounds, unsure)
-            small = self._bounding.folds(open_) <= self._folds
-            if self._domain.dimension == 1 or len(done) + len(boxes) > _OPEN:
-                small[:] = True
-            done = done.joined(open_.taken(small))
-            if not small.all():
-                boxes = boxes.joined(halved(open_.taken(~small), taken_rows(bounds, ~small)))
-        return done
-
-    def _cut(self, low: np.ndarray, high: np.ndarray) -> list[Part] | None:
-        """The pieces in one box; None if the budget ended before they were complete."""
-        part = part_of(self._domain, low, high)
+    def _opened(self, box: Boxes) -> tuple[list[Part], Boxes]:
+        """The pieces in one box, or what is left of it: two halves if it has too many cells, itself if it is late."""
+        self._boxes += 1
+        verdicts = self._bounding(box)
+        if verdicts.outside[0]:
+            return [], Boxes.none(self._domain.dimension)
+        box = Boxes(box.low, box.high, box.inside | verdicts.inside)
+        part = part_of(self._domain, box.low[0], box.high[0])
         if part is None:
-            return []
+            return [], Boxes.none(self._domain.dimension)
+        d = self._domain.dimension
         found = pieces_of(
+            self._network,
             self._marked,
             part,
-            cuts_of(self._domain, part, low, high),
-            max_cells=None if self._budget.cells is None else max(1, self._budget.cells - self._cells),
-            time_limit=None if self._budget.seconds is None else max(0.01, self._remaining()),
+            cuts_of(self._domain, part, box.low[0], box.high[0]),
+            most=min(NEVER if d == 1 else MOST.get(d, _MOST), self._most - self._cells),
+            deadline=self._deadline,
             verify=self._verify,
         )
         self._cells += found.cells
-        return list(found.parts) if found.complete else None
+        if found.complete:
+            return list(found.parts), Boxes.none(d)
+        return [], box if self._spent() or d == 1 else halved(box, verdicts.bounds)
 
-    def _remaining(self) -> float:
-        limit = math.inf if self._budget.seconds is None else self._budget.seconds
-        return limit - (time.monotonic() - self._started)
+    def _spent(self) -> bool:
+        return self._cells >= self._most or time.monotonic() >= self._deadline
 
-    def _spent(self, share: float = 1.0) -> bool:
-        cells = math.inf if self._budget.cells is None else self._budget.cells
-        seconds = math.inf if self._budget.seconds is None else self._budget.seconds
-        return self._cells >= cells or time.monotonic() - self._started >= share * seconds
+
+def _volumes(boxes: Boxes) -> np.ndarray:
+    return np.asarray(np.prod(boxes.high - boxes.low, axis=1))
