@@ -1,6 +1,8 @@
 """What a network maps where, exactly: preimages of layers and of whole networks, cones and nesting."""
 
+from splinescope.preimage.certificate import PreimageCertificate
 from splinescope.preimage.engine import preimage_of
+from splinescope.preimage.files import open_preimage
 from splinescope.preimage.layers.circulant import Circulant, CirculantPreimage
 from splinescope.preimage.layers.contraction import Contraction, contraction, flow, nested_cells, nested_pieces
 from splinescope.preimage.layers.convolutions import (
@@ -42,6 +44,7 @@ __all__ = [
     "Polytope",
     "PolytopeTarget",
     "Preimage",
+    "PreimageCertificate",
     "Specification",
     "Target",
     "UnionTarget",
@@ -54,6 +57,7 @@ __all__ = [
     "nested_cells",
     "nested_pieces",
     "nesting",
+    "open_preimage",
     "network_nesting",
     "polytope",
     "preimage_of",

@@ -164,7 +164,7 @@ def _flat(
         planes = np.column_stack([rows[:, :-1] @ A, rows[:, :-1] @ c + rows[:, -1]])
         known = RESOLVED * (np.abs(rows[:, :-1]) @ (np.abs(A).sum(axis=1) + np.abs(c)) + np.abs(rows[:, -1]))
         constant = np.abs(planes[:, :-1]).sum(axis=1) <= known
-        planes[constant & (np.abs(planes[:, -1]) <= known)] = 0.0
+        planes[constant, :-1] = 0.0
         piece = polytope(cells.halfspaces(cell), planes)
         if piece is not None:
             part = Part(

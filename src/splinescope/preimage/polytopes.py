@@ -176,7 +176,7 @@ def polytope(halfspaces: Any, equalities: Any | None = None) -> Polytope | None:
     """
     rows = np.asarray(halfspaces, np.float64)
     flat = np.empty((0, rows.shape[1])) if equalities is None else np.asarray(equalities, np.float64)
-    rows, flat = _unit(rows), _unit(flat)
+    rows, flat = _unit(rows, rows[:, -1]), _unit(flat, np.abs(flat[:, -1]))
     if rows is None or flat is None:
         return None
     while True:
@@ -196,11 +196,11 @@ def polytope(halfspaces: Any, equalities: Any | None = None) -> Polytope | None:
         flat, rows = np.vstack([independent, rows[tight]]), rows[~tight]
 
 
-def _unit(rows: np.ndarray) -> np.ndarray | None:
-    """Rows with unit normals, without those that say nothing; None if one says what is false."""
+def _unit(rows: np.ndarray, excess: np.ndarray) -> np.ndarray | None:
+    """Rows with unit normals, without those that say nothing; None if one without a normal is exceeded."""
     lengths = np.linalg.norm(rows[:, :-1], axis=1)
     trivial = lengths <= np.finfo(np.float64).tiny
-    if (rows[trivial, -1] > FLAT).any():
+    if (excess[trivial] > FLAT).any():
         return None
     return rows[~trivial] / lengths[~trivial, None]
 

@@ -269,13 +269,13 @@ class Preimage:
         inner = self.left.taken(self.left.inside)
         step = max(1, (1 << 23) // max(1, len(self.halfspaces) + len(inner) * t.shape[1]))
         for start in range(0, len(t), step):
-            found[start : start + step] = self._holding(t[start : start + step]).any(axis=0)
+            found[start : start + step] = self.holding(t[start : start + step]).any(axis=0)
             block = t[start : start + step, None]
             found[start : start + step] |= ((block >= inner.low) & (block <= inner.high)).all(axis=2).any(axis=1)
         return found
 
-    def _holding(self, t: np.ndarray) -> np.ndarray:
-        """[P, n] which piece holds which point."""
+    def holding(self, t: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, "P n"]:
+        """Which piece holds which point, given in the domain's coordinates."""
         scale = 1.0 + np.abs(t).sum(axis=1)
         held = np.ones((len(self), len(t)), bool)
         inequality = (self.halfspaces, self.halfspace_offsets, 2.0**-44, False)
@@ -294,7 +294,7 @@ class Preimage:
         found = np.full(len(t), -1)
         step = max(1, (1 << 23) // max(1, len(self.halfspaces)))
         for start in range(0, len(t), step) if len(self) else ():
-            held = self._holding(t[start : start + step])
+            held = self.holding(t[start : start + step])
             found[start : start + step] = np.where(held.any(axis=0), held.argmax(axis=0), -1)
         return found
 
@@ -314,9 +314,9 @@ class Preimage:
         """
         return ask("preimage.sampling", "draw")(self, count, generator or np.random.default_rng(0))
 
-    def simplify(self) -> Preimage:
-        """The same set in fewer pieces, where unions of two are convex; see `simplify.simplified`."""
-        found: Preimage = ask("preimage.simplify", "simplified")(self)
+    def simplify(self) -> tuple[Polytope, ...]:
+        """The same set in fewer polytopes, where unions of two are convex; see `simplify.simplified`."""
+        found: tuple[Polytope, ...] = ask("preimage.simplify", "simplified")(self)
         return found
 
     def slice(self, halfspaces: Any, equalities: Any | None = None) -> Preimage:
