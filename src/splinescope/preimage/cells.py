@@ -1,4 +1,4 @@
-"""The pieces of a preimage in one part of a domain: its cells, cut by the target's half-spaces, that are in the target."""
+"""The pieces of a preimage in one part of a domain: its cells, cut by the target's half-spaces, that are within."""
 
 from __future__ import annotations
 
@@ -59,11 +59,13 @@ class Found:
         parts: The pieces.
         cells: How many cells were looked at.
         complete: Whether that is all.
+        whole: Whether all cells are pieces as they are.
     """
 
     parts: tuple[Part, ...]
     cells: int
     complete: bool
+    whole: bool = False
 
 
 def pieces_of(
@@ -115,7 +117,7 @@ def pieces_of(
     for number in np.flatnonzero(~full):
         where = np.flatnonzero(right[number] & ~solid)
         parts += _flat(cells, where, patterns, start, marked, int(number), cuts)
-    return Found(tuple(parts), dropped + len(cells), True)
+    return Found(tuple(parts), dropped + len(cells), True, dropped == 0 and bool(solid.all()))
 
 
 def _solid(
@@ -204,7 +206,9 @@ def cuts_of(domain: Domain, part: Domain, low: np.ndarray, high: np.ndarray) -> 
     """
     if part is domain:
         return np.empty((0, len(low) + 1))
-    ends = domain.bounds if isinstance(domain, Box) else np.stack([domain.corners.min(axis=0), domain.corners.max(axis=0)])
+    ends = (
+        domain.bounds if isinstance(domain, Box) else np.stack([domain.corners.min(axis=0), domain.corners.max(axis=0)])
+    )
     identity = np.eye(len(low))
     lower = np.column_stack([-identity, low])[low > ends[0]]
     upper = np.column_stack([identity, -high])[high < ends[1]]

@@ -133,9 +133,7 @@ class _Check:
         values, close = self._outputs(points)
         held = preimage.contains(points)
         possible, certain = preimage.target.contains(values, close), preimage.target.contains(values, -close)
-        other = preimage.left.taken(~preimage.left.inside)
-        block = points[:, None]
-        left = ((block >= other.low) & (block <= other.high)).all(axis=2).any(axis=1)
+        left = preimage.undecided(points)
         self._fail(preimage.locate(points[held & ~possible]), "a point of the union is not mapped into the target")
         if (certain & ~held & ~left).any():
             raise CertificateError("a point that is mapped into the target is in no piece")

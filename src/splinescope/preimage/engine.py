@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,8 +15,8 @@ from splinescope.network.ops import Activation, Dense, Input
 from splinescope.preimage.boxes import Boxes, part_of
 from splinescope.preimage.cells import WITH_VERTICES, Part, pieces_of
 from splinescope.preimage.merging import merged, without_faces
-from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.preimage import Piece, Preimage
+from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.search import Budget, Search, Searched
 from splinescope.preimage.targets.marks import Marks, marks
 from splinescope.preimage.targets.sets import ClassTarget, Target
@@ -100,7 +99,9 @@ def _result(network: Network, target: Target, domain: Domain, found: Searched, m
     parts = without_faces(parts)
     d, outputs = domain.dimension, marked.outputs
     units = sum(node.units for node in network.nodes)
-    measures = np.array([_measure(domain, low, high) for low, high in zip(found.left.low, found.left.high, strict=True)])
+    measures = np.array(
+        [_measure(domain, low, high) for low, high in zip(found.left.low, found.left.high, strict=True)]
+    )
     return Preimage(
         network=network,
         domain=domain,
@@ -120,6 +121,7 @@ def _result(network: Network, target: Target, domain: Domain, found: Searched, m
         cells=found.cells,
         boxes=found.boxes,
         way="vertices" if 1 < d <= WITH_VERTICES else "programs",
+        unmeasured=found.unmeasured,
         parts=tuple(found.parts) if len(found.left) else (),
     )
 
@@ -146,7 +148,10 @@ def _resumed(former: Preimage, network: Network, domain: Domain) -> Boxes:
 def _with_former(found: Searched, former: Preimage) -> Searched:
     """What was found now and before."""
     parts = former.parts or tuple(_as_part(piece) for piece in former)
-    return Searched((*parts, *found.parts), found.left, former.cells + found.cells, former.boxes + found.boxes)
+    unmeasured = (former.unmeasured[0] + found.unmeasured[0], former.unmeasured[1] + found.unmeasured[1])
+    return Searched(
+        (*parts, *found.parts), found.left, former.cells + found.cells, former.boxes + found.boxes, unmeasured
+    )
 
 
 def _as_part(piece: Piece) -> Part:

@@ -55,7 +55,7 @@ class Polytope:
 
     @cached_property
     def _within(self) -> np.ndarray:
-        """Half-spaces in coordinates of the hull around the witness; those that contain all of the hull are left out."""
+        """Half-spaces in coordinates of the hull around the witness, without those that contain all of it."""
         normals = self.halfspaces[:, :-1] @ self.directions.T
         offsets = self.halfspaces[:, :-1] @ self.witness + self.halfspaces[:, -1]
         lengths = np.linalg.norm(normals, axis=1)
@@ -176,9 +176,9 @@ def polytope(halfspaces: Any, equalities: Any | None = None) -> Polytope | None:
     """
     rows = np.asarray(halfspaces, np.float64)
     flat = np.empty((0, rows.shape[1])) if equalities is None else np.asarray(equalities, np.float64)
-    rows, flat = _unit(rows, rows[:, -1]), _unit(flat, np.abs(flat[:, -1]))
-    if rows is None or flat is None:
+    if _contradictory(rows, rows[:, -1]) or _contradictory(flat, np.abs(flat[:, -1])):
         return None
+    rows, flat = _unit(rows), _unit(flat)
     while True:
         independent = _independent(flat)
         if independent is None:
@@ -196,13 +196,21 @@ def polytope(halfspaces: Any, equalities: Any | None = None) -> Polytope | None:
         flat, rows = np.vstack([independent, rows[tight]]), rows[~tight]
 
 
-def _unit(rows: np.ndarray, excess: np.ndarray) -> np.ndarray | None:
-    """Rows with unit normals, without those that say nothing; None if one without a normal is exceeded."""
-    lengths = np.linalg.norm(rows[:, :-1], axis=1)
-    trivial = lengths <= np.finfo(np.float64).tiny
-    if (excess[trivial] > FLAT).any():
-        return None
-    return rows[~trivial] / lengths[~trivial, None]
+def _contradictory(rows: np.ndarray, excess: np.ndarray) -> bool:
+    """Whether a row without a normal is exceeded."""
+    return bool((excess[~_proper(rows)] > FLAT).any())
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Rows with unit normals, without those that have none."""
+    kept = rows[_proper(rows)]
+    unit: np.ndarray = kept / np.linalg.norm(kept[:, :-1], axis=1)[:, None]
+    return unit
+
+
+def _proper(rows: np.ndarray) -> np.ndarray:
+    lengths: np.ndarray = np.linalg.norm(rows[:, :-1], axis=1)
+    return lengths > np.finfo(np.float64).tiny
 
 
 def _independent(rows: np.ndarray) -> np.ndarray | None:

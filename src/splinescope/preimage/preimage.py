@@ -19,7 +19,7 @@ from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.preimage.boxes import Boxes
 from splinescope.preimage.cells import Part
-from splinescope.preimage.polytopes import MEASURED, Polytope, polytope
+from splinescope.preimage.polytopes import Polytope, polytope
 from splinescope.preimage.shares import Interval, proportion
 from splinescope.preimage.targets.sets import Target
 from splinescope.tessellation.domains import Box, Domain
@@ -106,8 +106,8 @@ class Piece:
 class Preimage:
     """All that a domain has of a target: polytopes in the domain's coordinates, each in one cell of the network.
 
-    Pieces of full dimension have disjoint interiors. Where the target has no equalities, what meets it in less than full
-    dimension is left out: its measure is 0.
+    Pieces of full dimension have disjoint interiors. What meets a target without equalities in
+    less than full dimension is left out: its measure is 0.
 
     Attributes:
         network: The network.
@@ -128,6 +128,7 @@ class Preimage:
         cells: How many cells were looked at.
         boxes: How many boxes were bounded before.
         way: "vertices" from two to five dimensions, where cells have them, else "programs".
+        unmeasured: Between which the volume of the pieces of more than six dimensions lies.
         parts: What `resume` needs to go on; not saved, and empty if nothing is left.
     """
 
@@ -149,6 +150,7 @@ class Preimage:
     cells: int
     boxes: int
     way: str
+    unmeasured: tuple[float, float] = (0.0, 0.0)
     parts: tuple[Part, ...] = ()
 
     def __len__(self) -> int:
@@ -202,16 +204,17 @@ class Preimage:
         are the `volume_bounds`.
         """
         known = self.measures[self._solid]
-        if self.complete and not np.isnan(known).any():
-            return math.fsum(known)
+        if self.complete and self.unmeasured[0] == self.unmeasured[1]:
+            return math.fsum(known[~np.isnan(known)]) + self.unmeasured[0]
         low, high = self.volume_bounds
         return min(max(self.estimate(_DRAWN).middle, low), high)
 
     @cached_property
     def volume_bounds(self) -> tuple[float, float]:
-        """Between which the volume certainly lies: pieces and boxes inside count below, other boxes that are left above.
+        """Between which the volume certainly lies: pieces and boxes inside count below, other boxes left above.
 
-        Pieces without a known measure (above six dimensions) count nothing below and as much as there may be above.
+        Pieces of more than six dimensions count as much as the boxes around them, or nothing below unless these boxes
+        are all preimage.
         """
         known = self.measures[self._solid]
         whole = self.domain.measure
@@ -219,8 +222,8 @@ class Preimage:
         roundings *= _ROUNDINGS if self.way == "vertices" else _QHULL
         certain = math.fsum(known[~np.isnan(known)]) + math.fsum(self.left_measures[self.left.inside])
         more = math.fsum(self.left_measures[~self.left.inside])
-        upper = whole if np.isnan(known).any() else certain + more
-        return max(0.0, certain - roundings), min(whole, upper + roundings)
+        least, most = self.unmeasured
+        return max(0.0, certain + least - roundings), min(whole, certain + more + most + roundings)
 
     def estimate(self, count: int, generator: np.random.Generator | None = None, level: float = 0.95) -> Interval:
         """The volume by forward passes at random points of the domain.
@@ -265,14 +268,19 @@ class Preimage:
             True up to rounding at the pieces' facets. Cost: all half-spaces at all points.
         """
         t = self.coordinates(points)
+        found = self._in_boxes(t, self.left.inside)
+        return found | (self.locate(t) >= 0)
+
+    def _in_boxes(self, t: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """[n] whether points are in some of the boxes that are left."""
         found = np.zeros(len(t), bool)
-        inner = self.left.taken(self.left.inside)
-        step = max(1, (1 << 23) // max(1, len(self.halfspaces) + len(inner) * t.shape[1]))
-        for start in range(0, len(t), step):
-            found[start : start + step] = self.holding(t[start : start + step]).any(axis=0)
-            block = t[start : start + step, None]
-            found[start : start + step] |= ((block >= inner.low) & (block <= inner.high)).all(axis=2).any(axis=1)
+        for low, high in zip(self.left.low[which], self.left.high[which], strict=True):
+            found |= ((t >= low) & (t <= high)).all(axis=1)
         return found
+
+    def undecided(self, points: Any) -> Bool[np.ndarray, " n"]:
+        """Whether points lie in boxes that were left and may or may not belong to it; arguments as for `contains`."""
+        return self._in_boxes(self.coordinates(points), ~self.left.inside)
 
     def holding(self, t: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, "P n"]:
         """Which piece holds which point, given in the domain's coordinates."""
@@ -381,5 +389,5 @@ def uniform(domain: Domain, count: int, generator: np.random.Generator) -> Float
         low, high = domain.bounds
         return low + (high - low) * generator.random((count, domain.dimension))
     shape = polytope(domain.halfspaces)
-    assert shape is not None and shape.dimension == domain.dimension <= max(MEASURED, shape.dimension)
+    assert shape is not None
     return shape.sample(count, generator)

@@ -1,4 +1,4 @@
-"""Which cells may still meet a target, asked after every layer while a domain is being cut, before they are cut further.
+"""Which cells may still meet a target, asked after every layer, before they are cut further.
 
 On each cell the nodes so far are affine and known at its vertices; from there on bounds hold (`surface.pruning`).
 """
@@ -92,7 +92,7 @@ class Pruner:
             kept = may_meet(self._rows, node, rows, cell_vertices, cell_offsets, self._target)
         elif node in rows and rows[node].shape[1] == len(self._marked.rows):
             sides = np.maximum.reduceat(rows[node][cell_vertices], cell_offsets[:-1], axis=0) > 0
-            kept = self._marked.chosen(sides.astype(np.int64)).any(axis=0)
+            kept = np.logical_or.reduce(self._marked.chosen(sides.astype(np.int64)))
         else:
             kept = np.ones(len(cell_offsets) - 1, bool)
         kept[0] |= not kept.any()

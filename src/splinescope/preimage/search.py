@@ -1,7 +1,7 @@
 """Branch and bound over boxes of a domain: bounds drop them, few cells settle them, and others are halved.
 
-A box that bounds do not drop is cut into cells, of which those go that cannot meet the target; only if too many are left
-at once it is halved, and each half begins anew with tighter bounds. So there are no boxes but one where that is enough.
+A box that bounds do not drop is cut into cells, of which those go that cannot meet the target; only if too many are
+left at once it is halved, and each half begins anew with tighter bounds. Most often there is one box only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from splinescope.network.graph import Network
 from splinescope.preimage.boxes import Bounding, Boxes, halved, part_of
 from splinescope.preimage.cells import Part, cuts_of, pieces_of
+from splinescope.preimage.polytopes import MEASURED
 from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.targets.marks import Marks
 from splinescope.progress import Report
@@ -23,6 +24,7 @@ MOST = {2: 1_000_000, 3: 50_000, 4: 20_000, 5: 8_000}
 """Cells that a box may have at once before it is halved, by dimension; `_MOST` above."""
 
 _MOST = 4_000
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -46,12 +48,14 @@ class Searched:
         left: Boxes that were not cut into cells.
         cells: How many cells were looked at.
         boxes: How many boxes were bounded.
+        unmeasured: Between which the volume lies of the pieces that have too many dimensions to be measured.
     """
 
     parts: tuple[Part, ...]
     left: Boxes
     cells: int
     boxes: int
+    unmeasured: tuple[float, float] = (0.0, 0.0)
 
 
 class Search:
@@ -74,6 +78,7 @@ class Search:
         self._bounding = Bounding(network, marked, domain)
         self._deadline = NEVER if budget.seconds is None else time.monotonic() + budget.seconds
         self._cells = self._boxes = 0
+        self._least = self._largest = 0.0
 
     def run(self, boxes: Boxes) -> Searched:
         """Search some boxes, the largest first.
@@ -98,7 +103,7 @@ class Search:
                     break
         except KeyboardInterrupt:
             pass
-        return Searched(tuple(parts), left, self._cells, self._boxes)
+        return Searched(tuple(parts), left, self._cells, self._boxes, (self._least, self._largest))
 
     def _opened(self, box: Boxes) -> tuple[list[Part], Boxes]:
         """The pieces in one box, or what is left of it: two halves if it has too many cells, itself if it is late."""
@@ -122,6 +127,9 @@ class Search:
         )
         self._cells += found.cells
         if found.complete:
+            if d > MEASURED and found.parts:
+                self._least += part.measure if found.whole else 0.0
+                self._largest += part.measure
             return list(found.parts), Boxes.none(d)
         return [], box if self._spent() or d == 1 else halved(box, verdicts.bounds)
 

@@ -70,7 +70,11 @@ def projected(preimage: Preimage, axes: Sequence[int]) -> list[Float[np.ndarray,
         InvalidInputError: If there are no such coordinates.
     """
     chosen = list(axes)
-    if not 1 <= len(chosen) <= 3 or len(set(chosen)) < len(chosen) or not all(0 <= a < preimage.dimension for a in chosen):
+    if (
+        not 1 <= len(chosen) <= 3
+        or len(set(chosen)) < len(chosen)
+        or not all(0 <= a < preimage.dimension for a in chosen)
+    ):
         raise InvalidInputError(
             f"`axes`: got {chosen}; expected one, two or three different ones from 0 to {preimage.dimension - 1}"
         )

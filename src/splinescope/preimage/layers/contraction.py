@@ -69,7 +69,9 @@ class Contraction:
         """Whether what is zero stays zero on all cells; of layers of one size."""
         if len({support.shape[1] for support in self.supports}) > 1:
             raise InvalidInputError("`monotone`: layers have different sizes; expected a chain of layers of one size")
-        return all(bool((later <= former).all()) for former, later in zip(self.supports, self.supports[1:], strict=False))
+        return all(
+            bool((later <= former).all()) for former, later in zip(self.supports, self.supports[1:], strict=False)
+        )
 
     def shares(self, layer: int = -1) -> dict[tuple[int, ...], float]:
         """Share of the domain that each face of the orthant receives behind one layer.

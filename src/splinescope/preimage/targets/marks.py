@@ -56,7 +56,8 @@ def marks(network: Network, target: Target) -> Marks:
     outputs = network.nodes[network.output].size
     alternatives = target.alternatives(outputs)
     places: dict[bytes, int] = {}
-    rows, units, wanted = [], [], []
+    rows: list[np.ndarray] = []
+    units, wanted = [], []
     for one in alternatives:
         signed = np.where(one.strict[:, None], -one.halfspaces, one.halfspaces) + 0.0
         found = []

@@ -43,8 +43,8 @@ class Specification:
 def read_vnnlib(path: str | os.PathLike[str]) -> tuple[Specification, ...]:
     """Read a file of VNN-LIB, also a compressed one.
 
-    Understood are constants `X_i` and `Y_j`, bounds of single inputs, and linear constraints of outputs, joined by `and`
-    and `or`.
+    Understood are constants `X_i` and `Y_j`, bounds of single inputs, and linear constraints of outputs, joined by
+    `and` and `or`.
 
     Args:
         path: A `.vnnlib` or `.vnnlib.gz` file.
@@ -223,8 +223,8 @@ class _Reader:
         text = _written(formula)
         shown = text if len(text) <= 60 else text[:57] + "..."
         return InvalidInputError(
-            f"`spec`: {self._name!r}: {shown} is not understood; expected declare-const, and assert with and, or, <=, >= "
-            "and linear terms"
+            f"`spec`: {self._name!r}: {shown} is not understood; expected declare-const, and assert with and, or, "
+            "<=, >= and linear terms"
         )
 
 
