@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import splinescope
-from splinescope.tessellation.planar.piece import Piece
+from splinescope.tessellation.planar.piece import PlanarPiece
 from splinescope.tessellation.segments import steps
 from splinescope.tessellation.segments.kernels.crossings import Cuts
 from splinescope.tessellation.segments.part import SegmentsPart
@@ -107,14 +107,14 @@ def test_what_is_left_is_whole(domain: splinescope.Domain, pooled: bool, share: 
 def test_a_plane_in_portions_is_the_same(module: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     network = splinescope.load(module, input_shape=(2,))
     full = splinescope.tessellate(network, PLANE, verify="proof")
-    portions, fitting = [], Piece.fitting
+    portions, fitting = [], PlanarPiece.fitting
 
-    def noting(self: Piece, key: int, folds: object, start: int) -> int:
+    def noting(self: PlanarPiece, key: int, folds: object, start: int) -> int:
         stop = fitting(self, key, folds, start)
         portions.append((start, stop))
         return stop
 
-    monkeypatch.setattr(Piece, "fitting", noting)
+    monkeypatch.setattr(PlanarPiece, "fitting", noting)
     parts = splinescope.tessellate(network, PLANE, verify="proof", memory_budget=50_000)
     assert len(portions) > 10
     assert not parts.truncated

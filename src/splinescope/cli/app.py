@@ -13,6 +13,7 @@ from splinescope.cli.compare import compare
 from splinescope.cli.demo import demo
 from splinescope.cli.info import info
 from splinescope.cli.path import path
+from splinescope.cli.preimage import preimage
 from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
 from splinescope.cli.segment import segment
@@ -54,7 +55,7 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, compare, regions, reproduce, path, segment, surface):
+for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface):
     app.command(command.__name__.removesuffix("_"))(command)
 
 

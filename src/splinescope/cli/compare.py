@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from splinescope.network import Network
     from splinescope.tessellation.domains import Domain
-    from splinescope.trajectory import Comparison
+    from splinescope.trajectory import NetworkComparison
 
 First = Annotated[str, typer.Argument(metavar="A", help="A model, as `splinescope slice --help` says.")]
 Second = Annotated[str, typer.Argument(metavar="B", help="Another, with as many inputs and outputs.")]
@@ -138,13 +138,13 @@ def _domain(where: Where, network: Network, points: list[np.ndarray], *, segment
     return where.domain(network.input_shape, points)
 
 
-def _draw(found: Comparison, output: int | None, names: tuple[str, str]) -> Axes:
+def _draw(found: NetworkComparison, output: int | None, names: tuple[str, str]) -> Axes:
     from splinescope.plotting import plot_comparison
 
     return plot_comparison(found, output, names=names)
 
 
-def _facts(found: Comparison) -> Facts:
+def _facts(found: NetworkComparison) -> Facts:
     """What was found, as plain values for JSON."""
     facts: Facts = {
         "cells": len(found.cells),

@@ -17,7 +17,7 @@ from splinescope.plotting.layers import draw_color_bar, draw_fills
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
 from splinescope.tessellation.planar import PlanarComplex
 from splinescope.tessellation.segments import SegmentComplex
-from splinescope.trajectory import Comparison
+from splinescope.trajectory import NetworkComparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ class ComparedSlice:
     borders: tuple[Float[np.ndarray, "_ 2 2"], ...]
 
 
-def compared_slice(found: Comparison, output: int | None = None) -> ComparedSlice:
+def compared_slice(found: NetworkComparison, output: int | None = None) -> ComparedSlice:
     """Collect what the picture of a comparison in a plane shows.
 
     Args:
@@ -70,7 +70,7 @@ def compared_slice(found: Comparison, output: int | None = None) -> ComparedSlic
 
 
 def plot_comparison(
-    found: Comparison,
+    found: NetworkComparison,
     output: int | None = None,
     ax: Axes | None = None,
     *,
@@ -115,7 +115,7 @@ def plot_comparison(
     return axes
 
 
-def _plane(found: Comparison) -> PlanarComplex:
+def _plane(found: NetworkComparison) -> PlanarComplex:
     if not isinstance(found.cells, PlanarComplex):
         raise InvalidInputError(
             f"`found`: a comparison in {found.cells.dimension} dimensions; pictures are of segments and slices"
@@ -123,7 +123,7 @@ def _plane(found: Comparison) -> PlanarComplex:
     return found.cells
 
 
-def _title(found: Comparison) -> str:
+def _title(found: NetworkComparison) -> str:
     changed = "" if found.classes_a is None else f"; classes differ on {found.changed_share:.2%}"
     return f"largest deviation {found.largest_deviation:.3g}{changed}"
 
@@ -183,7 +183,12 @@ def _chains(segments: np.ndarray) -> list[np.ndarray]:
 
 
 def _draw_segment(
-    found: Comparison, cells: SegmentComplex, output: int | None, ax: Axes | None, names: tuple[str, str], title: str
+    found: NetworkComparison,
+    cells: SegmentComplex,
+    output: int | None,
+    ax: Axes | None,
+    names: tuple[str, str],
+    title: str,
 ) -> Axes:
     """Deviations along a segment, under a bar of classes for each network."""
     ax = new_axes(5.2, 3.6) if ax is None else ax

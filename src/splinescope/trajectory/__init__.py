@@ -1,6 +1,6 @@
 """Networks beside each other and along their layers: comparison, symmetries, decision trees, trajectories."""
 
-from splinescope.trajectory.comparison.compare import Comparison, compare
+from splinescope.trajectory.comparison.compare import NetworkComparison, compare
 from splinescope.trajectory.patterns.decision_tree import DecisionTree, TreeLevel, decision_tree
 from splinescope.trajectory.patterns.feature_maps import FeatureMaps, feature_maps
 from splinescope.trajectory.roads.depth_limit import DepthLimit, depth_limit
@@ -13,11 +13,11 @@ from splinescope.trajectory.symmetry.symmetries import Symmetries, Symmetry, sym
 __all__ = [
     "Alignment",
     "CanonicalForm",
-    "Comparison",
     "DecisionTree",
     "DepthLimit",
     "FeatureMaps",
     "LossBarrier",
+    "NetworkComparison",
     "Straightening",
     "Symmetries",
     "Symmetry",

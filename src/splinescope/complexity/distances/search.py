@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 from splinescope.complexity.distances.descent import first_boundary_point
 from splinescope.complexity.distances.local_formula import inputs_of, network_at
 from splinescope.complexity.distances.projection import RESOLUTION, project
-from splinescope.complexity.distances.targets import ClassChange, FoldOf, Target, class_of
+from splinescope.complexity.distances.targets import ClassChange, FoldOf, SearchTarget, class_of
 from splinescope.complexity.metric import Frame, frame_of
 from splinescope.complexity.walls import Branches, BranchForms
 from splinescope.errors import InvalidInputError
@@ -237,7 +237,7 @@ class _CellSearch:
         keys: Least key of every cell that was reached, by its pattern.
     """
 
-    def __init__(self, network: Network, start: torch.Tensor, target: Target, frame: Frame) -> None:
+    def __init__(self, network: Network, start: torch.Tensor, target: SearchTarget, frame: Frame) -> None:
         self.network, self.start, self.target, self.frame = network, start, target, frame
         self.upper, self.doubtful, self.label, self.cells = math.inf, math.inf, -1, 0
         self.step: np.ndarray | None = None

@@ -31,7 +31,7 @@ class TargetRows:
     equal: bool
 
 
-class Target(ABC):
+class SearchTarget(ABC):
     """What is looked for."""
 
     @abstractmethod
@@ -48,7 +48,7 @@ class Target(ABC):
 
 
 @dataclass(frozen=True)
-class ClassChange(Target):
+class ClassChange(SearchTarget):
     """Points where the class is another one.
 
     Attributes:
@@ -58,12 +58,12 @@ class ClassChange(Target):
     label: int
 
     def nodes(self, network: Network) -> list[int]:
-        """See `Target`."""
+        """See `SearchTarget`."""
         own = [network.output] if network.nodes[network.output].units else []
         return folds_before(network, network.output) + own
 
     def rows(self, forms: BranchForms) -> TargetRows:
-        """See `Target`."""
+        """See `SearchTarget`."""
         values, slopes = forms.outputs[0], forms.slopes[0]
         if len(values) == 1:
             sign = 1.0 if self.label else -1.0
@@ -73,12 +73,12 @@ class ClassChange(Target):
         return TargetRows(normals, values[self.label] - values[others], others, False)
 
     def reached(self, network: Network, place: torch.Tensor) -> bool:
-        """See `Target`."""
+        """See `SearchTarget`."""
         return class_of(network, place) != self.label
 
 
 @dataclass(frozen=True)
-class FoldOf(Target):
+class FoldOf(SearchTarget):
     """Points of the folds of a node's units.
 
     Attributes:
@@ -90,17 +90,17 @@ class FoldOf(Target):
     unit: int | None
 
     def nodes(self, network: Network) -> list[int]:
-        """See `Target`."""
+        """See `SearchTarget`."""
         return folds_before(network, self.op)
 
     def rows(self, forms: BranchForms) -> TargetRows:
-        """See `Target`."""
+        """See `SearchTarget`."""
         wall = next(wall for wall in forms.walls if wall.node == self.op)
         chosen = wall.present[0] if self.unit is None else wall.present[0] & (wall.units == self.unit)
         return TargetRows(wall.gradients[0].T[chosen], wall.margins[0][chosen], wall.units[chosen], True)
 
     def reached(self, network: Network, place: torch.Tensor) -> bool:
-        """See `Target`; not needed: a unit's argument is continuous, and zero there if its form on one side is."""
+        """See `SearchTarget`; not needed, as a unit's argument is continuous, and zero there if its form beside it is."""
         return True
 
 

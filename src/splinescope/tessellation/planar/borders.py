@@ -10,7 +10,7 @@ from numba import njit
 from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, OUTSIDE
 from splinescope.geometry.planar.subdivision import Subdivision, half_edges
 from splinescope.numerics import in_ranges
-from splinescope.tessellation.planar.piece import Piece
+from splinescope.tessellation.planar.piece import PlanarPiece
 
 
 @njit(cache=True, nogil=True)
@@ -77,7 +77,7 @@ class Borders:
         """Whether anything was shared."""
         return bool(self._ends)
 
-    def tag(self, piece: Piece, group: np.ndarray) -> None:
+    def tag(self, piece: PlanarPiece, group: np.ndarray) -> None:
         """Number the edges between faces of different groups, and all their ends."""
         subdivision = piece.subdivision
         left, right = subdivision.face[0::2], subdivision.face[1::2]
@@ -100,7 +100,7 @@ class Borders:
         return np.concatenate(self._ends) if self._ends else np.empty((0, 4))
 
 
-def part_of(piece: Piece, faces: np.ndarray) -> Piece:
+def part_of(piece: PlanarPiece, faces: np.ndarray) -> PlanarPiece:
     """The piece that has only some of the faces; edges to the others become its outside."""
     old = piece.subdivision
     number = np.full(old.num_faces + 1, OUTSIDE, np.int32)
@@ -130,10 +130,10 @@ def part_of(piece: Piece, faces: np.ndarray) -> Piece:
     codes = [codes.taken(faces) for codes in piece.codes]
     begun = None if piece.begun is None else piece.begun.taken(faces)
     tags = piece.vertex_tags[vertices]
-    return Piece(piece.plan, subdivision, tags, rows, codes, piece.position, begun=begun, folds=piece.folds)
+    return PlanarPiece(piece.plan, subdivision, tags, rows, codes, piece.position, begun=begun, folds=piece.folds)
 
 
-def halves_of(piece: Piece, borders: Borders) -> list[Piece]:
+def halves_of(piece: PlanarPiece, borders: Borders) -> list[PlanarPiece]:
     """Split a piece in two along the longer side of its bounding box, with equal numbers of cells."""
     centroids, _ = centroids_and_areas(piece.subdivision)
     axis = int(np.argmax(np.ptp(piece.subdivision.points, axis=0)))

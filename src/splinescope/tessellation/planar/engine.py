@@ -21,7 +21,7 @@ from splinescope.tessellation.planar.assembly import FinishedPiece, join
 from splinescope.tessellation.planar.borders import Borders, centroids_and_areas, halves_of, part_of
 from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
-from splinescope.tessellation.planar.piece import Piece
+from splinescope.tessellation.planar.piece import PlanarPiece
 from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import GrowingRows
@@ -113,20 +113,20 @@ class _Run:
             return False
         return not self.dropped
 
-    def _first_piece(self) -> Piece:
+    def _first_piece(self) -> PlanarPiece:
         polygon = convex_polygon(self.domain.polygon)
         inputs = self.domain.embed(self.domain.polygon).reshape(len(self.domain.polygon), -1)
         tags = np.full(len(inputs), -1, np.int64)
-        return Piece(self.plan, polygon, tags, {0: GrowingRows(inputs)})
+        return PlanarPiece(self.plan, polygon, tags, {0: GrowingRows(inputs)})
 
-    def _too_large(self, piece: Piece) -> bool:
+    def _too_large(self, piece: PlanarPiece) -> bool:
         """Whether the next node may need more memory than the budget."""
         if piece.subdivision.num_faces < 2 * _SMALLEST_PIECE:
             return False
         columns = int(np.prod(self.plan.network.nodes[piece.position].shape, dtype=np.int64))
         return 2 * (piece.nbytes + 8 * columns * piece.subdivision.num_vertices) > self.memory_budget
 
-    def _within_cell_budget(self, piece: Piece, waiting: list[Piece]) -> Piece:
+    def _within_cell_budget(self, piece: PlanarPiece, waiting: list[PlanarPiece]) -> PlanarPiece:
         """The piece without the cells, farthest from the domain's centre, that exceed the budget."""
         if self.max_cells is None:
             return piece
@@ -139,20 +139,20 @@ class _Run:
         self.dropped = True
         return part_of(piece, np.sort(np.argsort(distance, kind="stable")[:allowed]))
 
-    def _finish(self, piece: Piece) -> None:
+    def _finish(self, piece: PlanarPiece) -> None:
         outputs = np.array(piece.rows[self.plan.network.output].values)
         self.store.add(FinishedPiece(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
         self.done += self._share(piece)
         self.shown = max(self.shown, self.done)
         self.report(self.shown, self.store.cells)
 
-    def _share(self, piece: Piece) -> float:
+    def _share(self, piece: PlanarPiece) -> float:
         """Share of the domain that a piece covers."""
         if not self.borders:
             return 1.0
         return float(centroids_and_areas(piece.subdivision)[1].sum()) / self.domain.area
 
-    def _report(self, piece: Piece) -> None:
+    def _report(self, piece: PlanarPiece) -> None:
         if self.watched:  # areas take a look at all cells
             way = self._share(piece) * piece.position / len(self.plan.network.nodes)
             self.shown = max(self.shown, min(1.0, self.done + way))  # parts of a piece start where it was

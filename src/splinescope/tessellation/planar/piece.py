@@ -30,7 +30,7 @@ _ROOM = 64
 
 
 @dataclass
-class Piece:
+class PlanarPiece:
     """Cells of a part of the domain with the values of the live nodes at their vertices.
 
     Attributes:

@@ -23,7 +23,7 @@ from splinescope.trajectory.comparison.joint import Joint, join
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class NetworkComparison:
     r"""Two networks $a$ and $b$ on a domain.
 
     Outputs are those before the networks' heads (softmax and the like), in the order of the flat output. All numbers
@@ -188,7 +188,7 @@ def compare(
     max_cells: int | None = None,
     memory_budget: int | None = None,
     progress: Report = False,
-) -> Comparison:
+) -> NetworkComparison:
     r"""Compare two networks exactly on a segment, a slice or a box: a network and its pruned, quantised or tuned copy.
 
     Both are taken for one network of one input, whose output is their difference, and this is tessellated. On each of
@@ -240,14 +240,14 @@ def compare(
     most = np.abs(difference).argmax(axis=0)
     whole = integrals_of_absolute(cells, difference).sum(axis=0) / math.fsum(cells.measures)
     points = cells.domain.embed(cells.vertices[most])
-    return Comparison(cells, joint, np.abs(difference[most, np.arange(k)]), points, whole)
+    return NetworkComparison(cells, joint, np.abs(difference[most, np.arange(k)]), points, whole)
 
 
-def _without_vertices(cells: PolyhedralComplex, joint: Joint) -> Comparison:
+def _without_vertices(cells: PolyhedralComplex, joint: Joint) -> NetworkComparison:
     """The comparison on a region graph, whose extrema are found by linear programs."""
     alone = replace(joint.network, output=joint.network.nodes[joint.network.output].inputs[0])
     reach = extrema(replace(cells, network=alone))  # the same cells, and linear programs for the difference only
     low, high = -reach.minimum, reach.maximum
     points = np.where((low > high)[:, None], reach.minimizers, reach.maximizers)
     means = np.full(joint.outputs, np.nan)
-    return Comparison(cells, joint, np.maximum(low, high), cells.domain.embed(points), means)
+    return NetworkComparison(cells, joint, np.maximum(low, high), cells.domain.embed(points), means)

@@ -15,7 +15,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import forward
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.tessellation.branch import branch_value
+from splinescope.tessellation.branches.walk import branch_value
 from splinescope.trajectory.patterns.information import entropy, mutual_information
 from splinescope.trajectory.patterns.prefixes import parts, pieces_at, prefixes
 

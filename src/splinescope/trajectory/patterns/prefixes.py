@@ -18,7 +18,7 @@ from splinescope.network.graph import Network, nodes_behind
 from splinescope.network.inputs import read_inputs
 from splinescope.network.ops import Fold, Op
 from splinescope.progress import counting
-from splinescope.tessellation.branch import chunk_length
+from splinescope.tessellation.branches.walk import chunk_length
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from splinescope.network.ops import (
 
 
 @dataclass(frozen=True)
-class Run:
+class UnitRun:
     """A part of a flat value that is made of the channels of one group.
 
     Attributes:
@@ -54,7 +54,7 @@ class Layouts:
     """
 
     sizes: tuple[int, ...]
-    runs: tuple[tuple[Run, ...], ...]
+    runs: tuple[tuple[UnitRun, ...], ...]
 
     def order(self, node: int, permutations: tuple[Int[np.ndarray, " _"], ...]) -> Int[np.ndarray, " size"]:
         """Where each number of a node's permuted value comes from.
@@ -99,7 +99,7 @@ class _Finder:
     def __init__(self) -> None:
         self.parents = [0]
         self.channels = [0]
-        self.runs: list[tuple[Run, ...]] = []
+        self.runs: list[tuple[UnitRun, ...]] = []
 
     def root(self, group: int) -> int:
         while self.parents[group] != group:
@@ -110,32 +110,32 @@ class _Finder:
         low, high = sorted((self.root(one), self.root(other)))
         self.parents[high] = low
 
-    def fix(self, runs: tuple[Run, ...]) -> None:
+    def fix(self, runs: tuple[UnitRun, ...]) -> None:
         for run in runs:
             self.tie(0, run.group)
 
-    def new(self, channels: int, block: int) -> tuple[Run, ...]:
+    def new(self, channels: int, block: int) -> tuple[UnitRun, ...]:
         self.parents.append(len(self.parents))
         self.channels.append(channels)
-        return (Run(len(self.parents) - 1, channels, block),)
+        return (UnitRun(len(self.parents) - 1, channels, block),)
 
-    def fixed(self, node: Node, *inputs: tuple[Run, ...]) -> tuple[Run, ...]:
+    def fixed(self, node: Node, *inputs: tuple[UnitRun, ...]) -> tuple[UnitRun, ...]:
         for runs in inputs:
             self.fix(runs)
-        return (Run(0, node.size, 1),)
+        return (UnitRun(0, node.size, 1),)
 
-    def scaled(self, runs: tuple[Run, ...], node: Node) -> tuple[Run, ...]:
+    def scaled(self, runs: tuple[UnitRun, ...], node: Node) -> tuple[UnitRun, ...]:
         """The same channels, with as many numbers each as make up the value of a node."""
         before = sum(run.size for run in runs)
         if any(run.block * node.size % before for run in runs):
             return self.fixed(node, runs)
-        return tuple(Run(run.group, run.channels, run.block * node.size // before) for run in runs)
+        return tuple(UnitRun(run.group, run.channels, run.block * node.size // before) for run in runs)
 
     def add(self, network: Network, node: Node) -> None:
         inputs = [self.runs[source] for source in node.inputs]
         self.runs.append(self._of(network, node, inputs))
 
-    def _of(self, network: Network, node: Node, inputs: list[tuple[Run, ...]]) -> tuple[Run, ...]:
+    def _of(self, network: Network, node: Node, inputs: list[tuple[UnitRun, ...]]) -> tuple[UnitRun, ...]:
         op = node.op
         shapes = [network.nodes[source].shape for source in node.inputs]
         if isinstance(op, Dense):
@@ -157,8 +157,8 @@ class _Finder:
         return self.fixed(node, *inputs)
 
     def _convolution(
-        self, op: Convolution | TransposedConvolution, node: Node, runs: tuple[Run, ...], shape: tuple[int, ...]
-    ) -> tuple[Run, ...]:
+        self, op: Convolution | TransposedConvolution, node: Node, runs: tuple[UnitRun, ...], shape: tuple[int, ...]
+    ) -> tuple[UnitRun, ...]:
         spatial = op.weight.ndim - 2
         plain = len(shape) == spatial + 1 and _along_channels(runs, shape)
         if plain and op.groups == 1:
@@ -167,7 +167,7 @@ class _Finder:
             return self.scaled(runs, node)
         return self.fixed(node, runs)
 
-    def _sum(self, node: Node, inputs: list[tuple[Run, ...]]) -> tuple[Run, ...]:
+    def _sum(self, node: Node, inputs: list[tuple[UnitRun, ...]]) -> tuple[UnitRun, ...]:
         first, *others = inputs
         for runs in others:
             if [(run.channels, run.block) for run in runs] != [(run.channels, run.block) for run in first]:
@@ -181,18 +181,18 @@ class _Finder:
         roots = sorted({self.root(group) for group in range(len(self.parents))} - {0})
         number = {0: -1} | {root: place for place, root in enumerate(roots)}
         runs = tuple(
-            tuple(Run(number[self.root(run.group)], run.channels, run.block) for run in node) for node in self.runs
+            tuple(UnitRun(number[self.root(run.group)], run.channels, run.block) for run in node) for node in self.runs
         )
         return Layouts(tuple(self.channels[root] for root in roots), runs)
 
 
-def _along_channels(runs: tuple[Run, ...], shape: tuple[int, ...]) -> bool:
+def _along_channels(runs: tuple[UnitRun, ...], shape: tuple[int, ...]) -> bool:
     """Whether the channels of runs are the entries along the first axis; runs that stay are of any kind."""
     block = math.prod(shape[1:])
     return all(run.block == block or (run.group == 0 and run.size % block == 0) for run in runs)
 
 
-def _alike(index: np.ndarray, runs: tuple[Run, ...], node: Node) -> bool:
+def _alike(index: np.ndarray, runs: tuple[UnitRun, ...], node: Node) -> bool:
     """Whether an op that picks numbers does the same to each channel."""
     channels, block = sum(run.channels for run in runs), runs[0].block
     if node.size % channels or any(run.block != block for run in runs):

@@ -1,0 +1,54 @@
+"""Forward passes of the model that a network was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from splinescope.cli.values import shape_of
+from splinescope.network import Network
+
+
+def original_of(
+    text: str, network: Network, input_shape: str | None = None
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """How the original of a network is run, by onnxruntime or ONNX's own reference implementation.
+
+    Args:
+        text: The argument MODEL.
+        network: What was read from it.
+        input_shape: The option of this name.
+
+    Returns:
+        A function of inputs [n, *input_shape]; None if MODEL is no ONNX file, no program runs it, or it ends with a
+        smooth function, behind which outputs are others.
+    """
+    if not text.lower().endswith((".onnx", ".onnx.gz")) or network.head is not None:
+        return None
+    from splinescope.network.importers.onnx_file import read_model, the_input
+    from splinescope.network.importers.onnx_runners import runners
+
+    path = Path(text)
+    model = read_model(path)
+    source = the_input(model, shape_of("--input-shape", input_shape))
+    for runner in runners(path, model, source.name):
+        try:
+            run = runner.start()
+            run(np.zeros(source.shape, source.dtype))
+        except Exception:  # noqa: BLE001 - programs raise whatever they like, and the next one is tried
+            continue
+        return _by_row(run, source)
+    return None
+
+
+def _by_row(run: Callable[[np.ndarray], Any], source: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """One input at a time, as some models take no other batch."""
+
+    def function(inputs: np.ndarray) -> np.ndarray:
+        rows = [np.asarray(run(row.astype(source.dtype).reshape(source.shape)), np.float64).ravel() for row in inputs]
+        return np.stack(rows)
+
+    return function

@@ -1,0 +1,1 @@
+"""Single layers with ReLU: preimages in closed form, circulant layers, nesting and contraction."""
