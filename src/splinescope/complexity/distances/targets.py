@@ -100,7 +100,7 @@ class FoldOf(SearchTarget):
         return TargetRows(wall.gradients[0].T[chosen], wall.margins[0][chosen], wall.units[chosen], True)
 
     def reached(self, network: Network, place: torch.Tensor) -> bool:
-        """See `SearchTarget`; not needed, as a unit's argument is continuous, and zero there if its form beside it is."""
+        """See `SearchTarget`; not needed: arguments are continuous, and zero there if their forms beside it are."""
         return True
 
 
