@@ -74,7 +74,7 @@ class Search:
         self, network: Network, marked: Marks, domain: Domain, budget: Budget, verify: str, report: Report
     ) -> None:
         self._network, self._marked, self._domain, self._verify = network, marked, domain, verify
-        self._report, self._most = report, budget.cells or NEVER
+        self._report, self._most = report, float(budget.cells or NEVER)
         self._bounding = Bounding(network, marked, domain)
         self._deadline = NEVER if budget.seconds is None else time.monotonic() + budget.seconds
         self._cells = self._boxes = 0
@@ -121,7 +121,7 @@ class Search:
             self._marked,
             part,
             cuts_of(self._domain, part, box.low[0], box.high[0]),
-            most=min(NEVER if d == 1 else MOST.get(d, _MOST), self._most - self._cells),
+            most=min(NEVER if d == 1 else float(MOST.get(d, _MOST)), self._most - self._cells),
             deadline=self._deadline,
             verify=self._verify,
         )

@@ -2,7 +2,7 @@ r"""Circulant layers by the Fourier transform: convolutions of one channel that 
 
 Row $i$ of $C$ is the kernel $c$ shifted by $i$, $C_{ij} = c_{(j - i) \bmod d}$. Everything follows from the transform
 $\hat c_k$ in $O(d \log d)$: singular values $|\hat c_k|$, the inverse, the null space. With one bias $b$ the planes
-$C x + b = 0$ are a regular cone around the identity line: all meet it in the apex $-(b / a)\,1$ with $a = \sum_j c_j$, each
+$C x + b = 0$ are a regular cone around the identity line: all meet it in the apex $-(b / a)\,1$, $a = \sum_j c_j$, each
 at the angle $\sin\theta = |a| / (\sqrt d\,\|c\|)$, and the rays of the dual basis are at the angle
 $\cos\theta = 1 / (|a| \sqrt d\,\|c^{-1}\|)$ to it. (Carlsson, arXiv 1905.08922, section 3.)
 """

@@ -2,8 +2,8 @@ r"""Nested cones: when the preimages of a layer fit into the faces of the cone b
 
 The planes of a layer of full rank are the faces of the cone $K = \{x : W x + b \ge 0\} = p + cone(W^{-1})$. It is
 completely nested in the orthant if $K \ge 0$ and for every set $I$ of units and every $x$ on the face of $K$ where
-these are zero, the preimage $x + cone(e_i, i \in I)$ meets the orthant's face $x_I = 0$ (Carlsson, arXiv 1905.08922, section
-4, made precise). With $J$ the other units, the face is met exactly if
+these are zero, the preimage $x + cone(e_i, i \in I)$ meets the orthant's face $x_I = 0$ (Carlsson, arXiv 1905.08922,
+section 4, made precise). With $J$ the other units, the face is met exactly if
 $$-W_{IJ} W_{JJ}^{-1} \ge 0,\quad -b_I + W_{IJ} W_{JJ}^{-1} b_J \ge 0,\quad W_{JJ}^{-1} \ge 0,\quad -W_{JJ}^{-1} b_J \ge
 0,$$
 and all sets pass exactly if **W is a nonsingular M-matrix** (nothing positive off the diagonal, nothing negative in the
