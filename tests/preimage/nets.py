@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ def formula(widths: Sequence[int], seed: int) -> list[Layer]:
     """Normal weights times sqrt(2 / in), then biases uniform in [-1, 1], layer by layer."""
     rng = np.random.default_rng(seed)
     layers = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(widths):
         W = rng.standard_normal((outputs, inputs)) * np.sqrt(2 / inputs)
         layers.append((W, rng.uniform(-1, 1, outputs)))
     return layers

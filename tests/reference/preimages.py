@@ -1,4 +1,4 @@
-"""Preimages by brute force: every sign pattern of a small network, one linear program each; nesting by its definition."""
+"""Preimages by brute force: every sign pattern of a small network, by linear programs; nesting by its definition."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from splinescope.plotting.cells import plot_cells
 from splinescope.plotting.figures import save_figure
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
+from splinescope.plotting.preimages import plot_preimage
 from splinescope.plotting.segments import plot_segment
 from splinescope.plotting.surface import plot_surface
 from splinescope.plotting.tessellation import plot_tessellation
@@ -19,6 +20,7 @@ __all__ = [
     "plot_loss_profile",
     "plot_mesh",
     "plot_path_strip",
+    "plot_preimage",
     "plot_segment",
     "plot_surface",
     "plot_tessellation",
