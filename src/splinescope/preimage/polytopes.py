@@ -89,7 +89,7 @@ class Polytope:
 
     @cached_property
     def measure(self) -> float:
-        """Its measure in its own dimension: 1 for a point, a length, an area, a volume, ...
+        """Its measure in its own dimension; 1 for a point, a length, an area, a volume, ...
 
         Raises:
             InvalidInputError: If it is unbounded, or of more than six dimensions.

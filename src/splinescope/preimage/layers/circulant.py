@@ -75,7 +75,7 @@ class Circulant:
 
     @cached_property
     def eigenvalues(self) -> Complex[np.ndarray, " d"]:
-        """Eigenvalue for each frequency, that of a wave: the conjugate transform of the kernel."""
+        """Eigenvalue for each frequency, that of a wave; the conjugate transform of the kernel."""
         return np.conj(np.fft.fft(self.kernel))
 
     @property
@@ -210,7 +210,7 @@ class CirculantPreimage:
 
     @property
     def dimension(self) -> int:
-        """Dimension: the number of zeros at full rank.
+        """Dimension, the number of zeros at full rank.
 
         Raises:
             InvalidInputError: Below full rank, where it depends on more.
