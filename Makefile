@@ -9,15 +9,17 @@ PYTEST := -m pytest -n auto --maxprocesses=8 --durations=20
 # Tests run in one process per core; two threads in each, that wait without spinning, leave the cores to one another.
 TEST_ENV := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 INPUTS := pyproject.toml constraints.txt
-# What `make thorough` runs: networks of each family that sweeps try, and all Pythons that are found, pyenv's among them.
+# What `make thorough` runs: networks of each family that sweeps try, changed files that are read, and all Pythons that are
+# found, pyenv's among them.
 SWEEP ?= 100
+FUZZ ?= 10000
 PROCESSES ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTHONS ?= $(shell for version in 3.11 3.12 3.13; do \
 	for python in python$$version $(HOME)/.pyenv/versions/$$version.*/bin/python; do \
 	$$python -c "" 2>/dev/null && echo $$python && break; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage thorough all-tests sweeps pythons check format lint types imports docs readme-picture clean
+.PHONY: help demo test coverage thorough all-tests sweeps fuzz pythons check format lint types imports docs readme-picture clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,7 +51,7 @@ coverage: $(VENV)/.installed-test  ## the same, with coverage, which takes twice
 	$(TEST_ENV) $(BIN)/python $(PYTEST) --cov --cov-report=term $(PYTEST_ARGS)
 
 thorough:  ## hours: all random numbers and sizes, long sweeps, the gate on every Python from 3.11 to 3.13 found
-	$(MAKE) --keep-going all-tests sweeps pythons
+	$(MAKE) --keep-going all-tests sweeps fuzz pythons
 
 all-tests: $(VENV)/.installed-test
 	$(TEST_ENV) $(BIN)/python $(PYTEST) --thorough $(PYTEST_ARGS)
@@ -61,6 +63,9 @@ sweeps: $(VENV)/.installed-test
 		OMP_NUM_THREADS=1 $(BIN)/python -m tests.reference.sweep --count $(SWEEP) --processes $(PROCESSES) \
 			--limit 300 --dimension $$1 --engine $$2 || failed=1; \
 	done; test -z "$$failed"
+
+fuzz: $(VENV)/.installed-test  ## read FUZZ small files, changed at random: none may end in a foreign error, hang or crash
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --count $(FUZZ) --processes $(PROCESSES)
 
 pythons:
 	failed=; \
@@ -90,6 +95,7 @@ docs: $(VENV)/.installed-dev  ## the documentation with its executed gallery, in
 
 readme-picture: $(VENV)/.installed  ## make the README's picture anew, by a real run
 	$(BIN)/python docs/readme_picture.py
+	$(BIN)/python docs/comparison_picture.py
 
 clean:  ## remove the environment and everything that runs leave behind
 	rm -rf $(VENV) demo build dist docs/_build docs/gallery docs/sg_execution_times.rst .coverage .coverage.*

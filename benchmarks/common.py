@@ -75,11 +75,11 @@ def products_needed(network: Network, domain: splinescope.Slice) -> list[tuple[i
     found: list[tuple[int, Dense]] = []
     advance = engine.advance
 
-    def noting(piece: Any, plan: Any) -> None:
+    def noting(piece: Any, *rest: Any) -> None:
         op = network.nodes[piece.position].op
         if isinstance(op, Dense):
             found.append((piece.subdivision.num_vertices, op))
-        advance(piece, plan)
+        advance(piece, *rest)
 
     engine.advance = noting
     try:

@@ -17,11 +17,11 @@ from torch import nn
 
 import splinescope
 from benchmarks.common import ASSETS, save
-from splinescope.tessellation.planar import engine, piece, steps
+from splinescope.tessellation.planar import engine, folding, piece
 
 PARTS = {
-    "evaluation": [(steps, "_stream"), (steps, "_evaluate")],
-    "splitting": [(piece, "refine")],
+    "evaluation": [(piece, "streamed"), (piece, "evaluated")],
+    "splitting": [(folding, "refine")],
     "certificate": [(engine, "certified")],
 }
 

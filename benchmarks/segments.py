@@ -21,8 +21,8 @@ from benchmarks.common import ASSETS, ROOT, alternate, reference_weights, save, 
 from splinescope.network.evaluate import forward
 from splinescope.numerics import Tolerance, in_blocks
 from splinescope.tessellation.segments import SegmentBatch, tessellate_segments
-from splinescope.tessellation.segments.run import Run
-from splinescope.tessellation.segments.steps import Plan
+from splinescope.tessellation.segments.run import SegmentsRun
+from splinescope.tessellation.segments.steps import SegmentsPlan
 
 SYRENN = {"N3": 0.2, "N4": 39.0}
 """Milliseconds per segment of SyReNN's ExactLine in float32 on two cores, as reported for these two segments."""
@@ -135,13 +135,13 @@ def evaluations(network: splinescope.Network, batch: SegmentBatch, most: int) ->
 
 def without_kinks(case: Case, count: int) -> Callable[[], None]:
     """Some of the segments with every layer evaluated at all breakpoints, blocks of segments on each thread."""
-    plan = replace(Plan.of(case.network, Tolerance()), transposed={}, stencils={})
+    plan = replace(SegmentsPlan.of(case.network, Tolerance()), transposed={}, stencils={})
     starts, ends = (points[:count].reshape(count, -1) for points in (case.starts, case.ends))
 
     def part(start: int, stop: int) -> None:
         for low in range(start, stop, 64):
             high = min(low + 64, stop)
-            Run(plan, 1 << 28).through_network(starts[low:high], ends[low:high], low)
+            SegmentsRun(plan, 1 << 28).through_network(starts[low:high], ends[low:high], low)
 
     return lambda: _run(part, count, min(64, count // 2))
 

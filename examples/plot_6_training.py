@@ -21,11 +21,11 @@ from splinescope.observers import (
     Accuracy,
     AdversarialAccuracy,
     BoundaryDistance,
+    CellCount,
     CodeChurn,
     MeanLocalComplexity,
     Recorder,
     SliceFrames,
-    TileCount,
     log_spaced_steps,
     read_log,
     saved_frames,
@@ -41,7 +41,7 @@ optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
 
 recorder = Recorder(
     {
-        "slice": TileCount(square),
+        "slice": CellCount(square),
         "complexity": MeanLocalComplexity(x, radius=0.1, frame=2),
         "distance": BoundaryDistance(x),
         "churn": CodeChurn(x),

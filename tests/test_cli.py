@@ -177,7 +177,7 @@ def test_cell_budget(tmp_path: Path) -> None:
     net = models.mlp([2, 32, 32, 1], generator=torch.Generator().manual_seed(0))
     torch.export.save(torch.export.export(net.eval(), (torch.zeros(1, 2),)), path)
     out = tmp_path / "out"
-    assert main(["slice", str(path), "--max-cells", "20", "--memory", "1G", "--out", str(out)]) == 0
+    assert main(["slice", str(path), "--trust", "--max-cells", "20", "--memory", "1G", "--out", str(out)]) == 0
     summary = summary_of(out)
     assert summary["truncated"] is True
     assert summary["cells"] <= 20
@@ -237,7 +237,7 @@ def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_command_and_option_has_help() -> None:
     commands = get_command(app).commands
-    assert list(commands) == ["demo", "info", "slice", "regions", "reproduce", "path", "segment", "surface"]
+    assert list(commands) == ["demo", "info", "slice", "compare", "regions", "reproduce", "path", "segment", "surface"]
     for name, command in commands.items():
         assert command.help, name
         assert [parameter.name for parameter in command.params if not parameter.help] == [], name

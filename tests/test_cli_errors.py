@@ -92,7 +92,7 @@ BAD = {
     "corrupt archive": (["net.npz", "--point", "corrupt.npz"], r"`--point`: corrupt.npz cannot be read"),
     "corrupt image": (["net.npz", "--point", "corrupt.png"], r"`--point`: corrupt.png cannot be read"),
     "words": (["net.npz", "--point", "words.npy"], r"`--point`: words.npy holds <U1 of shape \(4,\); expected numbers"),
-    "words in text": (["net.npz", "--point", "words.csv"], r"`--point`: words.csv cannot be read: could not convert"),
+    "words in text": (["net.npz", "--point", "words.csv"], r"`--point`: words.csv: line 1: could not convert"),
     "empty text": (["net.npz", "--point", "empty.csv"], r"`--point`: empty.csv: is empty"),
     "several arrays": (["net.npz", "--point", "several.npz"], r"several.npz: holds 2 arrays \(a, b\); expected one"),
     "nan point": (["net.npz", "--point", "nan.npy"], r"`--point`: nan.npy: 1 of 4 numbers are NaN or infinite"),

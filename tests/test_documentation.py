@@ -1,11 +1,19 @@
-"""The code in the README and on the first pages runs as it stands."""
+"""The code in the README, on the first pages and in docstrings runs as it stands, and what is public is explained."""
 
 from __future__ import annotations
 
+import ast
+import doctest
 import importlib.util
+import inspect
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 
 import splinescope
@@ -17,6 +25,89 @@ BLOCKS = [
     for page in PAGES
     for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S))
 ]
+SOURCE = Path(splinescope.__file__).parent
+
+
+def docstrings() -> Iterator[tuple[str, str, str]]:
+    """Module, name and docstring of all that has one."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        module = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                yield module, getattr(node, "name", ""), ast.get_docstring(node) or ""
+
+
+def prose(text: str) -> str:
+    """A text without code, formulas, names of arguments, and what is quoted."""
+    for cut in (
+        r"(?s)```.*?```",
+        r"(?m)^ *(>>>|\.\.\.) .*$",
+        r"(?s)`[^`]*`|\$[^$]*\$",
+        r"\]\([^)]*\)",
+        r"(?m)^ +\*{0,2}\w+: ",
+    ):
+        text = re.sub(cut, " ", text)
+    return re.sub(r"\"[^\"]*\"|<[^>]*>|\s+", " ", text)
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """What people read: pages, docstrings, comments, and texts in pictures and messages."""
+    for page in [*PAGES, *sorted((ROOT / "docs" / "design").glob("*.md"))]:
+        if page.name != "glossary.md":
+            yield page.name, page.read_text(encoding="utf-8")
+    for path in sorted(
+        set(SOURCE.rglob("*.py")) - {SOURCE / "network" / "importers" / "torch_ops.py"}
+    ):  # torch's names
+        where, source = str(path.relative_to(SOURCE)), path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+                yield f"{where}:{node.lineno}", node.value
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                yield f"{where}:{token.start[0]}", token.string
+
+
+def replaced_words() -> dict[str, str]:
+    """Words that the glossary replaces, with the term to write instead."""
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^(\S.*)\n((?:  .*\n)+)", glossary, re.M)
+    lists = [(term, re.search(r"\*Not:\* ([^.]+)\.", " ".join(text.split()))) for term, text in entries]
+    return {word.strip(): term for term, found in lists if found for word in found[1].split(",")}
+
+
+EXAMPLES = [pytest.param(module, text, id=f"{module}-{name}") for module, name, text in docstrings() if ">>>" in text]
+
+
+def reference() -> dict[str, Any]:
+    """What the pages of the reference show, by its full name; where a package has an `__all__`, all that is in it."""
+    shown = {}
+    for page in sorted((ROOT / "docs" / "reference").glob("*.md")):
+        directive = r"^\.\. auto(module|function|class):: (\S+)\n((?:   :.*\n)*)"
+        for kind, name, options in re.findall(directive, page.read_text(encoding="utf-8"), re.M):
+            home, _, last = (name, "", "") if kind == "module" else name.rpartition(".")
+            module = importlib.import_module(home)
+            own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == home]
+            named = re.search(r":members: (.+)", options)
+            public = [key for key in getattr(module, "__all__", own) if not key.startswith("_")]
+            names = [last] if last else named[1].split(", ") if named else public
+            shown |= {f"{home}.{key}": getattr(module, key) for key in names}
+    return shown
+
+
+FUNCTIONS = {name: value for name, value in reference().items() if inspect.isfunction(inspect.unwrap(value))}
+CLASSES = {name: value for name, value in reference().items() if inspect.isclass(value)}
+
+
+def lacks(function: Any) -> list[str]:
+    """What a docstring of a function does not say of its arguments and its result."""
+    text, signature = inspect.getdoc(function) or "", inspect.signature(inspect.unwrap(function))
+    arguments = set(signature.parameters) - {"self", "cls"}
+    needs = {
+        "Args:": bool(arguments),
+        "Returns:": signature.return_annotation not in ("None", "NoReturn") and "Yields:" not in text,
+    }
+    named = set(re.findall(r"^ +\**(\w+): ", text, re.M))
+    return [part for part, needed in needs.items() if needed and part not in text] + sorted(arguments - named)
 
 
 @pytest.mark.parametrize("code", BLOCKS)
@@ -50,3 +141,63 @@ def test_reference_lists_the_public_names() -> None:
     for _, line, page in rows:
         assert line.endswith(".")
         assert (ROOT / "docs" / "reference" / page).is_file()
+
+
+@pytest.mark.parametrize(("module", "text"), EXAMPLES)
+def test_examples_run(module: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = dict(vars(importlib.import_module(module)))
+    failures: list[str] = []
+    doctest.DocTestRunner().run(doctest.DocTestParser().get_doctest(text, names, module, None, 0), out=failures.append)
+    plt.close("all")
+    assert failures == []
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_public_functions_are_explained(name: str) -> None:
+    """Arguments, result, what the cost grows with, and an example."""
+    text = inspect.getdoc(FUNCTIONS[name]) or ""
+    assert lacks(FUNCTIONS[name]) == []
+    assert re.search(r"\bCost: \S", text), "what does the time that it takes grow with?"
+    assert ">>> " in text
+
+
+def test_reference_shows_what_is_public() -> None:
+    functions = {name for name in splinescope.PUBLIC if inspect.isfunction(getattr(splinescope, name))}
+    assert functions <= {name.rpartition(".")[2] for name in FUNCTIONS}
+    assert len(FUNCTIONS) > 150
+    assert len(CLASSES) > 100
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_methods_of_public_classes_are_explained(name: str) -> None:
+    """If they take arguments; and once: what overrides a method that is explained need not do it again."""
+    for key, value in vars(CLASSES[name]).items():
+        method = inspect.unwrap(getattr(value, "__func__", value))
+        if key.startswith("_") or not inspect.isfunction(method) or len(inspect.signature(method).parameters) < 2:
+            continue
+        inherited = [getattr(vars(base)[key], "__func__", vars(base)[key]) for base in explained(CLASSES[name], key)]
+        assert [] in map(lacks, inherited), key
+
+
+def explained(kind: type, key: str) -> list[type]:
+    """The class and its bases with a method of a name; where a docstring begins with them, also what it points to."""
+    likened = re.match(r"See `(\w+)", inspect.getdoc(vars(kind)[key]) or "")
+    others = [other for name, other in CLASSES.items() if likened and name.endswith(f".{likened[1]}")]
+    return [base for base in (*kind.__mro__, *others) if key in vars(base)]
+
+
+def test_one_word_for_one_thing() -> None:
+    """The glossary's words, and none of those that it replaces."""
+    words = replaced_words()
+    assert {"tile", "activation region", "neuron"} <= set(words)
+    either = re.compile(rf"\b({'|'.join(map(re.escape, words))})s?\b", re.IGNORECASE)
+    suspects = [(where, text) for where, text in texts() if either.search(text)]
+    found = {where: match[0] for where, text in suspects for match in either.finditer(prose(text))}
+    assert found == {}, f"write instead: {words}"
+
+
+def test_glossary_is_in_order() -> None:
+    terms = re.findall(r"^(\w.*)\n  ", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.M)
+    assert len(terms) > 40
+    assert terms == sorted(set(terms), key=str.lower)

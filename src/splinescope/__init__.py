@@ -29,6 +29,7 @@ PUBLIC = {
     "from_onnx": "splinescope.network",
     "from_torch": "splinescope.network",
     "initialization": "splinescope",
+    "landscape": "splinescope",
     "level_set": "splinescope.tessellation.surface",
     "load": "splinescope.network",
     "models": "splinescope",
@@ -39,6 +40,7 @@ PUBLIC = {
     "region_graph": "splinescope.tessellation.region_graph",
     "tessellate": "splinescope.tessellation.engine",
     "tessellate_segments": "splinescope.tessellation.segments",
+    "trajectory": "splinescope",
 }
 """Each public name, and the module that it is loaded from; modules are at home in the package itself. The only list:
 `__all__`, what loads the names, `dir`, and the reference page follow it, and tests hold the imports for type checkers
@@ -51,10 +53,12 @@ if TYPE_CHECKING:
     from splinescope import datasets as datasets
     from splinescope import errors as errors
     from splinescope import initialization as initialization
+    from splinescope import landscape as landscape
     from splinescope import models as models
     from splinescope import observers as observers
     from splinescope import paths as paths
     from splinescope import plotting as plotting
+    from splinescope import trajectory as trajectory
     from splinescope.errors import SplinescopeError as SplinescopeError
     from splinescope.network import Network as Network
     from splinescope.network import from_onnx as from_onnx

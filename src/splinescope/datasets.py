@@ -19,6 +19,9 @@ from torch import Tensor
 from splinescope.errors import InvalidInputError
 
 _DATA = files("splinescope") / "data"
+_MOST = 2 << 30
+"""Bytes that a compressed file may unpack to."""
+
 _IDX_IMAGES, _IDX_LABELS = 2051, 2049
 _MNIST_STEMS = ("t10k", "train")
 _MNIST_PARTS = {"train": "train", "test": "t10k"}
@@ -80,6 +83,11 @@ def two_moons(n: int = 400, noise: float = 0.08, *, generator: torch.Generator) 
     Returns:
         Points of shape [2].
 
+    Raises:
+        InvalidInputError: If there are no points.
+
+    Cost: linear in the number of points.
+
     Example:
         >>> moons = two_moons(100, noise=0.0, generator=torch.Generator().manual_seed(0))
         >>> tuple(moons.inputs.shape), bool(moons.inputs.abs().max() <= 1)
@@ -104,6 +112,17 @@ def rings(n: int = 400, noise: float = 0.05, *, generator: torch.Generator) -> D
 
     Returns:
         Points of shape [2].
+
+    Raises:
+        InvalidInputError: If there are no points.
+
+    Cost: linear in the number of points.
+
+    Example:
+        >>> data = rings(100, noise=0.0, generator=torch.Generator().manual_seed(0))
+        >>> disc, ring = (data.inputs[data.labels == label].norm(dim=1) for label in (0, 1))
+        >>> len(disc), len(ring), bool(disc.max() < 0.41), bool(ring.min() > 0.59)
+        (50, 50, True, True)
     """
     _check_count(n)
     labels = torch.arange(n) % 2
@@ -128,6 +147,16 @@ def spirals(n: int = 600, arms: int = 2, noise: float = 0.02, *, generator: torc
 
     Returns:
         Points of shape [2].
+
+    Raises:
+        InvalidInputError: If there are no points, or fewer than two arms.
+
+    Cost: linear in the number of points.
+
+    Example:
+        >>> data = spirals(90, arms=3, generator=torch.Generator().manual_seed(0))
+        >>> data.labels.bincount().tolist()
+        [30, 30, 30]
     """
     _check_count(n)
     if arms < 2:
@@ -152,6 +181,17 @@ def star(n: int = 50, arms: int = 5, inner: float = 0.4, noise: float = 0.0, *, 
 
     Returns:
         Points of shape [2], uniform along the outline.
+
+    Raises:
+        InvalidInputError: If there are no points, fewer than two arms, or `inner` is out of range.
+
+    Cost: linear in the number of points.
+
+    Example:
+        >>> data = star(100, generator=torch.Generator().manual_seed(0))
+        >>> radii = data.inputs.norm(dim=1)
+        >>> len(data.classes), bool((0.3 < radii).all() and (radii <= 1).all())
+        (5, True)
     """
     _check_count(n)
     if arms < 2:
@@ -176,6 +216,13 @@ def digits() -> Dataset:
 
     Returns:
         Images and their digits.
+
+    Cost: reading 45 kB.
+
+    Example:
+        >>> data = digits()
+        >>> tuple(data.inputs.shape), data.labels[:4].tolist()
+        ((1797, 1, 8, 8), [0, 1, 2, 3])
     """
     with (_DATA / "digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         images, labels = arrays["images"], arrays["labels"]
@@ -197,6 +244,16 @@ def mnist(path: str | Path, part: str | None = None) -> Dataset:
 
     Raises:
         InvalidInputError: If there is no such file, or it is damaged or of another format.
+
+    Cost: reading the files; four bytes for each pixel.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "t10k-images-idx3-ubyte"
+        ...     _ = file.write_bytes(struct.pack(">IIII", 2051, 1, 2, 2) + bytes([0, 255, 255, 0]))
+        ...     mnist(file).inputs.tolist()
+        [[[[0.0, 1.0], [1.0, 0.0]]]]
     """
     if part not in (None, *_MNIST_PARTS):
         raise InvalidInputError(f"`part`: got {part!r}; expected 'train', 'test' or None")
@@ -232,11 +289,14 @@ def _find_images(path: Path, stems: tuple[str, ...]) -> Path:
 def _read_idx(path: Path, magic: int) -> np.ndarray:
     """The bytes of an IDX file as an array of its own shape."""
     try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            data = stream.read(_MOST + 1 if path.suffix == ".gz" else -1)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInputError(f"`path`: {path} cannot be read: {error}") from error
+    if len(data) > _MOST and path.suffix == ".gz":
+        raise InvalidInputError(
+            f"`path`: {path} unpacks to more than {_MOST >> 30} GiB; if that is right, unpack it first"
+        )
     dimensions = magic - 2048
     header = 4 + 4 * dimensions
     if len(data) < header or struct.unpack_from(">i", data)[0] != magic:

@@ -58,4 +58,8 @@ class MissingDependencyError(SplinescopeError):
 
 
 class StoreError(SplinescopeError):
-    """A stored tessellation cannot be written, or cannot be read back: missing, incomplete or damaged."""
+    """A file cannot be written, or cannot be read back: missing, incomplete or damaged."""
+
+
+class StoreWarning(UserWarning):
+    """A file that is no result, such as a checkpoint, could not be written; the work goes on without it."""

@@ -39,7 +39,17 @@ class Tolerance:
 
 
 def number_of_threads() -> int:
-    """Threads that the geometric kernels use: those that torch uses for its products."""
+    """Threads that the geometric kernels use: those that torch uses for its products.
+
+    Returns:
+        Their number, at least 1.
+
+    Cost: an import of torch.
+
+    Example:
+        >>> number_of_threads() >= 1
+        True
+    """
     import torch
 
     return max(1, torch.get_num_threads())
@@ -59,6 +69,12 @@ def in_ranges(kernel: Callable[..., Any], count: int, *arguments: Any, grain: in
 
     Returns:
         What the kernel returned for each block, in order.
+
+    Cost: that of the kernel, shared by the threads.
+
+    Example:
+        >>> in_ranges(lambda start, stop, numbers: sum(numbers[start:stop]), 4, [1, 2, 3, 4])
+        [10]
     """
     threads = number_of_threads()
     if threads == 1 or count < 2 * grain or _here.in_pool:
@@ -83,6 +99,12 @@ def in_blocks(function: Callable[[int, int], Any], count: int, grain: int = 2048
 
     Returns:
         What the function returned for each block, in order.
+
+    Cost: that of the function, shared by the threads.
+
+    Example:
+        >>> in_blocks(lambda start, stop: stop - start, 4)
+        [4]
     """
     if _here.in_pool:
         return [function(0, count)]
@@ -142,6 +164,12 @@ def require(name: str, extra: str, reason: str) -> ModuleType:
 
     Raises:
         MissingDependencyError: If it is not installed.
+
+    Cost: that of the import.
+
+    Example:
+        >>> require("json", "onnx", "this example").dumps([1, 2])
+        '[1, 2]'
     """
     try:
         return importlib.import_module(name)
@@ -154,7 +182,17 @@ def require(name: str, extra: str, reason: str) -> ModuleType:
 
 
 def available_memory() -> int:
-    """Bytes of physical memory that are free for use now (half of all memory where the system does not tell)."""
+    """Bytes of physical memory that are free for use now (half of all memory where the system does not tell).
+
+    Returns:
+        Their number.
+
+    Cost: one call of the system.
+
+    Example:
+        >>> available_memory() > 0
+        True
+    """
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):

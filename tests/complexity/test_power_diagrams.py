@@ -26,7 +26,7 @@ def test_every_layer_is_a_power_diagram(name: str, layer: int) -> None:
     assert check.agreement == 1.0
     assert check.largest_excess < 1e-13
     assert check.sites <= len(cells)
-    assert (check.tiles == 1) == (layer == 0)
+    assert (check.parents == 1) == (layer == 0)
 
 
 @pytest.mark.parametrize(("name", "layers"), [("N0", 2), ("N1", 3), ("AX", 1), ("DUP", 1), ("Z0", 1)])
@@ -65,7 +65,7 @@ def test_closed_form_of_the_first_layer() -> None:
 
 
 def test_deep_formula() -> None:
-    """Inside a tile: mu = A^T mu_layer, rho = |mu|^2 + 2 <mu_layer, B> + 2 sum of the layer's offsets."""
+    """Inside a parent: mu = A^T mu_layer, rho = |mu|^2 + 2 <mu_layer, B> + 2 sum of the layer's offsets."""
     recipe, cells = scene("one output")
     (w1, b1), (w2, b2) = ((recipe.steps[i].weight, recipe.steps[i].bias) for i in (0, 2))  # type: ignore[union-attr]
     diagram = power_diagram(cells, cells.pattern_nodes[1][0])
@@ -128,7 +128,7 @@ def test_centroids_of_the_input_space_project_to_those_of_the_slice() -> None:
     np.testing.assert_allclose(outside.centroids @ SKEW.T, inside.centroids, atol=1e-12)
     points = cells.interior_points
     inputs = cells.domain.embed(points).reshape(len(points), -1)
-    np.testing.assert_array_equal(outside.nearest(inputs, outside.cell_tiles), inside.cell_sites)
+    np.testing.assert_array_equal(outside.nearest(inputs, outside.cell_parents), inside.cell_sites)
     assert len(outside) == len(inside)
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 import splinescope
 from splinescope import datasets, models
+from splinescope.complexity import local_complexity
 from splinescope.errors import InvalidInputError
 from splinescope.initialization import fold_batchnorm, fold_density, local_fold_density
 from splinescope.initialization.discs import areas_in_polygon, lengths_inside
@@ -131,6 +132,22 @@ def test_local_formula_with_max_pooling_and_clips() -> None:
             gaps, across = value[best] - value, (slope[best] - slope).norm(dim=1)
             count += bool(((gaps <= radius * across) & (across > 0)).any())
         assert count == row[1]
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_local_formula_is_the_affine_local_complexity_in_the_ball(pooled: bool) -> None:
+    first = [nn.Conv2d(1, 3, 3), nn.Hardtanh(), nn.MaxPool2d(2)] if pooled else [nn.Conv2d(1, 3, 3), nn.LeakyReLU()]
+    module = nn.Sequential(
+        *first, nn.Flatten(), nn.Linear(12 if pooled else 48, 5), nn.ReLU(), nn.Linear(5, 2)
+    ).double()
+    points = 2 * torch.randn(30, 1, 6, 6, generator=seeded(), dtype=torch.float64)
+    found = local_fold_density(module, points, 0.1)
+    affine = local_complexity(
+        splinescope.load(module, input_shape=(1, 6, 6)), points, 0.1, mode="affine", neighbourhood="ball"
+    )
+    assert found.layers == affine.layers
+    assert np.array_equal(found.counts, affine.counts)
+    assert (found.counts.sum(axis=0) > 0).all()
 
 
 def test_mean_of_the_local_formula_is_the_exact_length_per_area() -> None:

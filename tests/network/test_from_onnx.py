@@ -13,7 +13,7 @@ from onnx import helper
 
 from splinescope.errors import InvalidInputError
 from splinescope.network import from_onnx
-from splinescope.network.ops import Activation, Dense, Maximum
+from splinescope.network.ops import Dense, Maximum, PiecewiseAffine
 from tests.network.agreement import check_onnx, onnx_model
 
 RNG = np.random.default_rng(0)
@@ -170,7 +170,7 @@ def relu_mlp(shape: list[Any]) -> onnx.ModelProto:
 def test_names_fusion_and_head(tmp_path: Path) -> None:
     network = check_onnx(relu_mlp(["N", 3]), tmp_path)
     assert [node.name for node in network.nodes] == ["x", "first", "fold", "second"]
-    assert [type(node.op) for node in network.nodes[1:]] == [Dense, Activation, Dense]
+    assert [type(node.op) for node in network.nodes[1:]] == [Dense, PiecewiseAffine, Dense]
     assert network.head is not None
     assert network.head.name == "softmax"
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from splinescope.errors import InvalidInputError
 from splinescope.network import from_torch, load
-from splinescope.network.ops import Activation, Convolution, Dense, Maximum, Reshape, Select
+from splinescope.network.ops import Activation, Convolution, Dense, Maximum, PiecewiseAffine, Reshape, Select
 from tests.network.agreement import check_module
 
 
@@ -247,7 +247,7 @@ def test_prelu_of_one_slope_one_keeps_its_other_units() -> None:
 
 def test_what_can_be_folded_is_folded() -> None:
     blocks = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(18, 2))
-    assert kinds(seeded(lambda: blocks), (1, 5, 5)) == [Convolution, Activation, Dense]
+    assert kinds(seeded(lambda: blocks), (1, 5, 5)) == [Convolution, PiecewiseAffine, Dense]
     assert kinds(Function(lambda x: (x - 3) / 2 @ W.T + 1), (4,)) == [Dense]
     assert kinds(Function(lambda x: x.permute(0, 2, 1).flatten(1) @ torch.ones(12, 2, dtype=x.dtype)), (3, 4)) == [
         Dense
@@ -255,7 +255,7 @@ def test_what_can_be_folded_is_folded() -> None:
     assert kinds(Function(lambda x: x.permute(0, 2, 1).permute(0, 2, 1)), (3, 4)) == []
     assert kinds(Function(lambda x: x.permute(0, 2, 1)[:, 1:]), (3, 4)) == [Select]
     assert kinds(Function(lambda x: functional.max_pool1d(x.flip(2), 2)), (3, 4)) == [Maximum]
-    assert kinds(Function(lambda x: x.relu().flatten(1)), (3, 4)) == [Activation, Reshape]
+    assert kinds(Function(lambda x: x.relu().flatten(1)), (3, 4)) == [PiecewiseAffine, Reshape]
 
 
 def test_reused_module_and_names() -> None:
@@ -383,3 +383,14 @@ def test_u_net() -> None:
 def test_bias_that_depends_on_the_input() -> None:
     check_module(Function(lambda x: functional.linear(x, W, x[..., :3])), (3, 4))
     check_module(Function(lambda x: torch.addmm(x[:, :3], x, W.T)), (4,))
+
+
+def test_layers_keep_nodes_of_their_own_where_nothing_is_fused() -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU()).double().eval()
+    net[1].running_var.fill_(4.0)
+    fused, plain = (from_torch(net, (1, 5, 5), fused=fused) for fused in (True, False))
+    assert [node.name for node in fused.nodes] == ["input", "0", "2"]
+    assert [node.name for node in plain.nodes] == ["input", "0", "1", "2"]
+    assert torch.equal(plain.nodes[1].op.weight, net[0].weight)
+    x = torch.randn(4, 1, 5, 5).double()
+    assert torch.allclose(fused(x), plain(x), atol=1e-12)

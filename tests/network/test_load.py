@@ -38,7 +38,7 @@ def exported(folder: Path, batch: int, dynamic: bool) -> tuple[nn.Module, Path]:
 @pytest.mark.parametrize(("batch", "dynamic"), [(1, False), (3, True)])
 def test_exported_program(batch: int, dynamic: bool, tmp_path: Path) -> None:
     module, path = exported(tmp_path, batch, dynamic)
-    network = load(path)
+    network = load(path, trust=True)
     x = torch.randn(5, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(network(x), module(x).detach().double(), rtol=1e-5, atol=1e-6)
     assert network.input_shape == (1, 6, 6)
@@ -52,7 +52,7 @@ def test_exported_program_for_another_batch(tmp_path: Path) -> None:
     with pytest.raises(
         InvalidInputError, match="exported for batches of 4; export it with a batch of 1 or a dynamic one"
     ):
-        load(path)
+        load(path, trust=True)
 
 
 def test_arrays_of_a_relu_network(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from splinescope.network import ops
-from splinescope.network.ops import Activation, Affine, Fold, Maximum, Op
+from splinescope.network.ops import Fold, Maximum, Op, PiecewiseAffine
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -75,7 +77,7 @@ def test_large_batches_of_images_are_taken_in_parts(monkeypatch: pytest.MonkeyPa
 
 
 def test_activation_shared_and_by_unit() -> None:
-    clip = Activation(
+    clip = PiecewiseAffine(
         torch.tensor([-1.0, 2.0]).double(), torch.tensor([0.0, 1, 0]).double(), torch.tensor([-1.0, 0, 2]).double()
     )
     x = torch.linspace(-3, 3, 13, dtype=torch.float64).reshape(1, 13)
@@ -86,7 +88,7 @@ def test_activation_shared_and_by_unit() -> None:
         torch.zeros(1, 13, dtype=torch.float64),
         torch.stack([torch.linspace(0, 1, 13), torch.ones(13)]).double(),
     )
-    prelu = Activation(zero, slopes, torch.zeros(2, 13, dtype=torch.float64))
+    prelu = PiecewiseAffine(zero, slopes, torch.zeros(2, 13, dtype=torch.float64))
     torch.testing.assert_close(prelu.evaluate(x), torch.where(x > 0, x, slopes[0] * x))
     torch.testing.assert_close(prelu.evaluate(x.reshape(1, 1, 13)), prelu.evaluate(x).reshape(1, 1, 13))
     assert torch.autograd.gradcheck(prelu.evaluate, (x + 0.1).requires_grad_(True))
@@ -94,7 +96,7 @@ def test_activation_shared_and_by_unit() -> None:
 
 def test_relu_is_recognised() -> None:
     vectors = [torch.tensor(v).double() for v in ([0.0], [0.0, 1.0], [0.0, 0.0])]
-    relu = Activation(*vectors)
+    relu = PiecewiseAffine(*vectors)
     assert relu.is_relu
     x = reals(3, 4)
     torch.testing.assert_close(relu.evaluate(x), torch.relu(x))
@@ -140,9 +142,10 @@ def test_affine_ops_take_empty_batches(op: Affine, shape: tuple[int, ...]) -> No
 
 
 FOLDS = (
-    Activation(*(torch.tensor(t, dtype=torch.float64) for t in ([0.0], [0.0, 1.0], [0.0, 0.0]))),
-    Activation(*(torch.tensor(t, dtype=torch.float64) for t in ([-1.0, 2.0], [0.5, 1.0, 0.0], [-0.5, 0.0, 2.0]))),
-    Activation(
+    ops.Clip(torch.tensor([-1.0, 0.0, 0.5, -2.0]).double(), torch.tensor([1.0, 0.25, 0.5, 3.0]).double()),
+    PiecewiseAffine(*(torch.tensor(t, dtype=torch.float64) for t in ([0.0], [0.0, 1.0], [0.0, 0.0]))),
+    PiecewiseAffine(*(torch.tensor(t, dtype=torch.float64) for t in ([-1.0, 2.0], [0.5, 1.0, 0.0], [-0.5, 0.0, 2.0]))),
+    PiecewiseAffine(
         torch.tensor([[0.0, 0.5, -0.5, 1.0]], dtype=torch.float64),
         torch.tensor([[0.0, 0.1, 1.0, -1.0], [1.0, 1.0, 2.0, 1.0]], dtype=torch.float64),
         torch.tensor([[0.0, 0.45, -0.5, 2.0], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64),
@@ -151,7 +154,7 @@ FOLDS = (
 )
 
 
-@pytest.mark.parametrize("op", FOLDS, ids=["relu", "clip", "by unit", "maximum"])
+@pytest.mark.parametrize("op", FOLDS, ids=["clip with bounds", "relu", "clip", "by unit", "maximum"])
 def test_folds_answer_for_their_pieces(op: Fold) -> None:
     """The map of a point's own pieces is the op there; that of other pieces is affine; bits tell pieces apart."""
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -174,3 +177,75 @@ def test_folds_answer_for_their_pieces(op: Fold) -> None:
     part = op.taken(some)
     reads = x if isinstance(op, Maximum) else x[:, some]
     torch.testing.assert_close(part.evaluate(reads), op.evaluate(x)[:, some])
+
+
+@pytest.mark.parametrize("op", FOLDS, ids=["clip with bounds", "relu", "clip", "by unit", "maximum"])
+def test_folds_say_what_they_read_and_where_they_fold(op: Fold) -> None:
+    """`reads` are the maps of pieces, `named` is the inverse of `bits`, and pieces agree on the wall between them."""
+    x = torch.randn(200, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    pieces = op.pieces(x).reshape(200, -1)
+    units = pieces.shape[1]
+    reads = op.reads(pieces.numpy())
+    read = np.take_along_axis(x.numpy(), reads.places, axis=1)
+    np.testing.assert_allclose(reads.slopes * read + reads.intercepts, op.evaluate(x).numpy(), rtol=0, atol=1e-15)
+    bits = op.bits(pieces).numpy().reshape(200, op.levels, units)
+    named = op.named(bits)
+    again = op.reads(named)  # a piece that is no other one in any number may go by another name
+    np.testing.assert_array_equal(again.slopes, reads.slopes)
+    np.testing.assert_array_equal(again.intercepts, reads.intercepts)
+    np.testing.assert_array_equal(op.named(bits[:, :, [1]], np.array([1])), named[:, [1]])
+    for one, other in itertools.pairwise(named):
+        unit = np.flatnonzero(one != other)
+        walls = op.between(unit, one[unit], other[unit])
+        sides = [op.reads(side[unit], unit) for side in (one, other)]
+        for k in range(len(unit)):
+            point = x[0].clone()  # moved onto the wall
+            point[walls.plus[k]] = point[walls.minus[k]] if walls.minus[k] >= 0 else walls.shift[k]
+            low, high = (s.slopes[k] * float(point[s.places[k]]) + s.intercepts[k] for s in sides)
+            assert abs(one[unit[k]] - other[unit[k]]) > 1 or low == pytest.approx(high, abs=1e-15)
+
+
+@pytest.mark.parametrize("op", FOLDS, ids=["clip with bounds", "relu", "clip", "by unit", "maximum"])
+def test_folds_bound_what_errors_do(op: Fold) -> None:
+    """Values move by no more than `carried`, pieces change in `open_bits` only, and magnitudes bound values."""
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(500, 4, generator=generator, dtype=torch.float64)
+    errors = torch.rand(1, 4, generator=generator, dtype=torch.float64).expand(500, 4) * 0.1
+    moved = x + errors * (2 * torch.rand(500, 4, generator=generator, dtype=torch.float64) - 1)
+    assert ((op.evaluate(moved) - op.evaluate(x)).abs() <= op.carried(errors) + 1e-15).all()
+    assert (op.evaluate(x).abs() <= op.magnitude(x.abs()) + 1e-15).all()
+    known = [op.bits(op.pieces(value).reshape(500, -1)).numpy() for value in (x, moved)]
+    assert op.open_bits(x.numpy(), errors.numpy())[known[0] != known[1]].all()
+    assert (known[0] != known[1]).any()
+
+
+MANY = [
+    (ops.Sum((1.0, -2.5)), ((2, 3), (2, 3))),
+    (ops.Concatenate(1), ((2, 3), (2, 1))),
+    (ops.Reshape((3, 2)), ((2, 3),)),
+    *((op, (shape,)) for op, shape in AFFINE),
+]
+
+
+@pytest.mark.parametrize(("op", "shapes"), MANY, ids=[type(op).__name__ for op, _ in MANY])
+def test_affine_ops_of_several_inputs_have_rows_and_bounds(
+    op: ops.AffineOp, shapes: tuple[tuple[int, ...], ...]
+) -> None:
+    inputs = [reals(5, *shape) for shape in shapes]
+    flat = torch.cat([x.reshape(5, -1) for x in inputs], dim=1)
+    value, offset = op.evaluate(*inputs).reshape(5, -1), torch.from_numpy(op.offsets(*shapes))
+    weight = torch.from_numpy(op.rows(np.arange(value.shape[1]), *shapes).toarray())
+    torch.testing.assert_close(value, flat @ weight.T + offset)
+    torch.testing.assert_close(op.rows(np.array([1, 0]), *shapes).toarray(), weight[[1, 0]].numpy())
+    sizes = [x.abs() for x in inputs]
+    torch.testing.assert_close(op.magnitude(*sizes).reshape(5, -1), flat.abs() @ weight.abs().T + offset.abs())
+    torch.testing.assert_close(op.carried(*sizes).reshape(5, -1), flat.abs() @ weight.abs().T)
+    torch.testing.assert_close(op.spread(*sizes).reshape(5, -1), flat.abs() @ weight.square().T)
+    torch.testing.assert_close(op.linear.evaluate(*inputs).reshape(5, -1), flat @ weight.T)
+    assert len(op.stages) > 1 or int((weight != 0).sum(dim=1).max()) <= op.addends
+    out = torch.empty(5, value.shape[1], dtype=torch.float64)
+    op.write(out, *inputs)
+    torch.testing.assert_close(out, value, rtol=0, atol=1e-14)
+    if not op.rounds:
+        assert set(weight.unique().tolist()) <= {0.0, 1.0}
+        assert torch.equal(value, flat @ weight.T)

@@ -19,12 +19,12 @@ from splinescope.observers import (
     AdversarialAccuracy,
     AffineNorm,
     BoundaryDistance,
+    CellCount,
     ClassAreas,
     CodeChurn,
     MeanLocalComplexity,
     Recorder,
     SliceFrames,
-    TileCount,
     log_spaced_steps,
 )
 
@@ -42,7 +42,7 @@ def all_measures(folder: Path) -> dict[str, Any]:
     x, y = quadrants()
     return {
         "complexity": MeanLocalComplexity(x, 0.1, frame=2),
-        "slice": TileCount(SQUARE),
+        "slice": CellCount(SQUARE),
         "areas": ClassAreas(SQUARE),
         "norm": AffineNorm(x),
         "distance": BoundaryDistance(x),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from splinescope.observers import Accuracy, CodeChurn, Recorder, TileCount, read_log
+from splinescope.observers import Accuracy, CellCount, CodeChurn, Recorder, read_log
 from tests.observers.runs import SQUARE, quadrants
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the other libraries
@@ -24,7 +24,7 @@ def timeless(rows: Any) -> list[dict[str, Any]]:
 
 def recorder_in(folder: Path) -> Recorder:
     x, y = quadrants()
-    measures = {"slice": TileCount(SQUARE), "churn": CodeChurn(x), "train": Accuracy(x, y)}
+    measures = {"slice": CellCount(SQUARE), "churn": CodeChurn(x), "train": Accuracy(x, y)}
     return Recorder(measures, range(0, 100, 3), folder / "log", view=lambda model: model.net)
 
 

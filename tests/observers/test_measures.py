@@ -20,13 +20,13 @@ from splinescope.observers import (
     AdversarialAccuracy,
     AffineNorm,
     BoundaryDistance,
+    CellCount,
     ClassAreas,
     CodeChurn,
     MeanLocalComplexity,
     Recorder,
     SliceFrames,
     Snapshot,
-    TileCount,
     pgd,
     saved_frames,
 )
@@ -173,13 +173,13 @@ def test_cells_and_areas_in_closed_form() -> None:
     out = linear([[0.0, 0.0, 0.0], [1.0, 1e-9, 1e-9]], [0.35, 0.0])
     module = nn.Sequential(hidden, nn.ReLU(), out)
     snapshot = Snapshot(module, 0)
-    assert TileCount(SQUARE)(snapshot) == {"cells": 7}
+    assert CellCount(SQUARE)(snapshot) == {"cells": 7}
     areas = ClassAreas(SQUARE)(snapshot)
     assert areas == {"0": pytest.approx(2 * 1.25, abs=1e-6), "1": pytest.approx(2 * 0.75, abs=1e-6)}
     assert snapshot.cells(SQUARE) is snapshot.cells(SQUARE)
     line = splinescope.Segment([-1.0, 0.0], [1.0, 0.0])
-    assert TileCount(line)(snapshot) == {"cells": 3}
-    assert TileCount(splinescope.Box([-1.0, -1.0], [1.0, 1.0]))(snapshot) == {"cells": 7}
+    assert CellCount(line)(snapshot) == {"cells": 3}
+    assert CellCount(splinescope.Box([-1.0, -1.0], [1.0, 1.0]))(snapshot) == {"cells": 7}
     with pytest.raises(InvalidInputError, match="`domain`: got 1 dimensions"):
         ClassAreas(line)
 
@@ -221,7 +221,7 @@ def test_measures_of_smooth_models() -> None:
     assert 0 <= measured(AdversarialAccuracy(x, y, 0.1, low=-1.0), model)["accuracy"] <= 1
     assert measured(MeanLocalComplexity(x, 0.1, frame=2, network=False), model)["mean"] > 0
     with pytest.raises(UnsupportedOpError, match="gelu"):
-        measured(TileCount(SQUARE), model)
+        measured(CellCount(SQUARE), model)
 
 
 def test_churn_is_the_share_of_codes_that_changed(tmp_path: Path) -> None:

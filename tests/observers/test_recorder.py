@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.observers import Accuracy, Recorder, TileCount, read_log
+from splinescope.observers import Accuracy, CellCount, Recorder, read_log
 from tests.network.test_untouched import assert_same, module_with_everything, snapshot
 from tests.observers.runs import SQUARE, quadrants
 
@@ -51,7 +51,7 @@ def test_module_and_torch_stay_as_they_were(tmp_path: Path) -> None:
 
 
 def test_inference_mode_is_no_obstacle(tmp_path: Path) -> None:
-    recorder = Recorder({"slice": TileCount(SQUARE)}, range(9), tmp_path / "log")
+    recorder = Recorder({"slice": CellCount(SQUARE)}, range(9), tmp_path / "log")
     with torch.inference_mode():
         assert recorder.record(net(), 0) is not None
         assert torch.is_inference_mode_enabled()
@@ -105,10 +105,10 @@ def test_wrappers_are_looked_through_and_the_view_sees_the_model(tmp_path: Path)
 
     x, y = quadrants()
     inner = net()
-    wanted = Recorder({"train": Accuracy(x, y), "slice": TileCount(SQUARE)}, {0}, tmp_path / "a").record(inner, 0)
+    wanted = Recorder({"train": Accuracy(x, y), "slice": CellCount(SQUARE)}, {0}, tmp_path / "a").record(inner, 0)
     outer = torch.compile(nn.DataParallel(Wrapped(inner)), backend="eager")
     recorder = Recorder(
-        {"train": Accuracy(x, y), "slice": TileCount(SQUARE)}, {0}, tmp_path / "b", view=lambda model: model.inner
+        {"train": Accuracy(x, y), "slice": CellCount(SQUARE)}, {0}, tmp_path / "b", view=lambda model: model.inner
     )
     found = recorder.record(outer, 0)
     assert wanted is not None

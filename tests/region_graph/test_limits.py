@@ -13,7 +13,8 @@ import pytest
 
 import splinescope
 from splinescope.errors import InvalidInputError, StoreError
-from splinescope.tessellation.region_graph import RegionGraph, engine, region_graph, search
+from splinescope.tessellation.region_graph import RegionGraph, engine, region_graph
+from splinescope.tessellation.region_graph.search import frontier
 from splinescope.tessellation.region_graph.search.explore import Explorer
 from tests.region_graph.nets import assert_same, box, random_net
 
@@ -99,7 +100,7 @@ def test_points_outside_a_part_are_not_located(whole: RegionGraph) -> None:
 def test_time_limit_gives_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that goes on by a second whenever it is looked at: a search that looks often enough ends in time."""
     clock = SimpleNamespace(monotonic=itertools.count().__next__)
-    for module in (engine, search):
+    for module in (engine, frontier):
         monkeypatch.setattr(module, "time", clock)
     network = random_net((6, 40, 40, 1), seed=1)
     parts = [region_graph(network, box(6), time_limit=limit) for limit in (1e-9, 20.0)]

@@ -9,7 +9,9 @@ from scipy.spatial import ConvexHull
 
 import splinescope
 from splinescope.network import Network
-from splinescope.tessellation.region_graph import region_graph, simplex
+from splinescope.network.ops import Activation
+from splinescope.tessellation.region_graph import region_graph
+from splinescope.tessellation.region_graph.programs import simplex
 from splinescope.tessellation.region_graph.search.explore import Explorer
 from splinescope.tessellation.region_graph.search.found import Explored, Seeds
 from tests.fixtures.engine_networks import to_network
@@ -125,7 +127,7 @@ def test_facets_agree_with_qhull(name: str) -> None:
 
 def rows_of(explorer: Explorer, keys: np.ndarray, points: np.ndarray, cell: int) -> np.ndarray:
     """Signed pre-activations of every unit on a cell: gradient, and value at the interior point."""
-    from splinescope.tessellation.region_graph.branches import half_spaces
+    from splinescope.tessellation.branches.halfspaces import half_spaces
 
     patterns = explorer.keys.unpack(keys[cell : cell + 1])
     rows = half_spaces(
@@ -147,7 +149,7 @@ def test_rows_agree_with_autograd(name: str) -> None:
         values = []
         h = x
         for node in network.nodes[1:]:
-            if type(node.op).__name__ == "Activation":
+            if isinstance(node.op, Activation):
                 values.append(h[0])
             h = node.op.evaluate(h)
         value = torch.cat(values)
@@ -160,7 +162,7 @@ def test_rows_agree_with_autograd(name: str) -> None:
 
 def test_undecided_cells_go_to_highs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where rational arithmetic is too dear, cells that the small programs give up on are decided by HiGHS."""
-    from splinescope.tessellation.region_graph import explore
+    from splinescope.tessellation.region_graph.search import explore
 
     network, domain = NETS["plane"]
     expected = region_graph(network, domain, verify="proof")

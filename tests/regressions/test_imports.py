@@ -84,7 +84,7 @@ def test_wrapped_output_was_compared_with_nothing(wrap: Any) -> None:
 
 def test_comparison_of_deep_networks_says_something() -> None:
     """The sum of absolute terms of a residual network of twenty layers is 1e20: no difference was larger than that."""
-    from splinescope.network.importers.reports import Comparison, absolute_terms
+    from splinescope.network.importers.reports import Agreement, absolute_terms
 
     layers: list[nn.Module] = []
     for _ in range(60):
@@ -96,7 +96,7 @@ def test_comparison_of_deep_networks_says_something() -> None:
             layer.weight.copy_(torch.randn(16, 16, generator=generator) * (2 / 16) ** 0.5)
             layer.bias.zero_()
         network = from_torch(module)
-        comparison = Comparison(network)
+        comparison = Agreement(network)
         rows = torch.arange(len(comparison.x))
         largest = network(comparison.x).abs().max()
         assert absolute_terms(network, comparison.x).max() > 1e15 * largest

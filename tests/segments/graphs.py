@@ -35,7 +35,7 @@ class Graph:
     def relu(self, source: int) -> int:
         """A ReLU."""
         tables = ([0.0], [0.0, 1.0], [0.0, 0.0])
-        op = engine.Activation(*(torch.tensor(table, dtype=torch.float64) for table in tables))
+        op = engine.PiecewiseAffine(*(torch.tensor(table, dtype=torch.float64) for table in tables))
         return self._add(op, (source,), self.nodes[source].shape)
 
     def max_pool(self, source: int) -> int:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splinescope.network.ops import Activation, Convolution
+from splinescope.network.ops import Activation, Convolution, PiecewiseAffine
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.kernels.anchors import anchored
 from splinescope.tessellation.segments.kernels.crossings import Placed, Raw, cut_by_activation, grouped
@@ -17,7 +17,7 @@ from splinescope.tessellation.segments.kernels.kinks import with_dense_kinks, wi
 from splinescope.tessellation.segments.kernels.lists import chosen_entries, chosen_offsets
 from splinescope.tessellation.segments.kernels.signs import routed_signs
 from splinescope.tessellation.segments.kernels.stencils import Stencil
-from splinescope.tessellation.segments.values import Folded
+from splinescope.tessellation.segments.values import CutActivation
 from splinescope.tessellation.thresholds import activation_folds
 
 CLIP = ([-0.5, 0.5], [0.25, 1.0, 0.0], [-0.375, 0.0, 0.5])
@@ -25,10 +25,12 @@ RELU = ([0.0], [0.0, 1.0], [0.0, 0.0])
 
 
 def activation(tables: tuple[list[float], list[float], list[float]]) -> Activation:
-    return Activation(*(torch.tensor(table, dtype=torch.float64) for table in tables))
+    return PiecewiseAffine(*(torch.tensor(table, dtype=torch.float64) for table in tables))
 
 
-def folded(units: int, points: int, tables: tuple[list[float], list[float], list[float]], seed: int = 0) -> Folded:
+def folded(
+    units: int, points: int, tables: tuple[list[float], list[float], list[float]], seed: int = 0
+) -> CutActivation:
     """Random values at some points of one segment, cut and ready to be read."""
     values = np.random.default_rng(seed).normal(size=(points, units))
     t, inner, sure = np.linspace(0, 1, points), np.arange(points) < points - 1, np.zeros(points)
@@ -39,7 +41,7 @@ def folded(units: int, points: int, tables: tuple[list[float], list[float], list
     routed = routed_signs(values, t, inner, sure, folds)
     assert not len(routed.points)
     raw = cut_by_activation(values, t, inner, sure, folds, slopes, routed.signs)
-    return Folded(values, op, folds, grouped(raw, t, lambda here, columns: None, 1.0))
+    return CutActivation(values, op, folds, grouped(raw, t, lambda here, columns: None, 1.0))
 
 
 @pytest.mark.parametrize("tables", [RELU, CLIP])

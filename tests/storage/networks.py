@@ -57,8 +57,8 @@ def every_op() -> Network:
         return torch.tensor(values, dtype=torch.float64)
 
     channels = random(4, 2, 3, 3).to(memory_format=torch.channels_last)
-    kinked = ops.Activation(numbers(-1, 0.5), numbers(0.25, 1, 2), numbers(-0.75, 0, -0.5))
-    own_slopes = ops.Activation(numbers(0).expand(1, 32), random(2, 32), numbers(0).expand(2, 32))
+    kinked = ops.PiecewiseAffine(numbers(-1, 0.5), numbers(0.25, 1, 2), numbers(-0.75, 0, -0.5))
+    own_slopes = ops.PiecewiseAffine(numbers(0).expand(1, 32), random(2, 32), numbers(0).expand(2, 32))
     stages = [
         (ops.Convolution(channels, random(4), (1, 1), ((1, 1), (0, 2)), (1, 1)), (4, 4, 4)),
         (kinked, (4, 4, 4)),
@@ -70,6 +70,7 @@ def every_op() -> Network:
         (ops.SharedDense(random(2, 5).T, random(5)), (2, 3, 5)),
         (ops.Maximum(torch.tensor([[0, 1, 2], [3, 4, -1], [5, 7, 29], [8, 9, 10]]), (2, 2)), (2, 2)),
         (ops.Reshape((4,)), (4,)),
+        (ops.Clip(-random(4).abs(), random(4).abs()), (4,)),
         (ops.Dense(random(4, 8)[:, ::2], random(4)), (4,)),
     ]  # fmt: skip
     nodes = [Node("input", ops.Input(), (), (2, 4, 4))]

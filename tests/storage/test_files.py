@@ -163,7 +163,7 @@ def test_images_come_back(tmp_path: Path) -> None:
 def test_every_op_comes_back(tmp_path: Path) -> None:
     """To the last bit, and with weights in the same order in memory, on which the roundings of products depend."""
     network = every_op()
-    kinds = {getattr(ops, name) for name in ops.__all__} - {ops.Op, ops.Affine, ops.Fold}
+    kinds = {kind for kind in map(vars(ops).get, ops.__all__) if dataclasses.is_dataclass(kind)}
     assert {type(node.op) for node in network.nodes} == kinds
     ends = np.random.default_rng(0).normal(size=(2, 2, 4, 4))
     cells = splinescope.tessellate(network, splinescope.Segment(*ends))

@@ -240,6 +240,15 @@ def test_classes_are_those_of_the_network(cells: PolyhedralComplex) -> None:
         cells.decision_boundary([0])
 
 
+def test_decision_boundaries_that_search_anew_report_their_progress(cells: PolyhedralComplex) -> None:
+    calls: list[tuple[float, int]] = []
+    cells.decision_boundary(progress=lambda share, found: calls.append((share, found)))
+    assert bool(calls) == (cells.dimension > 2 or isinstance(cells, RegionGraph))
+    if calls:
+        assert calls[-1][0] == pytest.approx(1.0)
+        assert calls[-1][1] >= 1
+
+
 def test_what_is_of_planes_is_refused_elsewhere(cells: PolyhedralComplex) -> None:
     questions = (lambda c: c.areas, class_areas, class_regions, cell_statistics, summary, dihedral_angles)
     for ask in questions:

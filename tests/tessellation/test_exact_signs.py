@@ -9,7 +9,7 @@ import pytest
 
 import splinescope
 from splinescope.geometry.bits import bit_at
-from splinescope.tessellation.planar import piece
+from splinescope.tessellation.planar import folding
 from splinescope.tessellation.predicates import sign_at
 from tests.reference.families import FAMILIES
 
@@ -19,7 +19,7 @@ from tests.reference.families import FAMILIES
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_every_sign_at_every_vertex_is_exact(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    refine, checked = piece.refine, 0
+    refine, checked = folding.refine, 0
 
     def checking(before: Any, layer: Any, label: int, names: np.ndarray, judge: Any, extents: np.ndarray) -> Any:
         nonlocal checked
@@ -36,7 +36,7 @@ def test_every_sign_at_every_vertex_is_exact(family: str, seed: int, monkeypatch
                 checked += 1
         return refine(before, layer, label, names, judge, extents)
 
-    monkeypatch.setattr(piece, "refine", checking)
+    monkeypatch.setattr(folding, "refine", checking)
     member = FAMILIES[family](seed, 2)
     splinescope.tessellate(member.network, member.domain, verify="topology")
     assert checked > 0

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from splinescope.complexity import orthonormal_frame
 from splinescope.complexity.transformers import FEATURES, mlp_blocks, spline_features
-from splinescope.complexity.transformers.moments import Moments
+from splinescope.complexity.transformers.moments import RunningMoments
 from splinescope.errors import InvalidInputError
 from tests.transformers.decoders import TRUTHS, VOCABULARY, PlainDecoder, decoder, token_ids
 
@@ -238,7 +238,7 @@ def test_moments_grow_as_if_all_had_been_there(parts: list[int], seed: int, offs
     values = offset + rng.normal(size=(2, sum(parts), 3))
     counted = rng.random((2, sum(parts))) < 0.7
     counted[:, 0] = True
-    moments = Moments((2, 3))
+    moments = RunningMoments((2, 3))
     for stop, size in zip(np.cumsum(parts), parts, strict=True):
         moments.add(values[:, stop - size : stop], counted[:, stop - size : stop])
     for text in range(2):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from splinescope.cli.compare import compare
 from splinescope.cli.demo import demo
 from splinescope.cli.info import info
 from splinescope.cli.path import path
@@ -52,8 +55,19 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, regions, preimage, reproduce, path, segment, surface):
+for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface):
     app.command(command.__name__.removesuffix("_"))(command)
+
+
+_SMALLER = {
+    "slice": "give a smaller `--memory` with a `--store`, or a `--max-cells`",
+    "segment": "give a smaller `--memory`, or a `--max-cells`",
+    "surface": "give a smaller `--memory`, or a `--max-cells`",
+    "regions": "give a `--max-cells` or a `--time-limit`, and a `--checkpoint` to go on from",
+}
+"""What to do about too little memory, by command."""
+
+_MORE = "close other programs, or take a machine with more of it"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0; 2 with one line on standard error if the input is at fault; 130 if interrupted.
     """
+    _write_anything()
     try:
         status = app(None if arguments is None else list(arguments), prog_name="splinescope", standalone_mode=False)
     except SplinescopeError as error:
@@ -74,11 +89,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
     except MemoryError:
-        return _complain("out of memory; give a smaller `--memory` with a `--store`, or a `--max-cells`")
+        return _complain(_too_little(arguments))
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # torch has no exception of its own for it
+            raise
+        return _complain(_too_little(arguments))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted", err=True)
         return 130
     return status if isinstance(status, int) else 0
+
+
+def _too_little(arguments: Sequence[str] | None) -> str:
+    """What to say of too little memory."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return f"out of memory; {next((_SMALLER[word] for word in words if word in _SMALLER), _MORE)}"
+
+
+def _write_anything() -> None:
+    """Have what a terminal cannot show written in its own words: names of files may be no text, and terminals ASCII."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(message: str) -> int:

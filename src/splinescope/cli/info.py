@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 
 def info(
-    model: of.Model, weights: of.Weights = None, input_shape: of.InputShape = None, as_json: of.Json = False
+    model: of.Model,
+    weights: of.Weights = None,
+    trust: of.Trust = False,
+    input_shape: of.InputShape = None,
+    as_json: of.Json = False,
 ) -> None:
     """Show a model's graph as splinescope sees it: ops, units, head, and whether it is piecewise affine, or why not."""
     from splinescope.cli.models import read_model
 
     try:
-        network = read_model(model, weights, input_shape)
+        network = read_model(model, weights, input_shape, trust=trust)
     except UnsupportedOpError as error:
         if as_json:
             typer.echo(json_text({"model": model, "piecewise_affine": False, "reason": str(error)}))

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 MODEL_SUFFIXES = (".onnx", ".onnx.gz", ".pt2", ".npz", ".nnet")
 
 
-def read_model(text: str, weights: Path | None, input_shape: str | None, points: Sequence[np.ndarray] = ()) -> Network:
+def read_model(
+    text: str,
+    weights: Path | None,
+    input_shape: str | None,
+    points: Sequence[np.ndarray] = (),
+    *,
+    trust: bool = False,
+) -> Network:
     """The network that the argument MODEL means.
 
     Args:
@@ -31,6 +38,7 @@ def read_model(text: str, weights: Path | None, input_shape: str | None, points:
         weights: File of a state dict for a module made by Python code.
         input_shape: Sizes of one input without batch, where the model itself does not tell.
         points: Points whose shape a module is taken to expect if `input_shape` is None.
+        trust: Whether a file may run code that it holds.
 
     Returns:
         The imported network.
@@ -42,7 +50,7 @@ def read_model(text: str, weights: Path | None, input_shape: str | None, points:
     if Path(text).is_file() and text.lower().endswith(MODEL_SUFFIXES):
         if weights is not None:
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected MODEL as file.py:name")
-        return load(text, input_shape=shape)
+        return load(text, input_shape=shape, trust=trust)
     place, colon, name = text.rpartition(":")
     if not colon or not name.isidentifier():
         raise InvalidInputError(_no_model(text))

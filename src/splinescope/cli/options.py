@@ -25,6 +25,13 @@ Weights = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="State dict (.pt, .pth) for a MODEL made by Python code. Never runs code."),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Read MODEL though it is a .pt2 file, which may run code that it holds. No other kind of file runs any.",
+    ),
+]
 InputShape = Annotated[
     str | None,
     typer.Option(
@@ -103,7 +110,7 @@ Format = Annotated[Literal["png", "svg", "pdf"], draw("--format", help="File typ
 Verify = Annotated[
     Literal["topology", "values", "proof"],
     how(
-        help="What is checked: that the cells tile the polygon; also that the model agrees inside every cell; also "
+        help="What is checked: that the cells fill the polygon; also that the model agrees inside every cell; also "
         "that no fold was missed."
     ),
 ]

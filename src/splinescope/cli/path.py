@@ -10,7 +10,7 @@ import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_name, class_number
-from splinescope.cli.run import Facts, Files, Run
+from splinescope.cli.run import Facts, Files, Run, title_of
 from splinescope.cli.values import numbers
 from splinescope.errors import InvalidInputError
 from splinescope.storage import write_arrays
@@ -77,6 +77,7 @@ def path(
     verify: of.Verify = "values",
     out: of.Out = Path("path"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -105,7 +106,7 @@ def path(
     run = Run(out, model, as_json)
     sides = read_pairs(start, end, data, indices)
     bounds = _bounds(box)
-    network = read_model(model, weights, input_shape, sides[0])
+    network = read_model(model, weights, input_shape, sides[0], trust=trust)
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     targets = _targets(network, starts, class_number("--target", target, network))
     place = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer
@@ -119,7 +120,7 @@ def path(
     facts = _facts(paths, bent)
     files: Files = {}
     if picture:
-        name, number = Path(model).name, _worst(facts)
+        name, number = title_of(model), _worst(facts)
         files["picture"] = (f"picture.{picture_format}", lambda file: draw_path(paths, bent, number, file, name))
     files["arrays"] = ("path.npz", lambda file: write_arrays(file, _arrays(paths, bent), compress=True))
     run.leave(network, paths.certificate, facts, files, _lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import zipfile
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from splinescope import datasets
 from splinescope.cli.values import Shape, first_line, numbers, whole_numbers
 from splinescope.errors import InvalidInputError
+from splinescope.storage import check_content, load_archive, load_array
 
 Sides = tuple[list[np.ndarray], list[np.ndarray]]
 """Starts and ends in their own shapes; a file with rows is one array."""
@@ -54,7 +55,7 @@ def read_entries(source: str | None, chosen: str | None) -> list[np.ndarray]:
 
 def read_array(option: str, file: Path) -> np.ndarray:
     """The numbers of a file."""
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".csv": _read_csv, ".png": _read_png}
+    readers = {".npy": load_array, ".npz": _read_npz, ".csv": _read_csv, ".png": _read_png}
     reader = readers.get(file.suffix.lower())
     if reader is None:
         raise InvalidInputError(f"`{option}`: {file} is not of a known type; expected {', '.join(readers)}")
@@ -64,40 +65,60 @@ def read_array(option: str, file: Path) -> np.ndarray:
         array = np.asarray(reader(file))
     except InvalidInputError as error:
         raise InvalidInputError(f"`{option}`: {file}: {error}") from error
-    except (OSError, ValueError, EOFError, SyntaxError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # libraries of pictures have exceptions of their own
         raise InvalidInputError(f"`{option}`: {file} cannot be read: {first_line(error)}") from error
     if array.dtype.kind not in "fiub" or array.size == 0:
         raise InvalidInputError(f"`{option}`: {file} holds {array.dtype} of shape {array.shape}; expected numbers")
-    array = array.astype(np.float64)
+    array = np.atleast_1d(array.astype(np.float64))
     wrong = int(array.size - np.isfinite(array).sum())
     if wrong:
         raise InvalidInputError(f"`{option}`: {file}: {wrong} of {array.size} numbers are NaN or infinite")
     return array
 
 
-def _read_npy(file: Path) -> Any:
-    return np.load(file, allow_pickle=False)
-
-
 def _read_npz(file: Path) -> Any:
-    with np.load(file, allow_pickle=False) as archive:
-        if len(archive.files) != 1:
-            raise InvalidInputError(f"holds {len(archive.files)} arrays ({', '.join(archive.files)}); expected one")
-        return archive[archive.files[0]]
+    arrays = load_archive(file)
+    if len(arrays) != 1:
+        raise InvalidInputError(f"holds {len(arrays)} arrays ({', '.join(arrays)}); expected one")
+    return next(iter(arrays.values()))
 
 
 def _read_csv(file: Path) -> Any:
-    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if not lines:
+    """Numbers between commas, or between semicolons; one line is one point, several are rows."""
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    rows = [_csv_row(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not rows:
         raise InvalidInputError("is empty")
-    rows = np.array([[float(word) for word in line.replace(";", ",").split(",") if word.strip()] for line in lines])
-    return rows[0] if len(rows) == 1 else rows
+    odd = next((number for number, row in enumerate(rows, 1) if len(row) != len(rows[0])), None)
+    if odd is not None:
+        raise InvalidInputError(f"row {odd} has {len(rows[odd - 1])} numbers, and the first one has {len(rows[0])}")
+    return np.array(rows[0] if len(rows) == 1 else rows)
+
+
+def _csv_row(number: int, line: str) -> list[float]:
+    words = line.split(";" if ";" in line else ",")
+    empty = next((place for place, word in enumerate(words, 1) if not word.strip()), None)
+    if empty is not None:
+        raise InvalidInputError(f"line {number}: field {empty} is empty; expected a number in each")
+    if any("," in word for word in words):
+        raise InvalidInputError(
+            f"line {number}: {line.strip()[:40]!r} has commas beside semicolons; write decimal points"
+        )
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise InvalidInputError(f"line {number}: {first_line(error)}; expected numbers between commas") from error
 
 
 def _read_png(file: Path) -> Any:
     """An image as [channels, height, width] from 0 to 1; an opaque alpha channel is dropped."""
     from matplotlib.image import imread
 
+    with file.open("rb") as stream:
+        head = stream.read(24)
+    if len(head) == 24 and head[12:16] == b"IHDR":  # else it is damaged, which the reader of pictures says
+        width, height = struct.unpack(">II", head[16:])
+        check_content(8 * 4 * width * height, f"an image of {width} x {height} pixels")
     image = np.asarray(imread(str(file)), dtype=np.float64)
     if image.ndim == 2:
         return image[None]

@@ -81,6 +81,7 @@ def regions(
     workers: Workers = None,
     out: of.Out = Path("regions"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -108,7 +109,7 @@ def regions(
     run = Run(out, model, as_json)
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension)
     points = where.points(most=4)
-    network = read_model(model, weights, input_shape, points)
+    network = read_model(model, weights, input_shape, points, trust=trust)
     domain = where.domain(network.input_shape, points)
     starts = _starts(start, network.input_shape, mean, std)
     with run.computing() as progress, _pool(workers) as executor:

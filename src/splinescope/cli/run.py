@@ -105,6 +105,19 @@ def _origin(network: Network) -> Facts:
     return {"network": description, "versions": versions}
 
 
+def title_of(model: str) -> str:
+    """What a picture is called: the model's file name, without formulas and bytes that are no text.
+
+    Args:
+        model: What the user called the network.
+
+    Returns:
+        The title, for matplotlib.
+    """
+    name = os.fsencode(Path(model).name).decode("utf-8", "backslashreplace")
+    return name.replace("$", r"\$")
+
+
 def drawing(draw: Callable[[], Axes], dpi: float = 300.0) -> Write:
     """How to write a picture, without a screen.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_name, class_number
-from splinescope.cli.run import Facts, Files, Run, drawing
+from splinescope.cli.run import Facts, Files, Run, drawing, title_of
 from splinescope.cli.values import size_in_bytes
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def segment(
     memory: of.Memory = None,
     out: of.Out = Path("segment"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -73,7 +74,7 @@ def segment(
     memory_budget = size_in_bytes("--memory", memory)
     run = Run(out, model, as_json)
     sides = read_pairs(start, end, data, indices)
-    network = read_model(model, weights, input_shape, sides[0])
+    network = read_model(model, weights, input_shape, sides[0], trust=trust)
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     wanted = class_number("--target", target, network)
     with run.computing() as progress:
@@ -89,7 +90,7 @@ def segment(
     facts = _facts(cells, wanted)
     files: Files = {}
     if picture:
-        files["picture"] = (f"picture.{picture_format}", drawing(lambda: _draw(cells, facts, Path(model).name)))
+        files["picture"] = (f"picture.{picture_format}", drawing(lambda: _draw(cells, facts, title_of(model))))
     files["arrays"] = ("segment.npz", lambda path: save_segments(cells, path))
     run.leave(cells.network, cells.certificate, facts, files, _lines)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_name, class_numbers
-from splinescope.cli.run import Facts, Files, Run, drawing
+from splinescope.cli.run import Facts, Files, Run, drawing, title_of
 from splinescope.cli.values import size_in_bytes
 from splinescope.storage import write_arrays
 
@@ -58,6 +58,7 @@ def slice_(
     store: of.Store = None,
     out: of.Out = Path("slice"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -87,8 +88,8 @@ def slice_(
     run = Run(out, model, as_json)
     where = Where(through, point, data, indices, box, polygon, margin, radius, seed, mean, std)
     points = where.points(most=3)
-    network = read_model(model, weights, input_shape, points)
-    picture = Picture(Path(model).name, color, class_numbers("--classes", classes, network), boundary, picture_format)
+    network = read_model(model, weights, input_shape, points, trust=trust)
+    picture = Picture(title_of(model), color, class_numbers("--classes", classes, network), boundary, picture_format)
     plane = where.plane(network.input_shape, points)
     with run.computing() as progress:
         cells = tessellate_slice(

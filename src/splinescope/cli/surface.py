@@ -9,7 +9,7 @@ import numpy as np
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_numbers
-from splinescope.cli.run import Facts, Files, Run, drawing
+from splinescope.cli.run import Facts, Files, Run, drawing, title_of
 from splinescope.cli.values import size_in_bytes
 from splinescope.errors import InvalidInputError
 
@@ -73,6 +73,7 @@ def surface(
     memory: of.Memory = None,
     out: of.Out = Path("surface"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
     as_json: of.Json = False,
 ) -> None:
@@ -108,7 +109,7 @@ def surface(
     run = Run(out, model, as_json)
     where = Where(point=point, box=box, margin=margin, radius=radius, seed=seed)
     points = where.points(most=4)
-    network = read_model(model, weights, input_shape, points)
+    network = read_model(model, weights, input_shape, points, trust=trust)
     competing = class_numbers("--classes", classes, network)
     space = where.space(network.input_shape, points)
     with run.computing() as progress:
@@ -120,7 +121,7 @@ def surface(
     saved = mesh.triangulated() if triangles else mesh
     files: Files = {"mesh": (f"surface.{mesh_format}", saved.save)}
     if picture:
-        drawn = drawing(lambda: _draw(mesh, color, view, up, Path(model).name), dpi=220.0)
+        drawn = drawing(lambda: _draw(mesh, color, view, up, title_of(model)), dpi=220.0)
         files["picture"] = ("picture.png", drawn)
     run.leave(network, mesh.certificate, sought | _facts(mesh), files, _lines)
 

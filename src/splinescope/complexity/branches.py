@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int, Integer
-from torch import Tensor
 
 from splinescope.network.graph import Network, nodes_behind
-from splinescope.network.ops import Fold
 
 
 def pattern_columns(cells: Any) -> dict[int, slice]:
@@ -56,21 +53,3 @@ def rows_numbered(rows: Integer[np.ndarray, "n columns"]) -> Int[np.ndarray, " n
     rank[np.argsort(first)] = np.arange(len(first))
     numbers: np.ndarray = rank[inverse.ravel()]
     return numbers
-
-
-def pieces_at(network: Network, values: dict[int, Tensor]) -> dict[int, Tensor]:
-    """Piece on which each unit is, at given inputs.
-
-    Args:
-        network: The network.
-        values: For each node that folds the value of its input.
-
-    Returns:
-        For each of them [batch, units] pieces, or positions in the group of the first largest member, as uint8.
-    """
-    pieces = {}
-    for index, value in values.items():
-        op = network.nodes[index].op
-        assert isinstance(op, Fold)
-        pieces[index] = op.pieces(value).reshape(len(value), -1).to(torch.uint8)
-    return pieces

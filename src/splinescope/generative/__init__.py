@@ -1,5 +1,6 @@
 """Generators: the volume that a network gives to its latents, and sampling that knows it."""
 
+from splinescope.generative.expectations import Moments, moments
 from splinescope.generative.log_volumes import (
     SketchBias,
     log_volume,
@@ -8,15 +9,13 @@ from splinescope.generative.log_volumes import (
     sketch_bias,
 )
 from splinescope.generative.manifold import (
-    Moments,
-    Samples,
+    ManifoldSamples,
     cell_log_volumes,
     entropy,
     expected_log_volume,
     latent_measures,
     law_entropy,
     log_density,
-    moments,
     sample,
     volume,
 )
@@ -28,10 +27,10 @@ __all__ = [
     "Custom",
     "Drawn",
     "Gaussian",
+    "ManifoldSamples",
     "Moments",
     "Overlap",
     "Prior",
-    "Samples",
     "SketchBias",
     "UniformBall",
     "UniformBox",

@@ -22,7 +22,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.metric import isometry
-from splinescope.tessellation.simplices import simplices, uniform_weights
+from splinescope.tessellation.simplices import Simplices, simplices, uniform_weights
 
 DEFICIENT = 2.0**-44
 """A map whose least singular value is at most this share of its largest is taken to flatten its cell."""
@@ -192,60 +192,8 @@ def law(
     return np.exp(logs - logsumexp(logs))
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Mean and covariance of the output.
-
-    Attributes:
-        mean: Of the flat output.
-        covariance: Of the flat output.
-    """
-
-    mean: Float[np.ndarray, " outputs"]
-    covariance: Float[np.ndarray, "outputs outputs"]
-
-
-def moments(cells: PolyhedralComplex, rho: float = 0.0) -> Moments:
-    r"""Exact mean and covariance of the output, for latents drawn with density proportional to $v^\rho$.
-
-    On a simplex with outputs $y_0, \dots, y_d$ at its corners the mean of $y$ is $\bar y = \frac{1}{d+1}\sum_i y_i$,
-    and that of $yy^T$ is $\frac{1}{(d+1)(d+2)}(\sum_i y_iy_i^T + (d+1)^2\bar y\bar y^T)$.
-
-    Args:
-        cells: A complex with vertices, of a generator.
-        rho: 0 for uniform latents, 1 for uniform on the manifold.
-
-    Returns:
-        The moments. Cost: one product of matrices, [outputs, simplices] by its transpose.
-
-    Raises:
-        InvalidInputError: If the complex has no vertices, or cells are missing.
-
-    Example:
-        >>> import splinescope, torch
-        >>> moments(splinescope.tessellate(torch.nn.Identity(), splinescope.Segment([0.0], [1.0]))).mean.tolist()
-        [0.5]
-    """
-    parts = simplices(cells)
-    weights, values = _shares(cells, parts, rho), cells.vertex_outputs  # type: ignore[attr-defined]
-    count = parts.corners.shape[1]
-    mean = np.zeros(values.shape[1])
-    for corner in range(count):
-        mean += weights @ values[parts.corners[:, corner]] / count
-    # the sums over simplices are sums over vertices and over means of simplices, centred so that nothing cancels
-    own = np.zeros(len(values))
-    np.add.at(own, parts.corners, weights[:, None])
-    centred = values - mean
-    second = (centred * own[:, None]).T @ centred
-    step = max(1, _NUMBERS // values.shape[1])
-    for start in range(0, len(parts), step):
-        part = centred[parts.corners[start : start + step]].mean(axis=1)
-        second += count**2 * (part * weights[start : start + step, None]).T @ part
-    return Moments(mean, second / (count * (count + 1)))
-
-
 @dataclass(frozen=True, eq=False)
-class Samples:
+class ManifoldSamples:
     """Latents drawn from a law, with what became of them; `numpy.asarray` gives the latents.
 
     Attributes:
@@ -271,7 +219,7 @@ class Samples:
 
 def sample(
     cells: PolyhedralComplex, number: int, rho: float = 1.0, generator: np.random.Generator | int | None = None
-) -> Samples:
+) -> ManifoldSamples:
     r"""Draw latents with density proportional to $v^\rho$, exactly: a cell by its mass, then a point uniform in it.
 
     There is no pool, no chain and no Monte Carlo error; samples are independent.
@@ -299,7 +247,7 @@ def sample(
     rng = np.random.default_rng(generator)
     parts = simplices(cells)
     logs = cell_log_volumes(cells)
-    ends = np.cumsum(_shares(cells, parts, rho, logs))
+    ends = np.cumsum(shares(cells, parts, rho, logs))
     chosen = np.searchsorted(ends, rng.random(number) * ends[-1], side="right")
     weights = uniform_weights(number, parts.corners.shape[1], rng)
     corners, values = parts.corners[chosen], cells.vertex_outputs  # type: ignore[attr-defined]
@@ -308,7 +256,7 @@ def sample(
     for corner in range(corners.shape[1]):
         outputs += weights[:, corner, None] * values[corners[:, corner]]
     owners = parts.cells[chosen]
-    return Samples(latents, outputs.reshape(number, *cells.network.output_shape), owners, logs[owners])
+    return ManifoldSamples(latents, outputs.reshape(number, *cells.network.output_shape), owners, logs[owners])
 
 
 def log_density(cells: PolyhedralComplex, latents: Any, rho: float = 0.0) -> Float[np.ndarray, " n"]:
@@ -366,13 +314,23 @@ def law_entropy(cells: PolyhedralComplex, rho: float) -> float:
     return float(np.sum(xlogy(masses, np.where(masses > 0, measures, 1)) - xlogy(masses, masses)))
 
 
-def _shares(cells: PolyhedralComplex, parts: object, rho: float, logs: np.ndarray | None = None) -> np.ndarray:
-    """Probability of each simplex."""
+def shares(cells: PolyhedralComplex, parts: Simplices, rho: float, logs: np.ndarray | None = None) -> np.ndarray:
+    """Probability of each simplex under a law.
+
+    Args:
+        cells: A complex.
+        parts: Its simplices.
+        rho: The law.
+        logs: Log volumes of the cells, if they are known.
+
+    Returns:
+        One number for each simplex, with sum 1.
+    """
     _whole(cells)
     logs = cell_log_volumes(cells) if logs is None else logs
-    totals = np.bincount(parts.cells, parts.measures, len(cells))  # type: ignore[attr-defined]
+    totals = np.bincount(parts.cells, parts.measures, len(cells))
     masses = law(totals, logs, rho)
-    return parts.measures * (masses / np.where(totals > 0, totals, 1.0))[parts.cells]  # type: ignore[attr-defined]
+    return parts.measures * (masses / np.where(totals > 0, totals, 1.0))[parts.cells]
 
 
 def latent_measures(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:

@@ -16,29 +16,24 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from copy import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.special import logsumexp
-from torch import Tensor, nn
+from torch import Tensor
 
-from splinescope.errors import InvalidInputError, StoreError
-from splinescope.generative.log_volumes import log_volume
+from splinescope.errors import InvalidInputError
+from splinescope.generative.pool import CHUNK, Pool
 from splinescope.generative.priors import Prior
-from splinescope.network import Network, as_network
-from splinescope.network.importers.module_copy import duplicate
-from splinescope.progress import Report, reporting
-from splinescope.storage import from_json, json_text, read_arrays, write_arrays
+from splinescope.progress import Report
 from splinescope.tessellation.metric import check_choice
 
 POOL = 250_000
 """Latents of a pool, as in the source."""
-CHUNK = 1_000
-"""Latents that are taken at once, and kept as one part of a store."""
 FEW = 0.01
 """Share of a pool that an effective sample size should reach; below it there is a warning."""
 
@@ -156,27 +151,20 @@ class VolumeSampler:
             raise InvalidInputError(f"`rho`: got {rho}; expected a finite number")
         if pool < 1:
             raise InvalidInputError(f"`pool`: got {pool}; expected how many latents to weigh, at least 1")
-        if not (callable(generator) or isinstance(generator, str | os.PathLike)):
-            raise InvalidInputError(
-                f"`generator`: got {type(generator).__name__}; expected a module, network or function"
-            )
         self.prior, self.rho, self.base = prior, float(rho), base
-        self.generator = (
-            as_network(generator, (prior.dimension,), "generator")
-            if isinstance(generator, str | os.PathLike)
-            else generator
+        self._seed = seed
+        self._pool = Pool(
+            generator,
+            prior,
+            pool,
+            latent_shape,
+            {"method": method, "top": top},
+            condition,
+            seed,
+            store,
+            executor,
+            progress,
         )
-        shape = self.generator.input_shape if isinstance(self.generator, Network) else (prior.dimension,)
-        self._shape = tuple(shape if latent_shape is None else latent_shape)
-        if math.prod(self._shape) != prior.dimension:
-            raise InvalidInputError(
-                f"`prior`: got latents of {prior.dimension} numbers; expected {math.prod(self._shape)}"
-            )
-        self._options = {"method": method, "top": top}
-        self._condition, self._seed, self._size = condition, seed, pool
-        self._store = None if store is None else Path(store)
-        self._executor, self._progress = executor, progress
-        self._found: tuple[np.ndarray, np.ndarray] | None = None
 
     def with_rho(self, rho: float, base: str | None = None) -> VolumeSampler:
         """The same sampler with another exponent, which shares the pool.
@@ -188,20 +176,19 @@ class VolumeSampler:
         Returns:
             The sampler.
         """
-        self._pool()
-        twin = self._twin(rho, base or self.base)
-        twin._found = self._found
+        twin = copy(self)
+        twin.rho, twin.base = float(rho), base or self.base
         return twin
 
     @property
     def latents(self) -> Float[np.ndarray, "pool d"]:
         """The pool."""
-        return self._pool()[0]
+        return self._pool.weighed[0]
 
     @property
     def log_volumes(self) -> Float[np.ndarray, " pool"]:
         """Log volume at each latent of the pool."""
-        return self._pool()[1]
+        return self._pool.weighed[1]
 
     @property
     def log_weights(self) -> Float[np.ndarray, " pool"]:
@@ -210,12 +197,12 @@ class VolumeSampler:
         Raises:
             InvalidInputError: If no latent of the pool has volume and `rho` is positive.
         """
-        latents, volumes = self._pool()
+        latents, volumes = self._pool.weighed
         return self._normalised(self._tilt(latents, volumes))
 
     @property
     def effective_sample_size(self) -> float:
-        r"""$1/\sum_i w_i^2$: how many equally likely latents the weights are worth."""
+        r"""How many equally likely latents the weights are worth, $1/\sum_i w_i^2$."""
         return float(np.exp(-logsumexp(2 * self.log_weights)))
 
     def sample(self, number: int, *, replacement: bool = True, seed: int | None = None) -> Drawn:
@@ -262,14 +249,14 @@ class VolumeSampler:
         Raises:
             InvalidInputError: If too few proposals are taken.
         """
-        bound = float(self._tilt(*self._pool()).max())
+        bound = float(self._tilt(*self._pool.weighed).max())
         rng = np.random.default_rng([self._seed if seed is None else seed, 2])
         kept: list[tuple[np.ndarray, np.ndarray, Any]] = []
         count = tried = 0
         for _ in range(limit):
             if count >= number:
                 break
-            latents, condition, volumes = self._propose(rng, CHUNK)
+            latents, condition, volumes = self._pool.propose(rng, CHUNK)
             taken = np.log(rng.random(CHUNK)) < self._tilt(latents, volumes) - bound
             kept.append(
                 (latents[taken], volumes[taken], None if condition is None else condition[torch.from_numpy(taken)])
@@ -295,7 +282,7 @@ class VolumeSampler:
         """
         rng = np.random.default_rng([self._seed if seed is None else seed, 3])
         total = number + burn + 1
-        parts = [self._propose(rng, min(CHUNK, total - start)) for start in range(0, total, CHUNK)]
+        parts = [self._pool.propose(rng, min(CHUNK, total - start)) for start in range(0, total, CHUNK)]
         tilt = np.concatenate([self._tilt(latents, volumes) for latents, _, volumes in parts])
         marks = np.log(rng.random(total))
         states = np.zeros(total, np.int64)
@@ -337,13 +324,8 @@ class VolumeSampler:
         Returns:
             The data set, without end.
         """
-        self._pool()
+        _ = self._pool.weighed
         return _Dataset(self, size, self._seed if seed is None else seed)
-
-    def _twin(self, rho: float, base: str) -> VolumeSampler:
-        """The same sampler without its pool and its store."""
-        shared = {"pool": self._size, "latent_shape": self._shape, "condition": self._condition, "seed": self._seed}
-        return VolumeSampler(self.generator, self.prior, rho, base=base, **shared, **self._options)  # type: ignore[arg-type]
 
     def _tilt(self, latents: np.ndarray, volumes: np.ndarray) -> np.ndarray:
         """Logarithms of weights of latents from the prior, not normalised."""
@@ -361,96 +343,18 @@ class VolumeSampler:
 
     def _warn(self) -> None:
         size = self.effective_sample_size
-        if size < FEW * self._size:
+        if size < FEW * self._pool.size:
             warnings.warn(
-                f"effective sample size {size:.1f} of a pool of {self._size:,}: few latents carry the weight; take a "
-                "larger pool, a smaller rho or a prior that is cut off",
+                f"effective sample size {size:.1f} of a pool of {self._pool.size:,}: few latents carry the weight; "
+                "take a larger pool, a smaller rho or a prior that is cut off",
                 UserWarning,
                 stacklevel=3,
             )
 
-    def _propose(self, rng: np.random.Generator, number: int) -> tuple[np.ndarray, Any, np.ndarray]:
-        latents = self.prior.draw(number, rng)
-        condition = None if self._condition is None else self._condition(number, rng)
-        shaped = latents.reshape(number, *self._shape)
-        volumes = log_volume(self.generator, shaped, condition=condition, **self._options)  # type: ignore[arg-type]
-        return latents, condition, volumes
-
-    def _chunk(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Latents of a part of the pool and their volumes; the same whenever it is computed."""
-        number = min(CHUNK, self._size - index * CHUNK)
-        latents, _, volumes = self._propose(np.random.default_rng([self._seed, 0, index]), number)
-        return latents, volumes
-
-    def _pool(self) -> tuple[np.ndarray, np.ndarray]:
-        if self._found is None:
-            count = -(-self._size // CHUNK)
-            with reporting(self._progress) as report:
-                parts: list[tuple[np.ndarray, np.ndarray] | None] = [self._kept(index) for index in range(count)]
-                missing = [index for index in range(count) if parts[index] is None]
-                for done, (index, part) in enumerate(self._computed(missing)):
-                    self._keep(index, part)
-                    parts[index] = part
-                    report((count - len(missing) + done + 1) / count, min(self._size, (done + 1) * CHUNK))
-            whole = [part for part in parts if part is not None]
-            self._found = np.concatenate([a for a, _ in whole]), np.concatenate([b for _, b in whole])
-        return self._found
-
-    def _computed(self, missing: list[int]) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
-        if self._executor is None:
-            yield from ((index, self._chunk(index)) for index in missing)
-            return
-        packed = self._twin(self.rho, self.base)
-        futures = [(index, self._executor.submit(packed._chunk, index)) for index in missing]
-        yield from ((index, future.result()) for index, future in futures)
-
-    def _part(self, index: int) -> Path | None:
-        return None if self._store is None else self._store / f"latents-{index:05d}.npz"
-
-    def _record(self) -> dict[str, Any]:
-        """What a part of a store depends on, as far as it can be told."""
-        prior = {name: getattr(self.prior, name, None) for name in getattr(self.prior, "__dataclass_fields__", {})}
-        plain = {name: value for name, value in prior.items() if not callable(value)}
-        return {"prior": type(self.prior).__name__, **plain, "seed": self._seed, **self._options, "model": self._told()}
-
-    def _told(self) -> list[float]:
-        """Outputs at a few latents, by which a generator is known again."""
-        rng = np.random.default_rng([self._seed, 4])
-        condition = None if self._condition is None else self._condition(2, rng)
-        return self._run(self.prior.draw(2, rng), condition).ravel()[:8].astype(np.float64).tolist()
-
-    def _kept(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
-        path = self._part(index)
-        if path is None or not path.exists():
-            return None
-        stored = read_arrays(path, "part of a pool", argument="store")
-        if stored.record != from_json(json_text(self._record())):
-            raise StoreError(
-                f"`store`: {str(path)!r} is of another generator, prior or seed; expected the same, or a new folder"
-            )
-        found = stored.arrays["latents"], stored.arrays["log_volumes"]
-        return found if len(found[0]) == min(CHUNK, self._size - index * CHUNK) else None
-
-    def _keep(self, index: int, part: tuple[np.ndarray, np.ndarray]) -> None:
-        path = self._part(index)
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_arrays(path, {"latents": part[0], "log_volumes": part[1]}, self._record(), argument="store")
-
     def _drawn(self, chosen: np.ndarray, size: float, replacement: bool) -> Drawn:
-        latents, volumes = self._pool()
-        condition = None
-        if self._condition is not None:  # the condition of each latent is made anew with its chunk
-            rows = [self._conditions(index) for index in range(-(-self._size // CHUNK))]
-            condition = torch.cat([torch.as_tensor(row) for row in rows])[torch.from_numpy(chosen)]
-        return Drawn(latents[chosen], self._run(latents[chosen], condition), volumes[chosen], size, replacement)
-
-    def _conditions(self, index: int) -> Any:
-        rng = np.random.default_rng([self._seed, 0, index])
-        number = min(CHUNK, self._size - index * CHUNK)
-        self.prior.draw(number, rng)
-        assert self._condition is not None
-        return self._condition(number, rng)
+        latents, volumes = self._pool.weighed
+        condition = self._pool.conditions(chosen)
+        return Drawn(latents[chosen], self._pool.run(latents[chosen], condition), volumes[chosen], size, replacement)
 
     def _given(
         self,
@@ -463,27 +367,9 @@ class VolumeSampler:
         latents = np.concatenate([part[0] for part in parts])[chosen]
         volumes = np.concatenate([part[1] for part in parts])[chosen]
         condition = None
-        if self._condition is not None:
+        if self._pool.condition is not None:
             condition = torch.cat([torch.as_tensor(part[2]) for part in parts])[torch.from_numpy(chosen)]
-        return Drawn(latents, self._run(latents, condition), volumes, size, replacement, accepted)
-
-    def _run(self, latents: np.ndarray, condition: Any) -> np.ndarray:
-        """Outputs of the generator, in chunks."""
-        call: Any = self.generator
-        like = torch.empty(0, dtype=torch.float64)
-        if isinstance(call, Network):
-            network = call
-            call = lambda z: network(z) if network.head is None else network.head(network(z))  # noqa: E731
-        elif isinstance(call, nn.Module):
-            call = duplicate(call)
-            like = next((p for p in (*call.parameters(), *call.buffers()) if p.is_floating_point()), like)
-        outputs = []
-        with torch.no_grad():
-            for start in range(0, len(latents), CHUNK):
-                z = torch.from_numpy(latents[start : start + CHUNK]).to(like).reshape(-1, *self._shape)
-                rest = () if condition is None else (condition[start : start + CHUNK],)
-                outputs.append(call(z, *rest).cpu().numpy())
-        return np.concatenate(outputs) if outputs else np.empty((0,))
+        return Drawn(latents, self._pool.run(latents, condition), volumes, size, replacement, accepted)
 
 
 class _Dataset(torch.utils.data.IterableDataset):

@@ -83,6 +83,16 @@ def pack_signs(
     return doubts
 
 
+@njit(cache=True, nogil=True)
+def count_bits(rows: np.ndarray) -> np.ndarray:
+    """Number of set bits in each row of words."""
+    counts = np.zeros(rows.shape[0], np.int64)
+    for row in range(rows.shape[0]):
+        for word in range(rows.shape[1]):
+            counts[row] += count_ones(rows[row, word])
+    return counts
+
+
 @njit(cache=True, nogil=True, inline="always")
 def words_of(columns: int) -> int:
     """Compiled twin of `words_for`."""

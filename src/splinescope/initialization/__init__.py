@@ -4,7 +4,7 @@ from splinescope.initialization.batchnorm import BatchStatistics, batch_statisti
 from splinescope.initialization.data_init import data_init
 from splinescope.initialization.density import FoldDensity, LocalFoldDensity, fold_density, local_fold_density
 from splinescope.initialization.jitter import BoundaryJitter, boundary_jitter
-from splinescope.initialization.placement import LayerFit, total_least_squares
+from splinescope.initialization.least_squares import LayerFit, total_least_squares
 from splinescope.initialization.rules import RULES, Mean, Median, Midrange, Quantile, Rule, ThroughSamples
 
 __all__ = [

@@ -52,6 +52,8 @@ def data_init(
             gives numbers that are not finite or scales that are not positive.
         UnsupportedOpError: If the module has layers that normalise each single input, such as layer-norm.
 
+    Cost: a copy of the module, and one forward pass of the batch.
+
     Example:
         >>> import torch
         >>> from splinescope import models

@@ -69,6 +69,15 @@ def boundary_jitter(
     Raises:
         InvalidInputError: If the batch size does not fit, or there are fewer than two mini-batches.
         UnsupportedOpError: If the module has layers that normalise each single input, such as layer-norm.
+
+    Example:
+        >>> import torch
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4), torch.nn.ReLU())
+        >>> data = torch.randn(100, 2, generator=generator)
+        >>> (jitter,) = boundary_jitter(net, data, 20, generator=generator, resamples=8)
+        >>> jitter.layer, jitter.norm, len(jitter.predicted)
+        ('0', '1', 4)
     """
     copied = private_copy(module)
     inputs = batch_of(copied, data)

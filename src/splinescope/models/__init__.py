@@ -1,6 +1,6 @@
 """Toy networks: small torch modules with explicit randomness, and a training loop of a few seconds."""
 
-from splinescope.models.folding import coordinate_folding, montufar_network, serra_network
+from splinescope.models.folded_cube import coordinate_folding, montufar_network, serra_network
 from splinescope.models.self_similar import hat, self_similar_sum, square, takagi
 from splinescope.models.toy import batchnorm_mlp, convnet, gaussian_mlp, mlp, strided_convnet
 from splinescope.models.training import TrainingResult, train_classifier

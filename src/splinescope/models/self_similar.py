@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from splinescope.errors import InvalidInputError
 from splinescope.models.layers import affine_layer
 
-_KNOTS = (0.0, 0.5, 1.0)
+_BREAKPOINTS = (0.0, 0.5, 1.0)
 _WEIGHTS = (2.0, -4.0, 2.0)
-"""The hat's three units: relu(x - knot), and what each adds."""
+"""The hat's three units: relu(x - breakpoint), and what each adds."""
 
 
 def hat(compositions: int, *, on_line: bool = False, dtype: torch.dtype = torch.float64) -> nn.Sequential:
@@ -39,6 +39,8 @@ def hat(compositions: int, *, on_line: bool = False, dtype: torch.dtype = torch.
     Raises:
         InvalidInputError: If `compositions` is less than 1.
 
+    Cost: at most 9 weights for each layer.
+
     Example:
         >>> sawtooth = hat(3)
         >>> sawtooth(torch.tensor([[0.0], [1 / 8], [1 / 4], [0.3125]], dtype=torch.float64)).flatten().tolist()
@@ -47,11 +49,11 @@ def hat(compositions: int, *, on_line: bool = False, dtype: torch.dtype = torch.
     if compositions < 1:
         raise InvalidInputError(f"`compositions`: got {compositions}; expected at least 1")
     units = 3 if on_line else 2
-    knots, weights = _tensor(_KNOTS[:units]), _tensor(_WEIGHTS[:units])
-    read = affine_layer(torch.ones(units, 1), -knots, dtype)
+    breakpoints, weights = _tensor(_BREAKPOINTS[:units]), _tensor(_WEIGHTS[:units])
+    read = affine_layer(torch.ones(units, 1), -breakpoints, dtype)
     layers: list[nn.Module] = [read]
     for _ in range(compositions - 1):
-        layers += [nn.ReLU(), affine_layer(weights.expand(units, units), -knots, dtype)]
+        layers += [nn.ReLU(), affine_layer(weights.expand(units, units), -breakpoints, dtype)]
     return nn.Sequential(*layers, nn.ReLU(), affine_layer(weights[None], torch.zeros(1), dtype))
 
 
@@ -76,6 +78,8 @@ def self_similar_sum(
     Raises:
         InvalidInputError: If there are no coefficients.
 
+    Cost: at most 9 weights for each layer.
+
     Example:
         >>> sum_of_hats = self_similar_sum([1.0, 0.5])  # h + (h of h) / 2
         >>> sum_of_hats(torch.tensor([[0.25], [0.5]], dtype=torch.float64)).flatten().tolist()
@@ -84,14 +88,14 @@ def self_similar_sum(
     if not len(coefficients):
         raise InvalidInputError("`coefficients`: got none; expected at least one number")
     raised = -min(0.0, slope) - sum(min(0.0, value) for value in coefficients)
-    knots, weights = _tensor(_KNOTS[:2]), _tensor(_WEIGHTS[:2])
-    read = affine_layer(torch.tensor([[1.0], [1.0], [slope]]), torch.cat([-knots, _tensor([raised])]), dtype)
+    breakpoints, weights = _tensor(_BREAKPOINTS[:2]), _tensor(_WEIGHTS[:2])
+    read = affine_layer(torch.tensor([[1.0], [1.0], [slope]]), torch.cat([-breakpoints, _tensor([raised])]), dtype)
     layers: list[nn.Module] = [read]
     for coefficient in coefficients[:-1]:
         onward = torch.zeros(3, 3, dtype=torch.float64)
         onward[:2, :2] = weights
         onward[2] = _carried(coefficient)
-        layers += [nn.ReLU(), affine_layer(onward, torch.cat([-knots, torch.zeros(1)]), dtype)]
+        layers += [nn.ReLU(), affine_layer(onward, torch.cat([-breakpoints, torch.zeros(1)]), dtype)]
     return nn.Sequential(*layers, nn.ReLU(), affine_layer(_carried(coefficients[-1])[None], _tensor([-raised]), dtype))
 
 
@@ -110,6 +114,8 @@ def square(terms: int, *, dtype: torch.dtype = torch.float64) -> nn.Sequential:
 
     Raises:
         InvalidInputError: If `terms` is less than 1.
+
+    Cost: at most 9 weights for each layer.
 
     Example:
         >>> parabola = square(2)
@@ -136,6 +142,8 @@ def takagi(terms: int, *, dtype: torch.dtype = torch.float64) -> nn.Sequential:
 
     Raises:
         InvalidInputError: If `terms` is less than 1.
+
+    Cost: at most 9 weights for each layer.
 
     Example:
         >>> blancmange = takagi(3)

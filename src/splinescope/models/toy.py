@@ -33,6 +33,8 @@ def mlp(
     Raises:
         InvalidInputError: If there are fewer than two widths or one is not positive.
 
+    Cost: the weights, products of neighbouring widths.
+
     Example:
         >>> network = mlp([2, 16, 1], generator=torch.Generator().manual_seed(0))
         >>> tuple(network(torch.zeros(5, 2)).shape)
@@ -73,6 +75,15 @@ def gaussian_mlp(
 
     Raises:
         InvalidInputError: If there are fewer than two widths or one is not positive, or the deviation is negative.
+
+    Source: Hanin and Rolnick (2019), arXiv 1906.00904; He et al. (2015), arXiv 1502.01852.
+
+    Cost: the weights, products of neighbouring widths.
+
+    Example:
+        >>> network = gaussian_mlp([2, 1000, 1], generator=torch.Generator().manual_seed(0))
+        >>> round(float(network[1].weight.data.std()), 1), round(float(network[1].bias.data.std()), 1)  # 2 / 2, and 1
+        (1.0, 1.0)
     """
     if not 0 <= bias_deviation < math.inf:
         raise InvalidInputError(f"`bias_deviation`: got {bias_deviation}; expected a number of at least 0")
@@ -109,6 +120,13 @@ def batchnorm_mlp(
 
     Raises:
         InvalidInputError: As `gaussian_mlp`.
+
+    Cost: that of `gaussian_mlp`.
+
+    Example:
+        >>> network = batchnorm_mlp([2, 8, 1], generator=torch.Generator().manual_seed(0))
+        >>> [type(layer).__name__ for layer in network]
+        ['Flatten', 'Linear', 'BatchNorm1d', 'ReLU', 'Linear']
     """
     plain = gaussian_mlp(widths, bias_deviation=bias_deviation, slope=slope, generator=generator, dtype=dtype)
     layers: list[nn.Module] = []
@@ -141,6 +159,13 @@ def convnet(
 
     Raises:
         InvalidInputError: If the shape is not that of an image, or the image is too small for so many layers.
+
+    Cost: the weights; the last layer has one for each value of the last maps and class.
+
+    Example:
+        >>> network = convnet((1, 8, 8), 10, (4, 8), generator=torch.Generator().manual_seed(0))
+        >>> tuple(network(torch.zeros(5, 1, 8, 8)).shape)
+        (5, 10)
     """
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise InvalidInputError(f"`image_shape`: got {tuple(image_shape)}; expected (channels, height, width)")
@@ -190,6 +215,8 @@ def strided_convnet(
     Raises:
         InvalidInputError: If the shape is not that of an image, the numbers of channels and strides differ, or the
             kernel is even.
+
+    Cost: the weights, of which the filters take kernel x kernel for each two channels.
 
     Example:
         >>> network = strided_convnet((1, 8, 8), 2, (3, 4), (2, 2), generator=torch.Generator().manual_seed(0))

@@ -10,10 +10,7 @@ from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
-from splinescope.network.ops import Op
-
-_OFFSETS = ("bias", "shift")
-"""Fields of affine ops that hold an offset; that of a `Select` is its `constant`, which may be missing."""
+from splinescope.network.ops import AffineOp, Op
 
 
 def placed(network: Network, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float64) -> Network:
@@ -55,11 +52,7 @@ def linear_part(op: Op) -> Op:
     Returns:
         The op itself if it is linear, else a copy.
     """
-    names = {field.name for field in dataclasses.fields(op)}  # type: ignore[arg-type]
-    changes: dict[str, Any] = {name: torch.zeros_like(getattr(op, name)) for name in _OFFSETS if name in names}
-    if "constant" in names:
-        changes["constant"] = None
-    return dataclasses.replace(op, **changes) if changes else op  # type: ignore[type-var]
+    return op.linear if isinstance(op, AffineOp) else op
 
 
 def _moved(op: Op, probe: Tensor) -> Op:

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Convolution, Dense
 
 CHUNK_NUMBERS = 1 << 25
 """Numbers that a chunk of a batch may hold at once by default: 256 MiB."""
@@ -25,6 +24,14 @@ def walk(network: Network, x: Float[Tensor, "batch ..."]) -> Iterator[tuple[int,
 
     Yields:
         Index and value of each node; values must not be changed. One is forgotten here when no later node needs it.
+
+    Cost: one forward pass; at each moment only the values that later nodes need are held.
+
+    Example:
+        >>> import splinescope
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> [(index, value.tolist()) for index, value in walk(relu, torch.tensor([[-1.0, 2.0]]).double())]
+        [(0, [[-1.0, 2.0]]), (1, [[0.0, 2.0]])]
     """
     last_use = last_uses(network)
     values: dict[int, Tensor] = {}
@@ -44,16 +51,15 @@ def products(network: Network) -> list[int]:
 
     Returns:
         One number for each node.
+
+    Cost: linear in the number of nodes; nothing is evaluated.
+
+    Example:
+        >>> import splinescope
+        >>> products(splinescope.load(torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU())))
+        [3, 24, 8]
     """
-    counts = []
-    for node in network.nodes:
-        each = 1
-        if isinstance(node.op, Dense):
-            each = node.op.weight.shape[1]
-        elif isinstance(node.op, Convolution):
-            each = math.prod(node.op.weight.shape[1:])
-        counts.append(int(node.size * each))
-    return counts
+    return [node.size * max(1, node.affine.addends - 1 if node.affine else 1) for node in network.nodes]
 
 
 def last_uses(network: Network) -> tuple[int, ...]:
@@ -64,6 +70,13 @@ def last_uses(network: Network) -> tuple[int, ...]:
 
     Returns:
         Indices of nodes.
+
+    Cost: linear in the number of nodes and of their inputs.
+
+    Example:
+        >>> import splinescope
+        >>> last_uses(splinescope.load(torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU())))
+        (1, 2, 3)
     """
     last = list(range(len(network.nodes)))
     for index, node in enumerate(network.nodes):
@@ -82,6 +95,14 @@ def forward(network: Network, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "b
 
     Returns:
         [batch, *output_shape] outputs; autograd goes through them.
+
+    Cost: one forward pass.
+
+    Example:
+        >>> import splinescope
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> forward(relu, torch.tensor([[-1.0, 2.0]]).double()).tolist()
+        [[0.0, 2.0]]
     """
     outputs = []
     for chunk in x.split(chunk_rows(network)):
@@ -100,6 +121,14 @@ def chunk_rows(network: Network, numbers: int = CHUNK_NUMBERS) -> int:
 
     Returns:
         A number of rows, at least 1.
+
+    Cost: linear in the number of nodes.
+
+    Example:
+        >>> import splinescope
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(10,))
+        >>> chunk_rows(relu, numbers=3000)
+        100
     """
     widest = max(node.size for node in network.nodes)
     return max(1, numbers // max(1, 3 * widest))
@@ -110,8 +139,6 @@ def jacobians(
 ) -> Float[Tensor, "batch outputs inputs"]:
     r"""Derivatives $\partial y_j / \partial x_i$ of the outputs before the head, at inputs off the folds.
 
-    Costs one forward pass, and one backward pass for each output.
-
     Args:
         network: The network.
         x: [N, *input_shape] inputs in float64.
@@ -119,6 +146,14 @@ def jacobians(
 
     Returns:
         [N, n_out, n_in] matrices by flat outputs and flat inputs.
+
+    Cost: one forward pass, and one backward pass for each output.
+
+    Example:
+        >>> import splinescope
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> jacobians(relu, torch.tensor([[-1.0, 2.0]]).double()).tolist()
+        [[[0.0, 0.0], [0.0, 1.0]]]
     """
     n_out, n_in = math.prod(network.output_shape), math.prod(network.input_shape)
     total = sum(node.size for node in network.nodes)

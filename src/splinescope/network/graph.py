@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import import_module
 from typing import Any, overload
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from splinescope.errors import InvalidInputError
 from splinescope.network.heads import Head
 from splinescope.network.inputs import read_inputs
-from splinescope.network.ops import Activation, Fold, Input, Maximum, Op
+from splinescope.network.ops import AffineOp, Fold, Input, Op
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,22 @@ class Node:
     @property
     def units(self) -> int:
         """Number of its units that can fold; 0 for ops without folds."""
-        return self.size if isinstance(self.op, Fold) else 0
+        return 0 if self.fold is None else self.size
+
+    @property
+    def fold(self) -> Fold | None:
+        """Its op, if that folds."""
+        return self.op if isinstance(self.op, Fold) else None
+
+    @property
+    def affine(self) -> AffineOp | None:
+        """Its op, if that is affine."""
+        return self.op if isinstance(self.op, AffineOp) else None
+
+    @property
+    def columns(self) -> int:
+        """Number of bits of its pattern."""
+        return 0 if self.fold is None else self.size * self.fold.levels
 
 
 @dataclass(frozen=True)
@@ -124,6 +140,14 @@ def nodes_behind(nodes: Sequence[Node], wanted: Iterable[int]) -> list[int]:
 
     Returns:
         Indices, in order.
+
+    Cost: linear in the number of nodes.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> nodes_behind(relu.nodes, [1])
+        [0, 1]
     """
     found = set(wanted)
     for index in range(max(found, default=-1), -1, -1):
@@ -183,6 +207,24 @@ class Network:
     def num_units(self) -> int:
         """Number of units that can fold, the elements of activations and maxima."""
         return sum(node.units for node in self.nodes)
+
+    @cached_property
+    def folds(self) -> Mapping[int, Fold]:
+        """The ops that fold, by the indices of their nodes, in order."""
+        return {index: node.fold for index, node in enumerate(self.nodes) if node.fold is not None}
+
+    def origin(self, index: int) -> int:
+        """The node that first has the numbers of another one, which only comes in another shape.
+
+        Args:
+            index: A node.
+
+        Returns:
+            Index of the first node whose flat value is that of the given one.
+        """
+        while (op := self.nodes[index].affine) is not None and op.keeps_order:
+            (index,) = self.nodes[index].inputs
+        return index
 
     @property
     def num_classes(self) -> int:
@@ -310,12 +352,4 @@ def _summary(index: int, nodes: tuple[Node, ...]) -> NodeSummary:
     node = nodes[index]
     weights = [getattr(node.op, name, None) for name in ("weight", "bias", "scale", "shift")]
     parameters = sum(weight.numel() for weight in weights if isinstance(weight, Tensor))
-    return NodeSummary(index, node.name, _label(node.op), node.inputs, node.shape, node.units, parameters)
-
-
-def _label(op: Op) -> str:
-    if isinstance(op, Activation):
-        return "ReLU" if op.is_relu else f"Activation ({len(op.slopes)} pieces)"
-    if isinstance(op, Maximum):
-        return f"Maximum (of {op.index.shape[1]})"
-    return type(op).__name__
+    return NodeSummary(index, node.name, node.op.label, node.inputs, node.shape, node.units, parameters)

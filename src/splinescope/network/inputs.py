@@ -43,6 +43,8 @@ def read_inputs(x: Any, input_shape: tuple[int, ...], name: str = "x") -> Inputs
     Raises:
         InvalidInputError: If it is not made of real numbers, or has another shape.
 
+    Cost: none for tensors and arrays, of which it takes a view where it can.
+
     Example:
         >>> read_inputs([0.1, 0.2], (2,)).single, read_inputs([[1, 2, 3, 4]], (2, 2)).batch.shape
         (True, (1, 2, 2))

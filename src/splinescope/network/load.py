@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import warnings
-import zipfile
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from torch import nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.importers.exported_file import read_exported
 from splinescope.network.importers.from_onnx import from_onnx
 from splinescope.network.importers.from_torch import from_exported, from_torch
 from splinescope.network.importers.layer_files import from_nnet, from_npz
@@ -26,20 +26,26 @@ ModelLike: TypeAlias = Network | nn.Module | str | PathLike[str]
 """What functions take as a network: one, or what `load` makes one of."""
 
 
-def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | None = None) -> Network:
+def load(
+    model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | None = None, *, trust: bool = False
+) -> Network:
     """Import a network.
 
     Args:
         model: A `torch.nn.Module`, or the path of a file: `.onnx` or `.onnx.gz`; `.pt2` of `torch.export.save`;
             `.nnet`; `.npz` with the arrays W0 [out, in], b0, W1, b1, ... of a ReLU network.
         input_shape: Shape of one input, without the batch, where the model does not tell.
+        trust: Whether a `.pt2` file may run the code that it holds, which torch does when it reads one; without it,
+            such files are refused. No file of another kind ever runs code.
 
     Returns:
         The network, in float64.
 
     Raises:
-        InvalidInputError: If there is no such file, it is damaged, or its weights are not finite.
+        InvalidInputError: If there is no such file, it is damaged or not trusted, or its weights are not finite.
         UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
+
+    Cost: that of `from_torch` or `from_onnx`; the weights in float64, and a few forward passes.
 
     Example:
         >>> import torch
@@ -63,7 +69,7 @@ def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | 
     if name.endswith(".nnet"):
         return from_nnet(path)
     if name.endswith(".pt2"):
-        return from_exported(_exported(path))
+        return from_exported(read_exported(path, trust))
     if name.endswith(STATE_DICTS):
         raise InvalidInputError(_state_dict_advice(path))
     raise InvalidInputError(f"`model`: {path} has an unknown type; expected {FILES}")
@@ -139,17 +145,6 @@ def _what(model: object) -> str:
     return f"{'None' if model is None else type(model).__name__}"
 
 
-def _exported(path: Path) -> torch.export.ExportedProgram:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # torch warns of what its own files hold
-            return torch.export.load(path)
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise InvalidInputError(
-            f"`model`: {path} cannot be read as a program of torch.export: {first_line(error)}"
-        ) from error
-
-
 def _state_dict_advice(path: Path) -> str:
     """What to do with a file of weights, after a look into it that never runs code from it."""
     advice = (
@@ -162,7 +157,7 @@ def _state_dict_advice(path: Path) -> str:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         return f"`model`: {path} is a pickle that may run code, and is not opened; if it holds weights, {advice}"
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # noqa: BLE001 - torch reads old formats as opcodes, which fail in any way
         return f"`model`: {path} cannot be read: {first_line(error)}; expected a network as {FILES}"
     what = f"holds weights ({len(content)} entries)" if isinstance(content, dict) else "holds no network"
     return f"`model`: {path} {what}, without the code that uses them; {advice}"

@@ -46,6 +46,8 @@ def split_module(module: nn.Module, at: str, x: Tensor) -> ModuleSplit:
         InvalidInputError: If there is no such submodule, it is not run exactly once or does not return one tensor, or
             what follows needs more than its output.
 
+    Cost: a copy of the module, and a few forward passes of the inputs.
+
     Example:
         >>> net = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.GELU(), torch.nn.Linear(5, 2))
         >>> parts = split_module(net, "1", torch.zeros(2, 3))

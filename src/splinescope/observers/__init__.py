@@ -7,22 +7,23 @@ from splinescope.observers.measures import (
     AdversarialAccuracy,
     AffineNorm,
     BoundaryDistance,
+    CellCount,
     ClassAreas,
     CodeChurn,
     MeanLocalComplexity,
     SliceFrames,
-    TileCount,
     saved_frames,
 )
 from splinescope.observers.recorder import Comparison, Measure, Recorder, Watch
+from splinescope.observers.schedule import log_spaced_steps
 from splinescope.observers.snapshot import Snapshot
-from splinescope.observers.steps import log_spaced_steps
 
 __all__ = [
     "Accuracy",
     "AdversarialAccuracy",
     "AffineNorm",
     "BoundaryDistance",
+    "CellCount",
     "ClassAreas",
     "CodeChurn",
     "Comparison",
@@ -31,7 +32,6 @@ __all__ = [
     "Recorder",
     "SliceFrames",
     "Snapshot",
-    "TileCount",
     "Watch",
     "log_spaced_steps",
     "pgd",

@@ -51,6 +51,13 @@ def pgd(
         InvalidInputError: If an argument is out of range, or a point lies outside of [low, high].
 
     Source: Madry et al. (2018), arXiv 1706.06083.
+
+    Cost: one forward and one backward pass for each step.
+
+    Example:
+        >>> points = pgd(torch.nn.Identity(), torch.tensor([[0.75, 0.5]]), torch.tensor([0]), 0.25)
+        >>> points.tolist()  # the wanted output as small, the other one as large as it gets
+        [[0.5, 0.75]]
     """
     least, most = -math.inf if low is None else low, math.inf if high is None else high
     check_attack(epsilon, steps, loss)

@@ -34,6 +34,20 @@ def read_log(path: str | os.PathLike[str]) -> list[Row]:
 
     Raises:
         StoreError: If the file is missing, is no log, or is damaged before its end.
+
+    Cost: reading the file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import torch
+        >>> from splinescope.observers import Accuracy, Recorder
+        >>> accuracy = Accuracy(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0]))
+        >>> with TemporaryDirectory() as folder:
+        ...     recorder = Recorder({"test": accuracy}, range(100), f"{folder}/log.jsonl")
+        ...     _ = recorder.record(torch.nn.Identity(), 10)
+        ...     recorder.close()
+        ...     [row["test/accuracy"] for row in read_log(f"{folder}/log.jsonl")]
+        [0.5]
     """
     _, rows, _ = _parse(Path(path))
     return rows

@@ -30,10 +30,25 @@ class Comparison(Protocol):
     """A measure that compares the model with that of the recorded step before."""
 
     def observe(self, snapshot: Snapshot) -> Mapping[str, np.ndarray]:
-        """What to keep of this step."""
+        """What to keep of this step.
+
+        Args:
+            snapshot: The model at one step.
+
+        Returns:
+            Arrays by name; they survive a restart.
+        """
 
     def compare(self, before: Mapping[str, np.ndarray] | None, now: Mapping[str, np.ndarray]) -> Mapping[str, float]:
-        """Numbers by name, from what was kept of the step before (None at the first) and of this one."""
+        """Numbers by name, from what was kept of the step before (None at the first) and of this one.
+
+        Args:
+            before: What was kept of the step before; None at the first.
+            now: What was kept of this step.
+
+        Returns:
+            Numbers by name.
+        """
 
 
 class Recorder:
@@ -66,7 +81,7 @@ class Recorder:
         ...     recorder = Recorder(size, steps=range(0, 100, 10), log=f"{folder}/run.jsonl")
         ...     with recorder.watching(model) as watch:
         ...         for _ in range(25):
-        ...             watch.step()  # after each step of the optimizer
+        ...             _ = watch.step()  # after each step of the optimizer
         ...     [row["step"] for row in recorder.rows]
         [0, 10, 20]
     """

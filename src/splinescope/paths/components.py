@@ -62,6 +62,8 @@ def proportion(successes: int, trials: int, confidence: float = 0.95) -> Proport
     Raises:
         InvalidInputError: If there are more successes than trials, or the level is not between 0 and 1.
 
+    Cost: nothing that grows.
+
     Example:
         >>> found = proportion(19, 25)
         >>> f"{found.share:.2f} [{found.low:.2f}, {found.high:.2f}]"
@@ -142,6 +144,15 @@ def join_components(
 
     Raises:
         InvalidInputError: If the distances are no square matrix.
+
+    Cost: the pairs that are asked for, n - 1 if all are joined; sorting the n (n - 1) / 2 distances.
+
+    Example:
+        Four points on a line, of which only neighbours are joined:
+
+        >>> distances = abs(np.subtract.outer(np.arange(4.0), np.arange(4.0)))
+        >>> join_components(distances, lambda pairs: abs(pairs[:, 0] - pairs[:, 1]) == 1).sizes.tolist()
+        [4]
     """
     lengths = np.asarray(distances, np.float64)
     points = len(lengths)
@@ -233,6 +244,23 @@ def false_verdicts(paths: StraightPaths, points: int, confidence: float = 0.95) 
 
     Returns:
         The shares.
+
+    Raises:
+        InvalidInputError: If there are fewer than two points, or the level is not between 0 and 1.
+
+    Cost: one forward pass for each point of each path.
+
+    Example:
+        The function abs(x) - 0.5 is negative around 0 only, which two points don't see, and five do:
+
+        >>> import splinescope, torch
+        >>> from splinescope.paths import straight
+        >>> net = torch.nn.Sequential(torch.nn.Linear(1, 2, bias=False), torch.nn.ReLU(), torch.nn.Linear(2, 1))
+        >>> for p, v in zip(net.parameters(), ([[1.0], [-1.0]], [[1.0, 1.0]], [-0.5]), strict=True):
+        ...     p.data = torch.tensor(v)
+        >>> found = straight(splinescope.load(net), [[-2.0], [1.0]], [[2.0], [3.0]], 1)
+        >>> [false_verdicts(found, points).of_refuted.share for points in (2, 5)]
+        [1.0, 0.0]
     """
     seen, refuted = seen_joined(paths, points), paths.refuted
     wrong = int((seen & refuted).sum())

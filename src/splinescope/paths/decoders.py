@@ -57,6 +57,8 @@ def decoder_for(
     Raises:
         InvalidInputError: If a shape is not one, or the width not positive.
 
+    Cost: its weights, which grow with the square of the width.
+
     Example:
         >>> import torch
         >>> decoder = decoder_for((64,), (1, 8, 8), width=8, generator=torch.Generator().manual_seed(0))
@@ -85,6 +87,17 @@ def flat_decoder(
 
     Returns:
         The module.
+
+    Raises:
+        InvalidInputError: As `decoder_for`.
+
+    Cost: that of `decoder_for`.
+
+    Example:
+        >>> import torch
+        >>> decoder = flat_decoder((64,), (1, 8, 8), width=4, generator=torch.Generator().manual_seed(0))
+        >>> tuple(decoder(torch.zeros(5, 64)).shape)
+        (5, 1, 8, 8)
     """
     _check(activation_shape, image_shape, width)
     sides = _sides(image_shape)
@@ -123,6 +136,17 @@ def map_decoder(
 
     Returns:
         The module.
+
+    Raises:
+        InvalidInputError: As `decoder_for`.
+
+    Cost: that of `decoder_for`.
+
+    Example:
+        >>> import torch
+        >>> decoder = map_decoder((3, 4, 4), (1, 8, 8), width=4, generator=torch.Generator().manual_seed(0))
+        >>> tuple(decoder(torch.zeros(5, 3, 4, 4)).shape)
+        (5, 1, 8, 8)
     """
     _check(activation_shape, image_shape, width)
     if len(activation_shape) != 3:
@@ -170,6 +194,18 @@ def train_decoder(
 
     Raises:
         InvalidInputError: If activations and images differ in number, or there are fewer than two.
+
+    Cost: one forward and one backward pass of the decoder for each activation and epoch.
+
+    Example:
+        >>> import torch
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> decoder = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Sigmoid(), torch.nn.Unflatten(1, (1, 2, 2)))
+        >>> x = torch.rand(32, 2, generator=generator)
+        >>> images = x.repeat_interleave(2, dim=1).reshape(-1, 1, 2, 2)
+        >>> training = train_decoder(decoder, x, images, generator=generator, epochs=50, learning_rate=0.01)
+        >>> training.losses[-1] < training.losses[0]
+        True
     """
     if len(activations) != len(images) or len(images) < 2:
         raise InvalidInputError(
@@ -202,6 +238,14 @@ def decoded(decoder: nn.Module, activations: Any) -> Float[np.ndarray, "n channe
 
     Returns:
         [n, channels, height, width] images with values from 0 to 1.
+
+    Cost: one forward pass of the decoder, in parts of bounded memory.
+
+    Example:
+        >>> import torch
+        >>> decoder = torch.nn.Sequential(torch.nn.Sigmoid(), torch.nn.Unflatten(1, (1, 1, 2)))
+        >>> decoded(decoder, [[0.0, 0.0]]).tolist()
+        [[[[0.5, 0.5]]]]
     """
     inputs = torch.as_tensor(activations).float()
     with torch.no_grad():

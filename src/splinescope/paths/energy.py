@@ -19,7 +19,15 @@ class Energy(Protocol):
     """A function on the space in which paths lie; it may be another one for each path."""
 
     def values_and_gradients(self, points: Tensor, paths: Tensor) -> tuple[Tensor, Tensor]:
-        """Values [M] and gradients [M, *shape] at points [M, *shape] of paths with the numbers [M]."""
+        """Values [M] and gradients [M, *shape] at points [M, *shape] of paths with the numbers [M].
+
+        Args:
+            points: [M, *shape] points.
+            paths: [M] number of the path of each.
+
+        Returns:
+            [M] values and [M, *shape] gradients.
+        """
         ...
 
 
@@ -75,7 +83,15 @@ class ClassEnergy:
         return values.losses, gradients
 
     def with_gradients(self, points: Float[Tensor, "M ..."], paths: Int[Tensor, " M"]) -> tuple[ClassValues, Tensor]:
-        """Values, and the gradients of the losses."""
+        """Values, and the gradients of the losses.
+
+        Args:
+            points: [M, *shape] points.
+            paths: [M] number of the path of each.
+
+        Returns:
+            Losses and margins [M], and gradients [M, *shape].
+        """
         found, gradients = [], []
         for part, rows in self._chunks(points, paths):
             part = part.detach().requires_grad_(True)
@@ -87,7 +103,15 @@ class ClassEnergy:
         return _joined(found, points), torch.cat(gradients) if gradients else torch.zeros_like(points)
 
     def values(self, points: Float[Tensor, "M ..."], paths: Int[Tensor, " M"]) -> ClassValues:
-        """Values alone."""
+        """Values alone.
+
+        Args:
+            points: [M, *shape] points.
+            paths: [M] number of the path of each.
+
+        Returns:
+            Losses and margins [M].
+        """
         with torch.no_grad():
             return _joined([self._of(part, rows) for part, rows in self._chunks(points, paths)], points)
 

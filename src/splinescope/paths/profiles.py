@@ -63,6 +63,15 @@ def path_profile(network: ModelLike, points: Any, target: int, *, samples: int |
 
     Raises:
         InvalidInputError: If there are fewer than two different points, shapes don't fit, or there is no such class.
+
+    Cost: the cells along the polyline, and a forward pass at each breakpoint; with `samples` one at each of these.
+
+    Example:
+        >>> import splinescope, torch
+        >>> identity = splinescope.from_torch(torch.nn.Identity(), input_shape=(2,))
+        >>> profile = path_profile(identity, [[2.0, 0.0], [0.0, 0.0], [0.0, 1.0]], 0)
+        >>> profile.position.round(6).tolist(), profile.margin.tolist()
+        ([0.0, 0.666667, 0.666667, 1.0], [2.0, 0.0, 0.0, -1.0])
     """
     given = finite("points", points)
     network = as_network(network, given.shape[1:])
@@ -106,6 +115,12 @@ def points_along(points: Float[np.ndarray, "K ..."], count: int) -> Float[np.nda
 
     Returns:
         [count, *shape] points, both ends among them.
+
+    Cost: linear in the number of corners and points.
+
+    Example:
+        >>> points_along(np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 1.0]]), 5).tolist()
+        [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [3.0, 1.0]]
     """
     flat = points.reshape(len(points), -1)
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(flat, axis=0), axis=1))])

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from splinescope.plotting.animation import animate
 from splinescope.plotting.boundary import plot_decision_boundary
-from splinescope.plotting.cells import plot_cells
+from splinescope.plotting.comparison import plot_comparison
+from splinescope.plotting.complexes import plot_cells
 from splinescope.plotting.figures import save_figure
+from splinescope.plotting.landscape import (
+    plot_landscape,
+    plot_landscape_surface,
+    plot_loss_line,
+    plot_loss_plane,
+    plot_loss_profiles,
+)
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.preimages import plot_preimage
@@ -16,8 +24,14 @@ from splinescope.plotting.tessellation import plot_tessellation
 __all__ = [
     "animate",
     "plot_cells",
+    "plot_comparison",
     "plot_decision_boundary",
+    "plot_landscape",
+    "plot_landscape_surface",
+    "plot_loss_line",
+    "plot_loss_plane",
     "plot_loss_profile",
+    "plot_loss_profiles",
     "plot_mesh",
     "plot_path_strip",
     "plot_preimage",

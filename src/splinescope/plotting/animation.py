@@ -129,6 +129,17 @@ def animate(
         InvalidInputError: If there are no frames, they are of several slices, or an argument is unknown.
         StoreError: If a file is no saved complex.
         MissingDependencyError: If `path` ends in .mp4 and ffmpeg is not installed.
+
+    Cost: that of one picture for each frame, of which one is in memory at a time.
+
+    Example:
+        >>> import splinescope, tempfile, torch
+        >>> domain = splinescope.Slice.box([-1, -1], [1, 1])
+        >>> modules = {0: torch.nn.Identity(), 10: torch.nn.ReLU()}
+        >>> frames = {step: splinescope.tessellate(module, domain) for step, module in modules.items()}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     animate(frames, f"{folder}/training.gif", dpi=20).read_bytes()[:6]
+        b'GIF89a'
     """
     if not frames:
         raise InvalidInputError("`frames`: got none; expected at least one complex")

@@ -38,6 +38,18 @@ def plot_decision_boundary(
 
     Returns:
         The axes. Nothing is shown or saved.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane, or `classes` are not at least two different outputs.
+
+    Cost: that of `class_regions`, and drawing their sides.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> plot_decision_boundary(cells).get_title()
+        'decision boundary'
     """
     axes = new_axes(5.4 if fill else 4.7) if ax is None else ax
     frame_slice(axes, cells, "decision boundary" if title is None else title)

@@ -264,6 +264,15 @@ def plot_mesh(
 
     Raises:
         InvalidInputError: If the colouring does not fit.
+
+    Cost: linear in the number of triangles and of pixels.
+
+    Example:
+        >>> import splinescope, torch
+        >>> identity = splinescope.from_torch(torch.nn.Identity(), input_shape=(3,))
+        >>> mesh = splinescope.level_set(identity, splinescope.Box([-1, -1, -1], [1, 1, 1]), output=2)
+        >>> plot_mesh(mesh, height=100).get_title()
+        '1 polygon, Euler characteristic 1'
     """
     picture = picture_of(
         mesh, color, elevation=elevation, azimuth=azimuth, up=up, height=height, edges=edges, frame=frame

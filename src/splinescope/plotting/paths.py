@@ -57,6 +57,14 @@ def plot_path_strip(
 
     Raises:
         InvalidInputError: If the shapes don't fit.
+
+    Cost: linear in the number of images and of their pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> ax = plot_path_strip(np.zeros((3, 8, 8)), np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]]), target=0)
+        >>> len(ax.child_axes)
+        6
     """
     pictures, shares = _pictures(images), np.asarray(probabilities, np.float64)
     if shares.ndim != 2 or len(shares) != len(pictures) or not 0 <= target < shares.shape[1]:
@@ -134,6 +142,16 @@ def plot_loss_profile(
 
     Raises:
         InvalidInputError: If there are not as many labels as profiles.
+
+    Cost: linear in the number of breakpoints.
+
+    Example:
+        >>> import splinescope, torch
+        >>> from splinescope.paths import path_profile
+        >>> identity = splinescope.from_torch(torch.nn.Identity(), input_shape=(2,))
+        >>> profile = path_profile(identity, [[2.0, 0.0], [0.0, 1.0]], 0)
+        >>> plot_loss_profile([profile], ["straight"]).get_ylabel()
+        'cross-entropy (nats)'
     """
     if len(profiles) != len(labels) or not profiles:
         raise InvalidInputError(f"`labels`: got {len(labels)} for {len(profiles)} profiles; expected as many")

@@ -149,6 +149,18 @@ def plot_segment(
 
     Returns:
         The axes.
+
+    Raises:
+        InvalidInputError: If there is no such class.
+
+    Cost: linear in the number of cells and outputs.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> plot_segment(cells).get_title()
+        '3 cells'
     """
     from matplotlib.transforms import ScaledTranslation
 

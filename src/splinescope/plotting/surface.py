@@ -95,6 +95,15 @@ def plot_surface(
 
     Raises:
         InvalidInputError: If there is no such output, the colouring is unknown, or the axes are flat.
+
+    Cost: linear in the number of cells, which matplotlib sorts by depth.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> plot_surface(cells, color="norm").get_title()
+        '4 cells'
     """
     surface = surface_of(cells, output, color)
     if ax is not None and not hasattr(ax, "add_collection3d"):

@@ -56,6 +56,16 @@ def plot_tessellation(
 
     Raises:
         InvalidInputError: If `color` is none of the above.
+
+    Cost: linear in the number of edges; "norm" takes the affine maps of all cells, and the boundary
+    `decision_boundary`.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> plot_tessellation(cells).get_title()
+        '4 cells'
     """
     fills, folds = fill_cells(cells, color, classes), fold_lines(cells)
     axes = new_axes(5.4 if fills.scale or fills.classes else 4.7) if ax is None else ax

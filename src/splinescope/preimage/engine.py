@@ -11,7 +11,7 @@ import torch
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
 from splinescope.network.load import ModelLike
-from splinescope.network.ops import Activation, Dense, Input
+from splinescope.network.ops import Dense, Input, PiecewiseAffine
 from splinescope.preimage.boxes import Boxes, part_of
 from splinescope.preimage.cells import WITH_VERTICES, Part, pieces_of
 from splinescope.preimage.merging import merged, without_faces
@@ -174,7 +174,7 @@ def _compile(dimension: int) -> None:
     """Compile the kernels for a dimension, so that limits of time count work alone."""
     identity = Dense(torch.eye(dimension, dtype=torch.float64), torch.zeros(dimension, dtype=torch.float64))
     zero, one = torch.zeros(1, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
-    relu = Activation(breakpoints=zero, slopes=one, intercepts=torch.zeros(2, dtype=torch.float64))
+    relu = PiecewiseAffine(breakpoints=zero, slopes=one, intercepts=torch.zeros(2, dtype=torch.float64))
     shape = (dimension,)
     nodes = (Node("x", Input(), (), shape), Node("W", identity, (0,), shape), Node("relu", relu, (1,), shape))
     few = Network(nodes=nodes[:1] + nodes[1:], output=2)

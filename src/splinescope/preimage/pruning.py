@@ -19,7 +19,7 @@ from splinescope.preimage.targets.marks import Marks
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.surface.pruning import may_meet
 from splinescope.tessellation.surface.rounding import doubtful_outputs
-from splinescope.tessellation.surface.targets import Cells, Target
+from splinescope.tessellation.surface.targets import Cells, Sought
 
 _SEVERAL = 4.0
 """Rounding errors that add up: of bounds, of the network itself, and of its last layer's product with the target."""
@@ -29,7 +29,7 @@ class Exceeded(Exception):  # noqa: N818 - no error, and never leaves this packa
     """A part of the domain has more cells, or took more time, than it may."""
 
 
-class OutputSet(Target):
+class OutputSet(Sought):
     """A target as bounds see it: the rows of all alternatives, one after the other.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -10,9 +12,11 @@ from scipy.optimize import linprog
 from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.geometry.fits import AffineFits, fit_affine
 from splinescope.geometry.planar.polygons import position_resolution
+from splinescope.network.evaluate import CHUNK_NUMBERS
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.branch import branch_value, chunk_length, pieces_of
+from splinescope.tessellation.branches.walk import FAR, branch_gradients, chunk_length, walk_branches
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
+from splinescope.tessellation.domains.samples import embedded
 from splinescope.tessellation.metric import check_choice, isometry
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.results import AffineMaps as AffineMaps
@@ -20,9 +24,6 @@ from splinescope.tessellation.results import Extrema as Extrema
 
 GRADIENT_ACCURACY = 2.0**-30
 """A gradient fitted to values at vertices is kept when its expected error, relative to the mean gradient, is less."""
-
-FAR = 2.0**200
-"""How far along a direction a branch is evaluated to read off its slope: so far that its offset is below rounding."""
 
 
 def affine_maps(
@@ -42,6 +43,15 @@ def affine_maps(
 
     Returns:
         The maps, in the order of `which`.
+
+    Cost: a least-squares fit per cell ("domain"), or one forward and one backward pass per cell and output ("input").
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> abs(affine_maps(cells).A[cells.locate([[0.5, -0.25]])[0]]).round(12).tolist()
+        [[1.0, 0.0], [0.0, 0.0]]
     """
     check_choice("space", space, ("domain", "input"))
     chosen = np.arange(len(cells)) if which is None else np.asarray(which)
@@ -51,7 +61,8 @@ def affine_maps(
     A, c = fits.gradients[chosen], fits.constants[chosen]
     thin = np.flatnonzero(_expected_errors(cells, fits)[chosen] > GRADIENT_ACCURACY)
     if len(thin):
-        A[thin], c[thin] = _branch_maps(cells, fits, chosen[thin])
+        exact = _domain_maps(cells, chosen[thin])
+        A[thin], c[thin] = exact.A, exact.c
     return AffineMaps(A, c, "domain")
 
 
@@ -60,8 +71,8 @@ def branch_maps(
 ) -> AffineMaps:
     """Affine map of the network on each cell of a complex of any dimension, from the affine branch of its pattern.
 
-    Exact to round-off however thin a cell is. Cost: one forward pass per cell and direction of the domain, or one
-    vector-Jacobian product per cell and output ("input").
+    Exact to round-off however thin a cell is. Cost: one forward pass per cell, and one per cell and direction of the
+    domain ("domain"), or one vector-Jacobian product per cell and output ("input").
 
     Args:
         cells: A complex.
@@ -70,14 +81,40 @@ def branch_maps(
 
     Returns:
         The maps, in the order of `which`.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> branch_maps(cells, "input").A[cells.locate([[0.5, -0.25]])[0]].tolist()
+        [[1.0, 0.0], [0.0, 0.0]]
     """
     check_choice("space", space, ("domain", "input"))
     chosen = np.arange(len(cells)) if which is None else np.asarray(which)
-    if space == "input":
-        return _input_maps(cells, chosen)
-    A = _branch_slopes(cells, chosen)
-    values = cells.interior_outputs()[chosen]
-    return AffineMaps(A, values - np.einsum("fki,fi->fk", A, cells.interior_points[chosen]), "domain")
+    return _input_maps(cells, chosen) if space == "input" else _domain_maps(cells, chosen)
+
+
+def pieces_of(cells: PolyhedralComplex, which: Int[torch.Tensor, " n"]) -> dict[int, torch.Tensor]:
+    """Patterns of some cells, taken apart by node.
+
+    Args:
+        cells: A complex.
+        which: Indices of cells.
+
+    Returns:
+        For each activation and max node [n, units] the piece of each unit.
+
+    Cost: linear in the patterns.
+
+    Example:
+        >>> import splinescope
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> pieces_of(cells, torch.arange(2))[1].shape
+        torch.Size([2, 2])
+    """
+    patterns = torch.from_numpy(cells.patterns_of(which.numpy()))
+    return {node: patterns[:, start:stop] for node, start, stop in cells.pattern_nodes}
 
 
 def norms(cells: PolyhedralComplex, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " cells"]:
@@ -94,6 +131,13 @@ def norms(cells: PolyhedralComplex, kind: str = "spectral", space: str = "domain
 
     Returns:
         One norm per cell. Cost: the affine maps, and the singular values of each.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> sorted(norms(cells, "frobenius").round(6).tolist())
+        [0.0, 1.0, 1.0, 1.414214]
     """
     check_choice("kind", kind, ("spectral", "frobenius"))
     check_choice("space", space, ("domain", "input"))
@@ -121,6 +165,8 @@ def lipschitz(cells: PolyhedralComplex) -> float:
     Raises:
         InvalidInputError: If the complex is truncated, for then cells are missing.
 
+    Cost: that of `norms`, the affine maps of all cells and their singular values.
+
     Example:
         >>> import splinescope, torch
         >>> network = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
@@ -143,6 +189,17 @@ def extrema(cells: PolyhedralComplex) -> Extrema:
 
     Raises:
         InvalidInputError: If the complex is truncated, for then cells are missing.
+
+    Cost: linear in the number of vertices and outputs; on a region graph two linear programs for each cell that may
+    matter.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> found = extrema(cells)
+        >>> found.minimum.tolist(), found.maximum.tolist()
+        ([0.0, 0.0], [1.0, 1.0])
     """
     _check_whole(cells)
     if not isinstance(cells, VertexComplex):
@@ -210,46 +267,35 @@ def _expected_errors(cells: PlanarComplex, fits: AffineFits) -> np.ndarray:
     return relative
 
 
-def _branch_maps(cells: PlanarComplex, fits: AffineFits, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps in slice coordinates of some cells: slopes on their affine branches, offsets through the fitted values."""
-    linear = _branch_slopes(cells, which)
-    turned = np.einsum("fki,fi->fk", fits.gradients[which] - linear, fits.centres[which])
-    return linear, fits.constants[which] + turned
-
-
-def _branch_slopes(cells: PolyhedralComplex, which: np.ndarray) -> np.ndarray:
-    """[n, outputs, d] slopes of the affine branches of some cells along the directions of the domain.
-
-    A branch `f` is affine, so that `f(s d) / s` tends to its slope along `d` as `s` grows; for a huge power of two the
-    offset is below rounding and nothing cancels.
-    """
-    network, d = cells.network, cells.domain.dimension
-    basis = torch.as_tensor(cells.domain.basis, dtype=torch.float64).reshape(d, 1, *network.input_shape)
-    slopes = []
-    for chunk in torch.from_numpy(which).split(chunk_length(network, 3)):
-        pieces = pieces_of(cells, chunk)
-        far = [(FAR * direction).expand(len(chunk), *network.input_shape).contiguous() for direction in basis]
-        slopes.append(torch.stack([branch_value(network, pieces, x) / FAR for x in far], dim=2).numpy())
-    return np.concatenate(slopes) if slopes else np.empty((0, _outputs(cells), d))
+@torch.no_grad()
+def _domain_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
+    """Maps by the domain's coordinates: slopes of the branches, and their values at the interior points."""
+    network, d, points = cells.network, cells.domain.dimension, cells.interior_points[which]
+    A, c = np.empty((len(which), _outputs(cells), d)), np.empty((len(which), _outputs(cells)))
+    basis = np.asarray(cells.domain.basis, np.float64).reshape(1, d, *network.input_shape)
+    directions = FAR * torch.from_numpy(basis.copy())
+    step = max(1, CHUNK_NUMBERS // (3 * max(node.size for node in network.nodes) * (d + 1)))
+    for start in range(0, len(which), step):
+        rows = slice(start, start + step)
+        pieces = pieces_of(cells, torch.from_numpy(which[rows]))
+        x = torch.from_numpy(embedded(cells.domain, points[rows]))
+        (reached,) = deque(walk_branches(network, pieces, x, directions), maxlen=1)
+        A[rows] = reached.slopes.numpy().transpose(0, 2, 1) / FAR
+        c[rows] = reached.value.numpy() - np.einsum("foj,fj->fo", A[rows], points[rows])
+    return AffineMaps(A, c, "domain")
 
 
 def _input_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
     """Maps by the flat input: the branch at 0, and its Jacobian by one vector-Jacobian product per output."""
-    network = cells.network
-    outputs = _outputs(cells)
-    A = np.empty((len(which), outputs, _inputs(cells)))
-    c = np.empty((len(which), outputs))
+    network, outputs = cells.network, _outputs(cells)
+    A, c = np.empty((len(which), outputs, _inputs(cells))), np.empty((len(which), outputs))
     step = chunk_length(network, 3)
     for start in range(0, len(which), step):
         rows = slice(start, start + step)
-        chunk = torch.from_numpy(which[rows])
-        x = torch.zeros(len(chunk), *network.input_shape, dtype=torch.float64, requires_grad=True)
-        with torch.enable_grad():
-            value = branch_value(network, pieces_of(cells, chunk), x)
-            for k in range(outputs):
-                (gradient,) = torch.autograd.grad(value[:, k].sum(), x, retain_graph=True, allow_unused=True)
-                A[rows, k] = 0.0 if gradient is None else gradient.reshape(len(chunk), -1).numpy()
-        c[rows] = value.detach().numpy()
+        pieces = pieces_of(cells, torch.from_numpy(which[rows]))
+        x = torch.zeros(len(which[rows]), *network.input_shape, dtype=torch.float64)
+        value, gradients = branch_gradients(network, pieces, x, torch.eye(outputs).double().expand(len(x), -1, -1))
+        A[rows], c[rows] = gradients.numpy(), value.numpy()
     return AffineMaps(A, c, "input")
 
 

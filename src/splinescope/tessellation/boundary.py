@@ -14,6 +14,7 @@ from splinescope.geometry.planar.envelope import Envelope, upper_envelope
 from splinescope.geometry.planar.polygons import polygon_areas
 from splinescope.geometry.surface.chains import join_segments
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.progress import Report
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.contest import competing
 from splinescope.tessellation.metric import check_choice, isometry, plane_of
@@ -123,17 +124,21 @@ class ClassRegions:
 
 
 @overload
-def decision_boundary(cells: PlanarComplex, classes: Sequence[int] | None = None) -> DecisionBoundary: ...
-@overload
-def decision_boundary(cells: SegmentComplex, classes: Sequence[int] | None = None) -> ClassIntervals: ...
+def decision_boundary(
+    cells: PlanarComplex, classes: Sequence[int] | None = None, *, progress: bool | Report = False
+) -> DecisionBoundary: ...
 @overload
 def decision_boundary(
-    cells: PolyhedralComplex, classes: Sequence[int] | None = None
+    cells: SegmentComplex, classes: Sequence[int] | None = None, *, progress: bool | Report = False
+) -> ClassIntervals: ...
+@overload
+def decision_boundary(
+    cells: PolyhedralComplex, classes: Sequence[int] | None = None, *, progress: bool | Report = False
 ) -> DecisionBoundary | ClassIntervals | SurfaceMesh | DecisionFacets: ...
 
 
 def decision_boundary(
-    cells: PolyhedralComplex, classes: Sequence[int] | None = None
+    cells: PolyhedralComplex, classes: Sequence[int] | None = None, *, progress: bool | Report = False
 ) -> DecisionBoundary | ClassIntervals | SurfaceMesh | DecisionFacets:
     r"""Exact decision boundary of a network in a domain.
 
@@ -144,15 +149,21 @@ def decision_boundary(
     Args:
         cells: A complex of any dimension, or a region graph.
         classes: Outputs that compete; all if None.
+        progress: Where cells are searched anew, show a progress bar on long work, or a function of (share done, cells
+            found); elsewhere the answer is there at once, and nothing is reported.
 
     Returns:
         In a plane the segments of the boundary, with the classes of their sides; values of outputs that agree to
         rounding count as equal, so that the boundary passes exactly through a vertex rather than beside it. On a
-        segment the intervals of the classes, in three dimensions a surface (`decision_surface`), in more and for a
-        region graph facets between the classes (`decision_facets`; cells are searched anew).
+        segment the intervals of the classes, in three dimensions a surface (`decision_surface`; among three or more
+        classes the network is cut anew), in more and for a region graph facets between the classes
+        (`decision_facets`; cells are searched anew).
 
     Raises:
         InvalidInputError: If `classes` are not at least two different outputs, or cells of a graph are missing.
+
+    Cost: cells x classes in a plane or on a segment, and a little more where classes meet; else that of the surface or
+    the graph.
 
     Example:
         >>> import splinescope, torch
@@ -170,12 +181,12 @@ def decision_boundary(
     if isinstance(cells, SpatialComplex) and cells.dimension == 3:
         from splinescope.tessellation.surface.decision import decision_surface
 
-        return decision_surface(cells, classes=classes)
+        return decision_surface(cells, classes=classes, progress=progress)
     from splinescope.tessellation.region_graph.decision import decision_facets
 
     if cells.truncated:
         raise InvalidInputError("`cells`: cells are missing; expected all those of the domain; raise `max_cells`")
-    return decision_facets(cells.network, cells.domain, classes=classes, tolerance=cells.tolerance)
+    return decision_facets(cells.network, cells.domain, classes=classes, tolerance=cells.tolerance, progress=progress)
 
 
 def class_regions(cells: PolyhedralComplex, classes: Sequence[int] | None = None) -> ClassRegions:
@@ -187,6 +198,18 @@ def class_regions(cells: PolyhedralComplex, classes: Sequence[int] | None = None
 
     Returns:
         The pieces: whole cells first, then pieces of cells that the boundary cuts.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane, or `classes` are not at least two different outputs.
+
+    Cost: cells x classes, plus for each cell that the boundary cuts the square of the number of classes on it.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> class_regions(cells).areas.round(12).tolist()
+        [1.0, 1.0, 1.0, 0.5, 0.5]
     """
     plane = plane_of(cells, "regions of classes", "see `decision_boundary` for other dimensions")
     envelope, labels = _envelope(plane, classes)
@@ -215,6 +238,20 @@ def class_areas(
     Returns:
         Area of class `k` at index `k`, 0 for outputs that do not compete. A network with one output has two
         classes.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane, or an argument makes no sense.
+
+    Cost: that of `class_regions`.
+
+    Example:
+        The two outputs of a ReLU of the plane are equal where both inputs are negative, and there the first one counts:
+
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> class_areas(cells).round(12).tolist()
+        [2.5, 1.5]
     """
     check_choice("space", space, ("domain", "input"))
     regions = class_regions(cells, classes)
@@ -232,6 +269,18 @@ def cell_classes(cells: PolyhedralComplex, classes: Sequence[int] | None = None)
 
     Returns:
         One class per cell.
+
+    Raises:
+        InvalidInputError: If `classes` are not at least two different outputs.
+
+    Cost: that of `class_regions` in a plane, else at most one forward pass per cell.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> cell_classes(cells).tolist()
+        [1, 0, 0]
     """
     labels = competing(cells.network, classes)
     if not isinstance(cells, PlanarComplex):

@@ -15,9 +15,9 @@ import torch
 
 from splinescope.network.evaluate import last_uses, products
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Fold
+from splinescope.network.ops import Fold
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.rounding import Bounds, terms_of
+from splinescope.tessellation.rounding import Bounds
 
 _COARSE = 2.0**-30
 """Doubtful distance, relative to a unit's magnitude, from which half of the units are looked at again."""
@@ -71,7 +71,7 @@ class Calibration:
     def _affordable(self, node: int, points: int) -> int:
         """Number of points at which the errors of a node may be measured."""
         counts = products(self.network)
-        here, folding = sum(counts[: node + 1]), sum(isinstance(n.op, Fold) for n in self.network.nodes)
+        here, folding = sum(counts[: node + 1]), len(self.network.folds)
         allowed = max(_CHEAP, points * sum(counts) // (6 * folding))
         return allowed // ((1 + _TWINS) * here)
 
@@ -79,14 +79,14 @@ class Calibration:
 def local_errors(network: Network, node: int, x: torch.Tensor, safety: float) -> np.ndarray:
     """Largest rounding error of each unit of a node among some points, as measured at each of them.
 
-    The network is evaluated again, with every op's rounding error made anew at random. An activation passes on all of
-    its unit's error where the unit is within `safety` times that of a breakpoint, even if evaluations don't show it.
+    The network is evaluated again, with every op's rounding error made anew at random. A unit passes on all of
+    its error where it is within `safety` times that of a fold, even if evaluations don't show it.
 
     Args:
         network: The network.
         node: Index of the node.
         x: [k, *input_shape] points.
-        safety: Multiple of its error from which a unit is sure to be on one side of a breakpoint.
+        safety: Multiple of its error from which a unit is sure to be on one side of a fold.
 
     Returns:
         [n] errors.
@@ -112,10 +112,10 @@ def _errors_at(
         before = [values[source] for source in one.inputs]
         value = one.op.evaluate(*before) if before else x
         twin = one.op.evaluate(*(twins[source] for source in one.inputs)) if before else torch.cat([x] * _TWINS)
-        terms = terms_of(one.op, before, value) if before else x.abs().amax(dim=0)  # points are rounded at any place
+        terms = one.op.terms(before, value) if before else x.abs().amax(dim=0)  # points are rounded at any place
         size = 2 * UNIT_ROUNDOFF * terms
-        if isinstance(one.op, Activation):
-            size = size + _passed(one.op, before[0], errors[one.inputs[0]], safety)
+        if one.fold is not None:
+            size = size + _passed(one.fold, before[0], errors[one.inputs[0]], safety)
         size = size.expand_as(value)
         shape = (_TWINS, *value.shape)
         noise = torch.from_numpy(generator.uniform(-1.0, 1.0, shape)).mul_(size)
@@ -128,11 +128,9 @@ def _errors_at(
     return errors[node]
 
 
-def _passed(op: Activation, before: torch.Tensor, error: torch.Tensor, safety: float) -> torch.Tensor:
-    """What an activation passes on of errors near its breakpoints."""
-    flat, doubt = before.reshape(len(before), -1), error.reshape(len(before), -1)
-    near = torch.zeros_like(flat, dtype=torch.bool)
-    for shift in op.breakpoints.reshape(len(op.breakpoints), -1):
-        near |= (flat - shift).abs() <= safety * doubt
-    slope = op.slopes.abs().amax(dim=0).reshape(1, -1)
-    return torch.where(near, doubt * slope, 0.0).reshape(before.shape)
+def _passed(op: Fold, before: torch.Tensor, error: torch.Tensor, safety: float) -> torch.Tensor:
+    """What units pass on of errors near their folds."""
+    flat, doubt = (part.reshape(len(part), -1).numpy() for part in (before, safety * error))
+    passed = op.carried(error)
+    near = op.open_bits(flat, doubt).reshape(len(flat), op.levels, -1).any(axis=1)
+    return torch.where(torch.from_numpy(near).reshape(passed.shape), passed, 0.0)

@@ -11,11 +11,12 @@ from numba import njit
 
 from splinescope.geometry.bits import unpack, words_for
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Maximum
 from splinescope.numerics import in_ranges
 
 _FEW = 1024
 """Columns up to which looking for constant ones costs more than it saves."""
+_AT_ONCE = 1 << 22
+"""Bits that are read at once as pieces."""
 _REMEMBERED = 1 << 26
 """Bytes that a `PieceTable` holds."""
 
@@ -168,15 +169,7 @@ def pieces_by_node(network: Network, codes: Iterable[Codes]) -> dict[int, np.nda
     Returns:
         For each node [cells, units] uint8: numbers of breakpoints below, or positions in groups.
     """
-    out = {}
-    for part in codes:
-        node = network.nodes[part.node]
-        bits = part.unpacked(np.arange(len(part.base), dtype=np.int32))
-        out[part.node] = bits[:, : node.size]
-        for digit in range(1, bits.shape[1] // max(1, node.size)):
-            weight = np.uint8(1 << digit if isinstance(node.op, Maximum) else 1)
-            out[part.node] = out[part.node] + weight * bits[:, digit * node.size : (digit + 1) * node.size]
-    return out
+    return {part.node: _named(network, part) for part in codes}
 
 
 def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray) -> list[dict[int, np.ndarray]]:
@@ -192,17 +185,22 @@ def pieces_of_cells(network: Network, codes: Iterable[Codes], cells: np.ndarray)
     """
     out: list[dict[int, np.ndarray]] = [{} for _ in cells]
     for code in codes:
-        node = network.nodes[code.node]
-        bits = code.taken(cells).unpacked(np.arange(len(code.base), dtype=np.int32))
-        digits = bits.reshape(len(cells), -1, node.size)
-        weights = np.ones(digits.shape[1], np.uint8)
-        if isinstance(node.op, Maximum):
-            weights = np.left_shift(1, np.arange(digits.shape[1])).astype(np.uint8)
-        elif isinstance(node.op, Activation):
-            digits = _with_silent_levels(node.op, digits.copy())
-        pieces = (digits * weights[:, None]).sum(axis=1, dtype=np.uint8)
-        for row, piece in zip(out, pieces, strict=True):
-            row[code.node] = piece
+        for row, pieces in zip(out, _named(network, code.taken(cells)), strict=True):
+            row[code.node] = pieces
+    return out
+
+
+def _named(network: Network, codes: Codes) -> np.ndarray:
+    """[cells, units] uint8 pieces at one node."""
+    fold, units = network.folds[codes.node], network.nodes[codes.node].size
+    bits = codes.unpacked(np.arange(len(codes.base), dtype=np.int32))
+    if fold.levels == 1:
+        return bits
+    out = np.empty((len(bits), units), np.uint8)
+    step = max(1, _AT_ONCE // bits.shape[1])
+    for start in range(0, len(bits), step):
+        part = bits[start : start + step]
+        out[start : start + step] = fold.named(part.reshape(len(part), fold.levels, units))
     return out
 
 
@@ -245,12 +243,3 @@ class PieceTable:
     def _remember(self, keys: list[tuple[int, bytes]], pieces: list[np.ndarray]) -> None:
         self._known.update(zip(keys, pieces, strict=True))
         self._held += sum(len(key[1]) + piece.nbytes for key, piece in zip(keys, pieces, strict=True))
-
-
-def _with_silent_levels(op: Activation, digits: np.ndarray) -> np.ndarray:
-    """Bits of breakpoints at which nothing folds, set where those above them are, so that bits count pieces."""
-    slopes = op.slopes.numpy().reshape(len(op.slopes), -1)
-    silent = np.broadcast_to(np.diff(slopes, axis=0) == 0, digits.shape[1:])
-    for level in range(len(silent) - 2, -1, -1):
-        digits[:, level, silent[level]] = digits[:, level + 1, silent[level]]
-    return digits

@@ -103,7 +103,7 @@ class Decisions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PolyhedralComplex(Queries, ABC):
-    """Convex cells that tile a domain, on each of which the network is affine.
+    """Convex cells that fill a domain, on each of which the network is affine.
 
     Coordinates are those of the domain. Cells are rows of arrays; `cells[i]` is one of them with all that is known of
     it. Up to four dimensions a complex has vertices (`VertexComplex`); a `RegionGraph` of any dimension has none.
@@ -182,7 +182,14 @@ class PolyhedralComplex(Queries, ABC):
 
     @abstractmethod
     def patterns_of(self, which: Int[np.ndarray, " some"]) -> UInt8[np.ndarray, "some U"]:
-        """Patterns of some cells, without unpacking those of all."""
+        """Patterns of some cells, without unpacking those of all.
+
+        Args:
+            which: Indices of the wanted cells.
+
+        Returns:
+            [some, units] pieces, in the order of `which`; see `patterns`.
+        """
 
     @property
     @abstractmethod
@@ -210,11 +217,26 @@ class PolyhedralComplex(Queries, ABC):
 
     @abstractmethod
     def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
-        """The affine map of each cell, in the domain's coordinates ("domain") or of the input itself ("input")."""
+        """The affine map of each cell, in the domain's coordinates ("domain") or of the input itself ("input").
+
+        Args:
+            space: "domain" or "input".
+            which: Indices of the wanted cells; all if None.
+
+        Returns:
+            The maps, in the order of `which`; see `splinescope.tessellation.affine`.
+        """
 
     @abstractmethod
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:
-        """Cell that contains each point, given in the domain's coordinates as [n, d]; -1 outside."""
+        """Cell that contains each point, given in the domain's coordinates as [n, d]; -1 outside.
+
+        Args:
+            points: [n, d] points.
+
+        Returns:
+            [n] numbers of cells.
+        """
 
     @abstractmethod
     def interior_outputs(self) -> Float[np.ndarray, "F n_out"]:
@@ -222,6 +244,12 @@ class PolyhedralComplex(Queries, ABC):
 
     def number_of(self, cell: SupportsIndex) -> int:
         """The number of a cell, if there is one.
+
+        Args:
+            cell: Its number.
+
+        Returns:
+            The same number, as an `int`.
 
         Raises:
             InvalidInputError: If there is none.
@@ -313,7 +341,14 @@ class VertexComplex(PolyhedralComplex):
         return resolved_cells(self.vertices, self.cell_vertices, self.cell_offsets, self.measures)
 
     def cell(self, cell: SupportsIndex) -> Float[np.ndarray, "k d"]:
-        """[k, d] vertices of one cell; of a plane counter-clockwise, else in no particular order."""
+        """[k, d] vertices of one cell; of a plane counter-clockwise, else in no particular order.
+
+        Args:
+            cell: Its number.
+
+        Returns:
+            A copy of these rows of `vertices`.
+        """
         at = self.number_of(cell)
         return self.vertices[self.cell_vertices[self.cell_offsets[at] : self.cell_offsets[at + 1]]]
 

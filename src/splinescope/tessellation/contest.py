@@ -9,7 +9,7 @@ import torch
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation, Maximum, Op
+from splinescope.network.ops import Maximum, Op, PiecewiseAffine
 
 
 def competing(network: Network, classes: Sequence[int] | None) -> np.ndarray:
@@ -48,7 +48,7 @@ def with_winner(network: Network, labels: np.ndarray) -> Network:
     """
     if int(np.prod(network.output_shape, dtype=np.int64)) == 1:
         zero, one = torch.zeros(1, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
-        op: Op = Activation(breakpoints=zero, slopes=one, intercepts=torch.zeros(2, dtype=torch.float64))
+        op: Op = PiecewiseAffine(breakpoints=zero, slopes=one, intercepts=torch.zeros(2, dtype=torch.float64))
     else:
         op = Maximum(torch.from_numpy(labels[None]))
     winner = Node("largest output", op, (network.output,), (1,))

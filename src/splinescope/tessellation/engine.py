@@ -70,13 +70,14 @@ def tessellate(
         network: A continuous piecewise affine network; or a `torch.nn.Module` or the path of a file, which is imported
             as by `splinescope.load`, with the input shape of the domain where it does not tell its own.
         domain: A segment, slice or box whose inputs have the network's input shape, or are flat.
-        verify: "topology" checks that the cells tile the domain and that neighbours differ in the unit of their common
+        verify: "topology" checks that the cells fill the domain and that neighbours differ in the unit of their common
             facet; "values" also compares patterns and outputs with a forward pass inside every cell; "proof" also
             checks the sign of every unit at every vertex of every cell, which proves that no fold was missed.
         max_cells: Stop refining outwards from the centre of the domain once there are this many cells; the result then
             says `truncated` and its cells, each of them exact, cover a part of the domain (of a segment: its start).
-        memory_budget: Bytes for values at vertices; a quarter of the free memory by default. Above four dimensions, for
-            the half-spaces of the cells under way: see `region_graph`.
+        memory_budget: Bytes for the cells under way with the values at their vertices; a quarter of the free memory by
+            default. Segments and planes are then finished part by part; in three and four dimensions, with half of the
+            free memory, cells far from the centre are left out. Above that, see `region_graph`.
         store: Folder for finished parts, for more cells than fit in memory; created, and emptied of parts at the end.
         tolerance: What counts as zero.
         progress: Show a progress bar on long work, or a function of (share done, cells found).

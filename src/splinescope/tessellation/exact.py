@@ -23,12 +23,14 @@ import numpy as np
 from flint import fmpz, fmpz_mat
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Concatenate, Dense, Fold, Maximum, Reshape, Sum
+from splinescope.network.ops import Reads, Walls
 from splinescope.tessellation.dyadics import Dyadic, Form, aligned, dyadic, integers, shifted
-from splinescope.tessellation.integer_rows import IntegerRows
+from splinescope.tessellation.integer_rows import IntegerRow, IntegerRows
 
 _REMEMBERED = 1 << 24
 """Numbers that the cache of forms holds."""
+_SHORT = 4
+"""Terms of a row up to which they are summed one by one: a product of matrices takes longer to set up."""
 
 
 def domain_rows(origin: np.ndarray, basis: np.ndarray) -> Dyadic:
@@ -73,6 +75,11 @@ class _Known:
     def rows_of(self, units: np.ndarray) -> list[Form]:
         places, rows = self.places, self.value.rows
         return [rows[places[unit]] for unit in units.tolist()]
+
+    def at(self, exponent: int) -> dict[int, Form]:
+        """Form of each unit with another exponent, which is no larger."""
+        rows = shifted(self.value.rows, self.value.exponent - exponent)
+        return dict(zip(self.units.tolist(), rows, strict=True))
 
     def has(self, units: list[int]) -> bool:
         """Whether the forms of all these units are here."""
@@ -126,9 +133,8 @@ class ExactForms:
         self._rows: dict[int, IntegerRows] = {} if rows is None else rows
         self._cache: OrderedDict[tuple[int, bytes], _Known] = OrderedDict()
         self._held = 0
-        self._folding = [i for i, node in enumerate(network.nodes) if isinstance(node.op, Fold)]
-        sizes = [node.size if isinstance(node.op, Fold) else 0 for node in network.nodes]
-        self._ends = np.cumsum(sizes).tolist()
+        self._folding = list(network.folds)
+        self._ends = np.cumsum([node.units for node in network.nodes]).tolist()
 
     @property
     def dimension(self) -> int:
@@ -141,7 +147,7 @@ class ExactForms:
         Args:
             pieces: Pattern of the cell at all folding nodes before `op`.
             op: Node that folds, or -1 for the sides of the domain.
-            columns: Folds of it: of an activation level * units + unit, of a maximum `maximum_column`; or sides.
+            columns: Folds of it, by the numbers of `Fold.walls`; or sides.
 
         Returns:
             One form for each, positive where the value is above the breakpoint or the first member of a pair is larger.
@@ -149,34 +155,33 @@ class ExactForms:
         if op < 0:
             return [self._sides.rows[column] for column in columns]
         node = self._network.nodes[op]
-        source = node.inputs[0]
-        if isinstance(node.op, Activation):
-            return self._above_breakpoints(pieces, source, node.op, columns)
-        assert isinstance(node.op, Maximum)
-        members, groups = node.op.members.numpy(), len(node.op.members)
-        width = members.shape[1]
-        pairs = [(members[c % groups, c // groups // width], members[c % groups, c // groups % width]) for c in columns]
-        units = np.unique(np.array(pairs, np.int64))
-        known = self.values(pieces, source, units)
-        number = dict(zip(units.tolist(), known.rows, strict=True))
-        return [[x - y for x, y in zip(number[int(a)], number[int(b)], strict=True)] for a, b in pairs]
+        walls = self._network.folds[op].walls(np.asarray(columns, np.int64), node.size)
+        return self.differences(pieces, node.inputs[0], walls)
 
-    def _above_breakpoints(self, pieces: Pieces, source: int, op: Activation, columns: Sequence[int]) -> list[Form]:
-        size = self._network.nodes[source].size
-        units = np.array([column % size for column in columns], np.int64)
-        order, inverse = np.unique(units, return_inverse=True)
-        known = self.values(pieces, source, order)
-        table = op.breakpoints.numpy()
+    def differences(self, pieces: Pieces, node: int, walls: Walls) -> list[Form]:
+        """Forms that vanish on walls.
+
+        Args:
+            pieces: Pattern of the cell at all folding nodes up to `node`.
+            node: The node whose numbers the walls are about.
+            walls: Where two numbers are equal, or one is a constant.
+
+        Returns:
+            One form for each: the first number less the second one, up to a positive factor.
+        """
+        units = np.unique(np.concatenate([walls.plus, walls.minus[walls.minus >= 0]]))
+        known = self.values(pieces, node, units)
+        number = dict(zip(units.tolist(), known.rows, strict=True))
         out = []
-        for column, row in zip(columns, inverse.tolist(), strict=True):
-            level, unit = divmod(column, size)
-            breakpoint = float(table[level] if table.ndim == 1 else table[level, unit])
-            form = list(known.rows[row])
-            if breakpoint:
-                (shift,), exponent = integers(np.array([breakpoint]))
+        for plus, minus, shift in zip(*(part.tolist() for part in walls), strict=True):
+            form = number[plus]
+            if minus >= 0:
+                form = [x - y for x, y in zip(form, number[minus], strict=True)]
+            elif shift:
+                (constant,), exponent = integers(np.array([shift]))
                 low = min(exponent, known.exponent)
                 form = [number << (known.exponent - low) for number in form]
-                form[-1] -= shift << (exponent - low)
+                form[-1] -= constant << (exponent - low)
             out.append(form)
         return out
 
@@ -225,7 +230,7 @@ class ExactForms:
                 self._cache.move_to_end(key)
                 known[index] = cached
                 continue
-            if isinstance(self._network.nodes[index].op, Dense) and not _few(wanted, len(mask)):
+            if self._is_dense(index) and not _few(wanted, len(mask)):
                 wanted = np.arange(len(mask))  # the product gives all of them
             needed[index] = wanted
             for source, read in self._reads(index, wanted, pieces):
@@ -236,92 +241,58 @@ class ExactForms:
     def _reads(self, index: int, units: np.ndarray, pieces: Pieces) -> Iterable[tuple[int, Any]]:
         """Units of its inputs that some units of a node read."""
         node = self._network.nodes[index]
-        op = node.op
         if not node.inputs or not len(units):
             return
-        if isinstance(op, Activation):
-            slopes, _ = _pieces_of(op, pieces[index], units)
-            yield node.inputs[0], units[slopes != 0]
-        elif isinstance(op, Maximum):
-            yield node.inputs[0], op.members.numpy()[units, pieces[index][units]]
-        elif isinstance(op, Dense):
+        if node.fold is not None:
+            reads = node.fold.reads(pieces[index][units], units)
+            yield node.inputs[0], reads.places[reads.slopes != 0]
+        elif self._is_dense(index):
             yield node.inputs[0], slice(None)
-        elif isinstance(op, Affine):
-            rows = self._rows_of(index)
-            rows.prepare(units)
-            yield node.inputs[0], np.unique(np.concatenate([rows.of(unit)[0] for unit in units.tolist()]))
-        elif isinstance(op, Concatenate):
-            origin = self._origins(index)
-            for k, source in enumerate(node.inputs):
-                yield source, origin[1][units[origin[0][units] == k]]
         else:
-            for source in node.inputs:
-                yield source, units
+            yield from zip(node.inputs, self._rows_of(index).reads(units), strict=True)
+
+    def _is_dense(self, index: int) -> bool:
+        op = self._network.nodes[index].affine
+        return op is not None and op.matrix is not None
 
     def _rows_of(self, index: int) -> IntegerRows:
         if index not in self._rows:
             node = self._network.nodes[index]
-            assert isinstance(node.op, Affine)
-            self._rows[index] = IntegerRows(node.op, self._network.nodes[node.inputs[0]].shape)
+            assert node.affine is not None
+            self._rows[index] = IntegerRows(node.affine, [self._network.nodes[source].shape for source in node.inputs])
         return self._rows[index]
-
-    def _origins(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """For each number of a concatenation the input that it comes from, and its flat index there."""
-        import torch
-
-        node = self._network.nodes[index]
-        shapes = [self._network.nodes[source].shape for source in node.inputs]
-        sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
-        which = [torch.full((1, *shape), k, dtype=torch.float64) for k, shape in enumerate(shapes)]
-        where = [torch.arange(n, dtype=torch.float64).reshape(1, *s) for n, s in zip(sizes, shapes, strict=True)]
-        parts = (node.op.evaluate(*tensors).reshape(-1).numpy().astype(np.int64) for tensors in (which, where))
-        return tuple(parts)  # type: ignore[return-value]
 
     def _evaluate(self, index: int, units: np.ndarray, pieces: Pieces, known: Mapping[int, _Known]) -> Dyadic:
         node = self._network.nodes[index]
-        op = node.op
         if not len(units):
             return Dyadic([], 0)
         if not node.inputs:
             return Dyadic([self._inputs.rows[unit] for unit in units.tolist()], self._inputs.exponent)
         before = [known.get(source) for source in node.inputs]
-        if isinstance(op, Activation):
-            return self._activated(op, pieces[index], units, before[0])
-        if isinstance(op, Maximum):
-            assert before[0] is not None
-            return Dyadic(before[0].rows_of(op.members.numpy()[units, pieces[index][units]]), before[0].value.exponent)
-        if isinstance(op, Dense):
+        if node.fold is not None:
+            return self._folded(node.fold.reads(pieces[index][units], units), before[0])
+        if self._is_dense(index):
             return self._dense(index, units, before[0])
-        if isinstance(op, Affine):
-            return self._sparse(index, units, before[0])
-        if isinstance(op, Reshape):
-            assert before[0] is not None
-            return Dyadic(before[0].rows_of(units), before[0].value.exponent)
-        if isinstance(op, Sum):
-            return self._sum(op, units, before)
-        assert isinstance(op, Concatenate)
-        return self._concatenated(index, units, before)
+        return self._sparse(index, units, before)
 
     def _zero(self) -> Form:
         return [fmpz(0)] * (self.dimension + 1)
 
-    def _activated(self, op: Activation, piece: np.ndarray, units: np.ndarray, before: _Known | None) -> Dyadic:
-        slopes, intercepts = _pieces_of(op, piece, units)
-        read = units[slopes != 0]
-        if op.is_relu:
-            rows = [self._zero()] * len(units)
-            if before is not None:
-                for place, row in zip(np.flatnonzero(slopes).tolist(), before.rows_of(read), strict=True):
-                    rows[place] = row
-            return Dyadic(rows, 0 if before is None else before.value.exponent)
-        factors, power = integers(slopes)
-        inner = {} if before is None else dict(zip(read.tolist(), before.rows_of(read), strict=True))
-        scaled = [
-            [factor * number for number in inner[unit]] if factor else self._zero()
-            for unit, factor in zip(units.tolist(), factors, strict=True)
-        ]
-        linear = Dyadic(scaled, power + (0 if before is None else before.value.exponent))
-        return self._shifted_by(linear, *integers(intercepts))
+    def _folded(self, reads: Reads, before: _Known | None) -> Dyadic:
+        """Units on their pieces."""
+        used = np.flatnonzero(reads.slopes)
+        rows = [self._zero()] * len(reads.slopes)
+        exponent = 0
+        if before is not None:
+            exponent = before.value.exponent
+            for place, row in zip(used.tolist(), before.rows_of(reads.places[used]), strict=True):
+                rows[place] = row
+        if (reads.slopes[used] != 1).any():
+            factors, power = integers(reads.slopes)
+            rows = [[factor * number for number in row] for factor, row in zip(factors, rows, strict=True)]
+            exponent += power
+        linear = Dyadic(rows, exponent)
+        return self._shifted_by(linear, *integers(reads.intercepts)) if reads.intercepts.any() else linear
 
     def _shifted_by(self, linear: Dyadic, constants: list[fmpz], exponent: int) -> Dyadic:
         """Forms plus constants."""
@@ -336,6 +307,7 @@ class ExactForms:
     def _dense(self, index: int, units: np.ndarray, before: _Known | None) -> Dyadic:
         rows = self._rows_of(index)
         assert before is not None
+        assert rows.matrix is not None
         matrix, power = rows.matrix
         if _few(units, matrix.nrows()):
             width = matrix.ncols()
@@ -348,51 +320,27 @@ class ExactForms:
         linear = Dyadic([product[i] for i in chosen], power + before.value.exponent)
         return self._shifted_by(linear, [rows.bias(unit) for unit in units.tolist()], rows.bias_exponent)
 
-    def _sparse(self, index: int, units: np.ndarray, before: _Known | None) -> Dyadic:
+    def _sparse(self, index: int, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:
         rows = self._rows_of(index)
         rows.prepare(units)
+        known = [part for part in before if part is not None and len(part.units)]
+        exponent = min((part.value.exponent for part in known), default=0)
+        inner = [{} if part is None else part.at(exponent) for part in before]
         parts = []
         for unit in units.tolist():
-            read, weights, power = rows.of(unit)
-            total = self._zero()
-            self.products += len(read)
-            if len(read) and before is not None:
-                (total,) = (fmpz_mat(1, len(read), weights) * fmpz_mat(before.rows_of(read))).tolist()
-            parts.append(Dyadic([total], power + (0 if before is None else before.value.exponent)))
+            row = rows.of(unit)
+            self.products += len(row.weights)
+            read = [part[place] for part, places in zip(inner, row.reads, strict=True) for place in places.tolist()]
+            parts.append(Dyadic([self._combined(row, read)], row.exponent + exponent))
         together, exponent = aligned(parts)
         linear = Dyadic([part[0] for part in together], exponent)
         return self._shifted_by(linear, [rows.bias(unit) for unit in units.tolist()], rows.bias_exponent)
 
-    def _sum(self, op: Sum, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:
-        parts = []
-        for coefficient, known in zip(op.coefficients, before, strict=True):
-            assert known is not None
-            (factor,), power = integers(np.array([float(coefficient)]))
-            rows = [[factor * number for number in row] for row in known.rows_of(units)]
-            parts.append(Dyadic(rows, known.value.exponent + power))
-        together, exponent = aligned(parts)
-        return Dyadic([[sum(c) for c in zip(*rows, strict=True)] for rows in zip(*together, strict=True)], exponent)
-
-    def _concatenated(self, index: int, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:
-        which, where = self._origins(index)
-        used = [k for k in range(len(before)) if (which[units] == k).any()]
-        parts = []
-        for k in used:
-            known = before[k]
-            assert known is not None
-            parts.append(Dyadic(known.rows_of(where[units[which[units] == k]]), known.value.exponent))
-        together, exponent = aligned(parts)
-        rows: list[Form] = [[]] * len(units)
-        for k, part in zip(used, together, strict=True):
-            for place, row in zip(np.flatnonzero(which[units] == k).tolist(), part, strict=True):
-                rows[place] = row
-        return Dyadic(rows, exponent)
-
-
-def _pieces_of(op: Activation, piece: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes and intercepts of some units on their pieces."""
-    chosen = piece[units].astype(np.int64)
-    slopes, intercepts = op.slopes.numpy(), op.intercepts.numpy()
-    if slopes.ndim == 1:
-        return slopes[chosen], intercepts[chosen]
-    return slopes[chosen, units], intercepts[chosen, units]
+    def _combined(self, row: IntegerRow, read: list[Form]) -> Form:
+        """A sum of products of weights and forms."""
+        if row.copies:
+            return read[0]
+        if len(read) <= _SHORT:
+            parts = [[weight * number for number in form] for weight, form in zip(row.weights, read, strict=True)]
+            return [sum(column, fmpz(0)) for column in zip(*parts, strict=True)] if parts else self._zero()
+        return list((fmpz_mat(1, len(read), row.weights) * fmpz_mat(read)).tolist()[0])

@@ -38,6 +38,16 @@ def to_table(cells: PolyhedralComplex, *, maps: bool = True) -> dict[str, Shaped
         Columns: in a plane statistics of `cell_statistics`, else measure (up to six dimensions) and interior point;
         number of neighbours, spectral norm of the affine map along the domain, class (`cell_classes`), the activation
         pattern as a hexadecimal text, and the name of the class, where the network's classes have names.
+
+    Cost: the affine maps of all cells, their singular values, and cells x units for the patterns.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> table = to_table(cells, maps=False)
+        >>> table["area"].tolist(), table["norm"].round(12).tolist()
+        ([1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0])
     """
     table: dict[str, np.ndarray] = {"cell": np.arange(len(cells))}
     table |= _shape_of_polygons(cells) if isinstance(cells, PlanarComplex) else _shape_of_cells(cells)
@@ -88,6 +98,15 @@ def to_geodataframe(cells: PolyhedralComplex, *, maps: bool = True) -> Any:
     Raises:
         InvalidInputError: If the complex is not of a plane.
         MissingDependencyError: If geopandas is not installed.
+
+    Cost: that of `to_table`, and one polygon per cell.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> float(to_geodataframe(cells).geometry.area.sum())
+        4.0
     """
     polygons = to_wkb(cells)
     geopandas = require("geopandas", "geo", "cells as a geopandas.GeoDataFrame")
@@ -107,6 +126,20 @@ def write_csv(cells: PolyhedralComplex, path: str | os.PathLike[str], *, maps: b
 
     Returns:
         The path.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane.
+
+    Cost: that of `to_table`, and one line of text per cell.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_csv(cells, f"{folder}/cells.csv", maps=False).read_text().split(",")[:4]
+        ['cell', 'area', 'perimeter', 'diameter']
     """
     table = {name: column.tolist() for name, column in to_table(cells, maps=maps).items()}
     rings = (", ".join(f"{x!r} {y!r}" for x, y in ring) for ring in _rings(cells))
@@ -127,6 +160,20 @@ def write_geojson(cells: PolyhedralComplex, path: str | os.PathLike[str], *, map
 
     Returns:
         The path. Numbers that are not finite become null, for JSON has none.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane.
+
+    Cost: that of `to_table`, and the text, which is held in memory.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_geojson(cells, f"{folder}/cells.geojson").read_text().count("Polygon")
+        4
     """
     table = {name: column.tolist() for name, column in to_table(cells, maps=maps).items()}
     rows = zip(*table.values(), strict=True)
@@ -153,6 +200,18 @@ def to_wkb(cells: PolyhedralComplex) -> list[bytes]:
 
     Returns:
         One value per cell: what `shapely.from_wkb` and the geometry columns of GeoPandas and PostGIS read.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane.
+
+    Cost: 16 bytes for each corner of each cell.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> [len(polygon) for polygon in to_wkb(cells)]  # 13 bytes, and five corners of 16 bytes
+        [93, 93, 93, 93]
     """
     closed, starts = _closed_rings(cells)
     data = closed.astype("<f8").tobytes()
@@ -171,6 +230,20 @@ def write_wkb(cells: PolyhedralComplex, path: str | os.PathLike[str]) -> Path:
 
     Returns:
         The path; `shapely.from_wkb(path.read_bytes()).geoms` are the cells in order.
+
+    Raises:
+        InvalidInputError: If the complex is not of a plane.
+
+    Cost: that of `to_wkb`.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> with TemporaryDirectory() as folder:
+        ...     len(write_wkb(cells, f"{folder}/cells.wkb").read_bytes())  # 9 bytes, and four polygons of 93
+        381
     """
     polygons = to_wkb(cells)
     with replacing(path) as temporary, open(temporary, "wb") as file:

@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import chunk_rows, walk
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Fold, Maximum
 from splinescope.tessellation.certificate.forward import forward
 from splinescope.tessellation.codes import Codes, pack
 from splinescope.tessellation.complex import VertexComplex
@@ -82,19 +81,7 @@ def _doubts(cells: VertexComplex, inputs: np.ndarray) -> np.ndarray:
     for passed in forward(cells.network, inputs, exact, pointwise=True):
         if passed.index not in by_node:
             continue
-        op = cells.network.nodes[passed.index].op
-        if isinstance(op, Activation):
-            places = op.breakpoints.numpy().reshape(len(op.breakpoints), 1, -1)
-            near = np.concatenate(np.abs(passed.values - places) <= passed.errors, axis=1)
-        else:
-            assert isinstance(op, Maximum)
-            groups = op.index.numpy()
-            low, high = (
-                np.where(groups >= 0, bound[:, np.maximum(groups, 0)], -np.inf)
-                for bound in (passed.values - passed.errors, passed.values + passed.errors)
-            )
-            several = (high >= low.max(axis=2, keepdims=True)).sum(axis=2) > 1
-            near = np.tile(several, op.levels)
+        near = cells.network.folds[passed.index].open_bits(passed.values, passed.errors)
         parts[passed.index] = pack(near[:, by_node[passed.index].columns].astype(np.uint8))
     nothing = np.empty((len(inputs), 0), np.uint64)
     return np.concatenate([nothing, *(parts[code.node] for code in cells.codes)], axis=1)
@@ -118,8 +105,8 @@ def packed_patterns_at(network: Network, codes: tuple[Codes, ...], inputs: Float
         words: dict[int, np.ndarray] = {}
         with torch.no_grad():
             for index, value in walk(network, chunk):
-                op = network.nodes[index].op
-                if index in by_node and isinstance(op, Fold):
+                if index in by_node:
+                    op = network.folds[index]
                     pieces = op.pieces(values[network.nodes[index].inputs[0]]).reshape(len(chunk), -1)
                     words[index] = pack(op.bits(pieces).numpy()[:, by_node[index].columns])
                 values[index] = value

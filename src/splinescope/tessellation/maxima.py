@@ -1,51 +1,54 @@
-"""Maxima over groups, as a tournament of pairs: what the engines of all dimensions share.
+"""Maxima over groups, as a tournament of pairs: what the sweeps of all dimensions share.
 
 Each round cuts where the two candidates of a pair are equal and keeps the larger one. A fold of a round may be hidden
 by a third member that is larger; the cells on its two sides have the same winners and are merged at the end.
+
+Members that are absent, or the same unit as one before, take no part. Where two candidates are equal on a whole cell,
+the one of lower position goes on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from splinescope.geometry.bits import WORD, words_for
+from splinescope.geometry.bits import WORD, unpack, words_for
 from splinescope.geometry.lattice.edge_cuts import UNPROVED
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.codes import NodeCodes, compress, pack
-from splinescope.tessellation.thresholds import Folds, padded
-
-
-def filled(groups: np.ndarray) -> np.ndarray:
-    """Groups with absent members (-1) replaced by a present one, which never changes their maximum."""
-    present = groups >= 0
-    some = groups[np.arange(len(groups)), np.argmax(present, axis=1)]
-    return np.where(present, groups, some[:, None])
-
-
-def first_positions(groups: np.ndarray) -> np.ndarray:
-    """For each place of each group the first position with the same member; absent ones stand for a present one."""
-    members = filled(groups)
-    same = members[:, :, None] == members[:, None, :]
-    same &= (groups >= 0)[:, None, :]
-    return same.argmax(axis=2).astype(np.uint8)
+from splinescope.tessellation.rounding import Bounds
+from splinescope.tessellation.thresholds import Columns, LayerFolds, padded
 
 
 @dataclass(frozen=True)
-class Round:
-    """One round of the tournament; candidates are columns, `position * groups + group`.
+class Tournament:
+    """One round; candidates are columns, `candidate * groups + group`.
 
     Attributes:
-        groups: Number of groups.
-        width: Number of candidates of each group.
-        error: [width * groups] rounding error of each candidate.
-        magnitude: [width * groups] magnitude of each candidate.
+        node: The max node.
+        size: Members of a group.
+        groups: Number of groups that take part.
+        first: Number of the first of them.
+        total: Number of all groups of the node.
+        present: [width, groups] which candidates there are; those of a group come first.
+        standing: [F or 1, width * groups] position in its group of each candidate, on each cell.
+        bounds: Bounds of the candidates.
     """
 
+    node: int
+    size: int
     groups: int
-    width: int
-    error: np.ndarray
-    magnitude: np.ndarray
+    first: int
+    total: int
+    present: np.ndarray
+    standing: np.ndarray
+    bounds: Bounds
+
+    @property
+    def width(self) -> int:
+        """Number of candidates of each group."""
+        return len(self.present)
 
     @property
     def pairs(self) -> int:
@@ -59,56 +62,108 @@ class Round:
         stop = 2 * self.pairs
         return table[..., 0:stop:2, :].reshape(flat), table[..., 1:stop:2, :].reshape(flat)
 
-    def differences(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    def differences(self, rows: np.ndarray) -> np.ndarray:
         """[V, pairs * groups] second candidates less first ones; 0.0 only where both are."""
+        left, right = self.sides(rows)
         out = np.ascontiguousarray(right - left)
         out[(out == 0.0) & (right != 0.0)] = UNPROVED
         return out
 
-    def folds(self, label: int) -> Folds:
-        """Where the candidates of the pairs are equal, with errors from `measured_bounds`; columns are pairs."""
-        errors, magnitudes = self.sides(self.error), self.sides(self.magnitude)
-        thresholds = np.maximum(errors[0] + errors[1], np.finfo(np.float64).tiny)[None]
-        columns = np.arange(words_for(len(errors[0])) * WORD, dtype=np.int32)
-        slopes = padded(np.maximum(*magnitudes))
-        return Folds(np.zeros_like(thresholds), thresholds, slopes, label, columns)
+    def folds(self) -> LayerFolds:
+        """Where the candidates of pairs are equal; columns are pairs."""
+        pairs = self.pairs * self.groups
+        error, magnitude = (np.add(*self.sides(table)) for table in (self.bounds.error, self.bounds.magnitude))
+        thresholds = np.maximum(error + 4 * UNIT_ROUNDOFF * magnitude, np.finfo(np.float64).tiny)
+        thresholds[~self.contested] = np.inf
+        where = (self.size, self.groups, self.first, self.total)
+        columns = Columns(self.node, pairs, WORD * words_for(pairs), *where, self.standing)
+        return LayerFolds(np.zeros((1, pairs)), thresholds[None], padded(magnitude), columns)
 
-    def winners(self, leads: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Positions of the candidates of the next round.
+    @property
+    def contested(self) -> np.ndarray:
+        """[pairs * groups] whether there is a second candidate; those that there are come first."""
+        return self.sides(self.present.reshape(-1))[1]
+
+    def positions(self, cells: int) -> np.ndarray:
+        """[cells, groups] positions of the winners, once no pairs are left."""
+        return np.broadcast_to(self.standing, (cells, self.groups))
+
+    def taken(self, cells: np.ndarray) -> Tournament:
+        """The tournament on some cells (repeats allowed)."""
+        return self if len(self.standing) == 1 else replace(self, standing=self.standing[cells])
+
+    def larger(self, rows: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The larger candidate of each pair, and those without partner.
 
         Args:
-            leads: [F, width * groups] position of each candidate.
-            right: [F, pairs * groups] whether the second one of each pair is the larger one.
+            rows: [N, width * groups] something of each candidate.
+            second: [N, pairs * groups] whether the second one of each pair is the larger one.
 
         Returns:
-            [F, ...] positions; the first one where both are equal on the whole cell.
+            [N, width' * groups] the same of the candidates of the next round.
         """
-        first, second = self.sides(leads)
-        rest = leads[:, 2 * self.pairs * self.groups :]
-        return np.concatenate([np.where(right, second, first), rest], axis=1)
+        rest = rows[..., 2 * self.pairs * self.groups :]
+        left, right = self.sides(rows)
+        return np.concatenate([np.where(second, right, left), rest], axis=-1)
 
-    def larger(self, array: np.ndarray) -> np.ndarray:
-        """The larger candidate of each pair, and those without partner."""
-        rest = array[..., 2 * self.pairs * self.groups :]
-        return np.concatenate([np.maximum(*self.sides(array)), rest], axis=-1)
-
-    def larger_at(self, values: np.ndarray, differences: np.ndarray) -> np.ndarray:
+    def larger_at(self, rows: np.ndarray, differences: np.ndarray) -> np.ndarray:
         """Values of the larger candidates at vertices; where both are equal, of the one that float64 knows better.
 
         Args:
-            values: [V, width * groups] values of the candidates.
-            differences: [V, pairs * groups] of second candidates and first ones; 0.0 where both are equal.
+            rows: [V, width * groups] values of the candidates.
+            differences: [V, pairs * groups] of second candidates and first ones, on the side of zero that is decided;
+                0.0 where both are equal.
         """
-        first, second = self.sides(self.error)
-        out = self.larger(values)
+        first, second = self.sides(self.bounds.error)
+        won = differences > 0.0
         vertex, pair = np.nonzero(differences == 0.0)
-        left, right = self.sides(values)
-        out[vertex, pair] = np.where(first[pair] <= second[pair], left[vertex, pair], right[vertex, pair])
-        return out
+        won[vertex, pair] = second[pair] < first[pair]
+        won &= self.contested
+        return self.larger(rows, won)
 
-    def following(self) -> Round:
-        """The next round."""
-        return Round(self.groups, (self.width + 1) // 2, self.larger(self.error), self.larger(self.magnitude))
+    def following(self, positive: np.ndarray) -> Tournament:
+        """The next round, from the bits of the pairs on the cells."""
+        rest = 2 * self.pairs * self.groups
+        error, magnitude = (
+            np.concatenate([np.maximum(*self.sides(table)), table[rest:]])
+            for table in (self.bounds.error, self.bounds.magnitude)
+        )
+        standing = np.broadcast_to(self.standing, (len(positive), self.standing.shape[1]))
+        return replace(
+            self,
+            present=np.ascontiguousarray(self.present[::2]),
+            standing=self.larger(standing, unpack(positive, self.pairs * self.groups).astype(bool)),
+            bounds=Bounds(magnitude, error),
+        )
+
+
+def tournament_of(
+    node: int, index: np.ndarray, bounds: Bounds, start: int = 0, stop: int | None = None
+) -> tuple[Tournament, np.ndarray]:
+    """The first round.
+
+    Args:
+        node: The max node.
+        index: [total, size] members of each group, -1 for none.
+        bounds: Bounds of the node's input.
+        start: The first group that takes part.
+        stop: The one behind the last; that is the last of all if None.
+
+    Returns:
+        The round, and the unit that each candidate is.
+    """
+    total, index = len(index), index[start:stop]
+    groups, size = index.shape
+    present = index >= 0
+    for k in range(1, size):
+        present[:, k] &= ~(index[:, :k] == index[:, k : k + 1]).any(axis=1)
+    order = np.argsort(~present, axis=1, kind="stable")
+    there = np.take_along_axis(present, order, axis=1)
+    order = np.where(there, order, order[:, :1])
+    units = np.take_along_axis(index, order, axis=1).T.reshape(-1)
+    standing = order.T.reshape(1, -1).astype(np.uint8)
+    chosen = Bounds(bounds.magnitude[units], bounds.error[units])
+    return Tournament(node, size, groups, start, total, np.ascontiguousarray(there.T), standing, chosen), units
 
 
 def agreed(

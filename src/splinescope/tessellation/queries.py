@@ -35,7 +35,15 @@ class Queries:
         return classes
 
     def norms(self, kind: str = "spectral", space: str = "domain") -> Float[np.ndarray, " F"]:
-        """[F] norm of the linear part on each cell: see `splinescope.tessellation.affine.norms`."""
+        """[F] norm of the linear part on each cell: see `splinescope.tessellation.affine.norms`.
+
+        Args:
+            kind: "spectral" or "frobenius".
+            space: "domain" or "input".
+
+        Returns:
+            One norm per cell.
+        """
         norms: np.ndarray = ask("tessellation.affine", "norms")(self, kind, space)
         return norms
 
@@ -58,9 +66,9 @@ class Queries:
         found: Folds = ask("tessellation.folds", "folds")(self)
         return found
 
-    def decision_boundary(self, classes: Sequence[int] | None = None) -> Any:
+    def decision_boundary(self, classes: Sequence[int] | None = None, **options: Any) -> Any:
         """Where the class changes: see `splinescope.decision_boundary`."""
-        return ask("tessellation.boundary", "decision_boundary")(self, classes)
+        return ask("tessellation.boundary", "decision_boundary")(self, classes, **options)
 
     def to_table(self, *, maps: bool = True) -> dict[str, np.ndarray]:
         """Columns with one entry for each cell: see `splinescope.tessellation.export.to_table`."""
@@ -73,9 +81,17 @@ class Queries:
 
     def plot(self, **options: Any) -> Any:
         """A picture: see `splinescope.plotting.plot_tessellation`, and `plot_segment` for a segment; axes come back."""
-        return ask("plotting.cells", "plot_cells")(self, **options)
+        return ask("plotting.complexes", "plot_cells")(self, **options)
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
-        """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it."""
+        """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it.
+
+        Args:
+            path: File to write.
+            with_network: Whether to keep the network in the file.
+
+        Returns:
+            The path.
+        """
         written: Path = ask("tessellation.files", "save_complex")(self, path, with_network=with_network)
         return written

@@ -23,6 +23,12 @@ def interior_edges(edge_cells: Int[np.ndarray, "edges 2"]) -> Int[np.ndarray, " 
 
     Returns:
         Their indices.
+
+    Cost: linear in the number of edges.
+
+    Example:
+        >>> interior_edges(np.array([[0, 1], [1, -1], [-1, 0]])).tolist()
+        [0]
     """
     return np.flatnonzero(edge_cells.min(axis=1) >= 0)
 
@@ -30,7 +36,7 @@ def interior_edges(edge_cells: Int[np.ndarray, "edges 2"]) -> Int[np.ndarray, " 
 def linear_regions(cells: PolyhedralComplex, tolerance: float = MAP_TOLERANCE) -> LinearRegions:
     r"""Merge neighbouring cells on which the network is one affine map.
 
-    An activation region (a cell) has one activation pattern; a linear region is a maximal connected set with
+    A cell has one activation pattern; a linear region is a maximal connected set with
     one affine map. They differ where the unit that changes has no influence on the output. Cells join across
     facet $e$ when $|A_l - A_r| \le \varepsilon \max_w |A_w|$ in the Frobenius norm, for the gradients in the
     domain's coordinates.

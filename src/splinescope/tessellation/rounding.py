@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,8 @@ import numpy as np
 import torch
 
 from splinescope.network.evaluate import last_uses, walk
-from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Concatenate, Fold, Maximum, Reshape, Sum
+from splinescope.network.graph import Network, Node
+from splinescope.network.ops import Fold, Op
 from splinescope.numerics import UNIT_ROUNDOFF
 
 
@@ -66,7 +65,7 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
         np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
     bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
     small = [e <= _SOUND * m for m, e in zip(magnitudes, proved, strict=True)]
-    folding = {node.inputs[0] for node in network.nodes if isinstance(node.op, Fold)} | {network.output}
+    folding = {network.nodes[index].inputs[0] for index in network.folds} | {network.output}
     if all(small[index].all() for index in folding):
         return tuple(bounds)
     measured = _measured_errors(network, parts)
@@ -114,33 +113,20 @@ def _measured_errors(network: Network, parts: Sequence[torch.Tensor]) -> list[np
 
 
 def _asleep(network: Network, parts: Sequence[torch.Tensor]) -> dict[int, np.ndarray]:
-    """What of each folding node none of some points shows.
+    """[pieces, units] what of each folding node none of some points shows.
 
-    Of an activation: [n] units that are nowhere on their steepest piece. Of a maximum: [groups, size] members that
-    lead nowhere. The difference of two evaluations tells nothing of the errors that these pass on elsewhere.
+    The difference of two evaluations tells nothing of the errors that these pieces pass on elsewhere.
     """
     readers: dict[int, list[int]] = {}
-    for index, node in enumerate(network.nodes):
-        if isinstance(node.op, Fold):
-            readers.setdefault(node.inputs[0], []).append(index)
-    out: dict[int, np.ndarray] = {}
+    for index in network.folds:
+        readers.setdefault(network.nodes[index].inputs[0], []).append(index)
+    out = {index: np.ones((op.count, network.nodes[index].size), bool) for index, op in network.folds.items()}
     for x in parts:
         for source, value in walk(network, x):
             for index in readers.get(source, ()):
-                here = _asleep_at(network.nodes[index].op, value.reshape(len(value), -1))
-                out[index] = out[index] & here if index in out else here
+                pieces = network.folds[index].pieces(value).reshape(len(value), -1).numpy()
+                out[index][pieces, np.arange(pieces.shape[1])] = False
     return out
-
-
-def _asleep_at(op: object, x: torch.Tensor) -> np.ndarray:
-    """What of a folding op the given values of its input don't show."""
-    if isinstance(op, Activation):
-        slopes = op.slopes.abs().reshape(len(op.slopes), -1).expand(-1, x.shape[1])
-        steepest = slopes.amax(dim=0)
-        return np.asarray((slopes.gather(0, op.pieces(x)) < steepest).all(dim=0).numpy())
-    assert isinstance(op, Maximum)
-    members = x[:, op.members]
-    return np.asarray((members < members.amax(dim=2, keepdim=True)).all(dim=0).numpy())
 
 
 def _compare_evaluations(
@@ -158,10 +144,10 @@ def _compare_evaluations(
         for index, node in enumerate(network.nodes):
             sources = [values[source] for source in node.inputs]
             value = node.op.evaluate(*sources) if sources else x
-            size = terms_of(node.op, sources, value)
+            size = node.op.terms(sources, value)
             twin = node.op.evaluate(*(twins[source] for source in node.inputs)) if sources else x
             if index in asleep:
-                hidden = torch.from_numpy(_hidden(node.op, errors[node.inputs[0]], asleep[index]))
+                hidden = torch.from_numpy(_hidden(network.folds[index], errors[node.inputs[0]], asleep[index]))
                 size = size + hidden.reshape(1, *value.shape[1:]) / (2 * UNIT_ROUNDOFF)
             noise = torch.from_numpy(generator.uniform(-1.0, 1.0, tuple(size.shape)))
             values[index], twins[index] = value, twin + noise.mul_(size).mul_(2 * UNIT_ROUNDOFF)
@@ -173,50 +159,25 @@ def _compare_evaluations(
                     del values[source], twins[source]
 
 
-def _hidden(op: object, before: np.ndarray, asleep: np.ndarray) -> np.ndarray:
+def _hidden(op: Fold, before: np.ndarray, asleep: np.ndarray) -> np.ndarray:
     """[n] errors of its input that a folding op passes on where it does what no point has shown."""
-    if isinstance(op, Activation):
-        steepest = op.slopes.abs().reshape(len(op.slopes), -1).amax(dim=0).numpy()
-        return np.where(asleep, before * steepest, 0.0)
-    assert isinstance(op, Maximum)
-    return np.asarray(np.where(asleep, before[op.members.numpy()], 0.0).max(axis=1))
+    reads = op.reads(np.broadcast_to(np.arange(op.count)[:, None], asleep.shape))
+    steep = np.abs(reads.slopes)
+    if op.elementwise:  # all pieces read one number, and a steeper one was seen
+        asleep = asleep & (steep > np.where(asleep, 0.0, steep).max(axis=0))
+    return np.asarray(np.where(asleep, before[reads.places] * steep, 0.0).max(axis=0))
 
 
-def terms_of(op: object, inputs: list[torch.Tensor], value: torch.Tensor) -> torch.Tensor:
-    """Sums of the absolute values of the terms that an op adds up."""
-    if isinstance(op, Affine):
-        return op.magnitude(inputs[0].abs())
-    if isinstance(op, Sum):
-        return sum(abs(c) * x.abs() for c, x in zip(op.coefficients, inputs, strict=True))  # type: ignore[return-value]
-    if isinstance(op, Activation) and not op.is_relu:
-        return value.abs() + float(np.abs(op.intercepts.numpy()).max(initial=0.0))
-    if isinstance(op, Activation | Maximum | Concatenate | Reshape):
-        return torch.zeros_like(value)
-    return value.abs()
-
-
-def _carried(op: object, tops: list[torch.Tensor], errors: list[torch.Tensor], top: torch.Tensor) -> torch.Tensor:
+def _carried(op: Op, tops: list[torch.Tensor], errors: list[torch.Tensor], top: torch.Tensor) -> torch.Tensor:
     """A bound on the rounding error of an op's value, from the sizes and errors of its inputs.
 
     Sums may be taken in any order.
     """
     if not errors:
         return 2 * UNIT_ROUNDOFF * top
-    if isinstance(op, Affine):
-        size, carried, offset = op.magnitude(torch.cat([tops[0], errors[0], torch.zeros_like(errors[0])])).split(1)
-        terms = math.prod(errors[0].shape[1:])
-        return (carried - offset).clamp_(min=0.0) * (1 + _SOUND) + (terms + 3) * UNIT_ROUNDOFF * size
-    size = terms_of(op, tops, top)
-    if isinstance(op, Sum):
-        total = sum(abs(c) * e for c, e in zip(op.coefficients, errors, strict=True))
-        return total + (len(errors) + 1) * UNIT_ROUNDOFF * size
-    if isinstance(op, Activation):
-        if op.is_relu:
-            return errors[0]
-        slope = op.slopes.abs().amax(dim=0)
-        out = errors[0].reshape(1, -1) * slope.reshape(1, -1)
-        return out.reshape(errors[0].shape) + 2 * UNIT_ROUNDOFF * size
-    return op.evaluate(*errors)  # type: ignore[attr-defined]
+    if not op.rounds:
+        return op.carried(*errors)
+    return op.carried(*errors) * (1 + _SOUND) + (op.addends + 3) * UNIT_ROUNDOFF * op.terms(tops, top)
 
 
 def probes(corners: np.ndarray, count: int = 16) -> np.ndarray:
@@ -253,54 +214,25 @@ def running_bounds(network: Network, inputs: np.ndarray) -> list[Bounds]:
             node, flat = network.nodes[index], value.reshape(len(inputs), -1).numpy()
             if node.inputs:
                 shapes = [network.nodes[source].shape for source in node.inputs]
-                bounds.append(propagate(node.op, [bounds[source] for source in node.inputs], shapes, largest(flat)))
+                bounds.append(_propagated(node, [bounds[source] for source in node.inputs], shapes, largest(flat)))
             else:
                 bounds.append(input_bounds(flat))
     return bounds
 
 
-def propagate(op: object, inputs: list[Bounds], shapes: list[tuple[int, ...]], magnitude: np.ndarray) -> Bounds:
-    """Bounds of a node's output from those of its inputs.
+def _propagated(node: Node, inputs: list[Bounds], shapes: list[tuple[int, ...]], magnitude: np.ndarray) -> Bounds:
+    """Bounds of a node's output, of the given magnitude, from those of its inputs; errors add in squares."""
 
-    Args:
-        op: The node's op.
-        inputs: Bounds of its inputs.
-        shapes: Shapes of its inputs.
-        magnitude: [n] measured magnitude of the output.
+    def shaped(vectors: list[np.ndarray]) -> list[torch.Tensor]:
+        pairs = zip(vectors, shapes, strict=True)
+        return [torch.from_numpy(np.ascontiguousarray(vector)).reshape(1, *shape) for vector, shape in pairs]
 
-    Returns:
-        The output's bounds. Independent errors add in squares.
-    """
-
-    def shaped(vector: np.ndarray, index: int = 0) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(vector)).reshape(1, *shapes[index])
-
-    if isinstance(op, Affine):
-        local = 2 * UNIT_ROUNDOFF * _flat(op.magnitude(shaped(inputs[0].magnitude)))
-        carried = _flat(op.spread(shaped(inputs[0].error ** 2)))
-        return Bounds(magnitude, np.sqrt(carried + local**2))
-    if isinstance(op, Sum):
-        coefficients = np.abs(np.asarray(op.coefficients, np.float64))
-        carried = sum(c * c * b.error**2 for c, b in zip(coefficients, inputs, strict=True))
-        scale = sum(c * b.magnitude for c, b in zip(coefficients, inputs, strict=True))
-        return Bounds(magnitude, np.sqrt(carried + (2 * UNIT_ROUNDOFF * scale) ** 2))
-    if isinstance(op, Activation):
-        slope = np.abs(_table(op.slopes)).max(axis=0)
-        intercept = np.abs(_table(op.intercepts)).max(axis=0)
-        return Bounds(magnitude, slope * inputs[0].error + UNIT_ROUNDOFF * intercept)
-    if isinstance(op, Maximum):
-        index = np.asarray(op.index)
-        return Bounds(magnitude, np.where(index >= 0, inputs[0].error[np.maximum(index, 0)], 0.0).max(axis=1))
-    if isinstance(op, Concatenate | Reshape):
-        tensors = [shaped(bounds.error, i) for i, bounds in enumerate(inputs)]
-        return Bounds(magnitude, _flat(op.evaluate(*tensors)))
-    raise TypeError(f"no rounding-error rule for {type(op).__name__}")
-
-
-def _table(parameter: object) -> np.ndarray:
-    """Breakpoints, slopes or intercepts of an activation as [pieces, 1 or n]."""
-    table = np.asarray(parameter, np.float64)
-    return table.reshape(len(table), -1)
+    op, errors = node.op, [bounds.error for bounds in inputs]
+    if node.affine is not None and op.rounds:
+        local = 2 * UNIT_ROUNDOFF * _flat(op.magnitude(*shaped([bounds.magnitude for bounds in inputs])))
+        return Bounds(magnitude, np.sqrt(_flat(node.affine.spread(*shaped([error**2 for error in errors]))) + local**2))
+    constants = op.magnitude(*shaped([np.zeros_like(error) for error in errors]))
+    return Bounds(magnitude, _flat(op.carried(*shaped(errors))) + UNIT_ROUNDOFF * _flat(constants))
 
 
 def largest(values: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 
 @dataclass(frozen=True)
 class Simplices:
-    """Simplices that tile the cells of a complex; those without volume are left out.
+    """Simplices that fill the cells of a complex; those without volume are left out.
 
     Attributes:
         corners: Vertices of the complex at the corners of each simplex.

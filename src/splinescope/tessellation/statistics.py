@@ -53,6 +53,15 @@ def areas(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
 
     Raises:
         InvalidInputError: If the complex is not of a plane.
+
+    Cost: nothing; they are stored.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> areas(cells).tolist()
+        [1.0, 1.0, 1.0, 1.0]
     """
     return plane_of(cells, "areas", "lengths and volumes are `measures`").measures
 
@@ -105,6 +114,16 @@ def summary(cells: PolyhedralComplex | SegmentBatch) -> dict[str, object]:
     Returns:
         Numbers of cells, edges and vertices, the area, and mean, standard deviation, least, median and
         largest value of each cell statistic.
+
+    Cost: that of `cell_statistics`.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> glance = summary(cells)
+        >>> glance["cells"], glance["edges"], glance["vertices"]
+        (4, 12, 9)
     """
     plane = plane_of(cells, "summaries", "see `to_table` for other dimensions")
     statistics, inner = cell_statistics(plane), len(interior_edges(plane.edge_cells))

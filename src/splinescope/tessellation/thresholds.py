@@ -1,8 +1,9 @@
-"""The folds of one layer: where its units have breakpoints, and how near to them counts as on them."""
+"""The folds of one layer: where its units have breakpoints, how near to them is in doubt, and what columns are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +14,58 @@ from splinescope.tessellation.rounding import Bounds
 
 
 @dataclass(frozen=True)
-class Folds:
+class Columns:
+    """What the columns of a layer stand for.
+
+    Attributes:
+        node: The folding node.
+        units: Columns of one level that stand for something.
+        padded: All columns of one level.
+        width: Members of a group of a max node; 0 for activations.
+        groups: Number of groups that take part.
+        first: Number of the first of them.
+        total: Number of all groups of the node.
+        standing: [F or 1, candidates * groups] position of each candidate of the tournament, by cell.
+    """
+
+    node: int
+    units: int
+    padded: int
+    width: int = 0
+    groups: int = 1
+    first: int = 0
+    total: int = 1
+    standing: np.ndarray | None = None
+
+    def group(self, columns: np.ndarray) -> np.ndarray:
+        """Groups that columns belong to."""
+        return np.asarray(self.first + columns % self.groups)
+
+    def candidates(self, cells: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the first and of the second candidate of pairs, in some cells."""
+        assert self.standing is not None
+        pair, group = np.divmod(columns, self.groups)
+        rows = cells if len(self.standing) > 1 else np.zeros_like(cells)
+        left = self.standing[rows, 2 * pair * self.groups + group]
+        right = self.standing[rows, (2 * pair + 1) * self.groups + group]
+        return left.astype(np.int64), right.astype(np.int64)
+
+    def folds(self, cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Numbers of folds of the node (see `maximum_column`) that columns are, in some cells."""
+        if not self.width:
+            level, unit = np.divmod(columns, self.padded)
+            return np.asarray(level * self.units + unit)
+        left, right = self.candidates(cells, columns)
+        return pair_columns(right, left, self.group(columns), self.total, self.width)
+
+
+def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
+    """`maximum_column` of many pairs of members."""
+    return np.asarray((first * width + second) * groups + group)
+
+
+@dataclass(frozen=True)
+class LayerFolds:
     """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
 
     Attributes:
@@ -21,15 +73,13 @@ class Folds:
         thresholds: [B, n] distance from its breakpoint within which the sign of a value is in doubt; infinite where
             nothing folds.
         slopes: [64 * words] typical slope of each unit over an extent of the domain: its magnitude.
-        label: Node that the folds belong to.
-        units: [B * 64 * words] number of the fold that each column stands for.
+        columns: What the columns stand for, 64 * words for each level.
     """
 
     shifts: np.ndarray
     thresholds: np.ndarray
     slopes: np.ndarray
-    label: int
-    units: np.ndarray
+    columns: Columns
 
     @property
     def words(self) -> int:
@@ -44,33 +94,62 @@ class Folds:
         mask[:, :units] = np.isfinite(self.thresholds)
         return np.packbits(mask, bitorder="little").view("<u8").astype(np.uint64)
 
+    @property
+    def size(self) -> int:
+        """Number of units, or of groups that take part."""
+        return self.columns.groups if self.columns.width else self.shifts.shape[1]
 
-def _tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Breakpoints [B, n], slopes [B + 1, n] and intercepts [B + 1, n] of an activation."""
-    return tuple(
-        np.ascontiguousarray(np.broadcast_to(np.asarray(p, np.float64).reshape(len(p), -1), (len(p), units)))
-        for p in (op.breakpoints, op.slopes, op.intercepts)
-    )  # type: ignore[return-value]
+    def between(self, start: int, stop: int) -> LayerFolds:
+        """Those of some units or groups alone; nothing else folds."""
+        if (start, stop) == (0, self.size):
+            return self
+        place = np.arange(self.shifts.shape[1]) % self.size
+        inside = (place >= start) & (place < stop)
+        return replace(self, thresholds=np.where(inside, self.thresholds, np.inf))
+
+    def fitting(self, start: int, limit: int, counts: Callable[[np.ndarray], np.ndarray], dimension: int) -> int:
+        """Up to which unit or group folds may be inserted so that there are no more cells than allowed.
+
+        Args:
+            start: The first one that is not in.
+            limit: Number of cells. One unit or group is inserted in any case.
+            counts: How many of some columns, given as bits, cross each cell.
+            dimension: Dimension of the cells: k hyperplanes cut one into at most the sum of k over i for i up to it.
+
+        Returns:
+            The one behind the last.
+        """
+        rounds = -(-(self.columns.width - 1) // max(1, self.columns.width // 2)) if self.columns.width else 1
+        stop = self.size
+        while stop > start + 1:
+            crossing = rounds * counts(self.between(start, stop).folding).astype(np.float64)
+            parts, cells = np.ones_like(crossing), np.ones_like(crossing)
+            for i in range(dimension):
+                parts = parts * np.maximum(crossing - i, 0.0) / (i + 1)
+                cells += parts
+            if cells.sum() <= limit:
+                break
+            stop = (start + stop + 1) // 2
+        return stop
 
 
-def activation_folds(op: Activation, bounds: Bounds, label: int) -> Folds:
+def activation_folds(op: Activation, bounds: Bounds, node: int) -> LayerFolds:
     """Folds of an elementwise activation, whose signs within the bounds are decided exactly.
 
     Args:
         op: The activation.
         bounds: Bounds of its input, from `measured_bounds`.
-        label: Index of its node.
+        node: Index of its node.
 
     Returns:
-        One column for each breakpoint and unit, level * units + unit.
+        One column for each breakpoint and unit, level * padded + unit.
     """
     units = len(bounds.error)
-    shifts, slopes, _ = _tables(op, units)
-    thresholds = np.maximum(bounds.error + 2 * UNIT_ROUNDOFF * np.abs(shifts), np.finfo(np.float64).tiny)
-    thresholds[np.diff(slopes, axis=0) == 0] = np.inf
-    width = words_for(units) * WORD
-    columns = (np.arange(len(shifts))[:, None] * units + np.arange(width)).ravel().astype(np.int32)
-    return Folds(shifts, thresholds, padded(bounds.magnitude), label, columns)
+    tables = op.tables(units)
+    shifts = tables.breakpoints
+    thresholds = np.maximum(bounds.error + 4 * UNIT_ROUNDOFF * np.abs(shifts), np.finfo(np.float64).tiny)
+    thresholds[~tables.folding] = np.inf
+    return LayerFolds(shifts, thresholds, padded(bounds.magnitude), Columns(node, units, words_for(units) * WORD))
 
 
 def padded(vector: np.ndarray) -> np.ndarray:

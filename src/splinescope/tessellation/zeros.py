@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from splinescope.geometry.lattice.edge_cuts import UNPROVED
-from splinescope.network.ops import Activation, Affine, Op, Sum
+from splinescope.network.ops import Fold, Op
 
 
 def mark_unproved(op: Op, inputs: list[torch.Tensor], out: np.ndarray) -> None:
@@ -22,23 +22,19 @@ def mark_unproved(op: Op, inputs: list[torch.Tensor], out: np.ndarray) -> None:
         inputs: Its inputs, whose zeros are proved.
         out: [k, n] its value there.
     """
+    if not op.rounds:
+        return
     zero = out == 0.0
     if not zero.any():
         return
-    if isinstance(op, Affine):
+    if isinstance(op, Fold):
+        x = inputs[0].reshape(len(out), -1)
+        row, unit = np.nonzero(zero)
+        places, slopes, intercepts = (part[row, unit] for part in op.reads(op.pieces(x).numpy()))
+        proved = (intercepts == 0) & ((slopes == 0) | (x.numpy()[row, places] == 0))
+        out[row[~proved], unit[~proved]] = UNPROVED
+    else:
         rows = np.flatnonzero(zero.any(axis=1))
         there = torch.from_numpy(rows)
-        terms = op.magnitude((inputs[0][there] != 0).to(torch.float64)).reshape(len(rows), -1).numpy()
+        terms = op.magnitude(*((x[there] != 0).to(torch.float64) for x in inputs)).reshape(len(rows), -1).numpy()
         out[rows] = np.where(zero[rows] & (terms != 0), UNPROVED, out[rows])
-    elif isinstance(op, Sum):
-        terms = np.zeros(zero.shape, bool)
-        for coefficient, x in zip(op.coefficients, inputs, strict=True):
-            terms |= (x.reshape(len(x), -1).numpy() != 0) & (float(coefficient) != 0)
-        out[zero & terms] = UNPROVED
-    elif isinstance(op, Activation) and not op.is_relu:
-        x = inputs[0].reshape(len(out), -1)
-        piece, rows, units = op.pieces(x).numpy(), *np.nonzero(zero)
-        slopes, intercepts = op.slopes.numpy(), op.intercepts.numpy()
-        at = (piece[rows, units],) if slopes.ndim == 1 else (piece[rows, units], units)
-        proved = (intercepts[at] == 0) & ((slopes[at] == 0) | (x.numpy()[rows, units] == 0))
-        out[rows[~proved], units[~proved]] = UNPROVED

@@ -12,8 +12,9 @@ from jaxtyping import Float
 from splinescope.complexity.distances.projection import Projection, project
 from splinescope.complexity.distances.targets import ClassChange, class_of, classes_of
 from splinescope.complexity.metric import Frame
-from splinescope.complexity.walls import BranchForms, branch_forms, pieces_of_points
+from splinescope.complexity.walls import BranchForms, branch_forms
 from splinescope.network.graph import Network
+from splinescope.tessellation.branches.walk import pieces_at
 
 _STEPS = 50
 """Steps of the descent, and of the bisection that follows."""
@@ -55,7 +56,7 @@ def first_boundary_point(
             return _halved(network, start, frame, target, step)
         if time.monotonic() > deadline:
             return None
-        forms = branch_forms(network, pieces_of_points(network, place), start, frame)
+        forms = branch_forms(network, pieces_at(network, place), start, frame)
         move = _move(target, forms, frame, step)
         if move is None:
             break

@@ -7,7 +7,7 @@ are true of it, for a point $x$ in the interior of a cell.
    so that its boundary, which consists of folds, is as far as the nearest of these hyperplanes: the foot point on the
    nearest one is in the closed cell, since the segment to it crosses no other hyperplane; and a segment to any fold
    outside the cell leaves the cell first. Hyperplanes that are not facets don't matter: they are behind the boundary.
-2. *Over the units of one layer it is neither an upper nor a lower bound.* The forms hold on the tile of the layers
+2. *Over the units of one layer it is neither an upper nor a lower bound.* The forms hold on the cell of the layers
    before, and the foot point may lie outside. Let $\rho$ be the distance to the nearest fold of the layers before,
    which is their own formula. If the formula gives at most $\rho$ it is exact; otherwise the truth is at least $\rho$.
    So `lower` is a true lower bound and `certain` says where the formula is proven.
@@ -31,11 +31,12 @@ from numpy.typing import ArrayLike
 
 from splinescope.complexity.branches import folds_before
 from splinescope.complexity.metric import frame_of
-from splinescope.complexity.walls import BranchForms, branch_forms, in_chunks, pieces_of_points
+from splinescope.complexity.walls import BranchForms, branch_forms, in_chunks
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.inputs import in_shape
 from splinescope.network.load import ModelLike, as_network
+from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.metric import check_choice
 
@@ -121,7 +122,7 @@ def local_distances(
     layers, units = np.full((n, len(folding)), np.inf), np.full((n, len(folding)), -1, dtype=np.int64)
     boundary, labels = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     for rows in in_chunks(network, n, frame):
-        forms = branch_forms(network, pieces_of_points(network, inputs[rows]), inputs[rows], frame)
+        forms = branch_forms(network, pieces_at(network, inputs[rows]), inputs[rows], frame)
         for column, wall in enumerate(forms.walls):
             ratios = _ratios(np.where(wall.present, np.maximum(wall.margins, 0.0), np.inf), wall.gradients)
             best = ratios.argmin(axis=1)
@@ -151,6 +152,17 @@ def unit_distances(
 
     Returns:
         Distances, infinite where the unit is constant.
+
+    Raises:
+        InvalidInputError: If the points have another shape, or `space` is another word.
+
+    Cost: d + 1 forward passes for each point.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> unit_distances(relu, [[3.0, 4.0]], op=1, unit=1).tolist()  # the fold of the second unit is the first axis
+        [4.0]
     """
     check_choice("space", space, ("domain", "input"))
     network = network_at(network, points, domain)
@@ -158,7 +170,7 @@ def unit_distances(
     frame = frame_of(network, domain, space)
     out = np.full(len(inputs), np.inf)
     for rows in in_chunks(network, len(inputs), frame):
-        forms = branch_forms(network, pieces_of_points(network, inputs[rows]), inputs[rows], frame)
+        forms = branch_forms(network, pieces_at(network, inputs[rows]), inputs[rows], frame)
         wall = next(wall for wall in forms.walls if wall.node == op)
         mine = np.flatnonzero(wall.units == unit)
         margins = np.where(wall.present, np.maximum(wall.margins, 0.0), np.inf)[:, mine]

@@ -120,6 +120,13 @@ def fold_distances(
 
     Raises:
         InvalidInputError: If a point is outside the domain, or there is no such node or unit.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> fold_distances(cells, [[0.5, 0.25], [-0.75, 1.0]]).exact.tolist()
+        [0.25, 0.75]
     """
     positions = _checked_points(cells, points, space)
     if unit is not None and op is None:
@@ -158,6 +165,18 @@ def boundary_distances(
 
     Raises:
         InvalidInputError: If a point is outside the domain, or `classes` are not at least two different outputs.
+
+    Cost: that of `decision_boundary`, of locating the points among its segments, and three forward passes for each
+    point.
+
+    Example:
+        The two classes of the identity meet on the diagonal:
+
+        >>> import splinescope, torch
+        >>> network = splinescope.from_torch(torch.nn.Identity(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(network, splinescope.Slice.box([0, 0], [1, 1]))
+        >>> boundary_distances(cells, [[0.75, 0.25]]).exact.round(6).tolist()
+        [0.353553]
     """
     positions = _checked_points(cells, points, space)
     segments = decision_boundary(cells, classes).segments

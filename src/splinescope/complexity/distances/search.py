@@ -30,10 +30,11 @@ from splinescope.complexity.distances.local_formula import inputs_of, network_at
 from splinescope.complexity.distances.projection import RESOLUTION, project
 from splinescope.complexity.distances.targets import ClassChange, FoldOf, Target, class_of
 from splinescope.complexity.metric import Frame, frame_of
-from splinescope.complexity.walls import Branches, BranchForms, pieces_of_points
+from splinescope.complexity.walls import Branches, BranchForms
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
+from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.tessellation.domains import Domain
 
 EXACT = 2.0**-20
@@ -119,7 +120,7 @@ def nearest_boundary(
     start = _start(network, x, domain, max_cells, time_limit)
     target, frame = ClassChange(class_of(network, start)), frame_of(network, domain, base=x)
     with _few_threads(network, frame):
-        search = _Search(network, start, target, frame)
+        search = _CellSearch(network, start, target, frame)
         step = first_boundary_point(network, start, frame, target, deadline)
         if step is not None and frame.excess(step) <= 0:
             search.begin_near(step)
@@ -138,7 +139,7 @@ def nearest_fold(
 ) -> NearestPoint:
     """Distance of an input to the nearest fold of one layer, or of one unit.
 
-    Only the tiles of the layers before matter. A place where a unit's argument reaches a breakpoint and turns back
+    Only the cells of the layers before matter. A place where a unit's argument reaches a breakpoint and turns back
     counts too. For the nearest fold of any layer see `local_distances`, whose formula is exact.
 
     Args:
@@ -147,7 +148,7 @@ def nearest_fold(
         op: Node whose folds count.
         unit: Flat index of the only unit that counts; all if None.
         domain: Look in this domain only; the whole input space if None.
-        max_cells: Tiles that may be taken up.
+        max_cells: Cells that may be taken up.
         time_limit: Seconds after which the search ends with what it has.
 
     Returns:
@@ -156,6 +157,15 @@ def nearest_fold(
     Raises:
         InvalidInputError: If `x` has another shape, is outside the domain, a budget is not positive, or there is no
             such node or unit.
+
+    Cost: as `nearest_boundary`: for each cell of the layers before d + 1 forward passes and a few small projections;
+    the number of cells grows exponentially with that of nearer folds.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> round(nearest_fold(relu, [3.0, 4.0], op=1).upper, 6)
+        3.0
     """
     network = network_at(network, np.array(x, np.float64)[None], domain)
     if not 0 <= op < len(network.nodes) or not 0 <= (unit or 0) < network.nodes[op].units:
@@ -164,7 +174,7 @@ def nearest_fold(
     start = _start(network, x, domain, max_cells, time_limit)
     frame = frame_of(network, domain, base=x)
     with _few_threads(network, frame):
-        return _Search(network, start, FoldOf(op, unit), frame).run(max_cells, deadline)
+        return _CellSearch(network, start, FoldOf(op, unit), frame).run(max_cells, deadline)
 
 
 @contextmanager
@@ -215,7 +225,7 @@ class _Walls:
         return np.vstack([self.normals, normals]), np.append(self.offsets, offsets)
 
 
-class _Search:
+class _CellSearch:
     """A search under way.
 
     Attributes:
@@ -349,7 +359,7 @@ class _Search:
             heapq.heappush(self.heap, (key, name, 0))
 
     def _pattern(self, place: torch.Tensor) -> np.ndarray:
-        pieces = pieces_of_points(self.network, place)
+        pieces = pieces_at(self.network, place)
         return np.concatenate([np.zeros(0, np.uint8), *(pieces[node].numpy()[0] for node in self.columns)])
 
     def _forms(self, pattern: np.ndarray) -> BranchForms:

@@ -15,13 +15,13 @@ from torch import Tensor
 from splinescope.complexity.local.modules import cuts_by_tangents, cuts_by_vertices, home_of
 from splinescope.complexity.local.neighbourhoods import frame_for
 from splinescope.complexity.local.result import Counter, LocalComplexity
-from splinescope.complexity.local.sections import Section
-from splinescope.complexity.local.tangents import BLOCK, TangentWalk
+from splinescope.complexity.local.sections import SectionCounter
 from splinescope.complexity.local.vertices import FrameWalk
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, as_network
 from splinescope.network.copies import placed
 from splinescope.progress import counting
+from splinescope.tessellation.branches.tangents import BLOCK, TangentWalk
 from splinescope.tessellation.metric import check_choice
 
 MEMORY = 1 << 25
@@ -212,7 +212,7 @@ def _count_exactly(
         raise InvalidInputError("`logits`: outputs have no folds to count exactly; expected False with mode='exact'")
     if not isinstance(model, Network):
         model = as_network(model, tuple(x.shape[1:]), "model")
-    section = Section(model, directions.numpy(), radius, dimension, progress)
+    section = SectionCounter(model, directions.numpy(), radius, dimension, progress)
     cells = []
     for part in x.split(section.points_at_once):
         cuts, counted = section.cuts(part.double().cpu().numpy())

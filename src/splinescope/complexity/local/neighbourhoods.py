@@ -25,6 +25,8 @@ def orthonormal_frame(shape: tuple[int, ...], directions: int = 25, *, generator
     Raises:
         InvalidInputError: If there are no so many orthonormal directions.
 
+    Cost: a QR decomposition of inputs x directions numbers.
+
     Example:
         >>> frame = orthonormal_frame((28, 28), 3, generator=torch.Generator().manual_seed(0))
         >>> (frame.flatten(1) @ frame.flatten(1).T).round(decimals=12).tolist()

@@ -16,7 +16,7 @@ SEGMENTS = 4096
 """Segments that are cut at once."""
 
 
-class Section:
+class SectionCounter:
     """Cuts the network's tessellation in sections of the neighbourhoods of many points.
 
     Args:

@@ -18,7 +18,6 @@ from torch import Tensor
 from splinescope.network.copies import linear_part
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation, Maximum
 
 
 class FrameWalk:
@@ -36,6 +35,7 @@ class FrameWalk:
         self._arms = radius * frame
         self._last = last_uses(network)
         self._folded = behind_folds(network)
+        self._walls = {i: fold.cell_walls(network.nodes[i].size) for i, fold in network.folds.items()}
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -68,8 +68,8 @@ class FrameWalk:
         values: dict[int, _Frames] = {}
         for index, node in enumerate(self._network.nodes[: self._network.output + 1]):
             sources = [values[source] for source in node.inputs]
-            if node.units:
-                yield _varies(node, sources[0])
+            if node.fold is not None:
+                yield self._walls[index].varies(sources[0].values(node.fold.elementwise))
             values[index] = self._value(index, node, sources, x)
             for source in {index, *node.inputs}:
                 if self._last[source] <= index:
@@ -120,11 +120,11 @@ class _Frames:
         least, largest = self._whole.reshape(self._n, -1, self._whole[0].numel()).aminmax(dim=1)
         return least, largest
 
-    def winners(self, op: Maximum) -> Tensor:
-        """[n, 2P, groups] position of the first largest member of each group."""
-        flat = self.vertices.flatten(1)
-        members = flat[:, op.index.clamp(min=0)].masked_fill(op.index < 0, -torch.inf)
-        return members.argmax(dim=2).reshape(self._n, -1, len(op.index))
+    def values(self, elementwise: bool) -> Tensor:
+        """[n, points, size] values at all vertices; the extreme ones will do for what is elementwise."""
+        if elementwise and self._whole is None:
+            return torch.stack(self.range(), dim=1)
+        return self.vertices.reshape(self._n, -1, self.vertices[0].numel())
 
 
 def signs_differ(least: Float[Tensor, "n units"], largest: Float[Tensor, "n units"]) -> Bool[Tensor, "n units"]:
@@ -138,35 +138,6 @@ def signs_differ(least: Float[Tensor, "n units"], largest: Float[Tensor, "n unit
         True where signs differ.
     """
     return least.sign() != largest.sign()
-
-
-def pieces_differ(
-    op: Activation, least: Float[Tensor, "n units"], largest: Float[Tensor, "n units"]
-) -> Bool[Tensor, "n units"]:
-    """Whether arguments between these values meet several pieces of an activation; a breakpoint counts for itself.
-
-    Args:
-        op: The activation.
-        least: Least arguments.
-        largest: Largest arguments.
-
-    Returns:
-        True where a unit is on several pieces.
-    """
-    differ = torch.zeros(least.shape, dtype=torch.bool, device=least.device)
-    for number, breakpoint in enumerate(op.breakpoints):
-        folds = op.slopes[number] != op.slopes[number + 1]
-        differ |= signs_differ(least - breakpoint, largest - breakpoint) & folds
-    return differ
-
-
-def _varies(node: Node, source: _Frames) -> Tensor:
-    """Whether each unit of a node that folds is on several pieces at the vertices."""
-    if isinstance(node.op, Activation):
-        return pieces_differ(node.op, *source.range())
-    assert isinstance(node.op, Maximum)
-    winners = source.winners(node.op)
-    return (winners != winners[:, :1]).any(dim=1)
 
 
 def behind_folds(network: Network) -> list[bool]:

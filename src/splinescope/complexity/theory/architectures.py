@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import maximum_flow
 
 from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Activation, Dense, Maximum, Reshape, Scale
+from splinescope.network.ops import Scale
 
 
 @dataclass(frozen=True)
@@ -80,22 +80,32 @@ def architecture(network: ModelLike, dimension: int | None = None) -> Architectu
 
     Returns:
         The description. Cost: one maximum flow over the graph for each folding layer.
+
+    Example:
+        Three units in the middle let a rank of at most 3 pass, though the last layer has 8:
+
+        >>> import torch
+        >>> linear, relu = torch.nn.Linear, torch.nn.ReLU
+        >>> module = torch.nn.Sequential(linear(5, 8), relu(), linear(8, 3), relu(), linear(3, 8), relu(), linear(8, 1))
+        >>> [(layer.width, layer.dimension) for layer in architecture(module).layers]
+        [(8, 5), (3, 3), (8, 3)]
     """
     network = as_network(network)
     free = network.nodes[0].size
     d = free if dimension is None else min(dimension, free)
     used = nodes_behind(network.nodes, (network.output,))
     folding = [i for i in used if network.nodes[i].units]
-    layers = tuple(FoldingLayer(i, _pieces(network.nodes[i]), _least_cut(network, i, d)) for i in folding)
-    ops = [network.nodes[i].op for i in folding]
+    folds = [network.folds[i] for i in folding]
+    counts = [fold.cell_walls(network.nodes[i].size).counts for i, fold in zip(folding, folds, strict=True)]
+    layers = tuple(
+        FoldingLayer(i, pieces, _least_cut(network, i, d)) for i, pieces in zip(folding, counts, strict=True)
+    )
     sequential = all(len(network.nodes[i].inputs) <= 1 for i in used) and _unbranched(network, used)
     return Architecture(
         dimension=d,
         layers=layers,
-        relu=all(isinstance(op, Activation) and op.is_relu for op in ops),
-        single_form=all(
-            isinstance(op, Activation) or layer.pieces.max() <= 2 for op, layer in zip(ops, layers, strict=True)
-        ),
+        relu=all(fold.clamps for fold in folds),
+        single_form=all(fold.elementwise or pieces.max() <= 2 for fold, pieces in zip(folds, counts, strict=True)),
         sequential=sequential,
         dense=sequential and _is_dense([network.nodes[i] for i in used]),
     )
@@ -104,16 +114,6 @@ def architecture(network: ModelLike, dimension: int | None = None) -> Architectu
 def _unbranched(network: Network, used: list[int]) -> bool:
     sources = [source for i in used for source in network.nodes[i].inputs]
     return len(sources) == len(set(sources))
-
-
-def _pieces(node: Node) -> np.ndarray:
-    """Number of affine pieces of each unit: one more than its breakpoints at which the slope changes."""
-    if isinstance(node.op, Maximum):
-        members: np.ndarray = (node.op.index >= 0).sum(1).numpy()
-        return members
-    assert isinstance(node.op, Activation)
-    kinks = (node.op.slopes[1:] != node.op.slopes[:-1]).sum(0).reshape(-1)
-    return (1 + kinks.expand(node.size)).numpy() if kinks.numel() == 1 else (1 + kinks).numpy()
 
 
 def _least_cut(network: Network, node: int, dimension: int) -> int:
@@ -145,9 +145,9 @@ def _is_dense(nodes: list[Node]) -> bool:
             if maps != 1:
                 return False
             maps = 0
-        elif isinstance(node.op, Dense):
+        elif node.affine is not None and node.affine.matrix is not None:
             maps += 1
-        elif not isinstance(node.op, Reshape) and not (
+        elif not (node.affine is not None and node.affine.keeps_order) and not (
             isinstance(node.op, Scale) and bool(torch.all(node.op.scale != 0))
         ):
             return not any(later.units for later in nodes[nodes.index(node) :])

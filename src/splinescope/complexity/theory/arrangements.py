@@ -59,6 +59,8 @@ def zaslavsky_central(hyperplanes: int, dimension: int) -> int:
     Raises:
         InvalidInputError: If an argument is negative.
 
+    Cost: $\min(n, d)$ products of integers.
+
     Example:
         >>> zaslavsky_central(5, 2), zaslavsky_central(3, 3)
         (10, 8)
@@ -82,6 +84,8 @@ def buck_bounded(hyperplanes: int, dimension: int) -> int:
 
     Raises:
         InvalidInputError: If `hyperplanes` is negative or `dimension` less than 1.
+
+    Cost: one binomial coefficient.
 
     Example:
         >>> buck_bounded(3, 2), buck_bounded(4, 3)  # a triangle, a tetrahedron
@@ -150,6 +154,8 @@ def mean_degree_upper(dimension: int) -> int:
     Raises:
         InvalidInputError: If `dimension` is negative.
 
+    Cost: one product.
+
     Example:
         >>> mean_degree_upper(2)
         4
@@ -172,6 +178,8 @@ def shallow_mean_degree(hyperplanes: int, dimension: int) -> Fraction:
 
     Raises:
         InvalidInputError: If `hyperplanes` is negative or `dimension` less than 1.
+
+    Cost: $\min(n, d)$ products of integers.
 
     Example:
         >>> [round(float(shallow_mean_degree(n, 4)), 2) for n in (4, 8, 16)]

@@ -1,7 +1,7 @@
 r"""Bounds on the number of regions of a ReLU network, and on how many neighbours they have.
 
-All of them speak of *activation regions*: maximal convex sets of positive volume with one activation pattern, which
-are the cells of a tessellation. Linear regions can be fewer, and only upper bounds carry over to them.
+They count the cells of a tessellation, maximal convex sets of positive volume with one activation pattern, which the
+sources call "activation regions". Linear regions can be fewer, and only upper bounds carry over to them.
 
 `dimension` is that of the set on which the network is looked at. For a network with $n_0$ inputs that is $n_0$; on a
 slice or segment of dimension $d$ it is $d$, since the restriction is a network with $d$ inputs whose first layer is
@@ -41,6 +41,8 @@ def trivial_upper(pieces: Iterable[int]) -> int:
     Raises:
         InvalidInputError: If a number of pieces is less than 1.
 
+    Cost: one product of integers for each unit.
+
     Example:
         >>> trivial_upper([2] * 10), trivial_upper([2, 3])
         (1024, 6)
@@ -66,6 +68,8 @@ def montufar_2014_lower(dimension: int, widths: Sequence[int]) -> int:
 
     Raises:
         InvalidInputError: If there is no layer, or one is narrower than the input: the bound says nothing then.
+
+    Cost: $L + n_0$ products of integers.
 
     Example:
         >>> montufar_2014_lower(2, [4, 4]), montufar_2014_lower(1, [2, 2, 2])
@@ -95,6 +99,8 @@ def serra_2018_lower(dimension: int, widths: Sequence[int]) -> int:
     Raises:
         InvalidInputError: If there is no layer, or one is too narrow: the bound says nothing then.
 
+    Cost: $L + n_0$ products of integers.
+
     Example:
         >>> serra_2018_lower(2, [8, 8]), serra_2018_lower(1, [3, 3]) == serra_2018_upper(1, [3, 3])
         (925, True)
@@ -109,7 +115,8 @@ def montufar_2017_upper(dimension: int, widths: Sequence[int]) -> int:
 
     Within one region of the layers before, the units of layer $l$ are hyperplanes in an image of dimension at most
     $\min(n_0, \dots, n_{l - 1})$. That holds for any piecewise affine units with one breakpoint, with any affine map
-    between the layers. Source: Montufar (2017), Notes on the number of linear regions of deep neural networks.
+    between the layers. Source: Montufar (2017), "Notes on the number of linear regions of deep neural
+    networks".
 
     Args:
         dimension: Dimension $n_0$ of the input.
@@ -120,6 +127,8 @@ def montufar_2017_upper(dimension: int, widths: Sequence[int]) -> int:
 
     Raises:
         InvalidInputError: If a number is negative.
+
+    Cost: $L n_0$ products of integers.
 
     Example:
         >>> montufar_2017_upper(2, [4, 4]), montufar_2017_upper(2, [8, 8])
@@ -181,7 +190,7 @@ def telgarsky_upper(widths: Sequence[int]) -> int:
 
     Layer by layer a function of $p$ pieces becomes $m$ units of at most $2p$ pieces each, whose breakpoints together
     cut the line into at most $2mp$. The sharper `montufar_2017_upper` gives $\prod_l (n_l + 1)$ for a line, which
-    bounds the activation regions, so that this does too. Source: Telgarsky (2015), arXiv 1509.08101.
+    bounds the cells, so that this does too. Source: Telgarsky (2015), arXiv 1509.08101.
 
     Args:
         widths: Hidden widths, each at least 1.
@@ -191,6 +200,8 @@ def telgarsky_upper(widths: Sequence[int]) -> int:
 
     Raises:
         InvalidInputError: If a width is less than 1.
+
+    Cost: one power.
 
     Example:
         >>> telgarsky_upper([3, 3, 3])
@@ -205,8 +216,8 @@ def hanin_rolnick_average(
 ) -> Fraction:
     r"""Regions of a random network on average, $(T N)^d / d!$ per unit of volume for $N$ units in $d$ dimensions.
 
-    The theorem: for random weights and biases, the expected number of activation regions that meet a cube, divided by
-    its volume, is at most $(T N)^d / d!$ if $N \ge d$, independent of depth, for cubes that are not too small. $T$ is
+    The theorem: for random weights and biases, the expected number of cells that meet a cube, divided by its volume,
+    is at most $(T N)^d / d!$ if $N \ge d$, independent of depth, for cubes that are not too small. $T$ is
     proportional to the product of two numbers of the initialisation: the largest density of a bias given the other
     weights, and the largest mean norm of the gradient of a pre-activation by the input. It is not known for a trained
     network, so `constant` has to be given to make a bound for a cube of `volume`.
@@ -227,6 +238,8 @@ def hanin_rolnick_average(
 
     Raises:
         InvalidInputError: If a number is negative or not finite.
+
+    Cost: one power and one factorial.
 
     Example:
         >>> hanin_rolnick_average(60, 2)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from splinescope.complexity.theory.arrangements import (
 )
 from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation
+from splinescope.network.ops.walls import CellWalls
 from splinescope.tessellation.domains import Domain
 
 Kind = Literal["lower", "upper", "average", "exact"]
@@ -49,7 +49,7 @@ class Assumption:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Theorem:
     """A theorem about the regions of a network.
 
     Attributes:
@@ -73,7 +73,7 @@ class Claim:
     remark: str = ""
 
 
-def claims(network: Network, domain: Domain | None, shape: Architecture) -> tuple[Claim, ...]:
+def claims(network: Network, domain: Domain | None, shape: Architecture) -> tuple[Theorem, ...]:
     """All theorems, for a network looked at on a domain.
 
     Args:
@@ -88,12 +88,12 @@ def claims(network: Network, domain: Domain | None, shape: Architecture) -> tupl
     return (*deep, *_of_one_layer(network, domain, shape), *_of_degrees(shape))
 
 
-def _of_any_graph(shape: Architecture) -> tuple[Claim, ...]:
+def _of_any_graph(shape: Architecture) -> tuple[Theorem, ...]:
     """Upper bounds that hold whatever the graph."""
     pieces = [int(number) for layer in shape.layers for number in layer.pieces]
     return (
-        Claim("patterns", "cells", "upper", lambda: bounds.trivial_upper(pieces), "2^N; prod_k p_k", "counting"),
-        Claim(
+        Theorem("patterns", "cells", "upper", lambda: bounds.trivial_upper(pieces), "2^N; prod_k p_k", "counting"),
+        Theorem(
             "Montufar 2017",
             "cells",
             "upper",
@@ -102,7 +102,7 @@ def _of_any_graph(shape: Architecture) -> tuple[Claim, ...]:
             "Montufar 2017, Notes on the number of linear regions of deep neural networks",
             remark="" if shape.sequential else "layer by layer; d_l by a minimal cut of the graph",
         ),
-        Claim(
+        Theorem(
             "Telgarsky 2015",
             "cells",
             "upper",
@@ -114,12 +114,12 @@ def _of_any_graph(shape: Architecture) -> tuple[Claim, ...]:
     )
 
 
-def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
+def _of_sequences(shape: Architecture) -> tuple[Theorem, ...]:
     """Bounds for networks whose layers follow each other."""
     d, widths = shape.dimension, shape.widths
     relu, dense = _dense_relu(shape)
     return (
-        Claim(
+        Theorem(
             "Serra 2018",
             "cells",
             "upper",
@@ -128,7 +128,7 @@ def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
             SERRA,
             (relu, Assumption(shape.sequential, "the graph is not a sequence")),
         ),
-        Claim(
+        Theorem(
             "Montufar 2014",
             "cells",
             "lower",
@@ -138,7 +138,7 @@ def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
             (relu, dense, _wide(shape, d)),
             SOME,
         ),
-        Claim(
+        Theorem(
             "Serra 2018, lower",
             "cells",
             "lower",
@@ -151,10 +151,10 @@ def _of_sequences(shape: Architecture) -> tuple[Claim, ...]:
     )
 
 
-def _of_random_weights(shape: Architecture) -> tuple[Claim, ...]:
+def _of_random_weights(shape: Architecture) -> tuple[Theorem, ...]:
     """What networks of this shape have on average."""
     return (
-        Claim(
+        Theorem(
             "Hanin-Rolnick 2019",
             "cells",
             "average",
@@ -167,12 +167,12 @@ def _of_random_weights(shape: Architecture) -> tuple[Claim, ...]:
     )
 
 
-def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) -> tuple[Claim, ...]:
+def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) -> tuple[Theorem, ...]:
     """What is known of an arrangement of hyperplanes."""
     assumptions = _shallow(shape)
     planar = Assumption(domain is not None and shape.dimension == 2, "it needs a plane's window")
     return (
-        Claim(
+        Theorem(
             "Zaslavsky 1975",
             "cells",
             "upper",
@@ -182,7 +182,7 @@ def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) 
             assumptions,
             "exact over the whole space in general position",
         ),
-        Claim(
+        Theorem(
             "lines in the window",
             "cells",
             "exact",
@@ -192,7 +192,7 @@ def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) 
             (planar, *assumptions),
             "in general position",
         ),
-        Claim(
+        Theorem(
             "Buck 1943",
             "bounded cells",
             "upper",
@@ -205,10 +205,10 @@ def _of_one_layer(network: Network, domain: Domain | None, shape: Architecture) 
     )
 
 
-def _of_degrees(shape: Architecture) -> tuple[Claim, ...]:
+def _of_degrees(shape: Architecture) -> tuple[Theorem, ...]:
     """How many neighbours a cell has."""
     return (
-        Claim(
+        Theorem(
             "Gaines-Bi 2026",
             "mean degree",
             "upper",
@@ -223,7 +223,7 @@ def _of_degrees(shape: Architecture) -> tuple[Claim, ...]:
             ),
             "" if shape.dimension <= 2 else "a theorem over the whole space",
         ),
-        Claim(
+        Theorem(
             "Gaines-Bi 2026, one layer",
             "mean degree",
             "average",
@@ -266,19 +266,14 @@ def _window_regions(network: Network, domain: Domain | None, shape: Architecture
     points = torch.from_numpy(domain.embed(np.concatenate([np.zeros((1, 2)), np.eye(2)])))
     node = network.nodes[layer.node]
     before = next(value for index, value in walk(network, points) if index == node.inputs[0])
-    forms = _forms(node.op, before.reshape(3, -1).numpy())
+    forms = _forms(network.folds[layer.node].cell_walls(node.size), before.reshape(3, -1).numpy())
     lines = np.column_stack([(forms[1:] - forms[0]).T, forms[0]])[layer.pieces == 2]
     return lines_in_window(lines, domain.corners).regions
 
 
-def _forms(op: Any, values: np.ndarray) -> np.ndarray:
-    """Of each unit of at most two pieces the number that is zero on its fold, at some points."""
-    if not isinstance(op, Activation):
-        members = op.index.numpy()
-        first, last = members[:, 0], members[np.arange(len(members)), (members >= 0).sum(1) - 1]
-        return values[:, last] - values[:, first]
-    units = values.shape[1]
-    slopes = np.broadcast_to(op.slopes.numpy().reshape(len(op.slopes), -1), (len(op.slopes), units))
-    kinks = np.broadcast_to(op.breakpoints.numpy().reshape(len(op.breakpoints), -1), (len(op.breakpoints), units))
-    where = (slopes[1:] != slopes[:-1]).argmax(axis=0)
-    return values - kinks[where, np.arange(units)]
+def _forms(walls: CellWalls, values: np.ndarray) -> np.ndarray:
+    """Of each unit of two pieces the number that is zero on its fold, at some points: the wall of its first piece."""
+    found, forms = walls.comparisons(walls.first), np.zeros((len(values), walls.units))
+    under = np.where(found.under >= 0, values[:, found.under], 0.0)
+    forms[:, walls.owners[found.walls]] = values[:, found.over] - under - found.constant
+    return forms

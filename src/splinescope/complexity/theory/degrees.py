@@ -56,6 +56,18 @@ def degree_statistics(cells: PolyhedralComplex) -> DegreeStatistics:
 
     Returns:
         The degrees.
+
+    Cost: linear in the number of facets.
+
+    Example:
+        Each quadrant has two neighbours:
+
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> statistics = degree_statistics(cells)
+        >>> statistics.degrees.tolist(), statistics.mean, statistics.upper
+        ([2, 2, 2, 2], Fraction(2, 1), 4)
     """
     touching = touches_boundary(cells)
     return DegreeStatistics(

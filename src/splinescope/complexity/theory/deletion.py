@@ -26,7 +26,7 @@ import torch
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Maximum, Select
+from splinescope.network.ops import Select
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
 
@@ -97,6 +97,16 @@ def deletion_restriction(
     Raises:
         InvalidInputError: If there is no such unit, a fold lies behind it, it is a maximum of three members or more, or
             cells are missing.
+
+    Example:
+        Of four quadrants two cells are left without one fold, and that fold has two cells of its own:
+
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> sides = deletion_restriction(cells, unit=0)
+        >>> sides.whole, sides.without, sides.on_fold, sides.holds
+        (4, 2, 2, True)
     """
     if cells.truncated:
         raise InvalidInputError("`cells`: cells are missing; expected a complex of the whole domain")
@@ -133,6 +143,14 @@ def without_unit(network: ModelLike, op: int, unit: int) -> Network:
 
     Raises:
         InvalidInputError: If there is no such unit.
+
+    Cost: a copy of the weights that meet the unit; the others are shared.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> without_unit(relu, op=1, unit=0).num_units
+        1
     """
     network = as_network(network)
     if not 0 <= op < len(network.nodes) or not 0 <= unit < network.nodes[op].units:
@@ -158,8 +176,9 @@ def _reduced(node: Node, unit: int, source: int, at: int, before: Node) -> list[
     spread = Select(back.reshape(node.shape))
     if not len(kept):
         return [Node(name, spread, (source,), node.shape)]
-    op: Any = node.op
-    if isinstance(op, Maximum):
+    op = node.fold
+    assert op is not None
+    if not op.elementwise:
         smaller = Node(name, op.taken(kept), (source,), (len(kept),))
         return [smaller, Node(f"{name}, spread", spread, (at,), node.shape)]
     return [
@@ -183,8 +202,8 @@ def _checked(network: Network, unit: int, op: int | None) -> int:
                 raise InvalidInputError(
                     f"`op`: node {index} folds behind node {node}; expected a node of the last folding layer"
                 )
-    kind = network.nodes[node].op
-    if isinstance(kind, Maximum) and int((kind.index[unit] >= 0).sum()) > 2:
+    fold = network.folds[node]
+    if not fold.elementwise and fold.cell_walls(network.nodes[node].size).counts[unit] > 2:
         raise InvalidInputError(f"`unit`: unit {unit} is a maximum of more than two members, whose fold branches")
     return node
 

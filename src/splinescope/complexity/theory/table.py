@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from splinescope.complexity.theory.architectures import Architecture, architecture
-from splinescope.complexity.theory.claims import Claim, Kind, Quantity, claims
+from splinescope.complexity.theory.claims import Kind, Quantity, Theorem, claims
 from splinescope.complexity.theory.degrees import is_complete, mean_degree, touches_boundary
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
@@ -78,6 +78,12 @@ class RegionBounds:
     def row(self, name: str) -> BoundRow:
         """The row of that name.
 
+        Args:
+            name: As in the column `bound`, such as "Serra 2018".
+
+        Returns:
+            The row.
+
         Raises:
             InvalidInputError: If there is none.
         """
@@ -117,7 +123,7 @@ class RegionBounds:
 def region_bounds(target: Any, *, dimension: int | None = None) -> RegionBounds:
     """Put the number of cells of a complex beside what theory says of its network.
 
-    Every bound is of activation regions, and each is given only where its assumptions hold for the network's graph.
+    Every bound is of cells, and each is given only where its assumptions hold for the network's graph.
     Convolutions, skip connections, activations of several breakpoints and maxima keep the number of patterns and the
     bound layer by layer; a sequence of convolutions and ReLUs also keeps Serra's; lower bounds are for dense layers.
 
@@ -131,6 +137,8 @@ def region_bounds(target: Any, *, dimension: int | None = None) -> RegionBounds:
 
     Raises:
         InvalidInputError: If `target` is neither, or `dimension` is given for a complex or less than 1.
+
+    Cost: that of `architecture` and of each bound; sums of large integers, nothing is evaluated.
 
     Example:
         >>> from splinescope import from_torch, models
@@ -184,7 +192,7 @@ def _table(network: Network, cells: Any, shape: Architecture) -> RegionBounds:
     return RegionBounds(rows, None if cells is None else len(cells), complete, shape.dimension, shape.widths)
 
 
-def _row(claim: Claim, found: int | Fraction | None) -> BoundRow:
+def _row(claim: Theorem, found: int | Fraction | None) -> BoundRow:
     failed = [assumption.otherwise for assumption in claim.assumptions if not assumption.holds]
     return BoundRow(
         name=claim.name,

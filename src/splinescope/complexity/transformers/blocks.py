@@ -24,7 +24,7 @@ PROBE = 8
 class MlpBlock:
     r"""One MLP block, $x \mapsto D\,(\sigma(W x + b) \odot (U x + c))$ or, if plain, $x \mapsto D\,\sigma(W x + b)$.
 
-    Given its input it is a spline with knots on the hyperplanes $w_k \cdot x + b_k = 0$ if $\sigma$ is a ReLU.
+    Given its input it is a spline with breakpoints on the hyperplanes $w_k \cdot x + b_k = 0$ if $\sigma$ is a ReLU.
 
     Attributes:
         name: Path of the module that has all of it.
@@ -103,6 +103,15 @@ def mlp_blocks(model: nn.Module, example: Any = None) -> tuple[MlpBlock, ...]:
     Raises:
         UnsupportedOpError: If some of its blocks cannot be measured; `find_mlp_blocks` has the others.
         InvalidInputError: If there is none, or `example` is not a batch of token ids.
+
+    Cost: that of `find_mlp_blocks`.
+
+    Example:
+        >>> import torch
+        >>> mlp = torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 10)
+        >>> (block,) = mlp_blocks(torch.nn.Sequential(torch.nn.Embedding(10, 4), *mlp))
+        >>> block.name, block.width, block.kind
+        ('', 8, 'plain')
     """
     found = find_mlp_blocks(model, example)
     if found.skipped:
@@ -136,6 +145,15 @@ def find_mlp_blocks(model: nn.Module, example: Any = None) -> MlpSearch:
 
     Raises:
         InvalidInputError: If `example` is not a batch of token ids.
+
+    Cost: one forward pass of a few tokens, and as much again to check what is seen.
+
+    Example:
+        >>> import torch
+        >>> mlp = torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 10)
+        >>> search = find_mlp_blocks(torch.nn.Sequential(torch.nn.Embedding(10, 4), *mlp))
+        >>> len(search.blocks), len(search.skipped)
+        (1, 0)
     """
     ids = _example_ids(model, example)
     flow = Dataflow(model, ids.numel())

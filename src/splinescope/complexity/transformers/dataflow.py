@@ -47,7 +47,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class _KnownTensor:
     """A tensor that is kept alive, so that its identity stays its own, and what is known of it.
 
     Attributes:
@@ -77,7 +77,7 @@ class Dataflow(TorchFunctionMode):
         super().__init__()
         self.arrivals: list[Arrival] = []
         self._model, self._tokens = model, tokens
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, _KnownTensor] = {}
         self._constants: dict[int, tuple[Tensor, str]] = {
             id(parameter): (parameter, name) for name, parameter in model.named_parameters()
         }
@@ -140,7 +140,7 @@ class Dataflow(TorchFunctionMode):
             state = self._state(operation, known, output) if complete else None
             self._remember(output, state, known if complete else [])
 
-    def _state(self, operation: str, known: list[_Known], output: Tensor) -> State | None:
+    def _state(self, operation: str, known: list[_KnownTensor], output: Tensor) -> State | None:
         """What one output is, all operands being known."""
         alone = operation in NONLINEAR or (operation in AFFINE and operation != "reshape")
         if not alone and len(known) == 1 and _same_memory(known[0].tensor, output):
@@ -153,13 +153,15 @@ class Dataflow(TorchFunctionMode):
             return state if state is None or output.shape[-1:] == known[0].tensor.shape[-1:] else None
         return mixing(states)
 
-    def _remember(self, output: Tensor, state: State | None, known: list[_Known]) -> None:
+    def _remember(self, output: Tensor, state: State | None, known: list[_KnownTensor]) -> None:
         """Keep what an output is; forget what a reused tensor was."""
         home = next((entry for entry in known if _same_memory(entry.root, output)), None)
         if home is not None:
-            self._known[id(output)] = _Known(output, state, home.root, home.units)
+            self._known[id(output)] = _KnownTensor(output, state, home.root, home.units)
         elif state is not None:
-            self._known[id(output)] = _Known(output, state, output, state if isinstance(state, Units) else state.gate)
+            self._known[id(output)] = _KnownTensor(
+                output, state, output, state if isinstance(state, Units) else state.gate
+            )
         else:
             self._known.pop(id(output), None)
 
@@ -177,7 +179,7 @@ class Dataflow(TorchFunctionMode):
     def _start(self, output: Tensor, source: Source) -> None:
         """Output of a projection."""
         units = Units(source, range(output.shape[-1]))
-        self._known[id(output)] = _Known(output, units, output, units)
+        self._known[id(output)] = _KnownTensor(output, units, output, units)
 
     def _arrive(self, tensor: Tensor, down: str, width: int) -> None:
         """Note a hidden layer that is the input of a projection."""
@@ -246,7 +248,7 @@ def orientation(module: nn.Module, inputs: Tensor, output: Tensor) -> bool | Non
     return None
 
 
-def _viewed(known: _Known, output: Tensor) -> State | None:
+def _viewed(known: _KnownTensor, output: Tensor) -> State | None:
     """What a view of a known tensor is."""
     state = known.state
     rows = rows_of_view(output, known.root, known.units.rows)

@@ -14,8 +14,8 @@ from torch import nn
 from splinescope.complexity.local.neighbourhoods import frame_for
 from splinescope.complexity.transformers.blocks import MlpBlock, evaluating, mlp_blocks
 from splinescope.complexity.transformers.meters import Meter, Neighbourhood, reading
-from splinescope.complexity.transformers.moments import Moments
-from splinescope.complexity.transformers.passes import Plan, Texts, plan_for, read_texts, run_window
+from splinescope.complexity.transformers.moments import RunningMoments
+from splinescope.complexity.transformers.passes import ReadingPlan, Texts, plan_for, read_texts, run_window
 from splinescope.complexity.transformers.result import SplineFeatures
 from splinescope.errors import InvalidInputError
 from splinescope.progress import Advance, counting
@@ -108,7 +108,7 @@ def spline_features(
 class _Tally:
     """What was measured of one batch: moments, then tokens as [texts, tokens, layers] with those that count."""
 
-    moments: tuple[Moments, Moments, Moments]
+    moments: tuple[RunningMoments, RunningMoments, RunningMoments]
     windows: int
     kept: tuple[list[np.ndarray], ...]
 
@@ -127,11 +127,11 @@ def _meters(
 
 
 def _run(
-    model: nn.Module, texts: Texts, plan: Plan, meters: Sequence[Meter], keep_tokens: bool, advance: Advance
+    model: nn.Module, texts: Texts, plan: ReadingPlan, meters: Sequence[Meter], keep_tokens: bool, advance: Advance
 ) -> _Tally:
     """Read texts of one length, window by window."""
     count, length = texts.ids.shape
-    moments = [Moments((count, len(meters))) for _ in range(3)]
+    moments = [RunningMoments((count, len(meters))) for _ in range(3)]
     kept: tuple[list[np.ndarray], ...] = ([], [], [], [])
     windows = list(plan.windows(length))
     for window in windows:

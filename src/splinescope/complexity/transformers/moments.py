@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 
-class Moments:
+class RunningMoments:
     r"""Count, mean, sum of squared deviations, least and largest value of each of some series.
 
     Two sets of values with counts $n_a, n_b$, means $\mu_a, \mu_b$ and sums $S_a, S_b$ of squared deviations make one

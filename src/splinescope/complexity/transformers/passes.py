@@ -36,7 +36,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReadingPlan:
     """How a long text is cut.
 
     Attributes:
@@ -63,7 +63,7 @@ class Plan:
             start, counted = stop - self.overlap, stop
 
 
-def plan_for(model: nn.Module, window: int | None, overlap: int, chunk: int | None) -> Plan:
+def plan_for(model: nn.Module, window: int | None, overlap: int, chunk: int | None) -> ReadingPlan:
     """Check how a user wants long texts to be cut.
 
     Args:
@@ -91,7 +91,7 @@ def plan_for(model: nn.Module, window: int | None, overlap: int, chunk: int | No
             f"`chunk`: got {chunk}; expected None, as {type(model).__name__} has no cache (`past_key_values` or "
             "`cache`, and `use_cache`) that would join the parts exactly; use `window` and `overlap`"
         )
-    return Plan(window, overlap, chunk)
+    return ReadingPlan(window, overlap, chunk)
 
 
 def run_window(

@@ -16,7 +16,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
     )
     return (
         Claim.judged(
-            "The decision boundary in the plane is computed exactly, from the affine map of each tile",
+            "The decision boundary in the plane is computed exactly, from the affine map of each cell",
             SOURCE,
             theirs="provably exact",
             ours=f"both outputs agree to {numbers['boundary_largest_difference']:.1e} (relative) at all ends of its "
@@ -25,7 +25,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             holds=numbers["boundary_largest_difference"] < 1e-10,
         ),
         Claim.judged(
-            "The tiles and their maps are those of the trained network",
+            "The cells and their maps are those of the trained network",
             SOURCE,
             theirs="provably exact",
             ours=f"{numbers['points_of_another_class']} of {numbers['points']:,} random points are of another class, "
@@ -36,7 +36,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
         Claim.told(
             "The picture itself",
             SOURCE,
-            theirs="5-layer ConvNet of average width 160, 4,096 inputs, two kinds of cats; number of tiles not given",
+            theirs="5-layer ConvNet of average width 160, 4,096 inputs, two kinds of cats; number of cells not given",
             ours=f"{len(numbers['widths'])}-layer ConvNet of average width {numbers['mean_width']:g}, "
             f"{numbers['inputs']:,} inputs, {names[0]} and {names[1]}: {numbers['plane']['cells']:,} cells; {shares} "
             f"of the square; {numbers['accuracy_held_out']:.0%} of the images held out are classified rightly",

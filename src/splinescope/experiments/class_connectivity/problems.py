@@ -183,12 +183,13 @@ def trained_network(parts: Parts, key: str, images: Images, training: Training, 
     return from_torch(module, input_shape=tuple(images.inputs.shape[1:]))
 
 
-def given_network(path: str, images: Images) -> Network:
+def given_network(path: str, images: Images, trust: bool = False) -> Network:
     """A network from a file, for the images.
 
     Args:
         path: A file that `splinescope.load` reads.
         images: The images.
+        trust: Whether the file may run the code that a `.pt2` holds.
 
     Returns:
         The network.
@@ -196,7 +197,7 @@ def given_network(path: str, images: Images) -> Network:
     Raises:
         InvalidInputError: If there is no such file, or the images don't fit.
     """
-    network = load(Path(path).expanduser())
+    network = load(Path(path).expanduser(), trust=trust)
     if math.prod(network.input_shape) != images.inputs[0].numel() or math.prod(network.output_shape) < 2:
         raise InvalidInputError(
             f"`model`: {path} takes inputs of shape {network.input_shape} to outputs of shape {network.output_shape}; "

@@ -47,7 +47,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
 
 def _network(settings: Settings, parts: Parts, images: Images, seed: int = 0) -> Network:
     if settings.model:
-        return given_network(settings.model, images)
+        return given_network(settings.model, images, settings.trust)
     training = Training(settings.hidden, settings.epochs, settings.learning_rate)
     return trained_network(parts, f"weights-{seed}", images, training, settings.seed + seed)
 

@@ -33,6 +33,7 @@ class Settings(Config):
         held_out: Share of the images that are held out; pairs are of these.
         train_images: Number of images to train on, at most.
         model: A file with a network to look at instead of one that is trained; "" for none.
+        trust: Whether that file may run the code that a `.pt2` holds.
         mean: What is taken from images, per channel, before they go into that network.
         std: What they are divided by after that.
         strip: Images on each path of the pictures.
@@ -57,6 +58,7 @@ class Settings(Config):
     held_out: float
     train_images: int
     model: str
+    trust: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
     strip: int
@@ -90,6 +92,7 @@ class Settings(Config):
             held_out=0.3,
             train_images=20_000,
             model="",
+            trust=False,
             mean=(0.0,),
             std=(1.0,),
             strip=7,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from splinescope.experiments.grokking.moments import GAIN, Moments, Rows, complexity, moments_of
+from splinescope.experiments.grokking.moments import GAIN, Rows, TrainingMoments, complexity, moments_of
 from splinescope.experiments.shared.claims import Claim
 from splinescope.experiments.shared.experiment import Numbers
 from splinescope.experiments.shared.tables import Table
@@ -26,7 +26,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
         _later(rows, moments),
     ]
     if "tiles/cells" in rows[0]:
-        found += [_fewer_tiles(rows, moments), _norms(rows, moments), _migration(rows, moments)]
+        found += [_fewer_cells(rows, moments), _norms(rows, moments), _migration(rows, moments)]
     return tuple(found)
 
 
@@ -41,7 +41,7 @@ def tables(numbers: Numbers) -> dict[str, Table]:
     }
 
 
-def _interpolated(rows: Rows, moments: Moments) -> Claim:
+def _interpolated(rows: Rows, moments: TrainingMoments) -> Claim:
     row = rows[moments.interpolation]
     return Claim.judged(
         "The network interpolates its training data",
@@ -53,7 +53,7 @@ def _interpolated(rows: Rows, moments: Moments) -> Claim:
     )
 
 
-def _falls(rows: Rows, moments: Moments, radii: Sequence[float]) -> Claim:
+def _falls(rows: Rows, moments: TrainingMoments, radii: Sequence[float]) -> Claim:
     """At which radii local complexity falls as claimed."""
     start, middle, end = moments.of(rows).values()
     ratios, ordered = {}, []
@@ -82,7 +82,7 @@ def _without_outputs(row: Mapping[str, Any], radius: float) -> float:
     return row[key] - row.get(key.replace("mean", "output"), 0.0)
 
 
-def _numbers(rows: Rows, moments: Moments) -> Claim:
+def _numbers(rows: Rows, moments: TrainingMoments) -> Claim:
     key = complexity("train", moments.radius)
     values = [row[key] for row in moments.of(rows).values()]
     return Claim.told(
@@ -93,7 +93,7 @@ def _numbers(rows: Rows, moments: Moments) -> Claim:
     )
 
 
-def _ascent(rows: Rows, moments: Moments) -> Claim:
+def _ascent(rows: Rows, moments: TrainingMoments) -> Claim:
     """Whether there is a descent, an ascent and a second descent."""
     key = complexity("train", moments.radius)
     values = [row[key] for row in rows]
@@ -112,7 +112,7 @@ def _ascent(rows: Rows, moments: Moments) -> Claim:
     )
 
 
-def _robust(rows: Rows, moments: Moments, epsilons: Sequence[float]) -> Claim:
+def _robust(rows: Rows, moments: TrainingMoments, epsilons: Sequence[float]) -> Claim:
     before, after = rows[moments.interpolation], rows[moments.grokked]
     keys = {epsilon: f"attacked {epsilon:g}/accuracy" for epsilon in epsilons}
     told = ", ".join(f"{before[key]:.0%} to {after[key]:.0%} (eps {epsilon:g})" for epsilon, key in keys.items())
@@ -129,7 +129,7 @@ def _robust(rows: Rows, moments: Moments, epsilons: Sequence[float]) -> Claim:
     )
 
 
-def _later(rows: Rows, moments: Moments) -> Claim:
+def _later(rows: Rows, moments: TrainingMoments) -> Claim:
     _, middle, end = moments.steps().values()
     return Claim.told(
         "Grokking comes 37 times as many steps after the start as interpolation",
@@ -139,19 +139,19 @@ def _later(rows: Rows, moments: Moments) -> Claim:
     )
 
 
-def _fewer_tiles(rows: Rows, moments: Moments) -> Claim:
+def _fewer_cells(rows: Rows, moments: TrainingMoments) -> Claim:
     start, middle, end = (row["tiles/cells"] for row in moments.of(rows).values())
     return Claim.judged(
-        "A slice through three training images has fewer tiles after grokking",
+        "A slice through three training images has fewer cells after grokking",
         FIGURE,
         theirs="about half as many",
-        ours=f"{start:,}, {middle:,} and {end:,} tiles: {end / middle:.2f} of those at interpolation",
+        ours=f"{start:,}, {middle:,} and {end:,} cells: {end / middle:.2f} of those at interpolation",
         tolerance="fewer than at interpolation",
         holds=end < middle,
     )
 
 
-def _norms(rows: Rows, moments: Moments) -> Claim:
+def _norms(rows: Rows, moments: TrainingMoments) -> Claim:
     start, middle, end = (row["norm train/median"] for row in moments.of(rows).values())
     return Claim.judged(
         "The slope of the network at the data rises until interpolation and is very low at grokking",
@@ -163,14 +163,14 @@ def _norms(rows: Rows, moments: Moments) -> Claim:
     )
 
 
-def _migration(rows: Rows, moments: Moments) -> Claim:
+def _migration(rows: Rows, moments: TrainingMoments) -> Claim:
     start, middle, end = (row["distance/median"] for row in moments.of(rows).values())
     told = ", ".join("none" if value is None else f"{value:.3f}" for value in (start, middle, end))
     return Claim.judged(
-        "Tiles migrate to the decision boundary",
+        "Cells migrate to the decision boundary",
         FIGURE,
         theirs="in the picture",
-        ours=f"median distance of a tile to the boundary in the slice {told}",
+        ours=f"median distance of a cell to the boundary in the slice {told}",
         tolerance="less at grokking than at interpolation",
         holds=None not in (middle, end) and end < middle,
     )

@@ -49,7 +49,7 @@ def _frames(kept: Kept) -> dict[int, Path]:
 
 @on_page
 def draw_training(numbers: Numbers) -> Figure:
-    """Local complexity and accuracies over training; local complexity at every radius; tiles and slopes."""
+    """Local complexity and accuracies over training; local complexity at every radius; cells and slopes."""
     rows, moments, config = numbers["rows"], moments_of(numbers), numbers["config"]
     exact = _is_exact(numbers)
     figure = new_figure(PAGE, 4.4)
@@ -78,7 +78,7 @@ def draw_training(numbers: Numbers) -> Figure:
         tiles = column("tiles/cells")
         norm = column("norm train/median")
         distance = column("distance/median")
-        told = {"tiles in the slice": tiles, "slope at training images": norm, "tile to boundary": distance}
+        told = {"cells in the slice": tiles, "slope at training images": norm, "cell to boundary": distance}
         draw_log(
             beside, steps, {name: values / values[moments.interpolation] for name, values in told.items()},
             "relative to interpolation",

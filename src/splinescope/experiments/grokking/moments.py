@@ -15,7 +15,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Moments:
+class TrainingMoments:
     """Three rows of the log.
 
     Attributes:
@@ -47,7 +47,7 @@ class Moments:
         """A line about each moment."""
         key = complexity("train", self.radius)
         return {
-            name: f"step {row['step']:,}: {row['tiles/cells']:,} tiles, LC {row[key]:.2f}"
+            name: f"step {row['step']:,}: {row['tiles/cells']:,} cells, LC {row[key]:.2f}"
             for name, row in self.of(rows).items()
         }
 
@@ -65,7 +65,7 @@ def complexity(points: str, radius: float) -> str:
     return f"complexity {points} {radius:g}/mean"
 
 
-def moments_of(numbers: Numbers) -> Moments:
+def moments_of(numbers: Numbers) -> TrainingMoments:
     """Find the moments; the last row stands in for one that never came."""
     rows, radius = numbers["rows"], numbers["config"]["radius"]
     attack = f"attacked {max(numbers['config']['epsilons']):g}/accuracy"
@@ -75,4 +75,4 @@ def moments_of(numbers: Numbers) -> Moments:
     robust = [i for i in later if rows[i][attack] >= rows[interpolation][attack] + GAIN]
     grokked = min(robust, key=lambda i: rows[i][complexity("train", radius)], default=last)
     steps = (rows[0]["step"], rows[interpolation]["step"], rows[grokked]["step"])
-    return Moments(interpolation, grokked, attack, radius, steps)
+    return TrainingMoments(interpolation, grokked, attack, radius, steps)

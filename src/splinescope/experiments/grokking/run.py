@@ -23,11 +23,11 @@ from splinescope.observers import (
     Accuracy,
     AdversarialAccuracy,
     AffineNorm,
+    CellCount,
     MeanLocalComplexity,
     Recorder,
     SliceFrames,
     Snapshot,
-    TileCount,
     log_spaced_steps,
 )
 from splinescope.tessellation.domains import Slice
@@ -35,8 +35,8 @@ from splinescope.tessellation.domains import Slice
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
 """Activations by name. With GELU there is no exact tessellation: local complexity counts signs of pre-activations."""
 
-TILES = 400
-"""Tiles of the slice whose distance to the decision boundary is taken, from a point inside of each."""
+CELLS = 400
+"""Cells of the slice whose distance to the decision boundary is taken, from a point inside of each."""
 
 SETS = ("train", "test", "random")
 """Points at which local complexity is taken: training images, test images, and uniform noise."""
@@ -142,7 +142,7 @@ def _measures(settings: Settings, problem: _Problem, folder: Path) -> dict[str, 
             )
     if exact:
         plane = _plane(settings, problem)
-        measures["tiles"] = TileCount(plane)
+        measures["tiles"] = CellCount(plane)
         measures["frames"] = SliceFrames(plane, folder / "frames")
         measures["norm train"] = AffineNorm(problem.inputs[: settings.probes])
         measures["norm test"] = AffineNorm(problem.test[: settings.probes])
@@ -158,9 +158,9 @@ def _plane(settings: Settings, problem: _Problem) -> Slice:
 
 
 def _distance(plane: Slice, snapshot: Snapshot) -> dict[str, float]:
-    """Median distance of a tile of the slice to the decision boundary there, over evenly chosen tiles."""
+    """Median distance of a cell of the slice to the decision boundary there, over evenly chosen cells."""
     cells = snapshot.cells(plane)
-    chosen = np.linspace(0, len(cells) - 1, min(TILES, len(cells))).astype(np.int64)
+    chosen = np.linspace(0, len(cells) - 1, min(CELLS, len(cells))).astype(np.int64)
     found = boundary_distances(cells, cells.interior_points[chosen])
     known = found.exact[found.known]
     return {"median": float(np.median(known)) if len(known) else math.nan}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from splinescope.datasets import Dataset
-from splinescope.errors import InvalidInputError
+from splinescope.errors import InvalidInputError, StoreError
+from splinescope.storage import load_archive
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _RECORD = 1 + 3 * 32 * 32
@@ -75,12 +75,13 @@ def _files(path: Path, test: bool) -> list[Path]:
 
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            images, labels = archive["images"], archive["labels"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        archive = load_archive(path, {"images", "labels"})
+    except (OSError, StoreError) as error:
         raise InvalidInputError(f"`data`: {path} cannot be read: {error}; {_EXPECTED}") from error
+    images, labels = (archive.get(name, np.empty(0)) for name in ("images", "labels"))
     shaped = images.ndim == 4 and images.shape[1:] == (32, 32, 3) and images.dtype == np.uint8
-    if not shaped or labels.shape != images.shape[:1] or not len(labels) or labels.min() < 0 or labels.max() > 9:
+    labelled = labels.dtype.kind in "iu" and labels.shape == images.shape[:1] and len(labels)
+    if not shaped or not labelled or labels.min() < 0 or labels.max() > 9:
         raise InvalidInputError(
             f"`data`: {path} has images {images.dtype} {images.shape} and labels {labels.dtype} {labels.shape}; "
             f"{_EXPECTED}"

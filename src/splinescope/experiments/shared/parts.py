@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.progress import each
-from splinescope.storage import from_json, json_text, read_arrays, replacing, write_arrays, write_json
+from splinescope.storage import from_json, json_text, load_archive, read_arrays, replacing, write_arrays, write_json
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.files import load_complex, stored_form
 
@@ -137,9 +136,8 @@ class Kept:
         """The file of a part made of arrays, of which only the configuration is read here."""
         path = self.path(key, ".npz")
         try:
-            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                config = from_json(str(file[_CONFIG]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            config = from_json(str(load_archive(path, {_CONFIG})[_CONFIG]))
+        except (OSError, ValueError, KeyError, StoreError) as error:
             raise self._lost(path) from error
         if config != self._config:
             raise self._lost(path)

@@ -16,7 +16,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
     cells, turns = numbers["cells"], numbers["turning_points_of_layer"]
     return (
         Claim.judged(
-            "Each layer subdivides the tiles of the layers before it",
+            "Each layer subdivides the cells of the layers before it",
             SOURCE,
             theirs="successive subdivision",
             ours=f"{', '.join(f'{count:,}' for count in cells)} cells after layers 1 to {len(cells)}",
@@ -32,7 +32,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             holds=turns[0] == 0 and min(turns[1:]) > 0,
         ),
         Claim.judged(
-            "The network is affine on each tile and continuous across their borders",
+            "The network is affine on each cell and continuous across their borders",
             SOURCE,
             theirs="a continuous piecewise affine map",
             ours=f"largest jump at an edge {numbers['largest_jump']:.1e} of the largest value; "
@@ -41,7 +41,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             holds=numbers["largest_jump"] < 1e-12 and numbers["certificate"] == "proof",
         ),
         Claim.told(
-            "Number of tiles of the toy network",
+            "Number of cells of the toy network",
             SOURCE,
             theirs="not given, nor are weights and window",
             ours=f"{numbers['cells_of_network']:,} cells, {numbers['linear_regions']:,} linear regions",

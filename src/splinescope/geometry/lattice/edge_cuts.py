@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.lattice.faces import Edges, Layer, Vertices, has_sign
+from splinescope.geometry.lattice.faces import Edges, LatticeLayer, Vertices, has_sign
 
 ROUNDING = 2.0**-51
 """Relative rounding error of an interpolation, with room to spare."""
@@ -26,7 +26,7 @@ _WELL = 16.0
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def place_vertices(
-    cut: np.ndarray, found: int, column: int, layer: Layer, vertices: Vertices, edges: Edges, first: int
+    cut: np.ndarray, found: int, column: int, layer: LatticeLayer, vertices: Vertices, edges: Edges, first: int
 ) -> int:
     """Say where on each edge the fold crosses it, and how well float64 knows; number of those it does not know."""
     points, values, uncertainty, positive = vertices.points, vertices.values, vertices.uncertainty, vertices.positive
@@ -64,7 +64,9 @@ def place_vertices(
 
 
 @njit(cache=True, nogil=True)
-def fill_vertices(found: int, column: int, layer: Layer, vertices: Vertices, first: int, zeros: np.ndarray) -> int:
+def fill_vertices(
+    found: int, column: int, layer: LatticeLayer, vertices: Vertices, first: int, zeros: np.ndarray
+) -> int:
     """Coordinates, values and signs of new vertices; the number of signs that float64 does not decide."""
     points, values, uncertainty, positive, negative, doubtful, parents, fractions, blur = vertices
     _, shifts, thresholds, magnitudes, families, _, _, padded = layer

@@ -82,7 +82,7 @@ class Faces(NamedTuple):
     labels: np.ndarray
 
 
-class Layer(NamedTuple):
+class LatticeLayer(NamedTuple):
     """The folds of a layer.
 
     Attributes:

@@ -24,7 +24,7 @@ from splinescope.geometry.lattice.faces import (
     START,
     Edges,
     Faces,
-    Layer,
+    LatticeLayer,
     Vertices,
     has_sign,
     unite_face,
@@ -318,7 +318,7 @@ def _cut_all(
 @njit(cache=True, nogil=True)
 def insert_columns(
     dimension: int,
-    layer: Layer,
+    layer: LatticeLayer,
     vertices: Vertices,
     edges: Edges,
     levels: tuple[Faces, ...],

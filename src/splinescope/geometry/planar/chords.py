@@ -219,6 +219,13 @@ def _find(
     return -1
 
 
+def chord_counts(first: np.ndarray, halves: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """[F] number of columns that have both signs around each face."""
+    counts = np.empty(first.size, np.int64)
+    in_ranges(_count, first.size, first, halves, positive, negative, counts)
+    return counts
+
+
 def find_chords(first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeCuts) -> Chords:
     """All chords of all faces.
 
@@ -235,10 +242,8 @@ def find_chords(first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeC
         DegenerateArrangementError: If the decided signs around a face are not those of an affine function.
     """
     faces = first.size
-    counts = np.empty(faces, np.int64)
     signs = (layer.positive, layer.negative)
-    in_ranges(_count, faces, first, halves, *signs, counts)
-    offsets = running_sums(counts)
+    offsets = running_sums(chord_counts(first, halves, *signs))
     table = np.full((int(offsets[-1]), 6), -1, np.int32)
     table[:, SIDE] = 0
     chords = Chords(offsets, table, np.zeros(faces, np.int64))

@@ -19,7 +19,7 @@ NUDGE = 2.0**-40
 """Share of a threshold that a value gets whose exact sign float64 shows as zero or wrong."""
 
 
-class Doubts(NamedTuple):
+class OpenSigns(NamedTuple):
     """Signs without a decision.
 
     Attributes:
@@ -158,7 +158,7 @@ def doubts_of(
     folding: np.ndarray,
     settled: np.ndarray | None = None,
     most: int = MOST,
-) -> Doubts:
+) -> OpenSigns:
     """Signs that float64 does not tell, as far as they matter.
 
     A column whose values are 0.0 at all vertices of a face is zero there, since a value is 0.0 only where that is
@@ -178,13 +178,13 @@ def doubts_of(
     known = np.empty((0, len(folding)), np.uint64) if settled is None else settled
     signs = (layer.positive, layer.negative, folding, known)
     if not sum(in_ranges(_undecided, len(layer.positive), *signs)):
-        return Doubts(np.empty(0, np.int64), np.empty(0, np.int32))
+        return OpenSigns(np.empty(0, np.int64), np.empty(0, np.int32))
     counts, near = _doubts(first, halves, layer, folding, known, strict=True)
     if counts.sum() > most:
         counts, near = _doubts(first, halves, layer, folding, known, strict=False)
     columns = np.empty(int(counts.sum()), np.int32)
     _list(near, running_sums(counts), columns)
-    return Doubts(np.repeat(np.arange(len(near)), counts), columns)
+    return OpenSigns(np.repeat(np.arange(len(near)), counts), columns)
 
 
 def _doubts(

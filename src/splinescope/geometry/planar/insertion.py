@@ -17,228 +17,43 @@ kernel is called again with the answer: three folds through one point meet in on
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
-from splinescope.geometry.planar.answers import Answers, answer
-from splinescope.geometry.planar.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
-from splinescope.geometry.planar.edge_cuts import ROUNDING, coarsest, share_of
+from splinescope.geometry.planar.answers import Answers
+from splinescope.geometry.planar.chords import COLUMN, TAIL, TAIL_POSITION
+from splinescope.geometry.planar.fold_sides import DOUBT, SignedFold, answered, describe_crossing, look, sign_at
 from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, PRECEDING
 from splinescope.geometry.planar.surgery import number_positions, split_edge, split_face
-
-START, END, BASE, OTHER, CROSSED = 0, 1, 2, 3, 4
-"""Columns of `Target.places`: ends of the segment that a vertex lies on; for a crossing, its chord, the other one, and
-the column of the latter."""
-FRACTION, UNCERTAINTY, REACH, SHARED = 0, 1, 2, 3
-"""Columns of `Target.weights`: position between tail and head; how well the vertex is known, as a share of the domain
-and of the way between tail and head; whether it lies on a third chord."""
-DOUBT = 2
-"""A sign that float64 does not tell."""
-MADE_BY, ON_CHORD = 0, 1
-"""Columns of `Target.labels`: the column that made an edge, and the chord that an inner edge lies on."""
-
-
-class Target(NamedTuple):
-    """Arrays of the refined subdivision, with room for the largest possible number of vertices and edges.
-
-    Attributes:
-        halves: [2E', 4] half-edges, the boundary edges already split at their cuts.
-        labels: [E', 2] for each inner edge, the column that made it and its chord.
-        places: [N, 5] for each new vertex, the ends of the segment that it was interpolated on, and its two chords.
-        weights: [N, 4] its position there, its uncertainty as a share of the domain and of that segment, and whether it
-            lies on a third chord.
-        first: [F] a half-edge of each parent face that starts the numbering of positions.
-        vertex_base: [F + 1] first vertex for the crossings of each face.
-        edge_base: [F + 1] first edge for the chords of each face.
-        used: [F, 2] number of crossings and of edges made.
-        place_of: [2 outer edges] position of each outer half-edge along the boundary of its parent face.
-    """
-
-    halves: np.ndarray
-    labels: np.ndarray
-    places: np.ndarray
-    weights: np.ndarray
-    first: np.ndarray
-    vertex_base: np.ndarray
-    edge_base: np.ndarray
-    used: np.ndarray
-    place_of: np.ndarray
-
-
-class Sizes(NamedTuple):
-    """Counts that separate the kinds of vertices and edges.
-
-    Attributes:
-        old_vertices: Vertices before this layer.
-        outer_vertices: Those and the cuts of edges: every vertex on a parent face's boundary.
-        outer_edges: Edges on parent faces' boundaries.
-    """
-
-    old_vertices: int
-    outer_vertices: int
-    outer_edges: int
-
-
-# The functions below take arrays one by one rather than in tuples: taking an array out of a tuple counts a reference,
-# which costs more than the surgery itself. `chords` are the rows of one face's chords, `view` and `seen` how the chord
-# being inserted sees them: the signs and the values of its fold at the two ends of each.
+from splinescope.geometry.planar.target import MADE_BY, ON_CHORD, Refined, RefinedCounts
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _side(chords: np.ndarray, chord: int, position: int) -> int:
-    """Sign of a chord's fold at a position of the parent's boundary."""
-    low, high = chords[chord, TAIL_POSITION], chords[chord, HEAD_POSITION]
-    if position in (low, high):
-        return 0
-    side = chords[chord, SIDE]
-    return side if low < position < high else -side
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _outer_value(
-    values: np.ndarray,
-    shift: float,
-    unit: int,
-    places: np.ndarray,
-    weights: np.ndarray,
-    old_vertices: int,
-    vertex: int,
-) -> float:
-    """Value of a unit, less its breakpoint, at a vertex on the parent's boundary."""
-    if vertex < old_vertices:
-        return values[vertex, unit] - shift
-    at = vertex - old_vertices
-    tail = values[places[at, START], unit]
-    head = values[places[at, END], unit]
-    return tail + weights[at, FRACTION] * (head - tail) - shift
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _look(
-    values: np.ndarray,
-    shift: float,
-    unit: int,
-    places: np.ndarray,
-    weights: np.ndarray,
-    old_vertices: int,
-    chords: np.ndarray,
-    chord: int,
-    view: np.ndarray,
-    seen: np.ndarray,
-) -> None:
-    """How a chord sees those inserted before it, and itself."""
-    view[chord, 0] = view[chord, 1] = 0
-    for earlier in range(chord):
-        if chords[earlier, TAIL] < 0:
-            continue
-        tail = _side(chords, chord, chords[earlier, TAIL_POSITION])
-        head = _side(chords, chord, chords[earlier, HEAD_POSITION])
-        view[earlier, 0] = tail
-        view[earlier, 1] = head
-        if tail != head:
-            at_tail, at_head = chords[earlier, TAIL], chords[earlier, HEAD]
-            seen[earlier, 0] = _outer_value(values, shift, unit, places, weights, old_vertices, at_tail)
-            seen[earlier, 1] = _outer_value(values, shift, unit, places, weights, old_vertices, at_head)
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _inner_sign(
-    places: np.ndarray,
-    weights: np.ndarray,
-    view: np.ndarray,
-    seen: np.ndarray,
-    tolerance: float,
-    slope: float,
-    at: int,
-) -> int:
-    """Sign of the fold at the crossing `at` of two earlier chords, which is inside both, or `DOUBT`."""
-    base, other = places[at, BASE], places[at, OTHER]
-    for earlier in (base, other):
-        if view[earlier, 0] * view[earlier, 1] >= 0:  # on one side, but perhaps for an end
-            return view[earlier, 0] if view[earlier, 0] != 0 else view[earlier, 1]
-    difference = seen[base, 1] - seen[base, 0]
-    value = seen[base, 0] + weights[at, FRACTION] * difference
-    blurred = tolerance + weights[at, UNCERTAINTY] * slope
-    if abs(value) > 2.0 * blurred + weights[at, REACH] * abs(difference):
-        return 1 if value > 0.0 else -1
-    return DOUBT
-
-
-@njit(cache=True, nogil=True)
-def _answered(
-    places: np.ndarray,
-    weights: np.ndarray,
-    known: np.ndarray,
-    asked: np.ndarray,
-    low: int,
-    high: int,
-    chord: int,
-    at: int,
-) -> int:
-    """The sign in doubt at the crossing `at`, if it is known; zero for now if not."""
-    side = answer(low, high, known, asked, places[at, BASE], places[at, OTHER], chord)
-    if side == 0:
-        weights[at, SHARED] = 1.0
-    return side
-
-
-@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
-def _describe_crossing(
+def _cross(
+    halves: np.ndarray,
+    labels: np.ndarray,
     places: np.ndarray,
     weights: np.ndarray,
     chords: np.ndarray,
     seen: np.ndarray,
     points: np.ndarray,
     uncertainty: np.ndarray,
-    tolerance: float,
-    slope: float,
-    chord: int,
-    base: int,
-    at: int,
-) -> None:
-    """The row of the vertex where a chord crosses the earlier chord `base`."""
-    tail, head = chords[base, TAIL], chords[base, HEAD]
-    at_tail, at_head = seen[base, 0], seen[base, 1]
-    before = max(uncertainty[tail], uncertainty[head])
-    places[at, START] = tail
-    places[at, END] = head
-    places[at, BASE] = base
-    places[at, OTHER] = chord
-    places[at, CROSSED] = chords[chord, COLUMN]
-    weights[at, FRACTION] = share_of(at_tail, at_head)
-    length = np.hypot(points[head, 0] - points[tail, 0], points[head, 1] - points[tail, 1])
-    difference = abs(at_head - at_tail)
-    blurred = (tolerance + before * slope) / difference
-    weights[at, REACH] = 2.0 * blurred
-    blur = max(before, blurred * length)
-    weights[at, UNCERTAINTY] = blur + ROUNDING if blur <= coarsest(tolerance, slope) else np.inf
-    weights[at, SHARED] = 0.0
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _sign_at(
-    places: np.ndarray,
-    weights: np.ndarray,
-    chords: np.ndarray,
-    view: np.ndarray,
-    seen: np.ndarray,
-    position_of: np.ndarray,
-    old_vertices: int,
-    outer_vertices: int,
-    tolerance: float,
-    slope: float,
-    chord: int,
-    vertex: int,
+    used: np.ndarray,
+    fold: SignedFold,
+    half: int,
 ) -> int:
-    """Sign of a chord's fold at any vertex of the parent face, or `DOUBT`."""
-    if vertex < outer_vertices:
-        return _side(chords, chord, position_of[vertex])
-    at = vertex - old_vertices
-    if places[at, BASE] == chord or places[at, OTHER] == chord:
-        return 0
-    return _inner_sign(places, weights, view, seen, tolerance, slope, at)
+    """Split the edge of an earlier chord where this one crosses it; the half-edge from there onwards, or -1."""
+    # Edges of the boundary are cut already, and room was counted: who asks for more than that has lost the way.
+    if half >> 1 < fold.outer_edges or used[0] >= fold.vertex_room or used[1] >= fold.edge_room:
+        return -1
+    vertex, edge = fold.vertex_base + used[0], fold.edge_base + used[1]
+    used[0] += 1
+    used[1] += 1
+    base = labels[half >> 1, ON_CHORD]
+    describe_crossing(places, weights, chords, seen, points, uncertainty, fold, base, vertex - fold.old_vertices)
+    labels[edge, MADE_BY] = labels[half >> 1, MADE_BY]
+    labels[edge, ON_CHORD] = base
+    return split_edge(halves, half, vertex, edge)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -254,109 +69,74 @@ def _insert(
     uncertainty: np.ndarray,
     position_of: np.ndarray,
     used: np.ndarray,
-    low: int,
-    high: int,
     known: np.ndarray,
     asked: np.ndarray,
-    sizes: Sizes,
-    bases: tuple[int, int],
-    room: tuple[int, int],
-    scales: tuple[float, float],
-    chord: int,
+    fold: SignedFold,
     start: int,
 ) -> bool:
     """Insert one chord into a parent face, from half-edge `start` at its tail; False if the walk got lost.
 
-    `bases` are the first vertex and edge for this face, `room` the numbers of these, `scales` the tolerance and slope
-    of the chord's fold; the answers to earlier questions are those from `low` to `high`.
+    The two loops stay in here, for each array that is handed to a function counts references, atomically: as functions
+    of their own, even inlined, they made the walk a third slower.
     """
-    old_vertices, outer_vertices, outer_edges = sizes
-    vertex_base, edge_base = bases
-    tolerance, slope = scales
-    here = start
-    came_from = -1
+    here, came_from = start, -1
+    # Each step meets another chord, or a vertex of one; a walk that takes more steps goes in a circle.
     for _ in range(4 * len(chords) + 8):
-        enters = False
-        along = -1
-        turn = here
-        sign = 0
-        while True:  # turn counter-clockwise around the vertex to the sub-face that the chord enters
+        # 1. Turn counter-clockwise around the vertex `v` to the sub-face in which its neighbours `w` and `u` are on
+        #    different sides. Where the fold is zero at a neighbour there may be none: the chord runs along that edge.
+        enter = along = -1
+        turn, vertex = here, halves[here, ORIGIN]
+        while enter < 0:
             ahead = halves[turn ^ 1, ORIGIN]
-            sign = _sign_at(
-                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
-                chord, ahead,
-            )  # fmt: skip
+            sign = sign_at(places, weights, chords, view, seen, position_of, fold, ahead)
             if sign == DOUBT:
-                sign = _answered(places, weights, known, asked, low, high, chord, ahead - old_vertices)
-            if sign == 0 and ahead != came_from:
+                sign = answered(places, weights, known, asked, fold, ahead)
+            if sign == 0 and ahead != came_from:  # the way back is no way on
                 along = turn
             before = halves[turn, PRECEDING]
             if sign != 0:
                 behind = halves[before, ORIGIN]
-                other = _sign_at(
-                    places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
-                    chord, behind,
-                )  # fmt: skip
+                other = sign_at(places, weights, chords, view, seen, position_of, fold, behind)
                 if other == DOUBT:
-                    other = _answered(places, weights, known, asked, low, high, chord, behind - old_vertices)
+                    other = answered(places, weights, known, asked, fold, behind)
                 if sign * other < 0:
-                    enters = True
-                    break
+                    enter = turn
             turn = before ^ 1
-            if before >> 1 < outer_edges or turn == here:
+            if before >> 1 < fold.outer_edges or turn == here:  # beyond the parent's boundary, or once around
                 break
-        vertex = halves[here, ORIGIN]
-        if not enters:  # the chord runs along an edge that is there already
+        came_from = vertex
+        if enter < 0:
             if along < 0:
                 return False
-            came_from = vertex
-            if halves[along ^ 1, ORIGIN] < outer_vertices:
+            if halves[along ^ 1, ORIGIN] < fold.outer_vertices:
                 return True
             here = halves[along, FOLLOWING]
             continue
-        leave = turn
-        reached = sign
-        there = vertex
-        steps = 0
+        # 2. Follow the boundary of the sub-face, from `w` on, as long as it is on the side of `w`.
+        leave, reached = enter, sign
         while reached == sign:
             leave = halves[leave, FOLLOWING]
-            steps += 1
-            if leave == turn:
+            if leave == enter:
                 return False
             there = halves[leave ^ 1, ORIGIN]
-            reached = _sign_at(
-                places, weights, chords, view, seen, position_of, old_vertices, outer_vertices, tolerance, slope,
-                chord, there,
-            )  # fmt: skip
+            reached = sign_at(places, weights, chords, view, seen, position_of, fold, there)
             if reached == DOUBT:
-                reached = _answered(places, weights, known, asked, low, high, chord, there - old_vertices)
+                reached = answered(places, weights, known, asked, fold, there)
+        # 3. Leave it at that vertex, or through that edge, and split it.
         if reached == 0:
             landing = halves[leave, FOLLOWING]
             here = landing
         else:
-            if leave >> 1 < outer_edges or used[0] >= room[0] or used[1] >= room[1]:
-                return False
-            there = vertex_base + used[0]
-            used[0] += 1
-            base = labels[leave >> 1, ON_CHORD]
-            at = there - old_vertices
-            _describe_crossing(places, weights, chords, seen, points, uncertainty, tolerance, slope, chord, base, at)
-            edge = edge_base + used[1]
-            used[1] += 1
-            labels[edge, MADE_BY] = labels[leave >> 1, MADE_BY]
-            labels[edge, ON_CHORD] = base
-            landing = split_edge(halves, leave, there, edge)
-            here = leave ^ 1
-        if used[1] >= room[1]:
+            landing = _cross(halves, labels, places, weights, chords, seen, points, uncertainty, used, fold, leave)
+            here = leave ^ 1  # from the new vertex, in the sub-face beyond the edge
+        if landing < 0 or used[1] >= fold.edge_room:
             return False
-        edge = edge_base + used[1]
+        edge = fold.edge_base + used[1]
         used[1] += 1
-        split_face(halves, turn, landing, edge)
-        labels[edge, MADE_BY] = chords[chord, COLUMN]
-        labels[edge, ON_CHORD] = chord
-        if there < outer_vertices:
+        split_face(halves, enter, landing, edge)
+        labels[edge, MADE_BY], labels[edge, ON_CHORD] = chords[fold.chord, COLUMN], fold.chord
+        if halves[landing, ORIGIN] < fold.outer_vertices:  # on the parent's boundary: this is the other end
             return True
-        came_from = vertex
     return False
 
 
@@ -370,6 +150,14 @@ def _put_back(length: int, outgoing: np.ndarray, halves: np.ndarray, used: np.nd
     used[0] = used[1] = 0
 
 
+@njit(cache=True, nogil=True)
+def _most_chords(start: int, stop: int, split_faces: np.ndarray, offsets: np.ndarray) -> int:
+    most = 0
+    for index in range(start, stop):
+        most = max(most, offsets[split_faces[index] + 1] - offsets[split_faces[index]])
+    return most
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def insert_chords(
     start: int,
@@ -381,9 +169,9 @@ def insert_chords(
     slopes: np.ndarray,
     chord_offsets: np.ndarray,
     chord_table: np.ndarray,
-    target: Target,
+    target: Refined,
     answers: Answers,
-    sizes: Sizes,
+    sizes: RefinedCounts,
     points: np.ndarray,
     uncertainty: np.ndarray,
 ) -> int:
@@ -396,11 +184,8 @@ def insert_chords(
     padded = (values.shape[1] + 63) // 64 * 64
     position_of = np.empty(sizes.outer_vertices, np.int32)
     outgoing = np.empty(64, np.int32)
-    most = 0
-    for index in range(start, stop):
-        most = max(most, chord_offsets[split_faces[index] + 1] - chord_offsets[split_faces[index]])
-    view = np.zeros((most, 2), np.int32)
-    seen = np.zeros((most, 2))
+    most = _most_chords(start, stop, split_faces, chord_offsets)
+    view, seen = np.zeros((most, 2), np.int32), np.zeros((most, 2))
     for index in range(start, stop):
         face = split_faces[index]
         chords = chord_table[chord_offsets[face] : chord_offsets[face + 1]]
@@ -410,38 +195,27 @@ def insert_chords(
             length = number_positions(first[face], halves, position_of, outgoing)
         for position in range(length):
             place_of[outgoing[position]] = position
-        bases = (vertex_bases[face], edge_bases[face])
-        room = (vertex_bases[face + 1] - vertex_bases[face], edge_bases[face + 1] - edge_bases[face])
-        questions = asked[index]
-        lost = False
+        questions, mine, lost = asked[index], used[face], False
         for chord in range(len(chords)):
-            if chords[chord, TAIL] < 0:
+            if chords[chord, TAIL] < 0:  # coincides with an earlier one
                 continue
             level = chords[chord, COLUMN] // padded
             unit = chords[chord, COLUMN] - level * padded
-            shift = shifts[level, unit]
-            _look(values, shift, unit, places, weights, sizes.old_vertices, chords, chord, view, seen)
-            scales = (thresholds[level, unit], slopes[unit])
+            look(values, shifts[level, unit], unit, places, weights, sizes.old_vertices, chords, chord, view, seen)
+            fold = SignedFold(
+                chord, thresholds[level, unit], slopes[unit],
+                sizes.old_vertices, sizes.outer_vertices, sizes.outer_edges,
+                vertex_bases[face], vertex_bases[face + 1] - vertex_bases[face],
+                edge_bases[face], edge_bases[face + 1] - edge_bases[face],
+                offsets[index], offsets[index + 1],
+            )  # fmt: skip
             tail = outgoing[chords[chord, TAIL_POSITION]]
-            arrays = (
-                halves,
-                labels,
-                places,
-                weights,
-                chords,
-                view,
-                seen,
-                points,
-                uncertainty,
-                position_of,
-                used[face],
-            )
-            between = (offsets[index], offsets[index + 1])
-            if not _insert(*arrays, *between, known, questions, sizes, bases, room, scales, chord, tail):
+            arrays = (halves, labels, places, weights, chords, view, seen, points, uncertainty, position_of, mine)
+            if not _insert(*arrays, known, questions, fold, tail):
                 lost = True
                 break
         if questions[0, 0] > 0:
-            _put_back(length, outgoing, halves, used[face])
+            _put_back(length, outgoing, halves, mine)
         elif lost:
             return face
     return -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,6 +11,7 @@ End = tuple[int, int]
 """A vertex as (vertex, -1), or the place where a column cuts an edge as (edge, column)."""
 
 
+@runtime_checkable
 class Judge(Protocol):
     """Exact answers about the folds of the layer that is being inserted; a column is one fold of one unit."""
 

@@ -7,7 +7,7 @@ from numba import njit
 
 from splinescope.geometry.planar.chords import COLUMN, HEAD, HEAD_POSITION, SIDE, TAIL, TAIL_POSITION
 from splinescope.geometry.planar.halfedges import FACE, FOLLOWING
-from splinescope.geometry.planar.insertion import ON_CHORD
+from splinescope.geometry.planar.target import ON_CHORD
 
 
 @njit(cache=True, nogil=True)

@@ -14,7 +14,7 @@ from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.graph import Node
 from splinescope.network.heads import HeadName
 from splinescope.network.importers.refusals import SUPPORTED
-from splinescope.network.importers.values import Byproduct, Number, Shape, Smooth, Value, Variable, to_float64
+from splinescope.network.importers.views import Byproduct, Number, Shape, Smooth, Value, Variable, to_float64
 from splinescope.network.ops import Concatenate, Input, Op, Reshape, Select
 
 Rearrangement = Callable[..., np.ndarray | Sequence[np.ndarray]]

@@ -10,16 +10,17 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.heads import Head
 from splinescope.network.importers.builder import Builder
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
 from splinescope.network.ops import Affine, Convolution, Dense, Op, Scale, SharedDense, TransposedConvolution
 
 
-def finish(b: Builder, output: Value) -> Network:
+def finish(b: Builder, output: Value, *, fused: bool = True) -> Network:
     """The network whose output is a value.
 
     Args:
         b: The builder.
         output: The value that the model returns.
+        fused: Whether scales are folded into the affine nodes beside them.
 
     Returns:
         The network, without a report.
@@ -38,7 +39,13 @@ def finish(b: Builder, output: Value) -> Network:
     assert isinstance(source, Variable)
     b.origin = "output"
     last = b.node_of(source)
-    nodes, place = _without_unread(_fused(b.nodes, last), last)
+    nodes, place = _without_unread(_fused(b.nodes, last) if fused else b.nodes, last)
+    empty = next((node for node in nodes if not node.size), None)
+    if empty is not None:
+        raise InvalidInputError(
+            f"`model`: node `{empty.name}` has the shape {empty.shape}, and so no numbers; expected a network whose "
+            "inputs, layers and outputs all have some"
+        )
     return Network(nodes, place, head)
 
 

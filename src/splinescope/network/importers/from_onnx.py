@@ -10,18 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from splinescope.errors import InvalidInputError, UnsupportedOpError
+from splinescope.errors import InvalidInputError, SplinescopeError, UnsupportedOpError
 from splinescope.network.graph import Network
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.finish import finish
+from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_legacy import ATTRIBUTES, BINARY, LAST, aligned_shape
 from splinescope.network.importers.refusals import RANDOM, reason_for
 from splinescope.network.importers.reports import compare_with_onnx
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
 from splinescope.numerics import require
+from splinescope.storage import check_content
 
 if TYPE_CHECKING:
     import onnx
+
+    from splinescope.network.importers.onnx_file import ModelInput
 
 
 def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = None) -> Network:
@@ -40,6 +44,17 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
         UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
         InvalidInputError: If the file cannot be read, or has weights that are not finite.
         MissingDependencyError: If the package `onnx` is not installed.
+
+    Cost: reading the file, and a few forward passes of both networks, by which they are compared.
+
+    Example:
+        >>> import onnx, tempfile
+        >>> text = '<ir_version: 8, opset_import: ["": 17]> net (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) }'
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     onnx.save(onnx.parser.parse_model(text), f"{folder}/net.onnx")
+        ...     network = from_onnx(f"{folder}/net.onnx")
+        >>> network.input_shape, network.num_units
+        ((3,), 3)
     """
     require("onnx", "onnx", "reading an ONNX file")
     from splinescope.network.importers.onnx_file import read_model, the_input
@@ -49,10 +64,17 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
         raise InvalidInputError(f"`path`: there is no file {path}")
     model = read_model(path)
     source = the_input(model, input_shape)
-    reader = GraphReader(model, Builder(batched=source.batched))
-    with torch.no_grad():
-        network = finish(reader.builder, reader.read(source.name, source.shape))
-        network = compare_with_onnx(network, path, model, source, reader.builder.unit)
+    reader = OnnxReader(model, Builder(batched=source.batched))
+    try:
+        with torch.no_grad():
+            network = finish(reader.builder, reader.read(source.name, source.shape))
+            network = compare_with_onnx(network, path, model, source, reader.builder.unit)
+    except SplinescopeError:
+        raise
+    except Exception as error:  # a graph that means nothing fails anywhere, at the latest when the network is evaluated
+        place = f"`model`: node `{reader.builder.origin}` ({reader.builder.op})"
+        raise InvalidInputError(reader.invalid or f"{place} cannot be imported: {first_line(error)}") from error
+    _check_meaning(network, model, source, reader.invalid)
     if reader.realigned and network.import_report.not_compared:
         raise UnsupportedOpError(
             f"{reader.realigned}: it broadcasts as before version 7 of the operator set, and the result cannot be "
@@ -61,17 +83,39 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
     return network
 
 
-class GraphReader:
+def _check_meaning(network: Network, model: onnx.ModelProto, source: ModelInput, invalid: str) -> None:
+    """Refuse what is no valid ONNX where onnxruntime has not vouched for it."""
+    if any(deviation.reference == "onnxruntime" for deviation in network.import_report.deviations):
+        return
+    if invalid:
+        raise InvalidInputError(invalid)
+    stated = model.graph.output[0].type.tensor_type
+    if not stated.HasField("shape"):
+        return
+    dims = [d.dim_value if d.dim_value > 0 else None for d in stated.shape.dim]
+    shape = (
+        (1, *network.output_shape) if source.batched and len(dims) > len(network.output_shape) else network.output_shape
+    )
+    if len(dims) != len(shape) or any(n not in (None, m) for n, m in zip(dims, shape, strict=True)):
+        raise InvalidInputError(
+            f"`model`: its output `{model.graph.output[0].name}` has the shape {shape}; the file states {dims}"
+        )
+
+
+class OnnxReader:
     """Follows one input through an ONNX graph.
 
     Attributes:
         builder: The network so far.
+        invalid: What strict inference of shapes says of the first node with which it disagrees; empty if of none.
         realigned: A node whose second argument was broadcast as in old versions; empty if there is none.
     """
 
     def __init__(self, model: onnx.ModelProto, builder: Builder) -> None:
         self.builder = builder
         self.realigned = ""
+        self.invalid = ""
+        self._made = 0
         self._model = model
         self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
@@ -115,6 +159,7 @@ class GraphReader:
     def _call(self, node: onnx.NodeProto, values: dict[str, Any]) -> list[Any]:
         import onnx
 
+        from splinescope.network.importers.onnx_checks import check_node
         from splinescope.network.importers.onnx_handlers import Call
         from splinescope.network.importers.onnx_ops import handle, run_node
 
@@ -122,6 +167,10 @@ class GraphReader:
         b.origin, b.op = _name(node), node.op_type
         inputs = tuple(values[name] if name else None for name in node.input)
         b.check_arguments(inputs)
+        if any(isinstance(value, np.ndarray) for value in inputs):
+            raise b.refusal("it takes texts or complex numbers")
+        if node.op_type not in ("If", "Loop", "Scan"):
+            self.invalid = self.invalid or check_node(node, inputs, self._opset)
         attributes = {a.name: _plain(onnx.helper.get_attribute_value(a)) for a in node.attribute}
         opset = self._opset
         if opset <= LAST and len(inputs) == 2 and node.op_type in (*BINARY, "PRelu"):
@@ -132,8 +181,17 @@ class GraphReader:
             raise b.refusal(RANDOM)
         if any(isinstance(value, Variable | Smooth) for value in inputs):
             outputs = sum(bool(name) for name in node.output)
-            return handle(b, node, Call(node.op_type, inputs, attributes, opset, outputs))
-        return [_real(array) for array in run_node(node, list(inputs), opset)]
+            made = handle(b, node, Call(node.op_type, inputs, attributes, opset, outputs))
+        else:
+            made = [_real(array) for array in run_node(node, list(inputs), opset)]
+        self._count(made)
+        return made
+
+    def _count(self, made: list[Any]) -> None:
+        """Refuse what takes too much memory together: constants, and places of numbers."""
+        parts = [value.index if isinstance(value, Variable) else value for value in made]
+        self._made += sum(part.nbytes for part in parts if isinstance(part, np.ndarray | Tensor))
+        check_content(self._made, f"`model`: what the graph makes up to node `{self.builder.origin}`")
 
     def _modern(
         self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: dict[str, Any]

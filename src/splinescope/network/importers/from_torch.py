@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import operator
 import warnings
 from collections.abc import Iterator
@@ -33,13 +34,14 @@ from splinescope.network.importers.outputs import outputs_of, taking_apart
 from splinescope.network.importers.refusals import RANDOM, UNKNOWN, reason_for
 from splinescope.network.importers.reports import compare_with_module
 from splinescope.network.importers.torch_ops import IGNORED, handle
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
+from splinescope.storage import check_content
 
 Copies: TypeAlias = "partial[nn.Module]"
 """Makes a copy of a module in some type, or in its own."""
 
 
-def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) -> Network:
+def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None, *, fused: bool = True) -> Network:
     """Import a torch module, in eval mode.
 
     The module is copied, so that its weights, buffers, gradients, mode and hooks stay as they are, and no random
@@ -52,6 +54,8 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
             tuple, dictionary or dataclass.
         input_shape: Shape of one input, without the batch: `(1, 28, 28)`. It may be left out where the module begins
             with a linear layer.
+        fused: Whether scales, batch-norm among them, are folded into the layers beside them. Without, each layer keeps
+            a node with its own weights, for studies of weights; evaluation is slower.
 
     Returns:
         The network, in float64.
@@ -59,6 +63,8 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
     Raises:
         UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
         InvalidInputError: If the module cannot be run on such inputs, or has weights that are not finite.
+
+    Cost: a copy of the module, a few forward passes of it, and its weights in float64.
 
     Example:
         >>> import torch
@@ -77,7 +83,7 @@ def from_torch(module: nn.Module, input_shape: tuple[int, ...] | None = None) ->
         if everywhere:
             notes = (f"{everywhere} hooks on all modules are neither part of the network nor compared.", *notes)
         program, reader = _traced(copies, shape)
-        network = finish(reader.builder, reader.read(program))
+        network = finish(reader.builder, reader.read(program), fused=fused)
         name = "module" if everywhere == 0 and reference.func is faithful_copy else "module without its hooks"
         return compare_with_module(network, reference, reader.builder.unit, notes, name)
 
@@ -105,7 +111,7 @@ def from_exported(program: ExportedProgram) -> Network:
             f"`model`: the program was exported for batches of {batch}; export it with a batch of 1 or a dynamic one"
         )
     with random_states_kept(), torch.no_grad():
-        reader = GraphReader(tuple(int(n) for n in shape))
+        reader = TorchReader(tuple(int(n) for n in shape))
         network = finish(reader.builder, reader.read(program))
         return compare_with_module(network, partial(copy_module, program.module()), reader.builder.unit, ())
 
@@ -176,14 +182,14 @@ def _own_type(module: nn.Module) -> torch.dtype:
     return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
 
 
-def _traced(copies: Copies, shape: tuple[int, ...]) -> tuple[ExportedProgram, GraphReader]:
+def _traced(copies: Copies, shape: tuple[int, ...]) -> tuple[ExportedProgram, TorchReader]:
     """Export a copy of the module, in float64 if it runs so, else in its own type."""
     problems: list[Exception] = []
     for dtype in (torch.float64, None):
         copied = copies(dtype)
         example = torch.linspace(-0.5, 0.5, max(1, int(torch.Size(shape).numel())), dtype=torch.float64)
         try:
-            return _export(copied, example.reshape(1, *shape).to(dtype or _own_type(copied))), GraphReader(shape)
+            return _export(copied, example.reshape(1, *shape).to(dtype or _own_type(copied))), TorchReader(shape)
         except Exception as error:  # noqa: BLE001 - the user's code may fail in any way, and torch.export too
             problems.append(error)
     raise _untraceable(copies(None), shape, problems[0]) from problems[0]
@@ -263,7 +269,7 @@ def _untraceable(copied: nn.Module, shape: tuple[int, ...], error: Exception) ->
     )
 
 
-class GraphReader:
+class TorchReader:
     """Follows one input through an exported graph.
 
     Attributes:
@@ -338,6 +344,7 @@ class GraphReader:
         name = schema.name.split("::")[-1] if schema is not None else getattr(target, "__name__", str(target))
         if name in IGNORED:
             return None
+        _check_size(node, b)
         if target is not operator.getitem:
             b.check_arguments(_leaves([args, kwargs]))
         if name in ("wrap_with_set_grad_enabled", "wrap_with_autocast"):
@@ -355,6 +362,14 @@ class GraphReader:
         bound.update({s.name: value for s, value in zip(schema.arguments, args, strict=False)})
         bound.update(kwargs)
         return handle(b, target, bound)
+
+
+def _check_size(node: torch.fx.Node, b: Builder) -> None:
+    """Refuse a value that would not fit in memory, before it is made: tracing knows all shapes and makes none."""
+    value = node.meta.get("val")
+    if isinstance(value, Tensor):
+        size = 8 * math.prod(int(n) if isinstance(n, int) else 1 for n in value.shape)
+        check_content(size, f"`module`: node `{b.origin}` ({b.op}), of shape {tuple(value.shape)},")
 
 
 def _active(target: Any, args: list[Any], kwargs: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from splinescope.network.importers.builder import Builder
-from splinescope.network.importers.values import Shape, Smooth, Value, Variable
+from splinescope.network.importers.views import Shape, Smooth, Value, Variable
 from splinescope.network.ops import AxisMap, Convolution, Dense, Scale, SharedDense, Sum, TransposedConvolution
 
 MAX_PROBED = 1 << 25

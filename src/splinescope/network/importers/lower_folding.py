@@ -11,8 +11,8 @@ from torch import Tensor
 
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.lower_affine import scale_and_shift
-from splinescope.network.importers.values import Shape, Value, Variable
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.importers.views import Shape, Value, Variable
+from splinescope.network.ops import Clip, Maximum, PiecewiseAffine
 
 
 def activate(
@@ -36,7 +36,7 @@ def activate(
     if not bool(bends.any()):
         return scale_and_shift(b, x, _first(inclines, shape, shared), _first(offsets, shape, shared))
     kept = torch.cat([torch.tensor([True]), bends])
-    op = Activation(breaks[bends], inclines[kept], offsets[kept])
+    op = PiecewiseAffine(breaks[bends], inclines[kept], offsets[kept])
     return b.add(op, [x.node], shape, b.nodes[x.node].shape)
 
 
@@ -70,6 +70,8 @@ def clip(b: Builder, x: Variable, low: float | Tensor | None, high: float | Tens
         low = torch.minimum(low, high)
         if bool((low == high).all()):
             return scale_and_shift(b, x, b.number(0.0), low)
+        if not all(bool((bound == bound.reshape(-1)[0]).all()) for bound in (low, high)):
+            return _clip_by_unit(b, x, low, high)
         apart = low < high
         middle = torch.where(apart, torch.zeros_like(low), low)
         return activate(b, x, [low, high], [0.0, apart.double(), 0.0], [low, middle, high])
@@ -78,6 +80,14 @@ def clip(b: Builder, x: Variable, low: float | Tensor | None, high: float | Tens
     if high is not None:
         return activate(b, x, [high], [1.0, 0.0], [0.0, high])
     return x
+
+
+def _clip_by_unit(b: Builder, x: Variable, low: Tensor, high: Tensor) -> Variable:
+    """A clip whose bounds differ from unit to unit."""
+    shape = tuple(torch.broadcast_shapes(x.shape, low.shape, high.shape))
+    x = b.materialised(b.expand(x, shape))
+    bounds = (_column(b.constant(bound), shape, shared=False).contiguous() for bound in (low, high))
+    return b.add(Clip(*bounds), [x.node], shape, b.nodes[x.node].shape)
 
 
 LARGE = 3e38

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import zlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.importers.module_copy import first_line
+from splinescope.network.importers.onnx_checks import check_functions, check_graph
+from splinescope.storage import check_content, content_limit
+
+_KINDS = set(onnx.TensorProto.DataType.values())
+_REALS = {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,20 +51,35 @@ def read_model(path: Path) -> onnx.ModelProto:
         InvalidInputError: If it cannot be read.
     """
     try:
-        if path.name.lower().endswith(".gz"):
-            with gzip.open(path) as stream:
-                model = onnx.load_model_from_string(stream.read())
-        else:
-            model = onnx.load_model(path)
-    except (OSError, EOFError, zlib.error, DecodeError, ValueError, onnx.checker.ValidationError) as error:
+        model = _unpacked(path) if path.name.lower().endswith(".gz") else onnx.load_model(path)
+        if model.functions:
+            model = _written_out(model)
+        check_graph(model)
+    except InvalidInputError:
+        raise
+    except Exception as error:  # protobuf and onnx have exceptions of their own for what they cannot read
         raise InvalidInputError(f"`model`: {path} cannot be read as ONNX: {first_line(error)}") from error
     if not model.graph.node:
         raise InvalidInputError(f"`model`: {path} is not an ONNX model, or an empty one")
-    if model.functions:
-        from onnx.inliner import inline_local_functions
-
-        model = inline_local_functions(model)
     return model
+
+
+def _unpacked(path: Path) -> onnx.ModelProto:
+    """A compressed model; further files that it names lie beside it."""
+    with gzip.open(path) as stream:
+        content = stream.read(path.stat().st_size + content_limit() + 1)
+    check_content(len(content) - path.stat().st_size, f"`model`: the content of {path}")
+    model = onnx.load_model_from_string(content)
+    onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))
+    return model
+
+
+def _written_out(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model without local functions."""
+    from onnx.inliner import inline_local_functions
+
+    check_functions(model)
+    return inline_local_functions(model)
 
 
 def the_input(model: onnx.ModelProto, input_shape: tuple[int, ...] | None) -> ModelInput:
@@ -86,15 +105,17 @@ def the_input(model: onnx.ModelProto, input_shape: tuple[int, ...] | None) -> Mo
             f"the model has {len(inputs)} inputs ({names}); splinescope supports models of one input"
         )
     tensor = inputs[0].type.tensor_type
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-    if dtype.kind != "f":
+    if tensor.elem_type not in _REALS:
+        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower() if tensor.elem_type in _KINDS else "of none"
         raise UnsupportedOpError(
-            f"the model's input `{inputs[0].name}` has the type {dtype}; splinescope supports inputs of real numbers"
+            f"the model's input `{inputs[0].name}` has the type {kind}; splinescope supports inputs of real numbers"
         )
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
     dims: list[int | None] | None = None
     if tensor.HasField("shape"):
         dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
     shape, batched = _input_shape(inputs[0].name, dims, input_shape)
+    check_content(8 * math.prod(shape), f"`model`: an input of shape {shape}")
     any_batch = batched and (dims is None or dims[0] is None)
     return ModelInput(inputs[0].name, shape, batched, any_batch, dtype)
 

@@ -19,7 +19,7 @@ from splinescope.network.importers.onnx_handlers import Call, Handler
 from splinescope.network.importers.onnx_resize import resize
 from splinescope.network.importers.rearrangements import move
 from splinescope.network.importers.refusals import reason_for
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
 
 _FLOATS = {getattr(onnx.TensorProto, name) for name in ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")}
 _HALVES = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)

@@ -11,7 +11,7 @@ from torch import Tensor
 from splinescope.network.importers import lower_affine as affine
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.onnx_handlers import Call
-from splinescope.network.importers.values import Value, Variable
+from splinescope.network.importers.views import Value, Variable
 
 _OPSET = 18
 

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Lock, Timer
 from typing import Any
 
 import numpy as np
 
+from splinescope.network.importers.onnx_child import FAILURE, OPEN, RUN, packed, receive, send, unpacked
 from splinescope.network.importers.onnx_legacy import LAST
 
+_PATIENCE = 600.0
+"""Seconds after which onnxruntime is taken to hang."""
+
 Run = Callable[[np.ndarray], Any]
+
+
+class RunnerError(Exception):
+    """What a program that runs in another process said."""
+
+
+class RunnerCrashError(RunnerError):
+    """The program did not live to say anything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +72,72 @@ def runners(path: Path, model: Any, name: str) -> Iterator[Runner]:
 
 
 def _onnxruntime(path: Path, model: Any, name: str) -> Run:
-    import onnxruntime
+    child = _child(os.getpid())
+    # Bytes where the path says too little: of compressed models, and of names that are no UTF-8.
+    named = path.suffix == ".onnx" and str(path).isprintable()
+    options = json.dumps({"path": str(path.absolute()) if named else "", "input": name}).encode()
+    child.asked(OPEN, options + b"\n" + (b"" if named else model.SerializeToString()))
+    return lambda x: unpacked(child.asked(RUN, packed(x)))
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    content = str(path) if path.suffix == ".onnx" else model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    return lambda x: session.run(None, {name: x})[0]
+
+class _Child:
+    """A process in which onnxruntime runs, because it may crash on what others wrote; a new one after it has."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = Lock()
+
+    def asked(self, kind: bytes, content: bytes) -> bytes:
+        """The answer to a request.
+
+        Raises:
+            RunnerError: What onnxruntime said.
+            RunnerCrashError: If it crashed, or did not answer.
+        """
+        with self._lock:
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            clock = Timer(_PATIENCE, process.kill)
+            clock.start()
+            try:
+                send(process.stdin, kind, content)
+                frame = receive(process.stdout)
+            except BrokenPipeError:
+                frame = None
+            finally:
+                clock.cancel()
+            if frame is None:
+                self._process = None
+                raise RunnerCrashError(_end(process.wait()))
+        if frame[0] == FAILURE:
+            raise RunnerError(frame[1].decode("utf-8", "replace"))
+        return frame[1]
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            command = [sys.executable, "-P", str(Path(__file__).with_name("onnx_child.py"))]
+            pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing)
+            atexit.register(_stop, self._process)
+        return self._process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
+
+
+@cache
+def _child(process: int) -> _Child:
+    """The child of a process, by its number: one that was forked needs its own."""
+    return _Child()
+
+
+def _end(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return f"it was ended, by the system or because it did not answer within {_PATIENCE:g} s"
+    return f"it crashed (exit status {status})"
 
 
 def _reference(model: Any, name: str, opset: int) -> Run:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from splinescope.network.evaluate import chunk_rows, walk
 from splinescope.network.graph import Network
-from splinescope.network.importers.sides import Sides, Target, work
+from splinescope.network.importers.sides import Sides, UnseenSide, work
 
 SAMPLES = 32
 """Inputs of a comparison, beside those that woke further units."""
@@ -71,13 +71,13 @@ def probe(network: Network, bounds: tuple[Tensor, Tensor] | None = None) -> Prob
     Returns:
         The inputs.
     """
-    search = _Search(network, bounds)
+    search = _InputSearch(network, bounds)
     search.try_sizes()
     search.wake()
     return search.chosen()
 
 
-class _Search:
+class _InputSearch:
     """The search for inputs, and what it saw."""
 
     def __init__(self, network: Network, bounds: tuple[Tensor, Tensor] | None) -> None:
@@ -162,7 +162,7 @@ class _Search:
         exponents.uniform_(math.log10(min(SIZES)), math.log10(max(SIZES)), generator=self._generator)
         return (x * 10.0**exponents).float().double()
 
-    def _started(self, targets: Sequence[Target], x: Tensor) -> int:
+    def _started(self, targets: Sequence[UnseenSide], x: Tensor) -> int:
         """Some Newton steps for some units, from some inputs; how many inputs showed something new."""
         distances = torch.full((len(x), len(targets)), math.inf, dtype=torch.float64)
         found = self._look(x, targets, distances)
@@ -172,7 +172,7 @@ class _Search:
             found += self._look(x)
         return found
 
-    def _look(self, x: Tensor, targets: Sequence[Target] = (), distances: Tensor | None = None) -> int:
+    def _look(self, x: Tensor, targets: Sequence[UnseenSide] = (), distances: Tensor | None = None) -> int:
         """Keep those of some inputs that show something new, and count them; note how far all are from some targets."""
         new = torch.zeros(len(x), dtype=torch.int64)
         output = x
@@ -191,7 +191,7 @@ class _Search:
             self._woken.append((x[kept], output[kept], new[kept]))
         return int(kept.sum())
 
-    def _stepped(self, x: Tensor, targets: Sequence[Target]) -> Tensor:
+    def _stepped(self, x: Tensor, targets: Sequence[UnseenSide]) -> Tensor:
         """One Newton step of each input beyond the fold of its unit."""
         x = x.detach().clone().requires_grad_(True)
         missing: list[Tensor] = []

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from splinescope.network.importers.builder import Builder, Rearrangement
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
 
 
 def move(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value | list[Variable]:

@@ -17,10 +17,9 @@ from splinescope.network.copies import placed
 from splinescope.network.evaluate import chunk_rows, forward
 from splinescope.network.graph import Deviation, ImportReport, Network
 from splinescope.network.importers.module_copy import first_line
-from splinescope.network.importers.onnx_runners import Runner, runners
+from splinescope.network.importers.onnx_runners import Runner, RunnerCrashError, RunnerError, runners
 from splinescope.network.importers.outputs import outputs_of
 from splinescope.network.importers.probes import SAMPLES, probe
-from splinescope.network.ops import Activation, Affine, Concatenate, Maximum, Reshape, Sum
 
 SLACK = 1024.0
 """Multiple of the rounding errors that were estimated by which a reference may deviate."""
@@ -34,7 +33,7 @@ _SHAKE = 2.0**-40
 Function = Callable[[Tensor], Any]
 
 
-class Comparison:
+class Agreement:
     """Compares a network with references, on inputs of several sizes at which its units are awake.
 
     What rounding may explain is the lesser of two estimates, for the inputs of each order of magnitude apart. One is a
@@ -193,18 +192,7 @@ def absolute_terms(network: Network, x: Tensor) -> Tensor:
     values: list[Tensor] = [x.abs()]
     for node in network.nodes[1:]:
         inputs = [values[source].reshape(len(x), *network.nodes[source].shape) for source in node.inputs]
-        op = node.op
-        if isinstance(op, Affine):
-            result = op.magnitude(inputs[0])
-        elif isinstance(op, Sum):
-            result = sum((abs(c) * v for c, v in zip(op.coefficients, inputs, strict=True)), torch.zeros(()))
-        elif isinstance(op, Activation):
-            slope, offset = op.slopes.abs().amax(dim=0), op.intercepts.abs().amax(dim=0)
-            result = inputs[0].reshape(len(x), -1) * slope + offset
-        else:
-            assert isinstance(op, Maximum | Concatenate | Reshape)
-            result = op.evaluate(*inputs)
-        values.append(result)
+        values.append(node.op.magnitude(*inputs))
     return values[network.output]
 
 
@@ -231,7 +219,7 @@ def compare_with_module(
         SplinescopeError: If the network is another one.
         UnsupportedOpError: If the module's outputs depend on other inputs of the batch.
     """
-    comparison = Comparison(network)
+    comparison = Agreement(network)
     plain = copies(None)
     own = next((p.dtype for p in plain.parameters() if p.is_floating_point()), torch.get_default_dtype())
     deviations: list[Deviation] = []
@@ -274,28 +262,32 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, uni
         SplinescopeError: If the network is another one.
         UnsupportedOpError: If the model's outputs depend on other inputs of the batch.
     """
-    comparison = Comparison(network)
+    comparison = Agreement(network)
     unit = max(unit, float(np.finfo(source.dtype).eps), float(np.finfo(np.float32).eps))
     problems: list[str] = []
+    warnings: list[str] = []
     for runner in runners(path, model, source.name):
         try:
             outputs = _onnx_outputs(comparison, runner, source, unit)
         except UnsupportedOpError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime raises whatever it likes
-            problems.append(f"{runner.name} does not run the model: {first_line(error)}")
+            said = str(error) if isinstance(error, RunnerError) else first_line(error)
+            problems.append(f"{runner.name} does not run the model: {said}")
+            if isinstance(error, RunnerCrashError):
+                warnings.append(problems[-1])
             continue
         lost = int((~outputs.reshape(len(outputs), -1).isfinite().all(dim=1)).sum())
         if lost == len(outputs):
             problems.append(f"The model overflows in {runner.name}, so that it was not compared.")
             break
         notes = (f"The model overflows in {runner.name} for {lost} inputs, which are not compared.",) if lost else ()
-        return comparison.report([comparison.deviation(runner.name, outputs, unit)], notes)
+        return comparison.report([comparison.deviation(runner.name, outputs, unit)], (*warnings, *notes))
     problems = problems or ["No program that runs it is installed."]
     return comparison.report([], tuple(problems), " ".join(problems))
 
 
-def _onnx_outputs(comparison: Comparison, runner: Runner, source: Any, unit: float) -> Tensor:
+def _onnx_outputs(comparison: Agreement, runner: Runner, source: Any, unit: float) -> Tensor:
     run = runner.start()
 
     def function(rows: Tensor) -> Tensor:

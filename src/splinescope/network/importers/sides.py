@@ -17,7 +17,7 @@ _BEYOND = 1.1
 
 
 @dataclass(frozen=True)
-class Target:
+class UnseenSide:
     """A side on which a unit has not been seen.
 
     Attributes:
@@ -132,7 +132,7 @@ class Sides:
         total = sum(int(self._can_fold(index).sum()) for index in self.nodes)
         return 1.0 - self.awake / total if total else 0.0
 
-    def asleep(self, count: int, generator: torch.Generator) -> list[Target]:
+    def asleep(self, count: int, generator: torch.Generator) -> list[UnseenSide]:
         """Some units that sleep.
 
         Args:
@@ -142,7 +142,7 @@ class Sides:
         Returns:
             Sides on which they have not been seen, in the order of the nodes.
         """
-        found: list[Target] = []
+        found: list[UnseenSide] = []
         for index in sorted(self.nodes):
             units = (self._can_fold(index) & ~self._awake(index)).nonzero().reshape(-1)
             picked = units[torch.randperm(len(units), generator=generator)[:count]]
@@ -150,11 +150,11 @@ class Sides:
                 unseen = (~self._seen[index][:, unit]).nonzero().reshape(-1)
                 place = int(torch.randint(len(unseen), (1,), generator=generator)) if len(unseen) else 0
                 if len(unseen):
-                    found.append(Target(index, unit, int(unseen[place])))
+                    found.append(UnseenSide(index, unit, int(unseen[place])))
         chosen = torch.randperm(len(found), generator=generator)[:count].sort().values
         return [found[place] for place in chosen.tolist()]
 
-    def missing(self, z: Tensor, at: Tensor, targets: Sequence[Target]) -> Tensor:
+    def missing(self, z: Tensor, at: Tensor, targets: Sequence[UnseenSide]) -> Tensor:
         """How far some inputs are from what shows units of one node on another side.
 
         Args:

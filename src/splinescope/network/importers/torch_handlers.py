@@ -16,7 +16,7 @@ from splinescope.network.importers import lower_affine as affine
 from splinescope.network.importers import lower_folding as folding
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.refusals import PRODUCT, QUOTIENT, STATISTICS
-from splinescope.network.importers.values import Number, Smooth, Value, Variable
+from splinescope.network.importers.views import Number, Smooth, Value, Variable
 
 Arguments: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Builder, Arguments], Any]

@@ -17,7 +17,7 @@ from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.rearrangements import move
 from splinescope.network.importers.refusals import COMPARISON, PRODUCT, reason_for
 from splinescope.network.importers.torch_handlers import Arguments, Handler
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Value, Variable
 
 
 def call(target: Any, arguments: Arguments) -> Any:

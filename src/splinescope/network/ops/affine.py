@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 from torch import Tensor
 
-from splinescope.network.ops.base import Affine, Op, flat
+from splinescope.network.ops.base import Affine, AffineOp, copies, flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +44,42 @@ class Dense(Affine):
             return torch.addmm(self.bias, flat(x), self.weight.T)
         return torch.addmm(self.bias, flat(x), self.weight.T, out=out)
 
-    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return torch.addmm(self.bias.abs(), flat(x), self.weight.abs().T)
+    @property
+    def matrix(self) -> Float[Tensor, "out in"] | None:
+        """See `AffineOp`."""
+        return self.weight
 
-    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return flat(v) @ self.weight.square().T
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return int(self.weight.shape[1]) + 1
+
+    @property
+    def weights(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.weight
+
+    @property
+    def offset(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.bias
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """See `AffineOp`."""
+        assert weights is not None
+        return Dense(weights, torch.zeros_like(self.bias))
+
+    def write(self, out: Float[Tensor, "batch _"], *inputs: Float[Tensor, "batch ..."]) -> None:
+        """See `Op`: the product is made where it is wanted."""
+        self.evaluate(*inputs, out=out)
+
+    def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `AffineOp`."""
+        return torch.addmm(self.bias.abs(), flat(x[0]), self.weight.abs().T)
+
+    def spread(self, *v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `AffineOp`."""
+        return flat(v[0]) @ self.weight.square().T
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +99,25 @@ class SharedDense(Affine):
         (x,) = inputs
         return torch.nn.functional.linear(x, self.weight, self.bias)
 
-    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return torch.nn.functional.linear(x, self.weight.abs(), self.bias.abs())
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return int(self.weight.shape[1]) + 1
 
-    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return torch.nn.functional.linear(v, self.weight.square())
+    @property
+    def weights(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.weight
+
+    @property
+    def offset(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.bias
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """See `AffineOp`."""
+        assert weights is not None
+        return SharedDense(weights, torch.zeros_like(self.bias))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +137,25 @@ class Scale(Affine):
         (x,) = inputs
         return torch.addcmul(self.shift, x, self.scale)
 
-    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return torch.addcmul(self.shift.abs(), x, self.scale.abs())
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return 2
 
-    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return v * self.scale.square()
+    @property
+    def weights(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.scale
+
+    @property
+    def offset(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.shift
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """See `AffineOp`."""
+        assert weights is not None
+        return Scale(weights, torch.zeros_like(self.shift))
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,13 +178,29 @@ class Select(Affine):
         chosen = self._choose(x)
         return chosen if self.constant is None else chosen + self.constant
 
-    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return self._choose(x) if self.constant is None else self._choose(x) + self.constant.abs()
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return 1
 
-    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return self._choose(v)
+    @property
+    def offset(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.constant
+
+    @property
+    def rounds(self) -> bool:
+        """See `Op`; not without a constant."""
+        return self.constant is not None
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """See `AffineOp`."""
+        assert weights is None
+        return Select(self.index)
+
+    def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`."""
+        return copies(self.index.reshape(-1).numpy()[units], math.prod(shapes[0]))
 
     def _choose(self, x: Tensor) -> Tensor:
         values, size = flat(x), self.index.numel()
@@ -174,24 +246,33 @@ class AxisMap(Affine):
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """The mapped input."""
         (x,) = inputs
-        return self._map(x, self.matrices)
-
-    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return self._map(x, tuple(matrix.abs() for matrix in self.matrices))
-
-    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return self._map(v, tuple(matrix.square() for matrix in self.matrices))
-
-    def _map(self, x: Tensor, matrices: tuple[Tensor, ...]) -> Tensor:
-        for matrix, axis in zip(matrices, self.axes, strict=True):
+        for matrix, axis in zip(self.matrices, self.axes, strict=True):
             x = torch.movedim(torch.movedim(x, axis + 1, -1) @ matrix.T, -1, axis + 1)
         return x.contiguous()
 
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return sum(int(matrix.shape[1]) + 1 for matrix in self.matrices)
+
+    @property
+    def weights(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.matrices[0] if len(self.matrices) == 1 else None
+
+    @property
+    def stages(self) -> tuple[AffineOp, ...]:
+        """See `AffineOp`; one for each axis."""
+        return tuple(AxisMap((matrix,), (axis,)) for matrix, axis in zip(self.matrices, self.axes, strict=True))
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """See `AffineOp`."""
+        assert weights is not None
+        return AxisMap((weights,), self.axes)
+
 
 @dataclass(frozen=True, eq=False)
-class Reshape(Op):
+class Reshape(AffineOp):
     """The same numbers, in row-major order, in another shape.
 
     Attributes:
@@ -204,3 +285,22 @@ class Reshape(Op):
         """The reshaped input, a view where possible."""
         (x,) = inputs
         return x.reshape(len(x), *self.shape)
+
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return 1
+
+    @property
+    def rounds(self) -> bool:
+        """See `Op`; not."""
+        return False
+
+    @property
+    def keeps_order(self) -> bool:
+        """See `AffineOp`; it does."""
+        return True
+
+    def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`."""
+        return copies(np.asarray(units), math.prod(self.shape))

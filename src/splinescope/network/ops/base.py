@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,7 +22,8 @@ class Op(ABC):
     """One operation of a network: a continuous piecewise affine map of its inputs.
 
     An op takes and returns batches. It never writes to its inputs, autograd goes through it, and all of its numbers
-    are float64 on the CPU.
+    are float64 on the CPU. It is an `AffineOp`, a `Fold`, or the `Input`: engines handle these, and ask the op for all
+    else.
     """
 
     @abstractmethod
@@ -33,43 +37,187 @@ class Op(ABC):
             [batch, *shape] the value of the op's own node.
         """
 
+    @abstractmethod
+    def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """A bound of its absolute values from those of its inputs: the sum of the absolute terms that it adds up.
 
-class Affine(Op):
-    r"""An affine map of one variable, $x \mapsto W x + b$."""
+        Args:
+            *x: [batch, *shape] absolute values of its inputs.
+
+        Returns:
+            [batch, *shape] bounds.
+        """
 
     @abstractmethod
-    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """The sum of absolute terms $|W| x + |b|$ for non-negative `x`, which bounds the rounding error."""
+    def carried(self, *errors: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """By how much its value may change where each number of its inputs changes by at most so much.
 
-    @abstractmethod
-    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        r"""$(W \circ W) v$ for non-negative `v`: how variances of the inputs come out, if independent."""
+        Args:
+            *errors: [batch, *shape] largest changes of its inputs.
 
-    def rows(self, units: Int[np.ndarray, " k"], shape: tuple[int, ...]) -> csr_array:
+        Returns:
+            [batch, *shape] largest changes of its value.
+        """
+
+    @property
+    def addends(self) -> int:
+        """Largest number of products that one output sums, stage by stage; an offset counts as one."""
+        return 1
+
+    def write(self, out: Float[Tensor, "batch _"], *inputs: Float[Tensor, "batch ..."]) -> None:
+        """Apply the op and put the result where it is wanted; autograd does not go through it.
+
+        Args:
+            out: [batch, numbers] where the flat result goes.
+            *inputs: [batch, *shape] values of the nodes that it reads.
+        """
+        out.copy_(self.evaluate(*inputs).reshape(out.shape))
+
+    @property
+    def rounds(self) -> bool:
+        """Whether its numbers are rounded. Else each of them is a copy of an input or of a constant."""
+        return True
+
+    @property
+    def label(self) -> str:
+        """What the op is, for tables."""
+        return type(self).__name__
+
+    def terms(
+        self, inputs: Sequence[Float[Tensor, "batch ..."]], value: Float[Tensor, "batch ..."]
+    ) -> Float[Tensor, "batch ..."]:
+        """Sums of the absolute values of the terms that it adds up, to which rounding errors are relative.
+
+        Args:
+            inputs: Values of the nodes that it reads.
+            value: Its own value there.
+
+        Returns:
+            Non-negative numbers in the shape of the value; zeros where nothing is rounded.
+        """
+        return value.abs()
+
+
+class AffineOp(Op):
+    r"""An affine map of its inputs, $(x_1, \dots, x_k) \mapsto \sum_i W_i x_i + b$."""
+
+    @property
+    def weights(self) -> Tensor | None:
+        """The one tensor in which its outputs are linear; None if it only moves numbers, or has several `stages`."""
+        return None
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """The linear part with other weights.
+
+        Args:
+            weights: What takes the place of `weights`, in its shape; None if these are.
+
+        Returns:
+            An op without offset.
+        """
+        assert weights is None
+        return self
+
+    @property
+    def stages(self) -> tuple[AffineOp, ...]:
+        """Ops whose weights are single tensors, of which this one is the composition, first to last."""
+        return (self,)
+
+    @property
+    def offset(self) -> Tensor | None:
+        """The offset $b$, as it broadcasts with one output; None if there is none."""
+        return None
+
+    @cached_property
+    def linear(self) -> AffineOp:
+        """The op without its offset; itself if it has none."""
+        return self if self.offset is None else self.reweighted(self.weights)
+
+    @property
+    def matrix(self) -> Float[Tensor, "out in"] | None:
+        """The matrix $W$ of one flat input, if that is how the op keeps it; None of all others."""
+        return None
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether its flat value is that of its one input."""
+        return False
+
+    def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        r"""The sum of absolute terms $\sum_i |W_i| x_i + |b|$ for non-negative inputs, which bounds rounding errors.
+
+        Args:
+            *x: [batch, *shape] values, none negative.
+
+        Returns:
+            [batch, *shape] sums.
+        """
+        total = self._through(torch.abs, x)
+        return total if self.offset is None else total + self.offset.abs()
+
+    def spread(self, *v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        r"""$\sum_i (W_i \circ W_i) v_i$ for non-negative inputs: how variances come out, if independent.
+
+        Args:
+            *v: [batch, *shape] variances.
+
+        Returns:
+            [batch, *shape] variances of its value.
+        """
+        return self._through(torch.square, v)
+
+    def carried(self, *errors: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `Op`: the linear part with absolute weights."""
+        return self._through(torch.abs, errors)
+
+    def _through(self, change: Callable[[Tensor], Tensor], x: tuple[Tensor, ...]) -> Tensor:
+        """The linear part with all weights changed."""
+        for stage in self.stages:
+            x = (stage.reweighted(None if stage.weights is None else change(stage.weights)).evaluate(*x),)
+        return x[0]
+
+    def terms(
+        self, inputs: Sequence[Float[Tensor, "batch ..."]], value: Float[Tensor, "batch ..."]
+    ) -> Float[Tensor, "batch ..."]:
+        """See `Op`."""
+        return self.magnitude(*(x.abs() for x in inputs)) if self.rounds else torch.zeros_like(value)
+
+    def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
         """Rows of $W$, to the last bit: derivatives of single outputs, in which nothing is rounded.
 
         Args:
             units: Flat indices of outputs.
-            shape: Shape of the input, without the batch.
+            *shapes: Shapes of the inputs, without the batch.
 
         Returns:
-            [k, n_in] sparse matrix over the flat input.
+            [k, n_in] sparse matrix over the flat inputs, one after the other.
         """
-        width = int(np.prod(shape, dtype=np.int64))
+        width = sum(math.prod(shape) for shape in shapes)
         step = max(1, _ROW_NUMBERS // max(1, width))
         parts = [csr_array((0, width))]
         for start in range(0, len(units), step):
             chosen = torch.from_numpy(np.asarray(units[start : start + step], np.int64))
-            x = torch.zeros(len(chosen), *shape, dtype=torch.float64, requires_grad=True)
+            x = [torch.zeros(len(chosen), *shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
             with torch.enable_grad():
-                out = flat(self.evaluate(x)).gather(1, chosen[:, None]).sum()
-                (gradient,) = torch.autograd.grad(out, x)
-            parts.append(csr_array(flat(gradient).numpy()))
+                out = flat(self.evaluate(*x)).gather(1, chosen[:, None]).sum()
+                gradients = torch.autograd.grad(out, x)
+            parts.append(csr_array(torch.cat([flat(gradient) for gradient in gradients], dim=1).numpy()))
         return csr_array(vstack(parts))
 
-    def offsets(self, shape: tuple[int, ...]) -> Float[np.ndarray, " out"]:
-        """The offset $b$, flat: the value at zero, in which nothing is rounded."""
-        return flat(self.evaluate(torch.zeros(1, *shape, dtype=torch.float64)))[0].numpy()
+    def offsets(self, *shapes: tuple[int, ...]) -> Float[np.ndarray, " out"]:
+        """The offset $b$, flat: the value at zero, in which nothing is rounded.
+
+        Args:
+            *shapes: Shapes of what it reads, without the batch.
+
+        Returns:
+            One number for each output.
+        """
+        return flat(self.evaluate(*(torch.zeros(1, *shape, dtype=torch.float64) for shape in shapes)))[0].numpy()
+
+
+class Affine(AffineOp):
+    r"""An affine map of one variable, $x \mapsto W x + b$."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +228,29 @@ class Input(Op):
         """The input itself."""
         (x,) = inputs
         return x
+
+    def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `Op`."""
+        return x[0]
+
+    def carried(self, *errors: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """See `Op`."""
+        return errors[0]
+
+
+def copies(places: Int[np.ndarray, " k"], width: int) -> csr_array:
+    """Rows of ones, at most one in each.
+
+    Args:
+        places: Column of each row's one; -1 for none.
+        width: Number of columns.
+
+    Returns:
+        [k, width] sparse matrix.
+    """
+    present = places >= 0
+    starts = np.concatenate([[0], np.cumsum(present)])
+    return csr_array((np.ones(starts[-1]), places[present], starts), shape=(len(places), width))
 
 
 def flat(x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch numbers"]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from splinescope.network.ops.base import Affine
+from splinescope.network.ops.base import Affine, AffineOp
 
 CHUNK = 1 << 16
 """Numbers that one call of a convolution may produce; larger batches are taken in parts.
@@ -47,13 +47,25 @@ class Convolution(Affine):
         (x,) = inputs
         return self._convolve(x, self.weight, self.bias)
 
-    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return self._convolve(x, self.weight.abs(), self.bias.abs())
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return int(self.weight[0].numel()) + 1
 
-    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return self._convolve(v, self.weight.square(), None)
+    @property
+    def weights(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.weight
+
+    @property
+    def offset(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return _spatial(self.bias, self.stride)
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """See `AffineOp`."""
+        assert weights is not None
+        return replace(self, weight=weights, bias=torch.zeros_like(self.bias))
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         function = _CONVOLUTIONS[weight.ndim - 3]
@@ -90,18 +102,27 @@ class TransposedConvolution(Affine):
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """[batch, ..., in, *sizes] to [batch, ..., out, *sizes]."""
         (x,) = inputs
-        return self._convolve(x, self.weight) + self._spatial(self.bias)
+        return self._convolve(x, self.weight) + _spatial(self.bias, self.stride)
 
-    def magnitude(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return self._convolve(x, self.weight.abs()) + self._spatial(self.bias.abs())
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return int(self.weight.numel()) // int(self.weight.shape[1]) + 1
 
-    def spread(self, v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """See `Affine`."""
-        return self._convolve(v, self.weight.square())
+    @property
+    def weights(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.weight
 
-    def _spatial(self, bias: Tensor) -> Tensor:
-        return bias.reshape(-1, *(1,) * len(self.stride))
+    @property
+    def offset(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return _spatial(self.bias, self.stride)
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """See `AffineOp`."""
+        assert weights is not None
+        return replace(self, weight=weights, bias=torch.zeros_like(self.bias))
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         function = _TRANSPOSED[weight.ndim - 3]
@@ -112,6 +133,11 @@ class TransposedConvolution(Affine):
             return functional.pad(grown, _reversed(pads))
 
         return _in_parts(part, x, weight.ndim - 1)
+
+
+def _spatial(bias: Tensor, stride: tuple[int, ...]) -> Tensor:
+    """One number for each channel, as it broadcasts with images."""
+    return bias.reshape(-1, *(1,) * len(stride))
 
 
 def _reversed(pads: tuple[tuple[int, int], ...]) -> list[int]:

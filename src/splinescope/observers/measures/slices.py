@@ -13,7 +13,7 @@ from splinescope.tessellation.domains import Domain
 
 
 @dataclass(frozen=True, eq=False)
-class TileCount:
+class CellCount:
     """Exact number of cells in a domain of any dimension: `cells`.
 
     Attributes:
@@ -70,7 +70,11 @@ class SliceFrames:
         return {}
 
     def forget(self, step: int) -> None:
-        """Delete the frames after a step."""
+        """Delete the frames after a step.
+
+        Args:
+            step: The last step whose frame stays.
+        """
         for later, path in saved_frames(self.folder).items():
             if later > step:
                 path.unlink()
@@ -87,6 +91,17 @@ def saved_frames(folder: str | os.PathLike[str]) -> dict[int, Path]:
 
     Returns:
         A file for each step, by ascending step; nothing if there is no such folder.
+
+    Cost: listing the folder; no file is opened.
+
+    Example:
+        >>> import splinescope, tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     frames = SliceFrames(splinescope.Slice.box([-1, -1], [1, 1]), folder)
+        ...     for step in (0, 100):
+        ...         _ = frames(Snapshot(torch.nn.ReLU(), step))
+        ...     list(saved_frames(folder))
+        [0, 100]
     """
     return {int(path.stem.removeprefix(_PREFIX)): path for path in sorted(Path(folder).glob(f"{_PREFIX}*.npz"))}
 

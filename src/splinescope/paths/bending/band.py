@@ -188,6 +188,8 @@ def minimise_band(
     Raises:
         InvalidInputError: If an argument is out of range.
 
+    Cost: one gradient of the energy for each inner vertex and step.
+
     Example:
         A double well along a parabola has its saddle in the middle, at height 1:
 

@@ -69,6 +69,18 @@ def nudged_elastic_band(
         CertificateError: If a check of the cells fails.
 
     Cost: in each step one gradient for each pivot of the pairs that are still open.
+
+    Example:
+        Around the square |x| + |y| < 1, on which the class is another one:
+
+        >>> import splinescope, torch
+        >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)
+        >>> up.weight.data = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> down.weight.data, down.bias.data = torch.ones(1, 4), torch.tensor([-1.0])
+        >>> network = splinescope.load(torch.nn.Sequential(up, torch.nn.ReLU(), down))
+        >>> paths = nudged_elastic_band(network, [-2.0, 0.1], [2.0, 0.3], 1)
+        >>> paths.verdicts.tolist(), paths[0].length > 4
+        (['certified'], True)
     """
     check_share("spring", spring)
     search = Search(network, x, y, target, layer, Options(max_steps, certify_every, **options))
@@ -116,6 +128,21 @@ def string_method(
     Raises:
         InvalidInputError: As `nudged_elastic_band`.
         CertificateError: If a check of the cells fails.
+
+    Source: E, Ren and Vanden-Eijnden (2007), as above.
+
+    Cost: in each step one gradient for each pivot of the pairs that are still open.
+
+    Example:
+        Around the square |x| + |y| < 1, on which the class is another one:
+
+        >>> import splinescope, torch
+        >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)
+        >>> up.weight.data = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> down.weight.data, down.bias.data = torch.ones(1, 4), torch.tensor([-1.0])
+        >>> network = splinescope.load(torch.nn.Sequential(up, torch.nn.ReLU(), down))
+        >>> string_method(network, [-2.0, 0.1], [2.0, 0.3], 1).verdicts.tolist()
+        ['certified']
     """
     search = Search(network, x, y, target, layer, Options(max_steps, certify_every, **options))
 

@@ -55,6 +55,20 @@ def insert_highest(
     Raises:
         InvalidInputError: As `nudged_elastic_band`.
         CertificateError: If a check of the cells fails.
+
+    Cost: for each vertex that is inserted a check of the polyline, and at most `max_steps` gradients.
+
+    Example:
+        Around the square |x| + |y| < 1, on which the class is another one, one bend is enough:
+
+        >>> import splinescope, torch
+        >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)
+        >>> up.weight.data = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> down.weight.data, down.bias.data = torch.ones(1, 4), torch.tensor([-1.0])
+        >>> network = splinescope.load(torch.nn.Sequential(up, torch.nn.ReLU(), down))
+        >>> paths = insert_highest(network, [-2.0, 0.1], [2.0, 0.3], 1)
+        >>> paths.verdicts.tolist(), len(paths[0].points)
+        (['certified'], 3)
     """
     if bends < 0:
         raise InvalidInputError(f"`bends`: got {bends}; expected at least 0")

@@ -127,6 +127,9 @@ def certify_polyline(
         InvalidInputError: If shapes don't fit, there is no such class, or all points are one.
         CertificateError: If a check of the cells fails.
 
+    Cost: "exact" that of `tessellate_segments` and a forward pass at each breakpoint; "refine" at most `budget` forward
+    passes for each segment.
+
     Example:
         From -1 to 1 straight through zero abs(x) is not positive, and between two vertices a sample may miss it:
 

@@ -18,9 +18,8 @@ from torch import Tensor
 from splinescope.errors import CertificateError
 from splinescope.network.evaluate import CHUNK_NUMBERS, walk
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation, Affine, Maximum, Sum
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.region_graph.rounding import UP, terms
+from splinescope.tessellation.branches.errors import UP
 from splinescope.tessellation.segments import SegmentBatch
 
 USABLE = 2.0**-20
@@ -201,26 +200,22 @@ def running_errors(network: Network, sizes: list[Sizes], error: Tensor) -> Float
 
 def _through(network: Network, node: Node, sources: list[tuple[Sizes, Tensor]]) -> Tensor:
     """[k, n] errors of a node."""
-    op, (x, e) = node.op, sources[0]
     shapes = [network.nodes[i].shape for i in node.inputs]
-    if isinstance(op, Affine):
-        share = terms(op) * UNIT_ROUNDOFF
-        carried = (UP * UP) * (share * x.size + e)
-        offset = op.magnitude(torch.zeros(1, *shapes[0], dtype=torch.float64)).reshape(1, -1)
-        out = op.magnitude(carried.reshape(-1, *shapes[0])).reshape(len(e), -1) / (UP * UP) + share * offset
-    elif isinstance(op, Activation):
-        steepest = op.slopes.abs().amax(dim=0)
-        out = steepest * e + 4 * UNIT_ROUNDOFF * (steepest * x.size + op.intercepts.abs().amax(dim=0))
-        if op.is_relu:
-            out = torch.where(x.most < -e, 0.0, e)
-    elif isinstance(op, Maximum):
-        out = e[:, op.members].amax(dim=2)
-    elif isinstance(op, Sum):
-        factors = [abs(float(c)) for c in op.coefficients]
-        off = [
-            c * (b + (len(factors) + 1) * UNIT_ROUNDOFF * a.size) for c, (a, b) in zip(factors, sources, strict=True)
-        ]
-        out = torch.stack(off).sum(dim=0)
+    share = (node.op.addends + 1) * UNIT_ROUNDOFF if node.op.rounds else 0.0
+
+    def shaped(parts: list[Tensor]) -> list[Tensor]:
+        return [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    e = sources[0][1]
+    if node.affine is not None:
+        out = node.op.carried(*shaped([(UP * UP) * (share * x.size + e) for x, e in sources])) / (UP * UP)
+        if share:
+            zeros = [torch.zeros(1, *shape, dtype=torch.float64) for shape in shapes]
+            out = out + share * node.op.magnitude(*zeros)
+    elif node.fold is not None and node.fold.clamps:
+        out = torch.where(sources[0][0].most < -e, 0.0, e)
     else:
-        out = op.evaluate(*(b.reshape(-1, *s) for (_, b), s in zip(sources, shapes, strict=True)))
+        out = node.op.carried(*shaped([e]))
+        if share:
+            out = out + 4 * UNIT_ROUNDOFF * node.op.magnitude(*shaped([sources[0][0].size]))
     return torch.nan_to_num(out.reshape(len(e), -1), nan=torch.inf, posinf=torch.inf)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops import Activation, Fold, Maximum
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Crossings:
         return len(self.interval)
 
 
-def crossings(op: Activation | Maximum, values: Float[Tensor, "N n"]) -> Crossings:
+def crossings(op: Fold, values: Float[Tensor, "N n"]) -> Crossings:
     """All folds of an op, by the values of its argument; those that a point meets within rounding are left out.
 
     Args:
@@ -41,6 +41,7 @@ def crossings(op: Activation | Maximum, values: Float[Tensor, "N n"]) -> Crossin
     """
     if isinstance(op, Maximum):
         return _of_maximum(op, values)
+    assert isinstance(op, Activation)
     found = [_of_breakpoint(op, number, values) for number in range(len(op.breakpoints))]
     return Crossings(torch.cat([part.interval for part in found]), torch.cat([part.place for part in found]))
 

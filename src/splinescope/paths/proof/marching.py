@@ -23,9 +23,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splinescope.network.copies import placed
-from splinescope.network.evaluate import last_uses
+from splinescope.network.evaluate import last_uses, products
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum
+from splinescope.network.ops import Fold
 from splinescope.paths.proof.crossings import Crossings, crossings
 
 _NUMBERS = 1 << 22
@@ -78,8 +78,8 @@ class March:
     def __init__(self, network: Network, dtype: torch.dtype = torch.float64, numbers: int = _NUMBERS) -> None:
         self._network, self._dtype, self._numbers = placed(network, dtype=dtype), dtype, numbers
         self._last = last_uses(network)
-        products = [_products(network, index) for index in range(len(network.nodes))]
-        self._shares = [share / max(1, sum(products)) for share in products]
+        counts = [count if node.affine else 0 for node, count in zip(network.nodes, products(network), strict=True)]
+        self._shares = [count / max(1, sum(counts)) for count in counts]
 
     @torch.no_grad()
     def __call__(
@@ -118,18 +118,18 @@ class March:
     def _advanced(self, curve: _Curve) -> _Curve:
         """The curve behind the next node."""
         node = self._network.nodes[curve.index]
-        if isinstance(node.op, Activation | Maximum):
-            curve = self._broken(curve, node.op, node.inputs[0])
+        if node.fold is not None:
+            curve = self._broken(curve, node.fold, node.inputs[0])
         value = node.op.evaluate(*(curve.values[source] for source in node.inputs))
         values = {index: known for index, known in curve.values.items() if self._last[index] > curve.index}
         if self._last[curve.index] > curve.index:
             values[curve.index] = value
         return replace(curve, index=curve.index + 1, values=values)
 
-    def _broken(self, curve: _Curve, op: Activation | Maximum, source: int) -> _Curve:
+    def _broken(self, curve: _Curve, op: Fold, source: int) -> _Curve:
         """The curve with a point at each fold of an op."""
         # A group of three or more members may have another leader at the new points.
-        for _ in range(op.index.shape[1] if isinstance(op, Maximum) else 1):
+        for _ in range(1 if op.elementwise else op.count):
             found = crossings(op, curve.values[source].flatten(1))
             if not len(found):
                 break
@@ -157,11 +157,3 @@ def _refined(curve: _Curve, found: Crossings) -> _Curve:
         weight = place.to(old.dtype).reshape(-1, *(1,) * (old.ndim - 1))
         values[index][fresh] = torch.lerp(old.index_select(0, interval), old.index_select(0, interval + 1), weight)
     return replace(curve, t=torch.cat([curve.t, t])[rows], values=values)
-
-
-def _products(network: Network, index: int) -> int:
-    """Products that one evaluation of a node takes."""
-    node = network.nodes[index]
-    if isinstance(node.op, Convolution | Dense):
-        return node.size * node.op.weight[0].numel()
-    return node.size if isinstance(node.op, Affine) else 0

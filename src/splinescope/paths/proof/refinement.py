@@ -13,7 +13,6 @@ from splinescope.network.copies import placed
 from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Fold
 from splinescope.paths.proof.marching import March, Part
 from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED
 from splinescope.paths.proof.rounding import MarginRounding
@@ -89,6 +88,20 @@ def refine(
 
     Returns:
         The verdicts.
+
+    Cost: at most `budget` forward passes for each path, give or take the last ones.
+
+    Example:
+        Between both ends of the first segment the leading class changes; on the second it stays:
+
+        >>> import splinescope, torch
+        >>> from splinescope.numerics import Tolerance
+        >>> from splinescope.paths.proof.rounding import margin_rounding
+        >>> network = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> question = np.array([[1.0, 0.5], [1.0, 0.5]]), np.array([[0.5, 1.0], [2.0, 1.0]]), np.array([0, 0])
+        >>> rounding = margin_rounding(network, *question, Tolerance())
+        >>> refine(network, *question, rounding=rounding).verdicts.tolist()
+        ['refuted', 'certified']
     """
     network = as_network(network, starts.shape[1:])
     shown = f"{len(starts):,} segments: {{percentage:.1f}} % proved |{{bar}}| {{elapsed}}<{{remaining}}"
@@ -140,8 +153,8 @@ def folds_between(
     for index, value in walk(network, torch.cat([low, high])):
         values[index] = value
         node = network.nodes[index]
-        if isinstance(node.op, Fold):
-            one, other = node.op.pieces(values[node.inputs[0]].flatten(1)).split(len(low))
+        if node.fold is not None:
+            one, other = node.fold.pieces(values[node.inputs[0]].flatten(1)).split(len(low))
             different += (one != other).flatten(1).sum(dim=1)
         for source in {index, *node.inputs}:
             if last[source] <= index:

@@ -67,6 +67,9 @@ def straight(
         InvalidInputError: If shapes don't fit, there is no such class or layer, or both ends of a path are one point.
         CertificateError: If a check of the cells, or of the margins at their ends, fails.
 
+    Cost: "exact" that of `tessellate_segments` and a forward pass at each breakpoint; "refine" at most `budget` forward
+    passes for each path.
+
     Example:
         The function abs(x) - 0.5 has class 1, by its sign, everywhere but around 0:
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops import Activation, Concatenate, Dense, Reshape
+from splinescope.network.ops import Concatenate, Dense, PiecewiseAffine, Reshape
 from splinescope.preimage.targets.sets import Alternative, Target
 
 
@@ -83,7 +83,7 @@ def _marked(network: Network, outputs: int, rows: np.ndarray) -> Network:
         at = len(nodes) - 1
     dense = Dense(torch.from_numpy(rows[:, :-1].copy()), torch.from_numpy(rows[:, -1].copy()))
     zero, one = torch.zeros(1, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
-    relu = Activation(breakpoints=zero, slopes=one, intercepts=torch.zeros(2, dtype=torch.float64))
+    relu = PiecewiseAffine(breakpoints=zero, slopes=one, intercepts=torch.zeros(2, dtype=torch.float64))
     nodes.append(Node("half-spaces of the target", dense, (at,), (len(rows),)))
     nodes.append(Node("sides of the target", relu, (len(nodes) - 1,), (len(rows),)))
     nodes.append(Node("outputs and sides", Concatenate(0), (at, len(nodes) - 1), (outputs + len(rows),)))

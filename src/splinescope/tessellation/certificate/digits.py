@@ -8,7 +8,7 @@ and what is cut off at the end of a number is added to the bound of its error.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,19 +18,7 @@ from torch import Tensor
 
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import (
-    Activation,
-    Affine,
-    AxisMap,
-    Concatenate,
-    Fold,
-    Maximum,
-    Op,
-    Reshape,
-    Scale,
-    Select,
-    Sum,
-)
+from splinescope.network.ops import Activation, AffineOp, Maximum, Op
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.certificate.stepping import without_gradients
@@ -142,47 +130,45 @@ class _Linear:
     """An affine op in digits.
 
     Attributes:
-        slices: The op without bias for each digit of its weights.
-        bias: Digits of its bias.
-        whole: The op without bias.
+        slices: The op without offset for each digit of its weights.
+        offset: Digits of its offset.
+        whole: The op without offset.
     """
 
-    slices: dict[int, Affine]
-    bias: dict[int, Tensor]
-    whole: Affine
+    slices: dict[int, AffineOp]
+    offset: dict[int, Tensor]
+    whole: AffineOp
 
 
 @lru_cache(maxsize=512)
-def _linear(op: Any) -> _Linear:
-    """Split an op (kept for a while, since every chunk of points needs it)."""
-    if isinstance(op, Select):
-        bias = {} if op.constant is None else split(op.constant)
-        return _Linear({0: replace(op, constant=None)}, bias, replace(op, constant=None))
-    if isinstance(op, AxisMap):
-        (matrix,) = op.matrices
-        return _Linear({p: replace(op, matrices=(part,)) for p, part in split(matrix).items()}, {}, op)
-    weight, offset = ("scale", "shift") if isinstance(op, Scale) else ("weight", "bias")
-    bare = {offset: torch.zeros_like(getattr(op, offset))}
-    bias = split(getattr(op, offset))
-    if not isinstance(op, Scale) and hasattr(op, "stride"):
-        bias = {p: part.reshape(-1, *(1,) * len(op.stride)) for p, part in bias.items()}
-    parts = {p: replace(op, **{weight: part}, **bare) for p, part in split(getattr(op, weight)).items()}
-    return _Linear(parts, bias, replace(op, **bare))
+def _linear(op: AffineOp) -> tuple[_Linear, ...]:
+    """Split the stages of an op (kept for a while, since every chunk of points needs it)."""
+    out = []
+    for stage in op.stages:
+        parts = {0: None} if stage.weights is None else split(stage.weights)
+        slices = {position: stage.reweighted(part) for position, part in parts.items()}
+        offset = {} if stage.offset is None else split(stage.offset)
+        out.append(_Linear(slices, offset, stage.linear))
+    return tuple(out)
 
 
-def _affine(op: Affine, x: Digits, keep: int) -> Digits:
-    if isinstance(op, AxisMap) and len(op.matrices) != 1:
-        for matrix, axis in zip(op.matrices, op.axes, strict=True):
-            x = _affine(AxisMap((matrix,), (axis,)), x, keep)
-        return x
-    known = _linear(op)
+def _affine(op: AffineOp, x: list[Digits], keep: int) -> Digits:
+    for stage in _linear(op):
+        x = [_staged(stage, x, keep)]
+    return x[0]
+
+
+def _staged(stage: _Linear, x: list[Digits], keep: int) -> Digits:
+    """One stage of an affine op."""
     sums: dict[int, Tensor] = {}
-    for position, part in x.parts.items():
-        for place, piece in known.slices.items():
-            added(sums, position + place, piece.evaluate(part))
-    for place, offset in known.bias.items():
+    nothing = [torch.zeros_like(next(iter(number.parts.values()))) for number in x]
+    for position in {position for number in x for position in number.parts}:
+        parts = [number.parts.get(position, zero) for number, zero in zip(x, nothing, strict=True)]
+        for place, piece in stage.slices.items():
+            added(sums, position + place, piece.evaluate(*parts))
+    for place, offset in stage.offset.items():
         added(sums, place, offset.expand_as(next(iter(sums.values()))))
-    return carried(sums, known.whole.magnitude(x.error) * _ROUND_UP, keep)
+    return carried(sums, stage.whole.magnitude(*(number.error for number in x)) * _ROUND_UP, keep)
 
 
 def _activation(op: Activation, x: Digits, keep: int) -> Digits:
@@ -226,28 +212,12 @@ def _maximum(op: Maximum, x: Digits, keep: int) -> Digits:
 
 
 def _applied(op: Op, x: list[Digits], keep: int) -> Digits:
-    if isinstance(op, Affine):
-        return _affine(op, x[0], keep)
     if isinstance(op, Activation):
         return _activation(op, x[0], keep)
     if isinstance(op, Maximum):
         return _maximum(op, x[0], keep)
-    if isinstance(op, Reshape):
-        return x[0].mapped(op.evaluate)
-    if isinstance(op, Concatenate):
-        zero = [torch.zeros_like(next(iter(number.parts.values()))) for number in x]
-        places = {p for number in x for p in number.parts}
-        parts = {p: op.evaluate(*(n.parts.get(p, z) for n, z in zip(x, zero, strict=True))) for p in places}
-        return Digits(parts, op.evaluate(*(number.error for number in x)))
-    assert isinstance(op, Sum)
-    sums: dict[int, Tensor] = {}
-    error: Any = 0.0
-    for coefficient, number in zip(op.coefficients, x, strict=True):
-        error = error + abs(float(coefficient)) * number.error * _ROUND_UP
-        for place, factor in split(torch.tensor([float(coefficient)], dtype=torch.float64)).items():
-            for position, part in number.parts.items():
-                added(sums, position + place, part * factor)
-    return carried(sums, error, keep)
+    assert isinstance(op, AffineOp)
+    return _affine(op, x, keep)
 
 
 Terms = list[tuple[np.ndarray, np.ndarray]]
@@ -274,7 +244,7 @@ def precise(network: Network, terms: Terms, keep: int) -> Iterator[Passed]:
             values[index] = _applied(node.op, [values[source] for source in node.inputs], keep)
         else:
             values[index] = _input(terms, points, network.input_shape)
-        if isinstance(node.op, Fold):
+        if node.fold is not None:
             yield _passed(index, values[node.inputs[0]], points)
         for source in {index, *node.inputs}:
             if last[source] <= index:

@@ -96,13 +96,6 @@ class Bundle:
     doubt: np.ndarray
 
 
-def tables(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray]:
-    """Breakpoints [B, n] and which of them fold."""
-    rows = [np.asarray(p, np.float64).reshape(len(p), -1) for p in (op.breakpoints, op.slopes)]
-    shifts, slopes = (np.ascontiguousarray(np.broadcast_to(p, (len(p), units))) for p in rows)
-    return shifts, np.ascontiguousarray(np.diff(slopes, axis=0) != 0)
-
-
 def undecided(network: Network, codes: Codes, passed: Passed, bundle: Bundle) -> Facts:
     """Facts about some cells that a forward pass does not prove.
 
@@ -115,41 +108,43 @@ def undecided(network: Network, codes: Codes, passed: Passed, bundle: Bundle) ->
     Returns:
         The facts, with their margins.
     """
-    node = network.nodes[passed.index]
-    words = codes.full(bundle.cells)
+    op, words = network.nodes[passed.index].op, codes.full(bundle.cells)
     errors = passed.errors.max(axis=0)
-    size = 1024 + 8 * len(bundle.corner)
     frame: tuple[np.ndarray, ...] = (passed.values, bundle.offsets, bundle.point, bundle.doubt, errors, words)
-    if isinstance(node.op, Activation):
-        shifts, folds = tables(node.op, passed.values.shape[1])
-        decided = _decided(passed, bundle, errors, shifts, folds)
-        found = _collected(_scan_units, (*frame, shifts, *decided), size)
-    else:
-        assert isinstance(node.op, Maximum)
-        groups = np.ascontiguousarray(np.asarray(node.op.index, np.int64))
-        found = _collected(_scan_groups, (*frame, groups), size)
-    row, column, member, margin, swing = found
-    cell_row = np.searchsorted(bundle.offsets, row, side="right") - 1
-    parts = (bundle.corner[row], bundle.cells[cell_row], np.full(len(row), passed.index))
-    if isinstance(node.op, Activation):
-        units = passed.values.shape[1]
-        bit = (words[cell_row, column >> 6] >> (column & 63).astype(np.uint64)) & np.uint64(1)
-        sign = 2.0 * bit.astype(np.float64) - 1.0
-        plus, shift = column % units, shifts[column // units, column % units]
-        return Facts(*parts, column, plus, np.full(len(row), -1), shift, sign, margin, swing, errors[plus])
-    winner = _winners(words, cell_row, column, len(groups), groups.shape[1])
-    ones, plus, minus = np.ones(len(row)), groups[column, winner], groups[column, member]
-    return Facts(*parts, column, plus, minus, 0 * ones, ones, margin, swing, errors[plus] + errors[minus])
+    if isinstance(op, Maximum):
+        return _undecided_groups(op, passed, bundle, frame)
+    assert isinstance(op, Activation)
+    return _undecided_units(op, passed, bundle, frame)
 
 
-def _winners(words: np.ndarray, rows: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
-    """Position of the recorded winner of a group in the row of a cell."""
-    out = np.zeros(len(rows), np.int64)
-    for digit in range(max(1, int(width - 1).bit_length())):
-        column = group + digit * groups
-        bit = (words[rows, column >> 6] >> (column & 63).astype(np.uint64)) & np.uint64(1)
-        out |= bit.astype(np.int64) << digit
-    return out
+def _undecided_units(op: Activation, passed: Passed, bundle: Bundle, frame: tuple[np.ndarray, ...]) -> Facts:
+    """Units that a forward pass does not prove to be above or below their breakpoints."""
+    *_, errors, words = frame
+    units = passed.values.shape[1]
+    tables = op.tables(units)
+    shifts = tables.breakpoints
+    decided = _decided(passed, bundle, errors, shifts, tables.folding)
+    row, column, _, margin, swing = _collected(_scan_units, (*frame, shifts, *decided), 1024 + 8 * len(bundle.corner))
+    cell = np.searchsorted(bundle.offsets, row, side="right") - 1
+    bit = (words[cell, column >> 6] >> (column & 63).astype(np.uint64)) & np.uint64(1)
+    sign = 2.0 * bit.astype(np.float64) - 1.0
+    plus, shift = column % units, shifts[column // units, column % units]
+    parts = (bundle.corner[row], bundle.cells[cell], np.full(len(row), passed.index), column)
+    return Facts(*parts, plus, np.full(len(row), -1), shift, sign, margin, swing, errors[plus])
+
+
+def _undecided_groups(op: Maximum, passed: Passed, bundle: Bundle, frame: tuple[np.ndarray, ...]) -> Facts:
+    """Members that a forward pass does not prove to be at most the recorded winner of their group."""
+    *_, errors, words = frame
+    groups = np.ascontiguousarray(op.index.numpy())
+    row, group, member, margin, swing = _collected(_scan_groups, (*frame, groups), 1024 + 8 * len(bundle.corner))
+    cell = np.searchsorted(bundle.offsets, row, side="right") - 1
+    column = group + len(groups) * np.arange(op.levels)[:, None]
+    bits = (words[cell, column >> 6] >> (column & 63).astype(np.uint64)) & np.uint64(1)
+    plus, minus = groups[group, op.named(bits)], groups[group, member]
+    parts = (bundle.corner[row], bundle.cells[cell], np.full(len(row), passed.index), group)
+    ones = np.ones(len(row))
+    return Facts(*parts, plus, minus, 0 * ones, ones, margin, swing, errors[plus] + errors[minus])
 
 
 def _decided(

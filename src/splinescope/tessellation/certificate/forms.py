@@ -9,20 +9,19 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 from flint import fmpz_mat
 
-from splinescope.network.graph import Network
+from splinescope.network.graph import Network, Node
 from splinescope.network.ops import (
-    Activation,
+    AffineOp,
     AxisMap,
     Concatenate,
     Convolution,
     Dense,
-    Maximum,
-    Op,
     Reshape,
     Scale,
     Select,
@@ -30,11 +29,10 @@ from splinescope.network.ops import (
     Sum,
     TransposedConvolution,
 )
-from splinescope.tessellation.certificate.forward import terms
 
 
 @dataclass(frozen=True)
-class Exact:
+class ScaledIntegers:
     """Integers over a power of two.
 
     Attributes:
@@ -51,12 +49,12 @@ class Exact:
             return self.numbers
         return np.asarray(self.numbers * (1 << (bits - self.bits)), object)  # numpy makes scalars of single numbers
 
-    def flat(self) -> Exact:
+    def flat(self) -> ScaledIntegers:
         """[n, last axis] the same numbers."""
-        return Exact(self.numbers.reshape(-1, self.numbers.shape[-1]), self.bits)
+        return ScaledIntegers(self.numbers.reshape(-1, self.numbers.shape[-1]), self.bits)
 
 
-def exactly(array: Any) -> Exact:
+def exactly(array: Any) -> ScaledIntegers:
     """Float64 numbers as integers over a common power of two.
 
     Args:
@@ -72,37 +70,37 @@ def exactly(array: Any) -> Exact:
     out = np.zeros(values.size, object)
     out[:] = 0
     if not len(used):
-        return Exact(out.reshape(values.shape), 0)
+        return ScaledIntegers(out.reshape(values.shape), 0)
     zeros = np.log2((whole[used] & -whole[used]).astype(np.float64)).astype(np.int64)
     odd, power = whole[used] >> zeros, exponent[used].astype(np.int64) - 53 + zeros
     lowest = int(power.min())
     out[used] = [int(a) << int(b) for a, b in zip(odd.tolist(), (power - lowest).tolist(), strict=True)]
-    return Exact(out.reshape(values.shape), -lowest)
+    return ScaledIntegers(out.reshape(values.shape), -lowest)
 
 
-def total(parts: list[Exact]) -> Exact:
+def total(parts: list[ScaledIntegers]) -> ScaledIntegers:
     """The sum of arrays of one shape."""
     bits = max(part.bits for part in parts)
     numbers = parts[0].at(bits)
     for part in parts[1:]:
         numbers = numbers + part.at(bits)
-    return Exact(numbers, bits)
+    return ScaledIntegers(numbers, bits)
 
 
 class Parameters:
     """Parameters of a network's ops as integers, each converted once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, Exact]] = {}
+        self._known: dict[int, tuple[Any, ScaledIntegers]] = {}
         self._matrices: dict[int, fmpz_mat] = {}
 
-    def __call__(self, tensor: Any) -> Exact:
+    def __call__(self, tensor: Any) -> ScaledIntegers:
         """A parameter as integers."""
         if id(tensor) not in self._known:
             self._known[id(tensor)] = (tensor, exactly(tensor))
         return self._known[id(tensor)][1]
 
-    def times(self, tensor: Any, forms: np.ndarray) -> Exact:
+    def times(self, tensor: Any, forms: np.ndarray) -> ScaledIntegers:
         """A matrix of parameters on integers [n, d + 1]; the result's power is the matrix's."""
         whole = self(tensor)
         if id(tensor) not in self._matrices:
@@ -110,42 +108,21 @@ class Parameters:
         image = (self._matrices[id(tensor)] * fmpz_mat(forms.tolist())).tolist()
         out = np.empty((len(whole.numbers), forms.shape[1]), object)
         out[:] = [[int(x) for x in row] for row in image]
-        return Exact(out, whole.bits)
+        return ScaledIntegers(out, whole.bits)
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """The piece of every unit of a folding node on one cell.
-
-    Attributes:
-        bits: [columns] bits of its code.
-    """
-
-    bits: np.ndarray
-
-    def pieces(self, units: int) -> np.ndarray:
-        """[units] breakpoints below."""
-        return np.asarray(self.bits.reshape(-1, units).sum(axis=0, dtype=np.int64))
-
-    def winners(self, groups: int) -> np.ndarray:
-        """[groups] position of the winner."""
-        digits = self.bits.reshape(-1, groups).astype(np.int64)
-        return np.asarray((digits << np.arange(len(digits))[:, None]).sum(axis=0))
+Pattern = np.ndarray
+"""[columns] bits of the code of a folding node on one cell."""
 
 
 def work(network: Network) -> int:
     """Products that the affine ops of a network take at one point."""
-    return sum(node.size * terms(node.op) for node in network.nodes if _is_affine(node.op))
-
-
-def _is_affine(op: Op) -> bool:
-    kinds = Dense | SharedDense | Convolution | TransposedConvolution | AxisMap | Scale
-    return isinstance(op, kinds)
+    return sum(node.size * node.affine.addends for node in network.nodes if node.affine is not None)
 
 
 def cell_forms(
-    network: Network, entry: Exact, patterns: dict[int, Pattern], wanted: set[int], parameters: Parameters
-) -> dict[int, Exact]:
+    network: Network, entry: ScaledIntegers, patterns: dict[int, Pattern], wanted: set[int], parameters: Parameters
+) -> dict[int, ScaledIntegers]:
     """Affine forms of the nodes that some folding nodes read, on a cell with a given pattern.
 
     Args:
@@ -158,8 +135,8 @@ def cell_forms(
     Returns:
         For each wanted node [n, d + 1] forms of its flat input, and of the flat output for -1.
     """
-    forms: dict[int, Exact] = {0: entry}
-    found: dict[int, Exact] = {}
+    forms: dict[int, ScaledIntegers] = {0: entry}
+    found: dict[int, ScaledIntegers] = {}
     stop = network.output + 1 if -1 in wanted else max(wanted)
     last = {source: i for i, node in enumerate(network.nodes[: stop + 1]) for source in node.inputs}
     last[network.output] = stop
@@ -170,7 +147,7 @@ def cell_forms(
             break
         if node.inputs:
             sources = [forms[source] for source in node.inputs]
-            forms[index] = _applied(node.op, sources, node.shape, patterns.get(index), parameters)
+            forms[index] = _applied(node, sources, patterns.get(index), parameters)
         for source in node.inputs:
             if last[source] == index:
                 forms.pop(source, None)
@@ -179,88 +156,120 @@ def cell_forms(
     return found
 
 
-def _with_bias(linear: Exact, bias: Exact | None) -> Exact:
+def _with_bias(linear: ScaledIntegers, bias: ScaledIntegers | None) -> ScaledIntegers:
     """Linear images of forms plus a bias, whose shape broadcasts over the forms'."""
     if bias is None:
         return linear
     bits = max(linear.bits, bias.bits)
     numbers = np.array(linear.at(bits))
     numbers[..., -1] += bias.at(bits)
-    return Exact(numbers, bits)
+    return ScaledIntegers(numbers, bits)
 
 
-def _applied(op: Op, x: list[Exact], shape: tuple[int, ...], pattern: Pattern | None, keep: Parameters) -> Exact:
-    """Forms of an op's output."""
-    one = x[0].numbers
-    d = one.shape[-1]
-    flat = Exact(one.reshape(-1, d), x[0].bits)
-    if isinstance(op, Dense):
-        image = keep.times(op.weight, flat.numbers)
-        return _with_bias(Exact(image.numbers, image.bits + flat.bits), keep(op.bias))
-    if isinstance(op, SharedDense):
-        weight = keep(op.weight)
-        moved = np.moveaxis(np.tensordot(weight.numbers, one, axes=(1, one.ndim - 2)), 0, -2)
-        return _with_bias(Exact(moved, weight.bits + x[0].bits), keep(op.bias))
-    if isinstance(op, Scale):
-        scale = keep(op.scale)
-        scaled = Exact(one * scale.numbers[..., None], scale.bits + x[0].bits)
-        return _with_bias(Exact(np.broadcast_to(scaled.numbers, (*shape, d)), scaled.bits), keep(op.shift))
-    if isinstance(op, Select):
-        index = op.index.numpy()
-        chosen = np.where((index >= 0)[..., None], flat.numbers[np.maximum(index, 0)], 0)
-        return _with_bias(Exact(chosen, flat.bits), None if op.constant is None else keep(op.constant))
-    if isinstance(op, AxisMap):
-        return _along_axes(op, x[0], keep)
-    if isinstance(op, Convolution):
-        return _with_bias(_convolved(op, x[0], keep), _channelwise(op, keep))
-    if isinstance(op, TransposedConvolution):
-        return _with_bias(_scattered(op, x[0], shape, keep), _channelwise(op, keep))
-    if isinstance(op, Sum):
-        factors = [exactly(float(c)) for c in op.coefficients]
-        return total([Exact(p.numbers * f.numbers.item(), p.bits + f.bits) for p, f in zip(x, factors, strict=True)])
-    if isinstance(op, Concatenate):
-        bits = max(part.bits for part in x)
-        return Exact(np.concatenate([part.at(bits) for part in x], axis=op.axis), bits)
-    if isinstance(op, Reshape):
-        return Exact(one.reshape(*op.shape, d), x[0].bits)
+def _applied(node: Node, x: list[ScaledIntegers], pattern: Pattern | None, keep: Parameters) -> ScaledIntegers:
+    """Forms of a node."""
+    if node.affine is not None:
+        return _affine(node.affine, x, node.shape, keep)
+    assert node.fold is not None
     assert pattern is not None
-    if isinstance(op, Activation):
-        return _activated(op, flat, shape, pattern, keep)
-    assert isinstance(op, Maximum)
-    index = np.asarray(op.index)
-    place = index[np.arange(len(index)), np.minimum(pattern.winners(len(index)), index.shape[1] - 1)]
-    return Exact(flat.numbers[np.maximum(place, 0)].reshape(*shape, d), flat.bits)
+    reads = node.fold.reads(node.fold.named(pattern.reshape(-1, node.size)))
+    slope, intercept = exactly(reads.slopes), exactly(reads.intercepts)
+    image = ScaledIntegers(x[0].flat().numbers[reads.places] * slope.numbers[:, None], x[0].bits + slope.bits)
+    image = _with_bias(image, intercept)
+    return ScaledIntegers(image.numbers.reshape(*node.shape, image.numbers.shape[-1]), image.bits)
 
 
-def _activated(op: Activation, flat: Exact, shape: tuple[int, ...], pattern: Pattern, keep: Parameters) -> Exact:
-    units = len(flat.numbers)
-    piece = pattern.pieces(units)
-    slope, intercept = keep(op.slopes), keep(op.intercepts)
-    column = np.arange(units) if op.slopes.ndim > 1 else 0
+@singledispatch
+def _affine(op: AffineOp, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    """Forms of an affine op: by the rows of its matrix, where its kind has no way of its own below."""
+    shapes = [part.numbers.shape[:-1] for part in x]
+    rows, offset = op.rows(np.arange(np.prod(shape, dtype=np.int64)), *shapes), exactly(op.offsets(*shapes))
+    bits = max(part.bits for part in x)
+    before = np.concatenate([part.flat().at(bits) for part in x])
+    weights = exactly(rows.data)
+    out = np.zeros((len(offset.numbers), before.shape[1]), object)
+    np.add.at(
+        out, np.repeat(np.arange(len(out)), np.diff(rows.indptr)), weights.numbers[:, None] * before[rows.indices]
+    )
+    image = _with_bias(ScaledIntegers(out, bits + weights.bits), offset)
+    return ScaledIntegers(image.numbers.reshape(*shape, -1), image.bits)
 
-    def chosen(table: Exact) -> np.ndarray:
-        return np.asarray(table.numbers.reshape(len(op.slopes), -1)[piece, column])
 
-    image = Exact(flat.numbers * chosen(slope)[:, None], flat.bits + slope.bits)
-    image = _with_bias(image, Exact(chosen(intercept), intercept.bits))
-    return Exact(image.numbers.reshape(*shape, image.numbers.shape[-1]), image.bits)
+@_affine.register
+def _(op: Dense, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    flat = x[0].flat()
+    image = keep.times(op.weight, flat.numbers)
+    return _with_bias(ScaledIntegers(image.numbers, image.bits + flat.bits), keep(op.bias))
 
 
-def _along_axes(op: AxisMap, x: Exact, keep: Parameters) -> Exact:
-    numbers, bits = x.numbers, x.bits
+@_affine.register
+def _(op: SharedDense, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    one, weight = x[0].numbers, keep(op.weight)
+    moved = np.moveaxis(np.tensordot(weight.numbers, one, axes=(1, one.ndim - 2)), 0, -2)
+    return _with_bias(ScaledIntegers(moved, weight.bits + x[0].bits), keep(op.bias))
+
+
+@_affine.register
+def _(op: Scale, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    scale = keep(op.scale)
+    numbers = x[0].numbers * scale.numbers[..., None]
+    return _with_bias(
+        ScaledIntegers(np.broadcast_to(numbers, (*shape, numbers.shape[-1])), scale.bits + x[0].bits), keep(op.shift)
+    )
+
+
+@_affine.register
+def _(op: Select, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    index, flat = op.index.numpy(), x[0].flat()
+    chosen = np.where((index >= 0)[..., None], flat.numbers[np.maximum(index, 0)], 0)
+    return _with_bias(ScaledIntegers(chosen, flat.bits), None if op.constant is None else keep(op.constant))
+
+
+@_affine.register
+def _(op: Convolution, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    return _with_bias(_convolved(op, x[0], keep), _channelwise(op, keep))
+
+
+@_affine.register
+def _(op: TransposedConvolution, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    return _with_bias(_scattered(op, x[0], shape, keep), _channelwise(op, keep))
+
+
+@_affine.register
+def _(op: Sum, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    factors = [exactly(float(c)) for c in op.coefficients]
+    return total(
+        [ScaledIntegers(p.numbers * f.numbers.item(), p.bits + f.bits) for p, f in zip(x, factors, strict=True)]
+    )
+
+
+@_affine.register
+def _(op: Concatenate, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    bits = max(part.bits for part in x)
+    return ScaledIntegers(np.concatenate([part.at(bits) for part in x], axis=op.axis), bits)
+
+
+@_affine.register
+def _(op: Reshape, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    return ScaledIntegers(x[0].numbers.reshape(*shape, -1), x[0].bits)
+
+
+@_affine.register
+def _(op: AxisMap, x: list[ScaledIntegers], shape: tuple[int, ...], keep: Parameters) -> ScaledIntegers:
+    numbers, bits = x[0].numbers, x[0].bits
     for matrix, axis in zip(op.matrices, op.axes, strict=True):
         factor = keep(matrix)
         numbers = np.moveaxis(np.tensordot(factor.numbers, numbers, axes=(1, axis)), 0, axis)
         bits += factor.bits
-    return Exact(numbers, bits)
+    return ScaledIntegers(numbers, bits)
 
 
-def _channelwise(op: Convolution | TransposedConvolution, keep: Parameters) -> Exact:
+def _channelwise(op: Convolution | TransposedConvolution, keep: Parameters) -> ScaledIntegers:
     bias = keep(op.bias)
-    return Exact(bias.numbers.reshape(-1, *(1,) * len(op.stride)), bias.bits)
+    return ScaledIntegers(bias.numbers.reshape(-1, *(1,) * len(op.stride)), bias.bits)
 
 
-def _convolved(op: Convolution, x: Exact, keep: Parameters) -> Exact:
+def _convolved(op: Convolution, x: ScaledIntegers, keep: Parameters) -> ScaledIntegers:
     """A convolution of forms [..., channels, *sizes, d + 1]: one product for each place in the kernel."""
     weight = keep(op.weight)
     kernel, axes = op.weight.shape[2:], len(op.stride)
@@ -279,7 +288,7 @@ def _convolved(op: Convolution, x: Exact, keep: Parameters) -> Exact:
         result = result + _by_groups(
             np.moveaxis(weight.numbers, (0, 1), (-2, -1))[place], padded[(slice(None), slice(None), *window)], op.groups
         )
-    return Exact(result.reshape(*lead, *result.shape[1:]), x.bits + weight.bits)
+    return ScaledIntegers(result.reshape(*lead, *result.shape[1:]), x.bits + weight.bits)
 
 
 def _padded(numbers: np.ndarray, widths: list[tuple[int, int]]) -> np.ndarray:
@@ -305,7 +314,9 @@ def _by_groups(matrix: Any, images: np.ndarray, groups: int) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def _scattered(op: TransposedConvolution, x: Exact, shape: tuple[int, ...], keep: Parameters) -> Exact:
+def _scattered(
+    op: TransposedConvolution, x: ScaledIntegers, shape: tuple[int, ...], keep: Parameters
+) -> ScaledIntegers:
     """A transposed convolution of forms: every place in the kernel adds to a lattice of outputs."""
     weight = keep(op.weight)
     kernel, axes = op.weight.shape[2:], len(op.stride)
@@ -331,7 +342,7 @@ def _scattered(op: TransposedConvolution, x: Exact, shape: tuple[int, ...], keep
         out = _padded(out, grow)
         stop = out.shape[2 + i] - max(0, after)
         out = out[(slice(None), slice(None), *[slice(None)] * i, slice(max(0, before), stop))]
-    return Exact(out.reshape(*lead, *out.shape[1:]), x.bits + weight.bits)
+    return ScaledIntegers(out.reshape(*lead, *out.shape[1:]), x.bits + weight.bits)
 
 
 def common_zero(rows: list[list[Fraction]]) -> list[Fraction] | None:

@@ -17,23 +17,7 @@ from torch import Tensor
 
 from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network
-from splinescope.network.ops import (
-    Activation,
-    Affine,
-    AxisMap,
-    Concatenate,
-    Convolution,
-    Dense,
-    Fold,
-    Maximum,
-    Op,
-    Reshape,
-    Scale,
-    Select,
-    SharedDense,
-    Sum,
-    TransposedConvolution,
-)
+from splinescope.network.ops import Activation, Maximum, Op
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.stepping import without_gradients
@@ -69,23 +53,6 @@ def gamma(operations: int) -> float:
     return product / (1.0 - product)
 
 
-def terms(op: Op) -> int:
-    """Largest number of products that one output of an affine op sums, the bias counted as one."""
-    if isinstance(op, Dense | SharedDense):
-        return int(op.weight.shape[1]) + 1
-    if isinstance(op, Convolution):
-        return int(op.weight[0].numel()) + 1
-    if isinstance(op, TransposedConvolution):
-        return int(op.weight.numel()) // int(op.weight.shape[1]) + 1
-    if isinstance(op, AxisMap):
-        return sum(int(matrix.shape[1]) + 1 for matrix in op.matrices)
-    if isinstance(op, Scale):
-        return 2
-    if isinstance(op, Select):
-        return 1
-    raise TypeError(f"no rounding-error rule for {type(op).__name__}")
-
-
 @without_gradients
 def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise: bool = False) -> Iterator[Passed]:
     """Values before every folding node, then the outputs, each with bounds of its errors.
@@ -118,10 +85,10 @@ def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise:
                     ranges[source] = ranges.get(source) or _range(values[source])
                 limits = [ranges[source] for source in node.inputs]
             bounds[index] = _bound(node.op, read, known, limits)
-            if limits and isinstance(node.op, Activation) and node.op.is_relu:
+            if limits and node.fold is not None and node.fold.clamps:
                 low, high = limits[0]
                 ranges[index] = low.clamp(min=0.0), high.clamp(min=0.0)
-        if isinstance(node.op, Fold):
+        if node.fold is not None:
             source = node.inputs[0]
             yield _passed(index, values[source], bounds[source], ranges.get(source) or _range(values[source]))
         for source in {index, *node.inputs}:
@@ -169,31 +136,18 @@ def _extremes(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
 
 def _bound(op: Op, values: list[Tensor], bounds: list[Tensor], ranges: list[Range] | None = None) -> Tensor:
     """Bounds of the errors of one node from those of its inputs: for all points by their ranges, or for each."""
-    value, bound = values[0], bounds[0]
-    limits = ranges[0] if ranges else None
-    if isinstance(op, Select) and op.constant is None:
-        return op.magnitude(bound)
-    if isinstance(op, Affine):
-        rate = gamma(terms(op) + 2)
-        spread = op.magnitude(torch.add(_extent(value, limits), bound, alpha=1.0 / rate))
-        return spread * (rate * (1.0 + 4 * rate)) + terms(op) * _SMALLEST
-    if isinstance(op, Sum):
-        rate = gamma(len(values) + 2)
-        extents = [_extent(value, ranges[k] if ranges else None) for k, value in enumerate(values)]
-        total = sum(
-            abs(float(c)) * ((1.0 + rate) * b + rate * extent)
-            for c, extent, b in zip(op.coefficients, extents, bounds, strict=True)
-        )
-        assert isinstance(total, Tensor)
-        return total * (1.0 + 4 * rate)
+    limits = [None] * len(values) if ranges is None else ranges
     if isinstance(op, Activation):
-        return _activation(op, value, bound, limits)
+        return _activation(op, values[0], bounds[0], limits[0])
     if isinstance(op, Maximum):
-        return _maximum(op, value, bound, limits)
-    if isinstance(op, Concatenate | Reshape):
+        return _maximum(op, values[0], bounds[0], limits[0])
+    if not op.rounds:
         rows = max(len(part) for part in bounds)  # those of the input may be one row for all points
-        return op.evaluate(*(part.expand(rows, *part.shape[1:]) for part in bounds))
-    raise TypeError(f"no rounding-error rule for {type(op).__name__}")
+        return op.carried(*(part.expand(rows, *part.shape[1:]) for part in bounds))
+    rate = gamma(op.addends + 2)
+    extents = (_extent(value, limit) for value, limit in zip(values, limits, strict=True))
+    spread = op.magnitude(*(torch.add(e, b, alpha=1.0 / rate) for e, b in zip(extents, bounds, strict=True)))
+    return spread * (rate * (1.0 + 4 * rate)) + op.addends * _SMALLEST
 
 
 def rounded(op: Op, values: list[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 from splinescope.errors import CertificateWarning
 from splinescope.tessellation.certificate.evaluators import SMALL, choose
-from splinescope.tessellation.certificate.folds import NearFolds
+from splinescope.tessellation.certificate.incidence import NearFolds
 from splinescope.tessellation.certificate.passes import Seen, check_corners, check_interiors
 from splinescope.tessellation.certificate.record import LEVELS, MEASURE_TOLERANCE, Certificate, Topology
 from splinescope.tessellation.certificate.settlement import Settlement

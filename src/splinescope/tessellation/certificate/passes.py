@@ -10,8 +10,8 @@ import numpy as np
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.certificate.evaluators import Evaluator, resolution
 from splinescope.tessellation.certificate.facts import Bundle, Facts, undecided
-from splinescope.tessellation.certificate.folds import Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.forward import Passed
+from splinescope.tessellation.certificate.incidence import Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.settlement import Settlement
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject

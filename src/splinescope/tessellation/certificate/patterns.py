@@ -39,7 +39,7 @@ def _check_winners(code: Codes, op: Maximum, cells: int) -> None:
     """The winners of a maximum are members."""
     present = op.index.numpy() >= 0
     groups, size = present.shape
-    digits = max(1, int(size - 1).bit_length())
+    digits = op.levels
     if size == 1 << digits and present.all():
         return
     present = np.pad(present, ((0, 0), (0, (1 << digits) - size)))

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from splinescope.tessellation.certificate.forms import Exact, exactly, total
+from splinescope.tessellation.certificate.forms import ScaledIntegers, exactly, total
 from splinescope.tessellation.certificate.forward import gamma
 from splinescope.tessellation.domains import Box, Domain, Segment
 from splinescope.tessellation.segments.batch import Segments
@@ -29,7 +29,7 @@ class Place(ABC):
         """Pairs of factors, [N, 1] and [1 or N, n_in], whose products sum to the exact inputs."""
 
     @abstractmethod
-    def entry(self, coordinates: np.ndarray) -> Exact:
+    def entry(self, coordinates: np.ndarray) -> ScaledIntegers:
         """[*input_shape, d + 1] exact forms of the input near some coordinates."""
 
     @abstractmethod
@@ -67,7 +67,7 @@ class DomainPlace(Place):
         pairs = [(coordinates[:, [axis]], self._basis[[axis]]) for axis in range(len(self._basis))]
         return [*pairs, (np.ones((len(coordinates), 1)), self._origin[None])]
 
-    def entry(self, coordinates: np.ndarray) -> Exact:
+    def entry(self, coordinates: np.ndarray) -> ScaledIntegers:
         """[*input_shape, d + 1] exact forms of the input."""
         domain = self._domain
         if isinstance(domain, Segment):
@@ -76,7 +76,7 @@ class DomainPlace(Place):
         directions = exactly(np.moveaxis(self._basis.reshape(-1, *shape), 0, -1))
         origin = exactly(np.asarray(domain.origin)[..., None])
         bits = max(directions.bits, origin.bits)
-        return Exact(np.concatenate([directions.at(bits), origin.at(bits)], axis=-1), bits)
+        return ScaledIntegers(np.concatenate([directions.at(bits), origin.at(bits)], axis=-1), bits)
 
     def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
         """[d + 1] exact form that vanishes on a side of the domain: the line through two corners in a plane."""
@@ -114,7 +114,7 @@ class SegmentsPlace(Place):
         start, end = self._starts[which], self._ends[which]
         return [(t, end), (-t, start), (np.ones_like(t), start)]
 
-    def entry(self, coordinates: np.ndarray) -> Exact:
+    def entry(self, coordinates: np.ndarray) -> ScaledIntegers:
         """[*input_shape, 2] exact forms of the input on the segment of some coordinates."""
         which = int(coordinates[0])
         return _between(self._segments.starts[which], self._segments.ends[which])
@@ -124,9 +124,9 @@ class SegmentsPlace(Place):
         return np.array([1, -Fraction(float(coordinates[1]))], object)
 
 
-def _between(start: np.ndarray, end: np.ndarray) -> Exact:
+def _between(start: np.ndarray, end: np.ndarray) -> ScaledIntegers:
     """Exact forms of `start + t (end - start)`."""
     one, other = exactly(start[..., None]), exactly(end[..., None])
-    step = total([other, Exact(-one.numbers, one.bits)])
+    step = total([other, ScaledIntegers(-one.numbers, one.bits)])
     bits = max(step.bits, one.bits)
-    return Exact(np.concatenate([step.at(bits), one.at(bits)], axis=-1), bits)
+    return ScaledIntegers(np.concatenate([step.at(bits), one.at(bits)], axis=-1), bits)

@@ -26,7 +26,7 @@ class Certificate:
         truncated: Whether cells are missing, so that the sum of measures and the Euler characteristic say nothing.
         measure_error: Difference between the sum of the cells' measures and the domain's, relative to it (of a
             truncated complex: the share of the domain that is not covered).
-        euler_characteristic: Vertices - edges + faces - ..., with the cells last; 1 for a tiled domain.
+        euler_characteristic: Vertices - edges + faces - ..., with the cells last; 1 for a domain that is filled.
         multiple_folds: Facets on which folds of several units coincide.
         interior_points: Cells whose pattern and output were compared with a forward pass at an interior point.
         output_error: Largest difference between a cell's affine map and the forward pass, relative to the largest
@@ -102,6 +102,14 @@ def fail(check: str, cells: np.ndarray, what: str) -> NoReturn:
 
     Raises:
         CertificateError: Always.
+
+    Cost: sorting the numbers.
+
+    Example:
+        >>> fail("euler", np.array([7, 3]), "they overlap")
+        Traceback (most recent call last):
+            ...
+        splinescope.errors.CertificateError: certificate check `euler` failed at 2 cells (3, 7): they overlap
     """
     cells = np.unique(cells)
     listed = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from splinescope.geometry.bits import unpack
-from splinescope.network.ops import Activation, Maximum
 from splinescope.tessellation.certificate.evaluators import Evaluator
-from splinescope.tessellation.certificate.facts import Facts, tables
+from splinescope.tessellation.certificate.facts import Facts
 from splinescope.tessellation.certificate.forms import (
-    Exact,
     Parameters,
-    Pattern,
+    ScaledIntegers,
     cell_forms,
     common_zero,
     exactly,
@@ -23,7 +21,7 @@ from splinescope.tessellation.certificate.forms import (
 )
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.roundings import first_order
-from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits
+from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_pieces
 
 _BUDGET = 2e8
 """Products of integers that exact arithmetic may take for one certificate: about twenty seconds."""
@@ -293,12 +291,12 @@ class Settlement:
         units = [int(unit) for unit in (facts.plus[k], facts.minus[k]) if unit >= 0]
         return _finite(4 * facts.error[k] + sum(float(placed[unit] if placed.ndim else placed) for unit in units))
 
-    def _forms(self, cell: int, wanted: set[int]) -> dict[int, Exact]:
+    def _forms(self, cell: int, wanted: set[int]) -> dict[int, ScaledIntegers]:
         subject = self.subject
         patterns = {}
         for node, codes in subject.code_of.items():
             if -1 in wanted or node <= max(wanted):
-                patterns[node] = Pattern(unpack(codes.full(np.array([cell])), len(codes.base))[0])
+                patterns[node] = unpack(codes.full(np.array([cell])), len(codes.base))[0]
         entry = subject.place.entry(subject.points[cell])
         return cell_forms(subject.network, entry, patterns, wanted, self._parameters)
 
@@ -306,7 +304,9 @@ class Settlement:
         """The interior point as it is, in homogeneous coordinates."""
         return _homogeneous(self.subject.points[cell, self.subject.first :])
 
-    def _crossing(self, corner: int, cell: int, around: np.ndarray, forms: dict[int, Exact]) -> list[Any] | None:
+    def _crossing(
+        self, corner: int, cell: int, around: np.ndarray, forms: dict[int, ScaledIntegers]
+    ) -> list[Any] | None:
         """The point where the cell's own facets meet, in homogeneous coordinates; None if they don't say where."""
         subject = self.subject
         assert subject.facets is not None
@@ -340,7 +340,7 @@ def _homogeneous(point: np.ndarray) -> list[Any]:
     return [*(Fraction(x) for x in whole.numbers.tolist()), one]
 
 
-def _difference(forms: Exact, plus: int, minus: int, shift: float) -> list[Any]:
+def _difference(forms: ScaledIntegers, plus: int, minus: int, shift: float) -> list[Any]:
     """The form `x[plus] - x[minus]`, or `x[plus] - shift`, up to a positive factor."""
     if minus >= 0:
         return list(forms.numbers[plus] - forms.numbers[minus])
@@ -350,7 +350,7 @@ def _difference(forms: Exact, plus: int, minus: int, shift: float) -> list[Any]:
     return row
 
 
-def _form(facts: Facts, k: int, forms: Exact) -> list[Any]:
+def _form(facts: Facts, k: int, forms: ScaledIntegers) -> list[Any]:
     row = _difference(forms, int(facts.plus[k]), int(facts.minus[k]), float(facts.shift[k]))
     return row if facts.sign[k] > 0 else [-x for x in row]
 
@@ -358,28 +358,11 @@ def _form(facts: Facts, k: int, forms: Exact) -> list[Any]:
 def functional(subject: Subject, facet: int) -> tuple[int, int, float]:
     """What vanishes on a facet: `x[plus] - x[minus]`, or `x[plus] - shift` where `minus` is -1."""
     assert subject.facets is not None
-    node, unit = int(subject.facets.op[facet]), int(subject.facets.unit[facet])
+    node = int(subject.facets.op[facet])
     beside = subject.facets.cells[facet]
     if (beside < 0).any():
         beside = np.full(2, beside.max())
-    op, codes = subject.network.nodes[node].op, subject.code_of[node]
-    if isinstance(op, Activation):
-        size = subject.network.nodes[node].size
-        shifts, folds = tables(op, size)
-        levels = np.arange(len(shifts))
-        one, other = (pair_bits(codes, np.full(len(levels), cell), unit + levels * size) for cell in beside)
-        level = int(np.argmax((one != other) & folds[:, unit]))
-        return unit, -1, float(shifts[level, unit])
-    assert isinstance(op, Maximum)
-    index = np.asarray(op.index)
-    first, second = (_winner(subject, node, int(cell), unit) for cell in beside)
-    return int(index[unit, first]), int(index[unit, second]), 0.0
-
-
-def _winner(subject: Subject, node: int, cell: int, group: int) -> int:
-    op = subject.network.nodes[node].op
-    assert isinstance(op, Maximum)
-    digits = max(1, int(op.index.shape[1] - 1).bit_length())
-    columns = group + len(op.index) * np.arange(digits)
-    bits = pair_bits(subject.code_of[node], np.full(digits, cell), columns).astype(np.int64)
-    return int((bits << np.arange(digits)).sum())
+    unit = subject.facets.unit[facet : facet + 1]
+    one, other = (pair_pieces(subject, node, beside[side : side + 1], unit) for side in (0, 1))
+    plus, minus, shift = subject.network.folds[node].between(unit, one, other)
+    return int(plus[0]), int(minus[0]), float(shift[0])

@@ -18,7 +18,7 @@ RESOLUTION = ROUNDINGS * UNIT_ROUNDOFF
 
 
 @dataclass(frozen=True)
-class Facets:
+class CornerFacets:
     """Facets between cells, and which of them are those of a cell at each of its corners.
 
     Attributes:
@@ -85,7 +85,7 @@ class Subject:
     cell_vertices: np.ndarray
     cell_offsets: np.ndarray
     codes: tuple[Codes, ...]
-    facets: Facets | None = None
+    facets: CornerFacets | None = None
     corners: Corners | None = None
     first: int = 0
 
@@ -175,3 +175,20 @@ def pair_bits(codes: Codes, cells: np.ndarray, columns: np.ndarray, block: int =
             word = codes.full(which)[row, column >> 6]
             out[part] = (word >> (column & 63).astype(np.uint64)) & np.uint64(1)
     return out
+
+
+def pair_pieces(subject: Subject, node: int, cells: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Recorded pieces at pairs of a cell and a unit.
+
+    Args:
+        subject: The cells and their codes.
+        node: A node that folds.
+        cells: [k] cells.
+        units: [k] units of the node.
+
+    Returns:
+        [k] pieces.
+    """
+    op, size = subject.network.folds[node], subject.network.nodes[node].size
+    bits = [pair_bits(subject.code_of[node], cells, units + level * size) for level in range(op.levels)]
+    return op.named(np.stack(bits), units)

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from splinescope.tessellation.certificate.places import DomainPlace, SegmentsPlace
 from splinescope.tessellation.certificate.record import fail
-from splinescope.tessellation.certificate.subject import RESOLUTION, Corners, Facets, Subject
+from splinescope.tessellation.certificate.subject import RESOLUTION, CornerFacets, Corners, Subject
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.planar.complex import PlanarComplex
@@ -53,7 +53,7 @@ def subject_of(cells: VertexComplex, vertices: bool) -> Subject:
     return _with(plain, facets, corners)
 
 
-def _with(subject: Subject, facets: Facets, corners: Corners) -> Subject:
+def _with(subject: Subject, facets: CornerFacets, corners: Corners) -> Subject:
     known = {name: getattr(subject, name) for name in subject.__dataclass_fields__}
     return Subject(**{**known, "facets": facets, "corners": corners})
 
@@ -92,7 +92,7 @@ def batch_subject(batch: SegmentBatch, vertices: bool) -> Subject:
     side = np.where(inside, -1, 0)
     side[last] = 1
     corners = len(subject.cell_vertices)
-    facets = Facets(beside, op, unit, side, np.arange(corners + 1), subject.cell_vertices)
+    facets = CornerFacets(beside, op, unit, side, np.arange(corners + 1), subject.cell_vertices)
     return _with(subject, facets, Corners(np.zeros(corners, bool), np.ones(corners)))
 
 
@@ -129,7 +129,7 @@ def sides_of(
     return np.where(several, -1, worst.argmin(axis=1))
 
 
-def _planar(subject: Subject, cells: PlanarComplex) -> tuple[Facets, Corners]:
+def _planar(subject: Subject, cells: PlanarComplex) -> tuple[CornerFacets, Corners]:
     """Each corner of a polygon has the edge before it and the one after it."""
     owner, starts = subject.owner, subject.cell_offsets
     rows = np.arange(len(owner))
@@ -146,7 +146,9 @@ def _planar(subject: Subject, cells: PlanarComplex) -> tuple[Facets, Corners]:
     side[outside] = sides_of(cells.domain, cells.vertices, offsets, ends.ravel(), cells.edge_cells[outside].max(axis=1))
     before = after[previous]
     items = np.column_stack([before, after]).ravel()
-    facets = Facets(cells.edge_cells, cells.edge_op, cells.edge_unit, side, np.arange(0, 2 * len(rows) + 1, 2), items)
+    facets = CornerFacets(
+        cells.edge_cells, cells.edge_op, cells.edge_unit, side, np.arange(0, 2 * len(rows) + 1, 2), items
+    )
     same = (cells.edge_op[before] == cells.edge_op[after]) & (cells.edge_unit[before] == cells.edge_unit[after])
     straight = same & (side[before] == side[after]) & ((cells.edge_op[before] >= 0) | (side[before] >= 0))
     steps = (cells.vertices[cells.cell_vertices[following]] - cells.vertices[cells.cell_vertices]) / subject.scale
@@ -179,7 +181,7 @@ def _edges_after(cells: PlanarComplex, owner: np.ndarray) -> np.ndarray:
     return np.asarray(edge[place])
 
 
-def _spatial(subject: Subject, cells: SpatialComplex) -> tuple[Facets, Corners]:
+def _spatial(subject: Subject, cells: SpatialComplex) -> tuple[CornerFacets, Corners]:
     """Each corner of a polytope has those facets of its cell that hold the vertex."""
     d, count = cells.dimension, len(cells.vertices)
     lists = [
@@ -215,7 +217,7 @@ def _spatial(subject: Subject, cells: SpatialComplex) -> tuple[Facets, Corners]:
     facet = np.repeat(items, sizes)[order]
     starts = np.concatenate([[0], np.cumsum(np.bincount(corner, minlength=len(corner_key)))])
     side = _spatial_sides(cells, on_facet)
-    facets = Facets(cells.facet_cells, cells.facet_op, cells.facet_unit, side, starts, facet)
+    facets = CornerFacets(cells.facet_cells, cells.facet_op, cells.facet_unit, side, starts, facet)
     normals, doubt = _normals(cells.vertices / subject.scale, on_facet)
     return facets, Corners(np.diff(starts) < d, _gains(facets, normals, doubt, d))
 
@@ -243,7 +245,7 @@ def _normals(points: np.ndarray, on_facet: csr_array) -> tuple[np.ndarray, np.nd
     return normals, doubt
 
 
-def _gains(facets: Facets, normals: np.ndarray, doubt: np.ndarray, d: int) -> np.ndarray:
+def _gains(facets: CornerFacets, normals: np.ndarray, doubt: np.ndarray, d: int) -> np.ndarray:
     """Largest shift of a corner for shifts of its facets of at most one: over the least singular value of normals."""
     sizes = np.diff(facets.offsets)
     gain = np.full(len(sizes), np.inf)

@@ -33,7 +33,10 @@ def finite(name: str, value: Any) -> np.ndarray:
         InvalidInputError: If it is not made of numbers, or one is NaN or infinite.
     """
     try:
-        array = np.array(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
+        given = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+        if given.dtype.kind not in "biufO":  # complex numbers and dates would be cast
+            raise TypeError
+        array = np.array(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"`{name}`: got {type(value).__name__}; expected an array of numbers") from error
     if not np.isfinite(array).all():
@@ -141,12 +144,26 @@ class Domain(ABC):
         return tuple(input_shape)
 
     def embed(self, coordinates: Float[np.ndarray, "n d"]) -> np.ndarray:
-        """Inputs at coordinates of the domain: [n, d] to [n, *input_shape]."""
+        """Inputs at coordinates of the domain: [n, d] to [n, *input_shape].
+
+        Args:
+            coordinates: [n, d] coordinates; they may lie outside of the domain.
+
+        Returns:
+            [n, *input_shape] inputs.
+        """
         flat = self.origin.ravel() + np.asarray(coordinates, np.float64) @ self.basis.reshape(self.dimension, -1)
         return flat.reshape(-1, *self.origin.shape)
 
     def project(self, inputs: Any) -> Float[np.ndarray, "n d"]:
-        """Coordinates of the nearest points of the domain's affine hull: [n, *input_shape] to [n, d]."""
+        """Coordinates of the nearest points of the domain's affine hull: [n, *input_shape] to [n, d].
+
+        Args:
+            inputs: [n, *input_shape] inputs, each may be flat.
+
+        Returns:
+            [n, d] coordinates.
+        """
         flat = np.asarray(inputs, np.float64).reshape(-1, self.origin.size) - self.origin.ravel()
         solution = np.linalg.lstsq(self.basis.reshape(self.dimension, -1).T, flat.T, rcond=None)[0]
         return np.ascontiguousarray(solution.T)

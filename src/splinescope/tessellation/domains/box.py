@@ -36,7 +36,7 @@ class Box(Domain):
 
     Example:
         >>> box = Box([-1.0, 0.0, 2.0], [1.0, 0.0, 5.0])
-        >>> box.dimension, box.measure, box.embed([[0.5, 3.0]]).tolist()
+        >>> box.dimension, box.measure, box.embed(np.array([[0.5, 3.0]])).tolist()
         (2, 6.0, [[0.5, 0.0, 3.0]])
         >>> Box([-1.0, 0.0, 2.0], [1.0, 0.0, 5.0], names=("x (m)", "y (m)", "v (m/s)")).names
         ('x (m)', 'v (m/s)')

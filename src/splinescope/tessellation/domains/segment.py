@@ -29,7 +29,7 @@ class Segment(Domain):
 
     Example:
         >>> segment = Segment([0.0, 0.0], [3.0, 4.0])
-        >>> segment.length, segment.embed([[0.5]]).tolist()
+        >>> segment.length, segment.embed(np.array([[0.5]])).tolist()
         (5.0, [[1.5, 2.0]])
     """
 

@@ -62,7 +62,14 @@ class AffineBounds:
         return torch.from_numpy(least), torch.from_numpy(most)
 
     def taken(self, index: Int[Tensor, "rows some"]) -> AffineBounds:
-        """Some of the numbers, others in each row."""
+        """Some of the numbers, others in each row.
+
+        Args:
+            index: For each row the numbers that are wanted.
+
+        Returns:
+            Their enclosures.
+        """
         along = index[:, None].expand(-1, self.slopes.shape[1], -1)
         parts = (self.centre.gather(1, index), self.slopes.gather(2, along), self.radius.gather(1, index))
         return replace(self, centre=parts[0], slopes=parts[1], radius=parts[2])

@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Dense, Maximum
+from splinescope.network.ops import Dense
 from splinescope.tessellation.enclosure.bounds import AffineBounds
-from splinescope.tessellation.enclosure.relaxations import Bend, Largest, Linear
+from splinescope.tessellation.enclosure.relaxations import Linear, Relaxation, relaxation
 
 
 class Enclosure:
@@ -29,6 +29,7 @@ class Enclosure:
         The function abs(x) - 0.5 takes values from -0.5 to 0.5 on [-1, 1], and is affine on [0.25, 1]:
 
         >>> import numpy as np, splinescope, torch
+        >>> from splinescope.tessellation.enclosure import over_boxes
         >>> net = torch.nn.Sequential(torch.nn.Linear(1, 2, bias=False), torch.nn.ReLU(), torch.nn.Linear(2, 1))
         >>> for p, v in zip(net.parameters(), ([[1.0], [-1.0]], [[1.0, 1.0]], [-0.5]), strict=True):
         ...     p.data = torch.tensor(v)
@@ -41,12 +42,11 @@ class Enclosure:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._last = last_uses(network)
-        self._maps = {}
+        self._maps: dict[int, Relaxation] = {}
         for index, node in enumerate(network.nodes):
             if node.inputs:
                 shapes = [network.nodes[source].shape for source in node.inputs]
-                kind = {Activation: Bend, Maximum: Largest}.get(type(node.op), Linear)
-                self._maps[index] = kind(node.op, shapes)
+                self._maps[index] = relaxation(node, shapes)
 
     def __call__(self, inputs: AffineBounds) -> AffineBounds:
         """Enclose the outputs.
@@ -77,14 +77,15 @@ class Enclosure:
         )
         combine = Linear(mix, [(mix.weight.shape[1],)])
         last = self._network.nodes[self._network.output]
-        if not isinstance(last.op, Dense):
+        matrix = None if last.affine is None else last.affine.matrix
+        if matrix is None:
             return combine(self(inputs))
         # The last layer's own rounding passes through the combination; the radius before it passes through the product.
         before = self.node(last.inputs[0], {0: inputs})
         exact = combine(self._maps[self._network.output](replace(before, radius=torch.zeros_like(before.radius))))
-        factors = (mix.weight @ last.op.weight).abs()
-        doubt = (last.op.weight.shape[0] + last.op.weight.shape[1] + 8) * inputs.roundoff
-        factors += 2 * doubt * (mix.weight.abs() @ last.op.weight.abs())
+        factors = (mix.weight @ matrix).abs()
+        doubt = (sum(matrix.shape) + 8) * inputs.roundoff
+        factors += 2 * doubt * (mix.weight.abs() @ matrix.abs())
         return replace(exact, radius=(1 + 2 * doubt) * (exact.radius + before.radius @ factors.T))
 
     def node(self, wanted: int, known: Mapping[int, AffineBounds]) -> AffineBounds:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from splinescope.geometry.enclosures import enclose_maxima, enclose_pieces
-from splinescope.network.copies import linear_part
-from splinescope.network.ops import Activation, Affine, Maximum, Op, Sum
+from splinescope.network.graph import Node
+from splinescope.network.ops import Activation, AffineOp, Maximum
 from splinescope.tessellation.enclosure.bounds import AffineBounds
 
 _TINY = float(np.finfo(np.float64).tiny)
@@ -39,14 +39,9 @@ class Relaxation(ABC):
 class Linear(Relaxation):
     """An op without folds."""
 
-    def __init__(self, op: Op, shapes: list[tuple[int, ...]]) -> None:
-        self._op, self._shapes, self._linear = op, shapes, linear_part(op)
-        self._sizes, self._terms = self._linear.evaluate, 0
-        if isinstance(op, Affine):
-            self._sizes, self._terms = self._linear.magnitude, math.prod(shapes[0]) + 3  # type: ignore[attr-defined]
-        elif isinstance(op, Sum):
-            sizes = replace(op, coefficients=tuple(abs(c) for c in op.coefficients))
-            self._sizes, self._terms = sizes.evaluate, len(shapes) + 1
+    def __init__(self, op: AffineOp, shapes: list[tuple[int, ...]]) -> None:
+        self._op, self._shapes = op, shapes
+        self._terms = op.addends + 3 if op.rounds else 0
 
     def __call__(self, *sources: AffineBounds) -> AffineBounds:
         """See `Relaxation`."""
@@ -55,15 +50,15 @@ class Linear(Relaxation):
         centre = self._apply(self._op.evaluate, [source.centre for source in sources])
         slopes = centre.new_empty(rows, directions, centre.shape[1])
         if directions:
-            along = self._apply(self._linear.evaluate, [source.slopes.flatten(0, 1) for source in sources])
+            along = self._apply(self._op.linear.evaluate, [source.slopes.flatten(0, 1) for source in sources])
             slopes = along.reshape(slopes.shape)
         doubt = 2 * self._terms * first.roundoff
         room = [torch.add(source.radius, source.size, alpha=doubt) if doubt else source.radius for source in sources]
-        radius = self._apply(self._sizes, room)
+        radius = self._apply(self._op.carried, room)
         if doubt:
             radius += _TINY
-            if isinstance(self._op, Affine):
-                radius += doubt * self._apply(self._op.magnitude, [torch.zeros_like(first.radius[:1])])
+            nothing = [torch.zeros_like(source.radius[:1]) for source in sources]
+            radius += doubt * self._apply(self._op.magnitude, nothing)
         return replace(first, centre=centre, slopes=slopes, radius=radius)
 
     def _apply(self, function: Callable[..., Tensor], parts: list[Tensor]) -> Tensor:
@@ -71,7 +66,7 @@ class Linear(Relaxation):
         return function(*shaped).flatten(1)
 
 
-class Folded(Relaxation):
+class FoldRelaxation(Relaxation):
     """An op that folds."""
 
     def __call__(self, *sources: AffineBounds) -> AffineBounds:
@@ -88,7 +83,7 @@ class Folded(Relaxation):
         """On domains of several corners: any two lines."""
 
 
-class Bend(Folded):
+class Bend(FoldRelaxation):
     """An activation."""
 
     def __init__(self, op: Activation, shapes: list[tuple[int, ...]]) -> None:
@@ -136,10 +131,10 @@ class Bend(Folded):
         return tuple(np.ascontiguousarray(np.broadcast_to(table, (len(table), self._units))) for table in tables)
 
 
-class Largest(Folded):
+class Largest(FoldRelaxation):
     """Maxima of groups."""
 
-    def __init__(self, op: Maximum, shapes: list[tuple[int, ...]]) -> None:
+    def __init__(self, op: Maximum) -> None:
         self._op = op
 
     def _along(self, source: AffineBounds) -> AffineBounds:
@@ -172,3 +167,21 @@ class Largest(Folded):
         enclose_maxima(0, len(offsets) - 1, offsets, groups, *known, source.roundoff, centre, radius)
         slopes = source.slopes.new_empty(len(centre), 0, len(groups))
         return replace(source, centre=torch.from_numpy(centre), slopes=slopes, radius=torch.from_numpy(radius))
+
+
+def relaxation(node: Node, shapes: list[tuple[int, ...]]) -> Relaxation:
+    """What the op of a node does to enclosures.
+
+    Args:
+        node: The node.
+        shapes: Shapes of what it reads.
+
+    Returns:
+        The relaxation.
+    """
+    if node.affine is not None:
+        return Linear(node.affine, shapes)
+    if isinstance(node.op, Activation):
+        return Bend(node.op, shapes)
+    assert isinstance(node.op, Maximum)
+    return Largest(node.op)

@@ -15,7 +15,7 @@ from splinescope.tessellation.codes import NodeCodes, merged
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedPiece:
     """A piece that has passed the whole network.
 
     Attributes:
@@ -36,7 +36,7 @@ class Finished:
         return self.outputs.nbytes + sum(codes.words.nbytes for codes in self.codes) + 120 * len(self.vertex_tags)
 
 
-def join(pieces: list[Finished], border_ends: np.ndarray, partial: bool) -> Finished:
+def join(pieces: list[FinishedPiece], border_ends: np.ndarray, partial: bool) -> FinishedPiece:
     """One piece from several.
 
     Args:
@@ -59,7 +59,7 @@ def join(pieces: list[Finished], border_ends: np.ndarray, partial: bool) -> Fini
     return _glued(joined, keep_half, drop_half, vertex)
 
 
-def _side_by_side(pieces: list[Finished]) -> Finished:
+def _side_by_side(pieces: list[FinishedPiece]) -> FinishedPiece:
     """All pieces with running numbers, not yet joined."""
     parts = [piece.subdivision for piece in pieces]
     vertices = np.cumsum([0] + [part.num_vertices for part in parts])
@@ -80,7 +80,7 @@ def _side_by_side(pieces: list[Finished]) -> Finished:
     subdivision = Subdivision(halves=table, first=all_of("first", halves), **plain)
     codes = [merged([piece.codes[i] for piece in pieces]) for i in range(len(pieces[0].codes))]
     tags = np.concatenate([piece.vertex_tags for piece in pieces])
-    return Finished(subdivision, tags, np.concatenate([piece.outputs for piece in pieces]), codes)
+    return FinishedPiece(subdivision, tags, np.concatenate([piece.outputs for piece in pieces]), codes)
 
 
 def _matching(subdivision: Subdivision, ends: np.ndarray, partial: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +113,7 @@ def _two_sided(tag: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[np
     return left[same[tag[left]]], right[same[tag[right]]]
 
 
-def _common_vertices(joined: Finished, keep_half: np.ndarray, drop_half: np.ndarray) -> np.ndarray:
+def _common_vertices(joined: FinishedPiece, keep_half: np.ndarray, drop_half: np.ndarray) -> np.ndarray:
     """[V] representative of each vertex among those at the same place."""
     origin = joined.subdivision.origin
     count = joined.subdivision.num_vertices
@@ -128,7 +128,7 @@ def _common_vertices(joined: Finished, keep_half: np.ndarray, drop_half: np.ndar
     return representative[label]
 
 
-def _glued(joined: Finished, keep_half: np.ndarray, drop_half: np.ndarray, vertex: np.ndarray) -> Finished:
+def _glued(joined: FinishedPiece, keep_half: np.ndarray, drop_half: np.ndarray, vertex: np.ndarray) -> FinishedPiece:
     """Identify the vertices and the paired border edges."""
     old = joined.subdivision
     target = np.arange(2 * old.num_edges)
@@ -161,4 +161,4 @@ def _glued(joined: Finished, keep_half: np.ndarray, drop_half: np.ndarray, verte
         old.edge_tag[keep_edge],
         half_number[old.first].astype(np.int32),
     )
-    return Finished(glued, joined.vertex_tags[vertices], joined.outputs[vertices], joined.codes)
+    return FinishedPiece(glued, joined.vertex_tags[vertices], joined.outputs[vertices], joined.codes)

@@ -18,7 +18,7 @@ from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance, in_ranges
 from splinescope.tessellation.complex import Decisions, Facets, VertexComplex, facets_beside
 from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.planar.assembly import Finished
+from splinescope.tessellation.planar.assembly import FinishedPiece
 from splinescope.tessellation.queries import ask
 from splinescope.tessellation.results import AffineMaps
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PlanarComplex(VertexComplex):
-    """Convex cells that tile a planar slice, with their vertices, edges and activation patterns.
+    """Convex cells that fill a planar slice, with their vertices, edges and activation patterns.
 
     Coordinates are slice coordinates. Cell `i` has the vertices `cell_vertices[cell_offsets[i]:cell_offsets[i + 1]]`,
     counter-clockwise. A vertex may be straight in a cell, where an edge of its neighbours ends. Interior points are
@@ -206,7 +206,7 @@ def _blend(
 
 
 def build_complex(
-    finished: Finished,
+    finished: FinishedPiece,
     network: Network,
     domain: Slice,
     tolerance: Tolerance,

@@ -12,21 +12,21 @@ from splinescope.errors import InvalidInputError
 from splinescope.geometry.planar.subdivision import convex_polygon
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
-from splinescope.network.ops import Maximum
 from splinescope.numerics import Tolerance, available_memory
 from splinescope.progress import reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.planar.assembly import Finished, join
+from splinescope.tessellation.planar.assembly import FinishedPiece, join
+from splinescope.tessellation.planar.borders import Borders, centroids_and_areas, halves_of, part_of
 from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
-from splinescope.tessellation.planar.piece import Borders, Piece, centroids_and_areas, halves_of, part_of
+from splinescope.tessellation.planar.piece import Piece
 from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
-from splinescope.tessellation.planar.rows import Rows
-from splinescope.tessellation.planar.steps import advance
+from splinescope.tessellation.planar.rows import GrowingRows
 from splinescope.tessellation.planar.store import PieceStore
+from splinescope.tessellation.sweep import advance
 
 _SMALLEST_PIECE = 32
 """Cells below which a piece is not split further, whatever the memory budget."""
@@ -50,7 +50,7 @@ def tessellate_slice(
         domain: A slice of two dimensions.
         verify: Level of the certificate.
         max_cells: Stop refining at so many cells.
-        memory_budget: Bytes for values at vertices.
+        memory_budget: Bytes for the cells under way with the values at their vertices.
         store: Folder for finished parts.
         tolerance: What counts as zero.
         progress: Progress bar, or a function of (share done, cells found).
@@ -62,8 +62,9 @@ def tessellate_slice(
     network, domain = asked.network, asked.domain
     if not isinstance(domain, Slice) or domain.dimension != 2:
         raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice of two dimensions")
-    plan = Plan.of(network, domain, tolerance or Tolerance())
-    run = _Run(plan, domain, max_cells, memory_budget or available_memory() // 4)
+    budget = memory_budget or available_memory() // 4
+    plan = Plan.of(network, domain, tolerance or Tolerance(), max_cells, budget)
+    run = _Run(plan, domain, max_cells, budget)
     run.store = PieceStore(store)
     with run.store, reporting(progress) as report:
         run.report, run.watched = report, bool(progress)
@@ -101,7 +102,7 @@ class _Run:
                     if self._too_large(piece):
                         waiting.extend(halves_of(piece, self.borders))
                         break
-                    advance(piece, self.plan)
+                    advance(piece, self.plan.network, self.plan.last_use)
                     piece = self._within_cell_budget(piece, waiting)
                     self._report(piece)
                 else:
@@ -116,7 +117,7 @@ class _Run:
         polygon = convex_polygon(self.domain.polygon)
         inputs = self.domain.embed(self.domain.polygon).reshape(len(self.domain.polygon), -1)
         tags = np.full(len(inputs), -1, np.int64)
-        return Piece(polygon, tags, {0: Rows(inputs)})
+        return Piece(self.plan, polygon, tags, {0: GrowingRows(inputs)})
 
     def _too_large(self, piece: Piece) -> bool:
         """Whether the next node may need more memory than the budget."""
@@ -140,7 +141,7 @@ class _Run:
 
     def _finish(self, piece: Piece) -> None:
         outputs = np.array(piece.rows[self.plan.network.output].values)
-        self.store.add(Finished(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
+        self.store.add(FinishedPiece(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
         self.done += self._share(piece)
         self.shown = max(self.shown, self.done)
         self.report(self.shown, self.store.cells)
@@ -158,12 +159,12 @@ class _Run:
             self.report(self.shown, self.store.cells + piece.subdivision.num_faces)
 
 
-def _straightened(finished: Finished, network: Network) -> Finished:
+def _straightened(finished: FinishedPiece, network: Network) -> FinishedPiece:
     """Without the vertices that hidden folds of max nodes left on edges."""
-    if not any(isinstance(node.op, Maximum) for node in network.nodes):
+    if all(op.elementwise for op in network.folds.values()):
         return finished
     none = np.full(len(finished.vertex_tags), -1, np.int64)
     subdivision, vertices = without_straight_vertices(finished.subdivision, none)
     if len(vertices) == len(finished.vertex_tags):
         return finished
-    return Finished(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)
+    return FinishedPiece(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes)

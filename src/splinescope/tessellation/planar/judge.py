@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from flint import fmpq
 
 from splinescope.errors import DegenerateArrangementError
-from splinescope.geometry.planar.doubts import NUDGE, Doubts
+from splinescope.geometry.planar.doubts import NUDGE, OpenSigns
 from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.judge import End
@@ -19,28 +19,27 @@ from splinescope.tessellation.dyadics import Form, integers
 from splinescope.tessellation.exact import Pieces
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import crossing, exact_point, nearest, sign_at, value_at
+from splinescope.tessellation.thresholds import Columns
 
 _FEW = 32
 """Vertices up to which their half-edges are looked for one by one."""
 
 
 @dataclass
-class ExactJudge:
+class PlanarJudge:
     """The judge of one fold: affine forms of the network on the cells as they are before it.
 
     Attributes:
         plan: The network, its exact forms when they are needed, and where signs are counted.
         subdivision: The cells.
         codes: Their patterns at all nodes before the one that folds.
-        label: The node that folds.
-        named: Which fold of the node a column is in a cell: a function of (cell, column).
+        columns: The node that folds, and what its columns are in a cell.
     """
 
     plan: Plan
     subdivision: Subdivision
     codes: Sequence[NodeCodes]
-    label: int
-    named: Callable[[int, int], int]
+    columns: Columns
     _pieces: dict[int, Pieces] = field(default_factory=dict)
     _points: dict[int, Form] = field(default_factory=dict)
     _corners: dict[int, list[int]] = field(default_factory=dict)
@@ -50,7 +49,7 @@ class ExactJudge:
         self.plan.tally.signs += signs
         self.plan.tally.exact += exact
 
-    def settle(self, doubts: Doubts, layer: Layer) -> None:
+    def settle(self, doubts: OpenSigns, layer: Layer) -> None:
         """Decide signs in doubt: their bits are set, and their values get the sign.
 
         Args:
@@ -127,8 +126,8 @@ class ExactJudge:
 
     def _folds(self, face: int, columns: np.ndarray) -> list[Form]:
         """Forms of columns of the layer on a cell."""
-        named = [self.named(face, column) for column in columns.tolist()]
-        return self.plan.forms.forms(self._pattern(face), self.label, named)
+        named = self.columns.folds(np.full(len(columns), face), columns.astype(np.int64)).tolist()
+        return self.plan.forms.forms(self._pattern(face), self.columns.node, named)
 
     def _line(self, face: int, edge: int) -> Form:
         """A form that vanishes on an edge of a cell."""

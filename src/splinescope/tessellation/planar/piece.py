@@ -1,22 +1,32 @@
-"""A part of the domain on its way through the network, and how it is split to bound memory."""
+"""A part of the domain on its way through the network: the state that the sweep takes from node to node in a plane."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numba import njit
 
-from splinescope.geometry.bits import pack_signs
-from splinescope.geometry.planar.doubts import doubts_of, reconcile
-from splinescope.geometry.planar.edge_cuts import Layer
-from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, OUTSIDE
-from splinescope.geometry.planar.subdivision import Subdivision, half_edges, refine
-from splinescope.numerics import in_ranges
-from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.planar.judge import ExactJudge
-from splinescope.tessellation.planar.rows import Rows, Unsettled
-from splinescope.tessellation.thresholds import Folds
+from splinescope.geometry.planar.chords import chord_counts
+from splinescope.geometry.planar.doubts import reconcile
+from splinescope.geometry.planar.halfedges import OUTSIDE
+from splinescope.geometry.planar.subdivision import Subdivision
+from splinescope.network.ops import Activation
+from splinescope.tessellation.codes import NodeCodes, pack
+from splinescope.tessellation.maxima import Tournament, visible
+from splinescope.tessellation.planar.dissolve import without_edges, without_straight_vertices
+from splinescope.tessellation.planar.folding import fold, signs_of
+from splinescope.tessellation.planar.judge import PlanarJudge
+from splinescope.tessellation.planar.plan import Plan
+from splinescope.tessellation.planar.rows import GrowingRows
+from splinescope.tessellation.planar.streaming import streamed, streams
+from splinescope.tessellation.rounding import Bounds
+from splinescope.tessellation.sweep import Begun, evaluated
+from splinescope.tessellation.thresholds import LayerFolds, activation_folds, pair_columns
+
+_BYTES_OF_CELL = 250
+"""Bytes that a cell takes with its edges and vertices, patterns and rows not counted."""
+_ROOM = 64
+"""Cells for which there is room, whatever the budget."""
 
 
 @dataclass
@@ -24,213 +34,171 @@ class Piece:
     """Cells of a part of the domain with the values of the live nodes at their vertices.
 
     Attributes:
+        plan: The network, and what is computed once for all pieces.
         subdivision: The cells found so far.
         vertex_tags: [V] numbers of vertices that other pieces have too, or -1.
         rows: Values at the vertices of each node that is still needed.
         codes: Patterns of the cells at the nodes passed.
         position: Next node to evaluate.
-        activated: The last activation, if its rows were not written down yet, or None.
+        tournament: The running round of a max node.
+        begun: What is in of the next node, if anything is.
+        folds: The folds of the next node, if some of them are in.
     """
 
+    plan: Plan
     subdivision: Subdivision
     vertex_tags: np.ndarray
-    rows: dict[int, Rows]
+    rows: dict[int, GrowingRows]
     codes: list[NodeCodes] = field(default_factory=list)
     position: int = 1
-    activated: int | None = None
+    tournament: Tournament | None = None
+    begun: Begun | None = None
+    folds: LayerFolds | None = None
+
+    @property
+    def num_cells(self) -> int:
+        """Number of cells."""
+        return self.subdivision.num_faces
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the values at the vertices."""
-        return sum(rows.nbytes for rows in self.rows.values())
+        """Bytes of the cells and of the values at their vertices."""
+        return _BYTES_OF_CELL * self.num_cells + sum(rows.nbytes for rows in self.rows.values())
 
+    def values(self, key: int) -> np.ndarray:
+        """[V, n] rows of a node, settled."""
+        return self.rows[key].values
 
-@dataclass(frozen=True)
-class Folded:
-    """What a fold made of a piece.
+    def put(self, key: int, values: np.ndarray) -> None:
+        """Set the rows of a node."""
+        self.rows[key] = GrowingRows(values)
 
-    Attributes:
-        bits: [F', words] which columns are positive in each cell.
-        parent: [F'] cell of which each cell was a part.
-        inner: First of the edges that are new inside of cells.
-    """
+    def release(self, key: int) -> None:
+        """Forget the rows of a node."""
+        self.rows.pop(key, None)
 
-    bits: np.ndarray
-    parent: np.ndarray
-    inner: int
+    def bounds(self, index: int) -> Bounds:
+        """Magnitude of a node, and how near to zero its signs are in doubt, at the vertices."""
+        return self.plan.bounds(index, self.subdivision.points)
 
-
-def packed_signs(values: np.ndarray, folds: Folds, uncertainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Signs of `values` that float64 tells, as bits: positive and negative."""
-    positive, negative = (np.empty((len(values), folds.words), np.uint64) for _ in range(2))
-    tables = (folds.shifts, folds.thresholds, folds.slopes, uncertainty)
-    in_ranges(pack_signs, len(values), values, *tables, positive, negative)
-    return positive, negative
-
-
-def fold(piece: Piece, values: Rows, folds: Folds, judge: ExactJudge, settled: np.ndarray | None = None) -> Folded:
-    """Cut the cells of a piece by one layer, in place.
-
-    Args:
-        piece: The piece; its live rows are extended to the new vertices.
-        values: Rows that decide the folds; extended too.
-        folds: Breakpoints and thresholds.
-        judge: Who decides what float64 does not tell.
-        settled: [V, words] signs that are known to be zero.
-
-    Returns:
-        The cells' patterns and where they come from.
-    """
-    before = piece.subdivision
-    signed = values.signed
-    if signed is None:
-        signs = packed_signs(values.values, folds, before.uncertainty)
-    else:
-        signs = (signed.positive, signed.negative)
-    layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, *signs)
-    doubts = doubts_of(before.first, before.halves, layer, folds.folding, settled)
-    judge.settle(doubts, layer)
-    result = refine(before, layer, folds.label, folds.units, judge, judge.plan.extents)
-    judge.count(before.num_vertices * int(np.isfinite(folds.thresholds).sum()), len(doubts.vertices) + result.doubts)
-    new, added = result.new_vertices, len(result.new_vertices.tails)
-    piece.subdivision = result.subdivision
-    for rows in piece.rows.values():
-        if rows is not values:
-            rows.extend(Unsettled(new))
-    values.extend(Unsettled(new, result.cuts, folds))
-    values.signed = None
-    if added and len(doubts.vertices) + result.doubts:
-        fresh, halves = values.values[before.num_vertices :], piece.subdivision.halves
-        reconcile(halves, result.bits, folds.folding, folds.shifts, folds.thresholds, fresh)
-    piece.vertex_tags = np.concatenate([piece.vertex_tags, np.full(added, -1, np.int64)])
-    piece.codes = [codes.taken(result.parent) for codes in piece.codes]
-    return Folded(result.bits, result.parent, result.inner)
-
-
-@njit(cache=True, nogil=True)
-def _centroids(
-    start: int,
-    stop: int,
-    first: np.ndarray,
-    halves: np.ndarray,
-    points: np.ndarray,
-    out: np.ndarray,
-    areas: np.ndarray,
-) -> None:
-    """Centroid and area of each face, with its first corner as origin so that slivers keep their digits."""
-    for face in range(start, stop):
-        half = first[face]
-        x0, y0 = points[halves[half, ORIGIN], 0], points[halves[half, ORIGIN], 1]
-        area = 0.0
-        sx = 0.0
-        sy = 0.0
-        mx = 0.0
-        my = 0.0
-        count = 0
-        while True:
-            here = halves[half, ORIGIN]
-            ax, ay = points[here, 0] - x0, points[here, 1] - y0
-            half = halves[half, FOLLOWING]
-            there = halves[half, ORIGIN]
-            bx, by = points[there, 0] - x0, points[there, 1] - y0
-            cross = ax * by - ay * bx
-            area += cross
-            sx += (ax + bx) * cross
-            sy += (ay + by) * cross
-            mx += ax
-            my += ay
-            count += 1
-            if half == first[face]:
-                break
-        areas[face] = 0.5 * area
-        if area > 0.0:
-            out[face, 0] = x0 + sx / (3.0 * area)
-            out[face, 1] = y0 + sy / (3.0 * area)
+    def evaluate(self, index: int) -> None:
+        """Set the rows of a node without folds."""
+        network = self.plan.network
+        node = network.nodes[index]
+        if node.affine is not None and streams(network, index):
+            rows = self.rows[node.inputs[0]]
+            folds = self._following_folds(index)
+            self.rows[index] = streamed(
+                node.affine, node.size, rows, self.subdivision.uncertainty, folds, index != network.output
+            )
+        elif node.affine is not None and node.affine.keeps_order:
+            rows = self.rows[node.inputs[0]]
+            last = self.plan.last_use[node.inputs[0]] == index
+            self.rows[index] = rows if last else GrowingRows(rows.values.copy())
         else:
-            out[face, 0] = x0 + mx / count
-            out[face, 1] = y0 + my / count
+            inputs = [self.rows[source].tensor(network.nodes[source].shape) for source in node.inputs]
+            rows = GrowingRows.empty(self.subdivision.num_vertices, node.size)
+            evaluated(node.op, inputs, rows.values)
+            self.rows[index] = rows
 
+    def _is_clamped(self, index: int) -> bool:
+        """Whether a zero of what a node reads is the zero of a ReLU to the last bit."""
+        network = self.plan.network
+        before = network.folds.get(network.origin(network.nodes[index].inputs[0]))
+        return before is not None and before.clamps
 
-def centroids_and_areas(subdivision: Subdivision) -> tuple[np.ndarray, np.ndarray]:
-    """[F, 2] centroids and [F] areas of the faces."""
-    out, areas = np.empty((subdivision.num_faces, 2)), np.empty(subdivision.num_faces)
-    arguments = (subdivision.first, subdivision.halves, subdivision.points, out, areas)
-    in_ranges(_centroids, subdivision.num_faces, *arguments)
-    return out, areas
+    def _following_folds(self, index: int) -> LayerFolds | None:
+        """Folds of the next node, if it is an activation of this one alone: its signs are taken on the way."""
+        nodes = self.plan.network.nodes
+        if index + 1 == len(nodes) or nodes[index + 1].inputs != (index,):
+            return None
+        following = nodes[index + 1].op
+        return activation_folds(following, self.bounds(index), index + 1) if isinstance(following, Activation) else None
 
+    def activation_folds(self, index: int, op: Activation) -> LayerFolds:
+        """The folds of an activation."""
+        source = self.plan.network.nodes[index].inputs[0]
+        signed = self.rows[source].signed
+        if self.begun is None or self.folds is None:
+            self.folds = activation_folds(op, self.bounds(source), index) if signed is None else signed.folds
+        return self.folds
 
-class Borders:
-    """Numbers for edges and vertices that several pieces share, with the ends of each edge when it was numbered."""
+    def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
+        """Up to which unit or group there is room: within the budgets, or for as many cells again as there are."""
+        live = sum(rows.columns for rows in self.rows.values())
+        limit = max(_ROOM, 2 * self.num_cells, self.plan.memory_budget // (2 * (_BYTES_OF_CELL + 8 * live)))
+        if self.plan.max_cells is not None:
+            limit = min(limit, max(_ROOM, 2 * self.num_cells, 2 * self.plan.max_cells))
+        subdivision = self.subdivision
+        signed = signs_of(self.rows[key], folds, subdivision.uncertainty)
 
-    def __init__(self) -> None:
-        self._ends: list[np.ndarray] = []
-        self._edges = 0
-        self._vertices = 0
+        def counts(columns: np.ndarray) -> np.ndarray:
+            signs = (signed.positive & columns, signed.negative & columns)
+            return chord_counts(subdivision.first, subdivision.halves, *signs)
 
-    def __bool__(self) -> bool:
-        """Whether anything was shared."""
-        return bool(self._ends)
+        return folds.fitting(start, limit, counts, 2)
 
-    def tag(self, piece: Piece, group: np.ndarray) -> None:
-        """Number the edges between faces of different groups, and all their ends."""
-        subdivision = piece.subdivision
+    def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
+        """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`."""
+        values, columns = self.rows[key], folds.columns
+        clamped = columns.width and self._is_clamped(columns.node)
+        judge = PlanarJudge(self.plan, self.subdivision, self.codes, columns)
+        others = [rows for rows in self.rows.values() if rows is not values]
+        found = fold(values, others, folds, judge, pack(values.values == 0.0) if clamped else None)
+        added = found.subdivision.num_vertices - self.subdivision.num_vertices
+        self.subdivision = found.subdivision
+        self.vertex_tags = np.concatenate([self.vertex_tags, np.full(added, -1, np.int64)])
+        self._take(found.parent)
+        if added and self.begun is not None and not columns.width:
+            self._reconcile(values.values[-added:])
+        return found.bits
+
+    def _reconcile(self, fresh: np.ndarray) -> None:
+        """Put the units of earlier portions where the cells around say, at the vertices that this portion made."""
+        assert self.begun is not None
+        assert self.folds is not None
+        before = self.folds.between(0, self.begun.stop)
+        tables = (before.folding, before.shifts, before.thresholds)
+        reconcile(self.subdivision.halves, self.begun.patterns, *tables, fresh)
+
+    def activate(self, index: int, op: Activation) -> None:
+        """Set the rows of an activation; they are computed when somebody reads them."""
+        source = self.plan.network.nodes[index].inputs[0]
+        last = self.plan.last_use[source] == index
+        rows = self.rows[source] if last else GrowingRows(self.rows[source].values.copy())
+        rows.activate(op)
+        self.rows[index] = rows
+
+    def merge_hidden(self, index: int, positions: np.ndarray) -> np.ndarray:
+        """Merge cells that only hidden folds of a max node separate: see `splinescope.tessellation.sweep.State`."""
+        assert self.tournament is not None
+        subdivision, tournament = self.subdivision, self.tournament
         left, right = subdivision.face[0::2], subdivision.face[1::2]
-        inner = np.flatnonzero((left != OUTSIDE) & (right != OUTSIDE))
-        shared = inner[group[left[inner]] != group[right[inner]]]
-        tags = subdivision.edge_tag.copy()
-        tags[shared] = self._edges + np.arange(len(shared))
-        self._edges += len(shared)
-        ends = np.stack([subdivision.origin[2 * shared], subdivision.origin[2 * shared + 1]], axis=1)
-        self._ends.append(subdivision.points[ends].reshape(-1, 4))
-        fresh = np.unique(ends)
-        fresh = fresh[piece.vertex_tags[fresh] < 0]
-        piece.vertex_tags[fresh] = self._vertices + np.arange(len(fresh))
-        self._vertices += len(fresh)
-        piece.subdivision = replace(subdivision, edge_tag=tags)
+        group = subdivision.edge_column % tournament.total - tournament.first
+        made = (subdivision.edge_op == index) & (group >= 0) & (group < tournament.groups)
+        edges = np.flatnonzero(made & (left != OUTSIDE) & (right != OUTSIDE))
+        sides = np.stack([left[edges], right[edges]], axis=1)
+        seen = visible(sides, group[edges], positions)
+        first, second = (positions[sides[:, k], seen.units].astype(np.int64) for k in range(2))
+        columns, hidden = subdivision.edge_column.copy(), np.zeros(subdivision.num_edges, bool)
+        names = pair_columns(first, second, tournament.first + seen.units, tournament.total, tournament.size)
+        columns[edges] = np.where(seen.hidden, columns[edges], names)
+        hidden[edges] = seen.hidden
+        self.subdivision = subdivision = replace(subdivision, edge_column=columns)
+        if not hidden.any():
+            return np.arange(subdivision.num_faces)
+        coarser, cells, vertices = without_edges(subdivision, hidden)
+        self.subdivision, kept = without_straight_vertices(coarser, self.vertex_tags[vertices])
+        vertices = vertices[kept]
+        self.rows = {node: GrowingRows(rows.values[vertices]) for node, rows in self.rows.items()}
+        self.vertex_tags = self.vertex_tags[vertices]
+        self._take(cells)
+        return cells
 
-    @property
-    def ends(self) -> np.ndarray:
-        """[T, 4] coordinates of both ends of each numbered edge."""
-        return np.concatenate(self._ends) if self._ends else np.empty((0, 4))
-
-
-def part_of(piece: Piece, faces: np.ndarray) -> Piece:
-    """The piece that has only some of the faces; edges to the others become its outside."""
-    old = piece.subdivision
-    number = np.full(old.num_faces + 1, OUTSIDE, np.int32)
-    number[faces] = np.arange(len(faces), dtype=np.int32)
-    face = number[old.face]
-    keep = (face[0::2] != OUTSIDE) | (face[1::2] != OUTSIDE)
-    edge_number = np.cumsum(keep, dtype=np.int32) - 1
-    halves = np.flatnonzero(np.repeat(keep, 2))
-    vertices, origin = np.unique(old.origin[halves], return_inverse=True)
-    inside = face[halves] != OUTSIDE
-
-    def renumbered(targets: np.ndarray) -> np.ndarray:
-        moved = 2 * edge_number[targets >> 1] + (targets & 1)
-        return np.where(inside, moved, np.arange(len(halves))).astype(np.int32)
-
-    first = old.first[faces]
-    subdivision = Subdivision(
-        old.points[vertices],
-        old.uncertainty[vertices],
-        half_edges(origin, renumbered(old.following[halves]), renumbered(old.preceding[halves]), face[halves]),
-        old.edge_op[keep],
-        old.edge_column[keep],
-        old.edge_tag[keep],
-        (2 * edge_number[first >> 1] + (first & 1)).astype(np.int32),
-    )
-    rows = {node: values.taken(vertices) for node, values in piece.rows.items()}
-    codes = [codes.taken(faces) for codes in piece.codes]
-    return Piece(subdivision, piece.vertex_tags[vertices], rows, codes, piece.position, piece.activated)
-
-
-def halves_of(piece: Piece, borders: Borders) -> list[Piece]:
-    """Split a piece in two along the longer side of its bounding box, with equal numbers of cells."""
-    centroids, _ = centroids_and_areas(piece.subdivision)
-    axis = int(np.argmax(np.ptp(piece.subdivision.points, axis=0)))
-    order = np.argsort(centroids[:, axis], kind="stable")
-    group = np.zeros(len(order), np.int8)
-    group[order[len(order) // 2 :]] = 1
-    borders.tag(piece, group)
-    return [part_of(piece, np.flatnonzero(group == side)) for side in (0, 1)]
+    def _take(self, cells: np.ndarray) -> None:
+        """Patterns of the given cells, which are now all there are."""
+        self.codes = [codes.taken(cells) for codes in self.codes]
+        if self.tournament is not None:
+            self.tournament = self.tournament.taken(cells)
+        if self.begun is not None:
+            self.begun = self.begun.taken(cells)

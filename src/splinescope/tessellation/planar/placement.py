@@ -10,10 +10,11 @@ from numba import njit
 from splinescope.geometry.planar.halfedges import ORIGIN
 from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import products
-from splinescope.tessellation.planar.assembly import Finished
-from splinescope.tessellation.planar.judge import ExactJudge
+from splinescope.tessellation.planar.assembly import FinishedPiece
+from splinescope.tessellation.planar.judge import PlanarJudge
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import coordinates, values_at
+from splinescope.tessellation.thresholds import Columns
 
 _COARSE = 2.0**-8
 """Uncertainty of a vertex as a share of its shortest edge from which it is placed anew."""
@@ -29,7 +30,7 @@ _ILL = 2.0**-40
 """Uncertainty, as a share of the domain, up to which only short edges show what a vertex may be off."""
 
 
-def placed(finished: Finished, plan: Plan) -> Finished:
+def placed(finished: FinishedPiece, plan: Plan) -> FinishedPiece:
     """The piece with exact positions and outputs at vertices whose uncertainty is seen beside their edges.
 
     A vertex at a flat crossing may be off along its edge by much more than a rounding. That does no harm but in cells
@@ -41,7 +42,7 @@ def placed(finished: Finished, plan: Plan) -> Finished:
         vertices = np.arange(finished.subdivision.num_vertices)
     if not len(vertices):
         return finished
-    judge = ExactJudge(plan, finished.subdivision, finished.codes, plan.network.output, lambda _, column: column)
+    judge = PlanarJudge(plan, finished.subdivision, finished.codes, Columns(plan.network.output, 0, 1))
     points, outputs = finished.subdivision.points.copy(), finished.outputs.copy()
     units = np.arange(plan.network.nodes[plan.network.output].size)
     for vertex in vertices.tolist():
@@ -52,7 +53,7 @@ def placed(finished: Finished, plan: Plan) -> Finished:
     return replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
 
 
-def _vague(finished: Finished, plan: Plan) -> bool:
+def _vague(finished: FinishedPiece, plan: Plan) -> bool:
     """Whether outputs are what is left of much larger values, so that float64 knows none of them."""
     error = plan.bounds(plan.network.output, finished.subdivision.points).error
     sizes = np.abs(finished.outputs)

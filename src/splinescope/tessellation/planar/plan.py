@@ -23,7 +23,7 @@ _WIDE = 16.0
 
 
 @dataclass
-class Tally:
+class SignCounts:
     """Counts of signs: all, and those that exact arithmetic decided."""
 
     signs: int = 0
@@ -40,6 +40,8 @@ class Plan:
         last_use: For each node the last node that reads it.
         extents: [2] size of the domain along each coordinate.
         calibration: How near to zero a sign is in doubt.
+        max_cells: Largest number of cells, or None.
+        memory_budget: Bytes for the cells under way.
         tally: Where signs are counted.
     """
 
@@ -48,16 +50,19 @@ class Plan:
     last_use: tuple[int, ...]
     extents: np.ndarray
     calibration: Calibration
-    tally: Tally = field(default_factory=Tally)
+    max_cells: int | None
+    memory_budget: int
+    tally: SignCounts = field(default_factory=SignCounts)
 
     @classmethod
-    def of(cls, network: Network, domain: Slice, tolerance: Tolerance) -> Plan:
+    def of(
+        cls, network: Network, domain: Slice, tolerance: Tolerance, max_cells: int | None, memory_budget: int
+    ) -> Plan:
         """The plan for a network on a planar slice."""
         safety = _WIDE * tolerance.safety
         bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), safety)
-        return cls(
-            network, domain, last_uses(network), np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety)
-        )
+        extents, calibration = np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety)
+        return cls(network, domain, last_uses(network), extents, calibration, max_cells, memory_budget)
 
     def bounds(self, node: int, points: np.ndarray) -> Bounds:
         """Magnitude of a node, and how near to zero its sign is in doubt, at points of the domain."""

@@ -16,10 +16,10 @@ from numba import njit
 
 from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.geometry.planar.edge_cuts import EdgeCuts
-from splinescope.geometry.planar.subdivision import NewVertices
+from splinescope.geometry.planar.refinement import NewVertices
 from splinescope.network.ops import Activation
 from splinescope.numerics import in_blocks, in_ranges
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.thresholds import LayerFolds
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Signed:
         negative: [V, words] decided negative signs.
     """
 
-    folds: Folds
+    folds: LayerFolds
     positive: np.ndarray
     negative: np.ndarray
 
@@ -49,7 +49,7 @@ class Unsettled:
 
     new: NewVertices
     cuts: EdgeCuts | None = None
-    folds: Folds | None = None
+    folds: LayerFolds | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Selection:
         vertices: [V] its vertices.
     """
 
-    whole: Rows
+    whole: GrowingRows
     vertices: np.ndarray
 
 
@@ -196,7 +196,7 @@ def _vanish_some(
             _vanish(vertex, vertex + 1, out[row : row + 1], shifts, cut_offsets, columns, crossed, on_edges)
 
 
-class Rows:
+class GrowingRows:
     """A growable float64 matrix; pages of the spare room cost nothing until they are written."""
 
     def __init__(self, values: np.ndarray, length: int | None = None) -> None:
@@ -208,7 +208,7 @@ class Rows:
         self.signed: Signed | None = None
 
     @classmethod
-    def empty(cls, length: int, columns: int, spare: bool = True) -> Rows:
+    def empty(cls, length: int, columns: int, spare: bool = True) -> GrowingRows:
         """Uninitialised rows, by default with room for about twice as many more."""
         return cls(np.empty((3 * length + 4096 if spare else length, columns)), length)
 
@@ -335,7 +335,7 @@ class Rows:
             in_blocks(lambda start, stop: _activate_in_place(activation, out[start:stop]), len(out))
         return out
 
-    def taken(self, vertices: np.ndarray) -> Rows:
+    def taken(self, vertices: np.ndarray) -> GrowingRows:
         """Some of the rows: copied if they are settled, computed when needed if not.
 
         Args:
@@ -343,13 +343,13 @@ class Rows:
         """
         if self._selection is not None:
             inner = self._selection
-            return Rows._selected(Selection(inner.whole, inner.vertices[vertices]))
+            return GrowingRows._selected(Selection(inner.whole, inner.vertices[vertices]))
         if self._unsettled is None and self._activation is None:
-            return Rows(self._buffer[: self._settled][vertices])
-        return Rows._selected(Selection(self, vertices))
+            return GrowingRows(self._buffer[: self._settled][vertices])
+        return GrowingRows._selected(Selection(self, vertices))
 
     @classmethod
-    def _selected(cls, selection: Selection) -> Rows:
+    def _selected(cls, selection: Selection) -> GrowingRows:
         rows = cls(np.empty((0, 0)))
         rows._selection = selection
         return rows

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_topology(cells: PlanarComplex) -> Topology:
-    """Cells are convex and tile the domain, and neighbours differ in the unit recorded for their common edge.
+    """Cells are convex and fill the domain, and neighbours differ in the unit recorded for their common edge.
 
     Args:
         cells: The complex.
@@ -168,5 +168,5 @@ def _check_euler(cells: PlanarComplex) -> int:
     used[cells.edges.ravel()] = True
     euler = int(used.sum()) - len(cells.edges) + len(cells)
     if euler != 1 and not cells.truncated:
-        fail("euler", np.arange(len(cells)), f"vertices - edges + cells is {euler}; a tiled polygon has 1")
+        fail("euler", np.arange(len(cells)), f"vertices - edges + cells is {euler}; a polygon that is filled has 1")
     return euler

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from splinescope.network.ops import Activation, Fold, Maximum
+from splinescope.tessellation.domains.samples import bounding_box
 from splinescope.tessellation.enclosure import Enclosure, over_boxes
-from splinescope.tessellation.region_graph.search.samples import bounding_box
 
 if TYPE_CHECKING:
     from splinescope.tessellation.region_graph.search.explore import Explorer
@@ -54,6 +54,18 @@ def upper_bound(explorer: Explorer) -> int:
 
     Args:
         explorer: The network on its domain.
+
+    Returns:
+        The bound, which may be far from the number of cells; 1 if nothing folds on the domain.
+
+    Cost: one pass of affine enclosures through the network.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(3,))
+        >>> graph = splinescope.region_graph(relu, splinescope.Box([-1, -1, 1], [1, 1, 2]))
+        >>> upper_bound(graph.explorer), len(graph)
+        (4, 4)
     """
     return math.prod(stability.parts for stability in stabilities(explorer))
 
@@ -75,8 +87,8 @@ def stabilities(explorer: Explorer) -> tuple[Stability, ...]:
     found = []
     for folding in explorer.layout.foldings:
         least, most = (side.numpy()[0] for side in ends[folding.source])
-        op = nodes[folding.node].op
-        assert isinstance(op, Fold)
+        op = nodes[folding.node].fold
+        assert op is not None
         folds, combinations = _folds(op, least, most)
         found.append(Stability(folding.node, folds, combinations, ranks[folding.source]))
     return tuple(found)

@@ -9,13 +9,13 @@ from flint import fmpq
 
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
+from splinescope.tessellation.branches.errors import Errors
+from splinescope.tessellation.branches.halfspaces import Rows, half_spaces, patterns_beyond
+from splinescope.tessellation.branches.layout import Layout
 from splinescope.tessellation.domains import Domain
-from splinescope.tessellation.region_graph.branches import half_spaces, patterns_beyond
+from splinescope.tessellation.domains.samples import bounding_box, embedded, inside
 from splinescope.tessellation.region_graph.exact_branch import RationalNetwork
-from splinescope.tessellation.region_graph.layout import Layout, Rows
 from splinescope.tessellation.region_graph.programs.rational import to_float
-from splinescope.tessellation.region_graph.rounding import Errors
-from splinescope.tessellation.region_graph.search.samples import bounding_box, embedded, inside
 
 SMALL = 2.0**-30
 """Share of a unit's size below which a bound of its error is of use: what is nearer is decided exactly."""

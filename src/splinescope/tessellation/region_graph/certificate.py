@@ -12,15 +12,15 @@ from scipy.sparse.csgraph import connected_components
 from splinescope.errors import CertificateWarning
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import fail
+from splinescope.tessellation.domains.samples import excess
 from splinescope.tessellation.region_graph.graph import OUTSIDE, UNEXPLORED, RegionGraph
 from splinescope.tessellation.region_graph.proof import nearest_sides, prove
 from splinescope.tessellation.region_graph.record import RegionCertificate as RegionCertificate
 from splinescope.tessellation.region_graph.search.keys import as_bytes
-from splinescope.tessellation.region_graph.search.samples import excess
 from splinescope.tessellation.region_graph.witness import check_samples
 
 if TYPE_CHECKING:
-    from splinescope.tessellation.region_graph.rounding import Errors
+    from splinescope.tessellation.branches.errors import Errors
 
 
 _SEVERAL = 8.0
@@ -54,6 +54,16 @@ def certify(graph: RegionGraph, level: str = "values") -> RegionCertificate:
 
     Raises:
         CertificateError: With the cells concerned, at the first check that fails.
+
+    Cost: "topology" is linear in the number of facets; "values" adds the half-spaces of all units for each cell, and
+    linear programs for those that the bounds leave open; "proof" two forward passes per facet.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(3,))
+        >>> graph = splinescope.region_graph(relu, splinescope.Box([-1, -1, -1], [1, 1, 1]), verify="topology")
+        >>> certify(graph, "proof").level, len(graph)
+        ('proof', 8)
     """
     certificate = _topology(graph)
     if level == "topology":

@@ -5,26 +5,28 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from splinescope.errors import DegenerateArrangementError, InvalidInputError
+from splinescope.errors import DegenerateArrangementError, InvalidInputError, StoreError, StoreWarning
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.progress import Report, reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.domains.samples import excess
 from splinescope.tessellation.region_graph.certificate import certified
 from splinescope.tessellation.region_graph.graph import RegionGraph
 from splinescope.tessellation.region_graph.search.assemble import assembled
 from splinescope.tessellation.region_graph.search.checkpoints import load_search, save_search
 from splinescope.tessellation.region_graph.search.explore import Explorer
 from splinescope.tessellation.region_graph.search.found import Seeds
-from splinescope.tessellation.region_graph.search.frontier import Limits, Search
-from splinescope.tessellation.region_graph.search.samples import excess
+from splinescope.tessellation.region_graph.search.frontier import Exploration, Limits
 
 _BETWEEN = 30.0
 """Seconds between checkpoints, at least."""
@@ -68,7 +70,8 @@ def region_graph(
             time, of which the last bits may be others.
         executor: Who explores blocks of cells, any `concurrent.futures.Executor`; the library's own threads if None.
             The result does not depend on it.
-        checkpoint: File to save the search to, now and then and at the end.
+        checkpoint: File to save the search to, now and then and at the end. Where that fails, as on a full disk, there
+            is a `StoreWarning`, and the search goes on.
         resume: Such a file to go on from; the result is the same as if the search had not been stopped.
         verify: Level of the certificate: see `certify`.
         tolerance: What counts as zero.
@@ -104,24 +107,26 @@ def region_graph(
         raise InvalidInputError(f"`time_limit`: got {time_limit}; expected a positive number of seconds or None")
     if resume is not None and starts is not None:
         raise InvalidInputError("`starts`, `resume`: both were given; a resumed search has its starts already")
+    if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
+        raise InvalidInputError(f"`checkpoint`: there is no folder {str(Path(checkpoint).parent)!r}; make it first")
     deadline = None if time_limit is None else time.monotonic() + time_limit
     explorer = Explorer.of(asked.network, asked.domain, tolerance or Tolerance(), memory_budget)
     if resume is not None:
         search = load_search(resume, explorer)
     else:
-        search = Search(explorer)
+        search = Exploration(explorer)
         search.start(first_cells(explorer, starts, generator or np.random.default_rng(0)))
     with reporting(progress) as report:
         search.run(Limits(max_cells, deadline), executor, _Notes(report, checkpoint))
     if checkpoint is not None:
-        save_search(search, checkpoint)
+        _save(search, checkpoint)
     graph = _graph(search)
     if memory_budget is not None:  # for the certificate's own explorer, too
         vars(graph)["explorer"] = Explorer.of(asked.network, asked.domain, graph.tolerance, memory_budget)
     return certified(graph, verify)
 
 
-def _graph(search: Search) -> RegionGraph:
+def _graph(search: Exploration) -> RegionGraph:
     if not search.explored:
         raise KeyboardInterrupt
     if not search.sound:
@@ -129,6 +134,14 @@ def _graph(search: Search) -> RegionGraph:
             "`starts`: the cells there are thinner than float64 knows their folds; expected other starts"
         )
     return assembled(search)
+
+
+def _save(search: Exploration, checkpoint: str | os.PathLike[str]) -> None:
+    """Save a search; what was found is not lost over a full disk."""
+    try:
+        save_search(search, checkpoint)
+    except (StoreError, InvalidInputError) as error:
+        warnings.warn(f"{error}; the search goes on, and what was saved before stays", StoreWarning, stacklevel=2)
 
 
 class _Notes:
@@ -139,11 +152,11 @@ class _Notes:
         self._checkpoint = checkpoint
         self._next = time.monotonic() + _BETWEEN
 
-    def __call__(self, search: Search) -> None:
+    def __call__(self, search: Exploration) -> None:
         self._report(search.explored / search.met, search.sound)
         started = time.monotonic()
         if self._checkpoint is not None and started >= self._next:
-            save_search(search, self._checkpoint)
+            _save(search, self._checkpoint)
             now = time.monotonic()
             self._next = now + max(_BETWEEN, _SHARE * (now - started))
 

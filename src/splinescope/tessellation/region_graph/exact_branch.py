@@ -5,6 +5,7 @@ Numbers of a node have one power of two in common, so that all is done with inte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +15,12 @@ import numpy as np
 import torch
 from flint import fmpz_mat
 
-from splinescope.network.copies import linear_part
-from splinescope.network.graph import Network
-from splinescope.network.ops import Affine, AxisMap, Dense, Op, Sum
+from splinescope.network.graph import Network, Node
+from splinescope.network.ops import AffineOp
+from splinescope.network.ops.base import flat
+from splinescope.network.ops.walls import Comparisons
+from splinescope.tessellation.branches.layout import Folding, Layout
 from splinescope.tessellation.domains import Domain, Slice
-from splinescope.tessellation.region_graph.layout import Bends, Contests, Folding, Layout
 
 _ENTRIES = 1 << 22
 """Largest number of entries that the matrix of one affine op may have."""
@@ -86,7 +88,7 @@ class RationalNetwork:
         """Whether the numbers are few and small enough."""
         work, depth = 0, 0
         for node in self.network.nodes:
-            if isinstance(node.op, Affine):
+            if _multiplies(node):
                 entries = node.size * self.network.nodes[node.inputs[0]].size
                 depth += 1
                 work += entries * (self.domain.dimension + 1) * depth
@@ -111,8 +113,8 @@ class RationalNetwork:
     def _maps(self) -> dict[int, list[_Map]]:
         found = {}
         for index, node in enumerate(self.network.nodes):
-            if isinstance(node.op, Affine):
-                found[index] = _maps_of(node.op, self.network.nodes[node.inputs[0]].shape)
+            if _multiplies(node) and node.affine is not None:
+                found[index] = _maps_of(node.affine, self.network.nodes[node.inputs[0]].shape)
         return found
 
     @cached_property
@@ -189,54 +191,55 @@ class RationalNetwork:
         node = self.network.nodes[index]
         if not node.inputs:
             return self._input
-        inputs = [forms[source] for source in node.inputs]
-        if isinstance(node.op, Affine):
+        inputs, op = [forms[source] for source in node.inputs], node.affine
+        assert op is not None
+        if _multiplies(node):
             (out,) = inputs
             for part in self._maps[index]:
                 out = _mapped(part, out, one)
             return out
-        if isinstance(node.op, Sum):
-            factors, scale = dyadic(node.op.coefficients)
-            common = max(form.scale for form in inputs)
+        common = max(form.scale for form in inputs)
+        if op.rounds:
+            assert op.weights is not None
+            factors, scale = dyadic(op.weights)
             parts = [f << (common - form.scale) for f, form in zip(factors, inputs, strict=True)]
             columns = zip(*(form.rows for form in inputs), strict=True)
             rows = [
                 [sum(f * x for f, x in zip(parts, xs, strict=True)) for xs in zip(*n, strict=True)] for n in columns
             ]
             return Forms(rows, common + scale)
-        common = max(form.scale for form in inputs)
         rows = [[x << (common - form.scale) for x in row] for form in inputs for row in form.rows]
-        start, places = 0, []
-        for source in node.inputs:
-            shape = self.network.nodes[source].shape
-            size = self.network.nodes[source].size
-            places.append(torch.arange(start, start + size, dtype=torch.float64).reshape(1, *shape))
-            start += size
-        return Forms([rows[int(place)] for place in node.op.evaluate(*places).ravel().tolist()], common)
+        shapes = [self.network.nodes[source].shape for source in node.inputs]
+        # Row 0 is for outputs that are none of the inputs.
+        numbers = torch.arange(1, len(rows) + 1, dtype=torch.float64).split([len(form.rows) for form in inputs])
+        places = op.evaluate(*(part.reshape(1, *shape) for part, shape in zip(numbers, shapes, strict=True)))
+        rows = [[0] * len(one), *rows]
+        return Forms([rows[int(place)] for place in places.ravel().tolist()], common)
 
 
-def _maps_of(op: Affine, shape: tuple[int, ...]) -> list[_Map]:
+def _multiplies(node: Node) -> bool:
+    """Whether a node is a map of one input by weights of its own."""
+    return node.affine is not None and node.affine.rounds and len(node.inputs) == 1
+
+
+def _maps_of(op: AffineOp, shape: tuple[int, ...]) -> list[_Map]:
     """An affine op as matrices, one after the other."""
-    if isinstance(op, AxisMap):
-        parts, ops = [], []
-        for matrix, axis in zip(op.matrices, op.axes, strict=True):
-            ops.append(AxisMap((matrix,), (axis,)))
-        for part in ops:
-            parts.append(_map_of(part, part, shape))
-            shape = tuple(part.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).shape[1:])
-        return parts
-    return [_map_of(op, linear_part(op), shape)]
+    parts = []
+    for stage in op.stages:
+        parts.append(_map_of(stage, shape))
+        shape = tuple(stage.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).shape[1:])
+    return parts
 
 
-def _map_of(op: Affine, linear: Op, shape: tuple[int, ...]) -> _Map:
-    offset = op.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).reshape(-1).numpy()
-    if isinstance(linear, Dense):
-        weight = linear.weight.numpy()
+def _map_of(op: AffineOp, shape: tuple[int, ...]) -> _Map:
+    if op.matrix is None:
+        size = math.prod(shape)
+        columns = op.linear.evaluate(torch.eye(size, dtype=torch.float64).reshape(size, *shape))
+        weight = flat(columns).numpy().T
     else:
-        size = int(np.prod(shape, dtype=np.int64))
-        weight = linear.evaluate(torch.eye(size, dtype=torch.float64).reshape(size, *shape)).reshape(size, -1).numpy().T
+        weight = op.matrix.numpy()
     entries, scale = dyadic(weight)
-    numbers, offset_scale = dyadic(offset)
+    numbers, offset_scale = dyadic(op.offsets(shape))
     return _Map(
         fmpz_mat(weight.shape[0], weight.shape[1], entries), scale, numbers if any(numbers) else None, offset_scale
     )
@@ -254,68 +257,40 @@ def _mapped(part: _Map, forms: Forms, one: list[int]) -> Forms:
     return Forms([[int(x) for x in row] for row in product.tolist()], scale)
 
 
-def _tables(folding: Bends) -> tuple[list[int], int, list[int], list[int], int]:
-    """Breakpoints [B * n] and their scale; slopes and intercepts [(B + 1) * n] and theirs."""
-    n, count = folding.units, len(folding.op.breakpoints)
-    places = np.broadcast_to(np.asarray(folding.op.breakpoints, np.float64).reshape(count, -1), (count, n))
-    tables = [
-        np.broadcast_to(np.asarray(table, np.float64).reshape(count + 1, -1), (count + 1, n))
-        for table in (folding.op.slopes, folding.op.intercepts)
-    ]
-    numbers, scale = dyadic(np.concatenate(tables))
-    half = (count + 1) * n
-    return *dyadic(places), numbers[:half], numbers[half:], scale
-
-
-def _above(row: list[int], scale: int, place: int, place_scale: int, one: list[int]) -> Row:
-    """A number less a breakpoint, up to a positive factor."""
-    common = max(scale, place_scale)
-    shift, place = common - scale, place << (common - place_scale)
-    return [(x << shift) - place * o for x, o in zip(row, one, strict=True)]
+def _compared(source: Forms, comparisons: Comparisons, one: list[int]) -> tuple[list[Row], int]:
+    """Forms of walls, and the power of two over which they are."""
+    constants, scale = dyadic(comparisons.constant)
+    common = max(source.scale, scale)
+    up, zero, forms = common - source.scale, [0] * len(one), []
+    places = zip(comparisons.over.tolist(), comparisons.under.tolist(), constants, strict=True)
+    for over, under, constant in places:
+        plus, minus = (zero if place < 0 else source.rows[place] for place in (over, under))
+        away = constant << (common - scale)
+        forms.append([((p - m) << up) - away * o for p, m, o in zip(plus, minus, one, strict=True)])
+    return forms, common
 
 
 def _rows_of(folding: Folding, pieces: np.ndarray, source: Forms, one: list[int]) -> Iterator[tuple[int, Row, int]]:
-    """The rows of a node that are there; see `Folding.write_rows`."""
-    n = folding.units
-    if isinstance(folding, Contests):
-        groups = np.asarray(folding.op.index)
-        for unit, piece in enumerate(pieces.tolist()):
-            best = source.rows[groups[unit, piece]]
-            for member, place in enumerate(groups[unit].tolist()):
-                if member != piece and place >= 0:
-                    form = [x - b for x, b in zip(source.rows[place], best, strict=True)]
-                    yield member * n + unit, form, source.scale
-        return
-    assert isinstance(folding, Bends)
-    places, scale, *_ = _tables(folding)
-    below, above = folding.neighbours(pieces)
-    common = max(source.scale, scale)
-    for unit in range(n):
-        if above[unit] >= 0:
-            form = _above(source.rows[unit], source.scale, places[above[unit] * n + unit], scale, one)
-            yield unit, form, common
-        if below[unit] >= 0:
-            form = _above(source.rows[unit], source.scale, places[below[unit] * n + unit], scale, one)
-            yield (unit if folding.pieces == 2 else n + unit), [-x for x in form], common
+    """The walls of a node that are there; see `CellWalls.values`."""
+    comparisons = folding.walls.comparisons(pieces)
+    forms, scale = _compared(source, comparisons, one)
+    for wall, form in zip(comparisons.walls.tolist(), forms, strict=True):
+        yield wall, form, scale
 
 
 def _followed(folding: Folding, pieces: np.ndarray, source: Forms, one: list[int]) -> Forms:
     """The node on its pieces."""
-    if isinstance(folding, Contests):
-        groups = np.asarray(folding.op.index)
-        return Forms([source.rows[groups[unit, piece]] for unit, piece in enumerate(pieces.tolist())], source.scale)
-    assert isinstance(folding, Bends)
-    if folding.op.is_relu:
-        zero = [0] * len(one)
-        return Forms(
-            [row if piece else zero for row, piece in zip(source.rows, pieces.tolist(), strict=True)], source.scale
-        )
-    n = folding.units
-    _, _, slopes, shifts, scale = _tables(folding)
+    reads = folding.op.reads(pieces)
+    if not reads.intercepts.any() and ((reads.slopes == 0) | (reads.slopes == 1)).all():
+        zero, places = [0] * len(one), zip(reads.places.tolist(), reads.slopes.tolist(), strict=True)
+        return Forms([source.rows[place] if slope else zero for place, slope in places], source.scale)
+    numbers, scale = dyadic(np.concatenate([reads.slopes, reads.intercepts]))
     rows = []
-    for unit, piece in enumerate(pieces.tolist()):
-        slope, shift = slopes[piece * n + unit], shifts[piece * n + unit] << source.scale
-        rows.append([slope * x + shift * o for x, o in zip(source.rows[unit], one, strict=True)])
+    for place, slope, shift in zip(
+        reads.places.tolist(), numbers[: folding.units], numbers[folding.units :], strict=True
+    ):
+        moved = shift << source.scale
+        rows.append([slope * x + moved * o for x, o in zip(source.rows[place], one, strict=True)])
     return Forms(rows, source.scale + scale)
 
 
@@ -329,15 +304,20 @@ def _at(form: list[int], point: list[int], denominator: int, direction: list[int
 
 
 def _pieces(folding: Folding, source: Forms, denominator: int) -> np.ndarray:
-    """Pieces just beyond; see `Folding.pieces_of`."""
-    if isinstance(folding, Contests):
-        groups = np.asarray(folding.op.index)
-        best = [max((tuple(source.rows[p]), -m) for m, p in enumerate(g) if p >= 0) for g in groups.tolist()]
-        return np.array([-member for _, member in best], np.uint8)
-    assert isinstance(folding, Bends)
-    places, scale, *_ = _tables(folding)
-    one, n = [denominator, 0], folding.units
-    counts = np.zeros(n, np.int64)
-    for number, place in enumerate(places):
-        counts[number % n] += _above(source.rows[number % n], source.scale, place, scale, one) > [0, 0]
-    return folding.lowest(counts)
+    """Pieces just beyond; see `CellWalls.pieces_beyond`.
+
+    From the first piece of each unit, the first of its walls that is not kept is crossed, until all are. Of members
+    that are equally large this finds the first: those before a member that is come to are smaller.
+    """
+    walls, one = folding.walls, [denominator, 0]
+    pieces, moving = walls.first.copy(), np.ones(folding.units, bool)
+    while moving.any():
+        comparisons = walls.comparisons(pieces)
+        comparisons = Comparisons(*(part[moving[walls.owners[comparisons.walls]]] for part in comparisons))
+        forms, _ = _compared(source, comparisons, one)
+        crossed = comparisons.walls[[form > [0, 0] for form in forms]]
+        units, places = np.unique(walls.owners[crossed], return_index=True)
+        moving[:] = False
+        moving[units] = True
+        pieces[units] = walls.beyond(pieces[units], crossed[places])
+    return pieces.astype(np.uint8)

@@ -12,10 +12,10 @@ from jaxtyping import Float, Int, UInt8
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import require
 from splinescope.tessellation.complex import Facets, PolyhedralComplex
+from splinescope.tessellation.domains.samples import excess
 from splinescope.tessellation.queries import ask
 from splinescope.tessellation.region_graph.search.explore import Explorer
 from splinescope.tessellation.region_graph.search.keys import as_bytes
-from splinescope.tessellation.region_graph.search.samples import excess
 from splinescope.tessellation.results import AffineMaps
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class RegionGraph(PolyhedralComplex):
 
     def affine_maps(self, space: str = "domain", which: Int[np.ndarray, " some"] | None = None) -> AffineMaps:
         """The affine map of each cell, in the domain's coordinates ("domain") or of the input itself ("input")."""
-        maps: AffineMaps = ask("tessellation.region_graph.maps", "affine_maps")(self, space, which)
+        maps: AffineMaps = ask("tessellation.affine", "branch_maps")(self, space, which)
         return maps
 
     def to_networkx(self) -> Any:

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.branches.errors import Carried, Errors
+from splinescope.tessellation.branches.halfspaces import Rows, half_spaces
+from splinescope.tessellation.branches.layout import Layout
 from splinescope.tessellation.certificate.record import fail
-from splinescope.tessellation.region_graph.branches import Reached, half_spaces
+from splinescope.tessellation.domains.samples import excess
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.complete import DOUBTFUL, WRONG, check_cells
 from splinescope.tessellation.region_graph.graph import OUTSIDE, RegionGraph
-from splinescope.tessellation.region_graph.layout import Layout, Rows
 from splinescope.tessellation.region_graph.programs.space import space_for
-from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.search.explore import Explorer
-from splinescope.tessellation.region_graph.search.samples import excess
-from splinescope.tessellation.region_graph.search.settle import Settled, point_of, settle
+from splinescope.tessellation.region_graph.search.settle import SettledCell, point_of, settle
 from splinescope.tessellation.region_graph.witness import (
     column_errors,
     compare,
@@ -156,11 +156,11 @@ def _verdicts(graph: RegionGraph, which: np.ndarray, orders: _Orders, rows: Rows
     return _Verdicts(verdicts, known / explorer.extent, crooked, graph.facet_cells[mine] - which[0])
 
 
-def rows_of(graph: RegionGraph, which: np.ndarray, errors: Errors) -> tuple[Rows, np.ndarray, Reached]:
+def rows_of(graph: RegionGraph, which: np.ndarray, errors: Errors) -> tuple[Rows, np.ndarray, Carried]:
     """Rows of all units and sides around the interior points of cells, how well each unit is known, and the output."""
     explorer, points = graph.explorer, graph.interior_points[which]
     patterns, sides = explorer.keys.unpack(graph.keys[which]), graph.domain.halfspaces
-    beyond: list[Reached] = []
+    beyond: list[Carried] = []
     rows = half_spaces(graph.network, explorer.layout, graph.domain, patterns, points, len(sides), errors, beyond)
     rows.gradients[:, :, : len(sides)] = sides[:, :-1].T
     rows.values[:, : len(sides)] = excess(graph.domain, points)
@@ -277,7 +277,9 @@ def _settle_one(graph: RegionGraph, cell: int) -> None:
         fail("proof", np.array([cell]), "it has more facets than recorded, in rational arithmetic")
 
 
-def _exact_facets(graph: RegionGraph, cell: int) -> tuple[dict[int, tuple[frozenset[int], np.ndarray | None]], Settled]:
+def _exact_facets(
+    graph: RegionGraph, cell: int
+) -> tuple[dict[int, tuple[frozenset[int], np.ndarray | None]], SettledCell]:
     """What a cell's facets are in rational arithmetic, by row, and the cell."""
     explorer = graph.explorer
     pattern = explorer.keys.unpack(graph.keys[cell : cell + 1])[0]
@@ -304,7 +306,7 @@ def _settle_from_beyond(graph: RegionGraph, facet: int, units: frozenset[int]) -
     fail("proof", np.array([cell]), "a facet recorded is none, in rational arithmetic")
 
 
-def _nearest_row(graph: RegionGraph, facet: int, truth: Settled, rows: list[int], sign: float = 1.0) -> int:
+def _nearest_row(graph: RegionGraph, facet: int, truth: SettledCell, rows: list[int], sign: float = 1.0) -> int:
     """The row of some that a recorded half-space is; of a cell beyond, with the other `sign`."""
     explorer = graph.explorer
     off = 64 * (graph.dimension + 4) * UNIT_ROUNDOFF * (explorer.extent + explorer.farthest)
@@ -316,7 +318,7 @@ def _nearest_row(graph: RegionGraph, facet: int, truth: Settled, rows: list[int]
 
 
 def _expected(
-    explorer: Explorer, truth: Settled, pattern: np.ndarray
+    explorer: Explorer, truth: SettledCell, pattern: np.ndarray
 ) -> dict[int, tuple[frozenset[int], np.ndarray | None]]:
     """Columns that change across each facet and the packed pattern beyond; a side of the domain is negative."""
     sides = len(explorer.domain.halfspaces)

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 
 from splinescope.network.evaluate import last_uses, walk
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.ops.base import flat
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.branches.errors import Carried, Errors
+from splinescope.tessellation.branches.layout import Layout
+from splinescope.tessellation.branches.walk import FAR
 from splinescope.tessellation.certificate.record import fail
-from splinescope.tessellation.region_graph.branches import FAR, Reached
+from splinescope.tessellation.domains.samples import inside
 from splinescope.tessellation.region_graph.graph import RegionGraph
-from splinescope.tessellation.region_graph.layout import Layout
-from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.search.keys import as_bytes
-from splinescope.tessellation.region_graph.search.samples import inside
 
 SAMPLES = 4096
 """Random points of the domain whose cells are looked up."""
@@ -68,20 +68,14 @@ def check_samples(graph: RegionGraph) -> int:
 @torch.no_grad()
 def _patterns_at(graph: RegionGraph, points: np.ndarray) -> np.ndarray:
     """[n, columns] the pieces that a forward pass finds at points, those of the values as they are rounded."""
-    network, last = graph.network, last_uses(graph.network)
-    foldings = {folding.node: folding for folding in graph.explorer.layout.foldings}
-    values: dict[int, torch.Tensor] = {}
-    parts = [np.zeros((len(points), 0), np.uint8)]
-    for index, value in walk(network, torch.from_numpy(np.ascontiguousarray(graph.domain.embed(points)))):
-        values[index] = value
-        if index in foldings:
-            before = values[network.nodes[index].inputs[0]].reshape(len(points), -1).numpy()
-            zeros = np.zeros((1, before.shape[1]))
-            parts.append(foldings[index].pieces_of(before, zeros, zeros, 0.0))
-        for source in {index, *network.nodes[index].inputs}:
-            if last[source] <= index:
-                values.pop(source, None)
-    return np.concatenate(parts, axis=1)
+    layout = graph.explorer.layout
+    out = np.zeros((len(points), layout.columns), np.uint8)
+    for index, value in walk(graph.network, torch.from_numpy(np.ascontiguousarray(graph.domain.embed(points)))):
+        for number in layout.readers.get(index, ()):
+            zeros = torch.zeros(1, 1, dtype=torch.float64).expand(1, graph.network.nodes[index].size)
+            found = layout.foldings[number].walls.pieces_beyond(flat(value), zeros, zeros, 0.0)
+            out[:, layout.columns_of(number)] = found.numpy()
+    return out
 
 
 def points_in_facets(graph: RegionGraph, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -152,6 +146,7 @@ def compare(
     network = graph.network
     patterns = graph.explorer.keys.unpack(graph.keys[which])
     columns = {node: slice(start, stop) for node, start, stop in graph.pattern_nodes}
+    walls = {folding.node: folding.walls for folding in graph.explorer.layout.foldings}
     last = last_uses(network)
     values: dict[int, torch.Tensor] = {}
     undecided, worst, astray = np.zeros(len(which), np.int64), 0.0, hidden(graph, which)
@@ -159,8 +154,8 @@ def compare(
         node = network.nodes[index]
         values[index] = value
         if index in columns:
-            before = values[node.inputs[0]].reshape(len(which), -1).numpy()
-            beyond = _beyond(node.op, patterns[:, columns[index]], before)
+            recorded = torch.from_numpy(patterns[:, columns[index]])
+            beyond = walls[index].excess(recorded, flat(values[node.inputs[0]])).numpy()
             excess = np.maximum(beyond, 0.0)
             if closely:
                 undecided += ((beyond <= 0) & (beyond > -allowed[:, columns[index]])).sum(axis=1)
@@ -179,30 +174,8 @@ def compare(
     return Compared(undecided, worst)
 
 
-def _beyond(op: object, pieces: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """[n, units] by how far a value is beyond the recorded piece; negative on it."""
-    if isinstance(op, Maximum):
-        groups = np.asarray(op.index)
-        members = np.where(groups >= 0, before[:, np.maximum(groups, 0)], -np.inf)
-        chosen = np.take_along_axis(members, pieces[:, :, None].astype(np.int64), axis=2)
-        others = np.where(np.arange(groups.shape[1]) == pieces[:, :, None], -np.inf, members)
-        return np.asarray(others.max(axis=2) - chosen[:, :, 0])
-    assert isinstance(op, Activation)
-    if op.is_relu:
-        return np.where(pieces > 0, -before, before)
-    count, units = len(op.breakpoints), before.shape[1]
-    places = np.broadcast_to(np.asarray(op.breakpoints, np.float64).reshape(count, -1), (count, units))
-    slopes = np.asarray(op.slopes, np.float64).reshape(count + 1, -1)
-    bends = np.broadcast_to(np.diff(slopes, axis=0) != 0, (count, units))
-    beyond = np.full(before.shape, -np.inf)
-    for k in range(count):
-        outside = np.where(pieces > k, places[k] - before, before - places[k])
-        beyond = np.maximum(beyond, np.where(bends[k], outside, -np.inf))
-    return beyond
-
-
 def output_errors(
-    graph: RegionGraph, which: np.ndarray, reached: Reached, errors: Errors, allowed: np.ndarray
+    graph: RegionGraph, which: np.ndarray, reached: Carried, errors: Errors, allowed: np.ndarray
 ) -> OutputErrors:
     """The cells' affine maps, made at their interior points, against forward passes at other points of the cells.
 
@@ -216,16 +189,15 @@ def output_errors(
     Raises:
         CertificateError: If they differ by more than both may be off.
     """
-    assert reached.known is not None
     inside = graph.interior_points[which]
     # Halfway to a facet, so that rounding of coordinates does not lead to another branch.
     points = 0.5 * (graph.facet_points[graph.facet_offsets[which]] + inside)
     outputs = graph.network(graph.domain.embed(points)).reshape(len(points), -1)
     slopes = np.broadcast_to(reached.slopes.numpy() / FAR, (len(points), *reached.slopes.shape[1:]))
     expected = reached.value.numpy() + np.einsum("fjo,fj->fo", slopes, points - inside)
-    size, steepest = reached.known.size.numpy(), np.abs(slopes).max(axis=1)
+    size, steepest = reached.size.numpy(), np.abs(slopes).max(axis=1)
     moved = _moved(graph)
-    known = 2 * errors.plain(reached.known.error).numpy()
+    known = 2 * errors.plain(reached.error).numpy()
     known = known + 4 * (graph.dimension + 2) * UNIT_ROUNDOFF * size + moved * graph.dimension * steepest
     # Cells that are thinner than coordinates are rounded are counted, and settled in rational arithmetic.
     known[hidden(graph, which)] = np.inf

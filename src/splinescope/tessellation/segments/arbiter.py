@@ -19,7 +19,6 @@ from flint import fmpq
 from splinescope.geometry.bits import unpack
 from splinescope.network.evaluate import products
 from splinescope.network.graph import Network
-from splinescope.network.ops import Maximum
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.codes import pieces_of_cells
 from splinescope.tessellation.dyadics import Dyadic, Form
@@ -28,7 +27,7 @@ from splinescope.tessellation.predicates import envelope, nearest, sign_at
 from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.kernels.crossings import Placed
 from splinescope.tessellation.segments.kernels.envelopes import Walked
-from splinescope.tessellation.segments.part import Part
+from splinescope.tessellation.segments.part import SegmentsPart
 from splinescope.tessellation.segments.vanishing import vanishing
 
 UNDECIDED = 2
@@ -136,7 +135,7 @@ class View:
     """
 
     arbiter: Arbiter
-    part: Part
+    part: SegmentsPart
     _codes: dict[int, FlipCodes] = field(default_factory=dict)
 
     @cached_property
@@ -317,21 +316,19 @@ class View:
         first, second = self.part.uncertainty[here], self.part.uncertainty[here + 1]
         return np.asarray(first + fractions * (second - first) + 4 * UNIT_ROUNDOFF)
 
-    def walked(self, node: int, here: int, groups: np.ndarray) -> list[Walked | None]:
+    def walked(self, node: int, here: int, index: np.ndarray) -> list[Walked | None]:
         """Exact leads of groups on an interval.
 
         Args:
             node: The max node.
             here: Point at which the interval starts.
-            groups: [k] groups.
+            index: [k, size] members of some groups; -1 is none.
 
         Returns:
             The leads of each group; None if they cost too much.
         """
         network, tally = self.arbiter.network, self.arbiter.tally
-        op, source = network.nodes[node].op, network.nodes[node].inputs[0]
-        assert isinstance(op, Maximum)
-        index = op.index.numpy()[groups]
+        (source,) = network.nodes[node].inputs
         cell = self.cell(here)
         void = vanishing(network, source, [self.pieces(cell)])[0]
         alike = (void[np.maximum(index, 0)] | (index < 0)).all(axis=1)

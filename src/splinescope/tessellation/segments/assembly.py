@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from splinescope.geometry.bits import unpack
-from splinescope.tessellation.segments.part import Part, flipped
+from splinescope.tessellation.segments.part import SegmentsPart, flipped
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedSegments:
     """Segments, or parts of them, behind the last node of a network.
 
     Attributes:
@@ -35,7 +35,7 @@ class Finished:
     flip_columns: np.ndarray
 
 
-def finish(part: Part, output: int) -> Finished:
+def finish(part: SegmentsPart, output: int) -> FinishedSegments:
     """What is kept of a part behind the last node.
 
     Args:
@@ -54,7 +54,7 @@ def finish(part: Part, output: int) -> Finished:
         np.concatenate([np.empty(0, np.int32), *(flips.flipped for flips in part.flips)]),
     )
     counts = np.bincount(bits[0], minlength=len(part.t))
-    return Finished(
+    return FinishedSegments(
         part.segments,
         part.offsets,
         part.t,
@@ -81,7 +81,7 @@ def _in_order(points: np.ndarray, nodes: np.ndarray, columns: np.ndarray) -> tup
     return points[odd], nodes[odd], columns[odd]
 
 
-def join(parts: list[Finished]) -> Finished:
+def join(parts: list[FinishedSegments]) -> FinishedSegments:
     """All parts as one, in order of the segments and along them; the border of two parts is one point.
 
     Args:
@@ -95,7 +95,7 @@ def join(parts: list[Finished]) -> Finished:
         return whole[0]
     points = np.cumsum([0, *(len(part.t) for part in whole)])
     bits = np.cumsum([0, *(len(part.flip_nodes) for part in whole)])
-    return Finished(
+    return FinishedSegments(
         np.concatenate([part.segments for part in whole]),
         _concatenated([part.offsets for part in whole], points),
         np.concatenate([part.t for part in whole]),
@@ -113,9 +113,9 @@ def _concatenated(offsets: list[np.ndarray], starts: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], *moved])
 
 
-def _chains(parts: list[Finished]) -> list[list[Finished]]:
+def _chains(parts: list[FinishedSegments]) -> list[list[FinishedSegments]]:
     """Parts of one and the same segment together."""
-    chains: list[list[Finished]] = []
+    chains: list[list[FinishedSegments]] = []
     for part in parts:
         if chains and chains[-1][-1].segments[-1] == part.segments[0]:
             chains[-1].append(part)
@@ -124,7 +124,7 @@ def _chains(parts: list[Finished]) -> list[list[Finished]]:
     return chains
 
 
-def _chained(chain: list[Finished]) -> Finished:
+def _chained(chain: list[FinishedSegments]) -> FinishedSegments:
     """The parts of one segment as one; the bits that change at a border are those by which the patterns differ."""
     if len(chain) == 1:
         return chain[0]
@@ -145,7 +145,7 @@ def _chained(chain: list[Finished]) -> Finished:
     offsets.append(np.array([total]))
     keep = [slice(None) if not number else slice(1, None) for number in range(len(chain))]
     t = np.concatenate([part.t[rows] for part, rows in zip(chain, keep, strict=True)])
-    return Finished(
+    return FinishedSegments(
         chain[0].segments,
         np.array([0, len(t)]),
         t,
@@ -169,6 +169,6 @@ def _differences(one: tuple[np.ndarray, ...], other: tuple[np.ndarray, ...]) -> 
     return np.concatenate(nodes), np.concatenate(columns)
 
 
-def _after(part: Finished) -> tuple[np.ndarray, ...]:
+def _after(part: FinishedSegments) -> tuple[np.ndarray, ...]:
     """Patterns of the last cell of a part of one segment."""
     return tuple(flipped(words, part.flip_columns[part.flip_nodes == place]) for place, words in enumerate(part.first))

@@ -14,13 +14,12 @@ from numpy.typing import ArrayLike
 
 from splinescope.geometry.bits import unpack
 from splinescope.network.graph import Network
-from splinescope.network.ops import Fold
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.queries import ask
 from splinescope.tessellation.resolved import resolved_cells
-from splinescope.tessellation.segments.assembly import Finished
+from splinescope.tessellation.segments.assembly import FinishedSegments
 from splinescope.tessellation.segments.codes import FlipCodes
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.embedding import embedded
@@ -62,7 +61,14 @@ class Segments:
         return np.column_stack([number, np.tile([0.0, 1.0], len(self))])
 
     def embed(self, coordinates: Float[np.ndarray, "n 2"]) -> np.ndarray:
-        """Inputs at pairs (segment, t): [n, 2] to [n, *input_shape]; both ends are met exactly."""
+        """Inputs at pairs (segment, t): [n, 2] to [n, *input_shape]; both ends are met exactly.
+
+        Args:
+            coordinates: [n, 2] number of the segment and t from 0 to 1.
+
+        Returns:
+            [n, *input_shape] inputs.
+        """
         which, t = coordinates[:, 0].astype(np.int64), np.ascontiguousarray(coordinates[:, 1])
         starts, ends = (points.reshape(len(self), -1) for points in (self.starts, self.ends))
         return embedded(starts, ends, which, t).reshape(-1, *self.starts.shape[1:])
@@ -132,7 +138,14 @@ class SegmentBatch:
         return (_segment(self, number) for number in range(len(self)))
 
     def select(self, which: ArrayLike) -> SegmentBatch:
-        """The batch of some of the segments, in the order given."""
+        """The batch of some of the segments, in the order given.
+
+        Args:
+            which: Indices of segments, or a mask.
+
+        Returns:
+            A batch of copies.
+        """
         segments = np.arange(len(self))[np.asarray(which)]
         vertices = chosen_entries(self.offsets, segments)
         flips = chosen_entries(self.flip_offsets, vertices)
@@ -150,7 +163,15 @@ class SegmentBatch:
         )
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
-        """Write the batch to one `.npz` file, by default with its network; `splinescope.open` reads it."""
+        """Write the batch to one `.npz` file, by default with its network; `splinescope.open` reads it.
+
+        Args:
+            path: File to write.
+            with_network: Whether to keep the network in the file.
+
+        Returns:
+            The path.
+        """
         written: Path = ask("tessellation.files", "save_complex")(self, path, with_network=with_network)
         return written
 
@@ -191,7 +212,7 @@ class SegmentBatch:
 
 
 def batch_of(
-    finished: Finished, network: Network, domain: Segments, tolerance: Tolerance, decisions: Decisions
+    finished: FinishedSegments, network: Network, domain: Segments, tolerance: Tolerance, decisions: Decisions
 ) -> SegmentBatch:
     """The batch of finished segments, without a certificate.
 
@@ -215,7 +236,7 @@ def batch_of(
         chosen = finished.flip_nodes == place
         before = np.concatenate([[0], np.cumsum(chosen)])[finished.flip_offsets]
         offsets = np.append(before[first_vertex], before[-1])
-        columns = _columns(network, node)
+        columns = network.nodes[node].columns
         codes.append(
             FlipCodes(
                 node,
@@ -243,18 +264,11 @@ def batch_of(
     )
 
 
-def _columns(network: Network, node: int) -> int:
-    """Number of bits of a node's pattern."""
-    op = network.nodes[node].op
-    assert isinstance(op, Fold)
-    return network.nodes[node].size * op.levels
-
-
 def _bits(words: np.ndarray, columns: int) -> np.ndarray:
     return unpack(words[None], columns)[0]
 
 
-def _units(finished: Finished, network: Network, nodes: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _units(finished: FinishedSegments, network: Network, nodes: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Units that flip at each vertex: a unit of several bits only once."""
     sizes = np.array([network.nodes[node].size for node in nodes], np.int64)
     op = np.array(nodes, np.int64)[finished.flip_nodes]

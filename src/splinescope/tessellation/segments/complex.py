@@ -53,7 +53,7 @@ class SegmentComplex(VertexComplex):
 
     @property
     def covered(self) -> tuple[float, float]:
-        """The interval of t that the cells tile; (0, 1) unless `truncated`."""
+        """The interval of t that the cells fill; (0, 1) unless `truncated`."""
         return float(self.vertices[0, 0]), float(self.vertices[-1, 0])
 
     @cached_property

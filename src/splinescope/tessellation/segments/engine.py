@@ -21,14 +21,14 @@ from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.segments.arbiter import Tally
-from splinescope.tessellation.segments.assembly import Finished, join
+from splinescope.tessellation.segments.assembly import FinishedSegments, join
 from splinescope.tessellation.segments.batch import SegmentBatch, Segments, batch_of
 from splinescope.tessellation.segments.certificate import certify_segments
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.grouping import groups_of, reordered
 from splinescope.tessellation.segments.routing import doubtful_distances
-from splinescope.tessellation.segments.run import Run
-from splinescope.tessellation.segments.steps import Plan
+from splinescope.tessellation.segments.run import SegmentsRun
+from splinescope.tessellation.segments.steps import SegmentsPlan
 
 _LARGEST_BUDGET = 1 << 29
 """Bytes of values beyond which more of them at once save no time."""
@@ -64,6 +64,8 @@ def tessellate_segment(
     Raises:
         InvalidInputError: If the segment's input shape is not the network's, or an option is out of range.
         CertificateError: If a check fails; it names the cells.
+
+    Cost: that of `tessellate_segments` for one segment.
 
     Example:
         >>> import torch
@@ -165,16 +167,16 @@ def _tessellated(
     progress: bool | Callable[[float, int], None],
 ) -> SegmentBatch:
     """All cells, without certificate."""
-    plan, tally = Plan.of(network, tolerance or Tolerance()), Tally()
+    plan, tally = SegmentsPlan.of(network, tolerance or Tolerance()), Tally()
     budget = memory_budget or min(available_memory() // 4, _LARGEST_BUDGET)
     starts, ends = (points.reshape(len(domain), -1) for points in (domain.starts, domain.ends))
     with reporting(progress) as report:
         if len(domain) == 1:
-            finished = Run(plan, budget, max_cells, report, tally=tally).through_network(starts, ends)
+            finished = SegmentsRun(plan, budget, max_cells, report, tally=tally).through_network(starts, ends)
         else:
             groups = groups_of(starts, ends)
             done = _Done(report, len(domain), tally)
-            parts: list[Finished] = []
+            parts: list[FinishedSegments] = []
             for group in groups:
                 first = sum(len(part.segments) for part in parts)
                 parts += _in_blocks(plan, starts[group], ends[group], first, budget, max_cells, done)
@@ -195,7 +197,7 @@ class _Done:
         self._lock = Lock()
         self._done = self._cells = 0
 
-    def add(self, finished: Finished, tally: Tally) -> None:
+    def add(self, finished: FinishedSegments, tally: Tally) -> None:
         """Note some finished segments, and report."""
         with self._lock:
             self._tally.add(tally)
@@ -205,18 +207,24 @@ class _Done:
 
 
 def _in_blocks(
-    plan: Plan, starts: np.ndarray, ends: np.ndarray, first: int, budget: int, max_cells: int | None, done: _Done
-) -> list[Finished]:
+    plan: SegmentsPlan,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    first: int,
+    budget: int,
+    max_cells: int | None,
+    done: _Done,
+) -> list[FinishedSegments]:
     """Every thread takes some segments through the whole network."""
     share = max(1, budget // number_of_threads())
     together = max(1, min(_TOGETHER, len(starts) // number_of_threads()))
     bounds = doubtful_distances(plan.network, starts, ends, plan.tolerance)
 
-    def block(start: int, stop: int) -> list[Finished]:
+    def block(start: int, stop: int) -> list[FinishedSegments]:
         found = []
         for low in range(start, stop, together):
             high = min(low + together, stop)
-            run = Run(plan, share, max_cells, bounds=bounds)
+            run = SegmentsRun(plan, share, max_cells, bounds=bounds)
             found.append(run.through_network(starts[low:high], ends[low:high], first + low))
             done.add(found[-1], run.tally)
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from splinescope.tessellation.segments.assembly import Finished
+from splinescope.tessellation.segments.assembly import FinishedSegments
 from splinescope.tessellation.segments.kernels.lists import chosen_entries, chosen_offsets
 
 _RATIO = 16.0
@@ -31,7 +31,7 @@ def groups_of(starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
     return groups
 
 
-def reordered(finished: Finished, order: np.ndarray) -> Finished:
+def reordered(finished: FinishedSegments, order: np.ndarray) -> FinishedSegments:
     """The same segments in another order.
 
     Args:
@@ -43,7 +43,7 @@ def reordered(finished: Finished, order: np.ndarray) -> Finished:
     """
     points = chosen_entries(finished.offsets, order)
     bits = chosen_entries(finished.flip_offsets, points)
-    return Finished(
+    return FinishedSegments(
         np.arange(len(order)),
         chosen_offsets(finished.offsets, order),
         finished.t[points],

@@ -9,6 +9,18 @@ import numpy as np
 from splinescope.tessellation.segments.values import Value
 
 
+class Numbers:
+    """Numbers for points, each given once."""
+
+    def __init__(self, start: int = 0) -> None:
+        self._next = start
+
+    def take(self, amount: int) -> np.ndarray:
+        """So many new numbers."""
+        self._next += amount
+        return np.arange(self._next - amount, self._next)
+
+
 @dataclass(frozen=True)
 class Flips:
     """Patterns of the cells of a part at one folding node.
@@ -29,7 +41,7 @@ class Flips:
 
 
 @dataclass
-class Part:
+class SegmentsPart:
     """Points of some segments, with the values of the live nodes at them.
 
     The points of each segment are in ascending order and include its ends, which need not be those of the domain.
@@ -76,7 +88,7 @@ class Part:
         return len(self.t) - len(self.segments)
 
 
-def halves_of(part: Part) -> list[Part]:
+def halves_of(part: SegmentsPart) -> list[SegmentsPart]:
     """Split a part in two: its segments if there are several, else its points at the middle one, which both keep."""
     if len(part.segments) > 1:
         middle = len(part.segments) // 2
@@ -99,7 +111,7 @@ def halves_of(part: Part) -> list[Part]:
     return [left, right]
 
 
-def start_of(part: Part, intervals: int) -> Part:
+def start_of(part: SegmentsPart, intervals: int) -> SegmentsPart:
     """The part with at most so many intervals of each segment, from its start."""
     if len(part.segments) == 1:
         return _points(part, part.segments, np.array([0, intervals + 1]), 0, intervals + 1, _first(part, 0, 1))
@@ -112,14 +124,14 @@ def start_of(part: Part, intervals: int) -> Part:
 
 
 def _points(
-    part: Part, segments: np.ndarray, offsets: np.ndarray, start: int, stop: int, first: list[np.ndarray]
-) -> Part:
+    part: SegmentsPart, segments: np.ndarray, offsets: np.ndarray, start: int, stop: int, first: list[np.ndarray]
+) -> SegmentsPart:
     return _taken(part, segments, offsets, slice(start, stop), first)
 
 
 def _taken(
-    part: Part, segments: np.ndarray, offsets: np.ndarray, keep: np.ndarray | slice, first: list[np.ndarray]
-) -> Part:
+    part: SegmentsPart, segments: np.ndarray, offsets: np.ndarray, keep: np.ndarray | slice, first: list[np.ndarray]
+) -> SegmentsPart:
     """The part with some of the points; bits that change at its own ends are left out."""
     numbers = part.numbers[keep]
     inside = np.setdiff1d(numbers, numbers[np.concatenate([offsets[:-1], offsets[1:] - 1])])
@@ -127,7 +139,7 @@ def _taken(
     for old, beginning in zip(part.flips, first, strict=True):
         here = np.isin(old.points, inside)
         flips.append(Flips(old.node, old.columns, beginning, old.points[here], old.flipped[here]))
-    return Part(
+    return SegmentsPart(
         segments,
         offsets,
         part.t[keep],
@@ -141,7 +153,7 @@ def _taken(
     )
 
 
-def _first(part: Part, start: int, stop: int) -> list[np.ndarray]:
+def _first(part: SegmentsPart, start: int, stop: int) -> list[np.ndarray]:
     return [flips.first[start:stop] for flips in part.flips]
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.predicates import nearest, values_at
 from splinescope.tessellation.segments.arbiter import Arbiter, View
-from splinescope.tessellation.segments.part import Part
-from splinescope.tessellation.segments.values import Settled
+from splinescope.tessellation.segments.part import SegmentsPart
+from splinescope.tessellation.segments.values import SettledValues
 
 _ILL = 64 * UNIT_ROUNDOFF
 """Uncertainty up to which a point is where a few roundings put it."""
@@ -21,7 +21,7 @@ _SMALL, _FEW = 1 << 11, 64
 """So many points are placed anew, the worst ones first, of parts that have no more than so many."""
 
 
-def place(part: Part, arbiter: Arbiter, output: int, doubt: np.ndarray) -> None:
+def place(part: SegmentsPart, arbiter: Arbiter, output: int, doubt: np.ndarray) -> None:
     """Give the worst points their exact places, and the outputs there.
 
     Where outputs are what is left of much larger values, float64 knows none of them: all points are looked at.
@@ -50,10 +50,10 @@ def place(part: Part, arbiter: Arbiter, output: int, doubt: np.ndarray) -> None:
         rows[point] = values_at(values, [exact.p, exact.q])
     for low, high in zip(part.offsets[:-1], part.offsets[1:], strict=True):
         np.maximum.accumulate(t[low:high], out=t[low:high])  # those beside are where float64 puts them
-    part.t, part.values[output] = t, Settled(rows)
+    part.t, part.values[output] = t, SettledValues(rows)
 
 
-def _coarse(part: Part) -> np.ndarray:
+def _coarse(part: SegmentsPart) -> np.ndarray:
     """Points whose uncertainty is more than a small share of the cells beside them."""
     if len(part.t) > _SMALL:
         return np.empty(0, np.int64)

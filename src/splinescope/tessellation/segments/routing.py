@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Affine, Sum
+from splinescope.network.ops import AffineOp
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
 from splinescope.tessellation.rounding import Bounds, measured_bounds
 
@@ -53,25 +55,22 @@ def _with_local(network: Network, index: int, measured: tuple[Bounds, ...], safe
     node, bounds = network.nodes[index], measured[index]
     magnitudes = [measured[source].magnitude for source in node.inputs]
     size = bounds.magnitude
-    if isinstance(node.op, Affine):
-        (source,) = node.inputs
-        size = local_size(node.op, magnitudes[0], network.nodes[source].shape)
-    elif isinstance(node.op, Sum):
-        terms = [abs(float(c)) * m for c, m in zip(node.op.coefficients, magnitudes, strict=True)]
-        size = np.sum(terms, axis=0)
+    if node.affine is not None:
+        size = local_size(node.affine, magnitudes, [network.nodes[source].shape for source in node.inputs])
     return Bounds(bounds.magnitude, bounds.error + safety * UNIT_ROUNDOFF * size)
 
 
-def local_size(op: Affine, magnitude: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def local_size(op: AffineOp, magnitudes: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -> np.ndarray:
     """Sums of the absolute values of the terms of an affine op.
 
     Args:
         op: The op.
-        magnitude: [n] absolute values of its input.
-        shape: Shape of its input.
+        magnitudes: [n] absolute values of each input.
+        shapes: Shape of each input.
 
     Returns:
         [m] the sums.
     """
     with torch.no_grad():
-        return np.asarray(op.magnitude(torch.from_numpy(magnitude.reshape(1, *shape))).reshape(-1).numpy())
+        inputs = (torch.from_numpy(m.reshape(1, *shape)) for m, shape in zip(magnitudes, shapes, strict=True))
+        return np.asarray(op.magnitude(*inputs).reshape(-1).numpy())

@@ -16,16 +16,16 @@ import numpy as np
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.arbiter import Arbiter, Tally
-from splinescope.tessellation.segments.assembly import Finished, finish, join
-from splinescope.tessellation.segments.part import Part, halves_of, start_of
+from splinescope.tessellation.segments.assembly import FinishedSegments, finish, join
+from splinescope.tessellation.segments.part import Numbers, SegmentsPart, halves_of, start_of
 from splinescope.tessellation.segments.placement import place
 from splinescope.tessellation.segments.routing import doubt_safety, doubtful_distances
-from splinescope.tessellation.segments.steps import Numbers, Plan, Work, advance
-from splinescope.tessellation.segments.values import Settled
+from splinescope.tessellation.segments.steps import SegmentsPlan, Work, advance
+from splinescope.tessellation.segments.values import SettledValues
 
 
 @dataclass
-class Run:
+class SegmentsRun:
     """State of the tessellation of some segments, on one thread.
 
     Attributes:
@@ -37,14 +37,14 @@ class Run:
         tally: How facts were decided so far.
     """
 
-    plan: Plan
+    plan: SegmentsPlan
     memory_budget: int
     max_cells: int | None = None
     report: Callable[[float, int], None] = lambda share, cells: None
     bounds: tuple[Bounds, ...] | None = None
     tally: Tally = field(default_factory=Tally)
 
-    def through_network(self, starts: np.ndarray, ends: np.ndarray, first: int = 0) -> Finished:
+    def through_network(self, starts: np.ndarray, ends: np.ndarray, first: int = 0) -> FinishedSegments:
         """Tessellate segments.
 
         Args:
@@ -58,17 +58,16 @@ class Run:
         bounds = self.bounds or doubtful_distances(self.plan.network, starts, ends, self.plan.tolerance)
         arbiter = Arbiter(self.plan.network, starts, ends, first, self.plan.integers)
         calibration = Calibration(self.plan.network, bounds, doubt_safety(self.plan.tolerance))
-        work = Work(self.plan, calibration, arbiter, Numbers(2 * len(starts)))
+        work = Work(self.plan, calibration, arbiter, Numbers(2 * len(starts)), self.memory_budget)
         cells = np.zeros(len(starts), np.int64)
-        waiting, done, share = [_whole(starts, ends, first)], list[Finished](), 0.0
+        waiting, done, share = [_whole(starts, ends, first)], list[FinishedSegments](), 0.0
         try:
             while waiting:
                 part = self._within_cell_budget(waiting.pop(), cells, first)
                 while part is not None and part.position < len(self.plan.network.nodes):
-                    if self._too_large(part):
+                    if self._too_large(part) or not advance(part, work):
                         waiting.extend(reversed(halves_of(part)))
                         break
-                    advance(part, work)
                     part = self._within_cell_budget(part, cells, first)
                     under_way = waiting if part is None else [*waiting, part]
                     self.report(share + self._share_of(under_way, len(starts)), int(cells.sum()) + _cells(part))
@@ -87,12 +86,12 @@ class Run:
         self.tally.add(arbiter.tally)
         return join(done)
 
-    def _share_of(self, parts: list[Part], segments: int) -> float:
+    def _share_of(self, parts: list[SegmentsPart], segments: int) -> float:
         """Share of the work that is done in parts under way: of each, the nodes that it has passed."""
         nodes = len(self.plan.network.nodes)
         return sum(_share(part, segments) * part.position / nodes for part in parts)
 
-    def _within_cell_budget(self, part: Part, cells: np.ndarray, first: int) -> Part | None:
+    def _within_cell_budget(self, part: SegmentsPart, cells: np.ndarray, first: int) -> SegmentsPart | None:
         """The part without the cells that exceed the budget; several segments in one part have no cells elsewhere."""
         if self.max_cells is None:
             return part
@@ -101,7 +100,7 @@ class Run:
             return None
         return part if part.cells <= left else start_of(part, left)
 
-    def _too_large(self, part: Part) -> bool:
+    def _too_large(self, part: SegmentsPart) -> bool:
         """Whether the next node may need more memory than the budget, and the part can be split."""
         if len(part.segments) == 1 and part.cells < 2:
             return False
@@ -109,11 +108,11 @@ class Run:
         return 2 * (part.nbytes + needed) > self.memory_budget
 
 
-def _whole(starts: np.ndarray, ends: np.ndarray, first: int) -> Part:
+def _whole(starts: np.ndarray, ends: np.ndarray, first: int) -> SegmentsPart:
     """The segments with their ends only."""
     rows = np.empty((2 * len(starts), starts.shape[1]))
     rows[0::2], rows[1::2] = starts, ends
-    return Part(
+    return SegmentsPart(
         first + np.arange(len(starts)),
         np.arange(0, len(rows) + 1, 2),
         np.tile([0.0, 1.0], len(starts)),
@@ -121,15 +120,15 @@ def _whole(starts: np.ndarray, ends: np.ndarray, first: int) -> Part:
         np.zeros(len(rows)),
         np.full(len(rows), -1, np.int32),
         np.tile(np.array([0, 1]), len(starts)),
-        {0: Settled(rows)},
+        {0: SettledValues(rows)},
     )
 
 
-def _cells(part: Part | None) -> int:
+def _cells(part: SegmentsPart | None) -> int:
     return 0 if part is None else part.cells
 
 
-def _share(part: Part, segments: int) -> float:
+def _share(part: SegmentsPart, segments: int) -> float:
     """Share of all segments that a part covers."""
     lengths = part.t[part.offsets[1:] - 1] - part.t[part.offsets[:-1]]
     return float(lengths.sum()) / segments

@@ -12,7 +12,7 @@ import torch
 from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Affine, Convolution, Dense, Maximum, Op, Reshape
+from splinescope.network.ops import Activation, AffineOp, Convolution, Maximum, Op
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import pack
@@ -30,11 +30,11 @@ from splinescope.tessellation.segments.kernels.flips import (
 from splinescope.tessellation.segments.kernels.kinks import with_dense_kinks, with_stencil_kinks
 from splinescope.tessellation.segments.kernels.signs import Signs, routed_signs
 from splinescope.tessellation.segments.kernels.stencils import Stencil
-from splinescope.tessellation.segments.part import Flips, Part
+from splinescope.tessellation.segments.part import Flips, Numbers, SegmentsPart
 from splinescope.tessellation.segments.routing import local_size
-from splinescope.tessellation.segments.values import Folded, Settled, activate, expanded
+from splinescope.tessellation.segments.values import CutActivation, SettledValues, activate, expanded
 from splinescope.tessellation.segments.vanishing import zeros_are_exact
-from splinescope.tessellation.thresholds import Folds, activation_folds
+from splinescope.tessellation.thresholds import LayerFolds, activation_folds
 
 _SAMPLE = 256
 """Rows from which the magnitude of a node's values is read off."""
@@ -49,7 +49,7 @@ _BESIDE = 2.0**-12
 
 
 @dataclass(frozen=True)
-class Plan:
+class SegmentsPlan:
     """A network, and what is computed of it once for all parts.
 
     Attributes:
@@ -69,27 +69,21 @@ class Plan:
     integers: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, network: Network, tolerance: Tolerance) -> Plan:
+    def of(cls, network: Network, tolerance: Tolerance) -> SegmentsPlan:
         """The plan for a network."""
         transposed, stencils = {}, {}
         for index, node in enumerate(network.nodes):
-            if not node.inputs or not _folds_before(network, node.inputs[0]):
+            before = network.folds.get(network.origin(node.inputs[0])) if node.inputs else None
+            if before is None or not before.elementwise:
                 continue
-            if isinstance(node.op, Dense):
-                transposed[index] = np.ascontiguousarray(node.op.weight.numpy().T)
+            if node.affine is not None and node.affine.matrix is not None:
+                transposed[index] = np.ascontiguousarray(node.affine.matrix.numpy().T)
             elif (
                 isinstance(node.op, Convolution) and len(network.nodes[node.inputs[0]].shape) == node.op.weight.ndim - 1
             ):
                 sizes = network.nodes[node.inputs[0]].shape[1:]
                 stencils[index] = Stencil.of(node.op, sizes, node.shape[1:])
         return cls(network, tolerance, last_uses(network), transposed, stencils)
-
-
-def _folds_before(network: Network, index: int) -> bool:
-    """Whether a node is an activation, perhaps reshaped."""
-    while isinstance(network.nodes[index].op, Reshape):
-        index = network.nodes[index].inputs[0]
-    return isinstance(network.nodes[index].op, Activation)
 
 
 @dataclass(frozen=True)
@@ -101,33 +95,41 @@ class Work:
         calibration: Distance from zero within which a value is in doubt.
         arbiter: What decides about those.
         numbers: Where new points get their numbers.
+        memory_budget: Bytes for values at points.
     """
 
-    plan: Plan
+    plan: SegmentsPlan
     calibration: Calibration
     arbiter: Arbiter
     numbers: Numbers
+    memory_budget: int
 
-    def bounds(self, part: Part, node: int) -> Bounds:
+    def bounds(self, part: SegmentsPart, node: int) -> Bounds:
         """Magnitude of a node, and distance from zero within which its values are in doubt, at the points of a part."""
         points = np.column_stack([np.repeat(part.segments, np.diff(part.offsets)), part.t])
         return self.calibration.at(node, points, self.arbiter.inputs)
 
 
-def advance(part: Part, work: Work) -> None:
+def advance(part: SegmentsPart, work: Work) -> bool:
     """Take a part through its next node, in place.
 
     Args:
         part: The part.
         work: The network, and what is shared.
+
+    Returns:
+        Whether it went through. If not, values at the breakpoints that the node makes would exceed the budget: the part
+        is to be split, and is as it was, but for one of the breakpoints if it had none to be split at.
     """
     index, plan = part.position, work.plan
     node = plan.network.nodes[index]
     if isinstance(node.op, Activation):
-        _activate(part, work, index, node.op)
+        if not _activate(part, work, index, node.op):
+            return False
     elif isinstance(node.op, Maximum):
-        _maximise(part, work, index, node.op)
-    elif isinstance(node.op, Reshape):
+        if not _maximise(part, work, index, node.op):
+            return False
+    elif node.affine is not None and node.affine.keeps_order:
         part.values[index] = part.values[node.inputs[0]]
     elif index in plan.transposed or index in plan.stencils:
         _follow(part, plan, index)
@@ -137,6 +139,7 @@ def advance(part: Part, work: Work) -> None:
         if plan.last_use[source] <= index:
             part.values.pop(source, None)
     part.position += 1
+    return True
 
 
 def _sample(rows: np.ndarray) -> np.ndarray:
@@ -144,7 +147,7 @@ def _sample(rows: np.ndarray) -> np.ndarray:
     return rows[:: max(1, len(rows) // _SAMPLE)]
 
 
-def _shapes(plan: Plan, index: int) -> list[tuple[int, ...]]:
+def _shapes(plan: SegmentsPlan, index: int) -> list[tuple[int, ...]]:
     return [plan.network.nodes[source].shape for source in plan.network.nodes[index].inputs]
 
 
@@ -153,14 +156,14 @@ def _grain(columns: int) -> int:
     return max(1, _BLOCK_BYTES // (8 * columns))
 
 
-def _evaluate(part: Part, plan: Plan, index: int) -> None:
+def _evaluate(part: SegmentsPart, plan: SegmentsPlan, index: int) -> None:
     """An op without folds, at all points."""
     node = plan.network.nodes[index]
     inputs = [torch.from_numpy(part.values[source].rows) for source in node.inputs]
     rows = np.empty((len(part.t), node.size))
     work = partial(_evaluate_block, node.op, inputs, _shapes(plan, index), rows)
     _blockwise(work, len(rows), max(rows.shape[1], *(x.shape[1] for x in inputs)))
-    part.values[index] = Settled(rows)
+    part.values[index] = SettledValues(rows)
 
 
 def _blockwise(work: object, rows: int, columns: int) -> None:
@@ -180,18 +183,14 @@ def _evaluate_block(
     """Evaluate an op at the points `start:stop`."""
     target = torch.from_numpy(out[start:stop])
     with torch.no_grad():
-        if isinstance(op, Dense):
-            op.evaluate(inputs[0][start:stop], out=target)
-        else:
-            blocks = (x[start:stop].reshape(stop - start, *shape) for x, shape in zip(inputs, shapes, strict=True))
-            target.copy_(op.evaluate(*blocks).reshape(target.shape))
+        op.write(target, *(x[start:stop].reshape(-1, *shape) for x, shape in zip(inputs, shapes, strict=True)))
 
 
-def _follow(part: Part, plan: Plan, index: int) -> None:
+def _follow(part: SegmentsPart, plan: SegmentsPlan, index: int) -> None:
     """A dense layer or a convolution behind an activation: evaluated at the old points, and kinked at the new ones."""
     node = plan.network.nodes[index]
     source = part.values[node.inputs[0]]
-    if not isinstance(source, Folded) or _contrasts(source, node.op, _shapes(plan, index)[0]):
+    if not isinstance(source, CutActivation) or _contrasts(source, node.affine, _shapes(plan, index)):
         _evaluate(part, plan, index)
         return
     anchors = np.empty((len(source.before), node.size))
@@ -202,48 +201,37 @@ def _follow(part: Part, plan: Plan, index: int) -> None:
         rows = with_dense_kinks(anchors, plan.transposed[index], units, source.cuts)
     else:
         rows = with_stencil_kinks(anchors, plan.stencils[index], units, source.cuts)
-    part.values[index] = Settled(rows)
+    part.values[index] = SettledValues(rows)
 
 
-def _contrasts(source: Folded, op: Op, shape: tuple[int, ...]) -> bool:
+def _contrasts(source: CutActivation, op: AffineOp | None, shapes: list[tuple[int, ...]]) -> bool:
     """Whether kinks are so much larger than values that their rounding errors would show in these.
 
     A unit that folds adds its slope times the length of the interval to the walk along it, however little of it is left
     behind the activation.
     """
-    if not len(source.cuts):
+    if op is None or not len(source.cuts):
         return False
-    assert isinstance(op, Affine)
     kinks, units = np.zeros(source.before.shape[1]), source.before.shape[1]
     np.maximum.at(kinks, source.cuts.columns % (words_for(units) * WORD), np.abs(source.cuts.jumps))
     activated = np.array(_sample(source.before))
     activate(source.op, activated)
-    values, reach = local_size(op, largest(activated), shape), local_size(op, kinks, shape)
-    if isinstance(op, Dense):
+    values, reach = local_size(op, [largest(activated)], shapes), local_size(op, [kinks], shapes)
+    if op.matrix is not None:
         return bool((reach > _CONTRAST * values).any())
     return bool(reach.max() > _CONTRAST * values.max())
 
 
-def _activated_block(op: Op, source: Folded, shape: tuple[int, ...], out: np.ndarray, start: int, stop: int) -> None:
+def _activated_block(
+    op: Op, source: CutActivation, shape: tuple[int, ...], out: np.ndarray, start: int, stop: int
+) -> None:
     """An affine op of activated rows `start:stop`."""
     rows = np.array(source.before[start:stop])
     activate(source.op, rows)
     _evaluate_block(op, [torch.from_numpy(rows)], [shape], out[start:stop], 0, stop - start)
 
 
-class Numbers:
-    """Numbers for points, each given once."""
-
-    def __init__(self, start: int = 0) -> None:
-        self._next = start
-
-    def take(self, amount: int) -> np.ndarray:
-        """So many new numbers."""
-        self._next += amount
-        return np.arange(self._next - amount, self._next)
-
-
-def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.ndarray) -> np.ndarray:
+def _insert(part: SegmentsPart, cuts: Cuts, numbers: Numbers, index: int, columns: np.ndarray) -> np.ndarray:
     """Put new points into a part, and extend the rows of all its values; the numbers of the new points.
 
     The points lie on the folds `columns` of the node `index`.
@@ -271,12 +259,37 @@ def _insert(part: Part, cuts: Cuts, numbers: Numbers, index: int, columns: np.nd
     part.numbers = merged(part.numbers, fresh)
     part.offsets = part.offsets + cuts.group_offsets[part.offsets]
     for node, value in part.values.items():
-        part.values[node] = Settled(expanded(value.rows, cuts))
+        part.values[node] = SettledValues(expanded(value.rows, cuts))
     return fresh
 
 
-def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
-    """An elementwise activation: cut at its breakpoints."""
+def _crowded(part: SegmentsPart, work: Work, index: int, cuts: Cuts, columns: np.ndarray) -> bool:
+    """Whether a part is to be split before the new points of its next node are put in.
+
+    These extend the values that are still needed, of the activation's input not if nobody else reads it. A part of one
+    interval gets the middle one of the points first: it is on a fold, and so the parts join there without a seam.
+
+    Args:
+        part: The part.
+        work: The budget, and what is shared.
+        index: The node.
+        cuts: The new points.
+        columns: [G] a fold through each of them.
+    """
+    node = work.plan.network.nodes[index]
+    live = {source for source in part.values if work.plan.last_use[source] > index}
+    width = sum(part.values[source].nbytes for source in live) // (8 * len(part.t))
+    width += 0 if node.fold is None or node.fold.elementwise else node.size
+    if len(cuts) < 2 or 2 * 8 * width * (len(part.t) + len(cuts)) <= work.memory_budget:
+        return False
+    if part.cells == 1:
+        middle = len(cuts) // 2
+        _insert(part, cuts.only(middle), work.numbers, index, columns[middle : middle + 1])
+    return True
+
+
+def _activate(part: SegmentsPart, work: Work, index: int, op: Activation) -> bool:
+    """An elementwise activation: cut at its breakpoints; False if the part is to be split before."""
     plan = work.plan
     source = plan.network.nodes[index].inputs[0]
     rows, bounds = part.values[source].rows, work.bounds(part, source)
@@ -285,21 +298,25 @@ def _activate(part: Part, work: Work, index: int, op: Activation) -> None:
     ends, inner, known = part.offsets[:-1], part.inner, part.numbers
     view = View(work.arbiter, part)
     signs = _signs(view, index, rows, folds)
-    raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, _slopes(op, units), signs)
+    raw = cut_by_activation(rows, part.t, inner, part.uncertainty, folds, op.tables(units).slopes, signs)
     cuts = grouped(
         raw, part.t, lambda here, columns: view.placed(index, here, unpadded(columns, units)), view.share(index)
     )
+    names = unpadded(cuts.columns[cuts.cut_offsets[:-1]], units)
+    if _crowded(part, work, index, cuts, names):
+        return False
     if plan.last_use[source] <= index:
         del part.values[source]
-    fresh = _insert(part, cuts, work.numbers, index, unpadded(cuts.columns[cuts.cut_offsets[:-1]], units))
+    fresh = _insert(part, cuts, work.numbers, index, names)
     first, points, columns = first_and_changes(ends, inner, known, signs.positive, signs.negative)
     points = np.concatenate([points, np.repeat(fresh, np.diff(cuts.cut_offsets))])
     columns = np.concatenate([columns, cuts.columns])
     part.flips.append(without_padding(Flips(index, 0, first, points, columns), units, len(folds.shifts)))
-    part.values[index] = Folded(rows, op, folds, cuts)
+    part.values[index] = CutActivation(rows, op, folds, cuts)
+    return True
 
 
-def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
+def _signs(view: View, index: int, rows: np.ndarray, folds: LayerFolds) -> Signs:
     """Signs of all units at all points; values that don't have their unit's sign get it."""
     part, tally = view.part, view.arbiter.tally
     routed = routed_signs(rows, part.t, part.inner, part.uncertainty, folds)
@@ -311,7 +328,7 @@ def _signs(view: View, index: int, rows: np.ndarray, folds: Folds) -> Signs:
 
 
 def _settle(
-    view: View, index: int, rows: np.ndarray, folds: Folds, signs: Signs, points: np.ndarray, columns: np.ndarray
+    view: View, index: int, rows: np.ndarray, folds: LayerFolds, signs: Signs, points: np.ndarray, columns: np.ndarray
 ) -> None:
     """Decide signs in doubt; float64 does where exact arithmetic would cost too much."""
     padded = words_for(rows.shape[1]) * WORD
@@ -327,14 +344,8 @@ def _settle(
     rows[points[wrong], unit[wrong]] = (shifts + found * least)[wrong]
 
 
-def _slopes(op: Activation, units: int) -> np.ndarray:
-    """[B + 1, n] slopes of the pieces of each unit."""
-    slopes = np.asarray(op.slopes, np.float64).reshape(len(op.slopes), -1)
-    return np.ascontiguousarray(np.broadcast_to(slopes, (len(slopes), units)))
-
-
-def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
-    """Maxima over groups: cut where the lead changes."""
+def _maximise(part: SegmentsPart, work: Work, index: int, op: Maximum) -> bool:
+    """Maxima over groups: cut where the lead changes; False if the part is to be split before."""
     plan = work.plan
     source = plan.network.nodes[index].inputs[0]
     rows, members = part.values[source].rows, op.index.numpy()
@@ -345,21 +356,25 @@ def _maximise(part: Part, work: Work, index: int, op: Maximum) -> None:
     errors = work.bounds(part, source).error
     found = leads(inner, part.t, part.uncertainty, ones, rows, members, errors, zeros)
     work.arbiter.tally.signs += len(rows) * members.size
-    found = corrected(found, members, _walked(view, index, found.doubtful))
+    found = corrected(found, members, _walked(view, index, members, found.doubtful))
     cuts = grouped(found.raw, part.t, lambda here, columns: view.placed(index, here, columns), view.share(index))
+    names = cuts.columns[cuts.cut_offsets[:-1]]
+    if _crowded(part, work, index, cuts, names):
+        return False
     best = maxima(rows, inner, members, found.first, cuts, errors)
     if plan.last_use[source] <= index:
         del part.values[source]
-    fresh = _insert(part, cuts, work.numbers, index, cuts.columns[cuts.cut_offsets[:-1]])
-    digits = max(1, int(members.shape[1] - 1).bit_length())
+    fresh = _insert(part, cuts, work.numbers, index, names)
+    digits = op.levels
     between = np.setdiff1d(np.flatnonzero(inner), ends)
     points, columns = lead_flips(found, cuts, between, known, fresh, digits)
     first = pack(digits_of(found.first[ends], digits))
     part.flips.append(Flips(index, digits * len(members), first, points, columns))
-    part.values[index] = Settled(best)
+    part.values[index] = SettledValues(best)
+    return True
 
 
-def _walked(view: View, index: int, doubtful: np.ndarray) -> dict[tuple[int, int], Walked]:
+def _walked(view: View, index: int, members: np.ndarray, doubtful: np.ndarray) -> dict[tuple[int, int], Walked]:
     """Exact leads of the groups on the intervals where float64 does not decide."""
     answers: dict[tuple[int, int], Walked] = {}
     starts = np.flatnonzero(np.diff(doubtful[:, 0], prepend=-1))
@@ -367,7 +382,7 @@ def _walked(view: View, index: int, doubtful: np.ndarray) -> dict[tuple[int, int
         if not len(rows):
             continue
         here, groups = int(doubtful[rows[0], 0]), doubtful[rows, 1]
-        for group, walked in zip(groups.tolist(), view.walked(index, here, groups), strict=True):
+        for group, walked in zip(groups.tolist(), view.walked(index, here, members[groups]), strict=True):
             if walked is not None:
                 answers[here, group] = walked
     return answers

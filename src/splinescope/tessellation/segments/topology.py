@@ -49,7 +49,7 @@ def check_segment(cells: SegmentComplex) -> Topology:
 
 
 def check_topology(batch: SegmentBatch) -> Topology:
-    """Check that the cells of every segment tile it, and that something flips between neighbours.
+    """Check that the cells of every segment fill it, and that something flips between neighbours.
 
     Args:
         batch: The segments.

@@ -18,11 +18,11 @@ from splinescope.network.ops import Activation
 from splinescope.numerics import in_blocks, in_ranges
 from splinescope.tessellation.segments.kernels.anchors import anchored
 from splinescope.tessellation.segments.kernels.crossings import Cuts
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.thresholds import LayerFolds
 
 
 @dataclass(frozen=True)
-class Settled:
+class SettledValues:
     """Values at all points.
 
     Attributes:
@@ -36,13 +36,13 @@ class Settled:
         """Bytes of the rows."""
         return self.rows.nbytes
 
-    def part(self, keep: np.ndarray | slice) -> Settled:
+    def part(self, keep: np.ndarray | slice) -> SettledValues:
         """The values at some of the points."""
-        return Settled(np.array(self.rows[keep]))
+        return SettledValues(np.array(self.rows[keep]))
 
 
 @dataclass(frozen=True)
-class Folded:
+class CutActivation:
     """An activation of values that are known at the old points, and where it was cut.
 
     Attributes:
@@ -54,7 +54,7 @@ class Folded:
 
     before: np.ndarray
     op: Activation
-    folds: Folds
+    folds: LayerFolds
     cuts: Cuts
 
     @property
@@ -79,15 +79,15 @@ class Folded:
         in_blocks(lambda start, stop: activate(self.op, out[start:stop]), len(out), grain=256)
         return out
 
-    def part(self, keep: np.ndarray | slice) -> Settled | Folded:
+    def part(self, keep: np.ndarray | slice) -> SettledValues | CutActivation:
         """The values at some of the points; of points in a row those inside stay new."""
         if not isinstance(keep, slice):
-            return Settled(self.rows[keep])
+            return SettledValues(self.rows[keep])
         part = anchored(self.before, self.folds, self.cuts, keep.start, keep.stop)
-        return Folded(part.before, self.op, self.folds, part.cuts)
+        return CutActivation(part.before, self.op, self.folds, part.cuts)
 
 
-Value = Settled | Folded
+Value = SettledValues | CutActivation
 
 
 def activate(op: Activation, rows: np.ndarray) -> None:

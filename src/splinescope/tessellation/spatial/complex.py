@@ -34,7 +34,7 @@ class Incidence(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SpatialComplex(VertexComplex):
-    """Convex polytopes that tile a domain of three or four dimensions, with all of their faces.
+    """Convex polytopes that fill a domain of three or four dimensions, with all of their faces.
 
     Faces of dimension k are numbered from 0. Facets are the faces of dimension d - 1 between cells; polygons are the
     faces of dimension 2, so that in three dimensions facets are polygons. Interior points are means of vertices, and
@@ -82,7 +82,7 @@ class SpatialComplex(VertexComplex):
 
     @property
     def euler_characteristic(self) -> int:
-        """Vertices - edges + polygons - ..., with the cells last; 1 for a tiled domain."""
+        """Vertices - edges + polygons - ..., with the cells last; 1 for a domain that is filled."""
         numbers = [len(self.vertices), len(self.edges), *(len(lists.offsets) - 1 for lists in self.faces.values())]
         return sum(number if k % 2 == 0 else -number for k, number in enumerate(numbers))
 

@@ -18,8 +18,8 @@ from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means
-from splinescope.tessellation.spatial.state import State, first_state
-from splinescope.tessellation.spatial.steps import advance
+from splinescope.tessellation.spatial.state import SpatialState, first_state
+from splinescope.tessellation.sweep import advance
 
 Keep = Callable[[int, dict[int, np.ndarray], np.ndarray, np.ndarray], np.ndarray]
 """A function of (node, rows of the live nodes at the vertices, cell_vertices, cell_offsets): which cells to keep."""
@@ -52,6 +52,19 @@ def tessellate_polytope(
 
     Returns:
         The complex, with its certificate.
+
+    Raises:
+        InvalidInputError: If the domain's shape is not the network's, or an option is out of range.
+        CertificateError: If a check fails; it names the cells.
+
+    Cost: as `tessellate`: the matrix products of each layer at the vertices present when it starts, and work on the
+    faces that are cut.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(3,))
+        >>> len(tessellate_polytope(relu, splinescope.Box([-1, -1, -1], [1, 1, 1])))
+        8
     """
     asked = question(network, domain, verify, max_cells, memory_budget)
     network, domain = asked.network, asked.domain
@@ -63,14 +76,16 @@ def tessellate_polytope(
         while state.position < len(network.nodes):
             before = state.position
             advance(state, network, last_use)
-            if keep is not None and network.nodes[before].units and before != network.output:
+            state.keep_within_budgets()
+            done = state.position > before and network.nodes[before].units and before != network.output
+            if keep is not None and done:
                 offsets, items = state.cell_vertices()
                 state.restrict(np.flatnonzero(keep(before, state.rows, items, offsets)))
             report(state.position / len(network.nodes), state.lattice.num_cells)
     return certified(_complex(state, network, domain, tolerance), verify)
 
 
-def _complex(state: State, network: Network, domain: Domain, tolerance: Tolerance) -> SpatialComplex:
+def _complex(state: SpatialState, network: Network, domain: Domain, tolerance: Tolerance) -> SpatialComplex:
     """The complex of a state that has passed the whole network."""
     lattice, d = state.lattice, domain.dimension
     count = lattice.num_vertices

@@ -1,45 +1,17 @@
-"""The folds of one layer, as tables for the kernels that insert them."""
+"""What space knows of the folds of a layer beyond their breakpoints: bounds at its vertices, and which coincide."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation, Dense
-from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.rounding import Bounds
-from splinescope.tessellation.spatial.judge import Columns
+from splinescope.tessellation.thresholds import LayerFolds
 
 _SIMILAR = 2.0**-30
 """Relative difference of projections of rows of weights up to which it is worth asking whether they are multiples."""
-
-
-@dataclass(frozen=True)
-class Folds:
-    """The folds of one layer.
-
-    Attributes:
-        shifts: [B, n] breakpoints.
-        thresholds: [B, n] distance within which the sign of a value is in doubt; infinite where nothing folds.
-        magnitudes: [n] how much each unit varies over the domain.
-        families: [B * 64 * words] a column of whose form this column's one is a multiple.
-        columns: What columns stand for.
-    """
-
-    shifts: np.ndarray
-    thresholds: np.ndarray
-    magnitudes: np.ndarray
-    families: np.ndarray
-    columns: Columns
-
-    @property
-    def words(self) -> int:
-        """Words of 64 bits that hold one sign of every column."""
-        return len(self.shifts) * words_for(self.shifts.shape[1])
 
 
 def measured(bounds: Bounds, values: np.ndarray) -> Bounds:
@@ -62,38 +34,15 @@ def measured(bounds: Bounds, values: np.ndarray) -> Bounds:
     return Bounds(magnitude, np.maximum(np.nan_to_num(error), np.finfo(np.float64).tiny))
 
 
-def activation_folds(network: Network, index: int, bounds: Bounds) -> Folds:
-    """Folds of an elementwise activation.
-
-    Args:
-        network: The network.
-        index: The activation.
-        bounds: Bounds of its input.
-
-    Returns:
-        One column for each breakpoint and unit.
-    """
-    op = network.nodes[index].op
-    assert isinstance(op, Activation)
-    units = len(bounds.error)
-    shifts, slopes = (
-        np.ascontiguousarray(np.broadcast_to(np.asarray(p, np.float64).reshape(len(p), -1), (len(p), units)))
-        for p in (op.breakpoints, op.slopes)
-    )
-    thresholds = bounds.error + 4 * UNIT_ROUNDOFF * np.abs(shifts)
-    thresholds[np.diff(slopes, axis=0) == 0] = np.inf
-    padded = WORD * words_for(units)
-    families = _families(network, network.nodes[index].inputs[0], shifts, padded)
-    return Folds(shifts, thresholds, bounds.magnitude, families, Columns(index, units, padded))
-
-
-def _families(network: Network, source: int, shifts: np.ndarray, padded: int) -> np.ndarray:
-    """Columns of dense units whose weights and offsets are multiples of those of a unit before, to the last bit."""
-    families = np.arange(len(shifts) * padded)
-    op = network.nodes[source].op
-    if not isinstance(op, Dense):
-        return families
-    rows = np.column_stack([op.weight.numpy(), op.offsets(network.nodes[network.nodes[source].inputs[0]].shape)])
+def families(network: Network, folds: LayerFolds) -> np.ndarray:
+    """[64 * words] for each column one of whose form its own is a multiple, by weights and offsets to the last bit."""
+    shifts, padded = folds.shifts, folds.columns.padded
+    found = np.arange(len(shifts) * padded)
+    source = network.nodes[folds.columns.node].inputs[0]
+    op = network.nodes[source].affine
+    if folds.columns.width or op is None or op.matrix is None:
+        return found
+    rows = np.column_stack([op.matrix.numpy(), op.offsets(network.nodes[network.nodes[source].inputs[0]].shape)])
     scale = np.abs(rows).max(axis=1)
     generator = np.random.default_rng(0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -108,9 +57,9 @@ def _families(network: Network, source: int, shifts: np.ndarray, padded: int) ->
         if ratio is not None:
             for level, shift in enumerate(shifts):
                 if shift[first] == shift[second] and (ratio == 1 or shift[first] == 0):
-                    low, high = sorted((families[level * padded + first], families[level * padded + second]))
-                    families[families == high] = low
-    return families
+                    low, high = sorted((found[level * padded + first], found[level * padded + second]))
+                    found[found == high] = low
+    return found
 
 
 def _ratio(first: np.ndarray, second: np.ndarray) -> Fraction | None:

@@ -3,67 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from flint import fmpq, fmpz
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.lattice.corners import Moment
+from splinescope.geometry.lattice.decisions import DecidedSigns
 from splinescope.geometry.lattice.faces import NEW
-from splinescope.geometry.lattice.insertion import Verdict
 from splinescope.network.graph import Network
-from splinescope.network.ops import Activation
 from splinescope.tessellation.codes import NodeCodes, PieceTable
 from splinescope.tessellation.dyadics import Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
 from splinescope.tessellation.predicates import fraction_between, independent_crossing, nearest
+from splinescope.tessellation.thresholds import Columns
 
 
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of a layer stand for.
-
-    Attributes:
-        node: The folding node.
-        units: Columns of one level that stand for something.
-        padded: All columns of one level.
-        width: Members of a group of a max node; 0 for activations.
-        groups: Number of groups.
-        standing: [F or 1, candidates * groups] position of each candidate of the tournament, by cell.
-    """
-
-    node: int
-    units: int
-    padded: int
-    width: int = 0
-    groups: int = 1
-    standing: np.ndarray | None = None
-
-    def candidates(self, cells: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the first and of the second candidate of pairs, in some cells."""
-        assert self.standing is not None
-        pair, group = np.divmod(columns, self.groups)
-        rows = cells if len(self.standing) > 1 else np.zeros_like(cells)
-        left = self.standing[rows, 2 * pair * self.groups + group]
-        right = self.standing[rows, (2 * pair + 1) * self.groups + group]
-        return left.astype(np.int64), right.astype(np.int64)
-
-    def folds(self, cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Numbers of folds of the node (see `maximum_column`) that columns are, in some cells."""
-        if not self.width:
-            level, unit = np.divmod(columns, self.padded)
-            return np.asarray(level * self.units + unit)
-        left, right = self.candidates(cells, columns)
-        return pair_columns(right, left, columns % self.groups, self.groups, self.width)
-
-
-def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
-    """`maximum_column` of many pairs of members."""
-    return np.asarray((first * width + second) * groups + group)
-
-
-class ExactJudge:
+class SpatialJudge:
     """Decides signs in exact arithmetic, and remembers the vertices that it had to find.
 
     Args:
@@ -99,7 +55,7 @@ class ExactJudge:
             out[i] = fraction_between(form, *(self.point(moment, cell, end) for end in pair))
         return out
 
-    def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> Verdict:
+    def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> DecidedSigns:
         """Signs of columns at vertices, and the float64 values nearest to the exact ones."""
         places, inverse = np.unique(vertices, return_inverse=True)
         cells = moment.cells_of(places)
@@ -116,7 +72,7 @@ class ExactJudge:
                 signs[i] = (value > 0) - (value < 0)
                 values[i] = nearest(value)
         self.decided += len(vertices)
-        return Verdict(signs, values)
+        return DecidedSigns(signs, values)
 
     def _prepare(self, origins: np.ndarray) -> None:
         """Patterns of some cells."""
@@ -127,25 +83,17 @@ class ExactJudge:
 
     def _rows(self, origin: int, columns: np.ndarray) -> tuple[list[Form], list[fmpq], int]:
         """Forms whose values less some shifts are those of columns, times two to the power of an exponent."""
-        pieces, kind = self._pieces[origin], self._columns
-        node = self._network.nodes[kind.node]
-        source = node.inputs[0]
-        if isinstance(node.op, Activation):
-            level, unit = np.divmod(columns, kind.padded)
-            order, place = np.unique(unit, return_inverse=True)
-            known = self._forms.values(pieces, source, order)
-            table = node.op.breakpoints.numpy()
-            shifts = table[level] if table.ndim == 1 else table[level, unit]
-            return [known.rows[i] for i in place.tolist()], [_rational(s) for s in shifts], known.exponent
-        left, right = kind.candidates(np.full(len(columns), origin), columns)
-        members = node.op.members.numpy()[columns % kind.groups]  # type: ignore[attr-defined]
-        rows = np.arange(len(columns))
-        pairs = np.stack([members[rows, right], members[rows, left]])
-        order, place = np.unique(pairs, return_inverse=True)
-        known = self._forms.values(pieces, source, order)
-        place = place.reshape(2, -1)
-        differences = [[x - y for x, y in zip(known.rows[i], known.rows[j], strict=True)] for i, j in place.T.tolist()]
-        return differences, [fmpq(0)] * len(columns), known.exponent
+        kind = self._columns
+        node, folds = self._network.nodes[kind.node], kind.folds(np.full(len(columns), origin), columns)
+        walls = self._network.folds[kind.node].walls(folds, node.size)
+        pair = walls.minus >= 0
+        units, place = np.unique(np.stack([walls.plus, np.where(pair, walls.minus, walls.plus)]), return_inverse=True)
+        known = self._forms.values(self._pieces[origin], node.inputs[0], units)
+        rows = [
+            [x - y for x, y in zip(known.rows[i], known.rows[j], strict=True)] if two else known.rows[i]
+            for i, j, two in zip(*place.reshape(2, -1).tolist(), pair.tolist(), strict=True)
+        ]
+        return rows, [_rational(shift) for shift in walls.shift], known.exponent
 
     def _facets(self, moment: Moment, cell: int, labels: np.ndarray) -> list[Form]:
         """Forms that vanish on facets of a cell."""

@@ -6,35 +6,42 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError
+from splinescope.geometry.bits import count_bits
 from splinescope.geometry.lattice.arrays import FaceLattice, lattice_of_polytope, restricted
 from splinescope.geometry.lattice.coarsening import coarsened
 from splinescope.geometry.lattice.corners import Moment
+from splinescope.geometry.lattice.decisions import Inserted, decide, insert_folds
 from splinescope.geometry.lattice.edge_cuts import interpolate, pack_decided, settle
-from splinescope.geometry.lattice.faces import NEW, Layer, Vertices
-from splinescope.geometry.lattice.insertion import Inserted, decide, insert_folds
+from splinescope.geometry.lattice.faces import NEW, LatticeLayer, Vertices
 from splinescope.geometry.lattice.polytopes import vertices_of_faces
 from splinescope.network.graph import Network
+from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.exact import ExactForms, domain_rows
-from splinescope.tessellation.maxima import visible
+from splinescope.tessellation.maxima import Tournament, visible
 from splinescope.tessellation.predicates import coordinates
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 from splinescope.tessellation.spatial.complex import cell_means
-from splinescope.tessellation.spatial.folds import Folds
-from splinescope.tessellation.spatial.judge import ExactJudge, pair_columns
+from splinescope.tessellation.spatial.folds import families, measured
+from splinescope.tessellation.spatial.judge import SpatialJudge
 from splinescope.tessellation.spatial.sides import exact_sides, inputs_at
-from splinescope.tessellation.spatial.tournament import Tournament
+from splinescope.tessellation.sweep import Begun, evaluated
+from splinescope.tessellation.thresholds import Columns, LayerFolds, activation_folds, pair_columns
 
 _BYTES_OF_CELL = {3: 3000, 4: 12000}
 """Bytes that the faces of one cell take, with the room for growth: measured, and rounded up."""
 
+
+_NO_LIMIT = 1 << 62
+"""Within groups of a max node no cell is left out: it may be a part of one that others complete."""
 
 _SAFETY = 16.0
 """Multiple of `Tolerance.safety` by which measured rounding errors are taken: they only say what is decided exactly."""
@@ -43,10 +50,11 @@ _PLACED = 2.0**-33
 
 
 @dataclass
-class State:
+class SpatialState:
     """What there is between two nodes.
 
     Attributes:
+        network: The network.
         lattice: The faces so far.
         rows: [V, n] values of each live node at the vertices; 0.0 only where they are proved to be zero.
         calibration: How near to zero signs are in doubt.
@@ -59,16 +67,18 @@ class State:
         centre: Point of the domain around which cells are kept where there are too many.
         codes: Patterns of the cells at the nodes so far.
         tournament: The running round of a max node.
+        begun: What is in of the next node, if anything is.
         position: The next node.
         truncated: Whether cells were dropped.
         signs: Number of signs taken.
     """
 
+    network: Network
     lattice: FaceLattice
     rows: dict[int, np.ndarray]
     calibration: Calibration
     embed: Callable[[np.ndarray], np.ndarray]
-    judge: ExactJudge
+    judge: SpatialJudge
     extents: np.ndarray
     coarsest: float
     max_cells: int | None
@@ -76,13 +86,46 @@ class State:
     centre: np.ndarray
     codes: list[NodeCodes] = field(default_factory=list)
     tournament: Tournament | None = None
+    begun: Begun | None = None
     position: int = 0
     truncated: bool = False
     signs: int = 0
 
-    def bounds(self, node: int) -> Bounds:
+    @property
+    def num_cells(self) -> int:
+        """Number of cells."""
+        return self.lattice.num_cells
+
+    def values(self, key: int) -> np.ndarray:
+        """[V, n] rows of a node."""
+        return self.rows[key]
+
+    def put(self, key: int, values: np.ndarray) -> None:
+        """Set the rows of a node."""
+        self.rows[key] = values
+
+    def release(self, key: int) -> None:
+        """Forget the rows of a node."""
+        self.rows.pop(key, None)
+
+    def bounds(self, index: int) -> Bounds:
         """Magnitude of a node, and how near to zero its signs are in doubt, at the vertices."""
-        return self.calibration.at(node, self.lattice.points[: self.lattice.num_vertices], self.embed)
+        points = self.lattice.points[: self.lattice.num_vertices]
+        return measured(self.calibration.at(index, points, self.embed), self.rows[index])
+
+    def evaluate(self, index: int) -> None:
+        """Set the rows of a node without folds."""
+        nodes = self.network.nodes
+        inputs = [torch.from_numpy(self.rows[k]).reshape(-1, *nodes[k].shape) for k in nodes[index].inputs]
+        self.rows[index] = evaluated(nodes[index].op, inputs, np.empty((self.lattice.num_vertices, nodes[index].size)))
+
+    def activation_folds(self, index: int, op: Activation) -> LayerFolds:
+        """The folds of an activation."""
+        return activation_folds(op, self.bounds(self.network.nodes[index].inputs[0]), index)
+
+    def activate(self, index: int, op: Activation) -> None:
+        """Set the rows of an activation whose folds are in."""
+        self.evaluate(index)
 
     def cell_vertices(self) -> tuple[np.ndarray, np.ndarray]:
         """Offsets and items of the vertices of each cell."""
@@ -110,61 +153,76 @@ class State:
         distance = np.sum((middle - self.centre) ** 2, axis=1)
         return self.restrict(np.sort(np.argsort(distance, kind="stable")[:number]))
 
+    def keep_within_budgets(self) -> None:
+        """Leave out cells between two nodes, or between two portions of a max node."""
+        if self.max_cells is not None:
+            self.restrict_to(self.max_cells)
+        if self.begun is not None and self.num_cells >= self._limit(0):
+            self.restrict_to(self._limit(0) // 2)
+
     def _take(self, cells: np.ndarray) -> None:
         """Patterns of the given cells, which are now all there are."""
         self.codes = [codes.taken(cells) for codes in self.codes]
         if self.tournament is not None:
             self.tournament = self.tournament.taken(cells)
+        if self.begun is not None:
+            self.begun = self.begun.taken(cells)
 
-    def cut(self, values: np.ndarray, folds: Folds) -> Cut:
-        """Cut all cells along the folds of a layer, and extend the rows of live nodes to the new vertices.
+    def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
+        """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`.
 
-        Args:
-            values: [V, n] rows that decide the folds.
-            folds: The folds.
-
-        Returns:
-            The rows with those of the new vertices, on the sides of their breakpoints that their signs say.
+        Where the budgets don't suffice, cells far from the centre are left out.
 
         Raises:
             DegenerateArrangementError: If float64 was trusted with a sign that it had wrong.
         """
-        self.judge.enter(folds.columns, self.codes)
+        values, columns = self.rows.pop(key), folds.columns
+        self.judge.enter(columns, self.codes)
         signed = self._signed(values, folds)
-        level, unit = np.nonzero(np.isfinite(folds.thresholds))
-        rest: Layer | None = Layer(
-            level * folds.columns.padded + unit,
-            folds.shifts,
-            folds.thresholds,
-            folds.magnitudes,
-            folds.families,
-            self.extents,
-            self.coarsest,
-            folds.columns.padded,
-        )
+        rest: LatticeLayer | None = self._layer(folds)
         while rest is not None:
-            limit = self._limit(values.shape[1])
+            limit = self._limit(values.shape[1]) if self.tournament is None else _NO_LIMIT
             inserted = insert_folds(self.lattice, signed, rest, self.judge, limit)
             if inserted.tangled >= 0:
-                raise _tangled(self.lattice, folds.columns.node)
-            self._name(inserted.parents, folds)
+                raise _tangled(self.lattice, columns.node)
+            self._name(inserted.parents, columns)
             self.rows = {node: extended(rows, inserted) for node, rows in self.rows.items()}
             self._take(inserted.parents)
-            result, rest = Cut(inserted.values, inserted.positive), inserted.rest
+            values, rest = inserted.values, inserted.rest
             if rest is not None:
                 signed = self._restricted(inserted, limit // 2)
-                result = Cut(signed.values, signed.positive)
-                columns = folds.columns if self.tournament is None else self.tournament.folds().columns
+                values = signed.values
                 self.judge.enter(columns, self.codes)
-        self.signs += len(result.values) * int(np.isfinite(folds.thresholds).sum())
-        return result
+        self.rows[key] = values
+        self.signs += len(values) * int(np.isfinite(folds.thresholds).sum())
+        return self.lattice.cells.positive[: self.lattice.num_cells].copy()
 
-    def _signed(self, values: np.ndarray, folds: Folds) -> Vertices:
+    def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
+        """Up to which unit or group there is room: of groups, within the budgets; units leave out cells meanwhile."""
+        if not folds.columns.width:
+            return folds.size
+        limit = max(self._limit(self.rows[key].shape[1]), 2 * self.num_cells)
+        offsets, items = self.cell_vertices()
+        values, tables = self.rows[key], (folds.shifts, folds.thresholds, folds.slopes, self.lattice.uncertainty)
+        positive, negative, doubtful = (np.empty((len(values), folds.words), np.uint64) for _ in range(3))
+        in_ranges(pack_decided, len(values), values, *tables, positive, negative, doubtful)
+        signs = [np.bitwise_or.reduceat(bits[items], offsets[:-1], axis=0) for bits in (positive, negative)]
+        both = signs[0] & signs[1]
+        return folds.fitting(start, limit, lambda columns: count_bits(both & columns), self.lattice.dimension)
+
+    def _layer(self, folds: LayerFolds) -> LatticeLayer:
+        """The folds as the lattice takes them."""
+        level, unit = np.nonzero(np.isfinite(folds.thresholds))
+        padded = folds.columns.padded
+        tables = (folds.shifts, folds.thresholds, folds.slopes, families(self.network, folds))
+        return LatticeLayer(level * padded + unit, *tables, self.extents, self.coarsest, padded)
+
+    def _signed(self, values: np.ndarray, folds: LayerFolds) -> Vertices:
         """The vertices with their signs, each decided."""
         lattice, count = self.lattice, self.lattice.num_vertices
         positive, negative, doubtful = (np.empty((count, folds.words), np.uint64) for _ in range(3))
         signs = (positive, negative, doubtful)
-        tables = (folds.shifts, folds.thresholds, folds.magnitudes, lattice.uncertainty)
+        tables = (folds.shifts, folds.thresholds, folds.slopes, lattice.uncertainty)
         doubts = sum(in_ranges(pack_decided, count, values, *tables, *signs))
         signed = _vertices(lattice, values, *signs)
         if doubts:
@@ -179,13 +237,12 @@ class State:
         d, count = lattice.dimension, lattice.num_vertices
         return Moment(d, lattice.edges, lattice.levels, none, -2, cells, cells, count, -1)
 
-    def _name(self, parents: np.ndarray, folds: Folds) -> None:
+    def _name(self, parents: np.ndarray, columns: Columns) -> None:
         """Label the facets that a layer made with its node and the folds that its columns were there."""
         lattice = self.lattice
         count = int(lattice.counts[0, lattice.dimension - 1])
         labels, sides = lattice.facets.labels[:count], lattice.facets.cells[:count]
         new = np.flatnonzero(labels[:, 0] == NEW)
-        columns = folds.columns if self.tournament is None else self.tournament.folds().columns
         origins = parents[sides[new].max(axis=1)]
         labels[new, 1] = columns.folds(origins, labels[new, 1].astype(np.int64))
         labels[new, 0] = columns.node
@@ -203,49 +260,30 @@ class State:
         limit = max(64, self.memory_budget // each)
         return limit if self.max_cells is None else min(limit, 2 * self.max_cells)
 
-    def merge_hidden(self, node: int, positions: np.ndarray) -> np.ndarray:
-        """Merge cells that only hidden folds of a max node separate.
-
-        Args:
-            node: The max node.
-            positions: [F, groups] winners in each cell.
-
-        Returns:
-            An old cell of each cell that is left.
-        """
+    def merge_hidden(self, index: int, positions: np.ndarray) -> np.ndarray:
+        """Merge cells that only hidden folds of a max node separate: see `splinescope.tessellation.sweep.State`."""
         assert self.tournament is not None
-        lattice, groups, size = self.lattice, self.tournament.groups, self.tournament.size
+        lattice, tournament = self.lattice, self.tournament
         count = int(lattice.counts[0, lattice.dimension - 1])
         sides, labels = lattice.facets.cells[:count], lattice.facets.labels[:count]
-        made = np.flatnonzero((labels[:, 0] == node) & (sides >= 0).all(axis=1))
-        seen = visible(sides[made], labels[made, 1] % groups, positions)
+        group = labels[:, 1] % tournament.total - tournament.first
+        among = (labels[:, 0] == index) & (group >= 0) & (group < tournament.groups)
+        made = np.flatnonzero(among & (sides >= 0).all(axis=1))
+        seen = visible(sides[made], group[made], positions)
         low, high = (positions[side, seen.units].astype(np.int64) for side in sides[made].T)
-        labels[made, 1] = pair_columns(high, low, seen.units.astype(np.int64), groups, size)
+        units = tournament.first + seen.units.astype(np.int64)
+        labels[made, 1] = pair_columns(high, low, units, tournament.total, tournament.size)
         hidden = sides[made[seen.hidden]]
-        self.tournament = None
         if not len(hidden):
             return np.arange(lattice.num_cells)
         links = csr_array((np.ones(len(hidden)), hidden.T), shape=(lattice.num_cells, lattice.num_cells))
         _, group = connected_components(links, directed=False)
         merged = coarsened(lattice, group.astype(np.int64))
         self.lattice = merged.lattice
-        self.rows = {index: rows[merged.vertices] for index, rows in self.rows.items()}
+        self.rows = {node: rows[merged.vertices] for node, rows in self.rows.items()}
         self._take(merged.cells)
         self.judge.renumber(merged.vertices)
         return merged.cells
-
-
-@dataclass(frozen=True)
-class Cut:
-    """What is left of a layer after its folds are in.
-
-    Attributes:
-        values: [V, n] its rows.
-        positive: [V, words] bits of positive signs.
-    """
-
-    values: np.ndarray
-    positive: np.ndarray
 
 
 def _vertices(
@@ -268,16 +306,17 @@ def _tangled(lattice: FaceLattice, node: int) -> DegenerateArrangementError:
 
 def first_state(
     network: Network, domain: Domain, max_cells: int | None, memory_budget: int, tolerance: Tolerance
-) -> State:
+) -> SpatialState:
     """The domain as one cell, before the first node."""
     lattice = lattice_of_polytope(domain.corners, domain.halfspaces)
     inputs = domain_rows(domain.origin, domain.basis)
-    judge = ExactJudge(network, ExactForms(network, inputs, exact_sides(domain, _incidence(lattice))))
+    judge = SpatialJudge(network, ExactForms(network, inputs, exact_sides(domain, _incidence(lattice))))
     safety = _SAFETY * tolerance.safety
     bounds = measured_bounds(network, domain.embed(probes(domain.corners)), safety)
     extents = np.ptp(domain.corners, axis=0)
     resolution = float((np.abs(domain.corners).max(axis=0) / extents).max())
-    state = State(
+    state = SpatialState(
+        network,
         lattice,
         {},
         Calibration(network, bounds, safety),

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from splinescope.geometry.lattice.polytopes import closed, vertices_of_faces, volumes
-from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import Topology, fail
 from splinescope.tessellation.certificate.subject import pair_bits
@@ -16,7 +15,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex, cell_means
 
 
 def check_topology(cells: SpatialComplex) -> Topology:
-    """Cells are closed and tile the domain, and neighbours differ in the unit recorded for their common facet.
+    """Cells are closed and fill the domain, and neighbours differ in the unit recorded for their common facet.
 
     Args:
         cells: The complex.
@@ -33,7 +32,7 @@ def check_topology(cells: SpatialComplex) -> Topology:
     _check_facets(cells)
     euler = cells.euler_characteristic
     if euler != 1 and not cells.truncated:
-        fail("euler", np.arange(len(cells)), f"the alternating sum of faces is {euler}; a tiled domain has 1")
+        fail("euler", np.arange(len(cells)), f"the alternating sum of faces is {euler}; a domain that is filled has 1")
     multiple = check_neighbours(cells, cells.facet_cells, cells.facet_op, cells.facet_unit)
     _check_sides(cells)
     return Topology(error, euler, multiple, {"measure": allowed}, int((~cells.resolved).sum()))
@@ -87,14 +86,14 @@ def _check_facets(cells: SpatialComplex) -> None:
 def _check_sides(cells: SpatialComplex) -> None:
     """The second cell of a facet that an activation made is above the breakpoint there."""
     for codes in cells.codes:
-        node = cells.network.nodes[codes.node]
-        if not isinstance(node.op, Activation):
+        node, op = cells.network.nodes[codes.node], cells.network.folds[codes.node]
+        if not op.elementwise:
             continue
         mine = np.flatnonzero((cells.facet_op == codes.node) & (cells.facet_cells >= 0).all(axis=1))
         below, above = (
             sum(
                 pair_bits(codes, cells.facet_cells[mine, side], cells.facet_unit[mine] + level * node.size).astype(int)
-                for level in range(len(node.op.breakpoints))
+                for level in range(op.levels)
             )
             for side in (0, 1)
         )

@@ -24,7 +24,7 @@ WIDE = 16.0
 
 
 @dataclass(frozen=True)
-class Options:
+class CellOptions:
     """How to tessellate; see `tessellate` and `level_set`."""
 
     verify: str
@@ -59,7 +59,7 @@ def source_of(source: ModelLike | SpatialComplex, domain: Domain | None) -> Netw
 
 
 def cells_that_meet(
-    source: Network | SpatialComplex, domain: Domain | None, weights: np.ndarray, level: float, options: Options
+    source: Network | SpatialComplex, domain: Domain | None, weights: np.ndarray, level: float, options: CellOptions
 ) -> SpatialComplex:
     """Cells among which are all that a level of a combination of outputs meets.
 
@@ -96,7 +96,7 @@ def three_dimensional(domain: Domain | None) -> Domain:
     return domain
 
 
-def tessellated(network: Network, domain: Domain, options: Options, keep: Keep | None) -> SpatialComplex:
+def tessellated(network: Network, domain: Domain, options: CellOptions, keep: Keep | None) -> SpatialComplex:
     """The cells of a network in a domain, or those that `keep` keeps."""
     return tessellate_polytope(
         network,

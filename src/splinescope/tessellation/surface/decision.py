@@ -17,7 +17,7 @@ from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.cells import (
     WIDE,
-    Options,
+    CellOptions,
     cells_that_meet,
     source_of,
     tessellated,
@@ -69,11 +69,21 @@ def decision_surface(
     Raises:
         InvalidInputError: If an argument does not fit.
         CertificateError: If the check of the cells or of the mesh fails.
+
+    Cost: that of the tessellation; with `prune` of the cells near the surface only, with more than two classes those of
+    one layer more.
+
+    Example:
+        >>> import splinescope, torch
+        >>> network = splinescope.from_torch(torch.nn.Identity(), input_shape=(3,))
+        >>> mesh = decision_surface(network, splinescope.Box([0, 0, 0], [1, 1, 1]), classes=[0, 2])
+        >>> round(mesh.area, 6), mesh.num_parts  # the diagonal x = z of the unit cube
+        (1.414214, 1)
     """
     known = source_of(source, domain)
     network = known if isinstance(known, Network) else known.network
     labels = competing(network, classes)
-    options = Options(verify, tolerance, max_cells, memory_budget, prune, progress)
+    options = CellOptions(verify, tolerance, max_cells, memory_budget, prune, progress)
     check = verify != "topology"
     if len(labels) == 2:
         count = int(np.prod(network.output_shape, dtype=np.int64))
@@ -88,7 +98,7 @@ def decision_surface(
     return _among_many(network, fitted(three_dimensional(domain), network.input_shape), labels, options, check)
 
 
-def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: Options, check: bool) -> SurfaceMesh:
+def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: CellOptions, check: bool) -> SurfaceMesh:
     """The surface between three or more classes."""
     margin = 4 * float(doubtful_outputs(network, domain, options.safety).error[labels].max())
     keep = keeper(network, Contest(labels, WIDE * margin)) if options.prune else None

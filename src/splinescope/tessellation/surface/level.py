@@ -12,7 +12,7 @@ from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
-from splinescope.tessellation.surface.cells import Options, cells_that_meet, source_of
+from splinescope.tessellation.surface.cells import CellOptions, cells_that_meet, source_of
 from splinescope.tessellation.surface.extraction import extracted
 from splinescope.tessellation.surface.mesh import SurfaceMesh
 
@@ -57,8 +57,18 @@ def level_set(
         InvalidInputError: If an argument does not fit.
         CertificateError: If the check of the cells or of the mesh fails.
 
+    Cost: that of the tessellation; with `prune` of the cells near the surface only.
+
     Example:
         The octahedron $|x| + |y| + |z| = 1$ has eight faces, six vertices and area $4 \sqrt 3$.
+
+        >>> import splinescope, torch
+        >>> up, down = torch.nn.Linear(3, 6, bias=False), torch.nn.Linear(6, 1, bias=False)
+        >>> up.weight.data, down.weight.data = torch.cat([torch.eye(3), -torch.eye(3)]), torch.ones(1, 6)
+        >>> norm = torch.nn.Sequential(up, torch.nn.ReLU(), down)
+        >>> mesh = level_set(norm, splinescope.Box([-2, -2, -2], [2, 2, 2]), level=1.0)
+        >>> len(mesh.vertices), round(mesh.area, 6), mesh.is_watertight
+        (6, 6.928203, True)
     """
     if not np.isfinite(level):
         raise InvalidInputError(f"`level`: got {level!r}; expected a finite number")
@@ -68,5 +78,5 @@ def level_set(
     if not 0 <= output < count:
         raise InvalidInputError(f"`output`: got {output}; the network has the outputs 0 to {count - 1}")
     weights = np.eye(count)[output]
-    options = Options(verify, tolerance, max_cells, memory_budget, prune, progress)
+    options = CellOptions(verify, tolerance, max_cells, memory_budget, prune, progress)
     return extracted(cells_that_meet(known, domain, weights, level, options), weights, level, verify != "topology")

@@ -183,7 +183,14 @@ class SurfaceMesh:
         return int(self.parts.max(initial=-1)) + 1
 
     def part(self, index: int) -> SurfaceMesh:
-        """One connected part as a surface of its own."""
+        """One connected part as a surface of its own.
+
+        Args:
+            index: Its number in `parts`.
+
+        Returns:
+            The part.
+        """
         return self.selected(self.parts == index)
 
     def selected(self, polygons: Bool[np.ndarray, " P"]) -> SurfaceMesh:
@@ -264,5 +271,9 @@ class SurfaceMesh:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the mesh to a file: .ply, .obj or .stl; see `write_mesh`."""
-        ask("tessellation.surface.files", "write_mesh")(self, path)
+        """Write the mesh to a file: .ply, .obj or .stl; see `write_mesh`.
+
+        Args:
+            path: The file; its ending says the format.
+        """
+        ask("tessellation.surface.mesh_files", "write_mesh")(self, path)

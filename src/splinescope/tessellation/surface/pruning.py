@@ -14,16 +14,15 @@ import torch
 from jaxtyping import Bool, Int
 
 from splinescope.network.graph import Network
-from splinescope.network.ops import Fold
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.enclosure import AffineBounds, Enclosure
-from splinescope.tessellation.surface.targets import Cells, Target
+from splinescope.tessellation.surface.targets import Cells, Sought
 
 _CHUNK_NUMBERS = 1 << 15
 """Numbers that one array of a chunk of cells may hold: 256 KiB, so that a chunk stays in a processor's cache."""
 
 
-def keeper(network: Network, target: Target) -> Callable[..., np.ndarray]:
+def keeper(network: Network, target: Sought) -> Callable[..., np.ndarray]:
     """The function by which an engine asks, after each activation, which cells are of interest.
 
     Args:
@@ -49,7 +48,7 @@ def may_meet(
     rows: dict[int, np.ndarray],
     cell_vertices: Int[np.ndarray, " corners"],
     cell_offsets: Int[np.ndarray, " cells_plus_one"],
-    target: Target,
+    target: Sought,
 ) -> Bool[np.ndarray, " cells"]:
     """Cells on which a level may be taken; on the others it is certainly not.
 
@@ -96,7 +95,7 @@ def _outputs_at_vertices(network: Network, node: int, exact: dict[int, np.ndarra
     known = set(exact)
     for index in range(node + 1, network.output + 1):
         later = network.nodes[index]
-        if not isinstance(later.op, Fold) and known.issuperset(later.inputs):
+        if later.fold is None and known.issuperset(later.inputs):
             known.add(index)
             exact[index] = np.empty((count, later.size))
     fresh = known - {index for index in exact if index <= node}
@@ -119,7 +118,7 @@ def _outputs_at_vertices(network: Network, node: int, exact: dict[int, np.ndarra
 class _Relaxation:
     """The remaining nodes of a network, whose outputs are enclosed on some cells."""
 
-    def __init__(self, network: Network, node: int, exact: dict[int, np.ndarray], target: Target) -> None:
+    def __init__(self, network: Network, node: int, exact: dict[int, np.ndarray], target: Sought) -> None:
         rest = [index for index in range(node + 1, network.output + 1) if index not in exact]
         read = {source for index in rest for source in network.nodes[index].inputs}
         self._exact = {index: values for index, values in exact.items() if index in read}

@@ -36,7 +36,7 @@ class Cells:
         return np.maximum.reduceat(values, self.offsets[:-1], axis=0)
 
 
-class Target(ABC):
+class Sought(ABC):
     """What is looked for among the values of the outputs."""
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Target(ABC):
 
 
 @dataclass(frozen=True)
-class Level(Target):
+class Level(Sought):
     """A level of a combination of outputs.
 
     Attributes:
@@ -73,7 +73,7 @@ class Level(Target):
 
 
 @dataclass(frozen=True)
-class Contest(Target):
+class Contest(Sought):
     """A change of the largest among some outputs.
 
     Attributes:

@@ -103,7 +103,7 @@ def interior(rows: list[Row], lengths: list[int], start: Point) -> tuple[Point, 
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class DecidedRows:
     """What became of some rows.
 
     Attributes:
@@ -115,7 +115,7 @@ class Faces:
     touching: tuple[int, ...]
 
 
-def faces(rows: list[Row], outer: list[Row], centre: Point) -> Faces:
+def faces(rows: list[Row], outer: list[Row], centre: Point) -> DecidedRows:
     """Which rows are facets of the set that all of them bound.
 
     Args:
@@ -149,7 +149,7 @@ def faces(rows: list[Row], outer: list[Row], centre: Point) -> Faces:
             direction = [a - b for a, b in zip(top, centre, strict=True)]
             _shoot(rows, slack, centre, direction, found)
             everything = len(found) == known
-    return Faces(found, tuple(touching))
+    return DecidedRows(found, tuple(touching))
 
 
 def _shoot(rows: list[Row], slack: list[fmpq], centre: Point, direction: Point, found: dict[int, Point]) -> None:

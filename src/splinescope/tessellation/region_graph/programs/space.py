@@ -6,15 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from splinescope.network.ops.walls import ABSENT as ABSENT
+
 SOUND, SLIVER, CONTRADICTED, UNSOLVED = 0, 1, 2, 3
 """What became of a cell: sound; thinner than its rows are known; not there at all; not solved by these programs."""
 
 UNKNOWN, FACET, REDUNDANT, TOUCHING, THIN, UNDECIDED = 0, 1, 2, 3, 4, 5
 """What became of a row. A touching one is met by the cell, but would not be passed by it, were it not there; a thin one
 is met in a facet that is thinner than its neighbours are known; an undecided one these programs could not decide."""
-
-ABSENT = -np.inf
-"""Value of a row that is none."""
 
 FIELDS = 7
 """Numbers that are counted for each cell: see `decide_cells`."""

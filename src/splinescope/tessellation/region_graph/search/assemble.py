@@ -10,7 +10,7 @@ from splinescope.tessellation.region_graph.bound import upper_bound
 from splinescope.tessellation.region_graph.graph import OUTSIDE, UNEXPLORED, Doubts, RegionGraph
 from splinescope.tessellation.region_graph.programs.space import SOUND
 from splinescope.tessellation.region_graph.search.found import BOUNDARY
-from splinescope.tessellation.region_graph.search.frontier import Search
+from splinescope.tessellation.region_graph.search.frontier import Exploration
 
 _NOWHERE = -3
 """Where slivers lead that lead to each other."""
@@ -38,7 +38,7 @@ class _Facets:
         return _Facets(self.cell[which], self.beyond[which], self.source[which], self.turned[which], self.mended[which])
 
 
-def assembled(search: Search) -> RegionGraph:
+def assembled(search: Exploration) -> RegionGraph:
     """The graph of what a search has found so far.
 
     Args:
@@ -113,7 +113,7 @@ def _seen_from_both_sides(facets: _Facets) -> tuple[_Facets, int]:
     return _Facets(*columns), len(alone)
 
 
-def _graph(search: Search, facets: _Facets, cells: np.ndarray, one_sided: int) -> RegionGraph:
+def _graph(search: Exploration, facets: _Facets, cells: np.ndarray, one_sided: int) -> RegionGraph:
     """The graph of facets in order."""
     (found,), (seeds,) = search.results, search.seeds
     explorer = search.explorer
@@ -170,7 +170,7 @@ def _graph(search: Search, facets: _Facets, cells: np.ndarray, one_sided: int) -
     )
 
 
-def _further(search: Search, facets: _Facets) -> tuple[np.ndarray, np.ndarray]:
+def _further(search: Exploration, facets: _Facets) -> tuple[np.ndarray, np.ndarray]:
     """Facets across which several columns change, and these columns beyond the first."""
     (found,) = search.results
     order = np.argsort(found.further_facets, kind="stable")

@@ -10,13 +10,13 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.region_graph.programs.rational import rounded
 from splinescope.tessellation.region_graph.programs.space import SOUND
 from splinescope.tessellation.region_graph.search.found import BOUNDARY, Explored
-from splinescope.tessellation.region_graph.search.settle import Settled, point_of
+from splinescope.tessellation.region_graph.search.settle import SettledCell, point_of
 
 if TYPE_CHECKING:
     from splinescope.tessellation.region_graph.search.explore import Explorer
 
 
-def explored_exactly(explorer: Explorer, key: np.ndarray, pattern: np.ndarray, cell: Settled) -> Explored:
+def explored_exactly(explorer: Explorer, key: np.ndarray, pattern: np.ndarray, cell: SettledCell) -> Explored:
     """A cell that rational arithmetic decided, as what was found of it.
 
     Args:
@@ -61,7 +61,7 @@ def explored_exactly(explorer: Explorer, key: np.ndarray, pattern: np.ndarray, c
     )
 
 
-def _beyond(explorer: Explorer, pattern: np.ndarray, cell: Settled, row: int) -> np.ndarray:
+def _beyond(explorer: Explorer, pattern: np.ndarray, cell: SettledCell, row: int) -> np.ndarray:
     """[columns] the pattern beyond a facet of a cell, which is a fold."""
     numbers, sides = cell.numbers[row], len(explorer.domain.halfspaces)
     if len(numbers) > 1 or cell.vanishing:

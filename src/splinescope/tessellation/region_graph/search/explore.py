@@ -13,12 +13,14 @@ import torch
 
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.tessellation.branches.errors import Errors
+from splinescope.tessellation.branches.halfspaces import half_spaces, patterns_beyond
+from splinescope.tessellation.branches.layout import Layout, layout_of
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.domains.samples import bounding_box, embedded, excess
 from splinescope.tessellation.queries import ask
-from splinescope.tessellation.region_graph.branches import half_spaces, patterns_beyond
 from splinescope.tessellation.region_graph.calibration import errors_for
 from splinescope.tessellation.region_graph.exact_branch import RationalNetwork, dyadic
-from splinescope.tessellation.region_graph.layout import Layout, layout_of
 from splinescope.tessellation.region_graph.programs.cells import decide_cells
 from splinescope.tessellation.region_graph.programs.highs import Decided, decide_cell
 from splinescope.tessellation.region_graph.programs.space import (
@@ -29,7 +31,6 @@ from splinescope.tessellation.region_graph.programs.space import (
     UNSOLVED,
     space_for,
 )
-from splinescope.tessellation.region_graph.rounding import Errors
 from splinescope.tessellation.region_graph.search.found import (
     BOUNDARY,
     Explored,
@@ -39,7 +40,6 @@ from splinescope.tessellation.region_graph.search.found import (
     without,
 )
 from splinescope.tessellation.region_graph.search.keys import Keys
-from splinescope.tessellation.region_graph.search.samples import bounding_box, embedded, excess
 from splinescope.tessellation.region_graph.search.settle import settle
 
 BLOCK = 256
@@ -167,7 +167,7 @@ class Explorer:
         rows.gradients[:, :, : len(sides)] = sides[:, :-1].T
         rows.values[:, : len(sides)] = excess(self.domain, seeds.origins)
         rows.errors[:, : len(sides)] = self.sides
-        return _Block(self, seeds, patterns, rows.gradients, rows.values, rows.errors).explored(sure)
+        return _BlockWork(self, seeds, patterns, rows.gradients, rows.values, rows.errors).explored(sure)
 
     def patterns_beyond(self, points: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """[n, columns] patterns just beyond points of the domain [n, d], in directions [n, d] of unit length."""
@@ -190,7 +190,7 @@ class Explorer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class _BlockWork:
     """The work on one block, step by step."""
 
     explorer: Explorer
@@ -291,9 +291,9 @@ class _Block:
         doubtful = np.flatnonzero((found.undecided > 0) | (found.state == UNSOLVED))
         return with_cells(found, doubtful, [self._alone(int(cell)).explored(sure=True) for cell in doubtful])
 
-    def _alone(self, cell: int) -> _Block:
+    def _alone(self, cell: int) -> _BlockWork:
         part = slice(cell, cell + 1)
-        return _Block(self.explorer, self.seeds.taken(part), *(
+        return _BlockWork(self.explorer, self.seeds.taken(part), *(
             array[part] for array in (self.patterns, self.gradients, self.values, self.errors)
         ))  # fmt: skip
 

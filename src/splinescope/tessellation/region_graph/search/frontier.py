@@ -48,7 +48,7 @@ class Limits:
 
 
 @dataclass
-class Search:
+class Exploration:
     """A search under way. Cells are numbered in the order in which they are met; the first `explored` are explored.
 
     Attributes:
@@ -105,7 +105,7 @@ class Search:
         self,
         limits: Limits,
         executor: Executor | None,
-        note: Callable[[Search], None],
+        note: Callable[[Exploration], None],
     ) -> bool:
         """Go on until nothing is left or a limit is passed.
 

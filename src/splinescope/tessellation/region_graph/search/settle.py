@@ -9,10 +9,11 @@ import numpy as np
 from flint import fmpq
 
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.tessellation.domains.samples import bounding_box
 from splinescope.tessellation.region_graph.exact_branch import RationalNetwork, dyadic
 from splinescope.tessellation.region_graph.programs.cells import near_rows
 from splinescope.tessellation.region_graph.programs.rational import (
-    Faces,
+    DecidedRows,
     Point,
     Row,
     faces,
@@ -21,11 +22,10 @@ from splinescope.tessellation.region_graph.programs.rational import (
     value,
 )
 from splinescope.tessellation.region_graph.programs.space import space_for
-from splinescope.tessellation.region_graph.search.samples import bounding_box
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class SettledCell:
     """One cell.
 
     Attributes:
@@ -42,14 +42,14 @@ class Settled:
     rows: list[Row] = field(default_factory=list)
     numbers: list[list[int]] = field(default_factory=list)
     vanishing: tuple[int, ...] = ()
-    faces: Faces = field(default_factory=lambda: Faces({}, ()))
+    faces: DecidedRows = field(default_factory=lambda: DecidedRows({}, ()))
 
     def plane(self, row: int) -> np.ndarray:
         """[d + 1] unit normal and offset of a row."""
         return unit_row(self.rows[row])
 
 
-def settle(network: RationalNetwork, pattern: np.ndarray, start: np.ndarray) -> Settled:
+def settle(network: RationalNetwork, pattern: np.ndarray, start: np.ndarray) -> SettledCell:
     """Decide the cell of a pattern.
 
     Args:
@@ -67,7 +67,7 @@ def settle(network: RationalNetwork, pattern: np.ndarray, start: np.ndarray) -> 
     for number, row in rows:
         if not any(row[:-1]):
             if row[-1] > 0:
-                return Settled(None)
+                return SettledCell(None)
             if row[-1] == 0:
                 vanishing.append(number)
             continue
@@ -78,10 +78,10 @@ def settle(network: RationalNetwork, pattern: np.ndarray, start: np.ndarray) -> 
     forms, numbers = [forms[i] for i in kept], [numbers[i] for i in kept]
     centre = _centre(forms, outer, start)
     if centre is None:
-        return Settled(None)
+        return SettledCell(None)
     planes = np.array([unit_row(row, centre) for row in forms])
     found = faces(forms, outer, centre)
-    return Settled(centre, float(-planes[:, -1].max()), forms, numbers, tuple(vanishing), found)
+    return SettledCell(centre, float(-planes[:, -1].max()), forms, numbers, tuple(vanishing), found)
 
 
 def _primitive(row: Row) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.segments.kernels.crossings import Cuts
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.thresholds import LayerFolds
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def _place(cuts: Cuts, point: int) -> _Place:
     return _Place(interval, float(cuts.fractions[group]), group)
 
 
-def _row(before: np.ndarray, folds: Folds, cuts: Cuts, place: _Place) -> np.ndarray:
+def _row(before: np.ndarray, folds: LayerFolds, cuts: Cuts, place: _Place) -> np.ndarray:
     """[1, n] values before the activation at a new point."""
     row = before[place.interval] + place.fraction * (before[place.interval + 1] - before[place.interval])
     columns = cuts.columns[cuts.cut_offsets[place.group] : cuts.cut_offsets[place.group + 1]]
@@ -58,7 +58,7 @@ class Anchored:
     cuts: Cuts
 
 
-def anchored(before: np.ndarray, folds: Folds, cuts: Cuts, start: int, stop: int) -> Anchored:
+def anchored(before: np.ndarray, folds: LayerFolds, cuts: Cuts, start: int, stop: int) -> Anchored:
     """The points `start:stop` of a fold; in a part of an interval fractions and jumps are those of that part.
 
     Args:

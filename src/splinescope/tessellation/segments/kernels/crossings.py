@@ -18,7 +18,7 @@ from splinescope.geometry.bits import count_ones, lowest_one, words_of
 from splinescope.geometry.planar.edge_cuts import running_sums
 from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
 from splinescope.tessellation.segments.kernels.signs import Signs
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.thresholds import LayerFolds
 
 _INTERVAL = 2.0**-4
 """Uncertainty of a cut, as a share of the interval, with which float64 hardly knows where in the interval it is."""
@@ -52,6 +52,19 @@ class Cuts:
     def __len__(self) -> int:
         return len(self.fractions)
 
+    def only(self, new: int) -> Cuts:
+        """The cuts that one of the new breakpoints is."""
+        start, stop = self.cut_offsets[new : new + 2]
+        here = slice(new, new + 1)
+        return Cuts(
+            (self.group_offsets > new).astype(np.int64),
+            np.array([0, stop - start]),
+            self.columns[start:stop],
+            self.jumps[start:stop],
+            self.fractions[here],
+            self.uncertainties[here],
+        )
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -79,7 +92,7 @@ def cut_by_activation(
     t: np.ndarray,
     inner: np.ndarray,
     uncertainty: np.ndarray,
-    folds: Folds,
+    folds: LayerFolds,
     slopes: np.ndarray,
     signs: Signs,
 ) -> Raw:

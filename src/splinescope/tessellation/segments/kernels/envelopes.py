@@ -14,9 +14,10 @@ import numpy as np
 from numba import njit
 
 from splinescope.geometry.planar.edge_cuts import running_sums
-from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
+from splinescope.numerics import in_ranges
 from splinescope.tessellation.maxima import maximum_column
 from splinescope.tessellation.segments.kernels.crossings import Cuts, Raw
+from splinescope.tessellation.segments.kernels.walks import Changes, Ends, Groups, Points, walk
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ def leads(
     first, last = np.zeros((points, groups), np.uint8), np.zeros((points, groups), np.uint8)
     doubtful = np.zeros((points, groups), np.bool_)
     counts = np.zeros(points, np.int64)
-    tables = (inner, t, uncertainty, scale, values, members.astype(np.int64), errors, zeros, first, last, doubtful)
+    ends = Ends(first, last, doubtful)
+    known = (Points(inner, t, uncertainty, scale), values, Groups(members.astype(np.int64), errors, zeros), ends)
     none = Raw.of(np.zeros(1, np.int64), np.int64)
-    in_ranges(_walk, points, *tables, counts, np.empty(0, np.int64), *none.arrays(), grain=64)
+    in_ranges(walk, points, *known, counts, Changes(np.empty(0, np.int64), *none.arrays()), grain=64)
     raw = Raw.of(running_sums(counts), np.int64)
     if raw.offsets[-1]:
-        in_ranges(_walk, points, *tables, counts, raw.offsets, *raw.arrays(), grain=64)
+        in_ranges(walk, points, *known, counts, Changes(raw.offsets, *raw.arrays()), grain=64)
     return Leads(raw, first, last, np.argwhere(doubtful))
 
 
@@ -193,125 +195,3 @@ def _maxima(
                     value = values[here, successor]
                     out[target, group] = value + fractions[new] * (values[here + 1, successor] - value)
                 leading[group] = successor
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _tolerance(one: int, other: int, errors: np.ndarray) -> float:
-    """Rounding error within which two members can't be told apart."""
-    return errors[one] + errors[other] + np.finfo(np.float64).tiny
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _walk(
-    start: int,
-    stop: int,
-    inner: np.ndarray,
-    t: np.ndarray,
-    uncertainty: np.ndarray,
-    scale: np.ndarray,
-    values: np.ndarray,
-    members: np.ndarray,
-    errors: np.ndarray,
-    zeros: bool,
-    first: np.ndarray,
-    last: np.ndarray,
-    doubtful: np.ndarray,
-    counts: np.ndarray,
-    offsets: np.ndarray,
-    columns: np.ndarray,
-    jumps: np.ndarray,
-    fractions: np.ndarray,
-    uncertainties: np.ndarray,
-) -> None:
-    """Follow the lead along each interval; the cuts are written if there is room, else counted."""
-    groups, size = members.shape
-    for here in range(start, stop):
-        if not inner[here]:
-            continue
-        at = offsets[here] if offsets.size else 0
-        begin = at
-        factor = max(scale[here], scale[here + 1])
-        length = t[here + 1] - t[here]
-        tight = not length > 8.0 * (uncertainty[here] + uncertainty[here + 1])
-        unsure_here = 0.0 if tight else uncertainty[here] / length
-        unsure_next = 0.0 if tight else uncertainty[here + 1] / length
-        for group in range(groups):
-            leader = -1
-            for candidate in range(size):
-                other = members[group, candidate]
-                if other < 0:
-                    continue
-                if leader < 0:
-                    leader = candidate
-                    continue
-                one = members[group, leader]
-                known = factor * _tolerance(one, other, errors)
-                ahead = values[here, other] - values[here, one]
-                later = values[here + 1, other] - values[here + 1, one]
-                slack = known + unsure_here * abs(later - ahead)
-                tied = abs(ahead) <= slack
-                if ahead > slack or (tied and later > known + unsure_next * abs(later - ahead)):
-                    leader = candidate
-            doubt = tight
-            one = members[group, leader]
-            for candidate in range(size):
-                other = members[group, candidate]
-                if other < 0 or other == one:
-                    continue
-                behind = values[here, one] - values[here, other]
-                later = values[here + 1, one] - values[here + 1, other]
-                known = factor * _tolerance(one, other, errors)
-                if behind > known + unsure_here * abs(later - behind):
-                    continue
-                # Equal at the start: the one that is ahead later leads, and of equal ones the first.
-                equal = zeros and values[here, one] == 0.0 and values[here, other] == 0.0
-                ends = zeros and values[here + 1, one] == 0.0 and values[here + 1, other] == 0.0
-                if not equal or not (ends or later > known + unsure_next * abs(later - behind)):
-                    doubt = True
-            first[here, group] = leader
-            reached, before = 0.0, 0.0
-            while not tight:
-                one = members[group, leader]
-                follower, place, width, lead = -1, 2.0, 0.0, 0.0
-                unsafe = False
-                for candidate in range(size):
-                    other = members[group, candidate]
-                    if other < 0 or candidate == leader or other == one:
-                        continue
-                    later = values[here + 1, other] - values[here + 1, one]
-                    behind = values[here, one] - values[here, other]
-                    rise = abs(later + behind)
-                    known = factor * _tolerance(one, other, errors)
-                    slack = known + unsure_next * rise
-                    if later <= slack:
-                        equal = zeros and values[here + 1, one] == 0.0 and values[here + 1, other] == 0.0
-                        doubt |= later >= -slack and not equal
-                        continue
-                    decided = behind > known + unsure_here * rise
-                    where = max(reached, behind / rise) if decided else reached
-                    error = known / later if not decided else known / rise
-                    error += max((1.0 - where) * unsure_here, where * unsure_next)
-                    nearer = where < place - (error + width)
-                    tied = not nearer and where <= place + (error + width)
-                    unsafe = (unsafe and not nearer) or tied
-                    if nearer or (tied and later > lead + slack):
-                        follower, place, width, lead = candidate, where, error, later
-                        unsafe |= not decided or where - error <= reached + before or where + error >= 1.0
-                if follower < 0:
-                    break
-                doubt |= unsafe
-                if place > 0.0:
-                    if offsets.size:
-                        columns[at] = (leader * size + follower) * groups + group
-                        jumps[at] = follower
-                        fractions[at] = place
-                        uncertainties[at] = width * length + 2.0 * UNIT_ROUNDOFF
-                    at += 1
-                else:
-                    first[here, group] = follower
-                reached, before = place, width
-                leader = follower
-            last[here, group] = leader
-            doubtful[here, group] = doubt
-        if not offsets.size:
-            counts[here] = at - begin

@@ -17,7 +17,7 @@ from numba import njit
 from splinescope.geometry.bits import WORD, unpack, words_for
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.codes import pack
-from splinescope.tessellation.thresholds import Folds
+from splinescope.tessellation.thresholds import LayerFolds
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class Routed:
     columns: np.ndarray
 
 
-def routed_signs(values: np.ndarray, t: np.ndarray, inner: np.ndarray, uncertainty: np.ndarray, folds: Folds) -> Routed:
+def routed_signs(
+    values: np.ndarray, t: np.ndarray, inner: np.ndarray, uncertainty: np.ndarray, folds: LayerFolds
+) -> Routed:
     """Decide the signs of `values - shifts` where float64 can.
 
     Args:
@@ -79,7 +81,7 @@ def routed_signs(values: np.ndarray, t: np.ndarray, inner: np.ndarray, uncertain
     return Routed(Signs(positive, negative), rows[row], column)
 
 
-def _folding(folds: Folds) -> np.ndarray:
+def _folding(folds: LayerFolds) -> np.ndarray:
     """[words] bits of the columns at which something folds."""
     units = folds.shifts.shape[1]
     bits = np.zeros((len(folds.shifts), words_for(units) * WORD), np.uint8)

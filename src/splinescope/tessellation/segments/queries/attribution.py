@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.branch import branch_value, chunk_length
+from splinescope.tessellation.branches.walk import branch_gradients, chunk_length
 from splinescope.tessellation.codes import pieces_by_node
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -48,6 +48,13 @@ def integrated_gradients(cells: SegmentComplex | SegmentBatch, outputs: Classes)
 
     Raises:
         InvalidInputError: If there are no such outputs.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> abs(integrated_gradients(cells, 0).attributions).tolist()
+        [[3.0, 0.0]]
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     chosen = _checked_outputs(batch, outputs)
@@ -58,7 +65,7 @@ def integrated_gradients(cells: SegmentComplex | SegmentBatch, outputs: Classes)
     for low in range(0, len(starts), step):
         which = np.arange(low, min(low + step, len(starts)))
         gradients = _gradients(batch, which, chosen[segments[which]])
-        weighted = gradients.reshape(len(which), -1) * torch.from_numpy(measures[which])[:, None]
+        weighted = gradients * torch.from_numpy(measures[which])[:, None]
         total.index_add_(0, torch.from_numpy(segments[which]), weighted)
     across = (batch.domain.ends - batch.domain.starts).reshape(len(batch), -1)
     attributions = total.numpy() * across
@@ -80,12 +87,10 @@ def _checked_outputs(batch: SegmentBatch, outputs: Classes) -> np.ndarray:
 
 
 def _gradients(batch: SegmentBatch, which: np.ndarray, outputs: np.ndarray) -> Tensor:
-    """Gradient of one output of each cell's affine branch."""
+    """[cells, inputs] gradient of one output of each cell's affine branch."""
     found = pieces_by_node(batch.network, (codes.taken(which) for codes in batch.codes))
     pieces = {node: torch.from_numpy(part) for node, part in found.items()}
-    x = torch.zeros(len(which), *batch.network.input_shape, dtype=torch.float64, requires_grad=True)
-    with torch.enable_grad():
-        value = branch_value(batch.network, pieces, x)
-        picked = value.gather(1, torch.from_numpy(outputs)[:, None]).sum()
-        (gradient,) = torch.autograd.grad(picked, x, allow_unused=True)
-    return torch.zeros_like(x) if gradient is None else gradient
+    x = torch.zeros(len(which), *batch.network.input_shape, dtype=torch.float64)
+    chosen = torch.nn.functional.one_hot(torch.from_numpy(outputs), batch.vertex_outputs.shape[1]).double()
+    _, gradients = branch_gradients(batch.network, pieces, x, chosen[:, None])
+    return gradients[:, 0]

@@ -47,6 +47,16 @@ def breakpoints(cells: SegmentComplex | SegmentBatch) -> Breakpoints:
 
     Returns:
         The table, in order of the segments and along each.
+
+    Cost: linear in the number of flips.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> table = breakpoints(cells)
+        >>> table.t.tolist(), table.units.tolist()
+        ([0.25, 0.5], [0, 1])
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     counts = np.diff(batch.flip_offsets)

@@ -48,7 +48,14 @@ class ClassIntervals:
         return self.stop - self.start
 
     def chosen(self, rows: Bool[np.ndarray, " rows"]) -> ClassIntervals:
-        """Some of the rows."""
+        """Some of the rows.
+
+        Args:
+            rows: [rows] which of them.
+
+        Returns:
+            These rows, for the same segments.
+        """
         counts = np.bincount(self.segments[rows], minlength=len(self.offsets) - 1)
         arrays = (self.segments[rows], self.start[rows], self.stop[rows], self.classes[rows])
         return ClassIntervals(np.concatenate([[0], np.cumsum(counts)]), *arrays)
@@ -97,6 +104,8 @@ def class_intervals(cells: SegmentComplex | SegmentBatch, classes: Sequence[int]
 
     Raises:
         InvalidInputError: If `classes` are not at least two different ones.
+
+    Cost: cells x classes, and the square of the number of classes on cells where the class changes.
 
     Example:
         >>> import splinescope, torch
@@ -154,6 +163,16 @@ def misclassified(cells: SegmentComplex | SegmentBatch, targets: Classes) -> Cla
 
     Raises:
         InvalidInputError: If there are no such classes.
+
+    Cost: that of `class_intervals`.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> wrong = misclassified(cells, 0)
+        >>> wrong.start.tolist(), wrong.stop.tolist(), wrong.classes.tolist()
+        ([0.0], [0.375], [1])
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     wanted = checked_targets(batch, targets)

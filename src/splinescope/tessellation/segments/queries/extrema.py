@@ -44,6 +44,16 @@ def extrema(cells: SegmentComplex | SegmentBatch, functionals: ArrayLike | None 
 
     Raises:
         InvalidInputError: If the weights don't fit the outputs.
+
+    Cost: vertices x outputs, and as much for each functional.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> found = extrema(cells)
+        >>> found.minimum.tolist(), found.maximum.tolist()
+        ([[0.0, 0.0]], [[3.0, 2.0]])
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     values = batch.vertex_outputs

@@ -44,6 +44,18 @@ def image_lengths(cells: SegmentComplex | SegmentBatch) -> ImageLengths:
 
     Returns:
         The lengths.
+
+    Cost: linear in the number of cells and outputs.
+
+    Example:
+        From (0, 2) to (0, 1), to (1, 0), to (3, 0), which is 3 and the square root of 2:
+
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> lengths = image_lengths(cells)
+        >>> lengths.images.round(6).tolist(), lengths.total_variation.tolist()
+        ([4.414214], [[3.0, 2.0]])
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     starts = batch.cell_starts

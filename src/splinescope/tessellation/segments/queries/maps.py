@@ -30,6 +30,15 @@ def affine_maps(
 
     Raises:
         InvalidInputError: If `space` is neither.
+
+    Cost: linear in the number of cells and outputs ("domain"), or one backward pass per cell and output ("input").
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> affine_maps(cells).A[:, :, 0].tolist()
+        [[0.0, -4.0], [4.0, -4.0], [4.0, 0.0]]
     """
     check_choice("space", space, ("domain", "input"))
     chosen = np.arange(len(cells)) if which is None else np.asarray(which)

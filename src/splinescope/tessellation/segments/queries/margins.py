@@ -73,6 +73,16 @@ def margins(cells: SegmentComplex | SegmentBatch, targets: Classes) -> Margins:
 
     Raises:
         InvalidInputError: If there are no such classes.
+
+    Cost: vertices x outputs; margins are concave on cells, so that the least one is at a vertex.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> found = margins(cells, 0)
+        >>> found.minimum.tolist(), found.t.tolist(), found.rivals.tolist()
+        ([-2.0], [0.0], [1])
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     wanted, values, rows = checked_targets(batch, targets), competitors(batch), np.arange(len(batch.t))
@@ -100,6 +110,16 @@ def cross_entropy(cells: SegmentComplex | SegmentBatch, targets: Classes) -> Cro
 
     Raises:
         InvalidInputError: If there are no such classes.
+
+    Cost: vertices x outputs; the loss is convex on cells, so that the largest one is at a vertex.
+
+    Example:
+        >>> import splinescope, torch
+        >>> relu = splinescope.from_torch(torch.nn.ReLU(), input_shape=(2,))
+        >>> cells = splinescope.tessellate(relu, splinescope.Segment([-1.0, 2.0], [3.0, -2.0]))
+        >>> loss = cross_entropy(cells, 0)
+        >>> loss.maximum.round(6).tolist(), round(float(np.log(1 + np.exp(2))), 6)
+        ([2.126928], 2.126928)
     """
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     wanted, values = checked_targets(batch, targets), competitors(batch)

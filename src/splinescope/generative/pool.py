@@ -1,0 +1,170 @@
+"""Latents with their log volumes, computed in chunks that a folder keeps."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from splinescope.errors import InvalidInputError, StoreError
+from splinescope.generative.log_volumes import log_volume
+from splinescope.generative.priors import Prior
+from splinescope.network import Network, as_network
+from splinescope.network.importers.module_copy import duplicate
+from splinescope.progress import Report, reporting
+from splinescope.storage import from_json, json_text, read_arrays, write_arrays
+
+CHUNK = 1_000
+"""Latents that are taken at once, and kept as one part of a store."""
+
+
+@dataclass(eq=False)
+class Pool:
+    """A generator, a law of latents, and the log volumes of some of them.
+
+    Attributes:
+        generator: A module, a function, a network or the path of one; then a network.
+        prior: Law of the latents.
+        size: Number of latents.
+        shape: Shape of one latent as the generator takes it; None for that of a network's input, else flat.
+        options: For `log_volume`.
+        condition: From a number and a generator of random numbers to what the generator is given after the latents.
+        seed: Of everything random.
+        store: Folder of finished chunks, or None.
+        executor: Where chunks are computed; None for here.
+        progress: Whether to show a bar, or a function of the share and the number of latents.
+    """
+
+    generator: Any
+    prior: Prior
+    size: int
+    shape: tuple[int, ...] | None
+    options: dict[str, Any]
+    condition: Callable[[int, np.random.Generator], Any] | None
+    seed: int
+    store: str | os.PathLike[str] | None
+    executor: Executor | None
+    progress: bool | Report
+
+    def __post_init__(self) -> None:
+        """Load the generator, and see that it takes such latents."""
+        if not (callable(self.generator) or isinstance(self.generator, str | os.PathLike)):
+            raise InvalidInputError(
+                f"`generator`: got {type(self.generator).__name__}; expected a module, network or function"
+            )
+        if isinstance(self.generator, str | os.PathLike):
+            self.generator = as_network(self.generator, (self.prior.dimension,), "generator")
+        own = self.generator.input_shape if isinstance(self.generator, Network) else (self.prior.dimension,)
+        self.shape = self._latent = tuple(own if self.shape is None else self.shape)
+        if math.prod(self._latent) != self.prior.dimension:
+            raise InvalidInputError(
+                f"`prior`: got latents of {self.prior.dimension} numbers; expected {math.prod(self._latent)}"
+            )
+
+    def propose(self, rng: np.random.Generator, number: int) -> tuple[np.ndarray, Any, np.ndarray]:
+        """Latents from the prior, their conditions and their log volumes."""
+        latents = self.prior.draw(number, rng)
+        condition = None if self.condition is None else self.condition(number, rng)
+        shaped = latents.reshape(number, *self._latent)
+        volumes = log_volume(self.generator, shaped, condition=condition, **self.options)
+        return latents, condition, volumes
+
+    def _chunk(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Latents of a part of the pool and their volumes; the same whenever it is computed."""
+        number = min(CHUNK, self.size - index * CHUNK)
+        latents, _, volumes = self.propose(np.random.default_rng([self.seed, 0, index]), number)
+        return latents, volumes
+
+    @cached_property
+    def weighed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Latents of the pool and their log volumes, computed or read when first needed."""
+        count = -(-self.size // CHUNK)
+        with reporting(self.progress) as report:
+            parts: list[tuple[np.ndarray, np.ndarray] | None] = [self._kept(index) for index in range(count)]
+            missing = [index for index in range(count) if parts[index] is None]
+            for done, (index, part) in enumerate(self._computed(missing)):
+                self._keep(index, part)
+                parts[index] = part
+                report((count - len(missing) + done + 1) / count, min(self.size, (done + 1) * CHUNK))
+        whole = [part for part in parts if part is not None]
+        return np.concatenate([a for a, _ in whole]), np.concatenate([b for _, b in whole])
+
+    def _computed(self, missing: list[int]) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+        if self.executor is None:
+            yield from ((index, self._chunk(index)) for index in missing)
+            return
+        packed = replace(self, store=None, executor=None, progress=False)
+        futures = [(index, self.executor.submit(packed._chunk, index)) for index in missing]
+        yield from ((index, future.result()) for index, future in futures)
+
+    def _part(self, index: int) -> Path | None:
+        return None if self.store is None else Path(self.store) / f"latents-{index:05d}.npz"
+
+    def _record(self) -> dict[str, Any]:
+        """What a part of a store depends on, as far as it can be told."""
+        prior = {name: getattr(self.prior, name, None) for name in getattr(self.prior, "__dataclass_fields__", {})}
+        plain = {name: value for name, value in prior.items() if not callable(value)}
+        return {"prior": type(self.prior).__name__, **plain, "seed": self.seed, **self.options, "model": self._told()}
+
+    def _told(self) -> list[float]:
+        """Outputs at a few latents, by which a generator is known again."""
+        rng = np.random.default_rng([self.seed, 4])
+        condition = None if self.condition is None else self.condition(2, rng)
+        return self.run(self.prior.draw(2, rng), condition).ravel()[:8].astype(np.float64).tolist()
+
+    def _kept(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        path = self._part(index)
+        if path is None or not path.exists():
+            return None
+        stored = read_arrays(path, "part of a pool", argument="store")
+        if stored.record != from_json(json_text(self._record())):
+            raise StoreError(
+                f"`store`: {str(path)!r} is of another generator, prior or seed; expected the same, or a new folder"
+            )
+        found = stored.arrays["latents"], stored.arrays["log_volumes"]
+        return found if len(found[0]) == min(CHUNK, self.size - index * CHUNK) else None
+
+    def _keep(self, index: int, part: tuple[np.ndarray, np.ndarray]) -> None:
+        path = self._part(index)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_arrays(path, {"latents": part[0], "log_volumes": part[1]}, self._record(), argument="store")
+
+    def conditions(self, chosen: np.ndarray) -> Any:
+        """The conditions of some latents of the pool, made anew with their chunks; None if there are none."""
+        if self.condition is None:
+            return None
+        rows = []
+        for index in range(-(-self.size // CHUNK)):
+            rng = np.random.default_rng([self.seed, 0, index])
+            number = min(CHUNK, self.size - index * CHUNK)
+            self.prior.draw(number, rng)
+            rows.append(torch.as_tensor(self.condition(number, rng)))
+        return torch.cat(rows)[torch.from_numpy(chosen)]
+
+    def run(self, latents: np.ndarray, condition: Any) -> np.ndarray:
+        """Outputs of the generator, in chunks."""
+        call: Any = self.generator
+        like = torch.empty(0, dtype=torch.float64)
+        if isinstance(call, Network):
+            network = call
+            call = lambda z: network(z) if network.head is None else network.head(network(z))  # noqa: E731
+        elif isinstance(call, nn.Module):
+            call = duplicate(call)
+            like = next((p for p in (*call.parameters(), *call.buffers()) if p.is_floating_point()), like)
+        outputs = []
+        with torch.no_grad():
+            for start in range(0, len(latents), CHUNK):
+                z = torch.from_numpy(latents[start : start + CHUNK]).to(like).reshape(-1, *self._latent)
+                rest = () if condition is None else (condition[start : start + CHUNK],)
+                outputs.append(call(z, *rest).cpu().numpy())
+        return np.concatenate(outputs) if outputs else np.empty((0,))

@@ -1,0 +1,261 @@
+r"""The loss along a line of parameters, exactly: its breakpoints, its pieces, and all of its minima.
+
+Where parameters move on a straight line, the values of a network are piecewise polynomials of the line's parameter t,
+of degree one where one layer moves, and of as many degrees as layers move one behind the other. So the squared loss is
+a piecewise polynomial of twice that degree, cross-entropy is convex on every piece where one layer moves, and minima
+are either stationary points of a piece or kinks, of which trained networks have many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from splinescope.errors import InvalidInputError
+from splinescope.landscape.losses import sample_losses
+from splinescope.landscape.parameters import Motion, motion
+from splinescope.landscape.pieces import Polynomials, polynomial_pieces
+from splinescope.landscape.problem import problem
+from splinescope.landscape.propagation import FlipCounts, degrees
+from splinescope.landscape.softmax import softmax_pieces
+from splinescope.network import ModelLike
+from splinescope.network.evaluate import forward
+from splinescope.numerics import available_memory
+
+CHECKS = 8
+"""Places of the line where the loss is evaluated directly."""
+
+
+class Extremum(NamedTuple):
+    """A minimum or maximum.
+
+    Attributes:
+        t: Where on the line.
+        value: The loss there.
+    """
+
+    t: float
+    value: float
+
+
+class Pieces(Protocol):
+    """A function of s, smooth between breakpoints."""
+
+    @property
+    def points(self) -> np.ndarray:
+        """Breakpoints, ascending."""
+
+    @property
+    def turning_points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where it stops falling (1) or rising (-1), ascending, and which."""
+
+    def values(self, s: np.ndarray) -> np.ndarray:
+        """Its values."""
+
+    def slopes(self, s: np.ndarray) -> np.ndarray:
+        """[n, 2] its derivatives from the left and from the right."""
+
+
+@dataclass(frozen=True, eq=False)
+class LossLine:
+    """The loss on an interval of a line of parameters.
+
+    Attributes:
+        interval: Range of t.
+        breakpoints: [M - 1] all t, ascending, at which a unit changes its piece for some sample.
+        minima: All local minima in the open interval, ascending, as pairs of t and value. Where the loss is constant
+            between falling and rising it is the middle of that.
+        maxima: All local maxima, in the same way.
+        flips: How often units of each node changed their piece, over all samples.
+        degree: Degree of the outputs as polynomials of t on each piece.
+        doubts: Pairs of roots that were too close for float64 to tell them apart, and that count as none.
+        deviation: Largest difference from a direct evaluation at some places of the line, relative to the loss there.
+        loss: "squared" or "cross-entropy".
+    """
+
+    interval: tuple[float, float]
+    breakpoints: Float[np.ndarray, " _"]
+    minima: tuple[Extremum, ...]
+    maxima: tuple[Extremum, ...]
+    flips: dict[str, int]
+    degree: int
+    doubts: int
+    deviation: float
+    loss: str
+    pieces: Any
+
+    def __len__(self) -> int:
+        """Number of pieces."""
+        return len(self.breakpoints) + 1
+
+    def __repr__(self) -> str:
+        return (
+            f"LossLine({len(self)} pieces, {len(self.minima)} minima, {self.loss} loss, t from {self.interval[0]:g} to "
+            f"{self.interval[1]:g})"
+        )
+
+    def __call__(self, t: Any) -> Float[np.ndarray, "..."]:
+        """The loss.
+
+        Args:
+            t: Places in the interval, of any shape.
+
+        Returns:
+            Values, of the same shape.
+        """
+        places = self._scaled(t)
+        return self.pieces.values(places.ravel()).reshape(places.shape)
+
+    def slopes(self, t: Any) -> Float[np.ndarray, "... 2"]:
+        """One-sided derivatives of the loss, from the left and from the right; they differ at kinks only.
+
+        Args:
+            t: Places in the interval, of any shape.
+
+        Returns:
+            Pairs.
+        """
+        places = self._scaled(t)
+        half = _origin(*self.interval)[1]
+        return self.pieces.slopes(places.ravel()).reshape(*places.shape, 2) / half
+
+    @cached_property
+    def global_minimum(self) -> Extremum:
+        """The least loss on the closed interval."""
+        ends = [Extremum(t, float(self(t))) for t in self.interval]
+        return min((*self.minima, *ends), key=lambda found: found.value)
+
+    @cached_property
+    def barrier(self) -> float:
+        """Largest excess of the loss over the straight line between its values at both ends; at least 0."""
+        low, high = self.interval
+        places = np.array([low, *(found.t for found in self.maxima), *self.breakpoints, high])
+        start, end = float(self(low)), float(self(high))
+        chord = start + (end - start) * (places - low) / (high - low)
+        return float((self(places) - chord).max())
+
+    def _scaled(self, t: Any) -> np.ndarray:
+        low, high = self.interval
+        places = np.asarray(t, np.float64)
+        if not ((places >= low) & (places <= high)).all():
+            raise InvalidInputError(f"`t`: some places are outside of the interval from {low} to {high}")
+        centre, half = _origin(low, high)
+        scaled = np.asarray((places - centre) / half)
+        if not len(self.breakpoints):
+            return scaled
+        # A breakpoint is where it was before it was rounded to t, so that its two sides are told apart.
+        nearest = np.minimum(np.searchsorted(self.breakpoints, places), len(self.breakpoints) - 1)
+        return np.asarray(np.where(self.breakpoints[nearest] == places, self.pieces.points[nearest], scaled))
+
+
+def loss_line(
+    model: ModelLike,
+    direction: Mapping[str, Any],
+    inputs: Any,
+    targets: Any,
+    loss: str = "squared",
+    interval: tuple[float, float] = (-1.0, 1.0),
+) -> LossLine:
+    r"""The loss along a line of parameters $\theta + t d$, exactly.
+
+    Any parameters may move: of one layer, or of all. Every sample is taken through the network interval by interval;
+    where units change their piece is found by the signs of Bernstein coefficients, which miss no root. The pieces of
+    all samples are then summed, with sums carried in two float64 numbers, and the sum's derivative is searched for
+    sign changes in the same way.
+
+    Args:
+        model: A module, or a network or the path of a file, with dense layers, convolutions, batch-norm in eval mode,
+            poolings and skips. Weights of float32 are exact in float64, and stay as they are.
+        direction: The step of each parameter that moves, by its name as in `module.named_parameters()`; others stay.
+        inputs: [N, *input_shape] inputs.
+        targets: [N] labels, or [N, n_out] wanted outputs or probabilities.
+        loss: "squared" (summed over outputs, mean over samples), or, where one layer moves, "cross-entropy".
+        interval: Range of t.
+
+    Returns:
+        The loss on the line.
+
+    Raises:
+        InvalidInputError: If something does not fit; several layers move and the loss is "cross-entropy", which is no
+            polynomial then; or more than 15 layers move one behind the other.
+        UnsupportedOpError: If the model is not piecewise affine.
+
+    Cost: each layer once for each piece of each sample and each power of t; memory is bounded but for the pieces.
+
+    Example:
+        >>> import torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.ReLU())
+        >>> _ = net[0].weight.data.fill_(0.5)
+        >>> line = loss_line(net, {"0.weight": [[1.0]]}, [[1.0], [-1.0]], [[1.0], [1.0]])
+        >>> line.breakpoints.tolist(), [(round(m.t, 12), m.value) for m in line.minima]
+        ([-0.5], [(0.5, 0.5)])
+    """
+    low, high = (float(end) for end in interval)
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise InvalidInputError(f"`interval`: got {interval}; expected two finite numbers, the lower one first")
+    asked = problem(model, inputs, targets, loss)
+    moving = motion(model, asked.network, direction)
+    centre, half = _origin(low, high)
+    line = moving.rescaled(centre, half)
+    span = (low - centre) / half, (high - centre) / half
+    degree = degrees(line)[line.network.output]
+    if loss == "cross-entropy" and degree > 1:
+        raise InvalidInputError(
+            "`loss`: with several layers moving one behind the other, cross-entropy is no piecewise convex function of "
+            "t; expected 'squared', or a direction of one layer"
+        )
+    tally = FlipCounts()
+    numbers = min(available_memory() // 64, 1 << 24)
+    if loss == "squared":
+        pieces: Any = polynomial_pieces(line, asked.inputs, asked.targets, span, numbers, tally)
+    else:
+        pieces = softmax_pieces(line, asked.inputs, asked.targets, span, numbers, tally)
+    found, kinds = pieces.turning_points
+    at = centre + half * found
+    turns = [Extremum(float(t), float(value)) for t, value in zip(at, pieces.values(found), strict=True)]
+    return LossLine(
+        (low, high),
+        centre + half * pieces.points,
+        tuple(turn for turn, kind in zip(turns, kinds, strict=True) if kind > 0),
+        tuple(turn for turn, kind in zip(turns, kinds, strict=True) if kind < 0),
+        dict(tally.flips),
+        degree,
+        tally.doubts,
+        _deviation(line, span, pieces, asked.inputs, asked.targets, loss),
+        loss,
+        pieces,
+    )
+
+
+def _origin(low: float, high: float) -> tuple[float, float]:
+    """Where s is 0, and the length of its unit: the place of the interval next to t = 0.
+
+    There, at the parameters given, all terms but one vanish, so that nothing cancels.
+    """
+    centre = min(max(0.0, low), high)
+    return centre, max(high - centre, centre - low)
+
+
+def _deviation(
+    line: Motion, span: tuple[float, float], pieces: Any, inputs: Tensor, targets: Tensor, loss: str
+) -> float:
+    """Largest relative difference from the loss of the moved network itself."""
+    places = np.random.default_rng(0).uniform(*span, CHECKS)
+    found = pieces.values(places)
+    worst = 0.0
+    with torch.no_grad():
+        for s, value in zip(places, found, strict=True):
+            outputs = forward(line.at(float(s)), inputs).reshape(len(inputs), -1)
+            direct = float(sample_losses(outputs, targets, loss).mean())
+            worst = max(worst, abs(float(value) - direct) / max(abs(direct), np.finfo(np.float64).tiny))
+    return worst
+
+
+__all__ = ["Extremum", "LossLine", "Pieces", "Polynomials", "loss_line"]

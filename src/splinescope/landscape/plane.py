@@ -1,0 +1,272 @@
+r"""The loss on a plane of one layer's parameters: an exact tessellation with one quadratic on each cell.
+
+Where one layer moves in a plane, its pre-activations are affine in the two coordinates, and all samples side by side
+are one continuous piecewise affine network of two inputs. Its cells are tessellated like those of any other, with the
+same certificate. On each, the squared loss of all samples together is one convex quadratic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from splinescope.errors import InvalidInputError
+from splinescope.landscape.cell_minima import cell_minima
+from splinescope.landscape.factors import layer_node
+from splinescope.landscape.losses import sample_losses
+from splinescope.landscape.parameters import motion
+from splinescope.landscape.problem import Problem, problem
+from splinescope.landscape.side_by_side import side_by_side
+from splinescope.network import ModelLike
+from splinescope.network.ops import Op
+from splinescope.tessellation import Slice, tessellate
+from splinescope.tessellation.planar import PlanarComplex
+
+EQUAL = 2.0**-40
+"""Share of the loss within which minima of neighbours on their common side are one."""
+
+_NUMBERS = 1 << 24
+
+
+@dataclass(frozen=True)
+class PlaneMinimum:
+    """A local minimum of the loss on a plane.
+
+    Attributes:
+        point: Its coordinates.
+        value: The loss.
+        kind: Where it is: "cell" inside of a cell, "side" on a fold, "corner" where folds meet.
+    """
+
+    point: tuple[float, float]
+    value: float
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class LossPlane:
+    """The squared loss on a plane of one layer's parameters.
+
+    Attributes:
+        cells: The tessellation of all samples together, with its certificate.
+        values: [F] loss at the interior point of each cell.
+        gradients: [F, 2] its gradient there.
+        hessians: [F, 2, 2] its second derivatives on each cell.
+        deviation: Largest difference from a direct evaluation at some points, relative to the loss there.
+        layer: Name of the layer that moves.
+        samples: Number of samples.
+    """
+
+    cells: PlanarComplex
+    values: Float[np.ndarray, " F"]
+    gradients: Float[np.ndarray, "F 2"]
+    hessians: Float[np.ndarray, "F 2 2"]
+    deviation: float
+    layer: str
+    samples: int
+
+    def __len__(self) -> int:
+        """Number of cells."""
+        return len(self.cells)
+
+    def __repr__(self) -> str:
+        return f"LossPlane({len(self)} cells, {len(self.minima)} minima, layer {self.layer!r}, {self.samples} samples)"
+
+    def __call__(self, points: Any) -> Float[np.ndarray, " n"]:
+        """The loss at points of the plane.
+
+        Args:
+            points: [n, 2] coordinates.
+
+        Returns:
+            [n] values; NaN outside of the cells.
+        """
+        given = np.asarray(points, np.float64).reshape(-1, 2)
+        cell = self.cells.locate(given)
+        steps = given - self.cells.interior_points[cell]
+        bent = np.einsum("ni,nij,nj->n", steps, self.hessians[cell], steps) / 2
+        value = self.values[cell] + np.einsum("ni,ni->n", self.gradients[cell], steps) + bent
+        return np.where(cell >= 0, value, np.nan)
+
+    @cached_property
+    def eigenvalues(self) -> Float[np.ndarray, "F 2"]:
+        """[F, 2] eigenvalues of each cell's quadratic, the smaller one first; none is negative but by rounding."""
+        return np.linalg.eigvalsh(self.hessians)
+
+    @cached_property
+    def cell_minima(self) -> tuple[Float[np.ndarray, "F 2"], Float[np.ndarray, " F"], Int[np.ndarray, " F"]]:
+        """Where each cell has its least loss, the loss there, and on which side, as the function `cell_minima` says."""
+        c = self.cells
+        shape = (c.vertices, c.cell_vertices, c.cell_offsets)
+        return cell_minima(*shape, c.interior_points, self.values, self.gradients, self.hessians)
+
+    @cached_property
+    def global_minimum(self) -> PlaneMinimum:
+        """The least loss on the window, its border included; on a truncated complex, of what is covered."""
+        points, least, sides = self.cell_minima
+        best = int(least.argmin())
+        return PlaneMinimum(_pair(points[best]), float(least[best]), self._kind(best, int(sides[best])))
+
+    @cached_property
+    def minima(self) -> tuple[PlaneMinimum, ...]:
+        """All local minima in the open window, least first.
+
+        A point is one if every cell that it is on has its least loss there: on each, the loss is convex. Where it is
+        constant nearby there is one for each cell.
+        """
+        points, least, sides = self.cell_minima
+        found: dict[tuple[Any, ...], PlaneMinimum] = {}
+        for cell in np.argsort(least, kind="stable").tolist():
+            around, key = self._around(cell, int(sides[cell]))
+            if (around < 0).any() or (least[around] < least[cell] * (1 - EQUAL)).any():
+                continue
+            kind = self._kind(cell, int(sides[cell]))
+            found.setdefault(key, PlaneMinimum(_pair(points[cell]), float(least[cell]), kind))
+        return tuple(found.values())
+
+    def _kind(self, cell: int, side: int) -> str:
+        corners = self.cells.cell_offsets[cell + 1] - self.cells.cell_offsets[cell]
+        return "cell" if side < 0 else ("side" if side < corners else "corner")
+
+    def _around(self, cell: int, side: int) -> tuple[np.ndarray, tuple[Any, ...]]:
+        """The other cells of a side or corner, -1 for the outside, and what names it."""
+        low, high = self.cells.cell_offsets[cell : cell + 2]
+        own, corners = self.cells.cell_vertices[low:high], int(high - low)
+        if side < 0:
+            return np.empty(0, np.int64), ("cell", cell)
+        if side < corners:
+            ends = tuple(sorted((int(own[side]), int(own[(side + 1) % corners]))))
+            edges = np.intersect1d(self._edges_at(ends[0]), self._edges_at(ends[1]))
+            return self.cells.edge_cells[edges].ravel(), ("side", *ends)
+        corner = int(own[side - corners])
+        return np.unique(self.cells.edge_cells[self._edges_at(corner)]), ("corner", corner)
+
+    @cached_property
+    def _incidence(self) -> tuple[np.ndarray, np.ndarray]:
+        """Edges in the order of their ends, and where those of each vertex begin."""
+        ends = self.cells.edges.ravel()
+        order = np.argsort(ends, kind="stable")
+        return order // 2, np.searchsorted(ends[order], np.arange(len(self.cells.vertices) + 1))
+
+    def _edges_at(self, vertex: int) -> np.ndarray:
+        edges, starts = self._incidence
+        return edges[starts[vertex] : starts[vertex + 1]]
+
+
+def loss_plane(
+    model: ModelLike,
+    layer_name: str,
+    directions: Sequence[Any],
+    inputs: Any,
+    targets: Any,
+    *,
+    extent: float | Sequence[Sequence[float]] = 1.0,
+    verify: str = "values",
+    max_cells: int | None = 500_000,
+    memory_budget: int | None = None,
+    progress: bool = False,
+) -> LossPlane:
+    r"""The squared loss on a plane of one layer's parameters $\theta + u_1 d_1 + u_2 d_2$, exactly.
+
+    Args:
+        model: A module, a network, or the path of a file.
+        layer_name: Name of the layer that moves; a dense layer or a convolution.
+        directions: Two directions: each an array of the shape of the layer's weight, or a mapping with "weight" and
+            "bias".
+        inputs: [N, *input_shape] inputs: tens to hundreds, since every unit behind the layer folds the plane once or
+            more for each sample.
+        targets: [N] labels, or [N, n_out] wanted outputs.
+        extent: The window: half its width around the origin, or ranges ((low, high), (low, high)).
+        verify: Level of the certificate: see `splinescope.tessellate`.
+        max_cells: Stop refining outwards from the window's centre once there are so many cells; the result then says
+            `cells.truncated`.
+        memory_budget: Bytes for values at vertices.
+        progress: Show a progress bar.
+
+    Returns:
+        The loss, cell by cell, with all of its minima.
+
+    Raises:
+        InvalidInputError: If something does not fit.
+        UnsupportedOpError: If the model is not piecewise affine.
+
+    Cost: that of tessellating a network with N times the units, and one affine map for each cell and sample.
+
+    Example:
+        >>> import torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False), torch.nn.ReLU())
+        >>> _ = net[0].weight.data.zero_()
+        >>> plane = loss_plane(net, "0", ([[1.0, 0.0]], [[0.0, 1.0]]), torch.eye(2), [[0.5], [0.25]])
+        >>> len(plane), plane.global_minimum.point, plane.global_minimum.value
+        (4, (0.5, 0.25), 0.0)
+    """
+    asked = problem(model, inputs, targets, "squared")
+    node = layer_node(asked.network, layer_name)
+    if len(directions) != 2:
+        raise InvalidInputError(f"`directions`: got {len(directions)}; expected two")
+    steps = tuple(_step(model, asked, node, layer_name, direction) for direction in directions)
+    network = side_by_side(asked.network, node, steps, asked.inputs)
+    low, high = _window(extent)
+    window = Slice.box(low, high, names=("$u_1$ (steps along $d_1$)", "$u_2$ (steps along $d_2$)"))
+    cells = tessellate(
+        network, window, verify=verify, max_cells=max_cells, memory_budget=memory_budget, progress=progress
+    )
+    assert isinstance(cells, PlanarComplex)
+    values, gradients, hessians = _quadratics(cells, asked.targets)
+    plane = LossPlane(cells, values, gradients, hessians, 0.0, asked.network.nodes[node].name, len(asked))
+    object.__setattr__(plane, "deviation", _deviation(plane, asked.targets))
+    return plane
+
+
+def _step(model: ModelLike, asked: Problem, node: int, layer_name: str, direction: Any) -> Op:
+    """A direction as an op of the layer's kind."""
+    given = direction if isinstance(direction, Mapping) else {"weight": direction}
+    named = {f"{layer_name}.{name}": value for name, value in given.items()}
+    try:
+        moving = motion(model, asked.network, named)
+    except InvalidInputError as error:
+        raise InvalidInputError(str(error).replace("`direction`", "`directions`")) from error
+    return moving.steps[node]
+
+
+def _window(extent: float | Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
+    ranges = [(-extent, extent)] * 2 if isinstance(extent, int | float) else [tuple(pair) for pair in extent]
+    if len(ranges) != 2 or any(len(pair) != 2 or not pair[0] < pair[1] for pair in ranges):
+        raise InvalidInputError(f"`extent`: got {extent}; expected a positive number, or two ranges (low, high)")
+    return [float(pair[0]) for pair in ranges], [float(pair[1]) for pair in ranges]
+
+
+def _quadratics(cells: PlanarComplex, targets: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values and gradients at the interior points, and second derivatives, of the mean of squares on each cell."""
+    count, wanted = len(targets), targets.reshape(-1).numpy()
+    values, gradients, hessians = np.empty(len(cells)), np.empty((len(cells), 2)), np.empty((len(cells), 2, 2))
+    step = max(1, _NUMBERS // (3 * len(wanted)))
+    for start in range(0, len(cells), step):
+        rows = np.arange(start, min(start + step, len(cells)))
+        maps = cells.affine_maps(which=rows)
+        rest = np.einsum("fki,fi->fk", maps.A, cells.interior_points[rows]) + maps.c - wanted
+        values[rows] = (rest**2).sum(axis=1) / count
+        gradients[rows] = 2 * np.einsum("fk,fki->fi", rest, maps.A) / count
+        hessians[rows] = 2 * np.einsum("fki,fkj->fij", maps.A, maps.A) / count
+    return values, gradients, hessians
+
+
+def _deviation(plane: LossPlane, targets: Tensor) -> float:
+    """Largest relative difference from forward passes of all samples at some points of the plane."""
+    corners = plane.cells.domain.polygon
+    points = np.random.default_rng(0).uniform(corners.min(axis=0), corners.max(axis=0), (16, 2))
+    outputs = torch.as_tensor(plane.cells.network(points)).reshape(len(points), *targets.shape)
+    direct = np.array([float(sample_losses(own, targets, "squared").mean()) for own in outputs])
+    found = plane(points)
+    return float(np.nanmax(np.abs(found - direct) / np.maximum(np.abs(direct), 1e-300), initial=0.0))
+
+
+def _pair(point: np.ndarray) -> tuple[float, float]:
+    return float(point[0]), float(point[1])

@@ -1,0 +1,222 @@
+r"""Takes samples through a network whose layers move on a line, interval by interval.
+
+On an interval of the line on which no unit changes its piece, every value is a polynomial in t, whose degree grows by
+one with each layer that moves. Values are kept as coefficients of powers of s, t scaled into [-1, 1]: a layer that
+stays maps coefficients one by one, a layer $W + s D$ that moves maps $c_k$ to $W c_k + D c_{k-1}$, and where units
+fold the intervals are cut. What was read is forgotten, and where intervals grow too many for the memory, half of them
+wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from splinescope.errors import InvalidInputError
+from splinescope.landscape.parameters import Motion, split_op
+from splinescope.landscape.polynomials import MOST_DEGREE
+from splinescope.landscape.splitting import (
+    fold_events,
+    maximum_events,
+    on_activation_pieces,
+    on_maximum_pieces,
+    split_rows,
+)
+from splinescope.network.evaluate import last_uses
+from splinescope.network.graph import Node
+from splinescope.network.ops import Activation, Maximum
+
+
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """Intervals of the line for samples, those of one sample one after the other, and values on them.
+
+    Attributes:
+        position: Index of the next node.
+        samples: [R] sample of each.
+        starts: [R] where it starts, by s.
+        ends: [R] where it ends.
+        values: For each node that is still needed its [R, degree + 1, *shape] coefficients.
+    """
+
+    position: int
+    samples: Int[np.ndarray, " R"]
+    starts: Float[np.ndarray, " R"]
+    ends: Float[np.ndarray, " R"]
+    values: dict[int, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def taken(self, rows: slice | Tensor, position: int | None = None) -> Intervals:
+        """Some of them."""
+        chosen = rows if isinstance(rows, slice) else rows.numpy()
+        values = {node: value[rows] for node, value in self.values.items()}
+        place = self.position if position is None else position
+        return Intervals(place, self.samples[chosen], self.starts[chosen], self.ends[chosen], values)
+
+    @property
+    def fresh(self) -> np.ndarray:
+        """[R] whether each is not the continuation of the one before."""
+        found = np.ones(len(self), bool)
+        found[1:] = (self.samples[1:] != self.samples[:-1]) | (self.starts[1:] != self.ends[:-1])
+        return found
+
+
+@dataclass
+class FlipCounts:
+    """What happened on the way.
+
+    Attributes:
+        flips: For the name of each node that folds how often a unit of it changed its piece.
+        doubts: Pairs of roots that float64 did not tell apart.
+    """
+
+    flips: dict[str, int] = field(default_factory=dict)
+    doubts: int = 0
+
+
+def degrees(motion: Motion) -> list[int]:
+    """Degree of the value of each node as a polynomial on the line."""
+    found: list[int] = []
+    for index, node in enumerate(motion.network.nodes):
+        below = max((found[source] for source in node.inputs), default=0)
+        found.append(below + (index in motion.steps))
+    return found
+
+
+def propagated(
+    motion: Motion,
+    inputs: Float[Tensor, "N ..."],
+    span: tuple[float, float],
+    numbers: int,
+    tally: FlipCounts,
+    together: int = 64,
+) -> Iterator[Intervals]:
+    """Take samples through the network.
+
+    Args:
+        motion: The moving network, by s.
+        inputs: [N, *input_shape] samples.
+        span: Range of s, within [-1, 1].
+        numbers: Numbers that may be held at once.
+        tally: Where to count.
+        together: Samples that are taken together at first.
+
+    Yields:
+        Finished intervals, in ascending order of samples and s; their only value is that of the output.
+
+    Raises:
+        InvalidInputError: If the degree is too high.
+    """
+    degree = degrees(motion)[motion.network.output]
+    if degree > MOST_DEGREE // 2:
+        raise InvalidInputError(
+            f"`direction`: {degree} layers move one behind the other, so that the outputs are polynomials of that "
+            f"degree on the line; expected at most {MOST_DEGREE // 2}"
+        )
+    last = last_uses(motion.network)
+    for first in range(0, len(inputs), together):
+        part = inputs[first : first + together]
+        samples = np.arange(first, first + len(part))
+        starts, ends = np.full(len(part), span[0]), np.full(len(part), span[1])
+        waiting = [Intervals(1, samples, starts, ends, {0: part[:, None]})]
+        while waiting:
+            state = waiting.pop()
+            if state.position > motion.network.output:
+                yield state
+                continue
+            if len(state) > 1 and len(state) * _held(motion, state) > numbers:
+                half = len(state) // 2
+                waiting += [state.taken(slice(half, None)), state.taken(slice(None, half))]
+                continue
+            waiting.append(_advanced(motion, state, last, tally))
+
+
+def _held(motion: Motion, state: Intervals) -> int:
+    """Numbers that one interval takes at the next node."""
+    nodes = motion.network.nodes
+    known = sum(value[:1].numel() for value in state.values.values())
+    size = max(value.shape[1] for value in state.values.values()) + 1
+    return known + 3 * size * nodes[state.position].size
+
+
+def _advanced(motion: Motion, state: Intervals, last: tuple[int, ...], tally: FlipCounts) -> Intervals:
+    """The next node."""
+    index = state.position
+    node = motion.network.nodes[index]
+    read = [state.values[source] for source in node.inputs]
+    kept = {source: value for source, value in state.values.items() if last[source] > index}
+    state = Intervals(index + 1, state.samples, state.starts, state.ends, kept)
+    if node.fold is not None:
+        state, value = _folded(node, state, read[0], tally)
+    else:
+        value = _mapped(motion, index, read)
+    if last[index] > index:
+        state.values[index] = value
+    return state
+
+
+def _mapped(motion: Motion, index: int, read: list[Tensor]) -> Tensor:
+    """The value of a node that does not fold."""
+    node = motion.network.nodes[index]
+    size = max(value.shape[1] for value in read)
+    padded = [_padded(value, size) for value in read]
+    flat = [value.reshape(-1, *value.shape[2:]) for value in padded]
+    rows = len(padded[0])
+    if node.affine is not None and node.affine.offset is None and index not in motion.steps:
+        return node.op.evaluate(*flat).reshape(rows, size, *node.shape)
+    shape = motion.network.nodes[node.inputs[0]].shape
+    linear, offset = split_op(node.op, shape)
+    value = linear.evaluate(*flat).reshape(rows, size, *node.shape)
+    value[:, 0] += offset
+    if index in motion.steps:
+        step, moved = split_op(motion.steps[index], shape)
+        value = _padded(value, size + 1)
+        value[:, 1:] += step.evaluate(*flat).reshape(rows, size, *node.shape)
+        value[:, 1] += moved
+    return value
+
+
+def _padded(value: Tensor, size: int) -> Tensor:
+    """Coefficients with zeros for higher powers."""
+    if value.shape[1] == size:
+        return value
+    zeros = value.new_zeros(len(value), size - value.shape[1], *value.shape[2:])
+    return torch.cat([value, zeros], dim=1)
+
+
+def _folded(node: Node, state: Intervals, x: Tensor, tally: FlipCounts) -> tuple[Intervals, Tensor]:
+    """Cut the intervals where units of a node change their piece; the value on the pieces."""
+    values = np.ascontiguousarray(x.reshape(*x.shape[:2], -1).numpy())
+    pieces = np.empty((len(state), node.size), np.int16)
+    common = (values, state.starts, state.ends, state.fresh)
+    op = node.op
+    if isinstance(op, Activation):
+        rows, places, which, steps, doubts = fold_events(*common, _table(op.breakpoints, node.size), pieces)
+    else:
+        assert isinstance(op, Maximum)
+        rows, places, which, steps, doubts = maximum_events(*common, op.index.numpy(), pieces)
+    tally.flips[node.name] = tally.flips.get(node.name, 0) + len(rows)
+    tally.doubts += doubts
+    order = np.lexsort((places, rows))
+    events = (rows[order], places[order], which[order], steps[order])
+    parents, starts, ends, found = split_rows(state.starts, state.ends, pieces, *events)
+    if isinstance(op, Activation):
+        tables = _table(op.slopes, node.size), _table(op.intercepts, node.size)
+        value = on_activation_pieces(values, parents, found, *tables)
+    else:
+        value = on_maximum_pieces(values, parents, found, op.index.numpy())
+    cut = state.taken(torch.from_numpy(parents))
+    cut = Intervals(state.position, cut.samples, starts, ends, cut.values)
+    return cut, torch.from_numpy(value).reshape(len(parents), x.shape[1], *node.shape)
+
+
+def _table(table: Tensor, units: int) -> np.ndarray:
+    """A table of an activation with a column for each unit."""
+    return np.ascontiguousarray(np.broadcast_to(table.numpy().reshape(len(table), -1), (len(table), units)))

@@ -1,0 +1,144 @@
+"""Parts of a piece, and the borders along which they are joined again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numba import njit
+
+from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, OUTSIDE
+from splinescope.geometry.planar.subdivision import Subdivision, half_edges
+from splinescope.numerics import in_ranges
+from splinescope.tessellation.planar.piece import Piece
+
+
+@njit(cache=True, nogil=True)
+def _centroids(
+    start: int,
+    stop: int,
+    first: np.ndarray,
+    halves: np.ndarray,
+    points: np.ndarray,
+    out: np.ndarray,
+    areas: np.ndarray,
+) -> None:
+    """Centroid and area of each face, with its first corner as origin so that slivers keep their digits."""
+    for face in range(start, stop):
+        half = first[face]
+        x0, y0 = points[halves[half, ORIGIN], 0], points[halves[half, ORIGIN], 1]
+        area = 0.0
+        sx = 0.0
+        sy = 0.0
+        mx = 0.0
+        my = 0.0
+        count = 0
+        while True:
+            here = halves[half, ORIGIN]
+            ax, ay = points[here, 0] - x0, points[here, 1] - y0
+            half = halves[half, FOLLOWING]
+            there = halves[half, ORIGIN]
+            bx, by = points[there, 0] - x0, points[there, 1] - y0
+            cross = ax * by - ay * bx
+            area += cross
+            sx += (ax + bx) * cross
+            sy += (ay + by) * cross
+            mx += ax
+            my += ay
+            count += 1
+            if half == first[face]:
+                break
+        areas[face] = 0.5 * area
+        if area > 0.0:
+            out[face, 0] = x0 + sx / (3.0 * area)
+            out[face, 1] = y0 + sy / (3.0 * area)
+        else:
+            out[face, 0] = x0 + mx / count
+            out[face, 1] = y0 + my / count
+
+
+def centroids_and_areas(subdivision: Subdivision) -> tuple[np.ndarray, np.ndarray]:
+    """[F, 2] centroids and [F] areas of the faces."""
+    out, areas = np.empty((subdivision.num_faces, 2)), np.empty(subdivision.num_faces)
+    arguments = (subdivision.first, subdivision.halves, subdivision.points, out, areas)
+    in_ranges(_centroids, subdivision.num_faces, *arguments)
+    return out, areas
+
+
+class Borders:
+    """Numbers for edges and vertices that several pieces share, with the ends of each edge when it was numbered."""
+
+    def __init__(self) -> None:
+        self._ends: list[np.ndarray] = []
+        self._edges = 0
+        self._vertices = 0
+
+    def __bool__(self) -> bool:
+        """Whether anything was shared."""
+        return bool(self._ends)
+
+    def tag(self, piece: Piece, group: np.ndarray) -> None:
+        """Number the edges between faces of different groups, and all their ends."""
+        subdivision = piece.subdivision
+        left, right = subdivision.face[0::2], subdivision.face[1::2]
+        inner = np.flatnonzero((left != OUTSIDE) & (right != OUTSIDE))
+        shared = inner[group[left[inner]] != group[right[inner]]]
+        tags = subdivision.edge_tag.copy()
+        tags[shared] = self._edges + np.arange(len(shared))
+        self._edges += len(shared)
+        ends = np.stack([subdivision.origin[2 * shared], subdivision.origin[2 * shared + 1]], axis=1)
+        self._ends.append(subdivision.points[ends].reshape(-1, 4))
+        fresh = np.unique(ends)
+        fresh = fresh[piece.vertex_tags[fresh] < 0]
+        piece.vertex_tags[fresh] = self._vertices + np.arange(len(fresh))
+        self._vertices += len(fresh)
+        piece.subdivision = replace(subdivision, edge_tag=tags)
+
+    @property
+    def ends(self) -> np.ndarray:
+        """[T, 4] coordinates of both ends of each numbered edge."""
+        return np.concatenate(self._ends) if self._ends else np.empty((0, 4))
+
+
+def part_of(piece: Piece, faces: np.ndarray) -> Piece:
+    """The piece that has only some of the faces; edges to the others become its outside."""
+    old = piece.subdivision
+    number = np.full(old.num_faces + 1, OUTSIDE, np.int32)
+    number[faces] = np.arange(len(faces), dtype=np.int32)
+    face = number[old.face]
+    keep = (face[0::2] != OUTSIDE) | (face[1::2] != OUTSIDE)
+    edge_number = np.cumsum(keep, dtype=np.int32) - 1
+    halves = np.flatnonzero(np.repeat(keep, 2))
+    vertices, origin = np.unique(old.origin[halves], return_inverse=True)
+    inside = face[halves] != OUTSIDE
+
+    def renumbered(targets: np.ndarray) -> np.ndarray:
+        moved = 2 * edge_number[targets >> 1] + (targets & 1)
+        return np.where(inside, moved, np.arange(len(halves))).astype(np.int32)
+
+    first = old.first[faces]
+    subdivision = Subdivision(
+        old.points[vertices],
+        old.uncertainty[vertices],
+        half_edges(origin, renumbered(old.following[halves]), renumbered(old.preceding[halves]), face[halves]),
+        old.edge_op[keep],
+        old.edge_column[keep],
+        old.edge_tag[keep],
+        (2 * edge_number[first >> 1] + (first & 1)).astype(np.int32),
+    )
+    rows = {node: values.taken(vertices) for node, values in piece.rows.items()}
+    codes = [codes.taken(faces) for codes in piece.codes]
+    begun = None if piece.begun is None else piece.begun.taken(faces)
+    tags = piece.vertex_tags[vertices]
+    return Piece(piece.plan, subdivision, tags, rows, codes, piece.position, begun=begun, folds=piece.folds)
+
+
+def halves_of(piece: Piece, borders: Borders) -> list[Piece]:
+    """Split a piece in two along the longer side of its bounding box, with equal numbers of cells."""
+    centroids, _ = centroids_and_areas(piece.subdivision)
+    axis = int(np.argmax(np.ptp(piece.subdivision.points, axis=0)))
+    order = np.argsort(centroids[:, axis], kind="stable")
+    group = np.zeros(len(order), np.int8)
+    group[order[len(order) // 2 :]] = 1
+    borders.tag(piece, group)
+    return [part_of(piece, np.flatnonzero(group == side)) for side in (0, 1)]

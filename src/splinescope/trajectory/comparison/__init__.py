@@ -1,0 +1,1 @@
+"""Two networks as one: where they differ, by how much, and where their classes do."""

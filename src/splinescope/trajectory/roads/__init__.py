@@ -1,0 +1,1 @@
+"""The road of inputs through the layers of a network."""
