@@ -16,6 +16,7 @@ from splinescope.plotting.landscape import (
 )
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
+from splinescope.plotting.preimages import plot_preimage
 from splinescope.plotting.segments import plot_segment
 from splinescope.plotting.surface import plot_surface
 from splinescope.plotting.tessellation import plot_tessellation
@@ -33,6 +34,7 @@ __all__ = [
     "plot_loss_profiles",
     "plot_mesh",
     "plot_path_strip",
+    "plot_preimage",
     "plot_segment",
     "plot_surface",
     "plot_tessellation",

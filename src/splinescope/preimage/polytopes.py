@@ -89,7 +89,7 @@ class Polytope:
 
     @cached_property
     def measure(self) -> float:
-        """Its measure in its own dimension: 1 for a point, a length, an area, a volume, ...
+        """Its measure in its own dimension; 1 for a point, a length, an area, a volume, ...
 
         Raises:
             InvalidInputError: If it is unbounded, or of more than six dimensions.
@@ -306,12 +306,16 @@ def _vertices(rows: np.ndarray, k: int) -> np.ndarray:
     moved = np.column_stack([rows[:, :-1], rows[:, -1] / scale])
     try:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # vertices at infinity
-            inner = HalfspaceIntersection(moved, np.zeros(k)).intersections * scale
+            dual = HalfspaceIntersection(moved, np.zeros(k))
     except QhullError as error:
-        if _least(np.ones(k), rows, np.empty((0, k + 1))).status == 3:
+        axes = np.vstack([np.eye(k), -np.eye(k)])
+        if any(_least(axis, rows, np.empty((0, k + 1))).status == 3 for axis in axes):
             return np.full((1, k), math.inf)
         raise DegenerateArrangementError(f"a polytope of dimension {k} is too thin for Qhull: {error}") from error
-    return np.unique(inner, axis=0)
+    # Bounded exactly if the dual polytope has the origin in its interior.
+    if (dual.dual_equations[:, -1] >= 0).any():
+        return np.full((1, k), math.inf)
+    return np.unique(dual.intersections * scale, axis=0)
 
 
 def _from_pyramids(vertices: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

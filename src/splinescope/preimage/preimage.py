@@ -97,7 +97,7 @@ class Piece:
 
     @property
     def radius(self) -> float:
-        """Chebyshev radius: that of a largest ball in its affine hull; infinite for a point."""
+        """Chebyshev radius, that of a largest ball in its affine hull; infinite for a point."""
         known = float(self.preimage.radii[self.number])
         return self.polytope.radius if math.isnan(known) else known
 
@@ -211,7 +211,7 @@ class Preimage:
 
     @cached_property
     def volume_bounds(self) -> tuple[float, float]:
-        """Between which the volume certainly lies: pieces and boxes inside count below, other boxes left above.
+        """Between which the volume certainly lies; pieces and boxes inside count below, other boxes left above.
 
         Pieces of more than six dimensions count as much as the boxes around them, or nothing below unless these boxes
         are all preimage.

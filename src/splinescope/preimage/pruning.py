@@ -90,7 +90,7 @@ class Pruner:
         """
         if node < self._last:
             kept = may_meet(self._rows, node, rows, cell_vertices, cell_offsets, self._target)
-        elif node in rows and rows[node].shape[1] == len(self._marked.rows):
+        elif node == self._marked.node:
             sides = np.maximum.reduceat(rows[node][cell_vertices], cell_offsets[:-1], axis=0) > 0
             kept = np.logical_or.reduce(self._marked.chosen(sides.astype(np.int64)))
         else:

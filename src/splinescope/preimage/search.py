@@ -6,6 +6,7 @@ left at once it is halved, and each half begins anew with tighter bounds. Most o
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from splinescope.progress import Report
 from splinescope.tessellation.domains import Domain
 
 MOST = {2: 1_000_000, 3: 50_000, 4: 20_000, 5: 8_000}
-"""Cells that a box may have at once before it is halved, by dimension; `_MOST` above."""
+"""Cells that the first box may have at once before it is halved, by dimension; `_MOST` above."""
 
 _MOST = 4_000
 
@@ -74,7 +75,7 @@ class PreimageSearch:
         self, network: Network, marked: Marks, domain: Domain, budget: Budget, verify: str, report: Report
     ) -> None:
         self._network, self._marked, self._domain, self._verify = network, marked, domain, verify
-        self._report, self._most = report, budget.cells or NEVER
+        self._report, self._most = report, float(budget.cells or NEVER)
         self._bounding = Bounding(network, marked, domain)
         self._deadline = NEVER if budget.seconds is None else time.monotonic() + budget.seconds
         self._cells = self._boxes = 0
@@ -121,7 +122,7 @@ class PreimageSearch:
             self._marked,
             part,
             cuts_of(self._domain, part, box.low[0], box.high[0]),
-            most=min(NEVER if d == 1 else MOST.get(d, _MOST), self._most - self._cells),
+            most=min(self._allowed(box), self._most - self._cells),
             deadline=self._deadline,
             verify=self._verify,
         )
@@ -132,6 +133,14 @@ class PreimageSearch:
                 self._largest += part.measure
             return list(found.parts), Boxes.none(d)
         return [], box if self._spent() or d == 1 else halved(box, verdicts.bounds)
+
+    def _allowed(self, box: Boxes) -> float:
+        """Cells that a box may have: more where it is smaller, as there are always 2^k where k folds meet."""
+        d = self._domain.dimension
+        if d == 1:
+            return NEVER
+        smaller = float(_volumes(Boxes.around(self._domain))[0] / _volumes(box)[0])
+        return MOST.get(d, _MOST) * math.sqrt(smaller)
 
     def _spent(self) -> bool:
         return self._cells >= self._most or time.monotonic() >= self._deadline

@@ -2,8 +2,8 @@ r"""Circulant layers by the Fourier transform: convolutions of one channel that 
 
 Row $i$ of $C$ is the kernel $c$ shifted by $i$, $C_{ij} = c_{(j - i) \bmod d}$. Everything follows from the transform
 $\hat c_k$ in $O(d \log d)$: singular values $|\hat c_k|$, the inverse, the null space. With one bias $b$ the planes
-$C x + b = 0$ are a regular cone around the identity line: all meet it in the apex $-(b / a)\,1$ with $a = \sum_j c_j$,
-each at the angle $\sin\theta = |a| / (\sqrt d\,\|c\|)$, and the rays of the dual basis are at the angle
+$C x + b = 0$ are a regular cone around the identity line: all meet it in the apex $-(b / a)\,1$, $a = \sum_j c_j$, each
+at the angle $\sin\theta = |a| / (\sqrt d\,\|c\|)$, and the rays of the dual basis are at the angle
 $\cos\theta = 1 / (|a| \sqrt d\,\|c^{-1}\|)$ to it. (Carlsson, arXiv 1905.08922, section 3.)
 """
 
@@ -75,7 +75,7 @@ class Circulant:
 
     @cached_property
     def eigenvalues(self) -> Complex[np.ndarray, " d"]:
-        """Eigenvalue for each frequency, that of a wave: the conjugate transform of the kernel."""
+        """Eigenvalue for each frequency, that of a wave; the conjugate transform of the kernel."""
         return np.conj(np.fft.fft(self.kernel))
 
     @property
@@ -210,7 +210,7 @@ class CirculantPreimage:
 
     @property
     def dimension(self) -> int:
-        """Dimension: the number of zeros at full rank.
+        """Dimension, the number of zeros at full rank.
 
         Raises:
             InvalidInputError: Below full rank, where it depends on more.

@@ -61,7 +61,7 @@ class Contraction:
 
     @property
     def dimensions(self) -> np.ndarray:
-        """[layers, cells] what the dimension of each cell's image cannot exceed behind each layer: least support."""
+        """[layers, cells] what the dimension of each cell's image cannot exceed, the least support so far."""
         sizes = np.array([support.sum(axis=1) for support in self.supports])
         return np.minimum.accumulate(sizes, axis=0)
 

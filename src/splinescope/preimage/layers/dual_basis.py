@@ -39,7 +39,7 @@ class Fan:
 
     @property
     def dimension(self) -> int:
-        """Dimension of the preimage: the number of zeros."""
+        """Dimension of the preimage, which is the number of zeros."""
         return len(self.zeros)
 
     def sample(self, count: int, generator: np.random.Generator, scale: float = 1.0) -> Float[np.ndarray, "count d"]:

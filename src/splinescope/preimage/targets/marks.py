@@ -24,6 +24,7 @@ class Marks:
         units: For each alternative the units that it is made of.
         wanted: For each alternative the side of each: 0 where the row must not be positive, 1 where it must be.
         alternatives: The alternatives themselves.
+        node: The node that says the sides; -1 without half-spaces.
     """
 
     network: Network
@@ -32,6 +33,7 @@ class Marks:
     units: tuple[Int[np.ndarray, " some"], ...]
     wanted: tuple[Int[np.ndarray, " some"], ...]
     alternatives: tuple[Alternative, ...]
+    node: int
 
     def chosen(self, sides: Int[np.ndarray, "cells units"]) -> Bool[np.ndarray, "alternatives cells"]:
         """Which cells are on the right side of all half-spaces of each alternative."""
@@ -70,7 +72,8 @@ def marks(network: Network, target: Target) -> Marks:
         wanted.append(one.strict.astype(np.int64))
     matrix = np.array(rows).reshape(len(rows), outputs + 1)
     marked = _marked(network, outputs, matrix) if rows else network
-    return Marks(marked, outputs, matrix, tuple(units), tuple(wanted), alternatives)
+    node = marked.output - 1 if rows else -1
+    return Marks(marked, outputs, matrix, tuple(units), tuple(wanted), alternatives, node)
 
 
 def _marked(network: Network, outputs: int, rows: np.ndarray) -> Network:
