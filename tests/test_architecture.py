@@ -300,6 +300,10 @@ def test_class_names_are_unique() -> None:
 
 
 ROLES = {
+    "cells": "which cells there are, with what is asked of each",
+    "certificate": "what was verified, by means that share nothing with the engine",
+    "search": "how what is not known yet is looked for, within budgets",
+    "modules": "what is looked for in torch modules",
     "claims": "what an experiment's source says, held against its numbers",
     "figures": "pictures of an experiment from its numbers",
     "panels": "parts of an experiment's pictures",

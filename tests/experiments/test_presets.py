@@ -270,7 +270,7 @@ def test_claims_follow_the_numbers(tmp_path: Path) -> None:
     file = tmp_path / "numbers.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"largest_jump": 0.5}))
     verdicts = {claim.statement: claim.verdict for claim in judge(file).claims}
-    assert verdicts["The network is affine on each tile and continuous across their borders"] is Verdict.FAILED
+    assert verdicts["The network is affine on each cell and continuous across their borders"] is Verdict.FAILED
     assert list(verdicts.values()).count(Verdict.FAILED) == 1
 
 

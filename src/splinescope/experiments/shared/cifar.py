@@ -78,7 +78,9 @@ def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
         archive = load_archive(path, {"images", "labels"})
     except (OSError, StoreError) as error:
         raise InvalidInputError(f"`data`: {path} cannot be read: {error}; {_EXPECTED}") from error
-    images, labels = (archive.get(name, np.empty(0)) for name in ("images", "labels"))
+    if missing := {"images", "labels"} - archive.keys():
+        raise InvalidInputError(f"`data`: {path} cannot be read: it has no `{min(missing)}`; {_EXPECTED}")
+    images, labels = archive["images"], archive["labels"]
     shaped = images.ndim == 4 and images.shape[1:] == (32, 32, 3) and images.dtype == np.uint8
     labelled = labels.dtype.kind in "iu" and labels.shape == images.shape[:1] and len(labels)
     if not shaped or not labelled or labels.min() < 0 or labels.max() > 9:

@@ -15,6 +15,7 @@ from torch import Tensor
 from splinescope.geometry.enclosures import enclose_maxima, enclose_pieces
 from splinescope.network.graph import Node
 from splinescope.network.ops import Activation, AffineOp, Maximum
+from splinescope.network.ops.base import flat
 from splinescope.tessellation.enclosure.bounds import AffineBounds
 
 _TINY = float(np.finfo(np.float64).tiny)
@@ -63,7 +64,7 @@ class Linear(Relaxation):
 
     def _apply(self, function: Callable[..., Tensor], parts: list[Tensor]) -> Tensor:
         shaped = [part.reshape(-1, *shape) for part, shape in zip(parts, self._shapes, strict=True)]
-        return function(*shaped).flatten(1)
+        return flat(function(*shaped))
 
 
 class FoldRelaxation(Relaxation):
