@@ -18,7 +18,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.preimage.boxes import Boxes
-from splinescope.preimage.cells import PreimagePart
+from splinescope.preimage.parts import PreimagePart
 from splinescope.preimage.polytopes import Polytope, polytope
 from splinescope.preimage.shares import Interval, proportion
 from splinescope.preimage.targets.sets import Target
@@ -347,12 +347,12 @@ class Preimage:
         return found
 
     def certify(self, **options: Any) -> Any:
-        """Check it by forward passes; see `certificate.certify`."""
-        return ask("preimage.certificate", "certify")(self, **options)
+        """Check it by forward passes; see `checks.certify`."""
+        return ask("preimage.checks", "certify")(self, **options)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it to one `.npz` file; `splinescope.preimage.open_preimage` reads it."""
-        written: Path = ask("preimage.files", "save_preimage")(self, path)
+        written: Path = ask("preimage.saving", "save_preimage")(self, path)
         return written
 
     def plot(self, **options: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from splinescope.errors import CertificateError
-from splinescope.preimage.cells import WITH_VERTICES
+from splinescope.preimage.parts import WITH_VERTICES
 from splinescope.preimage.preimage import Preimage, uniform
 from splinescope.preimage.shares import proportion
 
