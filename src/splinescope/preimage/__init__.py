@@ -12,8 +12,9 @@ from splinescope.preimage.layers.convolutions import (
 )
 from splinescope.preimage.layers.dual_basis import DualBasis, Fan, dual_basis, layer_preimage
 from splinescope.preimage.layers.nesting import Nesting, Obstacle, nesting
+from splinescope.preimage.piece import Piece
 from splinescope.preimage.polytopes import Polytope, polytope
-from splinescope.preimage.preimage import Piece, Preimage
+from splinescope.preimage.preimage import Preimage
 from splinescope.preimage.saving import open_preimage
 from splinescope.preimage.shares import Interval
 from splinescope.preimage.targets import (

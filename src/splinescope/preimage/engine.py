@@ -16,7 +16,8 @@ from splinescope.preimage.boxes import Boxes, part_of
 from splinescope.preimage.branch_and_bound import Budget, PreimageSearch, Searched
 from splinescope.preimage.merging import merged, without_faces
 from splinescope.preimage.parts import WITH_VERTICES, PreimagePart, pieces_of
-from splinescope.preimage.preimage import Piece, Preimage
+from splinescope.preimage.piece import Piece
+from splinescope.preimage.preimage import Preimage
 from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.targets.marks import Marks, marks
 from splinescope.preimage.targets.sets import ClassTarget, Target

@@ -49,10 +49,19 @@ def open_preimage(path: str | os.PathLike[str]) -> Preimage:
         path: The file.
 
     Returns:
-        The preimage, equal in every array.
+        The preimage, equal in every array. Cost: the size of the file.
 
     Raises:
         StoreError: If the file is missing, is not of this kind, is damaged, or comes from a newer version.
+
+    Example:
+        >>> import tempfile, torch, splinescope
+        >>> from splinescope.preimage import ClassTarget, preimage_of
+        >>> found = preimage_of(torch.nn.ReLU(), ClassTarget(1), splinescope.Box([-1.0, -1.0], [1.0, 1.0]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     again = open_preimage(found.save(f"{folder}/found.npz"))
+        >>> again.volume == found.volume
+        True
     """
     stored = read_arrays(path, "file of a preimage")
     header = stored.record
