@@ -237,7 +237,8 @@ def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_command_and_option_has_help() -> None:
     commands = get_command(app).commands
-    assert list(commands) == ["demo", "info", "slice", "compare", "regions", "preimage", "reproduce", "path", "segment", "surface"]
+    names = ["demo", "info", "slice", "compare", "regions", "preimage", "reproduce", "path", "segment", "surface"]
+    assert list(commands) == names
     for name, command in commands.items():
         assert command.help, name
         assert [parameter.name for parameter in command.params if not parameter.help] == [], name

@@ -20,11 +20,11 @@ from splinescope.preimage import (
     PolytopeTarget,
     Preimage,
     UnionTarget,
+    branch_and_bound,
     dual_basis,
     nested_pieces,
     open_preimage,
     preimage_of,
-    search,
 )
 from tests.preimage.nets import chain, cube, formula, network
 from tests.reference.preimages import pieces
@@ -142,8 +142,8 @@ def test_boxes_that_are_halved_change_nothing(d: int, monkeypatch: pytest.Monkey
     net = network(formula([d, 6, 4, 3] if d < 6 else [6, 3, 3], 4))
     targets = [ClassTarget(1), BoxTarget([0.2] + [-np.inf] * 2, [np.inf] * 3)]
     whole = [preimage_of(net, target, cube(d)) for target in targets]
-    monkeypatch.setattr(search, "MOST", {2: 12, 3: 30})
-    monkeypatch.setattr(search, "_MOST", 7)
+    monkeypatch.setattr(branch_and_bound, "MOST", {2: 12, 3: 30})
+    monkeypatch.setattr(branch_and_bound, "_MOST", 7)
     for target, one in zip(targets, whole, strict=True):
         found = preimage_of(net, target, cube(d))
         assert found.boxes > one.boxes
@@ -179,7 +179,7 @@ def test_a_slice_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
         Slice.through(np.zeros(4), np.ones(4), np.arange(4.0), dimension=3, margin=1.0),
     ):
         one = max((preimage_of(net, ClassTarget(label), domain) for label in range(3)), key=len)
-        monkeypatch.setattr(search, "MOST", {2: 4, 3: 8})
+        monkeypatch.setattr(branch_and_bound, "MOST", {2: 4, 3: 8})
         found = preimage_of(net, one.target, domain)
         monkeypatch.undo()
         assert found.boxes > 1
@@ -263,7 +263,7 @@ def whole_and_part(tmp: Path | None = None, **limits: float) -> tuple[Preimage, 
 
 
 def test_budgets_leave_honest_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "MOST", {3: 40})
+    monkeypatch.setattr(branch_and_bound, "MOST", {3: 40})
     whole, part = whole_and_part(max_cells=150)
     assert whole.complete
     assert not part.complete
@@ -278,7 +278,7 @@ def test_budgets_leave_honest_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_was_saved_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "MOST", {3: 40})
+    monkeypatch.setattr(branch_and_bound, "MOST", {3: 40})
     whole, part = whole_and_part(max_cells=150)
     opened = open_preimage(part.save(tmp_path / "part.npz"))
     for name in ("halfspaces", "patterns", "slopes", "witnesses", "measures", "left_measures"):

@@ -182,7 +182,7 @@ def _verdict(answer: Preimage, original: Callable[[np.ndarray], Any] | None) -> 
     inner = answer.left.inside
     centres = [answer.witnesses[order], (answer.left.low[inner] + answer.left.high[inner])[:_TRIED] / 2]
     if not answer.complete:
-        from splinescope.preimage.preimage import uniform
+        from splinescope.preimage.boxes import uniform
 
         drawn = uniform(answer.domain, 10_000, np.random.default_rng(0))
         centres.append(drawn[answer.target.contains(answer.outputs(drawn))][:_TRIED])

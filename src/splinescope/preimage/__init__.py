@@ -1,8 +1,7 @@
 """What a network maps where, exactly: preimages of layers and of whole networks, cones and nesting."""
 
-from splinescope.preimage.certificate import PreimageCertificate
+from splinescope.preimage.checks import PreimageCertificate
 from splinescope.preimage.engine import preimage_of
-from splinescope.preimage.files import open_preimage
 from splinescope.preimage.layers.circulant import Circulant, CirculantPreimage
 from splinescope.preimage.layers.contraction import Contraction, contraction, flow, nested_cells, nested_pieces
 from splinescope.preimage.layers.convolutions import (
@@ -13,8 +12,10 @@ from splinescope.preimage.layers.convolutions import (
 )
 from splinescope.preimage.layers.dual_basis import DualBasis, Fan, dual_basis, layer_preimage
 from splinescope.preimage.layers.nesting import Nesting, Obstacle, nesting
+from splinescope.preimage.piece import Piece
 from splinescope.preimage.polytopes import Polytope, polytope
-from splinescope.preimage.preimage import Piece, Preimage
+from splinescope.preimage.preimage import Preimage
+from splinescope.preimage.saving import open_preimage
 from splinescope.preimage.shares import Interval
 from splinescope.preimage.targets import (
     BoxTarget,

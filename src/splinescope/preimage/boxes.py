@@ -162,3 +162,22 @@ def part_of(domain: Domain, low: np.ndarray, high: np.ndarray) -> Domain | None:
         corners = np.unique(corners, axis=0)
         corners = corners[np.argsort(np.arctan2(corners[:, 1], corners[:, 0]))]
     return Slice(domain.origin, domain.basis, corners + found.witness, names=domain.names)
+
+
+def uniform(domain: Domain, count: int, generator: np.random.Generator) -> Float[np.ndarray, "count d"]:
+    """Points drawn uniformly from a domain, in its coordinates.
+
+    Args:
+        domain: The domain.
+        count: How many.
+        generator: Of random numbers.
+
+    Returns:
+        The points.
+    """
+    if isinstance(domain, Box):
+        low, high = domain.bounds
+        return low + (high - low) * generator.random((count, domain.dimension))
+    shape = polytope(domain.halfspaces)
+    assert shape is not None
+    return shape.sample(count, generator)

@@ -13,11 +13,12 @@ from splinescope.network.graph import Network, Node
 from splinescope.network.load import ModelLike
 from splinescope.network.ops import Dense, Input, PiecewiseAffine
 from splinescope.preimage.boxes import Boxes, part_of
-from splinescope.preimage.cells import WITH_VERTICES, PreimagePart, pieces_of
+from splinescope.preimage.branch_and_bound import Budget, PreimageSearch, Searched
 from splinescope.preimage.merging import merged, without_faces
-from splinescope.preimage.preimage import Piece, Preimage
+from splinescope.preimage.parts import WITH_VERTICES, PreimagePart, pieces_of
+from splinescope.preimage.piece import Piece
+from splinescope.preimage.preimage import Preimage
 from splinescope.preimage.pruning import NEVER
-from splinescope.preimage.search import Budget, PreimageSearch, Searched
 from splinescope.preimage.targets.marks import Marks, marks
 from splinescope.preimage.targets.sets import ClassTarget, Target
 from splinescope.progress import reporting

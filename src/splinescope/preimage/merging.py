@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from splinescope.preimage.cells import PreimagePart
+from splinescope.preimage.parts import PreimagePart
 from splinescope.preimage.polytopes import FLAT, polytope
 
 

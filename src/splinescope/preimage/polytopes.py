@@ -67,6 +67,9 @@ class Polytope:
 
         Args:
             points: [n, d] points.
+
+        Returns:
+            One answer for each.
         """
         t = np.asarray(points, np.float64)
         slack = FLAT * (1.0 + np.abs(t).sum(axis=1))[:, None]
@@ -109,6 +112,9 @@ class Polytope:
         Args:
             count: How many.
             generator: Of random numbers.
+
+        Returns:
+            The points, one in each row.
 
         Raises:
             InvalidInputError: If it is unbounded.

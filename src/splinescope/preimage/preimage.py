@@ -17,12 +17,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.preimage.boxes import Boxes
-from splinescope.preimage.cells import PreimagePart
-from splinescope.preimage.polytopes import Polytope, polytope
+from splinescope.preimage.boxes import Boxes, uniform
+from splinescope.preimage.parts import PreimagePart
+from splinescope.preimage.piece import Piece
+from splinescope.preimage.polytopes import Polytope
 from splinescope.preimage.shares import Interval, proportion
 from splinescope.preimage.targets.sets import Target
-from splinescope.tessellation.domains import Box, Domain
+from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.queries import ask
 
 _ROUNDINGS = 2.0**10
@@ -33,73 +34,6 @@ _QHULL = 2.0**17
 
 _DRAWN = 20_000
 """Points that are drawn for a volume that cannot be summed."""
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """One polytope of a preimage: a view of a row of its arrays.
-
-    Attributes:
-        preimage: The preimage.
-        number: Number of the piece in it.
-    """
-
-    preimage: Preimage
-    number: int
-
-    @property
-    def halfspaces(self) -> Float[np.ndarray, "m _"]:
-        """Rows `(n, b)` for `n @ t + b <= 0`, with unit normals."""
-        offsets = self.preimage.halfspace_offsets
-        return self.preimage.halfspaces[offsets[self.number] : offsets[self.number + 1]]
-
-    @property
-    def equalities(self) -> Float[np.ndarray, "k _"]:
-        """Rows `(n, b)` for `n @ t + b == 0`, with orthonormal normals."""
-        offsets = self.preimage.equality_offsets
-        return self.preimage.equalities[offsets[self.number] : offsets[self.number + 1]]
-
-    @property
-    def pattern(self) -> UInt8[np.ndarray, " U"]:
-        """Activation pattern of the network, as that of the cells of a complex."""
-        return self.preimage.patterns[self.number]
-
-    @property
-    def A(self) -> Float[np.ndarray, "n d"]:  # noqa: N802 - as AffineMaps has it
-        """Linear part of the network's map, in the domain's coordinates."""
-        return self.preimage.slopes[self.number]
-
-    @property
-    def c(self) -> Float[np.ndarray, " n"]:
-        """Constant of the network's map."""
-        return self.preimage.constants[self.number]
-
-    @property
-    def witness(self) -> Float[np.ndarray, " d"]:
-        """A point in its relative interior."""
-        return self.preimage.witnesses[self.number]
-
-    @property
-    def dimension(self) -> int:
-        """Its dimension."""
-        return int(self.preimage.dimensions[self.number])
-
-    @property
-    def measure(self) -> float:
-        """Its measure in its own dimension."""
-        return float(self.preimage.measures[self.number])
-
-    @cached_property
-    def polytope(self) -> Polytope:
-        """The polytope itself, around a largest ball."""
-        found = polytope(self.halfspaces, self.equalities)
-        return found or Polytope(self.halfspaces, self.equalities, self.witness, 0.0)
-
-    @property
-    def radius(self) -> float:
-        """Chebyshev radius, that of a largest ball in its affine hull; infinite for a point."""
-        known = float(self.preimage.radii[self.number])
-        return self.polytope.radius if math.isnan(known) else known
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -241,12 +175,29 @@ class Preimage:
         return proportion(hits, count, level).scaled(self.domain.measure)
 
     def outputs(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n outputs"]:
-        """Outputs of the network, before its head, at points in the domain's coordinates."""
+        """Outputs of the network, before its head.
+
+        Args:
+            points: Points in the domain's coordinates.
+
+        Returns:
+            One row for each.
+        """
         values: np.ndarray = self.network(self.domain.embed(points))
         return values.reshape(len(points), -1)
 
     def coordinates(self, points: Any) -> Float[np.ndarray, "n d"]:
-        """Points in the domain's coordinates: such points as they are, and inputs of the network projected."""
+        """Points in the domain's coordinates.
+
+        Args:
+            points: [n, d] such points, which stay, or [n, *input_shape] inputs of the network, which are projected.
+
+        Returns:
+            The coordinates.
+
+        Raises:
+            InvalidInputError: If the shape is neither.
+        """
         array = np.asarray(points.detach().cpu() if hasattr(points, "detach") else points, np.float64)
         if array.ndim == 2 and array.shape[1] == self.dimension:
             return array
@@ -279,11 +230,25 @@ class Preimage:
         return found
 
     def undecided(self, points: Any) -> Bool[np.ndarray, " n"]:
-        """Whether points lie in boxes that were left and may or may not belong to it; arguments as for `contains`."""
+        """Whether points lie in boxes that were left and may or may not belong to it.
+
+        Args:
+            points: See `contains`.
+
+        Returns:
+            One answer for each.
+        """
         return self._in_boxes(self.coordinates(points), ~self.left.inside)
 
     def holding(self, t: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, "P n"]:
-        """Which piece holds which point, given in the domain's coordinates."""
+        """Which piece holds which point.
+
+        Args:
+            t: Points in the domain's coordinates.
+
+        Returns:
+            One row for each piece.
+        """
         scale = 1.0 + np.abs(t).sum(axis=1)
         held = np.ones((len(self), len(t)), bool)
         inequality = (self.halfspaces, self.halfspace_offsets, 2.0**-44, False)
@@ -297,7 +262,14 @@ class Preimage:
         return held
 
     def locate(self, points: Any) -> Int[np.ndarray, " n"]:
-        """The first piece that holds each point, -1 where none does; arguments as for `contains`."""
+        """The first piece that holds each point.
+
+        Args:
+            points: See `contains`.
+
+        Returns:
+            Numbers of pieces; -1 where none does.
+        """
         t = self.coordinates(points)
         found = np.full(len(t), -1)
         step = max(1, (1 << 23) // max(1, len(self.halfspaces)))
@@ -333,6 +305,9 @@ class Preimage:
         Args:
             halfspaces: [m, d + 1] rows `(n, b)` for `n @ t + b <= 0`.
             equalities: [k, d + 1] rows `(n, b)` for `n @ t + b == 0`.
+
+        Returns:
+            The part, complete in itself.
         """
         found: Preimage = ask("preimage.shapes", "sliced")(self, halfspaces, equalities)
         return found
@@ -342,25 +317,56 @@ class Preimage:
 
         Args:
             axes: One, two or three of the domain's coordinates.
+
+        Returns:
+            Corners of each piece's shadow.
         """
         found: list[np.ndarray] = ask("preimage.shapes", "projected")(self, axes)
         return found
 
     def certify(self, **options: Any) -> Any:
-        """Check it by forward passes; see `certificate.certify`."""
-        return ask("preimage.certificate", "certify")(self, **options)
+        """Check it by forward passes; see `checks.certify`.
+
+        Args:
+            **options: Those of `checks.certify`.
+
+        Returns:
+            The certificate.
+        """
+        return ask("preimage.checks", "certify")(self, **options)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it to one `.npz` file; `splinescope.preimage.open_preimage` reads it."""
-        written: Path = ask("preimage.files", "save_preimage")(self, path)
+        """Write it to one `.npz` file; `splinescope.preimage.open_preimage` reads it.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The path.
+        """
+        written: Path = ask("preimage.saving", "save_preimage")(self, path)
         return written
 
     def plot(self, **options: Any) -> Any:
-        """Draw it in a plane or in space; see `splinescope.plotting.plot_preimage`; axes come back."""
+        """Draw it in a plane or in space.
+
+        Args:
+            **options: Those of `splinescope.plotting.plot_preimage`.
+
+        Returns:
+            The axes.
+        """
         return ask("plotting.preimages", "plot_preimage")(self, **options)
 
     def taken(self, which: Int[np.ndarray, " some"]) -> Preimage:
-        """Some of its pieces, as a preimage that is complete in itself."""
+        """Some of its pieces.
+
+        Args:
+            which: Their numbers.
+
+        Returns:
+            A preimage of these alone.
+        """
         rows = [np.arange(*self.halfspace_offsets[[at, at + 1]]) for at in which]
         flat = [np.arange(*self.equality_offsets[[at, at + 1]]) for at in which]
         arrays = {name: getattr(self, name)[which] for name in _BY_PIECE}
@@ -375,19 +381,3 @@ class Preimage:
 
 
 _BY_PIECE = ("patterns", "slopes", "constants", "witnesses", "radii", "measures")
-
-
-def uniform(domain: Domain, count: int, generator: np.random.Generator) -> Float[np.ndarray, "count d"]:
-    """Points drawn uniformly from a domain, in its coordinates.
-
-    Args:
-        domain: The domain.
-        count: How many.
-        generator: Of random numbers.
-    """
-    if isinstance(domain, Box):
-        low, high = domain.bounds
-        return low + (high - low) * generator.random((count, domain.dimension))
-    shape = polytope(domain.halfspaces)
-    assert shape is not None
-    return shape.sample(count, generator)

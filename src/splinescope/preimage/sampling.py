@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from splinescope.errors import InvalidInputError
-from splinescope.preimage.preimage import Preimage, uniform
+from splinescope.preimage.boxes import uniform
+from splinescope.preimage.preimage import Preimage
 
 
 def draw(preimage: Preimage, count: int, generator: np.random.Generator) -> Float[np.ndarray, "count d"]:

@@ -26,7 +26,14 @@ class Interval:
     level: float
 
     def scaled(self, factor: float) -> Interval:
-        """The same in other units."""
+        """The same in other units.
+
+        Args:
+            factor: By which all numbers are multiplied.
+
+        Returns:
+            The interval.
+        """
         return Interval(factor * self.middle, factor * self.low, factor * self.high, self.level)
 
 
@@ -37,6 +44,9 @@ def proportion(hits: int, count: int, level: float = 0.95) -> Interval:
         hits: How often.
         count: Of how many times.
         level: Probability that the interval is right, at least.
+
+    Returns:
+        The share with its interval.
 
     Raises:
         InvalidInputError: If numbers are out of range.

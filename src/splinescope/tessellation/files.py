@@ -112,7 +112,7 @@ def stored_form(
     kind = type(cells).__name__
     if kind not in _KINDS:
         raise InvalidInputError(f"`cells`: got {kind}; expected a complex, a batch of segments or a region graph")
-    classes = _classes(kind)
+    classes = stored_classes(kind)
     for part in (cells, cells.domain, *(node.op for node in cells.network.nodes)):
         if classes.get(class_name(part)) is not type(part):
             raise StoreError(f"`cells`: a {type(part).__qualname__} cannot be stored; expected classes of splinescope")
@@ -161,7 +161,7 @@ def load_complex(
     kind = str(record.get("class"))
     if kind not in _KINDS or not isinstance(record.get("fields"), dict):
         raise StoreError(f"`path`: {str(path)!r} holds a {kind}; expected one of {', '.join(_KINDS)}")
-    classes = _classes(kind)
+    classes = stored_classes(kind)
     kept = record["fields"].pop("network", None)
     chosen = _chosen(network, kept, stored, arrays, path)
     try:
@@ -207,7 +207,7 @@ def _chosen(
     found = None
     if network is None or expected is None:
         try:
-            found = decode(kept, arrays, _classes())
+            found = decode(kept, arrays, stored_classes())
             if not isinstance(found, Network):
                 raise StoreError("what it holds as the network is none")
             if not bool(np.isfinite(found(np.zeros(found.input_shape))).all()):
@@ -230,8 +230,15 @@ def _identity(network: Network) -> str:
     return fingerprint([[node.op, node.inputs, node.shape] for node in network.nodes] + [network.output], "network")
 
 
-def _classes(kind: str | None = None) -> dict[str, type]:
-    """The classes that stored cells may be made of."""
+def stored_classes(kind: str | None = None) -> dict[str, type]:
+    """The classes that stored cells, or what is made of a network and a domain, may be made of.
+
+    Args:
+        kind: A kind of cells, whose own classes are among them then.
+
+    Returns:
+        The classes by the names under which they are stored.
+    """
     parts = [part for module in (graph, heads) for part in vars(module).values() if isinstance(part, type)]
     parts += reversed(_kinds_of(Op))  # of two with one name the one that is ours
     parts += [Box, Segment, Slice, Tolerance, Certificate, Decisions, NodeCodes]

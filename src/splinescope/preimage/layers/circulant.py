@@ -59,6 +59,9 @@ class Circulant:
             size: Number of inputs, and of units.
             bias: The bias.
 
+        Returns:
+            The layer.
+
         Raises:
             InvalidInputError: If the kernel is longer than that.
         """
@@ -142,17 +145,41 @@ class Circulant:
         return np.maximum(self.affine(x), 0.0)
 
     def affine(self, x: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
-        """Pre-activations."""
+        """Pre-activations.
+
+        Args:
+            x: [..., d] inputs.
+
+        Returns:
+            As many rows.
+        """
         return np.fft.ifft(self.eigenvalues * np.fft.fft(x, axis=-1), axis=-1).real + self.bias
 
     def solve(self, y: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
-        """The shortest inputs with given pre-activations; the nearest ones where there are none."""
+        """The shortest inputs with given pre-activations; the nearest ones where there are none.
+
+        Args:
+            y: [..., d] pre-activations.
+
+        Returns:
+            As many rows.
+        """
         scale = np.where(self.present, self.eigenvalues, 1.0)
         values = np.where(self.present, np.fft.fft(np.asarray(y) - self.bias, axis=-1) / scale, 0.0)
         return np.fft.ifft(values, axis=-1).real
 
     def ray(self, unit: int) -> Float[np.ndarray, " d"]:
-        """Ray of the dual basis along which only one unit's pre-activation falls; all are shifts of one another."""
+        """Ray of the dual basis along which only one unit's pre-activation falls; all are shifts of one another.
+
+        Args:
+            unit: The unit.
+
+        Returns:
+            The ray.
+
+        Raises:
+            InvalidInputError: If the layer is not of full rank.
+        """
         return np.roll(-self._full("ray").inverse_kernel[(-np.arange(len(self.kernel))) % len(self.kernel)], unit)
 
     def lineality(self) -> Float[np.ndarray, "nullity d"]:

@@ -31,7 +31,7 @@ def frequency_blocks(kernel: Any, size: tuple[int, ...]) -> Complex[np.ndarray, 
 
     Returns:
         One matrix for each frequency, in the order of the transform. Singular values of the layer are those of all of
-        them together; its rank is the sum of theirs.
+        them together; its rank is the sum of theirs. Cost: a transform for each pair of channels.
 
     Raises:
         InvalidInputError: If the shapes don't agree.
@@ -59,7 +59,7 @@ def distance_to_circulant(matrix: Float[np.ndarray, "d d"]) -> float:
         matrix: The matrix.
 
     Returns:
-        From 0 (circulant) to 1.
+        From 0 (circulant) to 1. Cost: one pass over the matrix.
 
     Example:
         >>> distance_to_circulant(np.array([[1.0, 2.0], [2.0, 1.0]]))
@@ -99,6 +99,13 @@ def network_nesting(network: Network) -> tuple[LayerNesting, ...]:
 
     Returns:
         One entry for each affine node. Cost: a matrix of at most 2048 units for each.
+
+    Example:
+        >>> import splinescope, torch
+        >>> layer = torch.nn.Linear(2, 2)
+        >>> _ = layer.weight.data.copy_(torch.eye(2)), layer.bias.data.fill_(-1.0)
+        >>> [row.nesting.complete for row in network_nesting(splinescope.load(layer))]
+        [True]
     """
     found = []
     for index, node in enumerate(network.nodes):

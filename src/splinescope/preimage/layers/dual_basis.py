@@ -49,6 +49,9 @@ class Fan:
             count: How many.
             generator: Of random numbers.
             scale: Mean of the coefficients, which are minus the pre-activations of the zero units.
+
+        Returns:
+            The points, one in each row.
         """
         return self.point + scale * generator.standard_exponential((count, len(self.zeros))) @ self.rays
 
@@ -86,7 +89,14 @@ class DualBasis:
         return Fan(self.apex - y @ self.rays, zeros, self.rays[zeros])
 
     def clipped(self, output: Any) -> Polytope | None:
-        """The inputs without negative numbers that the layer takes to one output; None if there are none."""
+        """The inputs without negative numbers that the layer takes to one output; see `layer_preimage`.
+
+        Args:
+            output: [d] an output, not negative.
+
+        Returns:
+            The polytope, or None if there are none.
+        """
         return layer_preimage(self.weight, self.bias, output)
 
 
@@ -143,7 +153,7 @@ def layer_preimage(W: Any, b: Any, output: Any, *, clipped: bool = True) -> Poly
         clipped: Whether inputs must not be negative, as those of a layer behind another one with ReLU.
 
     Returns:
-        The polyhedron, or None if no input gives that output.
+        The polyhedron, or None if no input gives that output. Cost: one linear program; see `polytope`.
 
     Raises:
         InvalidInputError: If sizes don't agree, or the output has a negative number.

@@ -34,6 +34,9 @@ class Alternative:
         Args:
             outputs: The outputs.
             slack: How far beyond counts, too.
+
+        Returns:
+            One answer for each.
         """
         below = outputs @ self.halfspaces[:, :-1].T + self.halfspaces[:, -1]
         beside = np.abs(outputs @ self.equalities[:, :-1].T + self.equalities[:, -1])
@@ -51,6 +54,9 @@ class Target(ABC):
         Args:
             outputs: Number of outputs of the network.
 
+        Returns:
+            At least one.
+
         Raises:
             InvalidInputError: If it is a set of other outputs.
         """
@@ -61,6 +67,9 @@ class Target(ABC):
         Args:
             outputs: [N, n] outputs.
             slack: How far beyond counts, too.
+
+        Returns:
+            One answer for each.
         """
         y = np.asarray(outputs, np.float64)
         y = y.reshape(len(y), -1)

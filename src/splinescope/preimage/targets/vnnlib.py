@@ -51,10 +51,21 @@ def read_vnnlib(path: str | os.PathLike[str]) -> tuple[Specification, ...]:
 
     Returns:
         One question for each box of inputs that occurs; the file holds (is satisfiable) if one of them has an answer.
+        Cost: the length of the text, times the cases that its alternatives make.
 
     Raises:
         InvalidInputError: If the file cannot be read, has a construct that is not understood, or leaves an input
             without bounds.
+
+    Example:
+        >>> import tempfile
+        >>> lines = ("declare-const X_0 Real", "declare-const Y_0 Real", "assert (>= X_0 0)", "assert (<= X_0 1)")
+        >>> text = "".join(f"({line})" for line in (*lines, "assert (<= Y_0 2)"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(f"{folder}/a.vnnlib").write_text(text)
+        ...     (asked,) = read_vnnlib(f"{folder}/a.vnnlib")
+        >>> asked.low.tolist(), asked.high.tolist(), asked.target.contains([[1.0], [3.0]]).tolist()
+        ([0.0], [1.0], [True, False])
     """
     name = str(os.fspath(path))
     try:

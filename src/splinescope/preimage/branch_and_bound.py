@@ -14,7 +14,7 @@ import numpy as np
 
 from splinescope.network.graph import Network
 from splinescope.preimage.boxes import Bounding, Boxes, halved, part_of
-from splinescope.preimage.cells import PreimagePart, cuts_of, pieces_of
+from splinescope.preimage.parts import PreimagePart, cuts_of, pieces_of
 from splinescope.preimage.polytopes import MEASURED
 from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.targets.marks import Marks

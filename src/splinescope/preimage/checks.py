@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from splinescope.errors import CertificateError
-from splinescope.preimage.cells import WITH_VERTICES
-from splinescope.preimage.preimage import Preimage, uniform
+from splinescope.preimage.boxes import uniform
+from splinescope.preimage.parts import WITH_VERTICES
+from splinescope.preimage.preimage import Preimage
 from splinescope.preimage.shares import proportion
 
 Original = Callable[[np.ndarray], Any]
