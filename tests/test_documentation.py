@@ -153,11 +153,7 @@ def test_examples_run(module: str, text: str, tmp_path: Path, monkeypatch: pytes
     assert failures == []
 
 
-WAITING = re.compile(r"splinescope\.(preimage|trajectory)\.|splinescope\.plotting\.plot_(comparison|preimage)")
-"""The newest studies: some of their functions lack a cost or an example, and their classes arguments."""
-
-
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if not WAITING.match(name)])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_public_functions_are_explained(name: str) -> None:
     """Arguments, result, what the cost grows with, and an example."""
     text = inspect.getdoc(FUNCTIONS[name]) or ""
@@ -173,7 +169,7 @@ def test_reference_shows_what_is_public() -> None:
     assert len(CLASSES) > 100
 
 
-@pytest.mark.parametrize("name", [name for name in CLASSES if not WAITING.match(name)])
+@pytest.mark.parametrize("name", CLASSES)
 def test_methods_of_public_classes_are_explained(name: str) -> None:
     """If they take arguments; and once: what overrides a method that is explained need not do it again."""
     for key, value in vars(CLASSES[name]).items():

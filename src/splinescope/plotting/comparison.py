@@ -94,6 +94,15 @@ def plot_comparison(
 
     Raises:
         InvalidInputError: In more than two dimensions.
+
+    Cost: linear in the cells.
+
+    Example:
+        >>> import splinescope, torch
+        >>> from splinescope.trajectory import compare
+        >>> found = compare(torch.nn.ReLU(), torch.nn.Identity(), splinescope.Slice.box([-1, -1], [1, 1]))
+        >>> plot_comparison(found).get_title() != ""
+        True
     """
     said = _title(found) if title is None else title
     if isinstance(found.cells, SegmentComplex):

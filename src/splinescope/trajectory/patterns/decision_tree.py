@@ -11,10 +11,11 @@ from jaxtyping import Int
 
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Activation, Fold, Maximum
+from splinescope.network.ops import Maximum
 from splinescope.network.splits import boundaries
+from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.trajectory.patterns.information import conditional_entropy, entropy
-from splinescope.trajectory.patterns.prefixes import parts, pieces_at, prefixes
+from splinescope.trajectory.patterns.prefixes import parts, prefixes
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,33 +154,25 @@ def decision_tree(network: ModelLike, data: Any, *, progress: bool = False) -> D
 
 def _piece_bits(network: Network, node: int) -> float:
     """Binary logarithm of the number of pieces that all units of a layer have together."""
-    op, units = network.nodes[node].op, network.nodes[node].units
-    if isinstance(op, Maximum):
-        return float(np.log2((op.index >= 0).sum(dim=1).numpy()).sum())
-    assert isinstance(op, Activation)
-    return units * math.log2(len(op.breakpoints) + 1)
+    return float(np.log2(_piece_counts(network, node)).sum())
 
 
-def _hyperplanes(op: Fold, units: int) -> int:
-    """Number of hyperplanes, in the space that a layer reads, on which its units change their pieces."""
+def _piece_counts(network: Network, node: int) -> Int[np.ndarray, " units"]:
+    """Number of pieces of each unit of a layer."""
+    op = network.folds[node]
     if isinstance(op, Maximum):
-        sizes = (op.index >= 0).sum(dim=1).numpy()
-        return int((sizes * (sizes - 1) // 2).sum())
-    assert isinstance(op, Activation)
-    return units * len(op.breakpoints)
+        return np.asarray((op.index >= 0).sum(dim=1).numpy())
+    return np.full(network.nodes[node].units, op.count)
 
 
 def _child_bounds(network: Network, node: int, ranks: np.ndarray) -> tuple[int, ...]:
     """Most children of each node."""
-    op = network.nodes[node].op
-    assert isinstance(op, Fold)
-    count = _hyperplanes(op, network.nodes[node].units)
-    if isinstance(op, Maximum):
-        pieces = math.prod((op.index >= 0).sum(dim=1).tolist())
-    else:
-        assert isinstance(op, Activation)
-        pieces = (len(op.breakpoints) + 1) ** network.nodes[node].units
-    known = {int(rank): min(pieces, most_cells(count, int(rank))) for rank in np.unique(ranks)}
+    counts = _piece_counts(network, node).tolist()
+    # hyperplanes, in the space that the layer reads, on which its units change their pieces
+    elementwise = network.folds[node].elementwise
+    walls = sum(count - 1 if elementwise else count * (count - 1) // 2 for count in counts)
+    pieces = math.prod(counts)
+    known = {int(rank): min(pieces, most_cells(walls, int(rank))) for rank in np.unique(ranks)}
     return tuple(known[int(rank)] for rank in ranks)
 
 
@@ -210,11 +203,8 @@ def _ranks(network: Network, folds: tuple[int, ...], data: Any) -> np.ndarray:
     limits = []
     for batch in parts(network, data):
         active = {0: np.full(len(batch), network.nodes[0].size)}
-        for index, pieces in pieces_at(network, batch):
-            op = network.nodes[index].op
-            active[index] = np.full(len(batch), network.nodes[index].size)
-            if isinstance(op, Activation) and op.slopes.ndim == 1:
-                active[index] = (op.slopes[pieces] != 0).sum(dim=1).numpy()
+        for index, pieces in pieces_at(network, batch).items():
+            active[index] = (network.folds[index].reads(pieces.numpy()).slopes != 0).sum(axis=1)
         rows = []
         for node in folds:
             before = [gate for gate in gates if gate < node]

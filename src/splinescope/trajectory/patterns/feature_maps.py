@@ -15,9 +15,9 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import forward
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.tessellation.branches.walk import branch_value
+from splinescope.tessellation.branches.walk import branch_value, pieces_at
 from splinescope.trajectory.patterns.information import entropy, mutual_information
-from splinescope.trajectory.patterns.prefixes import parts, pieces_at, prefixes
+from splinescope.trajectory.patterns.prefixes import parts, prefixes
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def _values(network: Network, data: Any, whole: np.ndarray, first: np.ndarray) -
         own = first[whole[done : done + len(batch)]]
         chosen, place = np.unique(own, return_inverse=True)
         rows = torch.from_numpy(place)
-        pieces = {index: part[rows].to(torch.uint8) for index, part in _pieces(network, data, chosen).items()}
+        pieces = {index: part[rows] for index, part in _pieces(network, data, chosen).items()}
         with torch.no_grad():
             values.append(branch_value(network, pieces, batch).numpy())
             outputs = forward(network, batch).reshape(len(batch), -1)
@@ -151,7 +151,7 @@ def _pieces(network: Network, data: Any, chosen: np.ndarray) -> dict[int, torch.
     rows = data[torch.from_numpy(chosen)] if isinstance(data, torch.Tensor) else np.asarray(data)[chosen]
     found: dict[int, list[torch.Tensor]] = {}
     for batch in parts(network, rows):
-        for index, part in pieces_at(network, batch):
+        for index, part in pieces_at(network, batch).items():
             found.setdefault(index, []).append(part)
     return {index: torch.cat(several) for index, several in found.items()}
 

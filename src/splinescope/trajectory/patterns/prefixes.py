@@ -13,12 +13,11 @@ from jaxtyping import Int, UInt64
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.evaluate import walk
 from splinescope.network.graph import Network, nodes_behind
 from splinescope.network.inputs import read_inputs
-from splinescope.network.ops import Fold, Op
+from splinescope.network.ops import Fold
 from splinescope.progress import counting
-from splinescope.tessellation.branches.walk import chunk_length
+from splinescope.tessellation.branches.walk import chunk_length, pieces_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ def prefixes(network: Network, data: Any, *, progress: bool = False) -> PatternP
         InvalidInputError: If there are no inputs, or the network does not fold.
     """
     needed = nodes_behind(network.nodes, (0, network.output))
-    folds = tuple(index for index in needed if isinstance(network.nodes[index].op, Fold))
+    folds = tuple(index for index in needed if index in network.folds)
     if not folds:
         raise InvalidInputError(
             "`network`: no op of it folds, so that it has one pattern; expected one with activations"
@@ -66,8 +65,9 @@ def prefixes(network: Network, data: Any, *, progress: bool = False) -> PatternP
     with counting(len(data), "input", progress) as advance:
         for batch in parts(network, data):
             before = [b""] * len(batch)
-            for level, (index, pieces) in enumerate(pieces_at(network, batch)):
-                rows = _rows(network.nodes[index].op, pieces)
+            pieces = pieces_at(network, batch)
+            for level, index in enumerate(folds):
+                rows = _rows(network.folds[index], pieces[index])
                 before = [blake2b(one + row, digest_size=8).digest() for one, row in zip(before, rows, strict=True)]
                 digests[level, done : done + len(batch)] = np.frombuffer(b"".join(before), np.uint64)
             done += len(batch)
@@ -100,34 +100,8 @@ def parts(network: Network, data: Any) -> Iterator[Tensor]:
         yield found.batch.detach() if isinstance(found.batch, Tensor) else torch.from_numpy(found.batch)
 
 
-def pieces_at(network: Network, batch: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The piece of each unit of each layer that the output depends on.
-
-    Args:
-        network: The network.
-        batch: [n, *input_shape] inputs.
-
-    Yields:
-        Index of the node, and [n, units] its pieces.
-    """
-    folds = [k for k in nodes_behind(network.nodes, (0, network.output)) if isinstance(network.nodes[k].op, Fold)]
-    last_reader = {network.nodes[k].inputs[0]: k for k in folds}
-    kept: dict[int, Tensor] = {}
-    with torch.no_grad():
-        for index, value in walk(network, batch):
-            op = network.nodes[index].op
-            if isinstance(op, Fold) and index in folds:
-                (source,) = network.nodes[index].inputs
-                yield index, op.pieces(kept[source]).reshape(len(batch), -1)
-                if last_reader[source] == index:
-                    del kept[source]
-            if index in last_reader:
-                kept[index] = value
-
-
-def _rows(op: Op, pieces: Tensor) -> list[bytes]:
+def _rows(op: Fold, pieces: Tensor) -> list[bytes]:
     """Pieces of each input as bytes, one bit for each level of each unit."""
-    assert isinstance(op, Fold)
     return [row.tobytes() for row in np.packbits(op.bits(pieces).numpy().astype(np.uint8), axis=1)]
 
 

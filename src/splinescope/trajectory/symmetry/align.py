@@ -56,6 +56,8 @@ def align(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sweeps
     Raises:
         InvalidInputError: If their graphs differ, or a module has weights in unknown places.
 
+    Cost: that of `alignment`, and a copy of the module.
+
     Example:
         >>> import numpy as np, torch
         >>> a = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
@@ -86,11 +88,18 @@ def alignment(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sw
         sweeps: Most passes over the groups.
 
     Returns:
-        The alignment. Cost: for each group and sweep a product of matrices and an assignment; with data one forward
-        pass of each.
+        The alignment.
 
     Raises:
         InvalidInputError: If their graphs differ, or a module has weights in unknown places.
+
+    Cost: for each group and sweep a product of matrices and an assignment; with data one forward pass of each.
+
+    Example:
+        >>> import torch
+        >>> a = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+        >>> torch.equal(alignment(a, a).aligned[0].weight, a[0].weight)
+        True
     """
     shape = None if data is None else tuple(np.shape(data)[1:])
     one = as_network(a, shape, "a")
@@ -149,10 +158,18 @@ def loss_barrier(
             inputs (Jordan et al., "REPAIR", 2023).
 
     Returns:
-        The losses. Cost: one forward pass for each position, twice that for "recompute".
+        The losses.
 
     Raises:
         InvalidInputError: If the two don't fit, or an option is unknown.
+
+    Cost: one forward pass for each position, twice that for "recompute".
+
+    Example:
+        >>> import torch
+        >>> a = torch.nn.Linear(2, 3)
+        >>> abs(loss_barrier(a, a, torch.ones(4, 2), torch.zeros(4, dtype=torch.long)).barrier) < 1e-6
+        True
     """
     if statistics not in ("keep", "recompute"):
         raise InvalidInputError(f"`statistics`: got {statistics!r}; expected 'keep' or 'recompute'")

@@ -76,6 +76,15 @@ def equal_up_to_symmetry(a: ModelLike, b: ModelLike, tolerance: float = 1e-9) ->
 
     Raises:
         InvalidInputError: If their graphs differ.
+
+    Cost: linear in the weights, and a sort of the units of each layer.
+
+    Example:
+        >>> import torch
+        >>> a = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+        >>> b = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+        >>> equal_up_to_symmetry(a, a), equal_up_to_symmetry(a, b)
+        (True, False)
     """
     one, other = as_network(a), as_network(b)
     check_same_graph(one, other)
