@@ -129,6 +129,20 @@ def singular_values(
     return np.concatenate(rows) if rows else np.empty((0, top or map_.dimension))
 
 
+def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
+    """Latents in the type and on the device of a module's first floating-point tensor; as they are if it has none.
+
+    Args:
+        z: Latents.
+        module: The module.
+
+    Returns:
+        The latents.
+    """
+    like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
+    return z if like is None else z.to(like)
+
+
 def sketch_bias(outputs: int, sketch: int, latents: int) -> SketchBias:
     r"""What a projection of outputs to a random subspace does to log volumes, in closed form.
 
@@ -219,11 +233,10 @@ class _Map:
         call = generator
         if isinstance(generator, Network):
             network = generator
-            call, z = (lambda x: _behind_head(network, x)), z.double().cpu().reshape(len(z), *network.input_shape)
+            call, z = (lambda x: behind_head(network, x)), z.double().cpu().reshape(len(z), *network.input_shape)
         elif isinstance(generator, nn.Module):
             call = duplicate(generator)
-            like = next((p for p in (*call.parameters(), *call.buffers()) if p.is_floating_point()), None)
-            z = z.to(like) if like is not None else z
+            z = as_parameters(z, call)
         elif not callable(generator):
             raise InvalidInputError(
                 f"`generator`: got {type(generator).__name__}; expected a module, network or function"
@@ -303,7 +316,16 @@ def _backwards(call: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-def _behind_head(network: Network, x: Tensor) -> Tensor:
+def behind_head(network: Network, x: Tensor) -> Tensor:
+    """What the original of a network returns: its outputs, through its head if it has one.
+
+    Args:
+        network: The network.
+        x: [n, *input_shape] latents in float64.
+
+    Returns:
+        [n, *shape] outputs.
+    """
     y = forward(network, x)
     return y if network.head is None else network.head(y)
 

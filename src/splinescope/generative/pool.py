@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError, StoreError
-from splinescope.generative.log_volumes import log_volume
+from splinescope.generative.log_volumes import as_parameters, behind_head, log_volume
 from splinescope.generative.priors import Prior
 from splinescope.network import Network, as_network
 from splinescope.network.importers.module_copy import duplicate
@@ -154,17 +154,15 @@ class Pool:
     def run(self, latents: np.ndarray, condition: Any) -> np.ndarray:
         """Outputs of the generator, in chunks."""
         call: Any = self.generator
-        like = torch.empty(0, dtype=torch.float64)
         if isinstance(call, Network):
-            network = call
-            call = lambda z: network(z) if network.head is None else network.head(network(z))  # noqa: E731
+            call = partial(behind_head, call)
         elif isinstance(call, nn.Module):
             call = duplicate(call)
-            like = next((p for p in (*call.parameters(), *call.buffers()) if p.is_floating_point()), like)
         outputs = []
         with torch.no_grad():
             for start in range(0, len(latents), CHUNK):
-                z = torch.from_numpy(latents[start : start + CHUNK]).to(like).reshape(-1, *self._latent)
+                z = torch.from_numpy(latents[start : start + CHUNK]).reshape(-1, *self._latent)
+                z = as_parameters(z, call) if isinstance(call, nn.Module) else z
                 rest = () if condition is None else (condition[start : start + CHUNK],)
                 outputs.append(call(z, *rest).cpu().numpy())
         return np.concatenate(outputs) if outputs else np.empty((0,))
