@@ -72,3 +72,14 @@ def test_refusals(place: Path, capsys: pytest.CaptureFixture[str], words: list[s
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_models_of_one_file_share_what_it_makes_at_random(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A copy of an untrained module in the same file is that of the module compared, not of one made anew."""
+    code = (
+        "import copy, torch\na = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))\n"
+    )
+    (place / "net.py").write_text(code + "b = copy.deepcopy(a)\n")
+    words = ["compare", "net.py:a", "net.py:b", "--box", "-1", "1", "--input-shape", "2", "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["largest_deviation"] == 0.0

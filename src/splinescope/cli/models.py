@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,16 +86,23 @@ def _code(place: str) -> ModuleType:
                 return importlib.import_module(place)
             finally:
                 sys.path.pop(0)
-        spec = importlib.util.spec_from_file_location(f"_model_{Path(place).stem}", place)
-        if spec is None or spec.loader is None:
-            raise InvalidInputError(f"`MODEL`: {place} is no Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
+        path = Path(place).resolve()
+        return _run_once(path, path.stat().st_mtime_ns)
     except SplinescopeError:
         raise
     except Exception as error:
         raise InvalidInputError(f"`MODEL`: {place} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+@lru_cache
+def _run_once(path: Path, changed: int) -> ModuleType:
+    """Run a Python file, once however many models of it are asked for: they may share what it makes at random."""
+    spec = importlib.util.spec_from_file_location(f"_model_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InvalidInputError(f"`MODEL`: {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
     return module
 
 
