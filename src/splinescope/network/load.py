@@ -5,16 +5,19 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.importers.choice import OutputName
 from splinescope.network.importers.from_onnx import from_onnx
+from splinescope.network.importers.from_sklearn import Estimator, from_sklearn, is_estimator
 from splinescope.network.importers.from_torch import from_exported, from_torch
 from splinescope.network.importers.layer_files import from_nnet, from_npz
 from splinescope.network.importers.module_copy import first_line
@@ -26,20 +29,29 @@ ModelLike: TypeAlias = Network | nn.Module | str | PathLike[str]
 """What functions take as a network: one, or what `load` makes one of."""
 
 
-def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | None = None) -> Network:
+def load(
+    model: nn.Module | Estimator | str | PathLike[str],
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    output: OutputName = None,
+    fixed: Mapping[str, Any] | None = None,
+) -> Network:
     """Import a network.
 
     Args:
-        model: A `torch.nn.Module`, or the path of a file: `.onnx` or `.onnx.gz`; `.pt2` of `torch.export.save`;
-            `.nnet`; `.npz` with the arrays W0 [out, in], b0, W1, b1, ... of a ReLU network.
+        model: A `torch.nn.Module`, or a network of scikit-learn; or the path of a file: `.onnx` or `.onnx.gz`; `.pt2`
+            of `torch.export.save`; `.nnet`; `.npz` with the arrays W0 [out, in], b0, W1, b1, ... of a ReLU network.
         input_shape: Shape of one input, without the batch, where the model does not tell.
+        output: Which output is meant, by name or index, where the model has several.
+        fixed: Values of further inputs by name, without the batch, where the model has several.
 
     Returns:
         The network, in float64.
 
     Raises:
         InvalidInputError: If there is no such file, it is damaged, or its weights are not finite.
-        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
+        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it. Also if the
+            model has several outputs or inputs, and none is chosen.
 
     Example:
         >>> import torch
@@ -47,7 +59,9 @@ def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | 
         (2,)
     """
     if isinstance(model, nn.Module):
-        return from_torch(model, input_shape)
+        return from_torch(model, input_shape, output=output, fixed=fixed)
+    if not isinstance(model, str | PathLike) and is_estimator(model):
+        return from_sklearn(model)
     if not isinstance(model, str | PathLike):
         raise InvalidInputError(
             f"`model`: got {type(model).__name__}; expected a torch.nn.Module or the path of a file ({FILES})"
@@ -57,13 +71,15 @@ def load(model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | 
         raise InvalidInputError(f"`model`: there is no file {path}; expected a path of type {FILES}")
     name = path.name.lower()
     if name.endswith((".onnx", ".onnx.gz")):
-        return from_onnx(path, input_shape)
+        return from_onnx(path, input_shape, output=output, fixed=fixed)
+    if name.endswith((".npz", ".nnet")) and (fixed or output not in (None, 0)):
+        raise InvalidInputError(f"`output`, `fixed`: {path} has one input and one output; leave them out")
     if name.endswith(".npz"):
         return from_npz(path)
     if name.endswith(".nnet"):
         return from_nnet(path)
     if name.endswith(".pt2"):
-        return from_exported(_exported(path))
+        return from_exported(_exported(path), output=output, fixed=fixed)
     if name.endswith(STATE_DICTS):
         raise InvalidInputError(_state_dict_advice(path))
     raise InvalidInputError(f"`model`: {path} has an unknown type; expected {FILES}")
@@ -101,6 +117,8 @@ def as_network(
         return _of_module(model, input_shape, name)
     if isinstance(model, str | PathLike):
         return _of_file(model, input_shape)
+    if is_estimator(model):
+        return from_sklearn(model)
     wanted = f"{other}, a Network" if other else "a Network"
     raise InvalidInputError(
         f"`{name}`: got {_what(model)}; expected {wanted}, a torch.nn.Module or the path of a file ({FILES})"

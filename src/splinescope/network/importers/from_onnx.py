@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,49 +11,68 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from splinescope.errors import InvalidInputError, UnsupportedOpError
+from splinescope.errors import InvalidInputError, SplinescopeError, UnsupportedOpError
 from splinescope.network.graph import Network
 from splinescope.network.importers.builder import Builder
+from splinescope.network.importers.choice import Choice, OutputName
 from splinescope.network.importers.finish import finish
 from splinescope.network.importers.onnx_legacy import ATTRIBUTES, BINARY, LAST, aligned_shape
 from splinescope.network.importers.refusals import RANDOM, reason_for
 from splinescope.network.importers.reports import compare_with_onnx
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.values import DEPENDENT, Smooth, Step, Value, Variable
 from splinescope.numerics import require
 
 if TYPE_CHECKING:
     import onnx
 
+    from splinescope.network.importers.onnx_file import ModelInput
 
-def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = None) -> Network:
+
+def from_onnx(
+    path: str | PathLike[str],
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    output: OutputName = None,
+    fixed: Mapping[str, Any] | None = None,
+) -> Network:
     """Import an ONNX model.
 
-    The model's first input axis counts as the batch if its size is unknown, or if it is 1 and there are others.
+    The model's first input axis counts as the batch if its size is unknown, or if it is 1 and there are others. Nodes
+    that the output does not need are not looked at.
 
     Args:
         path: A file `.onnx`, or `.onnx.gz`.
         input_shape: Shape of one input, without the batch, where the model does not tell.
+        output: Which of several outputs, by name or index.
+        fixed: Values of further inputs by name, without the batch.
 
     Returns:
         The network, in float64.
 
     Raises:
-        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
+        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it. Also if there
+            are several outputs or inputs and none is chosen.
         InvalidInputError: If the file cannot be read, or has weights that are not finite.
         MissingDependencyError: If the package `onnx` is not installed.
     """
     require("onnx", "onnx", "reading an ONNX file")
     from splinescope.network.importers.onnx_file import read_model, the_input
+    from splinescope.network.importers.onnx_graph import needed_nodes, only_output
 
     path = Path(path)
     if not path.is_file():
         raise InvalidInputError(f"`path`: there is no file {path}")
     model = read_model(path)
-    source = the_input(model, input_shape)
+    choice = Choice(output, dict(fixed or {}))
+    names = [o.name for o in model.graph.output]
+    chosen = names[choice.place(names, "model")]
+    nodes = needed_nodes(model.graph, [chosen])
+    source = the_input(model, nodes, chosen, input_shape, choice.fixed)
     reader = GraphReader(model, Builder(batched=source.batched))
     with torch.no_grad():
-        network = finish(reader.builder, reader.read(source.name, source.shape))
-        network = compare_with_onnx(network, path, model, source, reader.builder.unit)
+        network = finish(reader.builder, reader.read(source, nodes, chosen))
+        notes = (*choice.notes(names), *reader.notes)
+        network = compare_with_onnx(network, path, only_output(model, chosen), source, reader.builder.unit, notes)
     if reader.realigned and network.import_report.not_compared:
         raise UnsupportedOpError(
             f"{reader.realigned}: it broadcasts as before version 7 of the operator set, and the result cannot be "
@@ -66,45 +86,45 @@ class GraphReader:
 
     Attributes:
         builder: The network so far.
+        notes: What a user should know of the model.
         realigned: A node whose second argument was broadcast as in old versions; empty if there is none.
     """
 
     def __init__(self, model: onnx.ModelProto, builder: Builder) -> None:
         self.builder = builder
         self.realigned = ""
+        self.notes: tuple[str, ...] = ()
         self._model = model
         self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
-    def read(self, name: str, shape: tuple[int, ...]) -> Value:
+    def read(self, source: ModelInput, nodes: Sequence[onnx.NodeProto], output: str) -> Value:
         """Import the graph.
 
         Args:
-            name: Name of the input.
-            shape: Its shape, with a batch axis of 1 if it has one.
+            source: The input, and what further ones are fixed to.
+            nodes: The nodes that the output needs, each after those that it reads.
+            output: Name of the output.
 
         Returns:
             The output.
         """
-        graph = self._model.graph
-        if len(graph.output) != 1:
-            names = ", ".join(f"`{o.name}`" for o in graph.output)
-            raise UnsupportedOpError(
-                f"the model has {len(graph.output)} outputs ({names}); splinescope supports models of one output"
-            )
-        values = self._run(graph, {name: self.builder.add_input(shape, name)})
-        result = values[graph.output[0].name]
-        assert isinstance(result, Tensor | Variable | Smooth)
+        values: dict[str, Any] = {source.name: self.builder.add_input(source.shape, source.name)}
+        values.update({fixed.name: _real(fixed.value) for fixed in source.fixed})
+        result = self._run(self._model.graph, nodes, values)[output]
+        if not isinstance(result, Tensor | Variable | Smooth | Step):
+            self.builder.check_arguments([result])
+            raise self.builder.refusal("what it returns is no tensor of numbers")
         return result
 
-    def _run(self, graph: onnx.GraphProto, values: dict[str, Any]) -> dict[str, Any]:
-        """Values by name, of a graph whose inputs are given."""
+    def _run(self, graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto], values: dict[str, Any]) -> dict[str, Any]:
+        """Values by name, of nodes of a graph whose inputs are given."""
         import onnx
 
         if graph.sparse_initializer:
             raise UnsupportedOpError("the model has sparse weights, which splinescope does not know")
         for tensor in graph.initializer:
             values[tensor.name] = _real(onnx.numpy_helper.to_array(tensor))
-        for node in graph.node:
+        for node in nodes:
             missing = [name for name in node.input if name and name not in values]
             if missing:
                 raise InvalidInputError(f"`model`: node `{_name(node)}` reads `{missing[0]}`, which does not exist")
@@ -130,9 +150,14 @@ class GraphReader:
             return self._control(node, inputs, attributes, values)
         if reason_for(node.op_type.removesuffix("Like")) == RANDOM:
             raise b.refusal(RANDOM)
-        if any(isinstance(value, Variable | Smooth) for value in inputs):
+        if any(isinstance(value, DEPENDENT) for value in inputs):
             outputs = sum(bool(name) for name in node.output)
-            return handle(b, node, Call(node.op_type, inputs, attributes, opset, outputs))
+            try:
+                return handle(b, node, Call(node.op_type, inputs, attributes, opset, outputs))
+            except SplinescopeError:
+                raise
+            except Exception as error:
+                raise b.failure(error) from error
         return [_real(array) for array in run_node(node, list(inputs), opset)]
 
     def _modern(
@@ -157,10 +182,12 @@ class GraphReader:
         self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: Any, values: dict[str, Any]
     ) -> list[Any]:
         """A branch whose condition is constant; loops and other branches are refused."""
+        from splinescope.network.importers.onnx_graph import needed_nodes
+
         if node.op_type != "If" or not isinstance(inputs[0], Tensor):
             raise self.builder.refusal("splinescope does not follow loops, nor branches that depend on the input")
         branch = attributes["then_branch" if bool(inputs[0]) else "else_branch"]
-        inner = self._run(branch, dict(values))
+        inner = self._run(branch, needed_nodes(branch, [output.name for output in branch.output]), dict(values))
         return [inner[output.name] for output in branch.output]
 
 

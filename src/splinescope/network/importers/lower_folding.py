@@ -164,8 +164,8 @@ def max_pool(
     return max_over_windows(b, x, windows)
 
 
-def max_over_windows(b: Builder, x: Variable, windows: Sequence[np.ndarray]) -> Variable:
-    """Maximum over products of windows [out, size] of positions, -1 for none, along the last axes."""
+def max_over_windows(b: Builder, x: Variable, windows: Sequence[np.ndarray], sign: float = 1.0) -> Variable:
+    """Maximum (minimum for `sign` -1) over products of windows [out, size] of positions, -1 for none, of last axes."""
     d = len(windows)
     outside = np.full(1, -math.inf)
 
@@ -182,7 +182,7 @@ def max_over_windows(b: Builder, x: Variable, windows: Sequence[np.ndarray]) -> 
     stacked = b.rearrange(groups, x, torch.from_numpy(outside))[0]
     shape = stacked.shape[:-1]
     own = shape[-d - 1 :] if math.prod(shape[: -d - 1]) == 1 else b.own_shape(shape)
-    return _maxima(b, stacked, shape, own, 1.0)
+    return _maxima(b, stacked, shape, own, sign)
 
 
 def pool_windows(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int, ceil: bool) -> np.ndarray:

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from splinescope.errors import InvalidInputError, UnsupportedOpError
+from splinescope.network.importers.choice import free_input
 from splinescope.network.importers.module_copy import first_line
+from splinescope.network.importers.onnx_graph import names_read
+
+
+@dataclass(frozen=True, eq=False)
+class FixedInput:
+    """A further input of a model, with one value for all samples.
+
+    Attributes:
+        name: Its name.
+        value: Its value, with a batch axis of 1 if it has one.
+        repeated: Whether its first axis is a batch of any size.
+    """
+
+    name: str
+    value: np.ndarray
+    repeated: bool
 
 
 @dataclass(frozen=True, eq=False)
 class ModelInput:
-    """The one input of a model, for one sample.
+    """The one input of a model, for one sample, and what further ones are fixed to.
 
     Attributes:
         name: Its name.
@@ -25,6 +44,7 @@ class ModelInput:
         batched: Whether the first axis is a batch.
         any_batch: Whether the model takes batches of any size.
         dtype: The type that the model wants.
+        fixed: Further inputs; those that the output does not need are zero.
     """
 
     name: str
@@ -32,6 +52,17 @@ class ModelInput:
     batched: bool
     any_batch: bool
     dtype: np.dtype
+    fixed: tuple[FixedInput, ...] = ()
+
+    def feeds(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """All inputs of the model by name.
+
+        Args:
+            x: [N, ...] or one sample, of the input's shape and type.
+        """
+        size = len(x) if self.batched else 1
+        others = {f.name: np.repeat(f.value, size, axis=0) if f.repeated else f.value for f in self.fixed}
+        return {self.name: x, **others}
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -63,50 +94,74 @@ def read_model(path: Path) -> onnx.ModelProto:
     return model
 
 
-def the_input(model: onnx.ModelProto, input_shape: tuple[int, ...] | None) -> ModelInput:
-    """The one input of a model.
+def the_input(
+    model: onnx.ModelProto,
+    nodes: Sequence[onnx.NodeProto],
+    output: str,
+    input_shape: tuple[int, ...] | None,
+    fixed: Mapping[str, Any],
+) -> ModelInput:
+    """The one input of a model that is not fixed.
 
     Args:
         model: The model.
+        nodes: The nodes that the output needs.
+        output: Name of the output.
         input_shape: Shape of one input without the batch, where the model does not tell.
+        fixed: Values of further inputs.
 
     Returns:
         The input.
 
     Raises:
         UnsupportedOpError: If there are several.
-        InvalidInputError: If its shape is not known, or another one.
+        InvalidInputError: If its shape is not known, or another one, or a value does not fit.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
-    read = _names_read(model.graph) | {output.name for output in model.graph.output}
-    inputs = [i for i in model.graph.input if i.name not in weights and i.name in read]
-    if len(inputs) != 1:
-        names = ", ".join(f"`{i.name}`" for i in inputs)
-        raise UnsupportedOpError(
-            f"the model has {len(inputs)} inputs ({names}); splinescope supports models of one input"
-        )
-    tensor = inputs[0].type.tensor_type
+    read = names_read(nodes) | {output}
+    inputs = {i.name: i for i in model.graph.input if i.name not in weights}
+    needed = {name: True for name in inputs if name in read or name in fixed}
+    if not needed:
+        raise InvalidInputError(f"`output`: `{output}` does not depend on any of the model's inputs")
+    name = free_input(needed, fixed, "model", any_name=False)
+    tensor = inputs[name].type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
     if dtype.kind != "f":
         raise UnsupportedOpError(
-            f"the model's input `{inputs[0].name}` has the type {dtype}; splinescope supports inputs of real numbers"
+            f"the model's input `{name}` has the type {dtype}; splinescope supports inputs of real numbers"
         )
-    dims: list[int | None] | None = None
-    if tensor.HasField("shape"):
-        dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
-    shape, batched = _input_shape(inputs[0].name, dims, input_shape)
+    dims = _dims(inputs[name])
+    shape, batched = _input_shape(name, dims, input_shape)
     any_batch = batched and (dims is None or dims[0] is None)
-    return ModelInput(inputs[0].name, shape, batched, any_batch, dtype)
+    others = tuple(_fixed_input(value, fixed) for key, value in inputs.items() if key != name)
+    return ModelInput(name, shape, batched, any_batch, dtype, others)
 
 
-def _names_read(graph: onnx.GraphProto) -> set[str]:
-    """Names that nodes read, also those inside branches."""
-    names = {name for node in graph.node for name in node.input}
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                names |= _names_read(attribute.g)
-    return names
+def _dims(value: onnx.ValueInfoProto) -> list[int | None] | None:
+    """Sizes of an input's axes, None where they are not known."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
+
+
+def _fixed_input(value: onnx.ValueInfoProto, fixed: Mapping[str, Any]) -> FixedInput:
+    """A further input with its value; zero if there is none, since then nothing depends on it."""
+    dims = _dims(value)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    if value.name not in fixed:
+        return FixedInput(value.name, np.zeros([n or 1 for n in dims or ()], dtype), bool(dims) and dims[0] is None)
+    given = np.asarray(fixed[value.name])
+    if given.dtype.kind not in "fiub":
+        raise InvalidInputError(f"`fixed`: `{value.name}` is of type {given.dtype}; expected numbers")
+    array = given.astype(dtype)
+    batched = dims is not None and array.ndim == len(dims) - 1
+    array = array[None] if batched else array
+    if dims is not None and not _fits(dims, array.shape):
+        raise InvalidInputError(
+            f"`fixed`: `{value.name}` has the shape {given.shape}; the model's input has {_words(dims)}, with its batch"
+        )
+    return FixedInput(value.name, array, batched and dims is not None and dims[0] is None)
 
 
 def _input_shape(
@@ -133,9 +188,9 @@ def _input_shape(
     return tuple(int(n) for n in shape if n is not None), batched
 
 
-def _fits(dims: list[int | None], given: tuple[int, ...]) -> bool:
+def _fits(dims: Sequence[int | None], given: tuple[int, ...]) -> bool:
     return len(dims) == len(given) and all(n is None or n == m for n, m in zip(dims, given, strict=True))
 
 
-def _words(dims: list[int | None]) -> str:
+def _words(dims: Sequence[int | None]) -> str:
     return "[" + ", ".join("?" if n is None else str(n) for n in dims) + "]"

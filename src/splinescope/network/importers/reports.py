@@ -58,6 +58,11 @@ class Comparison:
         self._terms = self._group_terms(places)
         self._float32 = self._group_rounding(places)
 
+    @property
+    def outputs_per_input(self) -> int:
+        """Numbers that the network returns for one input, behind its head."""
+        return self._own.shape[1]
+
     def _behind_head(self, y: Tensor) -> Tensor:
         y = y if self.network.head is None else self.network.head(y)
         return y.reshape(len(y), -1)
@@ -257,15 +262,18 @@ def compare_with_module(
     return comparison.report(deviations, (*notes, *said) if deviations else (*said, *notes), problem)
 
 
-def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, unit: float) -> Network:
+def compare_with_onnx(
+    network: Network, path: Path, model: Any, source: Any, unit: float, notes: tuple[str, ...] = ()
+) -> Network:
     """The network with a report of its deviation from an ONNX model, as onnxruntime (else onnx itself) runs it.
 
     Args:
         network: The network.
         path: Where the model came from.
-        model: The model.
+        model: The model, of one output.
         source: Its input.
         unit: Spacing of numbers near one in the coarsest type to which the model rounds inside.
+        notes: What else the report says.
 
     Returns:
         The network with its report.
@@ -277,7 +285,7 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, uni
     comparison = Comparison(network)
     unit = max(unit, float(np.finfo(source.dtype).eps), float(np.finfo(np.float32).eps))
     problems: list[str] = []
-    for runner in runners(path, model, source.name):
+    for runner in runners(path, model, model.graph.output[0].name):
         try:
             outputs = _onnx_outputs(comparison, runner, source, unit)
         except UnsupportedOpError:
@@ -289,10 +297,18 @@ def compare_with_onnx(network: Network, path: Path, model: Any, source: Any, uni
         if lost == len(outputs):
             problems.append(f"The model overflows in {runner.name}, so that it was not compared.")
             break
-        notes = (f"The model overflows in {runner.name} for {lost} inputs, which are not compared.",) if lost else ()
+        if lost:
+            notes = (*notes, f"The model overflows in {runner.name} for {lost} inputs, which are not compared.")
         return comparison.report([comparison.deviation(runner.name, outputs, unit)], notes)
     problems = problems or ["No program that runs it is installed."]
-    return comparison.report([], tuple(problems), " ".join(problems))
+    return comparison.report([], (*problems, *notes), " ".join(problems))
+
+
+def _numbers(result: Any) -> Any:
+    """What a model returns as numbers: a list of dictionaries, as classifiers have it, one row for each."""
+    if isinstance(result, list) and result and isinstance(result[0], dict):
+        return [list(row.values()) for row in result]
+    return result
 
 
 def _onnx_outputs(comparison: Comparison, runner: Runner, source: Any, unit: float) -> Tensor:
@@ -301,7 +317,7 @@ def _onnx_outputs(comparison: Comparison, runner: Runner, source: Any, unit: flo
     def function(rows: Tensor) -> Tensor:
         shape = (len(rows), *source.shape[1:]) if source.batched else source.shape
         given = rows.numpy().astype(source.dtype).reshape(shape)
-        return torch.from_numpy(np.asarray(run(given), np.float64))
+        return torch.from_numpy(np.asarray(_numbers(run(source.feeds(given))), np.float64))
 
     if runner.samples:
         return outputs_of(function, comparison.x[: runner.samples])

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from splinescope.network.heads import HeadName
 from splinescope.network.importers import lower_folding as folding
+from splinescope.network.importers import torch_comparisons as comparisons
+from splinescope.network.importers import torch_further as further
 from splinescope.network.importers import torch_handlers as handlers
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.rearrangements import move
-from splinescope.network.importers.refusals import COMPARISON, PRODUCT, reason_for
+from splinescope.network.importers.refusals import COMPARISON, PRODUCT, UNKNOWN, reason_for
 from splinescope.network.importers.torch_handlers import Arguments, Handler
-from splinescope.network.importers.values import Smooth, Value, Variable
+from splinescope.network.importers.values import DEPENDENT, Smooth, Step, Value
 
 
 def call(target: Any, arguments: Arguments) -> Any:
@@ -46,9 +48,9 @@ def rearrange(b: Builder, target: Any, a: Arguments, moved: Sequence[str]) -> An
 
 def _like(b: Builder, value: Any) -> Any:
     """What only gives a shape may depend on the input; positions may not."""
-    if isinstance(value, Variable | Smooth):
+    if isinstance(value, DEPENDENT):
         return torch.zeros(value.shape)
-    if isinstance(value, list | tuple) and any(isinstance(v, Variable | Smooth) for v in value):
+    if isinstance(value, list | tuple) and any(isinstance(v, DEPENDENT) for v in value):
         raise b.refusal("it looks up positions that depend on the input, so that its result may jump")
     return value
 
@@ -58,11 +60,12 @@ def _same(b: Builder, a: Arguments) -> Value:
     if a.get("train") is True or a.get("training") is True:
         raise b.refusal("it is a dropout that stays active in eval mode, so that the model is random")
     dtype = a.get("dtype")
-    if isinstance(dtype, torch.dtype):
+    value = a["self"] if "self" in a else a["input"]
+    if isinstance(dtype, torch.dtype) and not isinstance(value, Step):
         if not dtype.is_floating_point:
             raise b.refusal(f"it rounds to {dtype}, and so it jumps: it is not continuous")
         b.unit = max(b.unit, torch.finfo(dtype).eps)
-    return a["self"] if "self" in a else a["input"]
+    return value
 
 
 def _as_zeros(b: Builder, target: Any, a: Arguments) -> Any:
@@ -121,19 +124,14 @@ def _pad(b: Builder, target: Any, a: Arguments) -> Value:
     return b.rearrange(function, x, filled)[0]
 
 
-def _masked_fill(b: Builder, a: Arguments) -> Value:
-    mask = a["mask"]
-    if not isinstance(mask, Tensor):
+def _index_put(b: Builder, target: Any, a: Arguments) -> Any:
+    """Values at places, which may be where a comparison holds."""
+    masks = [index for index in a["indices"] if isinstance(index, Step)]
+    if not masks:
+        return rearrange(b, target, a, ("self", "values"))
+    if len(a["indices"]) > 1 or a.get("accumulate") or int(np.prod(a["values"].shape)) != 1:
         raise b.refusal(COMPARISON)
-    value = a["value"] if isinstance(a["value"], Tensor) else torch.tensor(float(a["value"]), dtype=torch.float64)
-    return b.rearrange(lambda x, fill: np.where(mask.numpy(), fill, x), b.variable(a["self"]), value)[0]
-
-
-def _where(b: Builder, target: Any, a: Arguments) -> Value:
-    if not isinstance(a["condition"], Tensor):
-        raise b.refusal(COMPARISON)
-    filled = {**a, "self": handlers.tensor_of(a["self"]), "other": handlers.tensor_of(a["other"])}
-    return b.rearrange(lambda x, y: np.where(a["condition"].numpy(), x, y), filled["self"], filled["other"])[0]
+    return comparisons.choose(b, masks[0], a["values"], a["self"])
 
 
 _MOVES = {
@@ -151,7 +149,6 @@ _MOVES = {
     "_upsample_nearest_exact1d.vec _upsample_nearest_exact2d.vec",
     ("tensors",): "cat concat concatenate stack hstack vstack dstack column_stack",
     ("self", "src"): "slice_scatter select_scatter diagonal_scatter copy",
-    ("self", "values"): "index_put",
 }
 _IDENTITIES = (
     "clone detach alias contiguous dropout feature_dropout alpha_dropout feature_alpha_dropout native_dropout to "
@@ -162,6 +159,7 @@ _SHAPES = (
     "size sym_size sym_numel numel dim zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty "
     "is_floating_point"
 )
+_COMPARISONS = {"gt": "gt greater", "ge": "ge greater_equal", "lt": "lt less", "le": "le less_equal"}
 _HANDLERS: dict[str, Handler] = {
     "linear": handlers.linear,
     **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot", "vdot", "inner"), handlers.matmul),
@@ -227,13 +225,45 @@ _HANDLERS: dict[str, Handler] = {
     ),
     "sum": handlers.reduce_sum,
     "mean": handlers.reduce_sum,
-    "masked_fill": _masked_fill,
+    "masked_fill": comparisons.masked_fill,
+    "where": comparisons.where,
+    **{name: comparisons.comparison(short) for short, names in _COMPARISONS.items() for name in names.split()},
+    **dict.fromkeys(("logical_and", "bitwise_and", "__and__"), comparisons.logical(np.logical_and)),
+    **dict.fromkeys(("logical_or", "bitwise_or", "__or__"), comparisons.logical(np.logical_or)),
+    **dict.fromkeys(("logical_xor", "bitwise_xor", "__xor__"), comparisons.logical(np.logical_xor)),
+    **dict.fromkeys(("logical_not", "bitwise_not"), comparisons.logical(np.logical_not)),
+    "sign": comparisons.sign,
+    "sgn": comparisons.sign,
     "softmax": _head("softmax"),
     "_softmax": _head("softmax"),
     "log_softmax": _head("log_softmax"),
     "_log_softmax": _head("log_softmax"),
     "sigmoid": _head("sigmoid"),
     "tanh": _head("tanh"),
+    "log_sigmoid": _head("log_sigmoid"),
+    "log_sigmoid_forward": lambda b, a: (b.head("log_sigmoid", a["self"]), b.byproduct()),
+    "exp": _head("exp"),
+    "softplus": further.softplus,
+    "sort": further.sort,
+    "msort": lambda b, a: further.sort(b, {**a, "dim": 0})[0],
+    "topk": further.top,
+    "median": further.order_statistic,
+    "kthvalue": further.order_statistic,
+    "cummax": further.running_maximum,
+    "cummin": further.running_maximum,
+    "cumsum": further.running_sum,
+    "cdist": further.distances,
+    "_cdist_forward": further.distances,
+    "linalg_vector_norm": further.vector_norm,
+    "norm": further.vector_norm,
+    **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), further.grid_sample),
+    "pow": further.power,
+    "col2im": further.fold,
+    "index_add": further.index_add,
+    "scatter_add": further.scatter_add,
+    **dict.fromkeys("scatter index_copy index_fill".split(), further.scatter),
+    "fill": further.fill,
+    "zero": further.fill,
     **dict.fromkeys(_IDENTITIES.split(), _same),
 }
 _TARGETED: dict[str, Callable[..., Any]] = {
@@ -241,7 +271,7 @@ _TARGETED: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(_SHAPES.split(), _as_zeros),
     "pad": _pad,
     "constant_pad_nd": _pad,
-    "where": _where,
+    "index_put": _index_put,
 }
 IGNORED = frozenset(
     "_assert_tensor_metadata _assert_scalar _assert_async sym_constrain_range sym_constrain_range_for_size "
@@ -273,3 +303,11 @@ def handle(b: Builder, target: Any, arguments: Arguments) -> Any:
         if isinstance(value, Smooth):
             b.variable(value)
     raise b.refusal(reason_for(name))
+
+
+def knows(target: Any) -> bool:
+    """Whether an op has a handler, or a reason why it is refused."""
+    name = target._schema.name.split("::")[-1]
+    name = name.removesuffix("_") if target._schema.is_mutable else name
+    keys = (f"{name}.{target._overloadname}", name)
+    return any(key in table for key in keys for table in (_TARGETED, _HANDLERS)) or reason_for(name) != UNKNOWN
