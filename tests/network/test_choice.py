@@ -1,4 +1,4 @@
-"""Models of several outputs and inputs: one output is chosen, further inputs are fixed, and the original is compared."""
+"""Models of several outputs and inputs: one output is chosen, others are fixed, and the original is compared."""
 
 from __future__ import annotations
 
@@ -70,13 +70,11 @@ def test_choice_is_asked_for_and_checked() -> None:
     module = seeded(Actor)
     with pytest.raises(UnsupportedOpError, match=r"has 2 outputs \(`policy`, `value`\); choose one .* output='policy'"):
         from_torch(module)
-    with pytest.raises(
-        InvalidInputError, match="`output`: got 'q'; the module has 2 outputs by name or index: `policy`"
-    ):
+    with pytest.raises(InvalidInputError, match="`output`: got 'q'; the module has 2 outputs by name or index:"):
         from_torch(module, output="q")
     with pytest.raises(InvalidInputError, match="`output`: got 2; the module has 2 outputs"):
         load(module, output=2)
-    with pytest.raises(UnsupportedOpError, match="it takes powers|multiplies values"):
+    with pytest.raises(UnsupportedOpError, match="multiplies values"):
         from_torch(module, output="value")
 
 
@@ -190,8 +188,8 @@ def test_onnx_choices_are_asked_for(tmp_path: Path) -> None:
         from_onnx(path, output=1, fixed={"goal": np.zeros(3)})
     with pytest.raises(UnsupportedOpError, match=r"\(ArgMax\): it jumps"):
         from_onnx(path, output="label", fixed={"goal": np.zeros(2)})
-    with pytest.raises(InvalidInputError, match="`output`, `fixed`: .* has one input and one output"):
-        np.savez(tmp_path / "net.npz", W0=np.ones((2, 3)))
+    np.savez(tmp_path / "net.npz", W0=np.ones((2, 3)))
+    with pytest.raises(InvalidInputError, match=r"`output`, `fixed`: .* has one input and one output"):
         load(tmp_path / "net.npz", output=1)
 
 

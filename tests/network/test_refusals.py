@@ -120,9 +120,7 @@ def test_more_than_one_input_or_output_is_refused() -> None:
 
     with pytest.raises(UnsupportedOpError, match=r"takes 2 inputs \(`x`, `y`\)"):
         from_torch(Two(), input_shape=(3,))
-    with pytest.raises(
-        UnsupportedOpError, match=r"has 2 outputs \(`0`, `1`\); choose one by name or index: output='0'"
-    ):
+    with pytest.raises(UnsupportedOpError, match=r"has 2 outputs \(`0`, `1`\); choose one by name or index"):
         from_torch(Function(lambda x: (x, -x)), input_shape=(3,))
     with pytest.raises(InvalidInputError, match="output does not depend on its input"):
         from_torch(Function(lambda x: torch.ones(1, 2)), input_shape=(3,))

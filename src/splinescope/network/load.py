@@ -60,7 +60,7 @@ def load(
     """
     if isinstance(model, nn.Module):
         return from_torch(model, input_shape, output=output, fixed=fixed)
-    if not isinstance(model, str | PathLike) and is_estimator(model):
+    if isinstance(model, Estimator) and is_estimator(model):
         return from_sklearn(model)
     if not isinstance(model, str | PathLike):
         raise InvalidInputError(
@@ -117,7 +117,7 @@ def as_network(
         return _of_module(model, input_shape, name)
     if isinstance(model, str | PathLike):
         return _of_file(model, input_shape)
-    if is_estimator(model):
+    if isinstance(model, Estimator) and is_estimator(model):
         return from_sklearn(model)
     wanted = f"{other}, a Network" if other else "a Network"
     raise InvalidInputError(

@@ -45,7 +45,7 @@ def behind_head(b: Builder, x: Smooth, scale: Tensor | None, shift: Tensor | Non
     factors = [None if factor is None else b.constant(factor).numpy() for factor in (scale, shift)]
     if any(f is not None and np.broadcast_shapes(f.shape, x.shape) != x.shape for f in factors):
         b.variable(x)  # refuses it
-    slope, offset = (None if f is None else np.broadcast_to(f, x.shape) for f in factors)
+    slope, offset = (None if f is None else np.array(np.broadcast_to(f, x.shape)) for f in factors)
     before = x.shift if slope is None or x.shift is None else x.shift * slope
     if slope is not None:
         x = replace(x, scale=slope if x.scale is None else x.scale * slope)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.lower_affine import scale_and_shift
-from splinescope.network.importers.values import Shape, Value, Variable
+from splinescope.network.importers.values import Number, Shape, Value, Variable
 from splinescope.network.ops import Activation, Maximum
 
 
@@ -63,7 +63,7 @@ def absolute(b: Builder, x: Variable) -> Variable:
     return activate(b, x, [0.0], [-1.0, 1.0], [0.0, 0.0])
 
 
-def clip(b: Builder, x: Variable, low: float | Tensor | None, high: float | Tensor | None) -> Variable:
+def clip(b: Builder, x: Variable, low: Number | Tensor | None, high: Number | Tensor | None) -> Variable:
     """min(max(x, low), high); `high` wins where the two cross. Infinite bounds are none."""
     low, high = _bound(b, low, -math.inf), _bound(b, high, math.inf)
     if low is not None and high is not None:
@@ -84,7 +84,7 @@ LARGE = 3e38
 """Bounds beyond the largest float32 stand for none."""
 
 
-def _bound(b: Builder, value: float | Tensor | None, none: float) -> Tensor | None:
+def _bound(b: Builder, value: Number | Tensor | None, none: float) -> Tensor | None:
     if value is None:
         return None
     bound = b.number(value)

@@ -74,7 +74,7 @@ def add(b: Builder, x: Value, y: Value, alpha: float = 1.0) -> Value:
         step = x if isinstance(x, Step) else y
         assert isinstance(step, Step)
         raise b.refusal(step.jump() or PRODUCT)
-    return settled(b, steps.total(*found, alpha))
+    return settled(b, steps.total(found[0], found[1], alpha))
 
 
 def settled(b: Builder, step: Value) -> Value:
@@ -133,8 +133,8 @@ def _node_function(b: Builder, node: int) -> Step:
     if isinstance(op, Scale):
         scale, shift = (t.expand(b.nodes[node].shape).reshape(-1).numpy() for t in (op.scale, op.shift))
         return replace(before, slopes=before.slopes * scale, offsets=before.offsets * scale + shift)
-    found = [op.breakpoints.numpy(), op.slopes.numpy(), op.intercepts.numpy()]
-    return steps.composed(before, *(t if t.ndim > 1 else np.broadcast_to(t[:, None], (len(t), size)) for t in found))
+    tables = [op.breakpoints.numpy(), op.slopes.numpy(), op.intercepts.numpy()]
+    return steps.composed(before, *(t if t.ndim > 1 else np.broadcast_to(t[:, None], (len(t), size)) for t in tables))
 
 
 # -- conditions on several numbers
@@ -171,14 +171,11 @@ def _ramp(b: Builder, condition: Step, x: Value, y: Value) -> Value | None:
 def _ratio(b: Builder, x: Variable, d: Variable) -> np.ndarray | None:
     """k with x = k d, number by number; None if there is none."""
     mine, other = _forms(b, x), _forms(b, d)
-    columns = sorted(set(mine) | set(other))
-    stacked = []
-    for forms in (mine, other):
-        blocks = [
-            forms[c] if c in forms else csr_array((x.size, (mine.get(c) if c in mine else other[c]).shape[1]))
-            for c in columns
-        ]
-        stacked.append(csr_array(hstack(blocks)))
+    widths = {key: form.shape[1] for forms in (mine, other) for key, form in forms.items()}
+    stacked = [
+        csr_array(hstack([forms.get(key, csr_array((x.size, width))) for key, width in sorted(widths.items())]))
+        for forms in (mine, other)
+    ]
     first, second = stacked
     largest = np.asarray(abs(second).argmax(axis=1)).reshape(-1)
     rows = np.arange(x.size)

@@ -150,7 +150,9 @@ def _fixed_input(value: onnx.ValueInfoProto, fixed: Mapping[str, Any]) -> FixedI
     dims = _dims(value)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
     if value.name not in fixed:
-        return FixedInput(value.name, np.zeros([n or 1 for n in dims or ()], dtype), bool(dims) and dims[0] is None)
+        return FixedInput(
+            value.name, np.zeros([n or 1 for n in dims or ()], dtype), dims is not None and dims[:1] == [None]
+        )
     given = np.asarray(fixed[value.name])
     if given.dtype.kind not in "fiub":
         raise InvalidInputError(f"`fixed`: `{value.name}` is of type {given.dtype}; expected numbers")

@@ -122,6 +122,20 @@ def dequantize(b: Builder, c: Call) -> Value:
     raise b.refusal("what it takes was rounded to integers, and so it jumps: splinescope reads quantised weights only")
 
 
+def dequantized(arrays: list[Any], attributes: dict[str, Any]) -> np.ndarray:
+    """(x - zero point) * scale of constants: for all numbers, along an axis, or in blocks along it."""
+    x, scale = (np.asarray(array, np.float64) for array in arrays[:2])
+    zero = np.zeros_like(scale) if len(arrays) < 3 or arrays[2] is None else np.asarray(arrays[2], np.float64)
+    if scale.size == 1:
+        return (x - zero.reshape(())) * scale.reshape(())
+    axis = attributes.get("axis", 1) % x.ndim
+    if block := attributes.get("block_size"):
+        scale, zero = (np.repeat(t, block, axis=axis).take(range(x.shape[axis]), axis=axis) for t in (scale, zero))
+    else:
+        scale, zero = (t.reshape(-1, *(1,) * (x.ndim - 1 - axis)) for t in (scale, zero))
+    return (x - zero) * scale
+
+
 # -- classical models
 
 

@@ -215,7 +215,7 @@ def batch_norm(b: Builder, c: Call) -> Value:
         raise b.refusal(STATISTICS + "; batch-norm is supported in inference mode")
     if c.attributes.get("spatial", 1) != 1:
         raise b.refusal("it has the attribute spatial=0 of old files, which splinescope does not know")
-    if c.outputs > 1 and c.opset < 14 and not c.attributes.get("is_test", c.opset >= 7):
+    if c.outputs > 1 and c.opset < 14 and not (c.opset < 7 and c.attributes.get("is_test")):
         raise b.refusal(STATISTICS + "; batch-norm is supported in inference mode")
     weight, bias, mean, variance = (c.constant(b, i) for i in range(1, 5))
     assert mean is not None

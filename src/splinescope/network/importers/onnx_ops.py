@@ -17,6 +17,7 @@ from splinescope.network.importers import onnx_handlers as handlers
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_handlers import Call, Handler
+from splinescope.network.importers.onnx_recurrent import recurrent
 from splinescope.network.importers.onnx_resize import resize
 from splinescope.network.importers.rearrangements import move
 from splinescope.network.importers.refusals import reason_for
@@ -101,6 +102,7 @@ _HANDLERS: dict[str, Handler] = {
     "GlobalLpPool": further.norm_pool,
     "Pow": further.power,
     "DequantizeLinear": further.dequantize,
+    "RNN": recurrent,
     "Pad": handlers.pad,
     "Resize": resize,
     "Upsample": resize,
@@ -225,6 +227,7 @@ def _reshape(arrays: list[Any], attributes: dict[str, Any]) -> np.ndarray:
 
 
 _FAST: dict[str, Any] = {
+    "DequantizeLinear": further.dequantized,
     "Reshape": _reshape,
     "Transpose": lambda arrays, a: np.transpose(arrays[0], a.get("perm")),
     "Concat": lambda arrays, a: np.concatenate(arrays, axis=a.get("axis", 1)),

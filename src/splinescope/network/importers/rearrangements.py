@@ -56,12 +56,12 @@ def _behind_head(b: Builder, function: Rearrangement, values: Sequence[Value]) -
                 return replace(head, source=source, shape=source.shape, axis=axis, scale=scale, shift=shift)
     if head.axis is None and all(isinstance(v, Smooth) and (v.name, v.axis) == (head.name, None) for v in values):
         heads = [value for value in values if isinstance(value, Smooth)]
-        source = b.rearrange(function, *(b.reshape(value.source, value.shape) for value in heads))
+        sources = b.rearrange(function, *(b.reshape(value.source, value.shape) for value in heads))
         scales = function(*(np.ones(v.shape) if v.scale is None else v.scale for v in heads))
         shifts = function(*(np.zeros(v.shape) if v.shift is None else v.shift for v in heads))
-        if len(source) == 1 and isinstance(scales, np.ndarray) and bool((source[0].positions() >= 0).all()):
-            shape = source[0].shape
-            return replace(head, source=source[0], shape=shape, scale=scales, shift=np.asarray(shifts))
+        if len(sources) == 1 and isinstance(scales, np.ndarray) and bool((sources[0].positions() >= 0).all()):
+            shape = sources[0].shape
+            return replace(head, source=sources[0], shape=shape, scale=scales, shift=np.asarray(shifts))
     return b.variable(head)
 
 

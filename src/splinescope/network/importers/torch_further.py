@@ -85,7 +85,8 @@ def _unsqueezed(b: Builder, value: Value, axis: int) -> Value:
 
 def vector_norm(b: Builder, a: Arguments) -> Value:
     """The sum, or the largest or least, of absolute values over axes."""
-    order = 2.0 if a.get("ord", a.get("p")) is None else float(a.get("ord", a.get("p")))
+    given = a.get("ord", a.get("p"))
+    order = 2.0 if given is None else float(given)
     if order not in (1.0, float("inf"), -float("inf")):
         raise b.refusal(POWERS)
     x = folding.absolute(b, b.variable(a["self"]))
@@ -214,8 +215,8 @@ def scatter(b: Builder, a: Arguments) -> Value:
         if b.op.split(".")[1] == "index_copy":
             return kept.index_copy(a["dim"], index, given).numpy()
         if b.op.split(".")[1] == "index_fill":
-            return kept.index_fill(a["dim"], index, given).numpy()
-        return kept.scatter(a["dim"], index, given.expand(index.shape) if given.ndim == 0 else given).numpy()
+            return kept.index_fill(a["dim"], index, given.reshape(())).numpy()
+        return kept.scatter(a["dim"], index, given.expand(index.shape) if source.ndim == 0 else given).numpy()
 
     source = next(a[name] for name in ("src", "source", "value") if name in a)
     return b.rearrange(placed, *(tensor_of(v) for v in (a["self"], source)))[0]

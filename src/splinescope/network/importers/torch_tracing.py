@@ -69,7 +69,7 @@ def decomposed(function: Callable[..., Any], examples: Sequence[Tensor]) -> Grap
         The graph; None if torch has nothing simpler.
     """
     pure = torch.func.functionalize(function, remove="mutations")
-    table = core_aten_decompositions()
+    table = dict(core_aten_decompositions().items())
     with _quiet():
         simpler = make_fx(pure, table, tracing_mode="real", _error_on_data_dependent_ops=False)(*examples)
         same = make_fx(pure, tracing_mode="real", _error_on_data_dependent_ops=False)(*examples)
