@@ -235,9 +235,13 @@ def test_names_of_classes_may_lead_to_probabilities(tmp_path: Path) -> None:
 def test_operator_sets_agree(opset: int, tmp_path: Path) -> None:
     """One small graph of what every version has, in each version that onnxruntime runs."""
     nodes = [
-        node("Conv", "x w b", "c", kernel_shape=[2]), node("Relu", "c", "r"),
-        node("MaxPool", "r", "m", kernel_shape=[2]), node("Transpose", "m", "t", perm=[0, 2, 1]), node("Flatten", "t", "f"), node("Gemm", "f v d", transB=1),
-    ]  # fmt: skip
+        node("Conv", "x w b", "c", kernel_shape=[2]),
+        node("Relu", "c", "r"),
+        node("MaxPool", "r", "m", kernel_shape=[2]),
+        node("Transpose", "m", "t", perm=[0, 2, 1]),
+        node("Flatten", "t", "f"),
+        node("Gemm", "f v d", transB=1),
+    ]
     attributes = {"broadcast": 1} if opset < 7 else {}
     nodes[-1].attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
     constants = {"w": reals(3, 2, 2), "b": reals(3), "v": reals(2, 12), "d": reals(2)}

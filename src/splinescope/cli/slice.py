@@ -59,6 +59,8 @@ def slice_(
     out: of.Out = Path("slice"),
     weights: of.Weights = None,
     input_shape: of.InputShape = None,
+    output: of.OutputName = None,
+    fixed: of.Fixed = None,
     as_json: of.Json = False,
 ) -> None:
     """Cut MODEL's exact tessellation in a plane of its input space; leave a picture, the arrays and a summary.
@@ -87,7 +89,7 @@ def slice_(
     run = Run(out, model, as_json)
     where = Where(through, point, data, indices, box, polygon, margin, radius, seed, mean, std)
     points = where.points(most=3)
-    network = read_model(model, weights, input_shape, points)
+    network = read_model(model, weights, input_shape, points, output=output, fixed=fixed)
     picture = Picture(Path(model).name, color, class_numbers("--classes", classes, network), boundary, picture_format)
     plane = where.plane(network.input_shape, points)
     with run.computing() as progress:

@@ -168,8 +168,27 @@ def _exported(path: Path) -> torch.export.ExportedProgram:
         ) from error
 
 
+def is_script(path: Path) -> bool:
+    """Whether a file is a script of `torch.jit`, by the names of its parts; nothing in it is run."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in f"/{name}" for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def script_advice(path: Path) -> str:
+    """What to do with a script of `torch.jit`."""
+    return (
+        f"{path} is a script of torch.jit, which holds code; to run it, pass `torch.jit.load({path.name!r})` with "
+        "`input_shape=`"
+    )
+
+
 def _state_dict_advice(path: Path) -> str:
     """What to do with a file of weights, after a look into it that never runs code from it."""
+    if is_script(path):
+        return f"`model`: {script_advice(path)}"
     advice = (
         f"build the module in Python, `module.load_state_dict(torch.load({path.name!r}, weights_only=True))`, and pass "
         "the module: `splinescope.load(module, input_shape=...)`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,9 @@ from splinescope.network.importers.values import Value
 
 Copies: TypeAlias = Callable[[torch.dtype | None], nn.Module]
 """Makes a copy of a module in some type, or in its own."""
+
+_LARGE = 1 << 23
+"""Weights of a module that is worth the time of looking for garbage: 64 MiB in float64."""
 
 
 def from_torch(
@@ -88,6 +92,7 @@ def from_torch(
             notes = (f"{everywhere} hooks on all modules are neither part of the network nor compared.", *notes)
         found = _read(kinds.traced, shape)
         network = finish(found.reader.builder, found.output)
+        _let_go(module)
         name = "module" if everywhere == 0 and kinds.with_hooks else "module without its hooks"
         notes = (*choice.notes(choice.seen), *notes)
         return compare_with_module(network, kinds.compared, found.reader.builder.unit, notes, name)
@@ -230,6 +235,12 @@ def _read(copies: Copies, shape: tuple[int, ...]) -> _Found:
             return _Found(reader, reader.read(graph))
     assert first is not None
     raise _untraceable(copies(None), shape, first) from first
+
+
+def _let_go(module: nn.Module) -> None:
+    """Free what was traced, which refers to itself, where it is large; the comparison needs the room."""
+    if sum(weight.numel() for weight in module.parameters()) > _LARGE:
+        gc.collect()
 
 
 def _untraceable(copied: nn.Module, shape: tuple[int, ...], error: Exception) -> Exception:

@@ -25,6 +25,7 @@ def comparison(name: str) -> Handler:
     """The handler of `gt`, `ge`, `lt` or `le`."""
 
     def compare(b: Builder, c: Call) -> Value:
+        """A comparison; continuous where what is chosen by it meets."""
         x, y = c.value(0), c.value(1)
         return stepping.compare(b, *((x, y) if name[0] == "g" else (y, x)), strict=name[1] == "t")
 
@@ -35,6 +36,7 @@ def logical(function: Any) -> Handler:
     """The handler of a logical function of one value or of two."""
 
     def combine(b: Builder, c: Call) -> Value:
+        """A logical function of comparisons of the same number."""
         return stepping.logical(b, [value for value in c.inputs if value is not None], function)
 
     return combine
@@ -118,7 +120,7 @@ def power(b: Builder, c: Call) -> Value:
 
 
 def dequantize(b: Builder, c: Call) -> Value:
-    """A factor and an offset, of what was rounded before."""
+    """(x - zero point) * scale of constants: quantised weights."""
     raise b.refusal("what it takes was rounded to integers, and so it jumps: splinescope reads quantised weights only")
 
 

@@ -312,6 +312,16 @@ def clip(b: Builder, c: Call) -> Value:
     return folding.clip(b, x, low, high)
 
 
+def relu(b: Builder, c: Call) -> Value:
+    """max(x, 0)."""
+    return folding.relu(b, b.variable(c.value(0)))
+
+
+def absolute(b: Builder, c: Call) -> Value:
+    """The absolute value."""
+    return folding.absolute(b, b.variable(c.value(0)))
+
+
 def prelu(b: Builder, c: Call) -> Value:
     """x for positive x, else a constant times x."""
     x, slope = b.variable(c.value(0)), c.constant(b, 1)
@@ -347,9 +357,10 @@ def shrink(b: Builder, c: Call) -> Value:
 
 
 def head(name: HeadName) -> Handler:
-    """A smooth function, which must come last."""
+    """The handler of a smooth function."""
 
     def handler(b: Builder, c: Call) -> Value:
+        """A smooth function as the head, which must come last."""
         x = b.variable(c.value(0))
         if name not in ("softmax", "log_softmax"):
             return b.head(name, x)

@@ -11,7 +11,6 @@ from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.importers import lower_folding as folding
 from splinescope.network.importers import onnx_further as further
 from splinescope.network.importers import onnx_handlers as handlers
 from splinescope.network.importers.builder import Builder
@@ -76,8 +75,8 @@ _HANDLERS: dict[str, Handler] = {
     "Max": handlers.extreme,
     "Min": handlers.extreme,
     "Clip": handlers.clip,
-    "Relu": lambda b, c: folding.relu(b, b.variable(c.value(0))),
-    "Abs": lambda b, c: folding.absolute(b, b.variable(c.value(0))),
+    "Relu": handlers.relu,
+    "Abs": handlers.absolute,
     "LeakyRelu": handlers.leaky_relu,
     "PRelu": handlers.prelu,
     "HardSigmoid": handlers.hard_sigmoid,
@@ -107,6 +106,16 @@ _HANDLERS: dict[str, Handler] = {
     "Resize": resize,
     "Upsample": resize,
 }
+
+
+def described() -> dict[str, str]:
+    """What each op becomes, in a line: the documentation's table."""
+    lines = {name: (handler.__doc__ or "").splitlines()[0] for name, handler in _HANDLERS.items()}
+    lines.update(dict.fromkeys((*_MOVED, "Concat"), "Only moves numbers."))
+    lines.update(dict.fromkeys(("Shape", "Size"), "Only looks at the shape."))
+    lines.update(dict.fromkeys(("Cast", "CastLike"), "A cast between types of real numbers, which changes nothing."))
+    lines["If"] = "The branch of a constant condition."
+    return lines
 
 
 def handle(b: Builder, node: onnx.NodeProto, call: Call) -> list[Any]:

@@ -49,7 +49,8 @@ def _states(b: Builder, c: Call, x: Variable, start: Value | None, number: int, 
     assert inner is not None
     size = int(c.attributes["hidden_size"])
     own = torch.zeros(2 * size, dtype=torch.float64) if bias is None else bias[number].double()
-    h, states = start, []
+    h: Value | None = start
+    states: list[Value] = []
     for t in range(x.shape[0])[::way]:
         total: Value = affine.linear(b, b.variable(_taken(b, x, t)), weight[number], own[:size] + own[size:])
         if isinstance(h, Tensor):

@@ -237,12 +237,11 @@ def compare_with_module(
         UnsupportedOpError: If the module's outputs depend on other inputs of the batch.
     """
     comparison = Comparison(network)
-    plain = copies(None)
-    own = next((p.dtype for p in plain.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    own = next((p.dtype for p in copies(None).parameters() if p.is_floating_point()), torch.get_default_dtype())
     deviations: list[Deviation] = []
     said: list[str] = []
     for dtype in dict.fromkeys((torch.float64, own)):
-        copied = plain if dtype == own else copies(dtype)
+        copied = copies(None if dtype == own else dtype)  # one at a time, since they may be large
         spacing = max(unit, torch.finfo(dtype).eps)
         try:
             outputs = comparison.outputs(lambda rows, m=copied, t=dtype: m(rows.to(t)), spacing)  # type: ignore[misc]

@@ -18,6 +18,7 @@ def comparison(name: str) -> Handler:
     """The handler of `gt`, `ge`, `lt` or `le`."""
 
     def compare(b: Builder, a: Arguments) -> Value:
+        """A comparison; continuous where what is chosen by it meets."""
         x, y = tensor_of(a["self"]), tensor_of(a["other"])
         return stepping.compare(b, *((x, y) if name[0] == "g" else (y, x)), strict=name[1] == "t")
 
@@ -28,6 +29,7 @@ def logical(function: Any) -> Handler:
     """The handler of a logical function of one value or of two."""
 
     def combine(b: Builder, a: Arguments) -> Value:
+        """A logical function of comparisons of the same number."""
         values = [a[name] for name in ("self", "other") if name in a]
         return stepping.logical(b, values, function)
 

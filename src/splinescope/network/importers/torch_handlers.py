@@ -203,6 +203,7 @@ def reduction(sign: float) -> Handler:
     """The handler of maxima, or minima for `sign` -1, over axes or of two values."""
 
     def reduce(b: Builder, a: Arguments) -> Any:
+        """Maximum or minimum over axes, or of two values."""
         if "other" in a:
             return extreme(b, [a["self"], a["other"]], sign)
         x = _x(b, a)

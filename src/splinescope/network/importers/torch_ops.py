@@ -75,17 +75,24 @@ def _as_zeros(b: Builder, target: Any, a: Arguments) -> Any:
 
 def _head(name: HeadName) -> Handler:
     def handler(b: Builder, a: Arguments) -> Value:
-        """A smooth function, which must come last."""
+        """A smooth function as the head, which must come last."""
         return b.head(name, a["self"], a.get("dim"))
 
     return handler
 
 
+def _says(text: str, handler: Handler) -> Handler:
+    """A handler with the line that the documentation's table has for it."""
+    handler.__doc__ = text
+    return handler
+
+
 def _unary(function: Any) -> Handler:
-    return lambda b, a: function(b, b.variable(a["self"]))
+    return _says(function.__doc__, lambda b, a: function(b, b.variable(a["self"])))
 
 
 def _prelu(b: Builder, a: Arguments) -> Value:
+    """x for positive x, else a constant times x."""
     x, weight = b.variable(a["self"]), a["weight"]
     if not isinstance(weight, Tensor):
         raise b.refusal(PRODUCT)
@@ -94,17 +101,37 @@ def _prelu(b: Builder, a: Arguments) -> Value:
     return folding.leaky_relu(b, x, weight.reshape(()) if weight.numel() == 1 else weight)
 
 
+def _leaky_relu(b: Builder, a: Arguments) -> Value:
+    """x for positive x, else slope times x."""
+    return folding.leaky_relu(b, b.variable(a["self"]), float(a["negative_slope"]))
+
+
+def _threshold(b: Builder, a: Arguments) -> Value:
+    """x above a number, else that number; refused where it jumps."""
+    return folding.threshold(b, b.variable(a["self"]), float(a["threshold"]), float(a["value"]))
+
+
+def _soft_shrink(b: Builder, a: Arguments) -> Value:
+    """x moved towards zero by a constant."""
+    return folding.soft_shrink(b, b.variable(a["self"]), float(a["lambd"]))
+
+
 def _rrelu(b: Builder, a: Arguments) -> Any:
+    """x for positive x, else the middle slope times x."""
     if a.get("training"):
         raise b.refusal("it is a randomised ReLU in training mode; expected eval mode")
     return folding.leaky_relu(b, b.variable(a["self"]), (float(a["lower"]) + float(a["upper"])) / 2)
 
 
 def _clip_to(low: float | None, high: float | None) -> Handler:
-    return lambda b, a: folding.clip(b, b.variable(a["self"]), a.get("min_val", low), a.get("max_val", high))
+    return _says(
+        "Clip between constants.",
+        lambda b, a: folding.clip(b, b.variable(a["self"]), a.get("min_val", low), a.get("max_val", high)),
+    )
 
 
 def _hard_sigmoid(b: Builder, a: Arguments) -> Value:
+    """max(0, min(1, x / 6 + 1 / 2))."""
     return folding.activate(b, b.variable(a["self"]), [-3.0, 3.0], [0.0, 1 / 6, 0.0], [0.0, 0.5, 1.0])
 
 
@@ -127,9 +154,11 @@ def _pad(b: Builder, target: Any, a: Arguments) -> Value:
 def _index_put(b: Builder, target: Any, a: Arguments) -> Any:
     """Values at places, which may be where a comparison holds."""
     masks = [index for index in a["indices"] if isinstance(index, Step)]
+    if a.get("accumulate"):
+        raise b.refusal("it adds up values at places, which splinescope does not know of this op")
     if not masks:
         return rearrange(b, target, a, ("self", "values"))
-    if len(a["indices"]) > 1 or a.get("accumulate") or int(np.prod(a["values"].shape)) != 1:
+    if len(a["indices"]) > 1 or int(np.prod(a["values"].shape)) != 1:
         raise b.refusal(COMPARISON)
     return comparisons.choose(b, masks[0], a["values"], a["self"])
 
@@ -186,7 +215,7 @@ _HANDLERS: dict[str, Handler] = {
     "neg": handlers.negate,
     "relu": _unary(folding.relu),
     "abs": _unary(folding.absolute),
-    "leaky_relu": lambda b, a: folding.leaky_relu(b, b.variable(a["self"]), float(a["negative_slope"])),
+    "leaky_relu": _leaky_relu,
     "prelu": _prelu,
     "_prelu_kernel": _prelu,
     "rrelu": _rrelu,
@@ -197,8 +226,8 @@ _HANDLERS: dict[str, Handler] = {
     "hardtanh": _clip_to(-1.0, 1.0),
     "relu6": _clip_to(0.0, 6.0),
     "hardsigmoid": _hard_sigmoid,
-    "threshold": lambda b, a: folding.threshold(b, b.variable(a["self"]), float(a["threshold"]), float(a["value"])),
-    "softshrink": lambda b, a: folding.soft_shrink(b, b.variable(a["self"]), float(a["lambd"])),
+    "threshold": _threshold,
+    "softshrink": _soft_shrink,
     "maximum": handlers.maximum,
     "fmax": handlers.maximum,
     "minimum": handlers.minimum,
@@ -241,11 +270,14 @@ _HANDLERS: dict[str, Handler] = {
     "sigmoid": _head("sigmoid"),
     "tanh": _head("tanh"),
     "log_sigmoid": _head("log_sigmoid"),
-    "log_sigmoid_forward": lambda b, a: (b.head("log_sigmoid", a["self"]), b.byproduct()),
+    "log_sigmoid_forward": _says(
+        "A smooth function as the head, which must come last.",
+        lambda b, a: (b.head("log_sigmoid", a["self"]), b.byproduct()),
+    ),
     "exp": _head("exp"),
     "softplus": further.softplus,
     "sort": further.sort,
-    "msort": lambda b, a: further.sort(b, {**a, "dim": 0})[0],
+    "msort": _says(further.sort.__doc__ or "", lambda b, a: further.sort(b, {**a, "dim": 0})[0]),
     "topk": further.top,
     "median": further.order_statistic,
     "kthvalue": further.order_statistic,
@@ -278,6 +310,17 @@ IGNORED = frozenset(
     "_set_grad_enabled".split()
 )
 """Ops without a result."""
+
+
+def described() -> dict[str, str]:
+    """What each op becomes, in a line: the documentation's table."""
+    lines = {name: (handler.__doc__ or "").splitlines()[0] for name, handler in _HANDLERS.items()}
+    lines.update({name: "Only moves numbers." for names in _MOVES.values() for name in names.split()})
+    lines.update(dict.fromkeys(_SHAPES.split(), "Only looks at the shape."))
+    lines.update(
+        {name: (_TARGETED[name].__doc__ or "").splitlines()[0] for name in ("pad", "constant_pad_nd", "index_put")}
+    )
+    return lines
 
 
 def handle(b: Builder, target: Any, arguments: Arguments) -> Any:
