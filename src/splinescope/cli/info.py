@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from splinescope.cli import options as of
+from splinescope.cli.descriptions import describe_network
 from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.storage import json_text
 
@@ -88,34 +87,6 @@ def _cost(network: Network) -> str:
     unit = next((n for n, name in ((1 << 30, "GiB"), (1 << 20, "MiB")) if size >= n), 1 << 10)
     name = {1 << 30: "GiB", 1 << 20: "MiB", 1 << 10: "kiB"}[unit]
     return f"their vertices take at least {seconds:.2g} s to evaluate and {size / unit:.3g} {name} to keep"
-
-
-def describe_network(network: Network) -> dict[str, Any]:
-    """A network's graph and import as plain values for JSON.
-
-    Args:
-        network: The network.
-
-    Returns:
-        Shapes, units, head, names of classes, deviation from the original, and one entry per node.
-    """
-    report = network.import_report
-    return {
-        "piecewise_affine": True,
-        "input_shape": list(network.input_shape),
-        "output_shape": list(network.output_shape),
-        "units": network.num_units,
-        "head": None if network.head is None else network.head.name,
-        "classes": None if network.classes is None else list(network.classes),
-        "import": {
-            "deviations": [asdict(deviation) for deviation in report.deviations],
-            "not_compared": report.not_compared or None,
-            "natural_scale": None if math.isnan(report.natural_scale) else report.natural_scale,
-            "units_never_woken": None if math.isnan(report.units_never_woken) else report.units_never_woken,
-            "notes": list(report.notes),
-        },
-        "nodes": [asdict(node) for node in network.describe()],
-    }
 
 
 def _show_nodes(description: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from splinescope.plotting.boundary import plot_decision_boundary
 from splinescope.plotting.cells import plot_cells
 from splinescope.plotting.figures import save_figure
 from splinescope.plotting.meshes import plot_mesh
+from splinescope.plotting.network_graph import plot_network_graph
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.segments import plot_segment
 from splinescope.plotting.surface import plot_surface
@@ -18,6 +19,7 @@ __all__ = [
     "plot_decision_boundary",
     "plot_loss_profile",
     "plot_mesh",
+    "plot_network_graph",
     "plot_path_strip",
     "plot_segment",
     "plot_surface",

@@ -116,7 +116,7 @@ def from_nnet(path: Path) -> Network:
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("//")]
         rows = [[float(word) for word in line.replace(",", " ").split()] for line in lines]
         count, n_in = int(rows[0][0]), int(rows[0][1])
-        sizes = [int(n) for n in rows[1]]
+        sizes = [int(n) for n in rows[1][: count + 1]]  # files have surplus sizes
         assert (len(sizes), sizes[0]) == (count + 1, n_in)
         at: int = 7
         layers: list[Layer] = []
