@@ -74,7 +74,7 @@ def test_choice_is_asked_for_and_checked() -> None:
         from_torch(module, output="q")
     with pytest.raises(InvalidInputError, match="`output`: got 2; the module has 2 outputs"):
         load(module, output=2)
-    with pytest.raises(UnsupportedOpError, match="multiplies values"):
+    with pytest.raises(UnsupportedOpError, match="it takes powers of its input"):
         from_torch(module, output="value")
 
 

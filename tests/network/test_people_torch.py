@@ -138,6 +138,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "masked assignment": lambda: after_linear(masked),
     "both conditions": lambda: after_linear(lambda x: torch.where((x > 0) & ~(x >= 1), x, torch.clamp(x, 0, 1))),
     "sign": lambda: after_linear(lambda x: x * torch.sign(x)),
+    "parts of a mask": lambda: after_linear(lambda x: (x > 0).chunk(2, 1)[1].float() * x[:, 3:]),
     "lp_pool": lambda: nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (1, 6)), nn.LPPool1d(1, 2)),
     # sums, places
     "cumsum": lambda: after_linear(lambda x: x.relu().cumsum(1)),
@@ -233,6 +234,14 @@ def _signs(network: Network, x: np.ndarray) -> np.ndarray:
     return np.concatenate(found, axis=1)
 
 
+class Viewer(nn.Linear):
+    """Holds what Python cannot copy."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 3)
+        self.view = memoryview(b"")
+
+
 class Lazy(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x if x.sum() > 0 else -x
@@ -251,6 +260,9 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "course": (Lazy, "looks at a value that depends on the input"),
     "too many": (lambda: after_linear(lambda x: x.sort(1)[0], 20000), "to sort 20000 values takes .* units, more than"),
     "positions": (lambda: after_linear(lambda x: x.topk(2, 1)[1] * 1.0), "uses what node .* returns beside"),
+    "no copy": (Viewer, "it cannot be copied .* cannot pickle"),
+    "empty": (lambda: after_linear(lambda x: x[:, :0]), r"its output of shape \(1, 0\) has no numbers"),
+    "nothing": (lambda: Function(lambda x: "words"), "returns 0 tensors"),
     "L2": (lambda: after_linear(lambda x: x.norm(dim=1)), "it takes powers of its input"),
     "grid": (
         lambda: Function(lambda x: functional.grid_sample(x.view(-1, 1, 2, 2), x.view(-1, 1, 2, 2))),

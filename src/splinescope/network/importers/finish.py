@@ -25,7 +25,8 @@ def finish(b: Builder, output: Value) -> Network:
         The network, without a report.
 
     Raises:
-        InvalidInputError: If the output does not depend on the input.
+        InvalidInputError: If the output does not depend on the input, or is empty.
+        UnsupportedOpError: If it jumps.
     """
     if isinstance(output, Tensor):
         raise InvalidInputError("`model`: its output does not depend on its input; expected a network")
@@ -39,6 +40,8 @@ def finish(b: Builder, output: Value) -> Network:
         tables = [None if t is None else tuple(t.reshape(-1).tolist()) for t in (output.scale, output.shift)]
         head = Head(output.name, axis, b.own_shape(output.shape), *tables)
     assert isinstance(source, Variable)
+    if not source.size:
+        raise InvalidInputError(f"`model`: its output of shape {source.shape} has no numbers; expected some")
     b.origin = "output"
     last = b.node_of(source)
     nodes, place = _without_unread(_fused(b.nodes, last), last)

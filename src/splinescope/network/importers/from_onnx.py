@@ -15,6 +15,7 @@ from splinescope.errors import InvalidInputError, SplinescopeError, UnsupportedO
 from splinescope.network.graph import Network
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.choice import Choice, OutputName
+from splinescope.network.importers.failures import told_in_one_line
 from splinescope.network.importers.finish import finish
 from splinescope.network.importers.onnx_legacy import ATTRIBUTES, BINARY, LAST, aligned_shape
 from splinescope.network.importers.refusals import RANDOM, reason_for
@@ -69,7 +70,7 @@ def from_onnx(
     nodes = needed_nodes(model.graph, [chosen])
     source = the_input(model, nodes, chosen, input_shape, choice.fixed)
     reader = GraphReader(model, Builder(batched=source.batched))
-    with torch.no_grad():
+    with told_in_one_line(), torch.no_grad():
         network = finish(reader.builder, reader.read(source, nodes, chosen))
         notes = (*choice.notes(names), *reader.notes)
         network = compare_with_onnx(network, path, only_output(model, chosen), source, reader.builder.unit, notes)

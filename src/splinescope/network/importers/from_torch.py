@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 from splinescope.errors import InvalidInputError, SplinescopeError, UnsupportedOpError
 from splinescope.network.graph import Network
 from splinescope.network.importers.choice import Choice, Door, OutputName, free_input
+from splinescope.network.importers.failures import told_in_one_line
 from splinescope.network.importers.finish import finish
 from splinescope.network.importers.module_copy import (
     UncopyableError,
@@ -85,7 +86,13 @@ def from_torch(
     choice = Choice(output, dict(fixed or {}))
     Door(module, choice)  # refuses further inputs that are not fixed
     shape = _checked_shape(module, input_shape)
-    with random_states_kept(), weights_uncached(), global_hooks_off() as everywhere, torch.no_grad():
+    with (
+        told_in_one_line(),
+        random_states_kept(),
+        weights_uncached(),
+        global_hooks_off() as everywhere,
+        torch.no_grad(),
+    ):
         kinds = _kinds_of_copies(module, choice, shape)
         notes = kinds.notes
         if everywhere:
@@ -128,7 +135,7 @@ def from_exported(
             f"`model`: the program was exported for batches of {batch}; export it with a batch of 1 or a dynamic one"
         )
     sizes = tuple(int(n) for n in shape)
-    with random_states_kept(), torch.no_grad():
+    with told_in_one_line(), random_states_kept(), torch.no_grad():
         copies = _opened(partial(copy_module, program.module()), choice)
         if choice.fixed or choice.output is not None:
             found = _read(copies, sizes)

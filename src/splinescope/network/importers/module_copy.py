@@ -42,10 +42,20 @@ def duplicate(module: nn.Module) -> nn.Module:
 
     Returns:
         The copy, each tensor on its device and in its type.
+
+    Raises:
+        InvalidInputError: If it holds what cannot be copied.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of what programs of torch.export hold
-        twin = copied_with_hooks(module, all_hooks=False)
+        try:
+            twin = copied_with_hooks(module, all_hooks=False)
+        except InvalidInputError:
+            raise
+        except Exception as error:
+            raise InvalidInputError(
+                f"`module`: it cannot be copied ({first_line(error)}); expected a module that `copy.deepcopy` copies"
+            ) from error
     return _frozen(twin)
 
 

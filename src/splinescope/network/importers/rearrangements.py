@@ -11,7 +11,7 @@ from splinescope.network.importers.builder import Builder, Rearrangement
 from splinescope.network.importers.values import Smooth, Step, Value, Variable
 
 
-def move(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value | list[Variable]:
+def move(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value | list[Variable] | list[Step]:
     """Apply a function that only moves numbers.
 
     Args:
@@ -25,7 +25,7 @@ def move(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value 
     """
     first = values[0]
     if len(values) == 1 and isinstance(first, Step):
-        return first.moved(function)  # type: ignore[arg-type]
+        return _moved_step(function, first)
     if any(isinstance(value, Smooth) for value in values):
         return _behind_head(b, function, values)
     if len(values) == 1 and isinstance(first, Variable) and first.index is None and first.constant is None:
@@ -35,6 +35,14 @@ def move(b: Builder, function: Rearrangement, values: Sequence[Value]) -> Value 
     several = not isinstance(function(*(np.zeros(tuple(value.shape), np.int64) for value in values)), np.ndarray)
     results = b.rearrange(function, *values)
     return results if several else results[0]
+
+
+def _moved_step(function: Rearrangement, step: Step) -> Step | list[Step]:
+    """One function of numbers, or several, rearranged."""
+    result = function(step.positions)
+    if isinstance(result, np.ndarray):
+        return step.moved(function)  # type: ignore[arg-type]
+    return [step.moved(lambda array, place=place: function(array)[place]) for place in range(len(result))]  # type: ignore[misc]
 
 
 def _in_order(array: np.ndarray, size: int) -> bool:
