@@ -124,6 +124,9 @@ def test_nnet(tmp_path: Path) -> None:
     assert network.import_report.notes == ()
     path.write_text(NNET.format(mean="3.0"), encoding="utf-8")
     assert "means and ranges are not applied" in load(path).import_report.notes[0]
+    surplus = NNET.format(mean="0.0").replace("2,3,1,", "2,3,1,7,", 1)
+    path.write_text(surplus, encoding="utf-8")
+    np.testing.assert_array_equal(load(path)(x), network(x))
     path.write_text("2,2,1,3,\n2,3,\n", encoding="utf-8")
     with pytest.raises(InvalidInputError, match=r"is not a network in \.nnet format"):
         load(path)

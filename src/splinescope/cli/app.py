@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -51,6 +52,9 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="After the line that says what went wrong, print where, for a report.")
+    ] = False,
 ) -> None:
     """Options of the program itself."""
 
@@ -80,10 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0; 2 with one line on standard error if the input is at fault; 130 if interrupted.
     """
     _write_anything()
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = app(None if arguments is None else list(arguments), prog_name="splinescope", standalone_mode=False)
+        status = app(words, prog_name="splinescope", standalone_mode=False)
     except SplinescopeError as error:
-        return _complain(str(error))
+        status = _complain(str(error))
+        if words[:1] == ["--verbose"]:
+            typer.echo("".join(traceback.format_exception(error)), err=True)
+        return status
     except typer.TyperException as error:
         return _complain(error.format_message())
     except OSError as error:
