@@ -10,7 +10,6 @@ import typer
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_name, class_numbers
-from splinescope.cli.domains import Where
 from splinescope.cli.run import Facts, Files, Run, drawing
 from splinescope.cli.values import size_in_bytes
 from splinescope.errors import InvalidInputError
@@ -18,6 +17,7 @@ from splinescope.errors import InvalidInputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from splinescope.cli.domains import Where
     from splinescope.network import Network
     from splinescope.tessellation.domains import Domain
     from splinescope.trajectory import NetworkComparison
@@ -87,6 +87,7 @@ def compare(
 
     `splinescope compare controller.nnet small.nnet --box 0,0,0 1,1,1 --verify proof --json`
     """
+    from splinescope.cli.domains import Where
     from splinescope.cli.models import read_model
     from splinescope.trajectory import compare as compare_networks
 
