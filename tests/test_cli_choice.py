@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from splinescope.cli import main
+from splinescope.errors import InvalidInputError
 
 CODE = """
 import torch
@@ -79,6 +80,18 @@ def test_verbose_says_where(model: str, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["--verbose", *words]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_verbose_shows_details(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from splinescope.network import load
+
+    (tmp_path / "net.pt2").write_bytes(b"PK\x05\x06" + bytes(18))
+    with pytest.raises(InvalidInputError, match=r"not opened: .* say `trust=True` or `--trust`$"):
+        load(tmp_path / "net.pt2")
+    assert main(["info", str(tmp_path / "net.pt2")]) == 2
+    assert "ONNX" not in capsys.readouterr().err
+    assert main(["--verbose", "info", str(tmp_path / "net.pt2")]) == 2
+    assert "ONNX runs no code" in capsys.readouterr().err
 
 
 def test_graph_is_drawn(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,13 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from splinescope import Slice, tessellate
+from splinescope import Slice
 from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network import Network, from_torch
-from tests.network.agreement import inputs
+from tests.network.agreement import check_cells, inputs
 from tests.network.test_from_torch import Function
 
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:torch.ao:DeprecationWarning", "ignore:torch.quantize_per:UserWarning"),
+]
 
 
 def after_linear(function: Callable[[Tensor], Tensor], size: int = 6) -> nn.Module:
@@ -113,6 +116,22 @@ def masked(x: Tensor) -> Tensor:
     return y
 
 
+def checked(x: Tensor) -> Tensor:
+    if torch.isnan(x).any() or not (x == x).all() or not torch.isfinite(x).all():
+        raise ValueError("not finite")
+    return x.relu()
+
+
+class Times(nn.Bilinear):
+    """A bilinear layer with a constant second factor."""
+
+    def __init__(self) -> None:
+        super().__init__(6, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x, torch.tensor([[0.5, -1.0]]).to(x).expand(len(x), 2)).relu()
+
+
 INDEX = torch.tensor([0, 2, 1, 2, 0, 2])
 GRID = torch.linspace(-1.1, 1.1, 24).reshape(1, 3, 4, 2).sin()
 POINTS = torch.arange(18.0).reshape(3, 6).sin()
@@ -173,6 +192,19 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "L1": lambda: after_linear(lambda x: x.norm(p=1, dim=1)),
     "Linf": lambda: after_linear(lambda x: torch.linalg.vector_norm(x, float("inf"), dim=1)),
     "cdist": lambda: after_linear(lambda x: torch.cdist(x, POINTS.to(x), p=1)),
+    "nanmedian": lambda: after_linear(lambda x: x.nanmedian(1)[0], 5),
+    "quantile": lambda: after_linear(lambda x: x.quantile(0.3, dim=1), 5),
+    "median pooling": lambda: after_linear(
+        lambda x: functional.unfold(x.view(-1, 1, 3, 4), 2).view(-1, 4, 6).median(1)[0], 12
+    ),
+    "pairwise distance": lambda: after_linear(lambda x: functional.pairwise_distance(x[:, :3], x[:, 3:], p=1.0)),
+    "dist": lambda: after_linear(lambda x: torch.dist(x, torch.ones(6).to(x), p=1)[None]),
+    # what is checked or wrapped
+    "bilinear": lambda: nn.Sequential(nn.Linear(4, 6), Times()),
+    "nan_to_num": lambda: after_linear(lambda x: torch.where(x.isnan(), 0.0, torch.nan_to_num(x)).relu()),
+    "checked for NaN": lambda: after_linear(checked),
+    "mean of a distribution": lambda: after_linear(lambda x: torch.distributions.Normal(x.relu(), 1.0).mean),
+    "vmap": lambda: after_linear(lambda x: torch.vmap(lambda row: row.relu())(x)),
     # heads
     "2 tanh + 1": lambda: after_linear(lambda x: 2 * x.relu().tanh() + 1),
     "scaled sigmoid": lambda: after_linear(lambda x: (x.relu().sigmoid() - 0.5) / torch.arange(1.0, 7.0).to(x)),
@@ -213,25 +245,7 @@ def test_cells_of_a_slice_are_proved(name: str) -> None:
     network = from_torch(made(name), (4,))
     generator = np.random.default_rng(1)
     plane = Slice.through(*generator.normal(size=(3, 4)), margin=1.0)
-    complex_ = tessellate(network, plane, verify="proof")
-    assert complex_.certificate.level == "proof"
-    grid = plane.embed(generator.uniform(-0.4, 0.4, size=(200, 2)))
-    patterns = {code.tobytes() for code in _signs(network, grid)}
-    assert len(patterns) <= len(complex_)
-
-
-def _signs(network: Network, x: np.ndarray) -> np.ndarray:
-    from splinescope.network.evaluate import walk
-    from splinescope.network.ops.folding import Fold
-
-    values: dict[int, Tensor] = {}
-    found = [np.zeros((len(x), 0), np.int64)]
-    for index, value in walk(network, torch.from_numpy(x).reshape(-1, *network.input_shape)):
-        values[index] = value
-        node = network.nodes[index]
-        if isinstance(node.op, Fold):
-            found.append(node.op.pieces(values[node.inputs[0]]).reshape(len(x), -1).numpy())
-    return np.concatenate(found, axis=1)
+    check_cells(network, plane)
 
 
 class Viewer(nn.Linear):
@@ -260,6 +274,18 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "course": (Lazy, "looks at a value that depends on the input"),
     "too many": (lambda: after_linear(lambda x: x.sort(1)[0], 20000), "to sort 20000 values takes .* units, more than"),
     "positions": (lambda: after_linear(lambda x: x.topk(2, 1)[1] * 1.0), "uses what node .* returns beside"),
+    "complex": (lambda: nn.Linear(4, 3, dtype=torch.complex64), "`weight` is complex; expected real numbers"),
+    "samples": (
+        lambda: after_linear(lambda x: torch.distributions.Normal(x, 1.0).rsample()),
+        "it draws random numbers",
+    ),
+    "quantised while it runs": (
+        lambda: torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3)), {nn.Linear}),
+        "it rounds its argument to integers",
+    ),
+    "unknown": (lambda: after_linear(lambda x: x.logcumsumexp(1)), "splinescope does not know this op"),
+    "constant": (lambda: Function(lambda x: torch.from_numpy(x.numpy()).relu()), "its output does not depend"),
+    "fails": (lambda: Function(lambda x: 1 / 0), r"`module`: it fails on a batch of shape \(1, 4\): ZeroDivisionError"),
     "no copy": (Viewer, "it cannot be copied .* cannot pickle"),
     "empty": (lambda: after_linear(lambda x: x[:, :0]), r"its output of shape \(1, 0\) has no numbers"),
     "nothing": (lambda: Function(lambda x: "words"), "returns 0 tensors"),

@@ -87,7 +87,7 @@ def load(
     if name.endswith(".pt2"):
         return from_exported(read_exported(path, trust), output=output, fixed=fixed)
     if name.endswith(STATE_DICTS):
-        raise InvalidInputError(_state_dict_advice(path))
+        raise _state_dict_refusal(path)
     raise InvalidInputError(f"`model`: {path} has an unknown type; expected {FILES}")
 
 
@@ -180,21 +180,24 @@ def script_advice(path: Path) -> str:
     )
 
 
-def _state_dict_advice(path: Path) -> str:
+def _state_dict_refusal(path: Path) -> InvalidInputError:
     """What to do with a file of weights, after a look into it that never runs code from it."""
     if is_script(path):
-        return f"`model`: {script_advice(path)}"
-    advice = (
-        f"build the module in Python, `module.load_state_dict(torch.load({path.name!r}, weights_only=True))`, and pass "
-        "the module: `splinescope.load(module, input_shape=...)`"
-    )
+        return InvalidInputError(f"`model`: {script_advice(path)}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old files make torch.load warn
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        return f"`model`: {path} is a pickle that may run code, and is not opened; if it holds weights, {advice}"
+        what = "is a pickle that may run code, and is not opened; if it holds weights, load them into the module"
     except Exception as error:  # noqa: BLE001 - torch reads old formats as opcodes, which fail in any way
-        return f"`model`: {path} cannot be read: {first_line(error)}; expected a network as {FILES}"
-    what = f"holds weights ({len(content)} entries)" if isinstance(content, dict) else "holds no network"
-    return f"`model`: {path} {what}, without the code that uses them; {advice}"
+        return InvalidInputError(f"`model`: {path} cannot be read: {first_line(error)}; expected a network as {FILES}")
+    else:
+        held = f"weights ({len(content)} entries)" if isinstance(content, dict) else "no network"
+        what = f"holds {held}, without the code that uses them; load them into the module"
+    refusal = InvalidInputError(f"`model`: {path} {what}, and pass the module")
+    refusal.add_note(
+        f"Build the module in Python, `module.load_state_dict(torch.load({path.name!r}, weights_only=True))`, and pass "
+        "it: `splinescope.load(module, input_shape=...)`."
+    )
+    return refusal

@@ -30,7 +30,9 @@ def finish(b: Builder, output: Value, *, fused: bool = True) -> Network:
         UnsupportedOpError: If it jumps.
     """
     if isinstance(output, Tensor):
-        raise InvalidInputError("`model`: its output does not depend on its input; expected a network")
+        raise InvalidInputError(
+            "`model`: its output does not depend on its input through ops of torch or ONNX; expected a network"
+        )
     if isinstance(output, Step):
         raise b.refusal(output.jump() or "it returns truth values, and no numbers")
     head = None

@@ -143,6 +143,7 @@ class OnnxReader:
         source = part.source
         values: dict[str, Any] = {source.name: self.builder.add_input(source.shape, source.name)}
         values.update({fixed.name: _real(fixed.value) for fixed in source.fixed})
+        self.notes = _rounded_slopes(part.nodes)
         result = self._run(self._model.graph, part.nodes, values)[part.output]
         if not isinstance(result, Tensor | Variable | Smooth | Step):
             self.builder.check_arguments([result])
@@ -231,6 +232,18 @@ class OnnxReader:
         branch = attributes["then_branch" if bool(inputs[0]) else "else_branch"]
         inner = self._run(branch, needed_nodes(branch, [output.name for output in branch.output]), dict(values))
         return [inner[output.name] for output in branch.output]
+
+
+def _rounded_slopes(nodes: Sequence[onnx.NodeProto]) -> tuple[str, ...]:
+    """What to know where a slope that people write as 0.1 is stored in float32: it is another one than torch's."""
+    for node in nodes:
+        given = [a.f for a in node.attribute if a.name == "alpha"] or [0.01]
+        stored = float(np.float32(given[0]))
+        meant = float(str(np.float32(stored)))
+        if node.op_type == "LeakyRelu" and meant != stored:
+            where = f"the slope {meant:g} of `{_name(node)}`"
+            return (f"ONNX stores {where} in float32, as {stored!r}; torch has {meant:g}, which is another network.",)
+    return ()
 
 
 def _name(node: onnx.NodeProto) -> str:

@@ -261,9 +261,8 @@ def _untraceable(copied: nn.Module, shape: tuple[int, ...], error: Exception) ->
         copied(torch.zeros(1, *shape, dtype=_own_type(copied)))
     except Exception as failure:  # noqa: BLE001 - the user's code
         return InvalidInputError(
-            f"`input_shape`: the module fails on one input of shape {shape} (a batch of shape {(1, *shape)}): "
-            f"{first_line(failure)}; expected the shape of one input without the batch, and a module that takes a "
-            "batch of 1"
+            f"`module`: it fails on a batch of shape {(1, *shape)}: {first_line(failure)}; expected `input_shape` "
+            "without the batch, and a module that takes a batch of 1"
         )
     return UnsupportedOpError(
         f"the module cannot be traced by torch.export, as when its course depends on the values of its input: "

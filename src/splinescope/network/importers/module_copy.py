@@ -136,13 +136,13 @@ def _same_tensor(one: Tensor | None, other: Tensor | None) -> bool:
 
 
 def check_numbers(module: nn.Module) -> None:
-    """Refuse a module whose weights have no numbers yet.
+    """Refuse a module whose weights have no numbers yet, or no real ones.
 
     Args:
         module: The user's module.
 
     Raises:
-        InvalidInputError: If a weight is lazy, or on the device `meta`.
+        InvalidInputError: If a weight is lazy, on the device `meta`, or complex.
     """
     for name, weight in (*module.named_parameters(), *module.named_buffers()):
         if is_lazy(weight):
@@ -152,6 +152,8 @@ def check_numbers(module: nn.Module) -> None:
                 f"`module`: its weight `{name}` is on the device meta and has no numbers; load its weights before, as "
                 "by load_state_dict(..., assign=True)"
             )
+        if weight.is_complex():
+            raise InvalidInputError(f"`module`: its weight `{name}` is complex; expected real numbers")
 
 
 @contextmanager

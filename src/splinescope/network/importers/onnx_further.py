@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -40,6 +40,11 @@ def logical(function: Any) -> Handler:
         return stepping.logical(b, [value for value in c.inputs if value is not None], function)
 
     return combine
+
+
+def finiteness(b: Builder, c: Call) -> Value:
+    """What holds of real numbers: none is infinite or NaN."""
+    return torch.zeros(tuple(c.value(0).shape), dtype=torch.bool)
 
 
 def sign(b: Builder, c: Call) -> Value:
@@ -171,3 +176,28 @@ def imputer(b: Builder, c: Call) -> Value:
     if not math.isnan(missing):
         raise b.refusal(f"it replaces {missing:g} by another number, and so it jumps: it is not continuous")
     return c.value(0)
+
+
+# -- padding
+
+
+def pad(b: Builder, c: Call) -> Value:
+    """Padding with a number, a mirrored or a repeated image."""
+    x = b.variable(c.value(0))
+    pads = c.integers(b, 1, "pads" if "pads" in c.attributes else "paddings") or []
+    given = c.constant(b, 2)
+    value = float(c.attributes.get("value", 0.0) if given is None else given)
+    axes = c.integers(b, 3, "axes") or list(range(len(x.shape)))
+    widths = [(0, 0)] * len(x.shape)
+    for axis, low, high in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
+        widths[axis % len(x.shape)] = (low, high)
+    cut = tuple(slice(max(0, -low), n - max(0, -high)) for n, (low, high) in zip(x.shape, widths, strict=True))
+    grow = [(max(0, low), max(0, high)) for low, high in widths]
+    mode: Literal["constant", "reflect", "edge", "wrap"] = c.attributes.get("mode", "constant")
+
+    def function(array: np.ndarray, fill: np.ndarray) -> np.ndarray:
+        if mode == "constant":
+            return np.pad(array[cut], grow, constant_values=fill)
+        return np.pad(array[cut], grow, mode=mode)
+
+    return b.rearrange(function, x, torch.tensor(value, dtype=torch.float64))[0]

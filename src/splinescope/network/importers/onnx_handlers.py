@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -379,25 +379,3 @@ def same(b: Builder, c: Call) -> Any:
     if training is not None and bool(training):
         raise b.refusal("it is a dropout in training mode, so that the model is random")
     return (c.value(0), b.byproduct()) if c.outputs > 1 else c.value(0)
-
-
-def pad(b: Builder, c: Call) -> Value:
-    """Padding with a number, a mirrored or a repeated image."""
-    x = b.variable(c.value(0))
-    pads = c.integers(b, 1, "pads" if "pads" in c.attributes else "paddings") or []
-    given = c.constant(b, 2)
-    value = float(c.attributes.get("value", 0.0) if given is None else given)
-    axes = c.integers(b, 3, "axes") or list(range(len(x.shape)))
-    widths = [(0, 0)] * len(x.shape)
-    for axis, low, high in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
-        widths[axis % len(x.shape)] = (low, high)
-    cut = tuple(slice(max(0, -low), n - max(0, -high)) for n, (low, high) in zip(x.shape, widths, strict=True))
-    grow = [(max(0, low), max(0, high)) for low, high in widths]
-    mode: Literal["constant", "reflect", "edge", "wrap"] = c.attributes.get("mode", "constant")
-
-    def function(array: np.ndarray, fill: np.ndarray) -> np.ndarray:
-        if mode == "constant":
-            return np.pad(array[cut], grow, constant_values=fill)
-        return np.pad(array[cut], grow, mode=mode)
-
-    return b.rearrange(function, x, torch.tensor(value, dtype=torch.float64))[0]

@@ -94,6 +94,8 @@ _HANDLERS: dict[str, Handler] = {
     "Where": further.where,
     **{name: further.comparison(short) for name, short in _COMPARISONS.items()},
     **{name: further.logical(function) for name, function in _LOGIC.items()},
+    "IsNaN": further.finiteness,
+    "IsInf": further.finiteness,
     "Sign": further.sign,
     "TopK": further.top,
     "CumSum": further.running_sum,
@@ -102,7 +104,7 @@ _HANDLERS: dict[str, Handler] = {
     "Pow": further.power,
     "DequantizeLinear": further.dequantize,
     "RNN": recurrent,
-    "Pad": handlers.pad,
+    "Pad": further.pad,
     "Resize": resize,
     "Upsample": resize,
 }

@@ -9,7 +9,8 @@ SMOOTH = "it is smooth and curved, not piecewise affine"
 POWERS = "it takes powers of its input, which is not piecewise affine"
 STATISTICS = "it normalises by statistics of its own input, which is not piecewise affine"
 RANDOM = "it draws random numbers, so that the model is not a function of its input"
-COURSE = "it looks at a value that depends on the input, to decide the model's course by it"
+COURSE = "it looks at a value that depends on the input, as if to decide the model's course by it"
+INTEGERS = "it rounds its argument to integers, and so it jumps: it is not continuous"
 UNKNOWN = "splinescope does not know this op when its argument depends on the input"
 
 _SMOOTH = (
@@ -17,13 +18,11 @@ _SMOOTH = (
     "asinh acosh atanh exp exp2 expm1 log log2 log10 log1p sqrt rsqrt erf reciprocal softmin logsumexp "
     "reducelogsumexp reducelogsum sinc"
 )
-_QUADRATIC = (
-    "pow square norm linalg_vector_norm reducel2 reducesumsquare var std var_mean std_mean cdist dist lp_pool hypot"
-)
+_QUADRATIC = "pow square norm linalg_vector_norm reducel2 reducesumsquare var std var_mean std_mean cdist lp_pool hypot"
 _JUMPS = (
     "sign sgn heaviside round floor ceil trunc frac fmod remainder mod argmax argmin argsort nonzero onehot one_hot "
     "bitshift hardshrink qlinearconv qlinearmatmul matmulinteger convinteger quantizelinear dynamicquantizelinear "
-    "fake_quantize_per_tensor_affine floor_divide isnan isinf"
+    "fake_quantize_per_tensor_affine floor_divide"
 )
 _COMPARES = (
     "gt ge lt le eq ne greater greaterorequal less lessorequal equal where not and or xor logical_not logical_and any "
@@ -33,9 +32,7 @@ _NORMALISES = (
     "layer_norm layernormalization group_norm groupnormalization instance_norm instancenormalization rms_norm "
     "rmsnormalization local_response_norm lrn normalize lpnormalization meanvariancenormalization"
 )
-_PRODUCTS = (
-    "scaled_dot_product_attention attention multiheadattention lstm gru rnn bilinear cosine_similarity prod cumprod"
-)
+_PRODUCTS = "scaled_dot_product_attention attention multiheadattention lstm gru rnn cosine_similarity prod cumprod"
 _RANDOM = "bernoulli rand randn rand_like randn_like randint normal uniform multinomial randomnormal randomuniform"
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from splinescope.network.importers import lower_steps as stepping
 from splinescope.network.importers.builder import Builder
+from splinescope.network.importers.refusals import COMPARISON
 from splinescope.network.importers.torch_handlers import Arguments, Handler, tensor_of
-from splinescope.network.importers.views import Step, Value
+from splinescope.network.importers.views import Step, Value, Variable
 
 
 def comparison(name: str) -> Handler:
@@ -23,6 +24,28 @@ def comparison(name: str) -> Handler:
         return stepping.compare(b, *((x, y) if name[0] == "g" else (y, x)), strict=name[1] == "t")
 
     return compare
+
+
+def equality(b: Builder, a: Arguments) -> Value:
+    """Whether two values are equal, of a value and itself or infinity; else refused."""
+    x, y = tensor_of(a["self"]), tensor_of(a["other"])
+    if not _alike(x, y) and not (isinstance(y, Tensor) and bool(torch.isinf(y).all())):
+        raise b.refusal(COMPARISON)
+    shape = np.broadcast_shapes(tuple(x.shape), tuple(y.shape))
+    return torch.full(shape, _alike(x, y) == (".eq" in b.op))
+
+
+def _alike(x: Value, y: Value) -> bool:
+    """Whether two values are the same numbers of one node."""
+    if not (isinstance(x, Variable) and isinstance(y, Variable)) or (x.node, x.shape) != (y.node, y.shape):
+        return False
+    return np.array_equal(x.positions(), y.positions()) and np.array_equal(x.offsets(), y.offsets())
+
+
+def finiteness(b: Builder, a: Arguments) -> Value:
+    """What holds of real numbers: they are finite."""
+    x = a.get("self")
+    return torch.full(tuple(x.shape), "isfinite" in b.op)
 
 
 def logical(function: Any) -> Handler:

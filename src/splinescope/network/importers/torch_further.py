@@ -13,7 +13,7 @@ from splinescope.network.importers import lower_folding as folding
 from splinescope.network.importers import lower_sorting as sorting
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.refusals import POWERS, PRODUCT, SMOOTH
-from splinescope.network.importers.torch_handlers import Arguments, tensor_of
+from splinescope.network.importers.torch_handlers import Arguments, einsum, tensor_of
 from splinescope.network.importers.views import Value, Variable
 
 
@@ -95,6 +95,19 @@ def vector_norm(b: Builder, a: Arguments) -> Value:
     if order == 1.0:
         return affine.reduce_sum(b, x, axes, bool(a.get("keepdim")), False)
     return folding.reduce_max(b, x, axes, bool(a.get("keepdim")), 1.0 if order > 0 else -1.0)
+
+
+def distance(b: Builder, a: Arguments) -> Value:
+    """The distance between two values, in the norms that are piecewise affine."""
+    difference = affine.add_values(b, tensor_of(a["self"]), tensor_of(a["other"]), -1.0)
+    return vector_norm(b, {"self": difference, "ord": a.get("p")})
+
+
+def bilinear(b: Builder, a: Arguments) -> Value:
+    """A product of two values with a constant tensor, one of the values being constant."""
+    names = "...i,oij,...j->...o"
+    result = einsum(b, {"equation": names, "tensors": [a["input1"], a["weight"], a["input2"]]})
+    return result if a["bias"] is None else affine.add_values(b, result, a["bias"])
 
 
 def grid_sample(b: Builder, a: Arguments) -> Value:

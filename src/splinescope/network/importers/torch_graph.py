@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from splinescope.errors import SplinescopeError, UnsupportedOpError
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.choice import Choice
-from splinescope.network.importers.refusals import COURSE, RANDOM, UNKNOWN, reason_for
+from splinescope.network.importers.refusals import COURSE, INTEGERS, RANDOM, UNKNOWN, reason_for
 from splinescope.network.importers.torch_ops import IGNORED, handle, knows
 from splinescope.network.importers.torch_tracing import decomposed, needed_nodes
 from splinescope.network.importers.views import DEPENDENT, Smooth, Step, Value, Variable
@@ -79,6 +79,10 @@ class TorchReader:
         remaining = iter(arguments)
         needed = needed_nodes(graph_module.graph, list(next(iter(reversed(graph_module.graph.nodes))).args))
         for node in graph_module.graph.nodes:
+            if node in needed and _draws(node):
+                self._enter(node)
+                raise self.builder.refusal(RANDOM)
+        for node in graph_module.graph.nodes:
             if node.op == "placeholder":
                 values[node] = next(remaining)
             elif node.op != "output" and node not in needed:
@@ -94,10 +98,15 @@ class TorchReader:
                 return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
         raise AssertionError("a graph has an output")
 
+    def _enter(self, node: torch.fx.Node) -> None:
+        """Say which node is being imported."""
+        b = self.builder
+        b.origin, b.op = b.within[0] if b.within else _name(node), str(node.target).removesuffix(".default")
+
     def _call(self, node: torch.fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
         target: Any = node.target
         b = self.builder
-        b.origin, b.op = b.within[0] if b.within else _name(node), str(target).removesuffix(".default")
+        self._enter(node)
         schema = getattr(target, "_schema", None)
         name = schema.name.split("::")[-1] if schema is not None else getattr(target, "__name__", str(target))
         if name in IGNORED:
@@ -111,14 +120,14 @@ class TorchReader:
                 if isinstance(dtype, torch.dtype):
                     b.unit = max(b.unit, torch.finfo(dtype).eps)
             return self.run(args[at], args[at + 1 :])
-        if schema is not None and torch.Tag.nondeterministic_seeded in target.tags and _active(target, args, kwargs):
-            raise b.refusal(RANDOM)
         if target is operator.getitem:
             return args[0][args[1]]
         if not any(isinstance(v, DEPENDENT) for v in _leaves([args, kwargs])):
             return target(*args, **kwargs)
         if schema is None:
             raise b.refusal(COURSE)
+        if schema.name.startswith("quantized"):
+            raise b.refusal(INTEGERS)
         bound = {s.name: s.default_value for s in schema.arguments if s.has_default_value()}
         bound.update({s.name: value for s, value in zip(schema.arguments, args, strict=False)})
         bound.update(kwargs)
@@ -148,7 +157,7 @@ class TorchReader:
             return target(*inner, **words)
 
         examples = [torch.zeros(leaves[place].shape, dtype=like or torch.float64) for place in places]
-        graph = decomposed(function, examples)
+        graph = decomposed(target, function, examples)
         if graph is None:
             raise b.refusal(UNKNOWN)
         origin, op = b.origin, b.op
@@ -168,8 +177,11 @@ def _check_size(node: torch.fx.Node, b: Builder) -> None:
         check_content(size, f"`module`: node `{b.origin}` ({b.op}), of shape {tuple(value.shape)},")
 
 
-def _active(target: Any, args: list[Any], kwargs: dict[str, Any]) -> bool:
-    """Whether an op that can be random is: dropout and RReLU are not in eval mode."""
+def _draws(node: torch.fx.Node) -> bool:
+    """Whether an op draws random numbers: dropout and RReLU do not in eval mode."""
+    target, args, kwargs = node.target, node.args, node.kwargs
+    if not isinstance(target, torch._ops.OpOverload) or torch.Tag.nondeterministic_seeded not in target.tags:
+        return False
     if reason_for(target._schema.name.split("::")[-1]) not in (RANDOM, UNKNOWN):
         return False
     names = [s.name for s in target._schema.arguments]

@@ -34,6 +34,8 @@ def exported(module: nn.Module, example: Tensor) -> ExportedProgram:
     """
     with _quiet():
         program = torch.export.export(module, (example,), strict=False)
+        if any(str(getattr(n.target, "__module__", "")).startswith("torch._functorch") for n in program.graph.nodes):
+            raise NotImplementedError("torch.func, as in vmap, is in the graph")
         return program.run_decompositions({}) if _mutates(program) else program
 
 
@@ -58,11 +60,12 @@ def recorded(module: nn.Module, example: Tensor) -> GraphModule:
         return make_fx(pure, tracing_mode="real", record_module_stack=True, _error_on_data_dependent_ops=False)(example)
 
 
-def decomposed(function: Callable[..., Any], examples: Sequence[Tensor]) -> GraphModule | None:
+def decomposed(target: Any, function: Callable[..., Any], examples: Sequence[Tensor]) -> GraphModule | None:
     """The graph of an op in the simpler ones in which torch writes it.
 
     Args:
-        function: Calls the op.
+        target: The op.
+        function: Calls it.
         examples: Its arguments.
 
     Returns:
@@ -71,10 +74,8 @@ def decomposed(function: Callable[..., Any], examples: Sequence[Tensor]) -> Grap
     pure = torch.func.functionalize(function, remove="mutations")
     table = dict(core_aten_decompositions().items())
     with _quiet():
-        simpler = make_fx(pure, table, tracing_mode="real", _error_on_data_dependent_ops=False)(*examples)
-        same = make_fx(pure, tracing_mode="real", _error_on_data_dependent_ops=False)(*examples)
-    calls = [[n.target for n in graph.graph.nodes if n.op == "call_function"] for graph in (simpler, same)]
-    return None if len(calls[0]) == 1 and calls[0] == calls[1] else simpler
+        graph = make_fx(pure, table, tracing_mode="real", _error_on_data_dependent_ops=False)(*examples)
+    return None if any(node.target is target for node in graph.graph.nodes) else graph
 
 
 @contextmanager
