@@ -79,7 +79,9 @@ def test_verbose_says_where(model: str, capsys: pytest.CaptureFixture[str]) -> N
     assert main(words) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["--verbose", *words]) == 2
-    assert "Traceback" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "Traceback" in error
+    assert "What to do: import the part of the model that ends before this node" in error
 
 
 def test_verbose_shows_details(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,7 @@ def check_module(module: nn.Module, shape: tuple[int, ...]) -> Network:
 
 
 def check_cells(network: Network, plane: Slice) -> None:
-    """Prove the cells of a slice, and find the pattern of every point of a grid that lies inside a cell among theirs."""
+    """Prove the cells of a slice, and find the pattern of each point of a grid among theirs."""
     cells = tessellate(network, plane, verify="proof")
     assert cells.certificate.level == "proof"
     side = np.linspace(-0.4, 0.4, 20) + 0.0137

@@ -50,12 +50,19 @@ def plot_network_graph(network: ModelLike, ax: Axes | None = None) -> Axes:
         from matplotlib import pyplot
 
         width = 2.6 * (1 + max(x for x, _ in places) - min(x for x, _ in places))
-        _, ax = pyplot.subplots(figsize=(max(3.0, width), 0.8 * (1 - min(y for _, y in places))))
+        size = (max(3.0, width), 0.6 * (2 - min(y for _, y in places)))
+        _, ax = pyplot.subplots(figsize=size, layout="constrained")
     for index, node in enumerate(network.nodes):
         for source in node.inputs:
             # What leads past other nodes bends, so as not to be hidden by them.
-            bend = 0.0 if places[source][1] - places[index][1] < 2 else 0.3
-            arrow = {"arrowstyle": "-|>", "color": "0.5", "shrinkB": 11, "connectionstyle": f"arc3,rad={bend}"}
+            rows = places[source][1] - places[index][1]
+            bend = 0.0 if rows < 2 else 0.3 if places[source][0] != places[index][0] else min(0.9, 3.0 / rows)
+            arrow = {
+                "arrowstyle": "-|>",
+                "color": "0.5",
+                "shrinkB": 11 + 9 * bend,
+                "connectionstyle": f"arc3,rad={bend}",
+            }
             ax.annotate("", places[index], places[source], arrowprops=arrow)
     for place, row in zip(places, network.describe(), strict=True):
         size = " x ".join(map(str, row.shape)) or "1"
@@ -63,9 +70,10 @@ def plot_network_graph(network: ModelLike, ax: Axes | None = None) -> Axes:
         color = _FOLDS if row.units else _AFFINE
         box = {"boxstyle": "round,pad=0.3", "facecolor": color, "edgecolor": "none"}
         ax.text(*place, label, ha="center", va="center", fontsize=6, bbox=box, parse_math=False)
-    ax.margins(0.2, 0.1)
+    ax.margins(0.2)
     ax.update_datalim(places)
-    ax.autoscale_view()
+    ax.autoscale_view(scaley=False)
+    ax.set_ylim(min(y for _, y in places) - 0.6, 0.6)
     ax.set_axis_off()
     return ax
 
