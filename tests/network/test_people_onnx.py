@@ -114,6 +114,8 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "larger of two": lambda: onnx_model(
         [node("Split", "x", "a b", axis=1), node("Greater", "a b", "c"), node("Where", "c a b")], ["N", 4], {}, 11
     ),
+    "IsNaN": lambda: onnx_model([node("IsNaN", "x", "n"), node("Where", "n z x", "w"), node("Relu", "w")], ["N", 4],
+                                {"z": ZERO}, 13),
     "Sign": lambda: onnx_model([node("Sign", "x", "s"), node("Mul", "x s")], ["N", 4], {}, 13),
     "TopK": lambda: behind_relu([node("TopK", "r k", "y i", axis=1)], [5], {"k": np.array([2])}),
     "TopK of version 9": lambda: behind_relu([node("TopK", "r", "y i", axis=1, k=2)], [5], {}, 9),
@@ -228,6 +230,17 @@ def test_names_of_classes_may_lead_to_probabilities(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "model.onnx")
     network = from_onnx(tmp_path / "model.onnx", output="named")
     assert (network.import_report.reference, network.output_shape) == ("onnxruntime", (3,))
+
+
+@pytest.mark.parametrize(("slope", "told"), [(0.1, True), (None, True), (0.25, False)])
+def test_slopes_that_float32_rounds_are_told(slope: float | None, told: bool, tmp_path: Path) -> None:
+    attributes = {} if slope is None else {"alpha": slope}
+    onnx.save(onnx_model([node("LeakyRelu", "x", **attributes)], ["N", 4]), tmp_path / "model.onnx")
+    network = from_onnx(tmp_path / "model.onnx")
+    stored = float(np.float32(0.01 if slope is None else slope))
+    assert network(np.full(4, -1.0)).tolist() == [-stored] * 4
+    notes = " ".join(network.import_report.notes)
+    assert (f"of `y` as the float32 {stored!r}; a torch module" in notes) == told
 
 
 @pytest.mark.parametrize("opset", range(6, onnx.defs.onnx_opset_version() + 1))

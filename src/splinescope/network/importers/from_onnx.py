@@ -241,8 +241,8 @@ def _rounded_slopes(nodes: Sequence[onnx.NodeProto]) -> tuple[str, ...]:
         stored = float(np.float32(given[0]))
         meant = float(str(np.float32(stored)))
         if node.op_type == "LeakyRelu" and meant != stored:
-            where = f"the slope {meant:g} of `{_name(node)}`"
-            return (f"ONNX stores {where} in float32, as {stored!r}; torch has {meant:g}, which is another network.",)
+            what = f"ONNX stores the slope {meant:g} of `{_name(node)}` as the float32 {stored!r}"
+            return (f"{what}; a torch module with {meant:g} differs from it by as much.",)
     return ()
 
 

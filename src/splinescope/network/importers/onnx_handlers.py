@@ -334,7 +334,7 @@ def prelu(b: Builder, c: Call) -> Value:
 
 def leaky_relu(b: Builder, c: Call) -> Value:
     """x for positive x, else alpha * x."""
-    return folding.leaky_relu(b, b.variable(c.value(0)), c.attributes.get("alpha", 0.01))
+    return folding.leaky_relu(b, b.variable(c.value(0)), c.attributes.get("alpha", float(np.float32(0.01))))
 
 
 def hard_sigmoid(b: Builder, c: Call) -> Value:
