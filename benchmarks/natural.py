@@ -39,10 +39,10 @@ def main() -> None:
 def measure(name: str) -> None:
     """Print what a network takes, in lines of JSON: sizes, seconds, and peaks of the process in bytes."""
     import torch
+    from tests.network.natural_models import INPUT, seeded
 
     from splinescope import Slice, tessellate
     from splinescope.network import from_torch
-    from tests.network.natural_models import INPUT, seeded
 
     torch.set_num_threads(1)
     module = seeded(name)

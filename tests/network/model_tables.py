@@ -32,10 +32,11 @@ Every model here is defined in the tests, imported, and compared with its origin
 
 ## Of natural size
 
-Inputs of 3 x 224 x 224, weights at random, batch-norm with statistics of its inputs; one thread. The sizes are peaks of
-the process: with the module alone in float32, after its import in float64 and the comparison, and after a slice through
-three random inputs, cut into as many cells as are stated, with its certificate of the level "values" and at most 2 GiB
-for the values at vertices. Measured by `python -m benchmarks.natural`, on {machine}.
+Inputs of 3 x 224 x 224, weights at random, batch-norm with statistics of its inputs; one thread, and seconds of a
+processor. The sizes are peaks of the process: with the module alone in float32, after its import in float64 and the
+comparison, and after a slice through three random inputs, cut into as many cells as are stated, with its certificate
+of the level "values" and at most 2 GiB for the values at vertices. Measured on {machine} by
+`python -m benchmarks.natural`.
 
 """
 SMALL = """
@@ -63,14 +64,21 @@ def natural() -> str:
         "Network", "Parameters", "Units", "Deviation", "Module, GB", "Import, GB", "Import, s", "Cells", "Slice, GB",
         "Slice, s",
     )  # fmt: skip
-    return HEAD.format(machine=where) + table(head, [_measured(name, rows[name]) for name in MODELS if name in rows])
+    return HEAD.format(machine=where) + table(
+        head, [_measured(name, rows[name]) for name in MODELS if "units" in rows.get(name, {})]
+    )
 
 
 def _measured(name: str, row: dict[str, Any]) -> tuple[str, ...]:
     sizes = [f"{row[key]:,}" for key in ("parameters", "units")]
-    module, imported, cut = (f"{row[key] / 1e9:.1f}" for key in ("module_bytes", "import_bytes", "slice_bytes"))
-    times = [f"{row[key]:.0f}" for key in ("import_seconds", "slice_seconds")]
-    return name, *sizes, f"{row['deviation']:.0e}", module, imported, times[0], str(row["cells"]), cut, times[1]
+    module, imported, cut = (_number(row, key, 1e-9, 1) for key in ("module_bytes", "import_bytes", "slice_bytes"))
+    seconds, cells, cutting = (_number(row, key) for key in ("import_seconds", "cells", "slice_seconds"))
+    return name, *sizes, f"{row['deviation']:.0e}", module, imported, seconds, cells, cut, cutting
+
+
+def _number(row: dict[str, Any], key: str, factor: float = 1.0, digits: int = 0) -> str:
+    """A number in words; a dash where it was not measured."""
+    return f"{row[key] * factor:.{digits}f}" if key in row else "-"
 
 
 def small_models() -> dict[str, list[str]]:

@@ -14,7 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, RobustScaler, StandardScaler
 
 import splinescope
+from splinescope import Slice
 from splinescope.errors import InvalidInputError, UnsupportedOpError
+from tests.network.agreement import check_cells
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4)) * [1.0, 2.0, 0.5, 3.0] + [0.0, 1.0, -1.0, 2.0]
@@ -63,6 +65,7 @@ def test_predictions_agree(name: str) -> None:
     np.testing.assert_allclose(y, expected.reshape(y.shape), rtol=1e-10, atol=1e-12)
     assert network.import_report.reference == "scikit-learn"
     assert network.import_report.max_relative < 1e-10
+    check_cells(network, Slice.through(*RNG.normal(size=(3, 4)), margin=1.0))
 
 
 def test_classes_have_their_names() -> None:

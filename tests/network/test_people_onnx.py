@@ -201,6 +201,10 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         lambda: onnx_model([node("RNN", "x w k", hidden_size=3)], [2, 1, 4], TWO),
         r"\(RNN\): its activation is Tanh",
     ),
+    "many steps": (
+        lambda: onnx_model([node("RNN", "x w k", hidden_size=3, activations=["Relu"])], [1001, 1, 4], TWO),
+        r"\(RNN\): it has 1,001 steps; splinescope writes out at most 1,000",
+    ),
     "Normalizer": (lambda: classical("Normalizer"), r"\(Normalizer\): it normalises"),
     "trees": (lambda: classical("TreeEnsembleRegressor"), "does not know this op of the operator set ai.onnx.ml"),
 }

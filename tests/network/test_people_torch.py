@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -275,6 +276,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "too many": (lambda: after_linear(lambda x: x.sort(1)[0], 20000), "to sort 20000 values takes .* units, more than"),
     "positions": (lambda: after_linear(lambda x: x.topk(2, 1)[1] * 1.0), "uses what node .* returns beside"),
     "complex": (lambda: nn.Linear(4, 3, dtype=torch.complex64), "`weight` is complex; expected real numbers"),
+    "chance": (
+        lambda: after_linear(lambda x: x * random.random()),
+        "returns another output for the same input each time",
+    ),
     "samples": (
         lambda: after_linear(lambda x: torch.distributions.Normal(x, 1.0).rsample()),
         "it draws random numbers",

@@ -164,16 +164,42 @@ def _what(model: object) -> str:
 
 
 def is_script(path: Path) -> bool:
-    """Whether a file is a script of `torch.jit`, by the names of its parts; nothing in it is run."""
+    """Whether a file is a script of `torch.jit`, by the names of its parts; nothing in it is run.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether it is one.
+
+    Cost: reading the list of its parts.
+
+    Example:
+        >>> is_script(Path("missing.pt"))
+        False
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             return any("/code/" in f"/{name}" for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):  # of bad names, too, and of unknown versions
         return False
 
 
 def script_advice(path: Path) -> str:
-    """What to do with a script of `torch.jit`."""
+    """What to do with a script of `torch.jit`.
+
+    Args:
+        path: Its file.
+
+    Returns:
+        The advice, to follow after the name of the argument.
+
+    Cost: none.
+
+    Example:
+        >>> script_advice(Path("policy.pt")).split(";")[0]
+        'policy.pt is a script of torch.jit, which holds code'
+    """
     return (
         f"{path} is a script of torch.jit, which holds code; to run it, pass `torch.jit.load({path.name!r})` with "
         "`input_shape=`"

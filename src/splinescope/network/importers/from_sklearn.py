@@ -55,6 +55,8 @@ def from_sklearn(model: Estimator) -> Network:
         UnsupportedOpError: If a step is not continuous piecewise affine, or unknown; the message names it.
         MissingDependencyError: If scikit-learn is not installed.
 
+    Cost: a few forward passes of both.
+
     Example:
         >>> import numpy as np
         >>> from sklearn.neural_network import MLPRegressor

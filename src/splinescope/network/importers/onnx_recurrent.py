@@ -18,6 +18,10 @@ from splinescope.network.importers.views import Value, Variable
 _WAYS = {"forward": (1,), "reverse": (-1,), "bidirectional": (1, -1)}
 
 
+MOST_STEPS = 1000
+"""Steps that are written out: each takes a few nodes."""
+
+
 def recurrent(b: Builder, c: Call) -> Any:
     """All states of a recurrent network, and the last ones."""
     a = c.attributes
@@ -28,6 +32,8 @@ def recurrent(b: Builder, c: Call) -> Any:
         raise b.refusal("it has sequence_lens or clip, which splinescope does not know")
     by_sample = bool(a.get("layout"))
     x = b.variable(_swapped(b, c.value(0), by_sample))
+    if x.shape[0] > MOST_STEPS:
+        raise b.refusal(f"it has {x.shape[0]:,} steps; splinescope writes out at most {MOST_STEPS:,}")
     start = c.get(5)
     start = None if start is None else _swapped(b, start, by_sample)
     states, lasts = [], []
