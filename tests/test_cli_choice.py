@@ -88,7 +88,7 @@ def test_verbose_shows_details(tmp_path: Path, capsys: pytest.CaptureFixture[str
     from splinescope.network import load
 
     (tmp_path / "net.pt2").write_bytes(b"PK\x05\x06" + bytes(18))
-    with pytest.raises(InvalidInputError, match=r"not opened: .* say `trust=True` or `--trust`$"):
+    with pytest.raises(InvalidInputError, match=r"not opened: .* say `trust=True` or `--trust`\n"):
         load(tmp_path / "net.pt2")
     assert main(["info", str(tmp_path / "net.pt2")]) == 2
     assert "ONNX" not in capsys.readouterr().err

@@ -142,7 +142,7 @@ class Evil:
 def test_weights_alone_are_explained_and_never_run(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 3).state_dict(), tmp_path / "weights.pth")
     with pytest.raises(
-        InvalidInputError, match=r"holds weights \(2 entries\), without the code that uses them; .* pass the module$"
+        InvalidInputError, match=r"holds weights \(2 entries\), without the code that uses them; .* pass the module\n"
     ) as caught:
         load(tmp_path / "weights.pth")
     assert "module.load_state_dict(torch.load('weights.pth', weights_only=True))" in caught.value.__notes__[0]

@@ -20,7 +20,7 @@ from splinescope.cli.reproduce import reproduce
 from splinescope.cli.segment import segment
 from splinescope.cli.slice import slice_
 from splinescope.cli.surface import surface
-from splinescope.errors import SplinescopeError
+from splinescope.errors import SplinescopeError, UnsupportedOpError
 
 app = typer.Typer(
     name="splinescope",
@@ -71,6 +71,13 @@ _SMALLER = {
 }
 """What to do about too little memory, by command."""
 
+_UNSUPPORTED = (
+    "What to do: import the part of the model that ends before this node, or put an op in its place that is continuous "
+    "and piecewise affine; the page `ops` of the documentation lists all that are imported. A smooth function may come "
+    "last, elementwise or as a softmax, times a constant and plus one."
+)
+"""What helps after a refusal of an op."""
+
 _MORE = "close other programs, or take a machine with more of it"
 
 
@@ -90,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SplinescopeError as error:
         status = _complain(str(error))
         if words[:1] == ["--verbose"]:
-            typer.echo("".join(traceback.format_exception(error)), err=True)
+            advice = _UNSUPPORTED if isinstance(error, UnsupportedOpError) else ""
+            typer.echo("".join(traceback.format_exception(error)) + advice, err=True)
         return status
     except typer.TyperException as error:
         return _complain(error.format_message())

@@ -14,7 +14,6 @@ from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.graph import Node
 from splinescope.network.heads import HeadName
 from splinescope.network.importers.module_copy import first_line
-from splinescope.network.importers.refusals import ADVICE
 from splinescope.network.importers.views import Byproduct, Number, Shape, Smooth, Step, Value, Variable, to_float64
 from splinescope.network.ops import Concatenate, Input, Op, Reshape, Select
 
@@ -121,9 +120,7 @@ class Builder:
     def refusal(self, reason: str) -> UnsupportedOpError:
         """The exception that says why the current node cannot be imported."""
         op = self.op if self.within is None else f"{self.within[1]}, as {self.op}"
-        refusal = UnsupportedOpError(f"node `{self.origin}` ({op}): {reason}")
-        refusal.add_note(ADVICE)
-        return refusal
+        return UnsupportedOpError(f"node `{self.origin}` ({op}): {reason}")
 
     def failure(self, error: Exception) -> UnsupportedOpError:
         """The exception that stands for one of which nothing better is known, at the current node."""

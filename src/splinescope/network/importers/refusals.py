@@ -13,13 +13,6 @@ COURSE = "it looks at a value that depends on the input, as if to decide the mod
 INTEGERS = "it rounds its argument to integers, and so it jumps: it is not continuous"
 UNKNOWN = "splinescope does not know this op when its argument depends on the input"
 
-ADVICE = (
-    "What to do: import the part of the model that ends before this node, or put an op in its place that is continuous "
-    "and piecewise affine; the page `ops` of the documentation lists all that are imported. A smooth function may come "
-    "last, elementwise or as a softmax, times a constant and plus one."
-)
-"""What helps after any refusal of an op."""
-
 _SMOOTH = (
     "elu selu celu gelu silu swish mish softplus softsign logsigmoid log_sigmoid sin cos tan sinh cosh asin acos atan "
     "asinh acosh atanh exp exp2 expm1 log log2 log10 log1p sqrt rsqrt erf reciprocal softmin logsumexp "
