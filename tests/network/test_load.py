@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,15 @@ def test_weights_alone_are_explained_and_never_run(tmp_path: Path) -> None:
     (tmp_path / "text.ckpt").write_text("nothing", encoding="utf-8")
     with pytest.raises(InvalidInputError, match=r"`model`: .*text\.ckpt"):
         load(tmp_path / "text.ckpt")
+
+
+def test_archive_whose_names_are_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("é", b"")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(InvalidInputError, match=r"weights\.pt"):
+        load(path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -199,7 +199,11 @@ def unwrapped(module: nn.Module) -> nn.Module:
             return module
 
 
+_LONGEST = 160
+
+
 def first_line(error: BaseException) -> str:
-    """The first line that an exception says, with its type."""
+    """The first line that an exception says, with its type, and cut where it is long."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
