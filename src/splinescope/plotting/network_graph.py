@@ -50,8 +50,8 @@ def plot_network_graph(network: ModelLike, ax: Axes | None = None) -> Axes:
         from matplotlib import pyplot
 
         width = 2.6 * (1 + max(x for x, _ in places) - min(x for x, _ in places))
-        size = (max(3.0, width), 0.6 * (2 - min(y for _, y in places)))
-        _, ax = pyplot.subplots(figsize=size, layout="constrained")
+        height = 0.6 * (2 - min(y for _, y in places))
+        _, ax = pyplot.subplots(figsize=(max(3.0, width), height), layout="constrained")
     for index, node in enumerate(network.nodes):
         for source in node.inputs:
             # What leads past other nodes bends, so as not to be hidden by them.

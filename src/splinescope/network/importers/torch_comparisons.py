@@ -44,8 +44,7 @@ def _alike(x: Value, y: Value) -> bool:
 
 def finiteness(b: Builder, a: Arguments) -> Value:
     """What holds of real numbers: they are finite."""
-    x = a.get("self")
-    return torch.full(tuple(x.shape), "isfinite" in b.op)
+    return torch.full(tuple(a["self"].shape), "isfinite" in b.op)
 
 
 def logical(function: Any) -> Handler:
