@@ -25,6 +25,7 @@ from splinescope.landscape.pieces import Polynomials, polynomial_pieces
 from splinescope.landscape.problem import problem
 from splinescope.landscape.propagation import FlipCounts, degrees
 from splinescope.landscape.softmax import softmax_pieces
+from splinescope.landscape.sums import COINCIDENT
 from splinescope.network import ModelLike
 from splinescope.network.evaluate import forward
 from splinescope.numerics import available_memory
@@ -69,7 +70,8 @@ class LossLine:
 
     Attributes:
         interval: Range of t.
-        breakpoints: [M - 1] all t, ascending, at which a unit changes its piece for some sample.
+        breakpoints: [M - 1] all t, ascending, at which a unit changes its piece for some sample. Those within 2e-13 of
+            the longer side of the interval are one.
         minima: All local minima in the open interval, ascending, as pairs of t and value. Where the loss is constant
             between falling and rising it is the middle of that.
         maxima: All local maxima, in the same way.
@@ -151,8 +153,12 @@ class LossLine:
         if not len(self.breakpoints):
             return scaled
         # A breakpoint is where it was before it was rounded to t, so that its two sides are told apart.
-        nearest = np.minimum(np.searchsorted(self.breakpoints, places), len(self.breakpoints) - 1)
-        return np.asarray(np.where(self.breakpoints[nearest] == places, self.pieces.points[nearest], scaled))
+        above = np.searchsorted(self.pieces.points, scaled)
+        below = np.maximum(above - 1, 0)
+        above = np.minimum(above, len(self.breakpoints) - 1)
+        apart = np.abs(self.pieces.points[np.stack([below, above])] - scaled)
+        nearest = np.where(apart[0] <= apart[1], below, above)
+        return np.asarray(np.where(apart.min(axis=0) <= COINCIDENT, self.pieces.points[nearest], scaled))
 
 
 def loss_line(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from splinescope.landscape.parameters import Motion
 from splinescope.landscape.propagation import FlipCounts, Intervals, propagated
-from splinescope.landscape.sums import running_sums, turning_points
+from splinescope.landscape.sums import running_sums, turning_points, with_coincidences
 
 NEGLIGIBLE = 2.0**-70
 """Share of the largest coefficient up to which a derivative is zero: what sums in two float64 numbers may leave."""
@@ -84,7 +84,7 @@ def polynomial_pieces(
     begins, owners, own = np.concatenate(starts), np.concatenate(samples), np.concatenate(coefficients)
     fresh = np.ones(len(owners), bool)
     fresh[1:] = owners[1:] != owners[:-1]
-    later = np.flatnonzero(~fresh)
+    begins, later = with_coincidences(begins, fresh), np.flatnonzero(~fresh)
     order = later[np.argsort(begins[later], kind="stable")]
     points, sums = running_sums(order, begins, fresh, own)
     return Polynomials(points, sums / len(inputs), span)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from splinescope.landscape.parameters import Motion
 from splinescope.landscape.propagation import FlipCounts, propagated
+from splinescope.landscape.sums import with_coincidences
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,8 @@ def softmax_pieces(
     samples = np.concatenate(owners)
     fresh = np.ones(len(samples), bool)
     fresh[1:] = samples[1:] != samples[:-1]
-    return SoftmaxPieces(np.concatenate(starts), fresh, np.concatenate(lines), targets.numpy(), span)
+    placed = with_coincidences(np.concatenate(starts), fresh)
+    return SoftmaxPieces(placed, fresh, np.concatenate(lines), targets.numpy(), span)
 
 
 @njit(cache=True, nogil=True)

@@ -14,6 +14,27 @@ from splinescope.landscape.polynomials import derivative, first_sign, shifted, s
 _ROUNDING = 2.0**-50
 """What rounding may make of a coefficient, as a share of it."""
 
+COINCIDENT = 2.0**-42
+"""Distance by s up to which breakpoints are one: rounding moves them, and a sliver between two has nobody's slope."""
+
+
+@njit(cache=True, nogil=True)
+def with_coincidences(starts: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    """Where each row begins, with breakpoints next to each other put on the first of them.
+
+    Folds of several samples or units that coincide exactly, as where samples are collinear or a unit saturates while a
+    maximum changes, are found some roundings apart.
+    """
+    later = np.flatnonzero(~fresh)
+    placed = starts.copy()
+    first = -np.inf
+    for row in later[np.argsort(starts[later], kind="mergesort")]:
+        if starts[row] - first <= COINCIDENT:
+            placed[row] = first
+        else:
+            first = starts[row]
+    return placed
+
 
 @njit(cache=True, nogil=True)
 def _add(high: float, low: float, value: float) -> tuple[float, float]:

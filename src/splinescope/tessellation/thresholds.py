@@ -107,7 +107,14 @@ class LayerFolds:
         inside = (place >= start) & (place < stop)
         return replace(self, thresholds=np.where(inside, self.thresholds, np.inf))
 
-    def fitting(self, start: int, limit: int, counts: Callable[[np.ndarray], np.ndarray], dimension: int) -> int:
+    def fitting(
+        self,
+        start: int,
+        limit: int,
+        counts: Callable[[np.ndarray], np.ndarray],
+        dimension: int,
+        at_once: int | None = None,
+    ) -> int:
         """Up to which unit or group folds may be inserted so that there are no more cells than allowed.
 
         Args:
@@ -115,21 +122,22 @@ class LayerFolds:
             limit: Number of cells. One unit or group is inserted in any case.
             counts: How many of some columns, given as bits, cross each cell.
             dimension: Dimension of the cells: k hyperplanes cut one into at most the sum of k over i for i up to it.
+            at_once: Number of cells if all that are left are inserted together; `limit` if None.
 
         Returns:
             The one behind the last.
         """
         rounds = -(-(self.columns.width - 1) // max(1, self.columns.width // 2)) if self.columns.width else 1
-        stop = self.size
+        stop, allowed = self.size, limit if at_once is None else at_once
         while stop > start + 1:
             crossing = rounds * counts(self.between(start, stop).folding).astype(np.float64)
             parts, cells = np.ones_like(crossing), np.ones_like(crossing)
             for i in range(dimension):
                 parts = parts * np.maximum(crossing - i, 0.0) / (i + 1)
                 cells += parts
-            if cells.sum() <= limit:
+            if cells.sum() <= allowed:
                 break
-            stop = (start + stop + 1) // 2
+            stop, allowed = (start + stop + 1) // 2, limit
         return stop
 
 

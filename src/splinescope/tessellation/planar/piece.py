@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -124,11 +125,15 @@ class PlanarPiece:
         return self.folds
 
     def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
-        """Up to which unit or group there is room: within the budgets, or for as many cells again as there are."""
+        """Up to which unit or group there is room: within the budgets, or for as many cells again as there are.
+
+        Rows stay unsettled where an activation is inserted whole, and new cells take bits for its columns only.
+        """
         live = sum(rows.columns for rows in self.rows.values())
-        limit = max(_ROOM, 2 * self.num_cells, self.plan.memory_budget // (2 * (_BYTES_OF_CELL + 8 * live)))
-        if self.plan.max_cells is not None:
-            limit = min(limit, max(_ROOM, 2 * self.num_cells, 2 * self.plan.max_cells))
+        least, room = max(_ROOM, 2 * self.num_cells), self.plan.memory_budget // 2
+        most = sys.maxsize if self.plan.max_cells is None else max(least, 2 * self.plan.max_cells)
+        limit = min(most, max(least, room // (_BYTES_OF_CELL + 8 * live)))
+        at_once = min(most, max(least, room // (_BYTES_OF_CELL + 24 * folds.words)))
         subdivision = self.subdivision
         signed = signs_of(self.rows[key], folds, subdivision.uncertainty)
 
@@ -136,7 +141,8 @@ class PlanarPiece:
             signs = (signed.positive & columns, signed.negative & columns)
             return chord_counts(subdivision.first, subdivision.halves, *signs)
 
-        return folds.fitting(start, limit, counts, 2)
+        whole = self.begun is None and not folds.columns.width
+        return folds.fitting(start, limit, counts, 2, at_once if whole else limit)
 
     def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
         """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`."""
