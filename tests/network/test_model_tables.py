@@ -27,6 +27,6 @@ def test_page_has_all_models() -> None:
     ]
 
 
-@pytest.mark.parametrize(("kind", "name"), every(11, NAMES))
-def test_line_of_a_model_is_true(kind: str, name: str) -> None:
-    assert f"| {' | '.join(model_tables.row(kind, name))} |\n" in written()
+@pytest.mark.parametrize("model", every(11, NAMES), ids=" ".join)
+def test_line_of_a_model_is_true(model: tuple[str, str]) -> None:
+    assert f"| {' | '.join(model_tables.row(*model))} |\n" in written()

@@ -198,7 +198,11 @@ def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, by_columns, dtype
 
 
+_LONGEST = 160
+
+
 def _reason(error: BaseException) -> str:
-    """The first line that an exception says, or its kind."""
+    """The first line that an exception says, cut where it is long, or its kind."""
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return (str(text).strip().splitlines() or [type(error).__name__])[0]
+    line = (str(text).strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
