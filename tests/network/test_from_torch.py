@@ -292,7 +292,7 @@ def test_float32_inside_a_float64_module() -> None:
 def test_batch_of_one_may_be_written_into_the_module() -> None:
     check_module(Function(lambda x: x.reshape(1, 12).relu()), (3, 4))
     with pytest.raises(
-        InvalidInputError, match=r"fails on one input of shape \(3, 4\).*a module that takes a batch of 1"
+        InvalidInputError, match=r"fails on a batch of shape \(1, 3, 4\).*a module that takes a batch of 1"
     ):
         from_torch(Function(lambda x: x.reshape(7, 12)), input_shape=(3, 4))
 
