@@ -173,6 +173,7 @@ class Agreement:
         allowed = torch.maximum(math.sqrt(unit) * self._sizes(rows), self.tolerances(rows, unit))
         # What overflows or is not a number is compared no further.
         if bool((difference > allowed.unsqueeze(1)).any()) and bool(difference.isfinite().all()):
+            _check_repeats(function, self.x[:1])
             raise UnsupportedOpError(
                 "the model's output for one input depends on the other inputs of its batch; expected a model that "
                 "treats every input by itself"
@@ -247,10 +248,8 @@ def compare_with_module(
         try:
             deviations.append(comparison.deviation(f"{name} {str(dtype).removeprefix('torch.')}", outputs, spacing))
         except SplinescopeError as error:
-            x = comparison.x[:1].to(dtype)
-            if torch.equal(outputs_of(copied, x), outputs_of(copied, x)):
-                raise
-            raise UnsupportedOpError(CHANGES) from error
+            _check_repeats(copied, comparison.x[:1].to(dtype), error)
+            raise
     problem = " ".join(said)
     return comparison.report(deviations, (*notes, *said) if deviations else (*said, *notes), problem)
 
@@ -301,7 +300,21 @@ def compare_with_onnx(
     return comparison.report([], (*problems, *notes), " ".join(problems))
 
 
-CHANGES = "the module returns another output for the same input each time; expected a function of its input"
+def _check_repeats(function: Function, x: Tensor, error: SplinescopeError | None = None) -> None:
+    """Refuse a model that is no function of its input.
+
+    Args:
+        function: The model.
+        x: [1, ...] an input.
+        error: What was wrong with it otherwise.
+
+    Raises:
+        UnsupportedOpError: If it returns something else for the same input.
+    """
+    if not torch.equal(outputs_of(function, x), outputs_of(function, x)):
+        raise UnsupportedOpError(
+            "the model returns another output for the same input each time; expected a function of its input"
+        ) from error
 
 
 def _onnx_outputs(comparison: Agreement, runner: Runner, source: Any, unit: float) -> Tensor:
