@@ -118,5 +118,5 @@ def _frame(axes: Axes, preimage: Preimage) -> None:
     for axis, name, low, high in zip("xyz", names, corners.min(axis=0), corners.max(axis=0), strict=False):
         getattr(axes, f"set_{axis}lim")(low, high)
         getattr(axes, f"set_{axis}label")(name)
-        axes.locator_params(axis=axis, nbins=5)
+        getattr(axes, f"{axis}axis").get_major_locator().set_params(nbins=5)
     axes.set_aspect("equal")
