@@ -56,8 +56,9 @@ def in_browser(text: str, script: str, folder: Path, seconds: int = 120) -> Any:
     file.write_text(text.replace("</body>", run), encoding="utf-8")
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", f"--user-data-dir={folder / 'profile'}", "--window-size=900,700",
+        "--enable-unsafe-swiftshader", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--window-size=900,700",
+        f"--user-data-dir={folder / 'profile'}",
         "--virtual-time-budget=60000", "--dump-dom", file.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)

@@ -84,7 +84,7 @@ def test_pixels_are_those_of_cells(cells, tmp_path: Path) -> None:
 
 def test_search_and_keys(cells, tmp_path: Path) -> None:
     script = """
-        const said = [page.find("no"), page.find("99999999"), page.find("100, 100"), page.find("5"), page.find("0.5 0.5")];
+        const said = ["no", "99999999", "100, 100", "5", "0.5 0.5"].map((text) => page.find(text));
         const before = page.view.scale, stage = document.getElementById("stage");
         stage.dispatchEvent(new KeyboardEvent("keydown", { key: "+" }));
         const zoomed = page.view.scale / before;

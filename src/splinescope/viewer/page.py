@@ -102,8 +102,7 @@ def explore(
     Raises:
         InvalidInputError: If the cells are of another dimension, `color` is none of these, or `values` do not fit.
 
-    Cost: norms and classes of all cells once; some 25 bytes for each cell. Twice the time of the tessellation of a small
-        network, less than its certificate.
+    Cost: patterns, norms and classes of all cells once; some 25 bytes of the page for each cell.
 
     Example:
         >>> import splinescope, torch

@@ -254,7 +254,12 @@ def _add_classes(packer: Packer, frame: Frame, cells: PlanarComplex, order: np.n
     frame.add(packer, "pieces", regions.points[np.repeat(cut, sizes)])
     frame.add(packer, "boundary", boundary.segments.reshape(-1, 2))
     count = int(max(classes.max(initial=0), regions.classes.max(initial=0))) + 1
-    return {"names": [cells.network.class_name(label) for label in range(count)], "colors": _bytes(class_colors(count))}
+    present = np.union1d(classes, regions.classes).tolist()
+    return {
+        "present": present,
+        "names": [cells.network.class_name(label) for label in range(count)],
+        "colors": _bytes(class_colors(count)),
+    }
 
 
 def _anchors(cells: PlanarComplex) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ export interface PlanarRecord {
   network: { inputs: number[]; outputs: number };
   layers: { flips: boolean; nodes: Layer[]; root_hash: number };
   palettes: Record<string, Color[]>; pattern_palette: Color[];
-  measures: Measure[]; classes: { names: string[]; colors: Color[] } | null;
+  measures: Measure[]; classes: { names: string[]; colors: Color[]; present: number[] } | null;
   anchors: Anchor[]; maps: boolean; color: string;
 }
 

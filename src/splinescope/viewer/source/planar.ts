@@ -316,19 +316,13 @@ export class PlanarPage {
     if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![cell]]]);
     for (const measure of record.measures) rows.push([measure.label, told(valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
     rows.push(["pattern", `${pattern.hash.toString(16).padStart(8, "0")}`]);
-    record.layers.nodes.forEach(({ name, start, stop }, layer) => rows.push([name, `${pattern.counts[layer]} of ${stop - start} active`]));
+    record.layers.nodes.forEach(({ name, start, stop }, layer) => rows.push([`layer ${name}`, `${pattern.counts[layer]} of ${stop - start} active`]));
     if (this.edge >= 0) {
       const unit = cells.units[this.edge] - 1, node = record.layers.nodes[cells.layerOf(unit)];
-      rows.push(["edge", `unit ${unit - node.start} of ${node.name}`]);
+      rows.push(["edge", `unit ${unit - node.start} of layer ${node.name}`]);
     }
-    if (record.maps) rows.push(...this.map(cell));
-    const table = document.createElement("table");
-    for (const [name, value] of rows) {
-      const row = table.insertRow();
-      row.insertCell().textContent = name;
-      row.insertCell().textContent = value;
-    }
-    box.append(table);
+    box.append(tableOfRows(rows));
+    if (record.maps) box.append(...this.map(cell));
   }
 
   /** The affine map of a cell, by the domain's coordinates: rows of A, and c. */
@@ -339,14 +333,15 @@ export class PlanarPage {
     return { A: rows, c: rows.map((_, k) => c[cell * outputs + k]) };
   }
 
-  private map(cell: number): [string, string][] {
-    const { A, c } = this.affineMap(cell)!, rows: [string, string][] = [];
-    const [x, y] = this.pointer && cell === this.hovered ? this.coordinates(...this.pointer) : [NaN, NaN];
-    for (let k = 0; k < Math.min(A.length, 12); k++) {
-      const value = A[k][0] * x + A[k][1] * y + c[k];
-      rows.push([`output ${k}`, `${Number.isNaN(value) ? "" : `${told(value)} = `}${told(A[k][0])} · ${this.record.axes[0]} + ${told(A[k][1])} · ${this.record.axes[1]} + ${told(c[k])}`]);
-    }
-    return rows;
+  /** Outputs as affine functions of the coordinates, with their values at the pointer. */
+  private map(cell: number): HTMLElement[] {
+    const { A, c } = this.affineMap(cell)!, [first, second] = this.record.axes, names = this.record.classes?.names ?? [];
+    const at = this.pointer && cell === this.hovered ? this.coordinates(...this.pointer) : null;
+    const rows = A.slice(0, 20).map((row, k): string[] => {
+      const value = at ? told(row[0] * at[0] + row[1] * at[1] + c[k]) : "";
+      return [A.length > 1 ? (names[k] ?? String(k)) : "output", value, told(row[0]), told(row[1]), told(c[k])];
+    });
+    return [tableOfRows([["output", at ? "here" : "", `· ${first}`, `· ${second}`, "+"], ...rows])];
   }
 
   /** Go to a cell by its number, or to a point "x, y"; says what was wrong. */
@@ -447,6 +442,15 @@ export class PlanarPage {
     event.preventDefault();
     this.moved();
   }
+}
+
+function tableOfRows(rows: string[][]): HTMLTableElement {
+  const table = document.createElement("table");
+  for (const cells of rows) {
+    const row = table.insertRow();
+    for (const cell of cells) row.insertCell().textContent = cell;
+  }
+  return table;
 }
 
 const points0 = (lines: Lines | null): Points | null => lines && lines.positions.points;

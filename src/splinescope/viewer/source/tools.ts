@@ -38,7 +38,7 @@ export class Tools {
     layers.forEach((name, layer) => {
       const swatch = element("span", { className: "swatch" });
       this.swatches.push(swatch);
-      lines.append(element("label", {}, this.check(true, (on) => (this.choices.layers[layer] = on)), swatch, name));
+      lines.append(element("label", {}, this.check(true, (on) => (this.choices.layers[layer] = on)), swatch, `layer ${name}`));
     });
     if (record.classes) lines.append(element("label", {}, this.check(true, (on) => (this.choices.boundary = on)), element("span", { className: "swatch", style: "border-color:#c7380d" } as object), "decision boundary"));
     box.append(lines);
@@ -118,6 +118,7 @@ export class Tools {
     } else if (this.choices.color === "class") {
       const { names, colors } = this.record.classes!;
       names.forEach((name, label) => {
+        if (!this.record.classes!.present.includes(label)) return;
         const box = element("span", { className: "box" });
         box.style.background = css(colors[label]);
         this.legend.append(element("label", {}, box, name));
