@@ -145,7 +145,7 @@ def test_other_dimensions_are_refused() -> None:
     cells = splinescope.tessellate(
         nn.Sequential(nn.Linear(2, 3), nn.ReLU()), splinescope.Segment([0.0, 0.0], [1.0, 1.0])
     )
-    with pytest.raises(InvalidInputError, match="the page shows planes"):
+    with pytest.raises(InvalidInputError, match="got SegmentComplex; expected cells of a plane"):
         cells.explore()
 
 

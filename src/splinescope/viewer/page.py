@@ -20,6 +20,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.storage import replacing
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.viewer.packing import Packer
 from splinescope.viewer.planar import planar_page
 
@@ -77,7 +78,7 @@ class Page:
 
 
 def explore(
-    cells: PolyhedralComplex,
+    cells: PolyhedralComplex | SegmentBatch,
     path: str | os.PathLike[str] | None = None,
     *,
     color: str = "pattern",
@@ -113,7 +114,7 @@ def explore(
     """
     if not isinstance(cells, PlanarComplex):
         raise InvalidInputError(
-            f"`cells`: got a complex of {cells.dimension} dimensions; the page shows planes (see `.plot()` for others)"
+            f"`cells`: got {type(cells).__name__}; expected cells of a plane, which the page shows (others have `.plot()`)"
         )
     found = {name: np.asarray(column, dtype=np.float64) for name, column in (values or {}).items()}
     for name, column in found.items():
