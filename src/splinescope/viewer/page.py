@@ -114,7 +114,7 @@ def explore(
     """
     if not isinstance(cells, PlanarComplex):
         raise InvalidInputError(
-            f"`cells`: got {type(cells).__name__}; expected cells of a plane, which the page shows (others have `.plot()`)"
+            f"`cells`: got {type(cells).__name__}; expected cells of a plane (others have pictures: `.plot()`)"
         )
     found = {name: np.asarray(column, dtype=np.float64) for name, column in (values or {}).items()}
     for name, column in found.items():

@@ -28,7 +28,7 @@ _PALETTES = {"viridis": "viridis", "cividis": "cividis", "magma": "magma", "grey
 
 
 @dataclass(frozen=True)
-class Frame:
+class ViewFrame:
     """The rectangle around a domain, in which coordinates are shares.
 
     Attributes:
@@ -40,7 +40,7 @@ class Frame:
     extent: np.ndarray
 
     @classmethod
-    def around(cls, points: np.ndarray) -> Frame:
+    def around(cls, points: np.ndarray) -> ViewFrame:
         """The rectangle of some points."""
         low = points.min(axis=0)
         return cls(low, np.maximum(points.max(axis=0) - low, np.finfo(float).tiny))
@@ -66,7 +66,7 @@ def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray]) -> tuple[di
     Returns:
         The record and the arrays.
     """
-    packer, frame = Packer(), Frame.around(cells.vertices)
+    packer, frame = Packer(), ViewFrame.around(cells.vertices)
     order = hilbert_order(cells.interior_points)
     numbers = _add_rings(packer, frame, cells, order)
     record: dict[str, Any] = {
@@ -96,7 +96,7 @@ def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray]) -> tuple[di
     return record, packer
 
 
-def _add_rings(packer: Packer, frame: Frame, cells: PlanarComplex, order: np.ndarray) -> np.ndarray:
+def _add_rings(packer: Packer, frame: ViewFrame, cells: PlanarComplex, order: np.ndarray) -> np.ndarray:
     """Append the cells' corners; vertices are numbered as they come. Returns the new number of each vertex."""
     sizes = np.diff(cells.cell_offsets)[order]
     starts = np.asarray(cells.cell_offsets[:-1])[order]
@@ -241,7 +241,7 @@ def _add_measure(packer: Packer, key: str, values: np.ndarray, label: str, weigh
     }
 
 
-def _add_classes(packer: Packer, frame: Frame, cells: PlanarComplex, order: np.ndarray) -> dict[str, Any] | None:
+def _add_classes(packer: Packer, frame: ViewFrame, cells: PlanarComplex, order: np.ndarray) -> dict[str, Any] | None:
     """Append each cell's class, the pieces of cells of several classes, and the decision boundary."""
     if not 1 <= cells.network.num_classes <= MOST_CLASSES:
         return None
