@@ -19,6 +19,7 @@ from splinescope.cli.reproduce import reproduce
 from splinescope.cli.segment import segment
 from splinescope.cli.slice import slice_
 from splinescope.cli.surface import surface
+from splinescope.cli.view import view
 from splinescope.errors import SplinescopeError
 
 app = typer.Typer(
@@ -55,7 +56,7 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface):
+for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface, view):
     app.command(command.__name__.removesuffix("_"))(command)
 
 

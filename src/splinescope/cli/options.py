@@ -106,6 +106,9 @@ Classes = Annotated[
 ]
 Picture = Annotated[bool, draw(help="Draw a picture.")]
 Boundary = Annotated[bool, draw(help="Draw the decision boundary.")]
+View = Annotated[
+    bool, draw("--view", help="Leave `view.html`, too: a page to look around in, which any browser opens from disk.")
+]
 Format = Annotated[Literal["png", "svg", "pdf"], draw("--format", help="File type of the picture.")]
 Verify = Annotated[
     Literal["topology", "values", "proof"],
