@@ -27,6 +27,7 @@ PUBLIC = {
     "decision_boundary": "splinescope.tessellation.boundary",
     "errors": "splinescope",
     "from_onnx": "splinescope.network",
+    "from_sklearn": "splinescope.network",
     "from_torch": "splinescope.network",
     "initialization": "splinescope",
     "landscape": "splinescope",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from splinescope.errors import SplinescopeError as SplinescopeError
     from splinescope.network import Network as Network
     from splinescope.network import from_onnx as from_onnx
+    from splinescope.network import from_sklearn as from_sklearn
     from splinescope.network import from_torch as from_torch
     from splinescope.network import load as load
     from splinescope.numerics import Tolerance as Tolerance

@@ -1,7 +1,8 @@
 """The one tree of exceptions that splinescope raises.
 
 Everything derives from `SplinescopeError`, so that a caller catches the library's own complaints with one clause. A
-message names the argument in backticks, says what came, what was expected, and what to do.
+message is one line: it names the argument in backticks, says what came, what was expected, and what to do. What helps
+beyond that is a note of the exception, which Python shows with its traceback, and the command line with `--verbose`.
 """
 
 from __future__ import annotations

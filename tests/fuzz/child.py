@@ -25,6 +25,10 @@ MEMORY = 3 << 30
 """Bytes beyond those of the libraries."""
 
 
+LONGEST = 500
+"""Characters of a refusal, which is one line with one reason."""
+
+
 class HangError(BaseException):
     """A file takes too long."""
 
@@ -61,7 +65,8 @@ def _try(content: bytes, path: Path, read: Any) -> dict[str, str]:
     try:
         read(path)
     except SplinescopeError as error:
-        return {"outcome": "refused"} if str(error).strip() else {"outcome": "no reason"}
+        said = str(error).strip()
+        return {"outcome": "no reason" if not said else "refused" if len(said) < LONGEST else "a long reason"}
     except (Exception, HangError) as error:  # noqa: BLE001 - these are what is looked for
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if "splinescope" in frame.filename] or frames

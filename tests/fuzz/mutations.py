@@ -38,7 +38,8 @@ OPS = (
     "Tile Resize Upsample Where ReduceSum ReduceMean ReduceMax ReduceL1 Softmax Sigmoid Tanh PRelu HardSigmoid "
     "Shrink Einsum Range ConstantOfShape Shape Size Cast Identity Dropout BatchNormalization DepthToSpace "
     "SpaceToDepth Trilu TopK Loop If OneHot CumSum EyeLike NonZero Mod Pow LpPool MaxUnpool Col2Im GridSample "
-    "Constant Sum Mean Add Sub Mul Div Neg Twice "
+    "Constant Sum Mean Add Sub Mul Div Neg Twice DequantizeLinear QuantizeLinear Greater LessOrEqual And Not Sign RNN "
+    "GlobalLpPool IsNaN Softplus Exp Scaler LinearRegressor ZipMap Imputer "
 ).split()
 
 

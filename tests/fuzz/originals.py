@@ -49,6 +49,8 @@ def originals(folder: Path) -> list[Original]:
     models = [model.SerializeToString() for model in _models(rng)]
     return [
         *(Original(f"{number}.onnx", content, splinescope.load) for number, content in enumerate(models)),
+        Original("chosen.onnx", _chosen(rng).SerializeToString(),
+                 partial(splinescope.load, output="y", fixed={"goal": [0.5, -1.0]})),
         Original("net.onnx.gz", gzip.compress(models[0]), splinescope.load),
         Original("net.npz", _archive({"W0": rng.normal(size=(4, 2)), "b0": np.ones(4), "W1": np.ones((2, 4))}),
                  splinescope.load),
@@ -147,12 +149,41 @@ def _models(rng: np.random.Generator) -> list[onnx.ModelProto]:
         "which": np.array([0, 2, 1]), "low": np.float32(-1), "high": np.float32(1), "f": reals(4),
         "one": np.float32(1), "scales": np.float32([1, 1, 2]),
     }  # fmt: skip
+    steps = {"K": reals(1, 2, 4), "R": reals(1, 2, 2), "zero": np.float32(0), "tenth": np.float32(0.1)}
+    states = [
+        node("RNN", "x K R", "all last", hidden_size=2, activations=["Relu"]), node("Squeeze", "last", "h"),
+        node("Greater", "h zero", "over"), node("Mul", "h tenth", "low"), node("Where", "over h low", "w"),
+        node("TopK", "w two", "best place", axis=0), node("LpPool", "all", "p", kernel_shape=[1, 2], p=1),
+        node("Squeeze", "p", "sp"), node("ReduceSum", "sp", "s", keepdims=0), node("Add", "best s", "y"),
+    ]  # fmt: skip
+    steps["two"] = np.array([2])
     return [
+        _model(states, [1, 4], steps),
         _model(dense, [3], weights),
         _model(images, [1, 6, 6], kernels),
         _model(moved, [3, 4], places),
         _model(called, [3], {}, [double]),
     ]
+
+
+def _chosen(rng: np.random.Generator) -> onnx.ModelProto:
+    """Quantised weights, two inputs, two outputs, a scaler of classical models, a head."""
+    nodes = [
+        helper.make_node("ArgMax", ["y"], ["label"], axis=1),
+        helper.make_node("Scaler", ["x"], ["xs"], domain="ai.onnx.ml", offset=[0.5], scale=[2.0]),
+        helper.make_node("Concat", ["xs", "goal"], ["both"], axis=1),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["w"], axis=1),
+        helper.make_node("MatMul", ["both", "w"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("Softmax", ["r"], ["y"], axis=1),
+    ]
+    weights = {"q": rng.integers(-9, 9, (5, 3)).astype(np.int8), "scale": np.float32([0.1, 0.2, 0.3]),
+               "zero": np.int8([0, 1, 2])}  # fmt: skip
+    model = _model(nodes, [3], weights)
+    model.graph.input.append(helper.make_tensor_value_info("goal", TensorProto.FLOAT, ["N", 2]))
+    model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, None))
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    return model
 
 
 def _model(

@@ -52,7 +52,7 @@ def _row(asset: Asset) -> tuple[str, ...]:
     try:
         networks = [imported(asset, path) for path in asset.paths]
     except UnsupportedOpError as error:
-        return title, str(error).split("; supported are")[0]
+        return title, str(error)
     units = sorted({network.num_units for network in networks})
     deviations = [_deviation(asset, path, n) for path, n in zip(asset.paths, networks, strict=True)]
     head = networks[0].head

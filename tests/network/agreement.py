@@ -10,7 +10,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from splinescope import Slice, tessellate
 from splinescope.network import Network, from_onnx, from_torch
+from splinescope.network.evaluate import walk
 
 
 def inputs(shape: tuple[int, ...], samples: int = 24) -> Tensor:
@@ -30,6 +32,29 @@ def check_module(module: nn.Module, shape: tuple[int, ...]) -> Network:
     expected = torch.stack([module(row[None]) for row in x]).detach().reshape(actual.shape)
     torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12 * float(expected.abs().max()))
     return network
+
+
+def check_cells(network: Network, plane: Slice) -> None:
+    """Prove the cells of a slice, and find the pattern of each point of a grid among theirs."""
+    cells = tessellate(network, plane, verify="proof")
+    assert cells.certificate.level == "proof"
+    side = np.linspace(-0.4, 0.4, 20) + 0.0137
+    points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    found = patterns(network, plane.embed(points))
+    known = {code.tobytes() for code in patterns(network, plane.embed(cells.interior_points))}
+    assert {code.tobytes() for code in found} <= known
+
+
+def patterns(network: Network, x: np.ndarray) -> np.ndarray:
+    """[N, units] the pieces of all units, by evaluating the network."""
+    values: dict[int, Tensor] = {}
+    found = [np.zeros((len(x), 0), np.int64)]
+    for index, value in walk(network, torch.from_numpy(x).reshape(-1, *network.input_shape)):
+        values[index] = value
+        fold = network.nodes[index].fold
+        if fold is not None:
+            found.append(fold.pieces(values[network.nodes[index].inputs[0]]).reshape(len(x), -1).numpy())
+    return np.concatenate(found, axis=1)
 
 
 def onnx_model(

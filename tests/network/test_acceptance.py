@@ -15,7 +15,7 @@ REFUSALS = {
     "lsnc_quadrotor2d_state": r"`/Sin` \(Sin\): it is smooth and curved",
     "nn4sys_mscn_128d": r"`Mul_\d+` \(Mul\): it multiplies values that depend on the input with each other",
     "nn4sys_mscn_128d_dual": r"`Mul_\d+` \(Mul\): it multiplies values that depend on the input with each other",
-    "vnncomp_gtsrb_bnn_30": r"Sign` \(Sign\): it jumps: it is not continuous",
+    "vnncomp_gtsrb_bnn_30": r"it takes what a comparison decides: it jumps from -1 to 1 where `",
     "dist_shift_mnist_generator": r"2 inputs \(`input`, `onnx::Concat_1`\)",
     "dist_shift_mnist_concat": r"`Sigmoid_\d+` \(Sigmoid\): it is smooth.*not the last op: node `cls/Gemm_2`",
     "vit_ibp_3_3_8": r"fn\.1/MatMul` \(MatMul\): it multiplies values that depend on the input with each other",

@@ -320,7 +320,7 @@ def test_input_shape_is_inferred_or_asked_for() -> None:
         load(nn.Conv2d(1, 2, 3))
     with pytest.raises(InvalidInputError, match=r"`input_shape`: got \(0,\)"):
         load(nn.Linear(3, 2), input_shape=(0,))
-    with pytest.raises(InvalidInputError, match=r"`input_shape`: the module fails on one input of shape \(4,\)"):
+    with pytest.raises(InvalidInputError, match=r"`module`: it fails on a batch of shape \(1, 4\)"):
         load(nn.Linear(3, 2), input_shape=(4,))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,9 @@ def test_nnet(tmp_path: Path) -> None:
     assert network.import_report.notes == ()
     path.write_text(NNET.format(mean="3.0"), encoding="utf-8")
     assert "means and ranges are not applied" in load(path).import_report.notes[0]
+    surplus = NNET.format(mean="0.0").replace("2,3,1,", "2,3,1,7,", 1)
+    path.write_text(surplus, encoding="utf-8")
+    np.testing.assert_array_equal(load(path)(x), network(x))
     path.write_text("2,2,1,3,\n2,3,\n", encoding="utf-8")
     with pytest.raises(InvalidInputError, match=r"is not a network in \.nnet format"):
         load(path)
@@ -139,15 +143,25 @@ class Evil:
 def test_weights_alone_are_explained_and_never_run(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 3).state_dict(), tmp_path / "weights.pth")
     with pytest.raises(
-        InvalidInputError, match=r"holds weights \(2 entries\), without the code.*load_state_dict.*pass the module"
-    ):
+        InvalidInputError, match=r"holds weights \(2 entries\), without the code that uses them; .* pass the module\n"
+    ) as caught:
         load(tmp_path / "weights.pth")
+    assert "module.load_state_dict(torch.load('weights.pth', weights_only=True))" in caught.value.__notes__[0]
     (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil()))
     with pytest.raises(InvalidInputError, match=r"evil\.pt is a pickle that may run code, and is not opened"):
         load(tmp_path / "evil.pt")
     (tmp_path / "text.ckpt").write_text("nothing", encoding="utf-8")
     with pytest.raises(InvalidInputError, match=r"`model`: .*text\.ckpt"):
         load(tmp_path / "text.ckpt")
+
+
+def test_archive_whose_names_are_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("é", b"")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(InvalidInputError, match=r"weights\.pt"):
+        load(path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

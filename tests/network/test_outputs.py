@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from splinescope.errors import SplinescopeError, UnsupportedOpError
 from splinescope.network import from_torch, load
 from splinescope.network.importers.module_copy import copy_module
-from splinescope.network.importers.outputs import tensors_in
+from splinescope.network.importers.outputs import named_tensors
 from tests.network.test_computed_weights import assert_agrees, seeded
 
 Pair = collections.namedtuple("Pair", ["logits"])
@@ -96,7 +96,7 @@ def test_wrong_import_of_a_wrapped_output_is_found_out(kind: str, monkeypatch: p
     ],
 )
 def test_other_numbers_of_tensors_are_refused(wrap: Callable[[Tensor], Any], count: int) -> None:
-    with pytest.raises(UnsupportedOpError, match=f"the module returns {count} values; splinescope supports modules"):
+    with pytest.raises(UnsupportedOpError, match=f"the module (has {count} outputs|returns {count} tensors)"):
         from_torch(seeded(lambda: Wrapped(wrap)), input_shape=(3,))
 
 
@@ -124,11 +124,12 @@ def test_program_with_wrapped_output_is_compared(tmp_path: Path) -> None:
     assert report.reference == "module float64, module float32"
 
 
-def test_tensors_in_order() -> None:
+def test_names_lead_to_tensors_in_order() -> None:
     a, b, c = torch.zeros(1), torch.ones(1), torch.ones(2)
-    found = tensors_in({"x": [a, (b,)], "y": Answer(c), "z": None, "w": "text"})
-    assert [id(tensor) for tensor in found] == [id(a), id(b), id(c)]
-    assert tensors_in(3) == []
+    found = named_tensors({"x": [a, (b,)], "y": Answer(c), "z": None, "w": "text"})
+    assert list(found) == ["x.0", "x.1.0", "y.logits"]
+    assert [id(tensor) for tensor in found.values()] == [id(a), id(b), id(c)]
+    assert (named_tensors(3), list(named_tensors(a)), list(named_tensors(Pair(a)))) == ({}, ["output"], ["logits"])
 
 
 def test_module_that_cannot_be_compared_says_so_first() -> None:

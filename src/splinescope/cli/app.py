@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from splinescope.cli.segment import segment
 from splinescope.cli.slice import slice_
 from splinescope.cli.surface import surface
 from splinescope.cli.view import view
-from splinescope.errors import SplinescopeError
+from splinescope.errors import SplinescopeError, UnsupportedOpError
 
 app = typer.Typer(
     name="splinescope",
@@ -52,6 +53,9 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="After the line that says what went wrong, print where, for a report.")
+    ] = False,
 ) -> None:
     """Options of the program itself."""
 
@@ -68,6 +72,13 @@ _SMALLER = {
 }
 """What to do about too little memory, by command."""
 
+_UNSUPPORTED = (
+    "What to do: import the part of the model that ends before this node, or put an op in its place that is continuous "
+    "and piecewise affine; the page `ops` of the documentation lists all that are imported. A smooth function may come "
+    "last, elementwise or as a softmax, times a constant and plus one."
+)
+"""What helps after a refusal of an op."""
+
 _MORE = "close other programs, or take a machine with more of it"
 
 
@@ -81,10 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0; 2 with one line on standard error if the input is at fault; 130 if interrupted.
     """
     _write_anything()
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = app(None if arguments is None else list(arguments), prog_name="splinescope", standalone_mode=False)
+        status = app(words, prog_name="splinescope", standalone_mode=False)
     except SplinescopeError as error:
-        return _complain(str(error))
+        status = _complain(str(error))
+        if words[:1] == ["--verbose"]:
+            advice = _UNSUPPORTED if isinstance(error, UnsupportedOpError) else ""
+            typer.echo("".join(traceback.format_exception(error)) + advice, err=True)
+        return status
     except typer.TyperException as error:
         return _complain(error.format_message())
     except OSError as error:

@@ -65,7 +65,10 @@ def compare(
     out: of.Out = Path("compare"),
     weights: WeightsA = None,
     weights_b: WeightsB = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output_name: of.OutputNameOnly = None,
+    fixed: of.Fixed = None,
     as_json: of.Json = False,
 ) -> None:
     """Compare two networks exactly: how far their outputs are apart, where, and on how much their classes differ.
@@ -93,8 +96,10 @@ def compare(
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std)
     ends = _ends(start, end)
     points = ends or where.points(most=3)
-    one = read_model(a, weights, input_shape, points)
-    other = read_model(b, weights_b, input_shape, points)
+    one, other = (
+        read_model(model, state, input_shape, points, trust=trust, output=output_name, fixed=fixed)
+        for model, state in ((a, weights), (b, weights_b))
+    )
     domain = _domain(where, one, points, segment=bool(ends))
     with run.computing() as progress:
         found = compare_networks(

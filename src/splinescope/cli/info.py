@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -15,11 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from splinescope.cli import options as of
-from splinescope.errors import UnsupportedOpError
+from splinescope.cli.descriptions import describe_network
+from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.storage import json_text
 
 if TYPE_CHECKING:
     from splinescope.network import Network
+
+_LAYERS = 6
+"""Layers whose units are told one by one."""
 
 
 def info(
@@ -27,56 +30,68 @@ def info(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output: of.OutputName = None,
+    fixed: of.Fixed = None,
+    nodes: Annotated[bool, typer.Option("--nodes", help="List all nodes, too.")] = False,
+    graph: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the graph: a file of type .svg, .pdf or .png.")
+    ] = None,
     as_json: of.Json = False,
 ) -> None:
-    """Show a model's graph as splinescope sees it: ops, units, head, and whether it is piecewise affine, or why not."""
+    """Show a model as splinescope sees it: layers, units, head, how well it agrees with the original; or why not."""
     from splinescope.cli.models import read_model
 
     try:
-        network = read_model(model, weights, input_shape, trust=trust)
+        network = read_model(model, weights, input_shape, trust=trust, output=output, fixed=fixed)
     except UnsupportedOpError as error:
         if as_json:
             typer.echo(json_text({"model": model, "piecewise_affine": False, "reason": str(error)}))
         raise
+    if graph is not None:
+        _draw(network, graph)
     description = {"model": model} | describe_network(network)
     if as_json:
         typer.echo(json_text(description))
-    else:
-        _show(description)
-
-
-def describe_network(network: Network) -> dict[str, Any]:
-    """A network's graph and import as plain values for JSON.
-
-    Args:
-        network: The network.
-
-    Returns:
-        Shapes, units, head, names of classes, deviation from the original, and one entry per node.
-    """
-    report = network.import_report
-    return {
-        "piecewise_affine": True,
-        "input_shape": list(network.input_shape),
-        "output_shape": list(network.output_shape),
-        "units": network.num_units,
-        "head": None if network.head is None else network.head.name,
-        "classes": None if network.classes is None else list(network.classes),
-        "import": {
-            "deviations": [asdict(deviation) for deviation in report.deviations],
-            "not_compared": report.not_compared or None,
-            "natural_scale": None if math.isnan(report.natural_scale) else report.natural_scale,
-            "units_never_woken": None if math.isnan(report.units_never_woken) else report.units_never_woken,
-            "notes": list(report.notes),
-        },
-        "nodes": [asdict(node) for node in network.describe()],
-    }
-
-
-def _show(description: dict[str, Any]) -> None:
-    """Print a network's graph, and what its import says."""
+        return
+    if nodes:
+        _show_nodes(description)
     from splinescope.cli.terminal import show_facts
 
+    show_facts(_lines(description) | {"a thousand cells": _cost(network)})
+
+
+def _draw(network: Network, file: Path) -> None:
+    """Draw the graph into a file."""
+    from splinescope.cli.run import drawing
+    from splinescope.plotting.network_graph import plot_network_graph
+
+    if file.suffix not in (".svg", ".pdf", ".png"):
+        raise InvalidInputError(f"`--graph`: got {file}; expected a file of type .svg, .pdf or .png")
+    drawing(lambda: plot_network_graph(network))(file)
+
+
+def _cost(network: Network) -> str:
+    """What a thousand cells of a slice cost at least: their vertices, about as many, evaluated and kept."""
+    import time
+
+    import torch
+
+    from splinescope.network.evaluate import chunk_rows, forward
+
+    rows = min(64, chunk_rows(network))
+    x = torch.randn(rows, *network.input_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    started = time.perf_counter()
+    with torch.no_grad():
+        forward(network, x)
+    seconds = (time.perf_counter() - started) * 1000 / rows
+    size = 8000 * sum(node.size for node in network.nodes if node.units)
+    unit = next((n for n, name in ((1 << 30, "GiB"), (1 << 20, "MiB")) if size >= n), 1 << 10)
+    name = {1 << 30: "GiB", 1 << 20: "MiB", 1 << 10: "kiB"}[unit]
+    return f"their vertices take at least {seconds:.2g} s to evaluate and {size / unit:.3g} {name} to keep"
+
+
+def _show_nodes(description: dict[str, Any]) -> None:
+    """Print a network's graph."""
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("node", "name", "op", "inputs", "shape", "units", "parameters"):
         number = name in ("node", "units", "parameters")
@@ -86,22 +101,23 @@ def _show(description: dict[str, Any]) -> None:
         counts = [f"{node[name]:,}" if node[name] else "" for name in ("units", "parameters")]
         table.add_row(*[Text(str(cell)) for cell in (*cells, *counts)])
     Console().print(table)
-    show_facts(_lines(description))
 
 
 def _lines(description: dict[str, Any]) -> dict[str, str]:
-    ops = Counter(node["op"] for node in description["nodes"])
+    """What is said of a network, at most ten lines with what a thousand cells cost."""
     found = description["import"]
     lines = {"not compared with the original": found["not_compared"]} if found["not_compared"] else {}
     lines |= {
         "piecewise affine": "yes" + (f", up to a head: {description['head']}" if description["head"] else ""),
-        "input": _joined(description["input_shape"], " x "),
-        "output": _joined(description["output_shape"], " x "),
-        "ops": ", ".join(f"{count} {op}" for op, count in ops.most_common()),
+        "input, output": f"{_joined(description['input_shape'], ' x ')}, {_joined(description['output_shape'], ' x ')}",
+        "ops": ", ".join(f"{count} {op}" for op, count in Counter(n["op"] for n in description["nodes"]).most_common()),
     }
     if description["classes"]:
         lines["classes"] = ", ".join(description["classes"])
-    lines["units that fold"] = f"{description['units']:,}"
+    layers = [f"{node['units']:,} in {node['name']}" for node in description["nodes"] if node["units"]]
+    more = f", ... in {len(layers)} layers" if len(layers) > _LAYERS else ""
+    named = f" ({', '.join(layers[:_LAYERS])}{more})" if len(layers) > 1 else ""
+    lines["units that fold"] = f"{description['units']:,}{named}"
     lines["agrees with"] = "; ".join(map(_deviation_line, found["deviations"])) or "not compared"
     if found["units_never_woken"] is not None:
         share, scale = found["units_never_woken"], found["natural_scale"]

@@ -14,9 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from splinescope.cli.values import first_line, shape_of
+from splinescope.cli.points import read_array
+from splinescope.cli.values import first_line, numbers, shape_of
 from splinescope.errors import InvalidInputError, SplinescopeError
 from splinescope.network import Network, load
+from splinescope.network.importers.from_sklearn import Estimator, is_estimator
+from splinescope.network.load import is_script, script_advice
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,6 +34,8 @@ def read_model(
     points: Sequence[np.ndarray] = (),
     *,
     trust: bool = False,
+    output: str | None = None,
+    fixed: Sequence[str] | None = None,
 ) -> Network:
     """The network that the argument MODEL means.
 
@@ -40,6 +45,8 @@ def read_model(
         input_shape: Sizes of one input without batch, where the model itself does not tell.
         points: Points whose shape a module is taken to expect if `input_shape` is None.
         trust: Whether a file may run code that it holds.
+        output: Which output, by name or index, where there are several.
+        fixed: For each further input its name and value.
 
     Returns:
         The imported network.
@@ -48,10 +55,11 @@ def read_model(
         InvalidInputError: If there is no such model, it is damaged, or the weights don't fit.
     """
     shape = shape_of("--input-shape", input_shape)
+    values = fixed_inputs(fixed or ())
     if Path(text).is_file() and text.lower().endswith(MODEL_SUFFIXES):
         if weights is not None:
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected MODEL as file.py:name")
-        return load(text, input_shape=shape, trust=trust)
+        return load(text, input_shape=shape, trust=trust, output=output, fixed=values)
     place, colon, name = text.rpartition(":")
     if not colon or not name.isidentifier():
         raise InvalidInputError(_no_model(text))
@@ -61,13 +69,45 @@ def read_model(
             raise InvalidInputError(f"`--weights`: {text} is a network with its weights; expected a torch.nn.Module")
         return module
     if weights is not None:
+        if not isinstance(module, nn.Module):
+            raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected a torch.nn.Module")
         _load_weights(module, weights)
-    return load(module.eval(), input_shape=shape or (points[0].shape if points else None))
+    model = module.eval() if isinstance(module, nn.Module) else module
+    return load(model, shape or (points[0].shape if points else None), output=output, fixed=values)
+
+
+def fixed_inputs(words: Sequence[str]) -> dict[str, Any]:
+    """Values of further inputs.
+
+    Args:
+        words: For each its name and value: a file of numbers, numbers joined by commas, true or false.
+
+    Returns:
+        Values by name: arrays, or a number or flag alone.
+
+    Raises:
+        InvalidInputError: If one is not of this form.
+    """
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name or not text:
+            raise InvalidInputError(f"`--fixed`: got {word!r}; expected NAME=VALUE, as in goal=0.5,-1 or goal=goal.npy")
+        if text in ("true", "false"):
+            values[name] = text == "true"
+        elif Path(text).suffix in (".npy", ".npz", ".csv", ".png"):
+            values[name] = read_array("--fixed", Path(text))
+        else:
+            given = numbers("--fixed", text)
+            values[name] = np.array(given) if "," in text else given[0]
+    return values
 
 
 def _no_model(text: str) -> str:
     path = Path(text)
     if path.suffix in (".pt", ".pth", ".bin", ".ckpt") and path.is_file():
+        if is_script(path):
+            return f"`MODEL`: {script_advice(path)}, as a function in a Python file: `splinescope info net.py:policy`"
         return (
             f"`MODEL`: {text} holds weights without the network; give the code that builds it and then the weights: "
             f"`splinescope slice net.py:Net --weights {text}`"
@@ -106,22 +146,24 @@ def _run_once(path: Path, changed: int) -> ModuleType:
     return module
 
 
-def _module_of(text: str, code: ModuleType, name: str) -> nn.Module | Network:
-    """The module or network behind a name: itself, or what the function or class gives without arguments."""
+def _module_of(text: str, code: ModuleType, name: str) -> nn.Module | Network | Estimator:
+    """The module, network or estimator behind a name: itself, or what the function or class gives without arguments."""
     if not hasattr(code, name):
         raise InvalidInputError(f"`MODEL`: {text}: there is no {name!r} in it")
     value: Any = getattr(code, name)
-    if not isinstance(value, nn.Module | Network) and callable(value):
+    if not isinstance(value, nn.Module | Network) and not is_estimator(value) and callable(value):
         try:
             value = value()
         except Exception as error:
             raise InvalidInputError(f"`MODEL`: {text}() failed: {type(error).__name__}: {error}") from error
-    if not isinstance(value, nn.Module | Network):
-        raise InvalidInputError(
-            f"`MODEL`: {text} is of type {type(value).__name__}; expected a torch.nn.Module, a splinescope Network, or "
-            "a function without arguments that returns one"
-        )
-    return value
+    if isinstance(value, nn.Module | Network):
+        return value
+    if isinstance(value, Estimator) and is_estimator(value):
+        return value
+    raise InvalidInputError(
+        f"`MODEL`: {text} is of type {type(value).__name__}; expected a torch.nn.Module, a splinescope Network, or "
+        "a function without arguments that returns one"
+    )
 
 
 def _load_weights(module: nn.Module, path: Path) -> None:

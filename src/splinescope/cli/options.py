@@ -38,6 +38,17 @@ InputShape = Annotated[
         metavar="N,N,...", help="Shape of one input without the batch, where the model does not tell: 1,28,28."
     ),
 ]
+_OUTPUT_HELP = "Which output, by name or index, where the model has several."
+OutputName = Annotated[str | None, typer.Option("--output", "--output-name", metavar="NAME", help=_OUTPUT_HELP)]
+OutputNameOnly = Annotated[str | None, typer.Option("--output-name", metavar="NAME", help=_OUTPUT_HELP)]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Value of a further input, where the model has several: numbers joined by commas, or a file of them, "
+        "without the batch; once for each such input.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON, and nothing else, on standard output.")]
 
 Through = Annotated[

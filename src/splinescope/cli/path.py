@@ -79,6 +79,8 @@ def path(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output: of.OutputName = None,
+    fixed: of.Fixed = None,
     as_json: of.Json = False,
 ) -> None:
     """Decide whether MODEL stays in a class on the whole way from one input to another; with a proof, not by samples.
@@ -106,7 +108,7 @@ def path(
     run = Run(out, model, as_json)
     sides = read_pairs(start, end, data, indices)
     bounds = _bounds(box)
-    network = read_model(model, weights, input_shape, sides[0], trust=trust)
+    network = read_model(model, weights, input_shape, sides[0], trust=trust, output=output, fixed=fixed)
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     targets = _targets(network, starts, class_number("--target", target, network))
     place = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer

@@ -63,7 +63,10 @@ def preimage(
     time_limit: TimeLimit = None,
     out: of.Out = Path("preimage"),
     weights: of.Weights = None,
+    trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output: of.OutputName = None,
+    fixed: of.Fixed = None,
     as_json: of.Json = False,
 ) -> None:
     """Find all inputs of a box or slice that MODEL maps into a class, or into the unsafe set of a specification.
@@ -93,9 +96,9 @@ def preimage(
     run = Run(out, model, as_json)
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension)
     points = where.points(most=4)
-    network = read_model(model, weights, input_shape, points)
+    network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
     asked = _questions(target, spec, where, points, network)
-    original = original_of(model, network, input_shape)
+    original = original_of(model, network, input_shape, output=output, fixed=fixed)
     found, facts = [], []
     with run.computing() as progress:
         for sought, domain in asked:

@@ -83,6 +83,8 @@ def regions(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output: of.OutputName = None,
+    fixed: of.Fixed = None,
     as_json: of.Json = False,
 ) -> None:
     """Count MODEL's cells in a box or slice of any dimension, and leave the graph of their neighbours.
@@ -109,7 +111,7 @@ def regions(
     run = Run(out, model, as_json)
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension)
     points = where.points(most=4)
-    network = read_model(model, weights, input_shape, points, trust=trust)
+    network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
     domain = where.domain(network.input_shape, points)
     starts = _starts(start, network.input_shape, mean, std)
     with run.computing() as progress, _pool(workers) as executor:

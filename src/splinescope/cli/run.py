@@ -97,7 +97,7 @@ def _origin(network: Network) -> Facts:
     import torch
 
     import splinescope
-    from splinescope.cli.info import describe_network
+    from splinescope.cli.descriptions import describe_network
 
     description = describe_network(network)
     del description["nodes"]  # `splinescope info` lists them

@@ -48,6 +48,8 @@ def segment(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output: of.OutputName = None,
+    fixed: of.Fixed = None,
     as_json: of.Json = False,
 ) -> None:
     """Follow MODEL along the straight line from one input to another; leave a picture, the arrays and a summary.
@@ -74,7 +76,7 @@ def segment(
     memory_budget = size_in_bytes("--memory", memory)
     run = Run(out, model, as_json)
     sides = read_pairs(start, end, data, indices)
-    network = read_model(model, weights, input_shape, sides[0], trust=trust)
+    network = read_model(model, weights, input_shape, sides[0], trust=trust, output=output, fixed=fixed)
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     wanted = class_number("--target", target, network)
     with run.computing() as progress:

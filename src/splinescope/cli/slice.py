@@ -61,6 +61,8 @@ def slice_(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output: of.OutputName = None,
+    fixed: of.Fixed = None,
     as_json: of.Json = False,
 ) -> None:
     """Cut MODEL's exact tessellation in a plane of its input space; leave a picture, the arrays and a summary.
@@ -89,7 +91,7 @@ def slice_(
     run = Run(out, model, as_json)
     where = Where(through, point, data, indices, box, polygon, margin, radius, seed, mean, std)
     points = where.points(most=3)
-    network = read_model(model, weights, input_shape, points, trust=trust)
+    network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
     picture = Picture(
         title_of(model), color, class_numbers("--classes", classes, network), boundary, picture_format, view
     )

@@ -75,6 +75,8 @@ def surface(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output_name: of.OutputNameOnly = None,
+    fixed: of.Fixed = None,
     as_json: of.Json = False,
 ) -> None:
     """Find the exact surface on which MODEL takes a value, or its class changes; leave a mesh, a picture and a summary.
@@ -109,7 +111,7 @@ def surface(
     run = Run(out, model, as_json)
     where = Where(point=point, box=box, margin=margin, radius=radius, seed=seed)
     points = where.points(most=4)
-    network = read_model(model, weights, input_shape, points, trust=trust)
+    network = read_model(model, weights, input_shape, points, trust=trust, output=output_name, fixed=fixed)
     competing = class_numbers("--classes", classes, network)
     space = where.space(network.input_shape, points)
     with run.computing() as progress:

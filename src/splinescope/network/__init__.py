@@ -3,6 +3,7 @@
 from splinescope.network.graph import Deviation, ImportReport, Network, Node, NodeSummary
 from splinescope.network.heads import Head
 from splinescope.network.importers.from_onnx import from_onnx
+from splinescope.network.importers.from_sklearn import from_sklearn
 from splinescope.network.importers.from_torch import from_torch
 from splinescope.network.load import ModelLike, as_network, load
 from splinescope.network.module_splits import ModuleSplit, split_module
@@ -22,6 +23,7 @@ __all__ = [
     "as_network",
     "boundaries",
     "from_onnx",
+    "from_sklearn",
     "from_torch",
     "load",
     "split",

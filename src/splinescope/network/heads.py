@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,22 +10,31 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-HeadName = Literal["softmax", "log_softmax", "sigmoid", "tanh"]
+HeadName = Literal["softmax", "log_softmax", "sigmoid", "log_sigmoid", "tanh", "softplus", "exp"]
 
 
 @dataclass(frozen=True)
 class Head:
-    """A smooth function of a network's outputs.
+    r"""A smooth function of a network's outputs, $y \mapsto a \odot g(y) + b$.
 
     Attributes:
-        name: Which function.
+        name: Which function $g$ is.
         axis: Axis of the softmax, counted without the batch; None for elementwise functions.
         shape: Shape of the head's outputs without the batch; that of its inputs unless the original reshapes them.
+        scale: The factor $a$: one number for each output of the head, flat; None for 1.
+        shift: The offset $b$, likewise; None for 0.
+
+    Example:
+        >>> import torch
+        >>> Head("tanh", None, (1,), scale=(2.0,), shift=(1.0,))(torch.zeros(1, 1)).item()
+        1.0
     """
 
     name: HeadName
     axis: int | None
     shape: tuple[int, ...]
+    scale: Sequence[float] | None = None
+    shift: Sequence[float] | None = None
 
     def __call__(self, y: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """Apply the head.
@@ -35,12 +45,24 @@ class Head:
         Returns:
             [batch, *shape] what the original model returns.
         """
-        return self._function(y).reshape(len(y), *self.shape)
+        result = self._function(y).reshape(len(y), *self.shape)
+        if self.scale is not None:
+            result = result * self._table(self.scale, y)
+        return result if self.shift is None else result + self._table(self.shift, y)
+
+    def _table(self, numbers: Sequence[float], like: Tensor) -> Tensor:
+        return torch.tensor(numbers, dtype=like.dtype, device=like.device).reshape(self.shape)
 
     def _function(self, y: Tensor) -> Tensor:
-        if self.name == "sigmoid":
-            return torch.sigmoid(y)
-        if self.name == "tanh":
-            return torch.tanh(y)
-        assert self.axis is not None
-        return torch.softmax(y, self.axis + 1) if self.name == "softmax" else torch.log_softmax(y, self.axis + 1)
+        if self.axis is not None:
+            return torch.softmax(y, self.axis + 1) if self.name == "softmax" else torch.log_softmax(y, self.axis + 1)
+        return _ELEMENTWISE[self.name](y)
+
+
+_ELEMENTWISE = {
+    "sigmoid": torch.sigmoid,
+    "log_sigmoid": torch.nn.functional.logsigmoid,
+    "tanh": torch.tanh,
+    "softplus": torch.nn.functional.softplus,
+    "exp": torch.exp,
+}

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
+from splinescope.network.importers.choice import OutputName
 from splinescope.network.importers.exported_file import read_exported
 from splinescope.network.importers.from_onnx import from_onnx
+from splinescope.network.importers.from_sklearn import Estimator, from_sklearn, is_estimator
 from splinescope.network.importers.from_torch import from_exported, from_torch
 from splinescope.network.importers.layer_files import from_nnet, from_npz
 from splinescope.network.importers.module_copy import first_line
@@ -27,14 +31,21 @@ ModelLike: TypeAlias = Network | nn.Module | str | PathLike[str]
 
 
 def load(
-    model: nn.Module | str | PathLike[str], input_shape: tuple[int, ...] | None = None, *, trust: bool = False
+    model: nn.Module | Estimator | str | PathLike[str],
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    output: OutputName = None,
+    fixed: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> Network:
     """Import a network.
 
     Args:
-        model: A `torch.nn.Module`, or the path of a file: `.onnx` or `.onnx.gz`; `.pt2` of `torch.export.save`;
-            `.nnet`; `.npz` with the arrays W0 [out, in], b0, W1, b1, ... of a ReLU network.
+        model: A `torch.nn.Module`, or a network of scikit-learn; or the path of a file: `.onnx` or `.onnx.gz`; `.pt2`
+            of `torch.export.save`; `.nnet`; `.npz` with the arrays W0 [out, in], b0, W1, b1, ... of a ReLU network.
         input_shape: Shape of one input, without the batch, where the model does not tell.
+        output: Which output is meant, by name or index, where the model has several.
+        fixed: Values of further inputs by name, without the batch, where the model has several.
         trust: Whether a `.pt2` file may run the code that it holds, which torch does when it reads one; without it,
             such files are refused. No file of another kind ever runs code.
 
@@ -43,7 +54,8 @@ def load(
 
     Raises:
         InvalidInputError: If there is no such file, it is damaged or not trusted, or its weights are not finite.
-        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
+        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it. Also if the
+            model has several outputs or inputs, and none is chosen.
 
     Cost: that of `from_torch` or `from_onnx`; the weights in float64, and a few forward passes.
 
@@ -53,7 +65,9 @@ def load(
         (2,)
     """
     if isinstance(model, nn.Module):
-        return from_torch(model, input_shape)
+        return from_torch(model, input_shape, output=output, fixed=fixed)
+    if isinstance(model, Estimator) and is_estimator(model):
+        return from_sklearn(model)
     if not isinstance(model, str | PathLike):
         raise InvalidInputError(
             f"`model`: got {type(model).__name__}; expected a torch.nn.Module or the path of a file ({FILES})"
@@ -63,15 +77,17 @@ def load(
         raise InvalidInputError(f"`model`: there is no file {path}; expected a path of type {FILES}")
     name = path.name.lower()
     if name.endswith((".onnx", ".onnx.gz")):
-        return from_onnx(path, input_shape)
+        return from_onnx(path, input_shape, output=output, fixed=fixed)
+    if name.endswith((".npz", ".nnet")) and (fixed or output not in (None, 0)):
+        raise InvalidInputError(f"`output`, `fixed`: {path} has one input and one output; leave them out")
     if name.endswith(".npz"):
         return from_npz(path)
     if name.endswith(".nnet"):
         return from_nnet(path)
     if name.endswith(".pt2"):
-        return from_exported(read_exported(path, trust))
+        return from_exported(read_exported(path, trust), output=output, fixed=fixed)
     if name.endswith(STATE_DICTS):
-        raise InvalidInputError(_state_dict_advice(path))
+        raise _state_dict_refusal(path)
     raise InvalidInputError(f"`model`: {path} has an unknown type; expected {FILES}")
 
 
@@ -107,6 +123,8 @@ def as_network(
         return _of_module(model, input_shape, name)
     if isinstance(model, str | PathLike):
         return _of_file(model, input_shape)
+    if isinstance(model, Estimator) and is_estimator(model):
+        return from_sklearn(model)
     wanted = f"{other}, a Network" if other else "a Network"
     raise InvalidInputError(
         f"`{name}`: got {_what(model)}; expected {wanted}, a torch.nn.Module or the path of a file ({FILES})"
@@ -145,19 +163,67 @@ def _what(model: object) -> str:
     return f"{'None' if model is None else type(model).__name__}"
 
 
-def _state_dict_advice(path: Path) -> str:
-    """What to do with a file of weights, after a look into it that never runs code from it."""
-    advice = (
-        f"build the module in Python, `module.load_state_dict(torch.load({path.name!r}, weights_only=True))`, and pass "
-        "the module: `splinescope.load(module, input_shape=...)`"
+def is_script(path: Path) -> bool:
+    """Whether a file is a script of `torch.jit`, by the names of its parts; nothing in it is run.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether it is one.
+
+    Cost: reading the list of its parts.
+
+    Example:
+        >>> is_script(Path("missing.pt"))
+        False
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in f"/{name}" for name in archive.namelist())
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):  # of bad names, too, and of unknown versions
+        return False
+
+
+def script_advice(path: Path) -> str:
+    """What to do with a script of `torch.jit`.
+
+    Args:
+        path: Its file.
+
+    Returns:
+        The advice, to follow after the name of the argument.
+
+    Cost: none.
+
+    Example:
+        >>> script_advice(Path("policy.pt")).split(";")[0]
+        'policy.pt is a script of torch.jit, which holds code'
+    """
+    return (
+        f"{path} is a script of torch.jit, which holds code; to run it, pass `torch.jit.load({path.name!r})` with "
+        "`input_shape=`"
     )
+
+
+def _state_dict_refusal(path: Path) -> InvalidInputError:
+    """What to do with a file of weights, after a look into it that never runs code from it."""
+    if is_script(path):
+        return InvalidInputError(f"`model`: {script_advice(path)}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old files make torch.load warn
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        return f"`model`: {path} is a pickle that may run code, and is not opened; if it holds weights, {advice}"
+        what = "is a pickle that may run code, and is not opened; if it holds weights, load them into the module"
     except Exception as error:  # noqa: BLE001 - torch reads old formats as opcodes, which fail in any way
-        return f"`model`: {path} cannot be read: {first_line(error)}; expected a network as {FILES}"
-    what = f"holds weights ({len(content)} entries)" if isinstance(content, dict) else "holds no network"
-    return f"`model`: {path} {what}, without the code that uses them; {advice}"
+        return InvalidInputError(f"`model`: {path} cannot be read: {first_line(error)}; expected a network as {FILES}")
+    else:
+        held = f"weights ({len(content)} entries)" if isinstance(content, dict) else "no network"
+        what = f"holds {held}, without the code that uses them; load them into the module"
+    refusal = InvalidInputError(f"`model`: {path} {what}, and pass the module")
+    refusal.add_note(
+        f"Build the module in Python, `module.load_state_dict(torch.load({path.name!r}, weights_only=True))`, and pass "
+        "it: `splinescope.load(module, input_shape=...)`."
+    )
+    return refusal

@@ -15,6 +15,7 @@ from splinescope.plotting.landscape import (
     plot_loss_profiles,
 )
 from splinescope.plotting.meshes import plot_mesh
+from splinescope.plotting.network_graph import plot_network_graph
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.preimages import plot_preimage
 from splinescope.plotting.segments import plot_segment
@@ -33,6 +34,7 @@ __all__ = [
     "plot_loss_profile",
     "plot_loss_profiles",
     "plot_mesh",
+    "plot_network_graph",
     "plot_path_strip",
     "plot_preimage",
     "plot_segment",

@@ -78,8 +78,8 @@ def check_content(size: int, what: str) -> None:
     limit = content_limit()
     if size > limit:
         raise InvalidInputError(
-            f"{what} would take {_words(size)}, which is more than {_words(limit)}; if you trust it and have the "
-            f"memory, set the environment variable {LIMIT_VARIABLE} to a larger number of bytes"
+            f"{what} would take {_words(size)}, which is more than {_words(limit)}; set the environment variable "
+            f"{LIMIT_VARIABLE} to more bytes if you trust it"
         )
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.graph import Node
 from splinescope.network.heads import HeadName
-from splinescope.network.importers.refusals import SUPPORTED
-from splinescope.network.importers.views import Byproduct, Number, Shape, Smooth, Value, Variable, to_float64
+from splinescope.network.importers.module_copy import first_line
+from splinescope.network.importers.views import Byproduct, Number, Shape, Smooth, Step, Value, Variable, to_float64
 from splinescope.network.ops import Concatenate, Input, Op, Reshape, Select
 
 Rearrangement = Callable[..., np.ndarray | Sequence[np.ndarray]]
@@ -30,6 +30,7 @@ class Builder:
         nodes: The nodes so far.
         origin: Name of the original node that is being imported.
         op: Name of its op.
+        within: Name and op of the original node of which the current one is a part, if it is.
         unit: Spacing of numbers near one in the coarsest type to which the original rounds inside.
     """
 
@@ -37,6 +38,7 @@ class Builder:
     nodes: list[Node] = field(default_factory=list)
     origin: str = "input"
     op: str = "input"
+    within: tuple[str, str] | None = None
     unit: float = float(np.finfo(np.float64).eps)
     _uses: dict[str, int] = field(default_factory=dict)
 
@@ -117,14 +119,21 @@ class Builder:
 
     def refusal(self, reason: str) -> UnsupportedOpError:
         """The exception that says why the current node cannot be imported."""
-        return UnsupportedOpError(f"node `{self.origin}` ({self.op}): {reason}; supported are {SUPPORTED}")
+        op = self.op if self.within is None else f"{self.within[1]}, as {self.op}"
+        return UnsupportedOpError(f"node `{self.origin}` ({op}): {reason}")
+
+    def failure(self, error: Exception) -> UnsupportedOpError:
+        """The exception that stands for one of which nothing better is known, at the current node."""
+        return self.refusal(f"splinescope cannot read it ({first_line(error)})")
 
     def variable(self, value: Value) -> Variable:
-        """The value, if it depends on the input piecewise affinely; refuses what lies behind a smooth head."""
+        """The value, if it depends on the input piecewise affinely; refuses what jumps or lies behind a smooth head."""
+        if isinstance(value, Step):
+            raise self.refusal(f"it takes what a comparison decides: {value.jump() or 'it is no number'}")
         if isinstance(value, Smooth):
             raise UnsupportedOpError(
                 f"{value.origin}: it is smooth, not piecewise affine, and not the last op: node `{self.origin}` "
-                f"({self.op}) takes its result; supported are {SUPPORTED}"
+                f"({self.op}) takes its result"
             )
         assert isinstance(value, Variable)
         return value
@@ -145,9 +154,12 @@ class Builder:
 
     def reshape(self, x: Variable | Smooth, shape: Shape) -> Variable | Smooth:
         """The same numbers in another shape, with at most one -1."""
+        if isinstance(x, Step):
+            self.variable(x)
         shape = tuple(np.empty(x.shape, np.bool_).reshape(shape).shape)
         if isinstance(x, Smooth):
-            return replace(x, shape=shape)
+            tables = [None if table is None else table.reshape(shape) for table in (x.scale, x.shift)]
+            return replace(x, shape=shape, scale=tables[0], shift=tables[1])
         index = None if x.index is None else x.index.reshape(shape)
         constant = None if x.constant is None else x.constant.reshape(shape)
         return replace(x, shape=shape, index=index, constant=constant)

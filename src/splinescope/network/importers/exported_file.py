@@ -23,9 +23,10 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.importers.module_copy import first_line
 from splinescope.storage import check_content
 
-_ADVICE = (
-    "reading it may run code that it holds, as Python's pickle does; if you trust whoever made it, say so with "
-    "`splinescope.load(path, trust=True)` or `--trust`, else ask for ONNX"
+_ADVICE = "reading it may run code that it holds; if you trust it, say `trust=True` or `--trust`"
+_DETAILS = (
+    "torch unpickles what such a file says is a pickle, and evaluates texts in it, so that whoever made it decides "
+    "what runs. Its bytes were looked at, and nothing was run; that nothing was found proves little. ONNX runs no code."
 )
 _SIGNS = r"[\s\d.()+\-*/%,<>=!&|~]*"
 _WORDS = r"Symbol\('[su]\d+'(?:, \w+=True)*\)|\b(?:[su]\d+|Max|Min|Mod|FloorDiv|Pow|Integer|True|False)\b"
@@ -49,8 +50,10 @@ def read_exported(path: Path, trust: bool) -> torch.export.ExportedProgram:
     """
     if not trust:
         found = sorted(set(_suspicious(path)))
-        what = f"it holds {' and '.join(found)}" if found else "nothing in it is known to do so, which proves little"
-        raise InvalidInputError(f"`model`: {path} is a program of torch.export, and not opened: {_ADVICE}; {what}")
+        what = f"; it holds {' and '.join(found)}" if found else ""
+        error = InvalidInputError(f"`model`: {path} is a program of torch.export, and not opened: {_ADVICE}{what}")
+        error.add_note(_DETAILS)
+        raise error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch warns of what its own files hold

@@ -10,7 +10,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.heads import Head
 from splinescope.network.importers.builder import Builder
-from splinescope.network.importers.views import Smooth, Value, Variable
+from splinescope.network.importers.views import Smooth, Step, Value, Variable
 from splinescope.network.ops import Affine, Convolution, Dense, Op, Scale, SharedDense, TransposedConvolution
 
 
@@ -26,17 +26,25 @@ def finish(b: Builder, output: Value, *, fused: bool = True) -> Network:
         The network, without a report.
 
     Raises:
-        InvalidInputError: If the output does not depend on the input.
+        InvalidInputError: If the output does not depend on the input, or is empty.
+        UnsupportedOpError: If it jumps.
     """
     if isinstance(output, Tensor):
-        raise InvalidInputError("`model`: its output does not depend on its input; expected a network")
+        raise InvalidInputError(
+            "`model`: its output does not depend on its input through ops of torch or ONNX; expected a network"
+        )
+    if isinstance(output, Step):
+        raise b.refusal(output.jump() or "it returns truth values, and no numbers")
     head = None
     source = output
     if isinstance(output, Smooth):
         source = output.source
         axis = None if output.axis is None else b.own_axis(source.shape, output.axis)
-        head = Head(output.name, axis, b.own_shape(output.shape))
+        tables = [None if t is None else tuple(t.reshape(-1).tolist()) for t in (output.scale, output.shift)]
+        head = Head(output.name, axis, b.own_shape(output.shape), *tables)
     assert isinstance(source, Variable)
+    if not source.size:
+        raise InvalidInputError(f"`model`: its output of shape {source.shape} has no numbers; expected some")
     b.origin = "output"
     last = b.node_of(source)
     nodes, place = _without_unread(_fused(b.nodes, last) if fused else b.nodes, last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,35 +14,46 @@ from torch import Tensor
 from splinescope.errors import InvalidInputError, SplinescopeError, UnsupportedOpError
 from splinescope.network.graph import Network
 from splinescope.network.importers.builder import Builder
+from splinescope.network.importers.choice import Choice, OutputName
 from splinescope.network.importers.finish import finish
 from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_legacy import ATTRIBUTES, BINARY, LAST, aligned_shape
 from splinescope.network.importers.refusals import RANDOM, reason_for
 from splinescope.network.importers.reports import compare_with_onnx
-from splinescope.network.importers.views import Smooth, Value, Variable
+from splinescope.network.importers.views import DEPENDENT, Smooth, Step, Value, Variable
 from splinescope.numerics import require
 from splinescope.storage import check_content
 
 if TYPE_CHECKING:
     import onnx
 
-    from splinescope.network.importers.onnx_file import ModelInput
+    from splinescope.network.importers.onnx_file import ModelPart
 
 
-def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = None) -> Network:
+def from_onnx(
+    path: str | PathLike[str],
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    output: OutputName = None,
+    fixed: Mapping[str, Any] | None = None,
+) -> Network:
     """Import an ONNX model.
 
-    The model's first input axis counts as the batch if its size is unknown, or if it is 1 and there are others.
+    The model's first input axis counts as the batch if its size is unknown, or if it is 1 and there are others. Nodes
+    that the output does not need are not looked at.
 
     Args:
         path: A file `.onnx`, or `.onnx.gz`.
         input_shape: Shape of one input, without the batch, where the model does not tell.
+        output: Which of several outputs, by name or index.
+        fixed: Values of further inputs by name, without the batch.
 
     Returns:
         The network, in float64.
 
     Raises:
-        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it.
+        UnsupportedOpError: If an op is not continuous piecewise affine, or unknown; the message names it. Also if there
+            are several outputs or inputs and none is chosen.
         InvalidInputError: If the file cannot be read, or has weights that are not finite.
         MissingDependencyError: If the package `onnx` is not installed.
 
@@ -57,24 +69,25 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
         ((3,), 3)
     """
     require("onnx", "onnx", "reading an ONNX file")
-    from splinescope.network.importers.onnx_file import read_model, the_input
+    from splinescope.network.importers.onnx_file import part_of, read_model
 
     path = Path(path)
     if not path.is_file():
         raise InvalidInputError(f"`path`: there is no file {path}")
-    model = read_model(path)
-    source = the_input(model, input_shape)
-    reader = OnnxReader(model, Builder(batched=source.batched))
+    choice = Choice(output, dict(fixed or {}))
+    part = part_of(read_model(path), choice, input_shape)
+    reader = OnnxReader(part.model, Builder(batched=part.source.batched))
     try:
         with torch.no_grad():
-            network = finish(reader.builder, reader.read(source.name, source.shape))
-            network = compare_with_onnx(network, path, model, source, reader.builder.unit)
+            network = finish(reader.builder, reader.read(part))
+            notes = (*choice.notes(part.outputs), *reader.notes)
+            network = compare_with_onnx(network, path, part.model, part.source, reader.builder.unit, notes)
     except SplinescopeError:
         raise
     except Exception as error:  # a graph that means nothing fails anywhere, at the latest when the network is evaluated
         place = f"`model`: node `{reader.builder.origin}` ({reader.builder.op})"
         raise InvalidInputError(reader.invalid or f"{place} cannot be imported: {first_line(error)}") from error
-    _check_meaning(network, model, source, reader.invalid)
+    _check_meaning(network, part, reader.invalid)
     if reader.realigned and network.import_report.not_compared:
         raise UnsupportedOpError(
             f"{reader.realigned}: it broadcasts as before version 7 of the operator set, and the result cannot be "
@@ -83,23 +96,20 @@ def from_onnx(path: str | PathLike[str], input_shape: tuple[int, ...] | None = N
     return network
 
 
-def _check_meaning(network: Network, model: onnx.ModelProto, source: ModelInput, invalid: str) -> None:
+def _check_meaning(network: Network, part: ModelPart, invalid: str) -> None:
     """Refuse what is no valid ONNX where onnxruntime has not vouched for it."""
     if any(deviation.reference == "onnxruntime" for deviation in network.import_report.deviations):
         return
     if invalid:
         raise InvalidInputError(invalid)
-    stated = model.graph.output[0].type.tensor_type
+    stated = part.model.graph.output[0].type.tensor_type
     if not stated.HasField("shape"):
         return
     dims = [d.dim_value if d.dim_value > 0 else None for d in stated.shape.dim]
-    shape = (
-        (1, *network.output_shape) if source.batched and len(dims) > len(network.output_shape) else network.output_shape
-    )
+    stated_batch = part.source.batched and len(dims) > len(network.output_shape)
+    shape = (1, *network.output_shape) if stated_batch else network.output_shape
     if len(dims) != len(shape) or any(n not in (None, m) for n, m in zip(dims, shape, strict=True)):
-        raise InvalidInputError(
-            f"`model`: its output `{model.graph.output[0].name}` has the shape {shape}; the file states {dims}"
-        )
+        raise InvalidInputError(f"`model`: its output `{part.output}` has the shape {shape}; the file states {dims}")
 
 
 class OnnxReader:
@@ -108,6 +118,7 @@ class OnnxReader:
     Attributes:
         builder: The network so far.
         invalid: What strict inference of shapes says of the first node with which it disagrees; empty if of none.
+        notes: What a user should know of the model.
         realigned: A node whose second argument was broadcast as in old versions; empty if there is none.
     """
 
@@ -115,40 +126,39 @@ class OnnxReader:
         self.builder = builder
         self.realigned = ""
         self.invalid = ""
+        self.notes: tuple[str, ...] = ()
         self._made = 0
         self._model = model
         self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
-    def read(self, name: str, shape: tuple[int, ...]) -> Value:
+    def read(self, part: ModelPart) -> Value:
         """Import the graph.
 
         Args:
-            name: Name of the input.
-            shape: Its shape, with a batch axis of 1 if it has one.
+            part: The output, and what it needs.
 
         Returns:
             The output.
         """
-        graph = self._model.graph
-        if len(graph.output) != 1:
-            names = ", ".join(f"`{o.name}`" for o in graph.output)
-            raise UnsupportedOpError(
-                f"the model has {len(graph.output)} outputs ({names}); splinescope supports models of one output"
-            )
-        values = self._run(graph, {name: self.builder.add_input(shape, name)})
-        result = values[graph.output[0].name]
-        assert isinstance(result, Tensor | Variable | Smooth)
+        source = part.source
+        values: dict[str, Any] = {source.name: self.builder.add_input(source.shape, source.name)}
+        values.update({fixed.name: _real(fixed.value) for fixed in source.fixed})
+        self.notes = _rounded_slopes(part.nodes)
+        result = self._run(self._model.graph, part.nodes, values)[part.output]
+        if not isinstance(result, Tensor | Variable | Smooth | Step):
+            self.builder.check_arguments([result])
+            raise self.builder.refusal("what it returns is no tensor of numbers")
         return result
 
-    def _run(self, graph: onnx.GraphProto, values: dict[str, Any]) -> dict[str, Any]:
-        """Values by name, of a graph whose inputs are given."""
+    def _run(self, graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto], values: dict[str, Any]) -> dict[str, Any]:
+        """Values by name, of nodes of a graph whose inputs are given."""
         import onnx
 
         if graph.sparse_initializer:
             raise UnsupportedOpError("the model has sparse weights, which splinescope does not know")
         for tensor in graph.initializer:
             values[tensor.name] = _real(onnx.numpy_helper.to_array(tensor))
-        for node in graph.node:
+        for node in nodes:
             missing = [name for name in node.input if name and name not in values]
             if missing:
                 raise InvalidInputError(f"`model`: node `{_name(node)}` reads `{missing[0]}`, which does not exist")
@@ -179,7 +189,7 @@ class OnnxReader:
             return self._control(node, inputs, attributes, values)
         if reason_for(node.op_type.removesuffix("Like")) == RANDOM:
             raise b.refusal(RANDOM)
-        if any(isinstance(value, Variable | Smooth) for value in inputs):
+        if any(isinstance(value, DEPENDENT) for value in inputs):
             outputs = sum(bool(name) for name in node.output)
             made = handle(b, node, Call(node.op_type, inputs, attributes, opset, outputs))
         else:
@@ -215,11 +225,25 @@ class OnnxReader:
         self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: Any, values: dict[str, Any]
     ) -> list[Any]:
         """A branch whose condition is constant; loops and other branches are refused."""
+        from splinescope.network.importers.onnx_graph import needed_nodes
+
         if node.op_type != "If" or not isinstance(inputs[0], Tensor):
             raise self.builder.refusal("splinescope does not follow loops, nor branches that depend on the input")
         branch = attributes["then_branch" if bool(inputs[0]) else "else_branch"]
-        inner = self._run(branch, dict(values))
+        inner = self._run(branch, needed_nodes(branch, [output.name for output in branch.output]), dict(values))
         return [inner[output.name] for output in branch.output]
+
+
+def _rounded_slopes(nodes: Sequence[onnx.NodeProto]) -> tuple[str, ...]:
+    """What to know where a slope that people write as 0.1 is stored in float32: it is another one than torch's."""
+    for node in nodes:
+        given = [a.f for a in node.attribute if a.name == "alpha"] or [0.01]
+        stored = float(np.float32(given[0]))
+        meant = float(str(np.float32(stored)))
+        if node.op_type == "LeakyRelu" and meant != stored:
+            what = f"ONNX stores the slope {meant:g} of `{_name(node)}` as the float32 {stored!r}"
+            return (f"{what}; a torch module with {meant:g} differs from it by as much.",)
+    return ()
 
 
 def _name(node: onnx.NodeProto) -> str:

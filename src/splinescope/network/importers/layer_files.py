@@ -142,7 +142,7 @@ def from_nnet(path: Path) -> Network:
 def _nnet_layers(rows: list[list[float]]) -> tuple[int, list[Layer]]:
     """Number of inputs, and the layers with a ReLU behind each of them; raises what lists and numbers raise."""
     count, n_in = int(rows[0][0]), int(rows[0][1])
-    sizes = [int(n) for n in rows[1]]
+    sizes = [int(n) for n in rows[1][: count + 1]]  # files have surplus sizes
     if (len(sizes), sizes[0]) != (count + 1, n_in) or count < 1 or min(sizes) < 1:
         raise ValueError(f"it has {count} layers and the sizes {sizes[:8]}, which do not match")
     at = _NNET_HEADER

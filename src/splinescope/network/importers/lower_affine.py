@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,13 +40,29 @@ def _aligned(b: Builder, factor: Tensor, shape: Shape, own: Shape) -> Tensor:
     return factor.expand(shape).reshape(own).contiguous()
 
 
-def add_values(b: Builder, x: Value, y: Value, alpha: float = 1.0) -> Variable:
+def behind_head(b: Builder, x: Smooth, scale: Tensor | None, shift: Tensor | None) -> Smooth:
+    """`x * scale + shift` for what a smooth head returns, in which it stays the last thing but constants."""
+    factors = [None if factor is None else b.constant(factor).numpy() for factor in (scale, shift)]
+    if any(f is not None and np.broadcast_shapes(f.shape, x.shape) != x.shape for f in factors):
+        b.variable(x)  # refuses it
+    slope, offset = (None if f is None else np.array(np.broadcast_to(f, x.shape)) for f in factors)
+    before = x.shift if slope is None or x.shift is None else x.shift * slope
+    if slope is not None:
+        x = replace(x, scale=slope if x.scale is None else x.scale * slope)
+    return replace(x, shift=before if offset is None else offset if before is None else before + offset)
+
+
+def scaled(b: Builder, x: Value, scale: Tensor | None, shift: Tensor | None) -> Variable | Smooth:
+    """`x * scale + shift` for a variable, or for what a head returns."""
+    return behind_head(b, x, scale, shift) if isinstance(x, Smooth) else scale_and_shift(b, b.variable(x), scale, shift)
+
+
+def add_values(b: Builder, x: Value, y: Value, alpha: float = 1.0) -> Variable | Smooth:
     """`x + alpha * y`, at least one of which depends on the input."""
     if isinstance(y, Tensor):
-        return scale_and_shift(b, b.variable(x), None, y.double() * alpha)
+        return scaled(b, x, None, y.double() * alpha)
     if isinstance(x, Tensor):
-        y = b.variable(y)
-        return scale_and_shift(b, y, torch.tensor(alpha, dtype=torch.float64), x)
+        return scaled(b, y, torch.tensor(alpha, dtype=torch.float64), x)
     return combine(b, [b.variable(x), b.variable(y)], [1.0, alpha])
 
 
@@ -55,14 +73,14 @@ def combine(b: Builder, values: Sequence[Variable], coefficients: Sequence[float
     return b.add(Sum(tuple(float(c) for c in coefficients)), nodes, shape)
 
 
-def multiply(b: Builder, x: Value, y: Value, product: str) -> Variable:
+def multiply(b: Builder, x: Value, y: Value, product: str) -> Variable | Smooth:
     """A product with a constant."""
     if isinstance(x, Tensor):
         x, y = y, x
     if not isinstance(y, Tensor):
         b.variable(x), b.variable(y)
         raise b.refusal(product)
-    return scale_and_shift(b, b.variable(x), y, None)
+    return scaled(b, x, y, None)
 
 
 def linear(b: Builder, x: Variable, weight: Tensor, bias: Tensor | None) -> Variable:

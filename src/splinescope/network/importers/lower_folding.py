@@ -11,7 +11,7 @@ from torch import Tensor
 
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.lower_affine import scale_and_shift
-from splinescope.network.importers.views import Shape, Value, Variable
+from splinescope.network.importers.views import Number, Shape, Value, Variable
 from splinescope.network.ops import Clip, Maximum, PiecewiseAffine
 
 
@@ -63,7 +63,7 @@ def absolute(b: Builder, x: Variable) -> Variable:
     return activate(b, x, [0.0], [-1.0, 1.0], [0.0, 0.0])
 
 
-def clip(b: Builder, x: Variable, low: float | Tensor | None, high: float | Tensor | None) -> Variable:
+def clip(b: Builder, x: Variable, low: Number | Tensor | None, high: Number | Tensor | None) -> Variable:
     """min(max(x, low), high); `high` wins where the two cross. Infinite bounds are none."""
     low, high = _bound(b, low, -math.inf), _bound(b, high, math.inf)
     if low is not None and high is not None:
@@ -94,7 +94,7 @@ LARGE = 3e38
 """Bounds beyond the largest float32 stand for none."""
 
 
-def _bound(b: Builder, value: float | Tensor | None, none: float) -> Tensor | None:
+def _bound(b: Builder, value: Number | Tensor | None, none: float) -> Tensor | None:
     if value is None:
         return None
     bound = b.number(value)
@@ -174,8 +174,8 @@ def max_pool(
     return max_over_windows(b, x, windows)
 
 
-def max_over_windows(b: Builder, x: Variable, windows: Sequence[np.ndarray]) -> Variable:
-    """Maximum over products of windows [out, size] of positions, -1 for none, along the last axes."""
+def max_over_windows(b: Builder, x: Variable, windows: Sequence[np.ndarray], sign: float = 1.0) -> Variable:
+    """Maximum (minimum for `sign` -1) over products of windows [out, size] of positions, -1 for none, of last axes."""
     d = len(windows)
     outside = np.full(1, -math.inf)
 
@@ -192,7 +192,7 @@ def max_over_windows(b: Builder, x: Variable, windows: Sequence[np.ndarray]) -> 
     stacked = b.rearrange(groups, x, torch.from_numpy(outside))[0]
     shape = stacked.shape[:-1]
     own = shape[-d - 1 :] if math.prod(shape[: -d - 1]) == 1 else b.own_shape(shape)
-    return _maxima(b, stacked, shape, own, 1.0)
+    return _maxima(b, stacked, shape, own, sign)
 
 
 def pool_windows(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int, ceil: bool) -> np.ndarray:

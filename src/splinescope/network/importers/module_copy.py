@@ -42,11 +42,21 @@ def duplicate(module: nn.Module) -> nn.Module:
 
     Returns:
         The copy, each tensor on its device and in its type.
+
+    Raises:
+        InvalidInputError: If it holds what cannot be copied.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of what programs of torch.export hold
-        twin = copied_with_hooks(module, all_hooks=False)
-    return twin.eval().requires_grad_(False)
+        try:
+            twin = copied_with_hooks(module, all_hooks=False)
+        except InvalidInputError:
+            raise
+        except Exception as error:
+            raise InvalidInputError(
+                f"`module`: it cannot be copied ({first_line(error)}); expected a module that `copy.deepcopy` copies"
+            ) from error
+    return _frozen(twin)
 
 
 def faithful_copy(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
@@ -72,8 +82,15 @@ def faithful_copy(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
         except Exception as error:
             raise UncopyableError(first_line(error)) from error
     _check_equal(module, twin)
-    copied = twin.eval().requires_grad_(False).cpu()
+    copied = _frozen(twin).cpu()
     return copied if dtype is None else copied.to(dtype)
+
+
+def _frozen(module: nn.Module) -> nn.Module:
+    """The module itself in eval mode, without gradients; a script lets only its weights be told."""
+    for weight in module.parameters():
+        weight.requires_grad_(False)
+    return module.eval()
 
 
 class UncopyableError(Exception):
@@ -116,6 +133,27 @@ def _same_tensor(one: Tensor | None, other: Tensor | None) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype or one.device != other.device:
         return False
     return bool(torch.equal(one, other)) or bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def check_numbers(module: nn.Module) -> None:
+    """Refuse a module whose weights have no numbers yet, or no real ones.
+
+    Args:
+        module: The user's module.
+
+    Raises:
+        InvalidInputError: If a weight is lazy, on the device `meta`, or complex.
+    """
+    for name, weight in (*module.named_parameters(), *module.named_buffers()):
+        if is_lazy(weight):
+            raise InvalidInputError(f"`module`: its weight `{name}` is lazy and has no shape yet; run it once before")
+        if weight.is_meta:
+            raise InvalidInputError(
+                f"`module`: its weight `{name}` is on the device meta and has no numbers; load its weights before, as "
+                "by load_state_dict(..., assign=True)"
+            )
+        if weight.is_complex():
+            raise InvalidInputError(f"`module`: its weight `{name}` is complex; expected real numbers")
 
 
 @contextmanager
@@ -161,7 +199,11 @@ def unwrapped(module: nn.Module) -> nn.Module:
             return module
 
 
+_LONGEST = 160
+
+
 def first_line(error: BaseException) -> str:
-    """The first line that an exception says, with its type."""
+    """The first line that an exception says, with its type, and cut where it is long."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

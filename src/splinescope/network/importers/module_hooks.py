@@ -6,12 +6,15 @@ import copy
 import dis
 import functools
 import inspect
+import io
+import threading
 import types
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 from torch.nn.utils.prune import BasePruningMethod
@@ -34,6 +37,9 @@ _FLAGS = {
 }
 _WEIGHT_HOOKS = ("WeightNorm", "SpectralNorm")
 """Hooks of torch itself that compute a layer's weight, beside those of pruning."""
+_LOCKS = {type(make()): make for make in (threading.Lock, threading.RLock)}
+_UNCOPYABLE = (*_LOCKS, types.GeneratorType, types.ModuleType, io.IOBase)
+"""What has no copy: a lock gets a new one, and a module of Python is the only one of its kind; the rest is left out."""
 _CONTAINERS = (list, dict, set, deque)
 
 
@@ -116,6 +122,8 @@ def copied_with_hooks(module: nn.Module, *, all_hooks: bool) -> nn.Module:
         InvalidInputError: If a copy is the original.
         Exception: Whatever a hook, or what it holds, raises when it is copied.
     """
+    if isinstance(module, torch.jit.ScriptModule):
+        return copy.deepcopy(module)
     memo: dict[int, Any] = {}
     kept: list[tuple[dict[int, Any], OrderedDict[int, Any]]] = []
     for child in module.modules():
@@ -142,13 +150,21 @@ def copied_with_hooks(module: nn.Module, *, all_hooks: bool) -> nn.Module:
 
 
 def _remember_computed(value: Any, memo: dict[int, Any], depth: int = 4) -> None:
-    """Note copies of tensors that were computed, which torch does not copy itself."""
+    """Note copies of what does not copy itself: tensors that were computed, locks, generators, files."""
     if isinstance(value, Tensor):
         if not value.is_leaf:
             memo.setdefault(id(value), value.detach().clone())
+    elif isinstance(value, _UNCOPYABLE):
+        memo.setdefault(id(value), _renewed(value))
     elif depth and isinstance(value, dict | list | tuple | set | deque):
         for part in value.values() if isinstance(value, dict) else value:
             _remember_computed(part, memo, depth - 1)
+
+
+def _renewed(value: Any) -> Any:
+    if type(value) in _LOCKS:
+        return _LOCKS[type(value)]()
+    return value if isinstance(value, types.ModuleType) else None
 
 
 def _cloned(value: Any, memo: dict[int, Any]) -> Any:

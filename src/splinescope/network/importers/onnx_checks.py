@@ -12,7 +12,7 @@ from onnx.shape_inference import infer_node_outputs
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.importers.views import Smooth, Variable
+from splinescope.network.importers.views import DEPENDENT, Step
 from splinescope.storage import check_content
 
 _MOST_NODES = 200_000
@@ -143,7 +143,7 @@ def check_node(node: onnx.NodeProto, inputs: Sequence[Any], opset: int) -> str:
         shapes = _inferred(node, inputs, opset)
     except Exception as error:  # noqa: BLE001 - inference has an exception of its own, and others for broken attributes
         return f"{what}: {' '.join(str(error).split())}"
-    constant = not any(isinstance(value, Variable | Smooth) for value in inputs)
+    constant = not any(isinstance(value, DEPENDENT) for value in inputs)
     for shape in shapes:
         if min(shape, default=1) < 0:
             raise InvalidInputError(f"{what} has an output of shape {tuple(shape)}; expected positive sizes")
@@ -183,8 +183,9 @@ def _inferred(node: onnx.NodeProto, inputs: Sequence[Any], opset: int) -> list[l
         return []
     types, known = {}, {}
     for name, value in zip(node.input, inputs, strict=True):
-        if isinstance(value, Variable | Smooth):
-            types[name] = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, value.shape)
+        if isinstance(value, DEPENDENT):
+            kind = onnx.TensorProto.BOOL if isinstance(value, Step) else onnx.TensorProto.FLOAT
+            types[name] = onnx.helper.make_tensor_type_proto(kind, value.shape)
         elif isinstance(value, Tensor):
             array = value.numpy()
             array = array.astype("float32") if array.dtype.kind == "f" else array

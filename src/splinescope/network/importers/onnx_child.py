@@ -11,12 +11,13 @@ import json
 import os
 import struct
 import sys
+from collections.abc import Sequence
 from typing import IO, Any
 
 import numpy as np
 
 OPEN, RUN, ANSWER, FAILURE = b"o", b"r", b"a", b"f"
-"""Kinds of frames: a model (options in a line of JSON, then its bytes if they have no path), an input, an output, and
+"""Kinds of frames: a model (options in a line of JSON, then its bytes if they have no path), inputs, an output, and
 what onnxruntime says of either."""
 
 _HEAD = struct.Struct("<cQ")
@@ -39,17 +40,27 @@ def receive(stream: IO[bytes]) -> tuple[bytes, bytes] | None:
     return (kind, content) if len(content) == length else None
 
 
-def packed(array: np.ndarray) -> bytes:
-    """An array as bytes."""
+def packed(arrays: Sequence[np.ndarray]) -> bytes:
+    """Arrays as bytes."""
     stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
+    for array in arrays:
+        np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
 
 
-def unpacked(content: bytes) -> np.ndarray:
-    """The array that bytes are."""
-    array: np.ndarray = np.load(io.BytesIO(content), allow_pickle=False)
-    return array
+def unpacked(content: bytes) -> list[np.ndarray]:
+    """The arrays that bytes are."""
+    stream, arrays = io.BytesIO(content), []
+    while stream.tell() < len(content):
+        arrays.append(np.load(stream, allow_pickle=False))
+    return arrays
+
+
+def as_numbers(result: Any) -> np.ndarray:
+    """What a model returns as numbers: a list of dictionaries, as classifiers have it, one row for each."""
+    if isinstance(result, list) and result and isinstance(result[0], dict):
+        result = [list(row.values()) for row in result]
+    return np.asarray(result)
 
 
 def _session(request: bytes) -> Any:
@@ -60,8 +71,11 @@ def _session(request: bytes) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4
     settings.intra_op_num_threads = 1
+    if not wanted["optimise"]:
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(wanted["path"] or content, settings, providers=["CPUExecutionProvider"])
-    return lambda x: session.run(None, {wanted["input"]: x})[0]
+    names, output = wanted["inputs"], wanted["output"]
+    return lambda arrays: session.run([output], dict(zip(names, arrays, strict=True)))[0]
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
@@ -74,7 +88,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
                 run = _session(content)
                 send(answers, ANSWER)
                 continue
-            send(answers, ANSWER, packed(np.asarray(run(unpacked(content)))))
+            send(answers, ANSWER, packed([as_numbers(run(unpacked(content)))]))
         except Exception as error:  # noqa: BLE001 - onnxruntime raises whatever it likes
             text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
             send(answers, FAILURE, f"{type(error).__name__}: {text}".encode("utf-8", "backslashreplace"))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 
 from splinescope.errors import InvalidInputError, UnsupportedOpError
+from splinescope.network.importers.choice import Choice, free_input
 from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_checks import check_functions, check_graph
+from splinescope.network.importers.onnx_graph import names_read, needed_nodes, only_output
 from splinescope.storage import check_content, content_limit
 
 _KINDS = set(onnx.TensorProto.DataType.values())
@@ -20,8 +24,23 @@ _REALS = {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOA
 
 
 @dataclass(frozen=True, eq=False)
+class FixedInput:
+    """A further input of a model, with one value for all samples.
+
+    Attributes:
+        name: Its name.
+        value: Its value, with a batch axis of 1 if it has one.
+        repeated: Whether its first axis is a batch of any size.
+    """
+
+    name: str
+    value: np.ndarray
+    repeated: bool
+
+
+@dataclass(frozen=True, eq=False)
 class ModelInput:
-    """The one input of a model, for one sample.
+    """The one input of a model, for one sample, and what further ones are fixed to.
 
     Attributes:
         name: Its name.
@@ -29,6 +48,7 @@ class ModelInput:
         batched: Whether the first axis is a batch.
         any_batch: Whether the model takes batches of any size.
         dtype: The type that the model wants.
+        fixed: Further inputs; those that the output does not need are zero.
     """
 
     name: str
@@ -36,6 +56,44 @@ class ModelInput:
     batched: bool
     any_batch: bool
     dtype: np.dtype
+    fixed: tuple[FixedInput, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all inputs."""
+        return [self.name, *(f.name for f in self.fixed)]
+
+    def feeds(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """All inputs of the model by name.
+
+        Args:
+            x: [N, ...] or one sample, of the input's shape and type.
+        """
+        size = len(x) if self.batched else 1
+        others = {f.name: np.repeat(f.value, size, axis=0) if f.repeated else f.value for f in self.fixed}
+        return {self.name: x, **others}
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPart:
+    """What is imported of a model.
+
+    Attributes:
+        model: The model with one of its outputs alone.
+        nodes: The nodes that it needs, each after those that it reads.
+        source: The input.
+        outputs: Names of all outputs.
+    """
+
+    model: onnx.ModelProto
+    nodes: Sequence[onnx.NodeProto]
+    source: ModelInput
+    outputs: Sequence[str]
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        return self.model.graph.output[0].name
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -82,52 +140,109 @@ def _written_out(model: onnx.ModelProto) -> onnx.ModelProto:
     return inline_local_functions(model)
 
 
-def the_input(model: onnx.ModelProto, input_shape: tuple[int, ...] | None) -> ModelInput:
-    """The one input of a model.
+def part_of(model: onnx.ModelProto, choice: Choice, input_shape: tuple[int, ...] | None) -> ModelPart:
+    """The part of a model that is chosen.
 
     Args:
         model: The model.
+        choice: Its output, and values of further inputs.
         input_shape: Shape of one input without the batch, where the model does not tell.
+
+    Returns:
+        The part.
+
+    Raises:
+        UnsupportedOpError: If there are several outputs or inputs, and none is chosen.
+        InvalidInputError: If the choice does not fit the model.
+    """
+    names = [output.name for output in model.graph.output]
+    output = names[choice.place(names, "model")]
+    nodes = needed_nodes(model.graph, [output])
+    source = the_input(model, nodes, output, input_shape, choice.fixed)
+    return ModelPart(only_output(model, output), nodes, source, names)
+
+
+def the_input(
+    model: onnx.ModelProto,
+    nodes: Sequence[onnx.NodeProto],
+    output: str,
+    input_shape: tuple[int, ...] | None,
+    fixed: Mapping[str, Any],
+) -> ModelInput:
+    """The one input of a model that is not fixed.
+
+    Args:
+        model: The model.
+        nodes: The nodes that the output needs.
+        output: Name of the output.
+        input_shape: Shape of one input without the batch, where the model does not tell.
+        fixed: Values of further inputs.
 
     Returns:
         The input.
 
     Raises:
         UnsupportedOpError: If there are several.
-        InvalidInputError: If its shape is not known, or another one.
+        InvalidInputError: If its shape is not known, or another one, or a value does not fit.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
-    read = _names_read(model.graph) | {output.name for output in model.graph.output}
-    inputs = [i for i in model.graph.input if i.name not in weights and i.name in read]
-    if len(inputs) != 1:
-        names = ", ".join(f"`{i.name}`" for i in inputs)
+    read = names_read(nodes) | {output}
+    inputs = {i.name: i for i in model.graph.input if i.name not in weights}
+    needed = {name: True for name in inputs if name in read or name in fixed}
+    if not needed:
+        raise InvalidInputError(f"`output`: `{output}` does not depend on any of the model's inputs")
+    name = free_input(needed, fixed, "model", any_name=False)
+    kind = inputs[name].type.tensor_type.elem_type
+    if kind not in _REALS:
         raise UnsupportedOpError(
-            f"the model has {len(inputs)} inputs ({names}); splinescope supports models of one input"
+            f"the model's input `{name}` has the type {_kind(kind)}; splinescope supports inputs of real numbers"
         )
-    tensor = inputs[0].type.tensor_type
-    if tensor.elem_type not in _REALS:
-        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower() if tensor.elem_type in _KINDS else "of none"
-        raise UnsupportedOpError(
-            f"the model's input `{inputs[0].name}` has the type {kind}; splinescope supports inputs of real numbers"
-        )
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-    dims: list[int | None] | None = None
-    if tensor.HasField("shape"):
-        dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
-    shape, batched = _input_shape(inputs[0].name, dims, input_shape)
+    dims = _dims(inputs[name])
+    shape, batched = _input_shape(name, dims, input_shape)
     check_content(8 * math.prod(shape), f"`model`: an input of shape {shape}")
     any_batch = batched and (dims is None or dims[0] is None)
-    return ModelInput(inputs[0].name, shape, batched, any_batch, dtype)
+    others = tuple(_fixed_input(value, fixed) for key, value in inputs.items() if key != name)
+    return ModelInput(name, shape, batched, any_batch, onnx.helper.tensor_dtype_to_np_dtype(kind), others)
 
 
-def _names_read(graph: onnx.GraphProto) -> set[str]:
-    """Names that nodes read, also those inside branches."""
-    names = {name for node in graph.node for name in node.input}
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                names |= _names_read(attribute.g)
-    return names
+def _kind(number: int) -> str:
+    """A type of numbers in words."""
+    return onnx.TensorProto.DataType.Name(number).lower() if number in _KINDS else "of none"
+
+
+def _dims(value: onnx.ValueInfoProto) -> list[int | None] | None:
+    """Sizes of an input's axes, None where they are not known."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
+
+
+def _fixed_input(value: onnx.ValueInfoProto, fixed: Mapping[str, Any]) -> FixedInput:
+    """A further input with its value; zero if there is none, since then nothing depends on it."""
+    dims = _dims(value)
+    kind = value.type.tensor_type.elem_type
+    if kind not in _KINDS or kind == onnx.TensorProto.UNDEFINED:
+        raise UnsupportedOpError(
+            f"the model's input `{value.name}` has the type {_kind(kind)}; splinescope supports inputs of numbers"
+        )
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    if value.name not in fixed:
+        check_content(8 * math.prod(n or 1 for n in dims or ()), f"`model`: an input of shape {_words(dims or ())}")
+        return FixedInput(
+            value.name, np.zeros([n or 1 for n in dims or ()], dtype), dims is not None and dims[:1] == [None]
+        )
+    given = np.asarray(fixed[value.name])
+    if given.dtype.kind not in "fiub":
+        raise InvalidInputError(f"`fixed`: `{value.name}` is of type {given.dtype}; expected numbers")
+    array = given.astype(dtype)
+    batched = dims is not None and array.ndim == len(dims) - 1
+    array = array[None] if batched else array
+    if dims is not None and not _fits(dims, array.shape):
+        raise InvalidInputError(
+            f"`fixed`: `{value.name}` has the shape {given.shape}; the model's input has {_words(dims)}, with its batch"
+        )
+    return FixedInput(value.name, array, batched and dims is not None and dims[0] is None)
 
 
 def _input_shape(
@@ -154,9 +269,9 @@ def _input_shape(
     return tuple(int(n) for n in shape if n is not None), batched
 
 
-def _fits(dims: list[int | None], given: tuple[int, ...]) -> bool:
+def _fits(dims: Sequence[int | None], given: tuple[int, ...]) -> bool:
     return len(dims) == len(given) and all(n is None or n == m for n, m in zip(dims, given, strict=True))
 
 
-def _words(dims: list[int | None]) -> str:
+def _words(dims: Sequence[int | None]) -> str:
     return "[" + ", ".join("?" if n is None else str(n) for n in dims) + "]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -14,9 +14,10 @@ from torch import Tensor
 from splinescope.network.heads import HeadName
 from splinescope.network.importers import lower_affine as affine
 from splinescope.network.importers import lower_folding as folding
+from splinescope.network.importers import lower_steps as stepping
 from splinescope.network.importers.builder import Builder
-from splinescope.network.importers.refusals import COMPARISON, PRODUCT, QUOTIENT, STATISTICS
-from splinescope.network.importers.views import Number, Smooth, Value, Variable
+from splinescope.network.importers.refusals import PRODUCT, QUOTIENT, STATISTICS
+from splinescope.network.importers.views import DEPENDENT, Number, Smooth, Step, Value, Variable
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Call:
     def constant(self, b: Builder, index: int, reason: str = PRODUCT) -> Tensor | None:
         """An input that must not depend on the network's input."""
         value = self.get(index)
-        if isinstance(value, Variable | Smooth):
+        if isinstance(value, DEPENDENT):
             raise b.refusal(reason)
         return value
 
@@ -117,29 +118,29 @@ def einsum(b: Builder, c: Call) -> Value:
 
 def add(b: Builder, c: Call) -> Value:
     """A + B."""
-    return affine.add_values(b, c.value(0), c.value(1))
+    return stepping.add(b, c.value(0), c.value(1))
 
 
 def subtract(b: Builder, c: Call) -> Value:
     """A - B."""
-    return affine.add_values(b, c.value(0), c.value(1), -1.0)
+    return stepping.add(b, c.value(0), c.value(1), -1.0)
 
 
 def multiply(b: Builder, c: Call) -> Value:
     """A * B."""
-    return affine.multiply(b, c.value(0), c.value(1), PRODUCT)
+    return stepping.multiply(b, c.value(0), c.value(1))
 
 
 def divide(b: Builder, c: Call) -> Value:
     """A / B."""
     divisor = c.constant(b, 1, QUOTIENT)
     assert divisor is not None
-    return affine.multiply(b, c.value(0), divisor.double().reciprocal(), PRODUCT)
+    return stepping.multiply(b, c.value(0), divisor.double().reciprocal())
 
 
 def negate(b: Builder, c: Call) -> Value:
     """-A."""
-    return affine.multiply(b, c.value(0), b.number(-1.0), PRODUCT)
+    return stepping.multiply(b, c.value(0), b.number(-1.0))
 
 
 def total(b: Builder, c: Call) -> Value:
@@ -152,10 +153,8 @@ def total(b: Builder, c: Call) -> Value:
     return affine.multiply(b, result, b.number(1.0 / len(c.inputs)), PRODUCT) if c.op == "Mean" else result
 
 
-def _spatial(
-    c: Call, kernel: Sequence[int], sizes: Sequence[int]
-) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-    """Strides, dilations and pads of a convolution or a pool."""
+def spatial(c: Call, kernel: Sequence[int], sizes: Sequence[int]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """Strides, dilations and pads of a convolution or a pool, whose windows have the size of a kernel."""
     d = len(kernel)
     strides = list(c.attributes.get("strides") or [1] * d)
     dilations = list(c.attributes.get("dilations") or [1] * d)
@@ -178,7 +177,7 @@ def convolution(b: Builder, c: Call) -> Value:
     x = b.variable(c.value(0))
     weight, bias = c.constant(b, 1), c.constant(b, 2)
     assert weight is not None
-    strides, dilations, pads = _spatial(c, weight.shape[2:], x.shape[2:])
+    strides, dilations, pads = spatial(c, weight.shape[2:], x.shape[2:])
     return affine.convolve(b, x, weight, bias, strides, pads, dilations, int(c.attributes.get("group", 1)))
 
 
@@ -216,6 +215,8 @@ def batch_norm(b: Builder, c: Call) -> Value:
         raise b.refusal(STATISTICS + "; batch-norm is supported in inference mode")
     if c.attributes.get("spatial", 1) != 1:
         raise b.refusal("it has the attribute spatial=0 of old files, which splinescope does not know")
+    if c.outputs > 1 and c.opset < 14 and not (c.opset < 7 and c.attributes.get("is_test")):
+        raise b.refusal(STATISTICS + "; batch-norm is supported in inference mode")
     weight, bias, mean, variance = (c.constant(b, i) for i in range(1, 5))
     assert mean is not None
     assert variance is not None
@@ -226,7 +227,7 @@ def average_pool(b: Builder, c: Call) -> Value:
     """Average pooling: a product of one matrix for each axis."""
     x = b.variable(c.value(0))
     kernel = list(c.attributes["kernel_shape"])
-    strides, dilations, pads = _spatial(c, kernel, x.shape[2:])
+    strides, dilations, pads = spatial(c, kernel, x.shape[2:])
     ceil, counted = bool(c.attributes.get("ceil_mode")), bool(c.attributes.get("count_include_pad"))
     matrices = {}
     for i, (k, s, step, pad) in enumerate(zip(kernel, strides, dilations, pads, strict=True)):
@@ -251,7 +252,7 @@ def max_pool(b: Builder, c: Call) -> Any:
     """Max-pooling."""
     x = b.variable(c.value(0))
     kernel = list(c.attributes["kernel_shape"])
-    strides, dilations, pads = _spatial(c, kernel, x.shape[2:])
+    strides, dilations, pads = spatial(c, kernel, x.shape[2:])
     result = folding.max_pool(b, x, kernel, strides, pads, dilations, bool(c.attributes.get("ceil_mode")))
     return (result, b.byproduct()) if c.outputs > 1 else result
 
@@ -301,14 +302,24 @@ def clip(b: Builder, c: Call) -> Value:
     low: Value | Number | None = c.attributes.get("min", c.get(1))
     high: Value | Number | None = c.attributes.get("max", c.get(2))
     x = b.variable(c.value(0))
-    if isinstance(low, Variable | Smooth) or isinstance(high, Variable | Smooth):
+    if isinstance(low, DEPENDENT) or isinstance(high, DEPENDENT):
         result: Value = x
         for bound, sign in ((low, 1.0), (high, -1.0)):
             if bound is not None:
-                other = bound if isinstance(bound, Tensor | Variable | Smooth) else b.number(bound)
+                other = bound if isinstance(bound, Tensor | Variable | Smooth | Step) else b.number(bound)
                 result = folding.maximum(b, [result, other], sign)
         return result
     return folding.clip(b, x, low, high)
+
+
+def relu(b: Builder, c: Call) -> Value:
+    """max(x, 0)."""
+    return folding.relu(b, b.variable(c.value(0)))
+
+
+def absolute(b: Builder, c: Call) -> Value:
+    """The absolute value."""
+    return folding.absolute(b, b.variable(c.value(0)))
 
 
 def prelu(b: Builder, c: Call) -> Value:
@@ -323,7 +334,7 @@ def prelu(b: Builder, c: Call) -> Value:
 
 def leaky_relu(b: Builder, c: Call) -> Value:
     """x for positive x, else alpha * x."""
-    return folding.leaky_relu(b, b.variable(c.value(0)), c.attributes.get("alpha", 0.01))
+    return folding.leaky_relu(b, b.variable(c.value(0)), c.attributes.get("alpha", float(np.float32(0.01))))
 
 
 def hard_sigmoid(b: Builder, c: Call) -> Value:
@@ -346,11 +357,12 @@ def shrink(b: Builder, c: Call) -> Value:
 
 
 def head(name: HeadName) -> Handler:
-    """A smooth function, which must come last."""
+    """The handler of a smooth function."""
 
     def handler(b: Builder, c: Call) -> Value:
+        """A smooth function as the head, which must come last."""
         x = b.variable(c.value(0))
-        if name in ("sigmoid", "tanh"):
+        if name not in ("softmax", "log_softmax"):
             return b.head(name, x)
         axis = c.attributes.get("axis", -1 if c.opset >= 13 else 1) % len(x.shape)
         if c.opset >= 13 or math.prod(x.shape[axis + 1 :]) == 1:
@@ -367,33 +379,3 @@ def same(b: Builder, c: Call) -> Any:
     if training is not None and bool(training):
         raise b.refusal("it is a dropout in training mode, so that the model is random")
     return (c.value(0), b.byproduct()) if c.outputs > 1 else c.value(0)
-
-
-def where(b: Builder, c: Call) -> Value:
-    """A choice by a constant mask."""
-    mask = c.constant(b, 0, COMPARISON)
-    assert mask is not None
-    chosen = mask.bool().numpy()
-    return b.rearrange(lambda x, y: np.where(chosen, x, y), c.value(1), c.value(2))[0]
-
-
-def pad(b: Builder, c: Call) -> Value:
-    """Padding with a number, a mirrored or a repeated image."""
-    x = b.variable(c.value(0))
-    pads = c.integers(b, 1, "pads" if "pads" in c.attributes else "paddings") or []
-    given = c.constant(b, 2)
-    value = float(c.attributes.get("value", 0.0) if given is None else given)
-    axes = c.integers(b, 3, "axes") or list(range(len(x.shape)))
-    widths = [(0, 0)] * len(x.shape)
-    for axis, low, high in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
-        widths[axis % len(x.shape)] = (low, high)
-    cut = tuple(slice(max(0, -low), n - max(0, -high)) for n, (low, high) in zip(x.shape, widths, strict=True))
-    grow = [(max(0, low), max(0, high)) for low, high in widths]
-    mode: Literal["constant", "reflect", "edge", "wrap"] = c.attributes.get("mode", "constant")
-
-    def function(array: np.ndarray, fill: np.ndarray) -> np.ndarray:
-        if mode == "constant":
-            return np.pad(array[cut], grow, constant_values=fill)
-        return np.pad(array[cut], grow, mode=mode)
-
-    return b.rearrange(function, x, torch.tensor(value, dtype=torch.float64))[0]

@@ -11,15 +11,16 @@ from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.importers import lower_folding as folding
+from splinescope.network.importers import onnx_further as further
 from splinescope.network.importers import onnx_handlers as handlers
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_handlers import Call, Handler
+from splinescope.network.importers.onnx_recurrent import recurrent
 from splinescope.network.importers.onnx_resize import resize
 from splinescope.network.importers.rearrangements import move
 from splinescope.network.importers.refusals import reason_for
-from splinescope.network.importers.views import Smooth, Value, Variable
+from splinescope.network.importers.views import DEPENDENT, Smooth, Step, Value
 
 _FLOATS = {getattr(onnx.TensorProto, name) for name in ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")}
 _HALVES = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
@@ -35,6 +36,18 @@ _MOVED = {
     "ScatterElements": (0, 2),
 }  # fmt: skip
 """Ops that only move numbers, and which of their inputs hold the numbers; None for all."""
+
+_COMPARISONS = {"Greater": "gt", "GreaterOrEqual": "ge", "Less": "lt", "LessOrEqual": "le"}
+_LOGIC = {"And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor, "Not": np.logical_not}
+_CLASSICAL: dict[str, Handler] = {
+    "Scaler": further.scaler,
+    "LinearRegressor": further.linear_model,
+    "LinearClassifier": further.linear_model,
+    "Normalizer": further.normalised,
+    "Imputer": further.imputer,
+    "ZipMap": handlers.same,
+}
+"""Ops of the domain `ai.onnx.ml`; what `ZipMap` returns are the same numbers under names."""
 
 _HANDLERS: dict[str, Handler] = {
     "Gemm": handlers.gemm,
@@ -62,8 +75,8 @@ _HANDLERS: dict[str, Handler] = {
     "Max": handlers.extreme,
     "Min": handlers.extreme,
     "Clip": handlers.clip,
-    "Relu": lambda b, c: folding.relu(b, b.variable(c.value(0))),
-    "Abs": lambda b, c: folding.absolute(b, b.variable(c.value(0))),
+    "Relu": handlers.relu,
+    "Abs": handlers.absolute,
     "LeakyRelu": handlers.leaky_relu,
     "PRelu": handlers.prelu,
     "HardSigmoid": handlers.hard_sigmoid,
@@ -75,11 +88,36 @@ _HANDLERS: dict[str, Handler] = {
     "Tanh": handlers.head("tanh"),
     "Identity": handlers.same,
     "Dropout": handlers.same,
-    "Where": handlers.where,
-    "Pad": handlers.pad,
+    "LogSigmoid": handlers.head("log_sigmoid"),
+    "Softplus": handlers.head("softplus"),
+    "Exp": handlers.head("exp"),
+    "Where": further.where,
+    **{name: further.comparison(short) for name, short in _COMPARISONS.items()},
+    **{name: further.logical(function) for name, function in _LOGIC.items()},
+    "IsNaN": further.finiteness,
+    "IsInf": further.finiteness,
+    "Sign": further.sign,
+    "TopK": further.top,
+    "CumSum": further.running_sum,
+    "LpPool": further.norm_pool,
+    "GlobalLpPool": further.norm_pool,
+    "Pow": further.power,
+    "DequantizeLinear": further.dequantize,
+    "RNN": recurrent,
+    "Pad": further.pad,
     "Resize": resize,
     "Upsample": resize,
 }
+
+
+def described() -> dict[str, str]:
+    """What each op becomes, in a line: the documentation's table."""
+    lines = {name: (handler.__doc__ or "").splitlines()[0] for name, handler in _HANDLERS.items()}
+    lines.update(dict.fromkeys((*_MOVED, "Concat"), "Only moves numbers."))
+    lines.update(dict.fromkeys(("Shape", "Size"), "Only looks at the shape."))
+    lines.update(dict.fromkeys(("Cast", "CastLike"), "A cast between types of real numbers, which changes nothing."))
+    lines["If"] = "The branch of a constant condition."
+    return lines
 
 
 def handle(b: Builder, node: onnx.NodeProto, call: Call) -> list[Any]:
@@ -94,7 +132,11 @@ def handle(b: Builder, node: onnx.NodeProto, call: Call) -> list[Any]:
         Its outputs, values or None.
     """
     if node.domain not in ("", "ai.onnx"):
-        raise b.refusal(f"splinescope does not know the operator set {node.domain}")
+        known = _CLASSICAL if node.domain == "ai.onnx.ml" else {}
+        if call.op not in known:
+            raise b.refusal(f"splinescope does not know this op of the operator set {node.domain}")
+        result = known[call.op](b, call)
+        return list(result) if isinstance(result, tuple) else [result]
     if call.op in ("Shape", "Size"):
         return [_shape(call)]
     if call.op in ("Cast", "CastLike"):
@@ -120,6 +162,8 @@ def _shape(call: Call) -> Tensor:
 
 def _cast(b: Builder, call: Call) -> Value:
     """A cast between real types, which changes nothing here."""
+    if isinstance(call.value(0), Step):
+        return call.value(0)
     if call.op == "Cast" and call.attributes["to"] not in _FLOATS:
         kind = onnx.TensorProto.DataType.Name(call.attributes["to"])
         raise b.refusal(f"it rounds to {kind}, and so it jumps: it is not continuous")
@@ -132,7 +176,7 @@ def _moved(b: Builder, node: onnx.NodeProto, call: Call) -> list[Any]:
     """An op that only moves numbers: the reference implementation of ONNX moves the indices."""
     places = _MOVED.get(call.op) or tuple(range(len(call.inputs)))
     for place, value in enumerate(call.inputs):
-        if place not in places and isinstance(value, Variable | Smooth):
+        if place not in places and isinstance(value, DEPENDENT):
             raise b.refusal("it looks up positions that depend on the input, so that its result may jump")
     values = [call.value(place) for place in places]
 
@@ -194,6 +238,7 @@ def _reshape(arrays: list[Any], attributes: dict[str, Any]) -> np.ndarray:
 
 
 _FAST: dict[str, Any] = {
+    "DequantizeLinear": further.dequantized,
     "Reshape": _reshape,
     "Transpose": lambda arrays, a: np.transpose(arrays[0], a.get("perm")),
     "Concat": lambda arrays, a: np.concatenate(arrays, axis=a.get("axis", 1)),

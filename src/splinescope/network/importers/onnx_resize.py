@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 import torch
@@ -36,9 +38,10 @@ def resize(b: Builder, c: Call) -> Value:
         scale, size = None if scales is None else scales[i], None if sizes is None else sizes[i]
         if (scale if size is None else size / x.shape[axis]) == 1:
             continue
+        if options.get("coordinate_transformation_mode") == "align_corners" and scale is not None:
+            scale, size = None, int(np.floor(np.float32(scale) * x.shape[axis]))
         if nearest:
-            places = _along(np.arange(x.shape[axis], dtype=np.float64), options, scale, size).astype(np.int64)
-            x = _taken(b, x, places, axis)
+            x = _taken(b, x, _nearest(x.shape[axis], options, scale, size), axis)
         else:
             rows = [_along(row, options, scale, size) for row in np.eye(x.shape[axis])]
             matrices[axis] = torch.from_numpy(np.stack(rows, axis=1))
@@ -60,6 +63,30 @@ def _targets(b: Builder, c: Call) -> tuple[list[float] | None, list[int] | None]
     sizes = c.constant(b, 3)
     assert sizes is not None
     return None, [int(n) for n in sizes.reshape(-1).tolist()]
+
+
+def _nearest(n: int, options: dict[str, object], scale: float | None, size: int | None) -> np.ndarray:
+    """Positions of the numbers that are taken, found in float32 like onnxruntime's, which decides ties."""
+    mode, one = options.get("coordinate_transformation_mode", "half_pixel"), np.float32(1)
+    if mode not in ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"):
+        return _along(np.arange(n, dtype=np.float64), options, scale, size).astype(np.int64)
+    factor = np.float32(size) / np.float32(n) if scale is None else np.float32(scale)
+    count = int(np.floor(factor * np.float32(n))) if size is None else size
+    at = np.arange(count, dtype=np.float32)
+    if mode == "asymmetric":
+        at = at / factor
+    elif mode == "align_corners":
+        at = at * np.float32(n - 1) / np.float32(max(1, count - 1))
+    else:
+        at = (at + one / 2) / factor - one / 2
+        at = at if mode == "half_pixel" or count > 1 else np.zeros_like(at)
+    rounding: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "floor": np.floor,
+        "ceil": np.ceil,
+        "round_prefer_ceil": lambda x: np.floor(x + one / 2),
+        "round_prefer_floor": lambda x: np.ceil(x - one / 2),
+    }
+    return np.clip(rounding[str(options.get("nearest_mode", "round_prefer_floor"))](at), 0, n - 1).astype(np.int64)
 
 
 def _along(row: np.ndarray, options: dict[str, object], scale: float | None, size: int | None) -> np.ndarray:

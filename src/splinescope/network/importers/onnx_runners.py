@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from splinescope.network.importers.onnx_child import FAILURE, OPEN, RUN, packed, receive, send, unpacked
+from splinescope.network.importers.onnx_child import FAILURE, OPEN, RUN, as_numbers, packed, receive, send, unpacked
 from splinescope.network.importers.onnx_legacy import LAST
 
 _PATIENCE = 600.0
 """Seconds after which onnxruntime is taken to hang."""
 
-Run = Callable[[np.ndarray], Any]
+Run = Callable[[dict[str, np.ndarray]], Any]
+"""Takes the model's inputs by name, and returns its one output."""
 
 
 class RunnerError(Exception):
@@ -41,7 +42,7 @@ class Runner:
 
     Attributes:
         name: Its name.
-        start: Makes a function of the model's input; raises whatever the program does.
+        start: Makes a function of the model's inputs; raises whatever the program does.
         samples: How many inputs it is quick enough for; 0 for any number.
     """
 
@@ -50,13 +51,13 @@ class Runner:
     samples: int
 
 
-def runners(path: Path, model: Any, name: str) -> Iterator[Runner]:
+def runners(path: Path, model: Any, source: Any) -> Iterator[Runner]:
     """The programs that may run a model, the best first.
 
     Args:
         path: Where the model came from.
-        model: The model.
-        name: Name of its input.
+        model: The model, of one output.
+        source: Its inputs.
 
     Yields:
         onnxruntime, if it is installed; the reference implementation of ONNX, if it knows the model's version of the
@@ -65,19 +66,25 @@ def runners(path: Path, model: Any, name: str) -> Iterator[Runner]:
     import onnx
 
     if importlib.util.find_spec("onnxruntime") is not None:
-        yield Runner("onnxruntime", lambda: _onnxruntime(path, model, name), 0)
+        yield Runner("onnxruntime", lambda: _onnxruntime(path, model, source), 0)
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     if opset <= onnx.defs.onnx_opset_version():
-        yield Runner("onnx reference", lambda: _reference(model, name, opset), 4)
+        yield Runner("onnx reference", lambda: _reference(model, opset), 4)
 
 
-def _onnxruntime(path: Path, model: Any, name: str) -> Run:
+def _onnxruntime(path: Path, model: Any, source: Any) -> Run:
     child = _child(os.getpid())
     # Bytes where the path says too little: of compressed models, and of names that are no UTF-8.
     named = path.suffix == ".onnx" and str(path).isprintable()
-    options = json.dumps({"path": str(path.absolute()) if named else "", "input": name}).encode()
-    child.asked(OPEN, options + b"\n" + (b"" if named else model.SerializeToString()))
-    return lambda x: unpacked(child.asked(RUN, packed(x)))
+    options = {
+        "path": str(path.absolute()) if named else "",
+        "inputs": source.names,
+        "output": model.graph.output[0].name,
+        # Optimised, it would round what quantised weights are multiplied with, too.
+        "optimise": all(node.op_type != "DequantizeLinear" for node in model.graph.node),
+    }
+    child.asked(OPEN, json.dumps(options).encode() + b"\n" + (b"" if named else model.SerializeToString()))
+    return lambda feeds: unpacked(child.asked(RUN, packed([feeds[name] for name in source.names])))[0]
 
 
 class _Child:
@@ -140,10 +147,10 @@ def _end(status: int) -> str:
     return f"it crashed (exit status {status})"
 
 
-def _reference(model: Any, name: str, opset: int) -> Run:
+def _reference(model: Any, opset: int) -> Run:
     from onnx.reference import ReferenceEvaluator
 
     from splinescope.network.importers.onnx_reference import reference_ops
 
     reference = ReferenceEvaluator(model, new_ops=reference_ops() if opset <= LAST else None)
-    return lambda x: reference.run(None, {name: x})[0]
+    return lambda feeds: as_numbers(reference.run(None, feeds)[0])

@@ -7,30 +7,40 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils import _pytree as pytree
 
 
-def tensors_in(value: Any) -> list[Tensor]:
-    """All tensors that a value holds, in its own order.
+def named_tensors(value: Any, name: str = "") -> dict[str, Tensor]:
+    """All tensors that a value holds, in its own order, by the names that lead to them.
 
     Args:
         value: A tensor, or lists, tuples, dictionaries, dataclasses and whatever else torch takes apart, of such.
+        name: Name of the value itself.
 
     Returns:
-        The tensors; what is no tensor is left out.
+        The tensors; what is no tensor is left out. Their names are keys, names of fields and places, with dots between.
     """
     if isinstance(value, Tensor):
-        return [value]
+        return {name or "output": value}
+    found: dict[str, Tensor] = {}
+    for key, part in _parts(value).items():
+        found.update(named_tensors(part, f"{name}.{key}".lstrip(".")))
+    return found
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """What a value is made of, by name."""
     if isinstance(value, Mapping):
-        parts = list(value.values())
-    elif isinstance(value, list | tuple | set):
-        parts = list(value)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = [getattr(value, field.name) for field in dataclasses.fields(value)]
-    else:
-        parts = [leaf for leaf in pytree.tree_leaves(value) if leaf is not value]
-    return [tensor for part in parts for tensor in tensors_in(part)]
+        return {str(key): part for key, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return dict(zip(value._fields, value, strict=True))
+    if isinstance(value, list | tuple | set):
+        return {str(place): part for place, part in enumerate(value)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    leaves = [leaf for leaf in pytree.tree_leaves(value) if leaf is not value]
+    return {str(place): leaf for place, leaf in enumerate(leaves)}
 
 
 def one_tensor(value: Any) -> Tensor:
@@ -39,20 +49,10 @@ def one_tensor(value: Any) -> Tensor:
     Raises:
         TypeError: If it holds none or several.
     """
-    found = tensors_in(value)
+    found = list(named_tensors(value).values())
     if len(found) != 1:
         raise TypeError(f"the module returns {len(found)} tensors; expected one")
     return found[0]
-
-
-def taking_apart(module: nn.Module) -> nn.Module:
-    """Let a module of our own return its tensors in a plain tuple, unless it returns one alone."""
-
-    def flattened(child: nn.Module, inputs: Any, output: Any) -> Any:
-        return None if isinstance(output, Tensor) else tuple(tensors_in(output))
-
-    module.register_forward_hook(flattened)
-    return module
 
 
 def outputs_of(function: Callable[[Tensor], Any], x: Tensor, *, together: bool = False) -> Tensor:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-SUPPORTED = (
-    "linear layers and products with constant matrices, (transposed) convolutions, batch-norm in eval mode, average "
-    "and max pooling, ReLU, LeakyReLU, PReLU, RReLU, abs, clip/ReLU6/hardtanh, hardsigmoid, softshrink, continuous "
-    "threshold, maximum/minimum, sums and differences, products and quotients with constants, concatenation, "
-    "splitting, slicing, gathering, reshaping, transposing, padding, nearest and linear upsampling, sum and mean, "
-    "dropout, and softmax, log-softmax, sigmoid or tanh as the last op"
-)
-
 PRODUCT = "it multiplies values that depend on the input with each other, which is not piecewise affine"
 QUOTIENT = "it divides by a value that depends on the input, which is not piecewise affine"
 COMPARISON = "it decides by a comparison of values that depend on the input, so that its result may jump"
+SMOOTH = "it is smooth and curved, not piecewise affine"
+POWERS = "it takes powers of its input, which is not piecewise affine"
 STATISTICS = "it normalises by statistics of its own input, which is not piecewise affine"
 RANDOM = "it draws random numbers, so that the model is not a function of its input"
+COURSE = "it looks at a value that depends on the input, as if to decide the model's course by it"
+INTEGERS = "it rounds its argument to integers, and so it jumps: it is not continuous"
 UNKNOWN = "splinescope does not know this op when its argument depends on the input"
 
 _SMOOTH = (
@@ -22,28 +18,28 @@ _SMOOTH = (
     "asinh acosh atanh exp exp2 expm1 log log2 log10 log1p sqrt rsqrt erf reciprocal softmin logsumexp "
     "reducelogsumexp reducelogsum sinc"
 )
-_QUADRATIC = "pow square norm linalg_vector_norm reducel2 reducesumsquare var std var_mean std_mean cdist dist lp_pool"
+_QUADRATIC = "pow square norm linalg_vector_norm reducel2 reducesumsquare var std var_mean std_mean cdist lp_pool hypot"
 _JUMPS = (
     "sign sgn heaviside round floor ceil trunc frac fmod remainder mod argmax argmin argsort nonzero onehot one_hot "
-    "bitshift hardshrink quantizelinear dynamicquantizelinear fake_quantize_per_tensor_affine floor_divide isnan isinf"
+    "bitshift hardshrink qlinearconv qlinearmatmul matmulinteger convinteger quantizelinear dynamicquantizelinear "
+    "fake_quantize_per_tensor_affine floor_divide"
 )
 _COMPARES = (
-    "gt ge lt le eq ne greater greaterorequal less lessorequal equal where not and or xor logical_not logical_and"
+    "gt ge lt le eq ne greater greaterorequal less lessorequal equal where not and or xor logical_not logical_and any "
+    "all isclose allclose"
 )
 _NORMALISES = (
     "layer_norm layernormalization group_norm groupnormalization instance_norm instancenormalization rms_norm "
     "rmsnormalization local_response_norm lrn normalize lpnormalization meanvariancenormalization"
 )
-_PRODUCTS = (
-    "scaled_dot_product_attention attention multiheadattention lstm gru rnn bilinear cosine_similarity prod cumprod"
-)
+_PRODUCTS = "scaled_dot_product_attention attention multiheadattention lstm gru rnn cosine_similarity prod cumprod"
 _RANDOM = "bernoulli rand randn rand_like randn_like randint normal uniform multinomial randomnormal randomuniform"
 
 
 def _table() -> dict[str, str]:
     groups = (
-        (_SMOOTH, "it is smooth and curved, not piecewise affine"),
-        (_QUADRATIC, "it takes powers of its input, which is not piecewise affine"),
+        (_SMOOTH, SMOOTH),
+        (_QUADRATIC, POWERS),
         (_JUMPS, "it jumps: it is not continuous, so that the network is not continuous piecewise affine"),
         (_COMPARES, COMPARISON),
         (_NORMALISES, STATISTICS),
@@ -52,7 +48,8 @@ def _table() -> dict[str, str]:
     )
     table = {name: reason for names, reason in groups for name in names.split()}
     table["hardswish"] = "it is quadratic between -3 and 3, not piecewise affine"
-    table["topk"] = table["sort"] = "its values are continuous but their order jumps; splinescope does not know it"
+    table["argsort"] = "the order of values jumps: it is not continuous"
+    table["_local_scalar_dense"] = table["item"] = COURSE
     return table
 
 

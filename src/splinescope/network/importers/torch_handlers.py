@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from splinescope.network.importers import lower_affine as affine
 from splinescope.network.importers import lower_folding as folding
+from splinescope.network.importers import lower_steps as stepping
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.refusals import PRODUCT, QUOTIENT, STATISTICS
-from splinescope.network.importers.views import Number, Smooth, Value, Variable
+from splinescope.network.importers.views import DEPENDENT, Number, Value, Variable
 
 Arguments: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Builder, Arguments], Any]
@@ -129,22 +130,22 @@ def batch_norm(b: Builder, a: Arguments) -> Any:
 
 def add(b: Builder, a: Arguments) -> Value:
     """x + alpha * y."""
-    return affine.add_values(b, tensor_of(a["self"]), tensor_of(a["other"]), float(a.get("alpha", 1)))
+    return stepping.add(b, tensor_of(a["self"]), tensor_of(a["other"]), float(a.get("alpha", 1)))
 
 
 def subtract(b: Builder, a: Arguments) -> Value:
     """x - alpha * y."""
-    return affine.add_values(b, tensor_of(a["self"]), tensor_of(a["other"]), -float(a.get("alpha", 1)))
+    return stepping.add(b, tensor_of(a["self"]), tensor_of(a["other"]), -float(a.get("alpha", 1)))
 
 
 def subtract_reversed(b: Builder, a: Arguments) -> Value:
     """y - alpha * x."""
-    return affine.add_values(b, tensor_of(a["other"]), tensor_of(a["self"]), -float(a.get("alpha", 1)))
+    return stepping.add(b, tensor_of(a["other"]), tensor_of(a["self"]), -float(a.get("alpha", 1)))
 
 
 def multiply(b: Builder, a: Arguments) -> Value:
     """x * y."""
-    return affine.multiply(b, tensor_of(a["self"]), tensor_of(a["other"]), PRODUCT)
+    return stepping.multiply(b, tensor_of(a["self"]), tensor_of(a["other"]))
 
 
 def divide(b: Builder, a: Arguments) -> Value:
@@ -154,12 +155,12 @@ def divide(b: Builder, a: Arguments) -> Value:
     divisor = tensor_of(a["other"])
     if not isinstance(divisor, Tensor):
         raise b.refusal(QUOTIENT)
-    return affine.multiply(b, a["self"], divisor.double().reciprocal(), PRODUCT)
+    return stepping.multiply(b, a["self"], divisor.double().reciprocal())
 
 
 def negate(b: Builder, a: Arguments) -> Value:
     """-x."""
-    return affine.multiply(b, a["self"], b.number(-1.0), PRODUCT)
+    return stepping.multiply(b, a["self"], b.number(-1.0))
 
 
 def tensor_of(value: Value | Number) -> Value:
@@ -173,7 +174,7 @@ def tensor_of(value: Value | Number) -> Value:
 def clamp(b: Builder, a: Arguments) -> Value:
     """Clamp between constants, or by variables."""
     x, low, high = a["self"], a.get("min"), a.get("max")
-    if not any(isinstance(bound, Variable | Smooth) for bound in (low, high)):
+    if not any(isinstance(bound, DEPENDENT) for bound in (low, high)):
         return folding.clip(b, b.variable(x), low, high)
     for bound, sign in ((low, 1.0), (high, -1.0)):
         if bound is not None:
@@ -202,6 +203,7 @@ def reduction(sign: float) -> Handler:
     """The handler of maxima, or minima for `sign` -1, over axes or of two values."""
 
     def reduce(b: Builder, a: Arguments) -> Any:
+        """Maximum or minimum over axes, or of two values."""
         if "other" in a:
             return extreme(b, [a["self"], a["other"]], sign)
         x = _x(b, a)
@@ -280,24 +282,33 @@ def adaptive_average_pool(b: Builder, a: Arguments) -> Value:
     return affine.along_axes(b, x, matrices)
 
 
+_SCALES = {1: ("scales",), 2: ("scales_h", "scales_w"), 3: ("scales_d", "scales_h", "scales_w")}
+
+
 def interpolate(b: Builder, a: Arguments) -> Value:
-    """Linear and cubic upsampling: a product of one matrix for each axis."""
+    """Linear and cubic interpolation: a product of one matrix for each axis."""
     x = _x(b, a)
     d = len(x.shape) - 2
     function = getattr(torch.ops.aten, b.op.split(".")[1])
     matrices = {}
     for i in range(d):
-        n = x.shape[2 + i]
 
         def along(rows: Tensor, i: int = i) -> Tensor:
+            # Along the other axes the images are constant, of two numbers: torch errs where smoothed images have one.
             images = rows.reshape(len(rows), 1, *(rows.shape[-1] if j == i else 1 for j in range(d)))
-            sizes = None if a["output_size"] is None else [a["output_size"][j] if j == i else 1 for j in range(d)]
-            scales = None
-            if a.get("scale_factors") is not None:
-                scales = [a["scale_factors"][j] if j == i else 1.0 for j in range(d)]
-            return function(images, sizes, a["align_corners"], scales).reshape(len(rows), 1, -1)
+            images = images.expand(-1, -1, *(rows.shape[-1] if j == i else 2 for j in range(d))).contiguous()
+            sizes = None if a["output_size"] is None else [a["output_size"][j] if j == i else 2 for j in range(d)]
+            if "scale_factors" in a:
+                factors = a["scale_factors"] and [a["scale_factors"][j] if j == i else 1.0 for j in range(d)]
+                result = function(images, sizes, a["align_corners"], factors)
+            else:
+                factors = [a.get(name) if j == i else None for j, name in enumerate(_SCALES[d])]
+                result = function(images, sizes, a["align_corners"], *factors)
+            for j in range(d):
+                result = result if j == i else result.narrow(2 + j, 0, 1)
+            return result.reshape(len(rows), 1, -1)
 
-        matrices[2 + i] = affine.pooling_matrix(n, along)
+        matrices[2 + i] = affine.pooling_matrix(x.shape[2 + i], along)
     return affine.along_axes(b, x, matrices)
 
 

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from splinescope.network.heads import HeadName
 from splinescope.network.importers import lower_folding as folding
+from splinescope.network.importers import torch_comparisons as comparisons
+from splinescope.network.importers import torch_further as further
 from splinescope.network.importers import torch_handlers as handlers
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.rearrangements import move
-from splinescope.network.importers.refusals import COMPARISON, PRODUCT, reason_for
+from splinescope.network.importers.refusals import COMPARISON, PRODUCT, UNKNOWN, reason_for
 from splinescope.network.importers.torch_handlers import Arguments, Handler
-from splinescope.network.importers.views import Smooth, Value, Variable
+from splinescope.network.importers.views import DEPENDENT, Smooth, Step, Value
 
 
 def call(target: Any, arguments: Arguments) -> Any:
@@ -46,9 +48,9 @@ def rearrange(b: Builder, target: Any, a: Arguments, moved: Sequence[str]) -> An
 
 def _like(b: Builder, value: Any) -> Any:
     """What only gives a shape may depend on the input; positions may not."""
-    if isinstance(value, Variable | Smooth):
+    if isinstance(value, DEPENDENT):
         return torch.zeros(value.shape)
-    if isinstance(value, list | tuple) and any(isinstance(v, Variable | Smooth) for v in value):
+    if isinstance(value, list | tuple) and any(isinstance(v, DEPENDENT) for v in value):
         raise b.refusal("it looks up positions that depend on the input, so that its result may jump")
     return value
 
@@ -58,11 +60,12 @@ def _same(b: Builder, a: Arguments) -> Value:
     if a.get("train") is True or a.get("training") is True:
         raise b.refusal("it is a dropout that stays active in eval mode, so that the model is random")
     dtype = a.get("dtype")
-    if isinstance(dtype, torch.dtype):
+    value = a["self"] if "self" in a else a["input"]
+    if isinstance(dtype, torch.dtype) and not isinstance(value, Step):
         if not dtype.is_floating_point:
             raise b.refusal(f"it rounds to {dtype}, and so it jumps: it is not continuous")
         b.unit = max(b.unit, torch.finfo(dtype).eps)
-    return a["self"] if "self" in a else a["input"]
+    return value
 
 
 def _as_zeros(b: Builder, target: Any, a: Arguments) -> Any:
@@ -72,17 +75,24 @@ def _as_zeros(b: Builder, target: Any, a: Arguments) -> Any:
 
 def _head(name: HeadName) -> Handler:
     def handler(b: Builder, a: Arguments) -> Value:
-        """A smooth function, which must come last."""
+        """A smooth function as the head, which must come last."""
         return b.head(name, a["self"], a.get("dim"))
 
     return handler
 
 
+def _says(text: str, handler: Handler) -> Handler:
+    """A handler with the line that the documentation's table has for it."""
+    handler.__doc__ = text
+    return handler
+
+
 def _unary(function: Any) -> Handler:
-    return lambda b, a: function(b, b.variable(a["self"]))
+    return _says(function.__doc__, lambda b, a: function(b, b.variable(a["self"])))
 
 
 def _prelu(b: Builder, a: Arguments) -> Value:
+    """x for positive x, else a constant times x."""
     x, weight = b.variable(a["self"]), a["weight"]
     if not isinstance(weight, Tensor):
         raise b.refusal(PRODUCT)
@@ -91,17 +101,37 @@ def _prelu(b: Builder, a: Arguments) -> Value:
     return folding.leaky_relu(b, x, weight.reshape(()) if weight.numel() == 1 else weight)
 
 
+def _leaky_relu(b: Builder, a: Arguments) -> Value:
+    """x for positive x, else slope times x."""
+    return folding.leaky_relu(b, b.variable(a["self"]), float(a["negative_slope"]))
+
+
+def _threshold(b: Builder, a: Arguments) -> Value:
+    """x above a number, else that number; refused where it jumps."""
+    return folding.threshold(b, b.variable(a["self"]), float(a["threshold"]), float(a["value"]))
+
+
+def _soft_shrink(b: Builder, a: Arguments) -> Value:
+    """x moved towards zero by a constant."""
+    return folding.soft_shrink(b, b.variable(a["self"]), float(a["lambd"]))
+
+
 def _rrelu(b: Builder, a: Arguments) -> Any:
+    """x for positive x, else the middle slope times x."""
     if a.get("training"):
         raise b.refusal("it is a randomised ReLU in training mode; expected eval mode")
     return folding.leaky_relu(b, b.variable(a["self"]), (float(a["lower"]) + float(a["upper"])) / 2)
 
 
 def _clip_to(low: float | None, high: float | None) -> Handler:
-    return lambda b, a: folding.clip(b, b.variable(a["self"]), a.get("min_val", low), a.get("max_val", high))
+    return _says(
+        "Clip between constants.",
+        lambda b, a: folding.clip(b, b.variable(a["self"]), a.get("min_val", low), a.get("max_val", high)),
+    )
 
 
 def _hard_sigmoid(b: Builder, a: Arguments) -> Value:
+    """max(0, min(1, x / 6 + 1 / 2))."""
     return folding.activate(b, b.variable(a["self"]), [-3.0, 3.0], [0.0, 1 / 6, 0.0], [0.0, 0.5, 1.0])
 
 
@@ -121,19 +151,16 @@ def _pad(b: Builder, target: Any, a: Arguments) -> Value:
     return b.rearrange(function, x, filled)[0]
 
 
-def _masked_fill(b: Builder, a: Arguments) -> Value:
-    mask = a["mask"]
-    if not isinstance(mask, Tensor):
+def _index_put(b: Builder, target: Any, a: Arguments) -> Any:
+    """Values at places, which may be where a comparison holds."""
+    masks = [index for index in a["indices"] if isinstance(index, Step)]
+    if a.get("accumulate"):
+        raise b.refusal("it adds up values at places, which splinescope does not know of this op")
+    if not masks:
+        return rearrange(b, target, a, ("self", "values"))
+    if len(a["indices"]) > 1 or int(np.prod(a["values"].shape)) != 1:
         raise b.refusal(COMPARISON)
-    value = a["value"] if isinstance(a["value"], Tensor) else torch.tensor(float(a["value"]), dtype=torch.float64)
-    return b.rearrange(lambda x, fill: np.where(mask.numpy(), fill, x), b.variable(a["self"]), value)[0]
-
-
-def _where(b: Builder, target: Any, a: Arguments) -> Value:
-    if not isinstance(a["condition"], Tensor):
-        raise b.refusal(COMPARISON)
-    filled = {**a, "self": handlers.tensor_of(a["self"]), "other": handlers.tensor_of(a["other"])}
-    return b.rearrange(lambda x, y: np.where(a["condition"].numpy(), x, y), filled["self"], filled["other"])[0]
+    return comparisons.choose(b, masks[0], a["values"], a["self"])
 
 
 _MOVES = {
@@ -151,7 +178,6 @@ _MOVES = {
     "_upsample_nearest_exact1d.vec _upsample_nearest_exact2d.vec",
     ("tensors",): "cat concat concatenate stack hstack vstack dstack column_stack",
     ("self", "src"): "slice_scatter select_scatter diagonal_scatter copy",
-    ("self", "values"): "index_put",
 }
 _IDENTITIES = (
     "clone detach alias contiguous dropout feature_dropout alpha_dropout feature_alpha_dropout native_dropout to "
@@ -162,6 +188,7 @@ _SHAPES = (
     "size sym_size sym_numel numel dim zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty "
     "is_floating_point"
 )
+_COMPARISONS = {"gt": "gt greater", "ge": "ge greater_equal", "lt": "lt less", "le": "le less_equal"}
 _HANDLERS: dict[str, Handler] = {
     "linear": handlers.linear,
     **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot", "vdot", "inner"), handlers.matmul),
@@ -188,7 +215,7 @@ _HANDLERS: dict[str, Handler] = {
     "neg": handlers.negate,
     "relu": _unary(folding.relu),
     "abs": _unary(folding.absolute),
-    "leaky_relu": lambda b, a: folding.leaky_relu(b, b.variable(a["self"]), float(a["negative_slope"])),
+    "leaky_relu": _leaky_relu,
     "prelu": _prelu,
     "_prelu_kernel": _prelu,
     "rrelu": _rrelu,
@@ -199,8 +226,8 @@ _HANDLERS: dict[str, Handler] = {
     "hardtanh": _clip_to(-1.0, 1.0),
     "relu6": _clip_to(0.0, 6.0),
     "hardsigmoid": _hard_sigmoid,
-    "threshold": lambda b, a: folding.threshold(b, b.variable(a["self"]), float(a["threshold"]), float(a["value"])),
-    "softshrink": lambda b, a: folding.soft_shrink(b, b.variable(a["self"]), float(a["lambd"])),
+    "threshold": _threshold,
+    "softshrink": _soft_shrink,
     "maximum": handlers.maximum,
     "fmax": handlers.maximum,
     "minimum": handlers.minimum,
@@ -227,13 +254,55 @@ _HANDLERS: dict[str, Handler] = {
     ),
     "sum": handlers.reduce_sum,
     "mean": handlers.reduce_sum,
-    "masked_fill": _masked_fill,
+    "masked_fill": comparisons.masked_fill,
+    "where": comparisons.where,
+    **{name: comparisons.comparison(short) for short, names in _COMPARISONS.items() for name in names.split()},
+    **dict.fromkeys(("logical_and", "bitwise_and", "__and__"), comparisons.logical(np.logical_and)),
+    **dict.fromkeys(("logical_or", "bitwise_or", "__or__"), comparisons.logical(np.logical_or)),
+    **dict.fromkeys(("logical_xor", "bitwise_xor", "__xor__"), comparisons.logical(np.logical_xor)),
+    **dict.fromkeys(("logical_not", "bitwise_not"), comparisons.logical(np.logical_not)),
+    "eq": comparisons.equality,
+    "ne": comparisons.equality,
+    **dict.fromkeys(("isnan", "isinf", "isfinite"), comparisons.finiteness),
+    "nan_to_num": _says("Nothing: real numbers are finite.", lambda b, a: a["self"]),
+    "sign": comparisons.sign,
+    "sgn": comparisons.sign,
     "softmax": _head("softmax"),
     "_softmax": _head("softmax"),
     "log_softmax": _head("log_softmax"),
     "_log_softmax": _head("log_softmax"),
     "sigmoid": _head("sigmoid"),
     "tanh": _head("tanh"),
+    "log_sigmoid": _head("log_sigmoid"),
+    "log_sigmoid_forward": _says(
+        "A smooth function as the head, which must come last.",
+        lambda b, a: (b.head("log_sigmoid", a["self"]), b.byproduct()),
+    ),
+    "exp": _head("exp"),
+    "softplus": further.softplus,
+    "sort": further.sort,
+    "msort": _says(further.sort.__doc__ or "", lambda b, a: further.sort(b, {**a, "dim": 0})[0]),
+    "topk": further.top,
+    "median": further.order_statistic,
+    "nanmedian": further.order_statistic,
+    "kthvalue": further.order_statistic,
+    "cummax": further.running_maximum,
+    "cummin": further.running_maximum,
+    "cumsum": further.running_sum,
+    "cdist": further.distances,
+    "_cdist_forward": further.distances,
+    "dist": further.distance,
+    "bilinear": further.bilinear,
+    "linalg_vector_norm": further.vector_norm,
+    "norm": further.vector_norm,
+    **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), further.grid_sample),
+    "pow": further.power,
+    "col2im": further.fold,
+    "index_add": further.index_add,
+    "scatter_add": further.scatter_add,
+    **dict.fromkeys("scatter index_copy index_fill".split(), further.scatter),
+    "fill": further.fill,
+    "zero": further.fill,
     **dict.fromkeys(_IDENTITIES.split(), _same),
 }
 _TARGETED: dict[str, Callable[..., Any]] = {
@@ -241,13 +310,24 @@ _TARGETED: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(_SHAPES.split(), _as_zeros),
     "pad": _pad,
     "constant_pad_nd": _pad,
-    "where": _where,
+    "index_put": _index_put,
 }
 IGNORED = frozenset(
     "_assert_tensor_metadata _assert_scalar _assert_async sym_constrain_range sym_constrain_range_for_size "
     "_set_grad_enabled".split()
 )
 """Ops without a result."""
+
+
+def described() -> dict[str, str]:
+    """What each op becomes, in a line: the documentation's table."""
+    lines = {name: (handler.__doc__ or "").splitlines()[0] for name, handler in _HANDLERS.items()}
+    lines.update({name: "Only moves numbers." for names in _MOVES.values() for name in names.split()})
+    lines.update(dict.fromkeys(_SHAPES.split(), "Only looks at the shape."))
+    lines.update(
+        {name: (_TARGETED[name].__doc__ or "").splitlines()[0] for name in ("pad", "constant_pad_nd", "index_put")}
+    )
+    return lines
 
 
 def handle(b: Builder, target: Any, arguments: Arguments) -> Any:
@@ -273,3 +353,11 @@ def handle(b: Builder, target: Any, arguments: Arguments) -> Any:
         if isinstance(value, Smooth):
             b.variable(value)
     raise b.refusal(reason_for(name))
+
+
+def knows(target: Any) -> bool:
+    """Whether an op has a handler, or a reason why it is refused."""
+    name = target._schema.name.split("::")[-1]
+    name = name.removesuffix("_") if target._schema.is_mutable else name
+    keys = (f"{name}.{target._overloadname}", name)
+    return any(key in table for key in keys for table in (_TARGETED, _HANDLERS)) or reason_for(name) != UNKNOWN

@@ -9,6 +9,7 @@ indices and cost nothing until an op needs the numbers in that order.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -54,7 +55,7 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Smooth:
-    """What a smooth head returns; it can only be reshaped and returned.
+    """What a smooth head returns, times a constant and plus one; else it can only be rearranged and returned.
 
     Attributes:
         name: Which head.
@@ -62,6 +63,8 @@ class Smooth:
         source: What it was applied to.
         shape: Shape of the value.
         origin: The node in the original model, for messages.
+        scale: What multiplies it, in `shape`; None for 1.
+        shift: What is added then, in `shape`; None for 0.
     """
 
     name: HeadName
@@ -69,6 +72,8 @@ class Smooth:
     source: Variable
     shape: Shape
     origin: str
+    scale: np.ndarray | None = None
+    shift: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,73 @@ class Byproduct:
     origin: str
 
 
-Value: TypeAlias = Variable | Smooth | Tensor
+_ULPS = 64.0
+"""Multiple of the round-off of its terms by which two pieces may differ where they meet."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """An elementwise function that may jump.
+
+    Attributes:
+        node: Index of the node whose numbers are the arguments.
+        positions: The place in the node of each number's argument, in the shape of the value.
+        breaks: [B, *shape] breakpoints in ascending order.
+        slopes: [B + 1, *shape] slopes of the pieces.
+        offsets: [B + 1, *shape] what is added.
+        origin: The node of the original, for messages.
+    """
+
+    node: int
+    positions: np.ndarray
+    breaks: np.ndarray
+    slopes: np.ndarray
+    offsets: np.ndarray
+    origin: str
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the value in the original."""
+        return tuple(self.positions.shape)
+
+    @property
+    def varies(self) -> np.ndarray:
+        """Which numbers depend on their arguments at all."""
+        same = (self.offsets == self.offsets[:1]).all(axis=0) & (self.slopes == 0).all(axis=0)
+        return ~same
+
+    def moved(self, function: Callable[[np.ndarray], np.ndarray]) -> Step:
+        """The numbers rearranged by a function that only moves them."""
+        tables = [
+            np.stack([np.asarray(function(row)) for row in table]) if len(table) else None
+            for table in (self.breaks, self.slopes, self.offsets)
+        ]
+        positions = np.asarray(function(self.positions)).astype(np.int64)
+        breaks = np.zeros((0, *positions.shape)) if tables[0] is None else tables[0]
+        assert tables[1] is not None
+        assert tables[2] is not None
+        return Step(self.node, positions, breaks, tables[1], tables[2], self.origin)
+
+    def jump(self) -> str:
+        """Where the function jumps, in words; empty if it is continuous."""
+        if not len(self.breaks):
+            return ""
+        left = self.slopes[:-1] * self.breaks + self.offsets[:-1]
+        right = self.slopes[1:] * self.breaks + self.offsets[1:]
+        terms = sum(np.abs(table[k : k - 1 or None] * self.breaks) for table in (self.slopes,) for k in (0, 1))
+        terms = terms + np.abs(self.offsets[:-1]) + np.abs(self.offsets[1:])
+        gaps = np.abs(right - left) - _ULPS * np.finfo(np.float64).eps * terms
+        if (gaps <= 0).all():
+            return ""
+        at = np.unravel_index(np.argmax(gaps), gaps.shape)
+        return f"it jumps from {left[at]:.4g} to {right[at]:.4g} where {self.origin} is {self.breaks[at]:.4g}"
+
+
+Value: TypeAlias = Variable | Smooth | Step | Tensor
 """A value; those that do not depend on the input are tensors."""
+
+DEPENDENT = (Variable, Smooth, Step)
+"""Values that depend on the input."""
 
 
 def to_float64(constant: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ _FINE = 2.0**-36
 """Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first."""
 _SMALL, _FEW = 1 << 11, 64
 """So many vertices are a few; complexes with more than so many have only the coarse ones placed anew."""
+_LARGE = 1 << 26
+"""Products of a forward pass from which exact forms take minutes: then the coarse ones alone are placed anew."""
 _VAGUE = 2.0**-33
 """Doubt of an output, as a share of the largest, from which all vertices are placed anew, if they are few."""
 _ILL = 2.0**-40
@@ -36,8 +38,9 @@ def placed(finished: FinishedPiece, plan: Plan) -> FinishedPiece:
     A vertex at a flat crossing may be off along its edge by much more than a rounding. That does no harm but in cells
     that are as small as this, which it would turn inside out.
     """
-    affordable = _PRODUCTS // max(1, sum(products(plan.network)))
-    vertices = _coarse(finished.subdivision, plan.extents, affordable)
+    cost = max(1, sum(products(plan.network)))
+    affordable = _PRODUCTS // cost
+    vertices = _coarse(finished.subdivision, plan.extents, affordable, _FEW if cost < _LARGE else 0)
     if finished.subdivision.num_vertices <= min(_SMALL, affordable) and _vague(finished, plan):
         vertices = np.arange(finished.subdivision.num_vertices)
     if not len(vertices):
@@ -63,7 +66,7 @@ def _vague(finished: FinishedPiece, plan: Plan) -> bool:
     )
 
 
-def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int) -> np.ndarray:
+def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int, few: int) -> np.ndarray:
     """Vertices whose uncertainty is more than a small share of their shortest edge; lengths are shares of extents."""
     shortest = np.full(subdivision.num_vertices, np.inf)
     _shortest(subdivision.halves, subdivision.points, extents, shortest)
@@ -77,7 +80,7 @@ def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int) -> n
     order = np.argsort(-share, kind="stable")
     number = int((share > _COARSE).sum())
     if subdivision.num_vertices <= _SMALL:
-        number = max(number, _FEW, min(int((share > _MIDDLE).sum()), affordable))
+        number = max(number, few, min(int((share > _MIDDLE).sum()), affordable))
     return np.sort(fine[order[:number]])
 
 

@@ -196,6 +196,10 @@ def _vanish_some(
             _vanish(vertex, vertex + 1, out[row : row + 1], shifts, cut_offsets, columns, crossed, on_edges)
 
 
+_SPARE = 1 << 27
+"""Numbers of spare room that systems grant without asking whether there is memory for them: 1 GiB."""
+
+
 class GrowingRows:
     """A growable float64 matrix; pages of the spare room cost nothing until they are written."""
 
@@ -209,8 +213,9 @@ class GrowingRows:
 
     @classmethod
     def empty(cls, length: int, columns: int, spare: bool = True) -> GrowingRows:
-        """Uninitialised rows, by default with room for about twice as many more."""
-        return cls(np.empty((3 * length + 4096 if spare else length, columns)), length)
+        """Uninitialised rows, by default with room for about twice as many more, where that is not too wide."""
+        room = min(2 * length + 4096, max(length, _SPARE // max(1, columns))) if spare else 0
+        return cls(np.empty((length + room, columns)), length)
 
     @property
     def length(self) -> int:
