@@ -32,6 +32,7 @@ FIGURES = {
     "batchnorm-density": {"density", "ratios", "least-squares"},
     "grokking": {"training", "slices"},
     "class-connectivity": {"connectivity", "paths", "losses"},
+    "loss-conditioning": {"depth", "bounds"},
 }
 
 
@@ -44,6 +45,7 @@ SMALLER = {
     "class-connectivity": {
         "hidden": (32,) * 3, "epochs": 25, "pairs": 16, "twins": 10, "component_points": 3, "decoder_epochs": 1,
     },
+    "loss-conditioning": {"activations": ("relu", "leaky"), "skips": (0.0, 1.0), "depths": (1, 4), "points": 6},
 }  # fmt: skip
 """Sizes of the gate where those of the preset smoke take long and show no more."""
 
@@ -218,7 +220,24 @@ def check_class_connectivity(report: Report) -> None:
             assert stays or margin < 0
 
 
+def check_loss_conditioning(report: Report) -> None:
+    """Condition numbers of a network's first layer, and of all of them, from matrices multiplied by hand."""
+    generator, data = torch.Generator().manual_seed(0), datasets.digits()
+    rows = torch.randperm(len(data), generator=torch.Generator().manual_seed(500))[: report.config["points"]]
+    module = models.residual_mlp([64, 16, 4, 10], generator=generator, dtype=torch.float64)
+    (kind,) = (k for k in report.numbers["along_depth"] if (k["activation"], k["skip"], k["depth"]) == ("relu", 1.0, 4))
+    found = []
+    for x in data.inputs[rows].double():
+        z, total = module[1](x.flatten()), torch.eye(16, dtype=torch.float64)
+        for block in module[2:-1]:
+            total = ((block.layer(z) > 0).double()[:, None] * block.layer.weight + torch.eye(16)) @ total
+            z = block(z)
+        found.append(float(torch.linalg.cond(total.detach())))
+    assert kind["condition"][0][0] == pytest.approx(float(np.median(found)), rel=1e-9)
+
+
 INDEPENDENT = {
+    "loss-conditioning": check_loss_conditioning,
     "class-connectivity": check_class_connectivity,
     "batchnorm-tessellation": check_batchnorm_tessellation,
     "batchnorm-density": check_batchnorm_density,

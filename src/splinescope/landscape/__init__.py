@@ -1,6 +1,7 @@
 """The landscape of the loss: curvature of one layer in closed form, exact lines and planes, and pictures of it."""
 
 from splinescope.landscape.block import LayerHessian, layer_hessian
+from splinescope.landscape.conditioning import Conditioning, conditioning
 from splinescope.landscape.curvature import LossHessian, hessian
 from splinescope.landscape.directions import ParameterPlane, between, random_plane, trajectory_plane
 from splinescope.landscape.factors import downstream, layer_names
@@ -10,6 +11,7 @@ from splinescope.landscape.plane import LossPlane, PlaneMinimum, loss_plane
 from splinescope.landscape.spectrum import SpectralDensity
 
 __all__ = [
+    "Conditioning",
     "Extremum",
     "LayerHessian",
     "LossGrid",
@@ -20,6 +22,7 @@ __all__ = [
     "PlaneMinimum",
     "SpectralDensity",
     "between",
+    "conditioning",
     "downstream",
     "hessian",
     "layer_hessian",

@@ -116,6 +116,12 @@ EXPERIMENTS = (
         {"smoke": 0.5, "paper": 5.0},
         "MNIST: the folder of its IDX files; or CIFAR-10: an .npz file with images and labels, or its binary files",
     ),
+    Entry(
+        "loss-conditioning",
+        "section 6 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); Riedi et al. 2023 (arXiv 2203.03099)",
+        "how well conditioned the maps behind layers are, from plain networks to residual ones; all bounds checked",
+        {"smoke": 0.3, "paper": 6.0},
+    ),
 )
 """All experiments, in the order of the list."""
 
