@@ -49,7 +49,7 @@ def draw_depth(numbers: Numbers) -> Figure:
     return figure
 
 
-def _draw(ax: Axes, number: int, x: Sequence[float], values: Sequence[np.ndarray], label: str) -> None:
+def _draw(ax: Axes, number: int, x: Sequence[int], values: Sequence[np.ndarray], label: str) -> None:
     """Medians over networks, with the range of all; what is infinite is left to `_mark_infinite`."""
     color, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
     middle = np.array([float(np.median(own)) for own in values])
