@@ -113,7 +113,7 @@ def test_truncated_and_refused() -> None:
 
 @pytest.mark.parametrize("name", ["second", "skip", "convolution"])
 def test_plane_of_cross_entropy(name: str) -> None:
-    """Values by direct evaluation; minima by their neighbourhoods, by a grid, and by those of lines through the plane."""
+    """Values by direct evaluation; minima by their neighbourhoods, by a grid, and by a line through the plane."""
     module, layer, directions, x, _ = asked(name, samples=5)
     y = torch.tensor([0, 1, 2, 1, 0])
     plane = loss_plane(module, layer, directions, x, y, "cross-entropy", extent=0.8)

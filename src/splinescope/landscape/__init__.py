@@ -3,7 +3,7 @@
 from splinescope.landscape.block import LayerHessian, layer_hessian
 from splinescope.landscape.conditioning import Conditioning, conditioning
 from splinescope.landscape.curvature import LossHessian, hessian
-from splinescope.landscape.directions import ParameterPlane, between, random_plane, trajectory_plane
+from splinescope.landscape.directions import ParameterPlane, between, layer_directions, random_plane, trajectory_plane
 from splinescope.landscape.factors import downstream, layer_names
 from splinescope.landscape.grid import LossGrid, loss_grid
 from splinescope.landscape.line import Extremum, LossLine, loss_line
@@ -25,6 +25,7 @@ __all__ = [
     "conditioning",
     "downstream",
     "hessian",
+    "layer_directions",
     "layer_hessian",
     "layer_names",
     "loss_grid",

@@ -1,4 +1,4 @@
-"""Cross-entropy on cells of a plane where outputs are affine: derivatives, and minima of convex functions on polygons."""
+"""Cross-entropy on cells of a plane, where outputs are affine: derivatives, and minima of convex functions."""
 
 from __future__ import annotations
 
