@@ -236,6 +236,42 @@ def test_tied_weights_move_together() -> None:
     assert float(line(0.3)) == pytest.approx(direct, rel=1e-12)
 
 
+@pytest.mark.parametrize("name", ["dense", "leaky", "convolutions", "residual"])
+def test_cross_entropy_as_all_layers_move(name: str) -> None:
+    """The loss is no polynomial and need not be convex between breakpoints; all of its extrema are found."""
+    module, direction, x, y = asked(name)
+    labels, step = y.argmax(dim=1), {key: 2 * value for key, value in direction.items()}
+    line = loss_line(module, step, x, labels, "cross-entropy", (-0.7, 1.3))
+    assert line.degree > 1
+    check_against_direct(line, module, step, x, labels)
+    check_extrema(line)
+    assert line.doubts == 0
+    t = np.linspace(-0.6, 1.2, 11)
+    h = 1e-7
+    direct = [
+        (
+            direct_loss(module, moved(module, step, v + h), x, labels, "cross-entropy")
+            - direct_loss(module, moved(module, step, v - h), x, labels, "cross-entropy")
+        ).item()
+        / (2 * h)
+        for v in t
+    ]
+    np.testing.assert_allclose(line.slopes(t).mean(axis=1), direct, rtol=1e-4, atol=1e-6)
+
+
+def test_cross_entropy_where_it_vanishes() -> None:
+    """Where all samples are right by far the slope is next to nothing, and still has its sign."""
+    net = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Identity(), nn.Linear(2, 2, bias=False)).double()
+    net.load_state_dict({"0.weight": torch.tensor([[20.0], [-20.0]]), "2.weight": torch.eye(2)})
+    step = {"0.weight": [[1.0], [-1.0]], "2.weight": [[0.5, 0.0], [0.0, 0.5]]}
+    line = loss_line(net, step, [[1.0], [1.5]], [0, 0], "cross-entropy", (-1.0, 1.0))
+    assert (line.minima, line.maxima, line.doubts) == ((), (), 0)  # (20 + t) (1 + t / 2) grows, and so the loss falls
+    assert (line.slopes(np.linspace(-0.9, 0.9, 5)) < 0).all()
+    assert 0 < float(line(0.5)) == pytest.approx(float(np.mean(np.exp([-2 * 20.5 * 1.25, -2 * 20.5 * 1.25 * 1.5]))))
+    back = loss_line(net, step, [[1.0], [1.5]], [0, 0], "cross-entropy", (-30.0, 3.0))
+    assert [round(one.t, 9) for one in back.maxima] == [-11.0]  # the product's least value
+
+
 def test_what_is_refused() -> None:
     module, direction, x, y = asked("dense")
     for step, match in (
@@ -245,8 +281,6 @@ def test_what_is_refused() -> None:
     ):  # fmt: skip
         with pytest.raises(InvalidInputError, match=match):
             loss_line(module, step, x, y)
-    with pytest.raises(InvalidInputError, match="no piecewise convex function"):
-        loss_line(module, direction, x, y.argmax(dim=1), "cross-entropy")
     with pytest.raises(InvalidInputError, match="`interval`"):
         loss_line(module, direction, x, y, interval=(1.0, 0.0))
     slope = nn.Sequential(nn.Linear(5, 4), nn.PReLU(), nn.Linear(4, 3)).double()

@@ -2,8 +2,8 @@ r"""The loss along a line of parameters, exactly: its breakpoints, its pieces, a
 
 Where parameters move on a straight line, the values of a network are piecewise polynomials of the line's parameter t,
 of degree one where one layer moves, and of as many degrees as layers move one behind the other. So the squared loss is
-a piecewise polynomial of twice that degree, cross-entropy is convex on every piece where one layer moves, and minima
-are either stationary points of a piece or kinks, of which trained networks have many.
+a piecewise polynomial of twice that degree, and cross-entropy is smooth on every piece, and convex where one layer
+moves. Minima are either stationary points of a piece or kinks, of which trained networks have many.
 """
 
 from __future__ import annotations
@@ -176,15 +176,14 @@ def loss_line(
         direction: The step of each parameter that moves, by its name as in `module.named_parameters()`; others stay.
         inputs: [N, *input_shape] inputs.
         targets: [N] labels, or [N, n_out] wanted outputs or probabilities.
-        loss: "squared" (summed over outputs, mean over samples), or, where one layer moves, "cross-entropy".
+        loss: "squared" (summed over outputs, mean over samples) or "cross-entropy" of the softmax of the outputs.
         interval: Range of t.
 
     Returns:
         The loss on the line.
 
     Raises:
-        InvalidInputError: If something does not fit; several layers move and the loss is "cross-entropy", which is no
-            polynomial then; or more than 15 layers move one behind the other.
+        InvalidInputError: If something does not fit, or more than 15 layers move one behind the other.
         UnsupportedOpError: If the model is not piecewise affine.
 
     Cost: each layer once for each piece of each sample and each power of t; memory is bounded but for the pieces.
@@ -206,11 +205,6 @@ def loss_line(
     line = moving.rescaled(centre, half)
     span = (low - centre) / half, (high - centre) / half
     degree = degrees(line)[line.network.output]
-    if loss == "cross-entropy" and degree > 1:
-        raise InvalidInputError(
-            "`loss`: with several layers moving one behind the other, cross-entropy is no piecewise convex function of "
-            "t; expected 'squared', or a direction of one layer"
-        )
     tally = FlipCounts()
     numbers = min(available_memory() // 64, 1 << 24)
     if loss == "squared":
