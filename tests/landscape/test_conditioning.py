@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable
+from fractions import Fraction
 
+import flint
 import numpy as np
 import pytest
 import torch
@@ -115,6 +117,36 @@ def test_dead_units_make_plain_networks_singular() -> None:
         assert np.isinf(found.condition_numbers).all() == (skip == 0.0)
         assert (found.ranks < 16).all() == (skip == 0.0)
         assert np.isfinite(found.active_condition_numbers).all()
+
+
+def test_condition_numbers_beyond_float64() -> None:
+    """Of a long product, beside the exact one: its inverse is that of rational numbers."""
+    net = models.residual_mlp([4, 6, 40, 6], norm=2.5, activation=Absolute, generator=made(5), dtype=torch.float64)
+    x = torch.randn(3, 4, generator=made(6), dtype=torch.float64)
+    network = splinescope.load(net, input_shape=(4,))
+    ends = ["1", *(gate.name for gate in boundaries(network) if gate.name.endswith(("add", *"0123456789")))][:-1]
+    found = conditioning(
+        network, x, places=[name for name in dict.fromkeys(ends) if "." in name or name == "1"], skip=1.0
+    )
+    assert found.regular.all()
+    assert found.violations == 0
+    z = net[1](x)
+    exact = [flint.fmpq_mat(6, 6, [int(i == j) for i in range(6) for j in range(6)]) for _ in range(3)]
+    for block in net[2:-1]:
+        signs = torch.sign(block.layer(z))
+        for i in range(3):
+            step = (signs[i][:, None] * block.layer.weight).detach() + torch.eye(6)
+            rows = [flint.fmpq(*float(value).as_integer_ratio()) for value in step.flatten()]
+            exact[i] = flint.fmpq_mat(6, 6, rows) * exact[i]
+        z = block(z)
+    for i in range(3):
+        inverse = exact[i].inv()
+        norms = [
+            np.linalg.norm([[float(Fraction(int(e.p), int(e.q))) for e in row] for row in matrix.tolist()], 2)
+            for matrix in (exact[i], inverse)
+        ]
+        assert found.condition_numbers[i, 0] == pytest.approx(norms[0] * norms[1], rel=1e-6)
+    assert found.condition_numbers[:, 0].max() > 1e16
 
 
 def test_the_shape_of_the_loss_by_a_layer() -> None:

@@ -60,13 +60,26 @@ class Conditioning:
         return f"Conditioning({len(self.steps)} maps to {self.names[-1]!r}, {len(self)} inputs)"
 
     @cached_property
+    def regular(self) -> Bool[np.ndarray, "N L"]:
+        """[N, L] whether all steps behind each place are square, and none of them is singular to rounding."""
+        least = [
+            (step[:, -1] > ROUNDING * a * step[:, 0]) & (a == b)
+            for step, (a, b) in zip(self.steps, pairwise(self.sizes), strict=True)
+        ]
+        return np.logical_and.accumulate(np.stack(least[::-1], axis=1), axis=1)[:, ::-1]
+
+    @cached_property
     def ranks(self) -> Int[np.ndarray, "N L"]:
-        """[N, L] how many singular values of each map are not zero to rounding."""
+        """[N, L] ranks; where a step is singular, how many singular values are not zero to rounding."""
         return np.stack([(values > floor).sum(axis=1) for values, floor in self._with_floors()], axis=1)
 
     @cached_property
     def condition_numbers(self) -> Float[np.ndarray, "N L"]:
-        """[N, L] the largest singular value of each map by the smallest; infinite where that is zero to rounding."""
+        """[N, L] the largest singular value of each map by the smallest; infinite where that is zero to rounding.
+
+        Of regular maps it is as precise as their steps are: products of ill-conditioned matrices lose their smallest
+        singular values, but that is one by the largest of the product of the inverses.
+        """
         least = [np.where(values > floor, values, 0.0)[:, -1] for values, floor in self._with_floors()]
         return _ratio(np.stack([values[:, 0] for values in self.singular_values], axis=1), np.stack(least, axis=1))
 
@@ -123,7 +136,10 @@ class Conditioning:
         return sum(int((~held).sum()) for held in self._held())
 
     def _with_floors(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(values, self._floor(place)[:, None]) for place, values in enumerate(self.singular_values)]
+        return [
+            (values, np.where(self.regular[:, place], -1.0, self._floor(place))[:, None])
+            for place, values in enumerate(self.singular_values)
+        ]
 
     def _floor(self, place: int) -> np.ndarray:
         """Rounding of a product of matrices: by the norms of all factors, since what is large may cancel."""
@@ -255,12 +271,30 @@ def _measured(
     for step in reversed(linear):
         total = step if total is None else total @ step
         maps.append(_values(total))
-    steps = [_values(step) for step in linear]
+    maps, steps = maps[::-1], [_values(step) for step in linear]
+    _sharpen(linear, steps, maps)
     rests = [
         _values(step - skip * torch.eye(step.shape[-1], dtype=step.dtype)) if skip else own
         for step, own, skip in zip(linear, steps, skips, strict=True)
     ]
-    return maps[::-1], steps, rests
+    return maps, steps, rests
+
+
+def _sharpen(linear: Sequence[Tensor], steps: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> None:
+    """Put the smallest singular values of regular maps in place: one by the largest of the product of the inverses."""
+    regular, inverse = np.ones(len(linear[0]), bool), None
+    for place in reversed(range(len(linear))):
+        step, own = linear[place], steps[place]
+        size = step.shape[2]
+        if step.shape[1] != size:
+            return
+        regular = regular & (own[:, -1] > ROUNDING * size * own[:, 0])
+        kept = torch.from_numpy(regular)[:, None, None]
+        back = torch.linalg.inv(torch.where(kept, step, torch.eye(size, dtype=step.dtype)))
+        inverse = back if inverse is None else back @ inverse
+        least = 1 / torch.linalg.matrix_norm(inverse, 2).numpy()[regular, None]
+        maps[place][regular, -1] = 0.0
+        maps[place][regular] = np.maximum(maps[place][regular], least)
 
 
 def _values(matrices: Tensor) -> np.ndarray:

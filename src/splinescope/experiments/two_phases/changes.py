@@ -50,31 +50,28 @@ def change(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], resamples: in
         return Change(*(float("nan"),) * 6)
     u, v = np.log(x[usable]), np.log(y[usable])
     rng, n = np.random.default_rng(seed), len(u)
-    place, fit = _broken(u, v)
-    residuals = v - _design(u, place) @ fit
-    drawn = [_broken(u, _design(u, place) @ fit + rng.choice(residuals, n))[0] for _ in range(resamples)]
+    places = np.linspace(u[2], u[-3], 600)
+    designs = np.stack([_design(u, place) for place in places])
+    place = float(_best(places, designs, v[:, None])[0])
+    fit = np.linalg.lstsq(_design(u, place), v, rcond=None)[0]
+    smooth = _design(u, place) @ fit
+    residuals = v - smooth
+    drawn = _best(places, designs, smooth[:, None] + rng.choice(residuals, (n, resamples)))
     line = v - np.column_stack([np.ones(n), u]) @ np.polyfit(u, v, 1)[::-1]
     one, two = (n * np.log(max(float((rest**2).mean()), 1e-300)) for rest in (line, residuals))
     low, high = np.quantile(drawn, [0.05, 0.95]) if resamples else (place, place)
     gain = one + 2 * np.log(n) - two - 4 * np.log(n)
-    return Change(
-        float(np.exp(place)),
-        float(np.exp(low)),
-        float(np.exp(high)),
-        float(fit[1]),
-        float(fit[1] + fit[2]),
-        float(gain),
-    )
+    where = (float(np.exp(value)) for value in (place, low, high))
+    return Change(*where, float(fit[1]), float(fit[1] + fit[2]), float(gain))
 
 
 def _design(u: np.ndarray, place: float) -> np.ndarray:
     return np.column_stack([np.ones(len(u)), u, np.maximum(u - place, 0.0)])
 
 
-def _broken(u: np.ndarray, v: np.ndarray) -> tuple[float, np.ndarray]:
-    """The best place of a change, and the coefficients there."""
-    places = np.linspace(u[2], u[-3], 60)
-    fits = [np.linalg.lstsq(_design(u, place), v, rcond=None)[0] for place in places]
-    errors = [((v - _design(u, place) @ fit) ** 2).sum() for place, fit in zip(places, fits, strict=True)]
-    best = int(np.argmin(errors))
-    return float(places[best]), fits[best]
+def _best(places: np.ndarray, designs: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """For each series, a column, the place whose fit explains most."""
+    frames, _ = np.linalg.qr(designs)
+    explained = (np.einsum("pnk,ns->pks", frames, series) ** 2).sum(axis=1)
+    best: np.ndarray = places[explained.argmax(axis=0)]
+    return best
