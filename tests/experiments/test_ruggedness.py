@@ -14,16 +14,17 @@ def network(*rays: list[float]) -> dict[str, object]:
 
 
 def test_quasi_convex_rays_are_smooth() -> None:
-    assert rugged(network([3.0, 2.0, 1.0, 2.0, 5.0], [0.0, 1.0, 1.0, 1.0, 4.0])) == 0.0
+    assert rugged(network([3.0, 2.0, 1.0, 2.0, 5.0], [0.5, 1.0, 1.0, 1.0, 4.0])) == 0.0
     assert mean_excess(network([1.0, 2.0, 3.0])) == 0.0
 
 
 def test_a_bump_is_rugged_by_its_area() -> None:
-    """Of radii 0 to 4, by area 0, 1, 2, 3, 4 of 10, the bump is at 2 and by 2 of a range of 4 too high."""
-    one = network([0.0, 1.0, 3.0, 1.0, 4.0])
-    assert excess(one)[0] == pytest.approx([0.0, 0.0, 0.5, 0.0, 0.0])
+    """Of radii 0 to 4, by area 0, 1, 2, 3, 4 of 10, the bump is at 2 and three times too high."""
+    one = network([0.5, 1.0, 3.0, 1.0, 4.0])
+    assert excess(one)[0] == pytest.approx([0.0, 0.0, np.log(3), 0.0, 0.0])
     assert rugged(one) == pytest.approx(0.2)
-    assert mean_excess(one) == pytest.approx(0.5 * 0.2)
+    assert mean_excess(one) == pytest.approx(0.2 * np.log(3))
+    assert rugged(network([0.5, 1.0, 3.0, 1.0, 4e9])) == pytest.approx(0.2)  # however large it is far out
 
 
 def test_a_change_is_found_where_it_is() -> None:

@@ -56,6 +56,10 @@ class Pieces(Protocol):
     def turning_points(self) -> tuple[np.ndarray, np.ndarray]:
         """Where it stops falling (1) or rising (-1), ascending, and which."""
 
+    @property
+    def doubts(self) -> int:
+        """How often the sign of the derivative was not decided."""
+
     def values(self, s: np.ndarray) -> np.ndarray:
         """Its values."""
 
@@ -75,7 +79,9 @@ class LossLine:
         maxima: All local maxima, in the same way.
         flips: How often units of each node changed their piece, over all samples.
         degree: Degree of the outputs as polynomials of t on each piece.
-        doubts: Pairs of roots that were too close for float64 to tell them apart, and that count as none.
+        doubts: Pairs of roots, of units or of the slope of the loss, that were too close for float64 to tell apart, and
+            that count as none.
+        undecided: Units on intervals of which a sign was within the bound of its rounding error.
         deviation: Largest difference from a direct evaluation at some places of the line, relative to the loss there.
         loss: "squared" or "cross-entropy".
     """
@@ -87,6 +93,7 @@ class LossLine:
     flips: dict[str, int]
     degree: int
     doubts: int
+    undecided: int
     deviation: float
     loss: str
     pieces: Any
@@ -125,6 +132,14 @@ class LossLine:
         places = self._scaled(t)
         half = _origin(*self.interval)[1]
         return self.pieces.slopes(places.ravel()).reshape(*places.shape, 2) / half
+
+    @property
+    def certified(self) -> bool:
+        """Whether every sign that decides where units fold is proved by a bound of its error.
+
+        Of the line whose parameters at both ends are those in float64; places themselves are rounded.
+        """
+        return not self.doubts and not self.undecided
 
     @cached_property
     def global_minimum(self) -> Extremum:
@@ -221,7 +236,8 @@ def loss_line(
         tuple(turn for turn, kind in zip(turns, kinds, strict=True) if kind < 0),
         dict(tally.flips),
         degree,
-        tally.doubts,
+        tally.doubts + pieces.doubts,
+        tally.undecided,
         _deviation(line, span, pieces, asked.inputs, asked.targets, loss),
         loss,
         pieces,

@@ -15,20 +15,21 @@ SOURCE = "Li et al. 2018 (arXiv 1712.09913), figure 6 of Balestriero et al. 2024
 DEEP = 20
 """Convolutions from which on the source sees a difference."""
 
-TOLERANCE = 1e-3
-"""Share of the range of the loss up to which an excess is none."""
+TOLERANCE = 0.01
+"""Excess in logarithms up to which it is none: one per cent of the loss."""
 
 
 def excess(network: Mapping[str, Any]) -> np.ndarray:
-    r"""[rays, points] by how much the loss is not quasi-convex along rays, as a share of its range.
+    r"""[rays, points] by how much the logarithm of the loss is not quasi-convex along rays.
 
-    Along a ray, $f(r) - \max(\min_{a \le r} f(a), \min_{b \ge r} f(b))$: a quasi-convex function has none.
+    Along a ray, $\log f(r) - \log \max(\min_{a \le r} f(a), \min_{b \ge r} f(b))$: a quasi-convex function has none,
+    and neither has its logarithm, whose scale is not that of the largest loss far out.
     """
     values = np.array([[np.nan if value is None else value for value in ray] for ray in network["rays"]], np.float64)
     before = np.minimum.accumulate(values, axis=1)
     behind = np.minimum.accumulate(values[:, ::-1], axis=1)[:, ::-1]
-    span = max(float(np.nanmax(values) - np.nanmin(values)), np.finfo(np.float64).tiny)
-    return (values - np.maximum(before, behind)) / span
+    tiny = np.finfo(np.float64).tiny
+    return np.log(np.maximum(values, tiny)) - np.log(np.maximum(np.maximum(before, behind), tiny))
 
 
 def rugged(network: Mapping[str, Any]) -> float:
@@ -39,7 +40,7 @@ def rugged(network: Mapping[str, Any]) -> float:
 
 
 def mean_excess(network: Mapping[str, Any]) -> float:
-    """Mean of the excess over the disc, in shares of the range."""
+    """Mean of the excess over the disc, in units of e."""
     found = excess(network)
     weights = np.arange(found.shape[1], dtype=np.float64)
     return float((np.nan_to_num(found) * weights).sum() / (weights.sum() * len(found)))
@@ -53,7 +54,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
     ours = (
         f"{plain['convolutions']} convolutions: not quasi-convex along rays on {rugged(plain):.1%} of the disc without "
         f"and {rugged(residual):.1%} with skips, mean excess {mean_excess(plain):.2e} and {mean_excess(residual):.2e} "
-        "of the range"
+        "in logarithms of the loss"
     )
     smoother = (
         Claim.judged(

@@ -91,4 +91,5 @@ def draw_exact(numbers: Numbers, kept: Kept) -> Figure:
         )
         plot_loss_plane(plane, ax, title="", line_width=0.3)
         put_title(ax, letter, f"{NAMES[name]}: {found['cells']:,} cells")
+        ax.set_title(ax.get_title(loc="left"), loc="left", pad=11)  # a minimum on the border is a star across it
     return figure
