@@ -280,7 +280,9 @@ def test_signs_are_certified_or_counted() -> None:
     module, direction, x, y = asked("dense")
     assert loss_line(module, direction, x, y).certified
     net = nn.Sequential(nn.Linear(3, 1, bias=False), nn.ReLU()).double()
-    net.load_state_dict({"0.weight": torch.tensor([[0.1, 0.2, -0.3]], dtype=torch.float64)})  # its sum is zero up to rounding
+    net.load_state_dict(
+        {"0.weight": torch.tensor([[0.1, 0.2, -0.3]], dtype=torch.float64)}
+    )  # its sum is zero up to rounding
     line = loss_line(net, {"0.weight": [[0.0, 0.0, 1.0]]}, [[1.0, 1.0, 1.0]], [[1.0]], interval=(0.0, 1.0))
     assert (line.undecided, line.certified) == (1, False)
     line = loss_line(net, {"0.weight": [[0.0, 0.0, 1.0]]}, [[1.0, 1.0, 1.0]], [[1.0]], interval=(-1.0, 1.0))

@@ -14,7 +14,7 @@ from splinescope.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
-class Samples:
+class Labelled:
     """Inputs as they were read, and what a network should make of them.
 
     Attributes:
@@ -39,7 +39,7 @@ class Samples:
 
 def read_samples(
     source: str | None, labels: Path | None, indices: str | None, count: int, mean: str = "0", std: str = "1"
-) -> Samples:
+) -> Labelled:
     """Some samples of a data set.
 
     Args:
@@ -78,7 +78,7 @@ def read_samples(
     bad = [row for row in rows if not 0 <= row < len(inputs)]
     if bad:
         raise InvalidInputError(f"`--indices`: got {bad[0]}; {source} has {len(inputs)} inputs, counted from 0")
-    return Samples(np.stack(normalise(list(inputs[rows]), mean, std)), targets[rows])
+    return Labelled(np.stack(normalise(list(inputs[rows]), mean, std)), targets[rows])
 
 
 def _whole(targets: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from splinescope.errors import InvalidInputError
-from splinescope.landscape.factors import layer_node
+from splinescope.landscape.factors import Layer, layer_node
 from splinescope.network import ModelLike, as_network
 
 NORMALISATIONS = ("filter", "tensor", "none")
@@ -163,7 +163,9 @@ def layer_directions(
     if normalize not in NORMALISATIONS:
         raise InvalidInputError(f"`normalize`: got {normalize!r}; expected one of {', '.join(NORMALISATIONS)}")
     known = as_network(network)
-    own = known.nodes[layer_node(known, layer_name)].op.weight
+    op = known.nodes[layer_node(known, layer_name)].op
+    assert isinstance(op, Layer)
+    own = op.weight
     source = generator or torch.Generator().manual_seed(0)
     return tuple(
         _scaled(torch.randn(own.shape, generator=source, dtype=torch.float64), own, normalize) for _ in range(count)

@@ -61,8 +61,8 @@ def change(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], resamples: in
     one, two = (n * np.log(max(float((rest**2).mean()), 1e-300)) for rest in (line, residuals))
     low, high = np.quantile(drawn, [0.05, 0.95]) if resamples else (place, place)
     gain = one + 2 * np.log(n) - two - 4 * np.log(n)
-    where = (float(np.exp(value)) for value in (place, low, high))
-    return Change(*where, float(fit[1]), float(fit[1] + fit[2]), float(gain))
+    middle, lower, upper = (float(np.exp(value)) for value in (place, low, high))
+    return Change(middle, lower, upper, float(fit[1]), float(fit[1] + fit[2]), float(gain))
 
 
 def _design(u: np.ndarray, place: float) -> np.ndarray:
