@@ -197,11 +197,7 @@ ASKED = {
     "tessellation/segments/steps.py: of": "a convolution makes kinks by its stencil",
     "tessellation/sweep.py: advance": "planes and spaces cut at breakpoints, or hold a tournament",
     "tessellation/zeros.py: mark_unproved": "a fold is looked at on its piece, an affine op as a whole",
-    "trajectory/patterns/decision_tree.py: _piece_counts": "groups have members of their own number",
-    "trajectory/roads/trajectories.py: parts_between": "layers begin with dense ones and convolutions",
     "trajectory/symmetry/layouts.py: _of": "which axes of an op belong to units",
-    "trajectory/symmetry/matching.py: match_activations": "which axes of an op belong to units",
-    "trajectory/symmetry/symmetries.py: symmetries": "which folds are homogeneous",
     "trajectory/symmetry/weights.py: weights_of": "which tensors of an op are weights",
     "trajectory/symmetry/weights.py: with_weights": "which tensors of an op are weights",
 }

@@ -248,6 +248,7 @@ def test_every_command_and_option_has_help() -> None:
         "path",
         "segment",
         "surface",
+        "landscape",
         "view",
     ]
     assert list(commands) == names

@@ -32,6 +32,10 @@ FIGURES = {
     "batchnorm-density": {"density", "ratios", "least-squares"},
     "grokking": {"training", "slices"},
     "class-connectivity": {"connectivity", "paths", "losses"},
+    "loss-conditioning": {"depth", "bounds"},
+    "convexity": {"probabilities"},
+    "two-phases": {"phases"},
+    "loss-landscape": {"planes", "exact"},
 }
 
 
@@ -44,6 +48,8 @@ SMALLER = {
     "class-connectivity": {
         "hidden": (32,) * 3, "epochs": 25, "pairs": 16, "twins": 10, "component_points": 3, "decoder_epochs": 1,
     },
+    "loss-conditioning": {"activations": ("relu", "leaky"), "skips": (0.0, 1.0), "depths": (1, 4), "points": 6},
+    "loss-landscape": {"blocks": 1, "epochs": 2, "images": 300, "grid": 5, "rays": 4, "ray_points": 7, "shown": 50},
 }  # fmt: skip
 """Sizes of the gate where those of the preset smoke take long and show no more."""
 
@@ -218,7 +224,89 @@ def check_class_connectivity(report: Report) -> None:
             assert stays or margin < 0
 
 
+def check_loss_conditioning(report: Report) -> None:
+    """Condition numbers of a network's first layer, and of all of them, from matrices multiplied by hand."""
+    generator, data = torch.Generator().manual_seed(0), datasets.digits()
+    rows = torch.randperm(len(data), generator=torch.Generator().manual_seed(500))[: report.config["points"]]
+    module = models.residual_mlp([64, 16, 4, 10], generator=generator, dtype=torch.float64)
+    (kind,) = (k for k in report.numbers["along_depth"] if (k["activation"], k["skip"], k["depth"]) == ("relu", 1.0, 4))
+    found = []
+    for x in data.inputs[rows].double():
+        z, total = module[1](x.flatten()), torch.eye(16, dtype=torch.float64)
+        for block in module[2:-1]:
+            total = ((block.layer(z) > 0).double()[:, None] * block.layer.weight + torch.eye(16)) @ total
+            z = block(z)
+        found.append(float(torch.linalg.cond(total.detach())))
+    assert kind["condition"][0][0] == pytest.approx(float(np.median(found)), rel=1e-9)
+
+
+def check_convexity(report: Report) -> None:
+    """Trials of chains of two layers, one by one, with their own random numbers."""
+    rng, holds, trials = np.random.default_rng(77), 0, 2000
+    for _ in range(trials):
+        one, other = rng.standard_normal((2, 2, 3, 3)) / np.sqrt(3)
+        x, t = rng.standard_normal(3), rng.uniform()
+
+        def through(weights: np.ndarray, x: np.ndarray = x) -> np.ndarray:
+            for weight in weights:
+                x = np.maximum(weight @ x + 0.1, 0)
+            return x
+
+        mixed, mean = through(t * one + (1 - t) * other), t * through(one) + (1 - t) * through(other)
+        holds += bool(np.abs(mixed).max() <= np.abs(mean).max() * (1 + 1e-12))
+    found = report.numbers["holds"]["relu"][1] / report.config["trials"]
+    assert found == pytest.approx(holds / trials, abs=4 * np.sqrt(0.18 * (1 / trials + 1 / report.config["trials"])))
+
+
+def check_two_phases(report: Report) -> None:
+    """The first checkpoint of the first training, trained again: codes and tangent kernels one by one."""
+    data, generator, config = datasets.digits(), torch.Generator().manual_seed(0), report.config
+    module = models.mlp([64, *config["hidden"], 10], generator=generator, dtype=torch.float64)
+    inputs, wanted = data.inputs.double(), torch.nn.functional.one_hot(data.labels, 10).double()
+
+    def codes() -> torch.Tensor:
+        x, found = inputs[: config["probes"]].flatten(1), []
+        for layer in module[1:-1]:
+            found += [x > 0] if isinstance(layer, torch.nn.ReLU) else []
+            x = layer(x)
+        return torch.cat(found, dim=1)
+
+    def kernel() -> torch.Tensor:
+        rows = []
+        for x in inputs[: config["kernel_probes"]]:
+            slopes = [torch.autograd.grad(module(x[None])[0, k], list(module.parameters())) for k in range(10)]
+            rows.append(torch.cat([value.flatten() for own in slopes for value in own]))
+        return torch.stack(rows) @ torch.stack(rows).T
+
+    before = codes(), kernel()
+    optimizer = torch.optim.Adam(module.parameters(), lr=config["learning_rate"])
+    for _ in range(config["every"]):
+        batch = torch.randint(len(inputs), (config["batch"],), generator=generator)
+        optimizer.zero_grad()
+        (module(inputs[batch]) - wanted[batch]).square().sum(dim=1).mean().backward()
+        optimizer.step()
+    training = report.numbers["trainings"][0]
+    assert training["churn"][0] == pytest.approx(float((before[0] != codes()).double().mean()), abs=1e-3)
+    cosine = (before[1] * kernel()).sum() / (before[1].norm() * kernel().norm())
+    assert training["angle"][0] == pytest.approx(float(torch.arccos(cosine)), rel=1e-6)
+
+
+def check_loss_landscape(report: Report) -> None:
+    """Both networks have the same number of parameters, and rays begin at the loss of the network."""
+    networks = report.numbers["networks"]
+    assert networks["residual"]["parameters"] == networks["plain"]["parameters"]
+    for network in networks.values():
+        for ray in network["rays"]:
+            assert ray[0] == pytest.approx(network["loss"], rel=1e-4)
+        least, own = network["exact"]["least"], network["exact"]["at_network"]
+        assert least <= own * (1 + 1e-12)
+
+
 INDEPENDENT = {
+    "loss-landscape": check_loss_landscape,
+    "two-phases": check_two_phases,
+    "convexity": check_convexity,
+    "loss-conditioning": check_loss_conditioning,
     "class-connectivity": check_class_connectivity,
     "batchnorm-tessellation": check_batchnorm_tessellation,
     "batchnorm-density": check_batchnorm_density,

@@ -13,6 +13,7 @@ import typer
 from splinescope.cli.compare import compare
 from splinescope.cli.demo import demo
 from splinescope.cli.info import info
+from splinescope.cli.landscape import landscape
 from splinescope.cli.path import path
 from splinescope.cli.preimage import preimage
 from splinescope.cli.regions import regions
@@ -60,13 +61,14 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface, view):
+for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface, landscape, view):
     app.command(command.__name__.removesuffix("_"))(command)
 
 
 _SMALLER = {
     "slice": "give a smaller `--memory` with a `--store`, or a `--max-cells`",
     "segment": "give a smaller `--memory`, or a `--max-cells`",
+    "landscape": "give fewer `--samples`, or a `--max-cells`",
     "surface": "give a smaller `--memory`, or a `--max-cells`",
     "regions": "give a `--max-cells` or a `--time-limit`, and a `--checkpoint` to go on from",
 }

@@ -60,20 +60,46 @@ def read_model(
         if weights is not None:
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected MODEL as file.py:name")
         return load(text, input_shape=shape, trust=trust, output=output, fixed=values)
+    model = _from_code(text, weights)
+    shape = shape or (points[0].shape if points else None)
+    return load(model.eval() if isinstance(model, nn.Module) else model, shape, output=output, fixed=values)
+
+
+def read_module(text: str, weights: Path | None) -> nn.Module:
+    """The module that the argument MODEL means, in eval mode.
+
+    Args:
+        text: `file.py:name` or `package.module:name`.
+        weights: File of a state dict for it.
+
+    Returns:
+        The module.
+
+    Raises:
+        InvalidInputError: If there is none, or the weights don't fit.
+    """
+    if Path(text).is_file():
+        raise InvalidInputError(
+            f"`MODEL`: {text} is a file, whose parameters have no names; expected Python code as file.py:name that "
+            "gives a torch.nn.Module"
+        )
+    module = _from_code(text, weights)
+    if not isinstance(module, nn.Module):
+        raise InvalidInputError(f"`MODEL`: {text} is a {type(module).__name__}; expected a torch.nn.Module")
+    return module.eval()
+
+
+def _from_code(text: str, weights: Path | None) -> nn.Module | Network | Estimator:
+    """What Python code gives, with its weights."""
     place, colon, name = text.rpartition(":")
     if not colon or not name.isidentifier():
         raise InvalidInputError(_no_model(text))
     module = _module_of(text, _code(place), name)
-    if isinstance(module, Network):
-        if weights is not None:
-            raise InvalidInputError(f"`--weights`: {text} is a network with its weights; expected a torch.nn.Module")
-        return module
     if weights is not None:
         if not isinstance(module, nn.Module):
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected a torch.nn.Module")
         _load_weights(module, weights)
-    model = module.eval() if isinstance(module, nn.Module) else module
-    return load(model, shape or (points[0].shape if points else None), output=output, fixed=values)
+    return module
 
 
 def fixed_inputs(words: Sequence[str]) -> dict[str, Any]:

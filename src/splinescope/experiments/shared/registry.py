@@ -116,6 +116,31 @@ EXPERIMENTS = (
         {"smoke": 0.5, "paper": 5.0},
         "MNIST: the folder of its IDX files; or CIFAR-10: an .npz file with images and labels, or its binary files",
     ),
+    Entry(
+        "loss-conditioning",
+        "section 6 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); Riedi et al. 2023 (arXiv 2203.03099)",
+        "how well conditioned the maps behind layers are, from plain networks to residual ones; all bounds checked",
+        {"smoke": 0.3, "paper": 6.0},
+    ),
+    Entry(
+        "convexity",
+        "Rocke 2019, The extrinsic geometry of deep rectifier networks",
+        "how often the image of a mean of weights is no larger than the mean of images, along depth, in every regime",
+        {"smoke": 0.2, "paper": 3.0},
+    ),
+    Entry(
+        "two-phases",
+        "Rocke 2019, The extrinsic geometry of deep rectifier networks",
+        "churn of codes, convexity of the loss between checkpoints and rotation of the kernel, with change points",
+        {"smoke": 1.0, "paper": 5.0},
+    ),
+    Entry(
+        "loss-landscape",
+        "figure 6 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); Li et al. 2018 (arXiv 1712.09913)",
+        "the loss around a residual network and around the same one without its skips, and the exact plane of a layer",
+        {"smoke": 1.0, "paper": 45.0},
+        "CIFAR-10: an .npz file with images and labels, or the folder of its binary files",
+    ),
 )
 """All experiments, in the order of the list."""
 
