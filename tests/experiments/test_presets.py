@@ -20,6 +20,7 @@ from splinescope.errors import InvalidInputError, StoreError
 from splinescope.experiments import EXPERIMENTS, Report, Verdict, judge, reproduce
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.reproduce import measure
+from tests.experiments.cones import check_contraction, check_dual_basis, check_flattening, check_nested_cones
 from tests.seeds import large
 
 FIGURES = {
@@ -32,6 +33,10 @@ FIGURES = {
     "batchnorm-density": {"density", "ratios", "least-squares"},
     "grokking": {"training", "slices"},
     "class-connectivity": {"connectivity", "paths", "losses"},
+    "dual-basis": {"preimages"},
+    "contraction-flow": {"flows"},
+    "nested-cones": {"cones"},
+    "flattening": {"surface", "layers"},
 }
 
 
@@ -225,6 +230,10 @@ INDEPENDENT = {
     "regions-vs-depth-width": check_regions,
     "tessellation-toy": check_toy,
     "self-similar": check_self_similar,
+    "dual-basis": check_dual_basis,
+    "contraction-flow": check_contraction,
+    "nested-cones": check_nested_cones,
+    "flattening": check_flattening,
 }
 
 

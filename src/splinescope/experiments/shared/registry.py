@@ -116,6 +116,30 @@ EXPERIMENTS = (
         {"smoke": 0.5, "paper": 5.0},
         "MNIST: the folder of its IDX files; or CIFAR-10: an .npz file with images and labels, or its binary files",
     ),
+    Entry(
+        "dual-basis",
+        "figure 1 of Carlsson 2019 (arXiv 1905.08922)",
+        "preimages of one layer in closed form: planes, their dual basis, points and rays; circulant cones",
+        {"smoke": 0.1, "paper": 0.5},
+    ),
+    Entry(
+        "contraction-flow",
+        "figure 2 of Carlsson 2019 (arXiv 1905.08922)",
+        "where layers with ReLU take a quadrant: flows between nested cones, exact shares of its faces, cells counted",
+        {"smoke": 0.1, "paper": 0.5},
+    ),
+    Entry(
+        "nested-cones",
+        "figure 3 of Carlsson 2019 (arXiv 1905.08922)",
+        "which layers nest: preimages of faces under the identity, a nested and a widened cone; when, and up to where",
+        {"smoke": 0.2, "paper": 2.0},
+    ),
+    Entry(
+        "flattening",
+        "figure 4 of Carlsson 2019 (arXiv 1905.08922)",
+        "the piecewise planar surface that three circulant layers flatten into a triangle, exactly, layer by layer",
+        {"smoke": 0.1, "paper": 0.1},
+    ),
 )
 """All experiments, in the order of the list."""
 
