@@ -37,6 +37,8 @@ FIGURES = {
     "contraction-flow": {"flows"},
     "nested-cones": {"cones"},
     "flattening": {"surface", "layers"},
+    "trained-convolutions": {"training"},
+    "nested-by-design": {"networks"},
 }
 
 
@@ -46,6 +48,8 @@ SMALLER = {
     "grokking": {
         "width": 24, "train_points": 100, "steps": 150, "probes": 30, "attacked": 40, "per_decade": 2, "directions": 10,
     },
+    "trained-convolutions": {"epochs": (0, 2)},
+    "nested-by-design": {"epochs": 2, "channels": 2},
     "class-connectivity": {
         "hidden": (32,) * 3, "epochs": 25, "pairs": 16, "twins": 10, "component_points": 3, "decoder_epochs": 1,
     },

@@ -99,10 +99,12 @@ def _rectangle(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 def _frame(axes: Axes, preimage: Preimage) -> None:
     """Limits and labels of the domain."""
+    from matplotlib.ticker import MaxNLocator
+
     corners = preimage.domain.corners
     names = preimage.domain.names or tuple(f"$t_{at + 1}$" for at in range(preimage.dimension))
     for axis, name, low, high in zip("xyz", names, corners.min(axis=0), corners.max(axis=0), strict=False):
         getattr(axes, f"set_{axis}lim")(low, high)
         getattr(axes, f"set_{axis}label")(name)
-        axes.locator_params(axis=axis, nbins=5)
+        getattr(axes, f"{axis}axis").set_major_locator(MaxNLocator(5))
     axes.set_aspect("equal")

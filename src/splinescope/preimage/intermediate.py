@@ -85,5 +85,6 @@ def _stage(
     fold = parts.before.nodes[parts.before.output].fold
     if fold is not None and fold.clamps:
         ends = [np.maximum(end, 0.0) for end in ends]
-    reached = Box(*(end.reshape(parts.boundary.shape) for end in ends))
+    low, high = (end.reshape(parts.boundary.shape) for end in ends)
+    reached = Box(low, high)
     return IntermediatePreimage(parts.boundary, preimage_of(parts.after, target, reached, **limits))

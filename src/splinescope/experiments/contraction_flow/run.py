@@ -90,7 +90,11 @@ def _measure(settings: Settings, layers: Layers, cells: PlanarComplex) -> dict[s
 def _random(settings: Settings, d: int, depth: int) -> dict[str, Any]:
     """Cells of random chains in a cube that no fold is beyond: nested ones, and others with as large entries."""
     rng = np.random.default_rng((settings.seed, d, depth))
-    nested, others, monotone, kept, exceeded = [], [], [], [], 0
+    nested: list[int] = []
+    others: list[int] = []
+    monotone: list[bool] = []
+    kept: list[bool] = []
+    exceeded = 0
     for _ in range(settings.chains):
         layers = [_nested_layer(rng, d) for _ in range(depth)]
         signs = [np.where(rng.random((d, d)) < 0.5, -1.0, 1.0) for _ in range(depth)]

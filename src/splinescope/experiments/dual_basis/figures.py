@@ -50,7 +50,10 @@ def draw_preimages(numbers: Numbers) -> Figure:
         for at, y in enumerate(OUTPUTS.get(letter, ())):
             _draw_fan(panel, basis, np.array(y), SERIES[at])
         set_scene(panel, -HALF, HALF)
-    _draw_circulant(new_scene(figure, places[4], "e", "a circulant cone"), Circulant(*numbers["cone"]))
+    _draw_circulant(
+        new_scene(figure, places[4], "e", "a circulant cone"),
+        Circulant(np.array(numbers["cone"][0]), numbers["cone"][1]),
+    )
     _draw_angles(new_scene(figure, places[5], "f", "angles to the identity line", flat=True), numbers["angles"])
     return figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ CONE = ((1.0, -0.15, -0.05), -0.3)
 def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     """Random layers of each size, circulant layers, singular ones, and a large one."""
     tasks = {f"layers-{size}": partial(_layers, settings, size) for size in settings.sizes}
-    others = {
+    others: dict[str, Callable[[], Mapping[str, Any]]] = {
         "circulant": partial(_circulants, settings),
         "singular": _singular,
         "fourier": partial(_fourier, settings),

@@ -113,7 +113,7 @@ def _faces(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, kernel in KERNELS.items():
         layer = Circulant(np.array(kernel), settings.bias)
-        row = {"kernel": kernel, "complete": nesting(layer.matrix, settings.bias).complete}
+        row: dict[str, Any] = {"kernel": kernel, "complete": nesting(layer.matrix, settings.bias).complete}
         for zeros, outputs in ((1, [(s, t, 0.0) for s in grid for t in grid]), (2, [(t, 0.0, 0.0) for t in grid])):
             shapes = [layer_preimage(layer.matrix, settings.bias, y) for y in outputs]
             planes = np.eye(3, 4)[3 - zeros :]

@@ -57,7 +57,7 @@ def last_apex(layers: Layers) -> Float[np.ndarray, " d"]:
     Returns:
         The input.
     """
-    x = np.zeros(len(layers[0][1]))
+    x: np.ndarray = np.zeros(len(layers[0][1]))
     for W, b in reversed(layers):
         x = np.linalg.solve(W, x - b)
     return x

@@ -140,6 +140,20 @@ EXPERIMENTS = (
         "the piecewise planar surface that three circulant layers flatten into a triangle, exactly, layer by layer",
         {"smoke": 0.1, "paper": 0.1},
     ),
+    Entry(
+        "trained-convolutions",
+        "a question of Carlsson 2019 (arXiv 1905.08922): do convolutions nest?",
+        "nesting, contraction and distance from circulant of convolutions before, during and after training",
+        {"smoke": 0.3, "paper": 4.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
+    Entry(
+        "nested-by-design",
+        "this library, from the nested cones of Carlsson 2019 (arXiv 1905.08922)",
+        "convolutions kept nested while they train: what it costs in accuracy and buys in cells",
+        {"smoke": 0.5, "paper": 10.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
 )
 """All experiments, in the order of the list."""
 

@@ -92,9 +92,9 @@ class LayerNesting:
         name: That node's name in the original model.
         nesting: The verdict; None of a layer that is not square, or too large to be written out.
         from_circulant: How far its matrix is from that of a convolution that wraps around, by `distance_to_circulant`;
-            None likewise.
-        along_axes: Share of the pairs of a unit and an input of another one at which it nests: where the entry is not
-            positive; None likewise.
+            None where its units are not in the shape of its inputs.
+        along_axes: Share of the entries off the diagonal, if not zero, that are negative: where it nests along the axis
+            of an input; None likewise.
         held_back: Share of the units whose bias is not positive; None likewise.
         shape: Units and inputs.
     """
@@ -137,13 +137,14 @@ def network_nesting(network: Network, *, most: int = 2048, sets: int = 256) -> t
         row = LayerNesting(chain[-1], last.name, None, None, None, None, sizes)
         if last.size == inputs.size <= most:
             matrix, offset = _written_out(network, chain)
-            off = matrix[~np.eye(len(matrix), dtype=bool)]
-            distance = distance_to_circulant(matrix, last.shape if len(last.shape) > 1 else None)
-            axes = float((off <= 0).mean()) if len(off) else 1.0
+            off = matrix[~np.eye(len(matrix), dtype=bool) & (matrix != 0)]
+            shape = last.shape if len(last.shape) > 1 else None
+            same = last.shape == inputs.shape
+            axes = float((off < 0).mean()) if len(off) else 1.0
             row = replace(
                 row,
                 nesting=nesting(matrix, offset, sets=sets),
-                from_circulant=distance,
+                from_circulant=distance_to_circulant(matrix, shape) if same else None,
                 along_axes=axes,
                 held_back=float((offset <= 0).mean()),
             )
