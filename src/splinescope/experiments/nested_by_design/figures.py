@@ -31,11 +31,8 @@ def draw_networks(numbers: Numbers, kept: Kept) -> Figure:
     figure = new_figure(PAGE, 2.35)
     panels = figure.subplots(1, 4, width_ratios=(1.35, 1, 1, 1))
     for at, (kind, rows) in enumerate(numbers["kinds"].items()):
-        cells = [np.mean(row["cells"]) for row in rows]
-        panels[0].plot(
-            cells, [row["accuracy"] for row in rows], MARKERS[at], color=SERIES[at], label=kind, mec="white", mew=0.3,
-            ms=4.2,
-        )  # fmt: skip
+        places = [np.mean(row["cells"]) for row in rows], [row["accuracy"] for row in rows]
+        panels[0].plot(*places, MARKERS[at], color=SERIES[at], label=kind, mec="white", mew=0.3, ms=4.2)
     panels[0].set(xlabel="cells of a plane", ylabel="accuracy, held out", xscale="log")
     panels[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panels[0].xaxis.set_major_formatter("{x:,.0f}")

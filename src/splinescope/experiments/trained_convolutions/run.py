@@ -83,14 +83,16 @@ def _moment(settings: Settings, module: nn.Module, examples: Examples, epoch: in
 
 def _supports(network: Network, points: np.ndarray) -> list[dict[str, Any]]:
     """Behind each ReLU: the share of units that are not zero, and how many of those that were zero stay so."""
-    found, before = [], None
+    found: list[dict[str, Any]] = []
+    before: np.ndarray | None = None
     for place in boundaries(network):
         fold = network.nodes[place.node].fold
         if fold is None or not fold.clamps:
             continue
         values = split(network, place.index).before(points).reshape(len(points), -1) > 0
-        same = before is not None and before.shape == values.shape
-        stay = float((~values & ~before).sum() / max(1, (~before).sum())) if same and before is not None else None
+        stay: float | None = None
+        if before is not None and before.shape == values.shape:
+            stay = float((~values & ~before).sum() / max(1, (~before).sum()))
         found.append({"active": float(values.mean()), "stay_zero": stay, "units": values.shape[1]})
         before = values
     return found
