@@ -238,7 +238,7 @@ class PreimageSearch:
             return NEVER
         smaller = float(_volumes(Boxes.around(domain))[0] / _volumes(box)[0])
         allowed = MOST.get(domain.dimension, _MOST) * math.sqrt(smaller)
-        if domain.dimension == 2 and self._deadline < NEVER:  # planes are cut without looking at the clock
+        if domain.dimension == 2 and self._deadline < NEVER:  # what is late is lost
             now = time.monotonic()
             rate = self._cells / max(now - self._started, 1e-3)
             allowed = min(allowed, max(_UNHURRIED, 0.25 * rate * (self._deadline - now)))
