@@ -20,6 +20,7 @@ from splinescope.errors import InvalidInputError, StoreError
 from splinescope.experiments import EXPERIMENTS, Report, Verdict, judge, reproduce
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.reproduce import measure
+from tests.experiments.cones import check_contraction, check_dual_basis, check_flattening, check_nested_cones
 from tests.seeds import large
 
 FIGURES = {
@@ -36,6 +37,12 @@ FIGURES = {
     "convexity": {"probabilities"},
     "two-phases": {"phases"},
     "loss-landscape": {"planes", "exact"},
+    "dual-basis": {"preimages"},
+    "contraction-flow": {"flows"},
+    "nested-cones": {"cones"},
+    "flattening": {"surface", "layers"},
+    "trained-convolutions": {"training"},
+    "nested-by-design": {"networks"},
 }
 
 
@@ -45,6 +52,8 @@ SMALLER = {
     "grokking": {
         "width": 24, "train_points": 100, "steps": 150, "probes": 30, "attacked": 40, "per_decade": 2, "directions": 10,
     },
+    "trained-convolutions": {"epochs": (0, 2)},
+    "nested-by-design": {"epochs": 2, "channels": 2},
     "class-connectivity": {
         "hidden": (32,) * 3, "epochs": 25, "pairs": 16, "twins": 10, "component_points": 3, "decoder_epochs": 1,
     },
@@ -313,6 +322,10 @@ INDEPENDENT = {
     "regions-vs-depth-width": check_regions,
     "tessellation-toy": check_toy,
     "self-similar": check_self_similar,
+    "dual-basis": check_dual_basis,
+    "contraction-flow": check_contraction,
+    "nested-cones": check_nested_cones,
+    "flattening": check_flattening,
 }
 
 

@@ -141,6 +141,44 @@ EXPERIMENTS = (
         {"smoke": 1.0, "paper": 45.0},
         "CIFAR-10: an .npz file with images and labels, or the folder of its binary files",
     ),
+    Entry(
+        "dual-basis",
+        "figure 1 of Carlsson 2019 (arXiv 1905.08922)",
+        "preimages of one layer in closed form: planes, their dual basis, points and rays; circulant cones",
+        {"smoke": 0.1, "paper": 0.5},
+    ),
+    Entry(
+        "contraction-flow",
+        "figure 2 of Carlsson 2019 (arXiv 1905.08922)",
+        "where layers with ReLU take a quadrant: flows between nested cones, exact shares of its faces, cells counted",
+        {"smoke": 0.1, "paper": 0.5},
+    ),
+    Entry(
+        "nested-cones",
+        "figure 3 of Carlsson 2019 (arXiv 1905.08922)",
+        "which layers nest: preimages of faces under the identity, a nested and a widened cone; when, and up to where",
+        {"smoke": 0.2, "paper": 2.0},
+    ),
+    Entry(
+        "flattening",
+        "figure 4 of Carlsson 2019 (arXiv 1905.08922)",
+        "the piecewise planar surface that three circulant layers flatten into a triangle, exactly, layer by layer",
+        {"smoke": 0.1, "paper": 0.1},
+    ),
+    Entry(
+        "trained-convolutions",
+        "a question of Carlsson 2019 (arXiv 1905.08922): do convolutions nest?",
+        "nesting, contraction and distance from circulant of convolutions before, during and after training",
+        {"smoke": 0.3, "paper": 4.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
+    Entry(
+        "nested-by-design",
+        "this library, from the nested cones of Carlsson 2019 (arXiv 1905.08922)",
+        "convolutions kept nested while they train: what it costs in accuracy and buys in cells",
+        {"smoke": 0.5, "paper": 10.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
 )
 """All experiments, in the order of the list."""
 
