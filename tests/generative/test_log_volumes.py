@@ -136,3 +136,35 @@ def test_bad_input() -> None:
     ):
         with pytest.raises(InvalidInputError, match=words):
             call()
+
+
+def test_float32_is_asked_again_where_it_cannot_tell() -> None:
+    """Singular values 1 and 2^-20, beyond float32's resolution; and 1 and 0."""
+    thin = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3))
+    for value, expected in ((2.0**-20, -20 * math.log(2)), (0.0, -math.inf)):
+        thin[0].weight.data = torch.tensor([[1.0, 0.0], [0.0, value], [0.0, 0.0]])
+        thin[1].weight.data = torch.eye(3)
+        assert log_volume(thin, np.zeros((2, 2)))[1] == pytest.approx(expected, abs=1e-9)
+        assert log_volume(thin, np.zeros((2, 2)), "svd")[1] == -math.inf
+    assert thin[0].weight.dtype == torch.float32
+
+
+def test_a_last_layer_with_more_outputs_than_inputs_is_condensed() -> None:
+    """What comes before decides the rank: the shortened product has the same singular values."""
+    module = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 50)).double()
+    z = torch.randn(20, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    values = np.stack([torch.linalg.svdvals(torch.func.jacrev(module)(x)).detach().numpy() for x in z])
+    np.testing.assert_allclose(singular_values(module, z), values, rtol=1e-9, atol=1e-12)
+    network = splinescope.from_torch(module, input_shape=(4,))
+    np.testing.assert_allclose(singular_values(network, z), values, rtol=1e-9, atol=1e-12)
+    assert (log_volume(module, z) == -np.inf).tolist() == (values[:, -1] < 1e-12).tolist()
+
+
+def test_large_outputs_in_bounded_memory() -> None:
+    """One direction after the other where a single Jacobian is as much as may be held."""
+    module = nn.Sequential(nn.Linear(40, 8), nn.Tanh(), nn.Unflatten(1, (8, 1, 1)), nn.Upsample(scale_factor=96))
+    z = torch.randn(2, 40, generator=torch.Generator().manual_seed(0))
+    assert (log_volume(module, z) == -np.inf).all()
+    few = module[:2].double()
+    expected = log_volume(few, z.double(), "svd", 8) + 8 * math.log(96)
+    np.testing.assert_allclose(log_volume(module.double(), z.double(), "svd", 8), expected, rtol=1e-9)

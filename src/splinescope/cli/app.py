@@ -16,6 +16,7 @@ from splinescope.cli.path import path
 from splinescope.cli.preimage import preimage
 from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
+from splinescope.cli.sample import sample
 from splinescope.cli.segment import segment
 from splinescope.cli.slice import slice_
 from splinescope.cli.surface import surface
@@ -55,7 +56,7 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface):
+for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, sample, segment, surface):
     app.command(command.__name__.removesuffix("_"))(command)
 
 

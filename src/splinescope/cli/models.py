@@ -47,6 +47,30 @@ def read_model(
     Raises:
         InvalidInputError: If there is no such model, it is damaged, or the weights don't fit.
     """
+    found = read_module(text, weights, input_shape, trust=trust)
+    if isinstance(found, Network):
+        return found
+    shape = shape_of("--input-shape", input_shape)
+    return load(found, input_shape=shape or (points[0].shape if points else None))
+
+
+def read_module(
+    text: str, weights: Path | None, input_shape: str | None, *, trust: bool = False
+) -> nn.Module | Network:
+    """What the argument MODEL means: a module made by Python code as it is, smooth ones too, and else a network.
+
+    Args:
+        text: A file, `file.py:name`, or `package.module:name`.
+        weights: File of a state dict for a module made by Python code.
+        input_shape: Sizes of one input without batch, where a file itself does not tell.
+        trust: Whether a file may run code that it holds.
+
+    Returns:
+        The module in eval mode, or the network.
+
+    Raises:
+        InvalidInputError: If there is no such model, it is damaged, or the weights don't fit.
+    """
     shape = shape_of("--input-shape", input_shape)
     if Path(text).is_file() and text.lower().endswith(MODEL_SUFFIXES):
         if weights is not None:
@@ -62,7 +86,7 @@ def read_model(
         return module
     if weights is not None:
         _load_weights(module, weights)
-    return load(module.eval(), input_shape=shape or (points[0].shape if points else None))
+    return module.eval()
 
 
 def _no_model(text: str) -> str:

@@ -45,7 +45,7 @@ def from_determinant_power(power: float) -> float:
         power: Exponent of the determinant.
 
     Returns:
-        Exponent of the volume.
+        Exponent of the volume. Cost: none.
 
     Example:
         >>> from_determinant_power(0.5)
@@ -337,7 +337,8 @@ class VolumeSampler:
             logs = np.where(np.isposinf(logs), 0.0, -np.inf)
         if not np.isfinite(logs).any():
             raise InvalidInputError(
-                "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0"
+                "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0, or "
+                "leading singular values only (`top`)"
             )
         return logs - logsumexp(logs)
 

@@ -17,6 +17,7 @@ from splinescope.plotting.landscape import (
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.preimages import plot_preimage
+from splinescope.plotting.samples import plot_samples
 from splinescope.plotting.segments import plot_segment
 from splinescope.plotting.surface import plot_surface
 from splinescope.plotting.tessellation import plot_tessellation
@@ -35,6 +36,7 @@ __all__ = [
     "plot_mesh",
     "plot_path_strip",
     "plot_preimage",
+    "plot_samples",
     "plot_segment",
     "plot_surface",
     "plot_tessellation",
