@@ -46,6 +46,10 @@ class LatentMap:
         """Some latents as the generator takes them."""
         return self.latents[torch.from_numpy(rows)].reshape(len(rows), *self.shape)
 
+    def at(self, latents: Tensor) -> LatentMap:
+        """The same map at other flat latents."""
+        return replace(self, latents=latents)
+
     @property
     def dimension(self) -> int:
         """Dimension of the latents."""
