@@ -63,9 +63,10 @@ def sample(
         >>> bool((sample(cells, 100, generator=0).outputs >= 0).all())
         True
     """
+    parts = simplices(cells)
     check_whole(cells)
     logs = cell_log_volumes(cells)
-    return draw_from(cells, law(latent_measures(cells), logs, rho), number, generator, logs)
+    return _drawn(cells, parts, law(latent_measures(cells), logs, rho), logs, number, generator)
 
 
 def draw_from(
@@ -73,7 +74,6 @@ def draw_from(
     masses: Float[np.ndarray, " cells"],
     number: int,
     generator: np.random.Generator | int | None = None,
-    log_volumes: Float[np.ndarray, " cells"] | None = None,
 ) -> ManifoldSamples:
     """Draw latents from a law that is uniform within each cell.
 
@@ -82,7 +82,6 @@ def draw_from(
         masses: Probability of each cell, with sum 1.
         number: How many.
         generator: Of random numbers, or its seed.
-        log_volumes: Those of the cells, if they are known.
 
     Returns:
         Latents and outputs. Cost: that of `sample`.
@@ -96,11 +95,21 @@ def draw_from(
         >>> float(draw_from(cells, np.array([1.0, 0.0]), 10, 0).outputs.max())
         0.0
     """
+    return _drawn(cells, simplices(cells), masses, cell_log_volumes(cells), number, generator)
+
+
+def _drawn(
+    cells: PolyhedralComplex,
+    parts: Simplices,
+    masses: np.ndarray,
+    logs: np.ndarray,
+    number: int,
+    generator: np.random.Generator | int | None,
+) -> ManifoldSamples:
+    """A simplex by its share of its cell's mass, then a point uniform in it."""
     if number < 0:
         raise InvalidInputError(f"`number`: got {number}; expected how many to draw, at least 0")
     rng = np.random.default_rng(generator)
-    parts = simplices(cells)
-    logs = cell_log_volumes(cells) if log_volumes is None else log_volumes
     ends = np.cumsum(_spread(masses, parts))
     chosen = np.searchsorted(ends, rng.random(number) * ends[-1], side="right")
     weights = uniform_weights(number, parts.corners.shape[1], rng)
