@@ -1,6 +1,7 @@
 """Toy networks: small torch modules with explicit randomness, and a training loop of a few seconds."""
 
 from splinescope.models.folded_cube import coordinate_folding, montufar_network, serra_network
+from splinescope.models.generators import train_vae, train_wgan
 from splinescope.models.self_similar import hat, self_similar_sum, square, takagi
 from splinescope.models.toy import batchnorm_mlp, convnet, gaussian_mlp, mlp, strided_convnet
 from splinescope.models.training import TrainingResult, train_classifier
@@ -20,4 +21,6 @@ __all__ = [
     "strided_convnet",
     "takagi",
     "train_classifier",
+    "train_vae",
+    "train_wgan",
 ]

@@ -116,6 +116,12 @@ EXPERIMENTS = (
         {"smoke": 0.5, "paper": 5.0},
         "MNIST: the folder of its IDX files; or CIFAR-10: an .npz file with images and labels, or its binary files",
     ),
+    Entry(
+        "polarity-toy",
+        "figure 12 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); polarity sampling (arXiv 2203.01993)",
+        "toy generators of the plane sampled by their volumes, exactly: modes, anti-modes, and what pools make of it",
+        {"smoke": 0.3, "paper": 5.0},
+    ),
 )
 """All experiments, in the order of the list."""
 
