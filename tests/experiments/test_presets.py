@@ -32,6 +32,7 @@ FIGURES = {
     "batchnorm-density": {"density", "ratios", "least-squares"},
     "grokking": {"training", "slices"},
     "class-connectivity": {"connectivity", "paths", "losses"},
+    "manifold": {"surface", "slice"},
     "polarity-toy": {"samples", "measures"},
 }
 

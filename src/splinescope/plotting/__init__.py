@@ -14,6 +14,7 @@ from splinescope.plotting.landscape import (
     plot_loss_plane,
     plot_loss_profiles,
 )
+from splinescope.plotting.manifold import plot_manifold
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.preimages import plot_preimage
@@ -33,6 +34,7 @@ __all__ = [
     "plot_loss_plane",
     "plot_loss_profile",
     "plot_loss_profiles",
+    "plot_manifold",
     "plot_mesh",
     "plot_path_strip",
     "plot_preimage",

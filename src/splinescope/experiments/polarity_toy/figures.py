@@ -39,7 +39,7 @@ def draw_samples(numbers: Numbers, kept: Kept) -> Figure:
     figure = new_figure(PAGE, side * len(names) + 0.3, "compressed")
     panels = figure.subplots(len(names), len(shown) + 1, squeeze=False)
     for row, name in zip(panels, names, strict=True):
-        kind, _, problem = name.partition("-")
+        problem = name.partition("-")[2]
         data = kept.arrays(f"data-{problem}")["points"]
         samples = kept.arrays(f"samples-{name}")
         points = [data, *(samples[f"rho{rhos.index(rho)}"] for rho in shown)]
@@ -47,7 +47,7 @@ def draw_samples(numbers: Numbers, kept: Kept) -> Figure:
             ax.plot(*cloud[:1500].T, ".", ms=1.1, mew=0, color=color, alpha=0.7, rasterized=True)
             ax.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
             bare(ax)
-        row[0].set_ylabel(f"{kind.upper()}, {problem}")
+        row[0].set_ylabel(label_of(name))
     put_title(panels[0, 0], "a", "data")
     for letter, ax, rho in zip("bcdefgh", panels[0, 1:], shown, strict=False):
         put_title(ax, letter, rf"$\rho$ = {rho:g}")
@@ -62,10 +62,23 @@ def draw_measures(numbers: Numbers) -> Figure:
     for letter, ax, (key, label) in zip("abc", panels, MEASURES.items(), strict=True):
         for number, (name, found) in enumerate(numbers["generators"].items()):
             style = {"color": SERIES[number % len(SERIES)], "marker": MARKERS[number % len(MARKERS)]}
-            ax.plot(column(found, "rho"), column(found, key), label=name.replace("-", ", ").upper(), **style)
+            ax.plot(column(found, "rho"), column(found, key), label=label_of(name), **style)
         ax.set_xlabel(r"exponent $\rho$ of the volume")
         ax.set_ylabel(label)
         put_title(ax, letter, "exactly" if key != "in_modes" else "of exact samples")
     panels[1].set_ylim(0, 1)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
+
+
+def label_of(name: str) -> str:
+    """What a generator is called in pictures.
+
+    Args:
+        name: Such as "wgan-ring".
+
+    Returns:
+        Such as "WGAN, ring".
+    """
+    kind, _, problem = name.partition("-")
+    return f"{kind.upper()}, {problem}"

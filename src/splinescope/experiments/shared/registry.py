@@ -117,6 +117,13 @@ EXPERIMENTS = (
         "MNIST: the folder of its IDX files; or CIFAR-10: an .npz file with images and labels, or its binary files",
     ),
     Entry(
+        "manifold",
+        "figure 10 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); MaGNET (arXiv 2110.08009)",
+        "the piecewise affine surface of a generator with its facets, its area in three ways, and points uniform on it",
+        {"smoke": 0.2, "paper": 1.0},
+        "weights of a perceptron with ReLU, a generator: a file of its state dict",
+    ),
+    Entry(
         "polarity-toy",
         "figure 12 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); polarity sampling (arXiv 2203.01993)",
         "toy generators of the plane sampled by their volumes, exactly: modes, anti-modes, and what pools make of it",
