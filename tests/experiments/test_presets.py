@@ -34,6 +34,7 @@ FIGURES = {
     "class-connectivity": {"connectivity", "paths", "losses"},
     "manifold": {"surface", "slice"},
     "polarity-toy": {"samples", "measures"},
+    "debias": {"frequencies", "samples"},
 }
 
 
@@ -124,8 +125,12 @@ def check_tables(report: Report, folder: Path) -> None:
         assert {len(row) for row in rows} == {len(rows[0])}
 
 
-NO_GROKKING = {"grokking"}
-"""The few thousand steps of `grokking`'s preset smoke are too few to grok, and its claims say so."""
+MAY_FAIL = {
+    "grokking": "the few thousand steps of its preset smoke are too few to grok, and its claims say so",
+    "debias": "what is claimed of fairness does not hold for these generators, whatever the preset",
+    "precision-recall": "what is claimed of quality does not hold for a generator that is little trained",
+}
+"""Experiments of which some claims fail in the preset smoke, and why."""
 
 
 def check_claims(report: Report) -> None:
@@ -136,7 +141,7 @@ def check_claims(report: Report) -> None:
         assert claim.theirs
         assert claim.ours
         assert (claim.verdict is Verdict.NOT_COMPARABLE) == (claim.tolerance == "")
-        assert report.name in NO_GROKKING or claim.verdict is not Verdict.FAILED
+        assert report.name in MAY_FAIL or claim.verdict is not Verdict.FAILED
     assert Verdict.REPRODUCED in {claim.verdict for claim in report.claims}
 
 

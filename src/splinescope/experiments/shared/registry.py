@@ -129,6 +129,13 @@ EXPERIMENTS = (
         "toy generators of the plane sampled by their volumes, exactly: modes, anti-modes, and what pools make of it",
         {"smoke": 0.3, "paper": 5.0},
     ),
+    Entry(
+        "debias",
+        "figure 11 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); MaGNET (arXiv 2110.08009)",
+        "a generator trained with a rare class: how often it makes it by its own law, and uniformly on its manifold",
+        {"smoke": 0.3, "paper": 3.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
 )
 """All experiments, in the order of the list."""
 
