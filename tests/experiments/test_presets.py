@@ -35,6 +35,7 @@ FIGURES = {
     "manifold": {"surface", "slice"},
     "polarity-toy": {"samples", "measures"},
     "debias": {"frequencies", "samples"},
+    "precision-recall": {"quality"},
 }
 
 

@@ -28,7 +28,7 @@ def figures(numbers: Numbers, kept: Kept) -> dict[str, Callable[[], Figure]]:
 @on_page
 def draw_frequencies(numbers: Numbers) -> Figure:
     """Shares of all classes under each law, and the rare one's by the exponent."""
-    figure = new_figure(PAGE, 2.6)
+    figure = new_figure(PAGE, 2.9)
     left, right = figure.subplots(1, 2, width_ratios=(1.7, 1.0))
     rare = numbers["config"]["rare"]
     left.axhline(0.1, color=MUTED, lw=0.6, ls=":")
@@ -38,7 +38,6 @@ def draw_frequencies(numbers: Numbers) -> Figure:
         _errors(left, np.arange(10) + shift, found, range(10), number, SHORT[name])
     left.set_xticks(range(10), [f"{k}\n(rare)" if k == rare else str(k) for k in range(10)])
     left.set(xlabel="class", ylabel="share of samples", ylim=(0, None))
-    left.legend(ncols=2, loc="upper right")
     put_title(left, "a", "classes under four laws")
     for number, pool in enumerate(("gaussian", "uniform")):
         rhos, found = numbers[pool]["rhos"], numbers[pool]["frequencies"]
@@ -47,8 +46,9 @@ def draw_frequencies(numbers: Numbers) -> Figure:
         _errors(right, np.array(rhos), rows, range(len(rhos)), 2 * number, label, "-")
     right.axhline(numbers["data"]["shares"][rare], color=MUTED, lw=0.8, ls="--", label="training set")
     right.set(xlabel=r"exponent $\rho$ of the volume", ylabel=f"share of digit {rare}", ylim=(0, None))
-    right.legend(loc="upper left")
+    right.legend(loc="best")
     put_title(right, "b", "the rare class")
+    figure.legend(*left.get_legend_handles_labels(), ncols=5, loc="outside lower center")
     return figure
 
 

@@ -136,6 +136,13 @@ EXPERIMENTS = (
         {"smoke": 0.3, "paper": 3.0},
         "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
     ),
+    Entry(
+        "precision-recall",
+        "polarity sampling (arXiv 2203.01993), MaGNET (arXiv 2110.08009)",
+        "precision and recall by the exponent of the volume and by truncation; what uniform samples test",
+        {"smoke": 0.4, "paper": 3.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
 )
 """All experiments, in the order of the list."""
 
