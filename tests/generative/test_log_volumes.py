@@ -168,3 +168,22 @@ def test_large_outputs_in_bounded_memory() -> None:
     few = module[:2].double()
     expected = log_volume(few, z.double(), "svd", 8) + 8 * math.log(96)
     np.testing.assert_allclose(log_volume(module.double(), z.double(), "svd", 8), expected, rtol=1e-9)
+
+
+def test_chains_by_their_awake_units() -> None:
+    """Perceptrons of several kinds against autograd, as networks; what is no chain goes another way."""
+    torch.manual_seed(0)
+    hidden = [nn.Linear(3, 9), nn.ReLU(), nn.Linear(9, 8), nn.LeakyReLU(0.1), nn.Linear(8, 7), nn.Hardtanh()]
+    for module in (
+        nn.Sequential(*hidden, nn.Linear(7, 12), nn.Unflatten(1, (3, 2, 2))),
+        nn.Sequential(nn.ReLU(), *hidden),
+        nn.Sequential(nn.Flatten(), nn.Linear(3, 5), nn.ReLU()),
+        nn.Sequential(nn.Linear(3, 8), nn.Unflatten(1, (2, 4)), nn.MaxPool1d(2), nn.Flatten()),
+    ):
+        module.double()
+        network = splinescope.from_torch(module, input_shape=(3,))
+        z = torch.randn(25, 3, dtype=torch.float64)
+        expected = [
+            np.linalg.svd(torch.func.jacrev(module)(x[None]).reshape(-1, 3).detach(), compute_uv=False) for x in z
+        ]
+        np.testing.assert_allclose(singular_values(network, z), np.stack(expected), atol=1e-12)

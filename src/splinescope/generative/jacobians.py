@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.chains import chain_jacobians, is_chain
 from splinescope.network import Network, as_network
 from splinescope.network.evaluate import forward
 from splinescope.network.importers.module_copy import duplicate
@@ -33,6 +34,7 @@ class LatentMap:
         outputs: Number of outputs.
         shape: Shape of one latent as the generator takes it.
         single: Whether the generator is a module of float32.
+        chain: The generator, if it is a chain of layers whose awake units are few.
     """
 
     function: Callable[[Tensor, Any], Tensor]
@@ -41,6 +43,7 @@ class LatentMap:
     outputs: int
     shape: tuple[int, ...]
     single: bool = False
+    chain: Network | None = None
 
     def shaped(self, rows: np.ndarray) -> Tensor:
         """Some latents as the generator takes them."""
@@ -83,7 +86,8 @@ class LatentMap:
             whole = generator.head is not None and method != "affine"
             network = generator if whole or method == "sketch" else _condensed(generator)
             call = partial(behind_head if whole else forward, network)
-            return LatentMap._made(call, z.double().cpu(), network.input_shape, condition)
+            made = LatentMap._made(call, z.double().cpu(), network.input_shape, condition)
+            return replace(made, chain=None if whole or not is_chain(network) else network)
         single = False
         if isinstance(generator, nn.Module):
             generator = duplicate(generator)
@@ -124,6 +128,9 @@ class LatentMap:
         rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
         for start in range(0, len(self.latents), rows):
             z = self.latents[start : start + rows]
+            if self.chain is not None and project is None:
+                yield torch.stack(list(chain_jacobians(self.chain, z.reshape(len(z), *self.shape))))
+                continue
             condition = None if self.condition is None else self.condition[start : start + rows]
             yield _jacobian(
                 self.function, z, condition, project, None if rows > 1 else BUDGET // (8 * self.outputs) + 1
