@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.generative.chains import chain_jacobians, is_chain
 from splinescope.network import Network, as_network
 from splinescope.network.evaluate import forward
 from splinescope.network.importers.module_copy import duplicate
@@ -34,7 +33,6 @@ class LatentMap:
         outputs: Number of outputs.
         shape: Shape of one latent as the generator takes it.
         single: Whether the generator is a module of float32.
-        chain: The generator, if it is a chain of layers whose awake units are few.
     """
 
     function: Callable[[Tensor, Any], Tensor]
@@ -43,7 +41,6 @@ class LatentMap:
     outputs: int
     shape: tuple[int, ...]
     single: bool = False
-    chain: Network | None = None
 
     def shaped(self, rows: np.ndarray) -> Tensor:
         """Some latents as the generator takes them."""
@@ -84,16 +81,23 @@ class LatentMap:
             generator = as_network(generator, shape, "generator")
         if isinstance(generator, Network):
             whole = generator.head is not None and method != "affine"
-            network = generator if whole or method == "sketch" else _condensed(generator)
+            network = (
+                generator
+                if whole or method == "sketch"
+                else _condensed(generator, z[0].numel() * len(z) if len(z) else 0)
+            )
             call = partial(behind_head if whole else forward, network)
-            made = LatentMap._made(call, z.double().cpu(), network.input_shape, condition)
-            return replace(made, chain=None if whole or not is_chain(network) else network)
+            return LatentMap._made(call, z.double().cpu(), network.input_shape, condition)
         single = False
         if isinstance(generator, nn.Module):
             generator = duplicate(generator)
             z = as_parameters(z, generator)
             single = z.dtype == torch.float32 and any(p.dtype == torch.float32 for p in generator.parameters())
-            generator = generator if method == "sketch" else _condensed_module(generator)
+            generator = (
+                generator
+                if method == "sketch"
+                else _condensed_module(generator, z[0].numel() * len(z) if len(z) else 0)
+            )
         z = z if z.is_floating_point() else z.double()
         return replace(LatentMap._made(generator, z, shape, condition), single=single)
 
@@ -128,9 +132,6 @@ class LatentMap:
         rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
         for start in range(0, len(self.latents), rows):
             z = self.latents[start : start + rows]
-            if self.chain is not None and project is None:
-                yield torch.stack(list(chain_jacobians(self.chain, z.reshape(len(z), *self.shape))))
-                continue
             condition = None if self.condition is None else self.condition[start : start + rows]
             yield _jacobian(
                 self.function, z, condition, project, None if rows > 1 else BUDGET // (8 * self.outputs) + 1
@@ -165,21 +166,26 @@ def _jacobian(
             return _backwards(call, z)
 
 
-def _condensed(network: Network) -> Network:
+def _pays(outputs: int, inputs: int, columns: int) -> bool:
+    """Whether a decomposition of a last layer costs less than it saves on so many columns of Jacobians."""
+    return columns * (outputs - inputs) > 2 * outputs * inputs
+
+
+def _condensed(network: Network, columns: int) -> Network:
     """A network without head, of as few outputs as its last layer has inputs, up to an isometry of the outputs."""
     node = network.nodes[network.output]
     matrix = None if node.affine is None else node.affine.matrix
-    if matrix is None or matrix.shape[0] <= matrix.shape[1] or network.output != len(network.nodes) - 1:
+    if matrix is None or not _pays(*matrix.shape, columns) or network.output != len(network.nodes) - 1:
         return replace(network, head=None, classes=None)
     upper = torch.linalg.qr(matrix, mode="r")[1]
     last = replace(node, op=Dense(upper, upper.new_zeros(len(upper))), shape=(len(upper),))
     return Network((*network.nodes[:-1], last), network.output)
 
 
-def _condensed_module(module: nn.Module) -> nn.Module:
+def _condensed_module(module: nn.Module, columns: int) -> nn.Module:
     """The same of a private copy of a module that plainly ends with a linear layer."""
     last = module[-1] if type(module) is nn.Sequential and len(module) > 1 else None
-    if type(last) is not nn.Linear or last.out_features <= last.in_features:
+    if type(last) is not nn.Linear or not _pays(last.out_features, last.in_features, columns):
         return module
     assert isinstance(module, nn.Sequential)
     upper = torch.linalg.qr(last.weight.double(), mode="r")[1].to(last.weight)

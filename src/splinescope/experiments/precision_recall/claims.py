@@ -71,7 +71,8 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             theirs="asked, not answered",
             ours="of a surface of two latents, samples that are uniform, by uniform latents, and by the law that "
             f"held-out images have on it are off the data in {off['uniform']:.1%}, {off['latents']:.1%} and "
-            f"{off['law']:.1%}; recall {made['uniform']['recall']:.2f}, {made['latents']['recall']:.2f}, {made['law']['recall']:.2f}. "
+            f"{off['law']:.1%}; recall {made['uniform']['recall']:.2f}, {made['latents']['recall']:.2f} and "
+            f"{made['law']['recall']:.2f}. "
             f"What no sample tells: held-out images are {surface['distance']:.3g} from the surface, and "
             f"{surface['between_images']:.3g} from the nearest training image",
         ),
