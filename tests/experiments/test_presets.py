@@ -226,7 +226,32 @@ def check_class_connectivity(report: Report) -> None:
             assert stays or margin < 0
 
 
+def check_manifold(report: Report) -> None:
+    """The toy surface's area by the small triangles of a grid of latents."""
+    module = models.gaussian_mlp(
+        [2, 8, 8, 3], bias_deviation=0.5, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    line = torch.linspace(-1, 1, 301, dtype=torch.float64)
+    with torch.no_grad():
+        points = module(torch.cartesian_prod(line, line)).reshape(301, 301, 3).numpy()
+    corner, right, up, far = points[:-1, :-1], points[1:, :-1], points[:-1, 1:], points[1:, 1:]
+    halves = np.cross(right - corner, up - corner), np.cross(right - far, up - far)
+    area = 0.5 * sum(np.linalg.norm(half, axis=2).sum() for half in halves)
+    assert report.numbers["toy"]["volume"] == pytest.approx(area, rel=0.01)
+
+
+def check_polarity(report: Report) -> None:
+    """Entropy is largest, and the density constant, at exponent 1; the exact means are those of the pool."""
+    for found in report.numbers["generators"].values():
+        rows = {row["rho"]: row for row in found["by_rho"]}
+        assert max(rows, key=lambda rho: rows[rho]["entropy"]) == 1.0
+        for row in rows.values():
+            assert abs(row["expected_log_volume"] - row["pool_log_volume"]) < 5 * row["pool_error"] + 1e-9
+
+
 INDEPENDENT = {
+    "manifold": check_manifold,
+    "polarity-toy": check_polarity,
     "class-connectivity": check_class_connectivity,
     "batchnorm-tessellation": check_batchnorm_tessellation,
     "batchnorm-density": check_batchnorm_density,

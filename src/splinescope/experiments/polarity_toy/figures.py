@@ -66,7 +66,7 @@ def draw_measures(numbers: Numbers) -> Figure:
         ax.set_xlabel(r"exponent $\rho$ of the volume")
         ax.set_ylabel(label)
         put_title(ax, letter, "exactly" if key != "in_modes" else "of exact samples")
-    panels[1].set_ylim(0, 1)
+    panels[1].set_ylim(0, 1.03)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
 
