@@ -51,7 +51,8 @@ def plot_manifold(
 ) -> Axes3D:
     """Draw the piecewise affine surface that a generator makes of a plane, with the facets of its cells.
 
-    Of three outputs these are the axes; of more, their first three principal components for uniform latents.
+    Of three outputs these are the axes; of more, their first three principal components (PC) for uniform
+    latents, with their shares of the variance.
 
     Args:
         cells: A planar complex of a generator of at least three outputs.
@@ -90,7 +91,7 @@ def plot_manifold(
     _draw(axes, facets, fills.colors)
     low, high = places.min(axis=0), places.max(axis=0)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
-    axes.set_box_aspect(np.maximum(high - low, 0.15 * (high - low).max()), zoom=0.95)
+    axes.set_box_aspect(np.maximum(high - low, 0.4 * (high - low).max()), zoom=0.88)
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1])
     axes.set_zlabel(names[2])
@@ -124,7 +125,7 @@ def _places(cells: PlanarComplex) -> tuple[np.ndarray, list[str]]:
     if values.shape[1] == 3:
         return values, [f"output $y_{k}$" for k in (1, 2, 3)]
     places, shares = principal_components(cells)
-    return places, [f"component {k + 1} ({share:.0%})" for k, share in enumerate(shares)]
+    return places, [f"PC {k + 1} ({share:.0%})" for k, share in enumerate(shares)]
 
 
 def _draw(ax: Any, facets: list[np.ndarray], colors: np.ndarray) -> None:

@@ -38,7 +38,7 @@ def draw_surface(numbers: Numbers, kept: Kept, name: str) -> Figure:
     draw_fills(ax, fills)
     draw_folds(ax, fold_lines(cells), float(cells.measures.sum()), 0.6)
     put_title(ax, "a", f"latents: {len(cells):,} cells")
-    surface = right.add_axes((0.02, 0.1, 0.86, 0.82), projection="3d")
+    surface = right.add_axes((0.0, 0.08, 0.9, 0.86), projection="3d")
     plot_manifold(cells, surface, bar=False, title="")
     area = numbers[name]["volume"]
     right.text(0.02, 0.955, f"$\\bf{{b}}$  the surface: area {area:.4g}", fontsize=8.5, va="center")
