@@ -246,6 +246,7 @@ def test_every_command_and_option_has_help() -> None:
         "preimage",
         "reproduce",
         "path",
+        "sample",
         "segment",
         "surface",
         "landscape",

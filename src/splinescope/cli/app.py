@@ -18,6 +18,7 @@ from splinescope.cli.path import path
 from splinescope.cli.preimage import preimage
 from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
+from splinescope.cli.sample import sample
 from splinescope.cli.segment import segment
 from splinescope.cli.slice import slice_
 from splinescope.cli.surface import surface
@@ -61,7 +62,21 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface, landscape, view):
+for command in (
+    demo,
+    info,
+    slice_,
+    compare,
+    regions,
+    preimage,
+    reproduce,
+    path,
+    sample,
+    segment,
+    surface,
+    landscape,
+    view,
+):
     app.command(command.__name__.removesuffix("_"))(command)
 
 

@@ -89,6 +89,27 @@ def read_module(text: str, weights: Path | None) -> nn.Module:
     return module.eval()
 
 
+def read_generator(text: str, weights: Path | None, input_shape: str | None, *, trust: bool) -> nn.Module | Network:
+    """What the argument MODEL means where smooth modules will do: a module made by Python code, else a network.
+
+    Args:
+        text: A file, `file.py:name`, or `package.module:name`.
+        weights: File of a state dict for a module made by Python code.
+        input_shape: Sizes of one input without batch, where a file itself does not tell.
+        trust: Whether a file may run code that it holds.
+
+    Returns:
+        The module in eval mode, or the network.
+
+    Raises:
+        InvalidInputError: If there is no such model, it is damaged, or the weights don't fit.
+    """
+    if Path(text).is_file() and text.lower().endswith(MODEL_SUFFIXES):
+        return read_model(text, weights, input_shape, trust=trust)
+    model = _from_code(text, weights)
+    return model.eval() if isinstance(model, nn.Module) else load(model, shape_of("--input-shape", input_shape))
+
+
 def _from_code(text: str, weights: Path | None) -> nn.Module | Network | Estimator:
     """What Python code gives, with its weights."""
     place, colon, name = text.rpartition(":")

@@ -48,7 +48,7 @@ def slice_(
     seed: of.Seed = 0,
     mean: of.Mean = "0",
     std: of.Std = "1",
-    color: of.Color = "pattern",
+    color: of.Color = None,
     classes: of.Classes = None,
     boundary: of.Boundary = True,
     picture_format: of.Format = "png",
@@ -92,6 +92,7 @@ def slice_(
     where = Where(through, point, data, indices, box, polygon, margin, radius, seed, mean, std)
     points = where.points(most=3)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
+    color = color or ("pattern" if _is_classifier(network) or math.prod(network.output_shape) < 3 else "log-volume")
     picture = Picture(
         title_of(model), color, class_numbers("--classes", classes, network), boundary, picture_format, view
     )

@@ -45,7 +45,7 @@ def from_determinant_power(power: float) -> float:
         power: Exponent of the determinant.
 
     Returns:
-        Exponent of the volume.
+        Exponent of the volume. Cost: none.
 
     Example:
         >>> from_determinant_power(0.5)
@@ -232,6 +232,18 @@ class VolumeSampler:
             chosen = np.argsort(-(logs + rng.gumbel(size=len(logs))))[:number]
         return self._drawn(chosen, self.effective_sample_size, replacement)
 
+    def pool_outputs(self) -> Iterator[np.ndarray]:
+        """Outputs of the latents of the pool, in chunks.
+
+        Yields:
+            [rows, *shape] outputs.
+        """
+        every = np.arange(len(self.latents))
+        conditions = self._pool.conditions(every)
+        for start in range(0, len(every), CHUNK):
+            few = None if conditions is None else conditions[start : start + CHUNK]
+            yield self._pool.run(self.latents[start : start + CHUNK], few)
+
     def rejection(self, number: int, *, seed: int | None = None, limit: int = 10_000) -> Drawn:
         """Draw fresh latents from the prior, each taken with its weight's share of the largest weight of the pool.
 
@@ -337,7 +349,8 @@ class VolumeSampler:
             logs = np.where(np.isposinf(logs), 0.0, -np.inf)
         if not np.isfinite(logs).any():
             raise InvalidInputError(
-                "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0"
+                "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0, or "
+                "leading singular values only (`top`)"
             )
         return logs - logsumexp(logs)
 

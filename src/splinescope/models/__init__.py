@@ -1,6 +1,7 @@
 """Toy networks: small torch modules with explicit randomness, and a training loop of a few seconds."""
 
 from splinescope.models.folded_cube import coordinate_folding, montufar_network, serra_network
+from splinescope.models.generators import train_vae, train_wgan
 from splinescope.models.residual import residual_convnet, residual_mlp
 from splinescope.models.self_similar import hat, self_similar_sum, square, takagi
 from splinescope.models.toy import batchnorm_mlp, convnet, gaussian_mlp, mlp, strided_convnet
@@ -23,4 +24,6 @@ __all__ = [
     "strided_convnet",
     "takagi",
     "train_classifier",
+    "train_vae",
+    "train_wgan",
 ]

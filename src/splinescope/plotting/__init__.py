@@ -14,10 +14,12 @@ from splinescope.plotting.landscape import (
     plot_loss_plane,
     plot_loss_profiles,
 )
+from splinescope.plotting.manifold import plot_manifold
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.network_graph import plot_network_graph
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.preimages import plot_preimage
+from splinescope.plotting.samples import plot_samples
 from splinescope.plotting.segments import plot_segment
 from splinescope.plotting.surface import plot_surface
 from splinescope.plotting.tessellation import plot_tessellation
@@ -33,10 +35,12 @@ __all__ = [
     "plot_loss_plane",
     "plot_loss_profile",
     "plot_loss_profiles",
+    "plot_manifold",
     "plot_mesh",
     "plot_network_graph",
     "plot_path_strip",
     "plot_preimage",
+    "plot_samples",
     "plot_segment",
     "plot_surface",
     "plot_tessellation",

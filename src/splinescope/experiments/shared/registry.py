@@ -179,6 +179,33 @@ EXPERIMENTS = (
         {"smoke": 0.5, "paper": 10.0},
         "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
     ),
+    Entry(
+        "manifold",
+        "figure 10 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); MaGNET (arXiv 2110.08009)",
+        "the piecewise affine surface of a generator with its facets, its area in three ways, and points uniform on it",
+        {"smoke": 0.2, "paper": 1.0},
+        "weights of a perceptron with ReLU, a generator: a file of its state dict",
+    ),
+    Entry(
+        "polarity-toy",
+        "figure 12 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); polarity sampling (arXiv 2203.01993)",
+        "toy generators of the plane sampled by their volumes, exactly: modes, anti-modes, and what pools make of it",
+        {"smoke": 0.3, "paper": 5.0},
+    ),
+    Entry(
+        "debias",
+        "figure 11 of Balestriero, Humayun and Baraniuk 2024 (arXiv 2408.04809); MaGNET (arXiv 2110.08009)",
+        "a generator trained with a rare class: how often it makes it by its own law, and uniformly on its manifold",
+        {"smoke": 0.3, "paper": 3.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
+    Entry(
+        "precision-recall",
+        "polarity sampling (arXiv 2203.01993), MaGNET (arXiv 2110.08009)",
+        "precision and recall by the exponent of the volume and by truncation; what uniform samples test",
+        {"smoke": 0.4, "paper": 3.0},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
+    ),
 )
 """All experiments, in the order of the list."""
 
