@@ -88,7 +88,9 @@ def _triangles(sheets: Sheets, points: np.ndarray) -> tuple[np.ndarray, np.ndarr
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     places = np.einsum("pij,pj->pi", sheets.factors[np.repeat(cells, sizes)], points[flat])
     out = np.empty((int((sizes - 2).sum()) if len(sizes) else 0, 3), np.int64)
-    _ears(offsets, flat, np.ascontiguousarray(_counter_clockwise(places, sheets.factors, np.repeat(cells, sizes))), out)
+    _widest(
+        offsets, flat, np.ascontiguousarray(_counter_clockwise(places, sheets.factors, np.repeat(cells, sizes))), out
+    )
     return out, np.repeat(cells, sizes - 2)
 
 
@@ -99,28 +101,43 @@ def _counter_clockwise(places: np.ndarray, factors: np.ndarray, cells: np.ndarra
 
 
 @njit(cache=True, nogil=True)
-def _ears(offsets: np.ndarray, flat: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
-    """Cut off the corner whose triangle is the widest for its size, until three corners are left."""
+def _widest(offsets: np.ndarray, flat: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
+    """The triangulation of each polygon whose worst triangle is the widest for its size, by dynamic programming."""
     count = 0
     for polygon in range(offsets.size - 1):
-        left = np.arange(offsets[polygon], offsets[polygon + 1])
-        while left.size > 3:
-            best, at = -np.inf, 0
-            for k in range(left.size):
-                a, b, c = left[k - 1], left[k], left[(k + 1) % left.size]
-                ux, uy = places[b, 0] - places[a, 0], places[b, 1] - places[a, 1]
-                vx, vy = places[c, 0] - places[b, 0], places[c, 1] - places[b, 1]
-                longest = max(ux * ux + uy * uy, vx * vx + vy * vy, (ux + vx) ** 2 + (uy + vy) ** 2)
-                quality = (ux * vy - uy * vx) / longest if longest > 0.0 else -np.inf
-                if quality > best:
-                    best, at = quality, k
-            out[count, 0], out[count, 1] = flat[left[at - 1]], flat[left[at]]
-            out[count, 2] = flat[left[(at + 1) % left.size]]
+        first, size = offsets[polygon], offsets[polygon + 1] - offsets[polygon]
+        best, split = np.full((size, size), np.inf), np.zeros((size, size), np.int64)
+        for gap in range(2, size):
+            for low in range(size - gap):
+                high = low + gap
+                best[low, high] = -np.inf
+                for middle in range(low + 1, high):
+                    width = _width(places, first + low, first + middle, first + high)
+                    worst = min(width, best[low, middle], best[middle, high])
+                    if worst > best[low, high] or middle == low + 1:
+                        best[low, high], split[low, high] = worst, middle
+        waiting, ends = 1, np.empty((size, 2), np.int64)
+        ends[0, 0], ends[0, 1] = 0, size - 1
+        while waiting:
+            waiting -= 1
+            low, high = ends[waiting, 0], ends[waiting, 1]
+            if high < low + 2:
+                continue
+            middle = split[low, high]
+            out[count, 0], out[count, 1], out[count, 2] = flat[first + low], flat[first + middle], flat[first + high]
             count += 1
-            left = np.concatenate((left[:at], left[at + 1 :]))
-        for k in range(3):
-            out[count, k] = flat[left[k]]
-        count += 1
+            ends[waiting, 0], ends[waiting, 1] = low, middle
+            ends[waiting + 1, 0], ends[waiting + 1, 1] = middle, high
+            waiting += 2
+
+
+@njit(cache=True, nogil=True)
+def _width(places: np.ndarray, a: int, b: int, c: int) -> float:
+    """Twice the area of a triangle, as a share of the square of its longest side."""
+    ux, uy = places[b, 0] - places[a, 0], places[b, 1] - places[a, 1]
+    vx, vy = places[c, 0] - places[b, 0], places[c, 1] - places[b, 1]
+    longest = max(ux * ux + uy * uy, vx * vx + vy * vy, (ux + vx) ** 2 + (uy + vy) ** 2)
+    return (ux * vy - uy * vx) / longest if longest > 0.0 else -np.inf
 
 
 def _merged(number: int, pairs: list[Any]) -> Int[np.ndarray, " n"]:

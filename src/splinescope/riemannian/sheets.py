@@ -8,6 +8,7 @@ rank zero is one point.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -55,7 +56,7 @@ class Sheets:
         some = values[:, 0] > DEFICIENT * largest
         ranks = some.astype(np.int64) + (some & (values[:, 1] > DEFICIENT * values[:, 0]))
         flat, offsets = cells.cell_vertices.tolist(), cells.cell_offsets.tolist()
-        loops = [flat[low:high] for low, high in zip(offsets[:-1], offsets[1:], strict=True)]
+        loops = [flat[low:high] for low, high in pairwise(offsets)]
         return Sheets(list(cells.vertices), loops, list(range(len(cells))), factors, ranks)
 
     def add(self, cell: int, place: np.ndarray, extent: float) -> int:
@@ -141,7 +142,7 @@ class Sheets:
 
     def _direction(self, cell: int) -> np.ndarray:
         """What the one output of a cell of rank one is, times the point."""
-        left, values, right = np.linalg.svd(self.factors[cell])
+        _, values, right = np.linalg.svd(self.factors[cell])
         return np.asarray(values[0] * right[0])
 
     def _levels(self, polygon: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-r"""The metric that a network pulls back to the cells of a domain, $g_w = A_w^T A_w$, by its factors, and its volumes."""
+r"""The metric that a network pulls back to the cells of a domain, $g_w = A_w^T A_w$, by its factors."""
 
 from __future__ import annotations
 

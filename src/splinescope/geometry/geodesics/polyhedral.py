@@ -25,7 +25,7 @@ class PolyhedralSurface:
         sides: Edge of each side.
         twins: The same edge's half-edge in the neighbouring triangle, which runs the other way; -1 on the border.
         lengths: Length of each edge.
-        ends: Vertices of each edge; edges need not be on a triangle.
+        ends: Vertices of each edge, in the direction of its first half-edge; edges need not be on a triangle.
         apexes: Place of the apex in the frame of each half-edge.
         starts: Angle of each half-edge around its first vertex, counter-clockwise from the first one.
         angles: Angle of each vertex: the sum of those of its corners.
@@ -55,6 +55,13 @@ class PolyhedralSurface:
     def num_vertices(self) -> int:
         """Number of vertices."""
         return len(self.angles)
+
+    @property
+    def flips(self) -> Bool[np.ndarray, " H"]:
+        """Whether each half-edge runs against its edge."""
+        flips = np.ones(self.sides.size, bool)
+        flips[np.unique(self.sides.ravel(), return_index=True)[1]] = False
+        return flips
 
     @staticmethod
     def glued(

@@ -9,7 +9,18 @@ from jaxtyping import Float
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.geodesics.polyhedral import PolyhedralSurface
-from splinescope.geometry.geodesics.windows import BY_EDGE, PARENT, SIDE, WINDOWS, Front, Glue, X, Y, reach_vertex, spread
+from splinescope.geometry.geodesics.windows import (
+    BY_EDGE,
+    PARENT,
+    SIDE,
+    WINDOWS,
+    Front,
+    Glue,
+    X,
+    Y,
+    reach_vertex,
+    spread,
+)
 
 ROUNDING = 1e-13
 """Differences of lengths, relative to the longest path of interest, that decide nothing."""
@@ -125,11 +136,10 @@ def spread_from(
     if positions is not None and goal >= 0:
         places, chords = _ways(surface, positions, goal)
     flat = surface.corners.ravel().astype(np.int64)
-    flips = flat != surface.ends[surface.sides.ravel(), 0]
     glue = Glue(
         flat, surface.sides.ravel(), surface.twins, surface.lengths, surface.ends, surface.apexes, surface.starts,
-        surface.angles, surface.kinds, surface.links, surface.link_edges, surface.fans, surface.fan_sides, flips,
-        places, chords,
+        surface.angles, surface.kinds, surface.links, surface.link_edges, surface.fans, surface.fan_sides,
+        surface.flips, places, chords,
     )  # fmt: skip
     front = _empty_front(surface.num_vertices, len(flat))
     reach_vertex(glue, front, source, 0.0, 0, -1, 0.0)

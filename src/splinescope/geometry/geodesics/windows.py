@@ -195,7 +195,7 @@ def _open(
          limit, slack)  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _share(dx: float, dy: float, sx: float, sy: float, ax: float, ay: float, bx: float, by: float) -> float:
     """Where a ray meets a segment that it passes with its start to the right and its end to the left."""
     before = dx * (ay - sy) - dy * (ax - sx)
@@ -239,7 +239,7 @@ def _cross(glue: Glue, front: Front, window: int, limit: float, slack: float) ->
         _pass(glue, front, window, left, near, away, (px, py, 0.0, 0.0), (length, 0.0), sx, sy, limit, slack)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _pass(
     glue: Glue,
     front: Front,
@@ -263,9 +263,9 @@ def _pass(
     ux, uy = (ax - bx) / facing, (ay - by) / facing
     low, high = facing * (1.0 - away), facing * (1.0 - near)
     # a path by the facing corner crosses all of these rays, if it goes to the one that is farthest from it
-    right = across == front.indices[window, SIDE] - front.indices[window, SIDE] % 3 + (
-        front.indices[window, SIDE] + 1
-    ) % 3
+    right = (
+        across == front.indices[window, SIDE] - front.indices[window, SIDE] % 3 + (front.indices[window, SIDE] + 1) % 3
+    )
     end = high if right else low
     ex, ey = bx + ux * end, by + uy * end
     third = front.distances[glue.corners[across - across % 3 + (across + 2) % 3]]
@@ -275,7 +275,7 @@ def _pass(
     _add(glue, front, into, window, low, high, x, y, base, limit, slack)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _add(
     glue: Glue,
     front: Front,
@@ -303,7 +303,7 @@ def _add(
     front.counts[WAITING] = push(front.keys, front.items, front.counts[WAITING], hope, number)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _dominated(
     glue: Glue, front: Front, half: int, low: float, high: float, x: float, y: float, base: float, slack: float
 ) -> bool:
@@ -317,7 +317,7 @@ def _dominated(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _least(glue: Glue, half: int, low: float, high: float, x: float, y: float) -> float:
     """Least way from the source through the window to the goal, if it led straight on through the space outside."""
     if glue.places.shape[0] == 0:
