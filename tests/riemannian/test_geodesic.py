@@ -291,7 +291,7 @@ def test_refusals() -> None:
     with pytest.raises(InvalidInputError, match=r"`a`: got shape \(3,\)"):
         geodesic(cells, [0, 0, 0], [0, 0])
     with pytest.raises(InvalidInputError, match="shortest paths are of planes"):
-        geodesic(cells_of(formula_net([3, 3, 2], 0), 3), [0, 0], [0, 0])
+        geodesic(cells_of(formula_net([1, 3, 2], 0), 1), [0.0], [0.5])
     with pytest.raises(InvalidInputError, match="expected at least 2"):
         geodesic(cells, [0, 0], [0.5, 0]).along(1)
     assert geodesic(cells, [0.1, 0.1], [0.1, 0.1]).length == 0.0

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
+from splinescope.cli.betti import topology
 from splinescope.cli.compare import compare
 from splinescope.cli.demo import demo
+from splinescope.cli.geodesic import geodesic
 from splinescope.cli.info import info
 from splinescope.cli.path import path
 from splinescope.cli.preimage import preimage
@@ -55,7 +57,7 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface):
+for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, geodesic, topology, segment, surface):
     app.command(command.__name__.removesuffix("_"))(command)
 
 

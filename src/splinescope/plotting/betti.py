@@ -24,10 +24,9 @@ _COLORS = (OKABE_ITO[4], OKABE_ITO[5], OKABE_ITO[2], OKABE_ITO[6], OKABE_ITO[1],
 def plot_betti_profile(
     profile: BettiProfile, ax: Axes | None = None, *, factor: float = 4.0, title: str | None = None
 ) -> Axes:
-    """Draw the number of components of each class at each layer, over all scales as a band.
+    """Draw the number of components of each class at each layer.
 
-    The line is at the scale of `factor` times the median distance of nearest neighbours; the band is from half to twice
-    that scale.
+    Lines are at the scale of `factor` times the median distance of nearest neighbours, dotted ones at twice that.
 
     Args:
         profile: The profile.
@@ -49,13 +48,13 @@ def plot_betti_profile(
     """
     axes = new_axes(5.0, 3.4) if ax is None else ax
     places = np.arange(len(profile.layers))
-    middle, low, high = (profile.components(factor * share) for share in (1.0, 2.0, 0.5))
+    middle, coarse = profile.components(factor), profile.components(2 * factor)
     for column, label in enumerate(profile.classes):
         color, mark = _COLORS[column % len(_COLORS)], _MARKS[column % len(_MARKS)]
-        axes.fill_between(places, low[:, column], high[:, column], color=color, alpha=0.18, lw=0)
+        axes.plot(places, coarse[:, column], ls=":", lw=1.0, color=color)
         axes.plot(places, middle[:, column], marker=mark, ms=4, color=color, label=f"class {label}")
     axes.set_yscale("log", base=2)
-    axes.set_ylim(0.85, max(2.5, 1.15 * float(high.max())))
+    axes.set_ylim(0.85, max(2.5, 1.15 * float(middle.max())))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xticks(places, profile.layers, rotation=45, ha="right")
     axes.set_xlabel("layer")

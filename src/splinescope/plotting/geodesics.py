@@ -132,7 +132,7 @@ def plot_distances(
         levels = np.linspace(0, largest, rings + 2)[1:-1]
         axes.contour(x, y, np.ma.masked_invalid(shown), levels=levels, colors="white", linewidths=0.8, zorder=3)
     locus = cut_locus(field, points, (len(y), len(x)))
-    axes.plot(*points.reshape(len(y), len(x), 2)[locus].T, ",", color=ACCENT, zorder=4, rasterized=True)
+    axes.plot(*points.reshape(len(y), len(x), 2)[locus].T, "s", ms=1.1, mew=0, color=ACCENT, zorder=4)
     axes.plot(*field.source, "o", ms=5, mfc="white", mec=INK, mew=1.0, zorder=6)
     return axes
 

@@ -12,7 +12,7 @@ from numba import njit
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.geodesics.readings import read
 from splinescope.geometry.geodesics.spreading import Spread, spread_from
-from splinescope.riemannian.geodesic import point_of_plane
+from splinescope.riemannian.geodesic import point_of
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.metric import plane_of
@@ -121,7 +121,7 @@ def distances(cells: Any, source: Any) -> DistanceField:
     plane = plane_of(cells, "distances on images", "cells of a `Slice` have them")
     if plane.truncated:
         raise InvalidInputError("`cells`: some are missing (a budget ended the work); expected all: raise `max_cells`")
-    place = point_of_plane("source", source)
+    place = point_of("source", source, 2)
     image = image_surface(plane, [place])
     spread = spread_from(image.surface, int(image.vertices[image.marks[0]]))
     known = spread.distances[image.vertices[: len(plane.vertices)]]

@@ -70,7 +70,7 @@ class Metrics:
 
     @property
     def ranks(self) -> Int[np.ndarray, " n"]:
-        """Numerical rank: singular values above rounding, max(k, d) 2^-52 of the largest."""
+        """Numerical rank, the number of singular values above rounding, max(k, d) 2^-52 of the largest."""
         return np.count_nonzero(self._known, axis=1)
 
     @property
@@ -80,7 +80,7 @@ class Metrics:
 
     @property
     def log_pseudo_volumes(self) -> Float[np.ndarray, " n"]:
-        """The same of the directions that do not vanish: sum of the logarithms of singular values above rounding."""
+        """The same of the directions that do not vanish, a sum over singular values above rounding."""
         return np.asarray(np.log(np.where(self._known, self.singular_values, 1.0)).sum(axis=1))
 
     @property
@@ -176,7 +176,7 @@ def metrics(model: Any, points: Any, output: str | np.ndarray = "euclidean") -> 
         >>> _ = double.weight.data.copy_(torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
         >>> found = metrics(double, np.zeros((1, 2)))
         >>> found.matrices().tolist(), found.traces.tolist(), round(float(found.log_volumes[0]), 9)
-        ([[[4.0, 0.0], [0.0, 1.0]]], [5.0], 0.69314718)
+        ([[[4.0, 0.0], [0.0, 1.0]]], [5.0], 0.693147181)
     """
     affine = isinstance(model, Network) or not (isinstance(model, nn.Module) or callable(model))
     map_ = DifferentiableMap.of(model, points, affine=affine)

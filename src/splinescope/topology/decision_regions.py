@@ -55,7 +55,7 @@ def betti_numbers(
     cells: PolyhedralComplex,
     class_index: int | None = None,
     *,
-    above: float | None = None,
+    above: int | float | None = None,
     output: int = 0,
     closed: bool = False,
 ) -> tuple[int, ...]:
@@ -97,7 +97,7 @@ def region_topology(
     cells: PolyhedralComplex,
     class_index: int | None = None,
     *,
-    above: float | None = None,
+    above: int | float | None = None,
     output: int = 0,
     closed: bool = False,
 ) -> RegionTopology:

@@ -24,26 +24,9 @@ _ROUNDOFF = 2.0**-46
 """What sums and products of a gradient may be off by, relative to their largest part."""
 
 
-@dataclass(frozen=True, eq=False)
-class Potential:
-    """A function on a surface that proves a distance from below.
-
-    Attributes:
-        surface: The surface, with the triangles on which the function is affine.
-        values: Its values at the vertices.
-        slope: Bound of the norm of its gradient, rounding included.
-        bound: What it proves: the difference of its values, divided by the slope.
-    """
-
-    surface: PolyhedralSurface
-    values: Float[np.ndarray, " V"]
-    slope: float
-    bound: float
-
-
-def potential(
+def lower_bound(
     surface: PolyhedralSurface, source: int, goal: int, *, rounds: int = 3, iterations: int = 1000, most: int = 60_000
-) -> Potential:
+) -> float:
     """Prove a distance between two vertices from below.
 
     Args:
@@ -55,61 +38,101 @@ def potential(
         most: Triangles above which none are cut.
 
     Returns:
-        The potential with the best bound. Cost: in each step a solve with a factored Laplacian.
+        A length below which there is no path. Cost: in each step a solve with a factored Laplacian.
     """
-    best = Potential(surface, np.zeros(surface.num_vertices), 1.0, 0.0)
+    best = 0.0
     for round_ in range(rounds + 1):
-        found, flow = _solved(surface, source, goal, iterations)
-        best = max(best, found, key=lambda one: one.bound)
-        if round_ == rounds or len(surface.corners) > most or not len(flow):
+        rise = csr_array(([1.0, -1.0], ([0, 0], [goal, source])), shape=(1, surface.num_vertices))
+        found = steepest(surface_gradients(surface), rise, iterations)
+        best, triangles = max(best, found.bound), len(surface.corners)
+        if round_ == rounds or triangles > most or not triangles:
             break
-        surface = bisected(surface, _where_it_matters(flow))
+        surface = bisected(surface, where_it_matters(found.flow[:triangles]))
     return best
 
 
-def _where_it_matters(flow: Float[np.ndarray, " T"]) -> Bool[np.ndarray, " T"]:
-    """Triangles through which the multipliers of the constraints flow."""
+def where_it_matters(flow: Float[np.ndarray, " T"]) -> Bool[np.ndarray, " T"]:
+    """Simplices through which the multipliers of the constraints flow.
+
+    Args:
+        flow: How much flows through each.
+
+    Returns:
+        Those to cut.
+    """
     return (flow >= np.quantile(flow, 0.7)) & (flow > 1e-3 * flow.max())
 
 
 @dataclass(frozen=True, eq=False)
-class _Gradients:
-    """Gradients as matrices: along the longest side of each triangle and across it; along loose edges.
+class SimplexGradients:
+    """Gradients of functions that are affine on simplices, as matrices, in coordinates that have lengths.
 
     Attributes:
-        along: First component.
-        across: Second component; zero for loose edges.
-        heights: Height of each triangle over its longest side; the length of a loose edge.
-        areas: Area of each triangle; of a loose edge the square of its length.
+        components: For each coordinate, from values at vertices to one number for each simplex.
+        heights: The least height of each simplex; gradients are known as well as these.
+        sizes: Weights of the simplices, such as their volumes to the power 2 / dimension.
+        length: A length of the whole.
     """
 
-    along: csr_array
-    across: csr_array
-    heights: np.ndarray
-    areas: np.ndarray
+    components: tuple[csr_array, ...]
+    heights: Float[np.ndarray, " simplices"]
+    sizes: Float[np.ndarray, " simplices"]
+    length: float
 
-    @staticmethod
-    def of(surface: PolyhedralSurface) -> _Gradients:
-        longest, number = np.argmax(surface.lengths[surface.sides], axis=1), surface.num_vertices
-        rows = np.arange(len(longest))
-        order = (longest[:, None] + np.arange(3)) % 3
-        corners = surface.corners[rows[:, None], order]
-        length = surface.lengths[surface.sides[rows, longest]]
-        x, y = surface.apexes[3 * rows + longest].T
-        loose = np.ones(len(surface.lengths), bool)
-        loose[surface.sides.ravel()] = False
-        ends, sizes = surface.ends[loose], surface.lengths[loose]
-        steep = 1.0 / np.maximum(y, np.finfo(np.float64).tiny)
-        along = _rows(np.stack([-1 / length, 1 / length], axis=1), corners[:, :2], number)
-        across = _rows(np.stack([(x / length - 1) * steep, -x / length * steep, steep], axis=1), corners, number)
-        edges = _rows(np.stack([-1 / sizes, 1 / sizes], axis=1), ends, number)
-        nothing = csr_array((len(sizes), number))
-        return _Gradients(
-            csr_array(vstack([along, edges])),
-            csr_array(vstack([across, nothing])),
-            np.concatenate([y, sizes]),
-            np.concatenate([length * y / 2, sizes**2]),
-        )
+    def of(self, values: Float[np.ndarray, " V"]) -> Float[np.ndarray, "d simplices"]:
+        """Gradients of a function.
+
+        Args:
+            values: Its values at the vertices.
+
+        Returns:
+            One component in each row.
+        """
+        return np.stack([component @ values for component in self.components])
+
+    def slope(self, values: Float[np.ndarray, " V"]) -> float:
+        """Bound of the norms of a function's gradients, rounding included, and at least one.
+
+        Args:
+            values: Its values at the vertices.
+
+        Returns:
+            The bound.
+        """
+        size = float(np.ptp(values)) + self.length
+        error = _ROUNDOFF * size / np.maximum(self.heights, np.finfo(np.float64).tiny)
+        slopes = np.sqrt((self.of(values) ** 2).sum(axis=0))
+        return float((slopes * (1 + error) + error).max(initial=1.0))
+
+
+def surface_gradients(surface: PolyhedralSurface) -> SimplexGradients:
+    """Gradients along the longest side of each triangle and across it, and along loose edges.
+
+    Args:
+        surface: The surface.
+
+    Returns:
+        The gradients of triangles, then those of loose edges.
+    """
+    longest, number = np.argmax(surface.lengths[surface.sides], axis=1), surface.num_vertices
+    rows = np.arange(len(longest))
+    corners = surface.corners[rows[:, None], (longest[:, None] + np.arange(3)) % 3]
+    length = surface.lengths[surface.sides[rows, longest]]
+    x, y = surface.apexes[3 * rows + longest].T
+    loose = np.ones(len(surface.lengths), bool)
+    loose[surface.sides.ravel()] = False
+    ends, sizes = surface.ends[loose], surface.lengths[loose]
+    steep = 1.0 / np.maximum(y, np.finfo(np.float64).tiny)
+    along = _rows(np.stack([-1 / length, 1 / length], axis=1), corners[:, :2], number)
+    across = _rows(np.stack([(x / length - 1) * steep, -x / length * steep, steep], axis=1), corners, number)
+    edges = _rows(np.stack([-1 / sizes, 1 / sizes], axis=1), ends, number)
+    nothing = csr_array((len(sizes), number))
+    return SimplexGradients(
+        (csr_array(vstack([along, edges])), csr_array(vstack([across, nothing]))),
+        np.concatenate([y, sizes]),
+        np.concatenate([length * y / 2, sizes**2]),
+        float(surface.lengths.max(initial=1.0)),
+    )
 
 
 def _rows(values: np.ndarray, columns: Int[np.ndarray, "n k"], number: int) -> csr_array:
@@ -117,56 +140,72 @@ def _rows(values: np.ndarray, columns: Int[np.ndarray, "n k"], number: int) -> c
     return csr_array((values.ravel(), (indices, columns.ravel())), shape=(len(values), number))
 
 
-def _solved(surface: PolyhedralSurface, source: int, goal: int, iterations: int) -> tuple[Potential, np.ndarray]:
-    """The best potential on these triangles, and how much of the multipliers flows through each."""
-    gradients = _Gradients.of(surface)
-    weights = np.sqrt(gradients.areas / gradients.areas.max())
-    weighted = diags_array(weights)
-    laplacian = gradients.along.T @ weighted @ gradients.along + gradients.across.T @ weighted @ gradients.across
-    free = np.arange(surface.num_vertices) != source
-    solve = splu(csc_array(csr_array(laplacian)[free][:, free])).solve
-    load = np.zeros(surface.num_vertices)
-    load[source], load[goal] = -1.0, 1.0
-    values = np.zeros(surface.num_vertices)
-    values[free] = solve(load[free])
-    rough = _scale(surface)
-    penalty = float(values[goal]) / rough if values[goal] > 0 else 1.0
-    inside, dual = np.zeros((2, len(weights))), np.zeros((2, len(weights)))
-    best = Potential(surface, np.zeros(len(load)), 1.0, 0.0)
+@dataclass(frozen=True, eq=False)
+class Steepest:
+    """How far a program for a bound has come.
+
+    Attributes:
+        bound: What the best function that was found proves, its rise divided by its slope.
+        flow: How much of the multipliers of the constraints flows through each simplex.
+        inside: Gradients that keep the constraint.
+        multipliers: Those of the constraint, for each component and simplex.
+        penalty: Weight of what is between both kinds of gradients.
+    """
+
+    bound: float
+    flow: Float[np.ndarray, " simplices"]
+    inside: Float[np.ndarray, "d simplices"]
+    multipliers: Float[np.ndarray, "d simplices"]
+    penalty: float
+
+
+def steepest(gradients: SimplexGradients, rise: csr_array, iterations: int, start: Steepest | None = None) -> Steepest:
+    """How much a function can rise from one point to another if its gradients are at most one.
+
+    Args:
+        gradients: Gradients on the simplices, by the numbers that make a function.
+        rise: [1, V] what the function rises by, by the same numbers.
+        iterations: Steps of the alternating directions.
+        start: Where to go on from, on the same simplices in the same coordinates.
+
+    Returns:
+        How far it has come.
+    """
+    weights = np.sqrt(gradients.sizes / gradients.sizes.max())
+    laplacian = csr_array(sum(part.T @ diags_array(weights) @ part for part in gradients.components))
+    # constants have no gradient: a little of the identity fixes them, and changes nothing that is proved
+    small = 1e-12 * float(laplacian.diagonal().max())
+    solve = splu(csc_array(laplacian + small * diags_array(np.ones(laplacian.shape[0])))).solve
+    load = np.asarray(rise.toarray()).ravel()
+    values = solve(load)
+    first = float(load @ values)
+    penalty = first / gradients.length if first > 0 else 1.0
+    inside = np.zeros((len(gradients.components), len(weights)))
+    dual, proved = np.zeros_like(inside), 0.0
+    if start is not None:
+        inside, penalty, dual = start.inside, start.penalty, start.multipliers / (start.penalty * weights)
     for step in range(iterations):
         wanted = weights * (inside - dual)
-        right = gradients.along.T @ wanted[0] + gradients.across.T @ wanted[1] + load / penalty
-        values[free] = solve(right[free])
-        slopes = np.stack([gradients.along @ values, gradients.across @ values])
+        right = sum(part.T @ row for part, row in zip(gradients.components, wanted, strict=True)) + load / penalty
+        values = solve(np.asarray(right))
+        slopes = gradients.of(values)
         relaxed = _RELAXATION * slopes + (1 - _RELAXATION) * inside + dual
-        before, inside = inside, relaxed / np.maximum(np.hypot(*relaxed), 1.0)
+        before, inside = inside, relaxed / np.maximum(np.sqrt((relaxed**2).sum(axis=0)), 1.0)
         dual = relaxed - inside
         if step % 20 == 19:
-            best = max(best, _proved(surface, gradients, values, source, goal), key=lambda one: one.bound)
+            slope = gradients.slope(values)
+            if np.isfinite(slope):
+                proved = max(proved, float(load @ values) / slope * (1 - _ROUNDOFF))
             if step < 0.6 * iterations:
                 change = _balance(weights, slopes - inside, inside - before)
                 penalty *= change
                 dual /= change
-    flow = penalty * weights * np.hypot(*dual) * np.sqrt(gradients.areas)
-    return best, flow[: len(surface.corners)]
-
-
-def _scale(surface: PolyhedralSurface) -> float:
-    """A length of the surface's size."""
-    return float(surface.lengths.max(initial=1.0))
+    multipliers = penalty * weights * dual
+    flow = np.sqrt((multipliers**2).sum(axis=0) * gradients.sizes)
+    return Steepest(proved, flow, inside, multipliers, penalty)
 
 
 def _balance(weights: np.ndarray, primal: np.ndarray, dual: np.ndarray) -> float:
     """What the penalty is to be multiplied with, for both residuals to shrink alike."""
     one, other = (float(np.sqrt((weights * (part**2).sum(axis=0)).sum())) for part in (primal, dual))
     return 2.0 if one > 5 * other else 0.5 if other > 5 * one else 1.0
-
-
-def _proved(surface: PolyhedralSurface, gradients: _Gradients, values: np.ndarray, source: int, goal: int) -> Potential:
-    """What a function proves: heights of triangles are known but for rounding, and so are its gradients."""
-    size = float(np.ptp(values)) + float(surface.lengths.max(initial=0.0))
-    error = _ROUNDOFF * size / np.maximum(gradients.heights, np.finfo(np.float64).tiny)
-    slopes = np.hypot(gradients.along @ values, gradients.across @ values)
-    slope = float((slopes * (1 + error) + error).max(initial=1.0))
-    bound = max(0.0, float(values[goal] - values[source]) / slope * (1 - _ROUNDOFF)) if np.isfinite(slope) else 0.0
-    return Potential(surface, values.copy(), slope, bound)
