@@ -102,4 +102,4 @@ def test_refusals() -> None:
     with pytest.raises(InvalidInputError, match="`depth`: got 0 layers"):
         dynamic_network(2, 0, generator=generator)
     with pytest.raises(InvalidInputError, match="`step`: got -1"):
-        dynamic_network(2, 3, step=-1, generator=generator)
+        dynamic_network(2, 3, step=-1.0, generator=generator)

@@ -5,8 +5,8 @@ $x_{l+1} = x_l + h f$, Euler's method for $\dot x = f$; second order ($C^2$) $x_
 $\ddot x = f$; leapfrog $x_{l+1} = x_{l-1} + 2 h f$.
 
 Source: Hauser, Ray, "Principles of Riemannian geometry in neural networks" (NeurIPS 2017). It starts $C^2$ by
-$x_1 = x_0 + h f(x_0; 0)$, which is of first order, and so is the whole then; with $x_1 = x_0 + h f + h^2 f / 2$ it is of
-second order, as the source says of all.
+$x_1 = x_0 + h f(x_0; 0)$, which is of first order, and so is the whole then; with $x_1 = x_0 + h f + h^2 f / 2$ it is
+of second order, as the source says of all.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ KINDS = ("plain", "residual", "second-order", "second-order-start", "leapfrog")
 
 class _Plain(nn.Module):
     """x to f(x)."""
+
+    field: nn.Module
+    step: float
 
     def __init__(self, field: nn.Module, step: float) -> None:
         super().__init__()
@@ -131,8 +134,8 @@ class DynamicNetwork(nn.Sequential):
     def jacobians(self, x: Float[Tensor, "n d"]) -> list[Float[Tensor, "n d d"]]:
         r"""Derivatives of the values at the layers by the inputs, by their recursions.
 
-        With $F_l$ the derivative of the field: $J_{l+1} = F_l J_l$, $J_l + h F_l J_l$, $2 J_l - J_{l-1} + h^2 F_l J_l$, or
-        $J_{l-1} + 2 h F_l J_l$.
+        With $F_l$ the derivative of the field: $J_{l+1} = F_l J_l$, $J_l + h F_l J_l$, $2 J_l - J_{l-1} + h^2 F_l J_l$,
+        or $J_{l-1} + 2 h F_l J_l$.
 
         Args:
             x: Inputs.
@@ -143,7 +146,7 @@ class DynamicNetwork(nn.Sequential):
         d, h = x.shape[1], self.step
         found = [torch.eye(d, dtype=x.dtype).expand(len(x), d, d)]
         for value, part in zip(self.states(x), self, strict=False):
-            if isinstance(part, _Last):
+            if not isinstance(part, _Plain):
                 break
             turned = torch.func.vmap(torch.func.jacrev(_one(part.field)))(value).detach() @ found[-1]
             if isinstance(part, _Start):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,10 @@ class DifferentiableMap:
         rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
         for start in range(0, len(self.points), rows):
             condition = None if self.condition is None else self.condition[start : start + rows]
-            yield self._backwards(lambda x, given=condition: self.function(x, given), self.points[start : start + rows])
+            yield self._backwards(partial(self._call, condition), self.points[start : start + rows])
+
+    def _call(self, condition: Any, x: Tensor) -> Tensor:
+        return self.function(x, condition)
 
     def _jacobian(self, z: Tensor, condition: Any, project: Tensor | None) -> Tensor:
         """Jacobians of rows that don't know of each other, forward."""

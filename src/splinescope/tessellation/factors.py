@@ -42,7 +42,7 @@ def cell_factors(
     d = cells.dimension
     found = np.zeros((len(chosen), d, d))
     for rows, A in _maps(cells, chosen):
-        upper = np.linalg.qr(A, mode="r")
+        upper = np.asarray(np.linalg.qr(A, mode="r"))
         found[rows, : upper.shape[1]] = upper
     return found
 

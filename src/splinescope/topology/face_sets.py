@@ -45,7 +45,7 @@ class FaceSets:
         last = csr_array(
             (np.ones(len(facets), np.int8), (facets, sides[facets, which])), shape=(len(sides), len(cells))
         )
-        return FaceSets((ends, *upper, last), ~beside.all(axis=1))
+        return FaceSets((ends, *upper, last), np.asarray(~beside.all(axis=1)))
 
     def closure(self, cells: Bool[np.ndarray, " cells"]) -> list[Bool[np.ndarray, " faces"]]:
         """FaceSets of each dimension of a set of cells.

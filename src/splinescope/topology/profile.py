@@ -40,7 +40,7 @@ class BettiProfile:
     layers: tuple[str, ...]
     classes: tuple[int, ...]
     clouds: tuple[tuple[CloudTopology, ...], ...]
-    stretches: tuple[tuple[Float[np.ndarray, " edges"], ...], ...]
+    stretches: tuple[tuple[np.ndarray, ...], ...]
     distances: str
 
     def components(self, factor: float = 4.0) -> Int[np.ndarray, "layers classes"]:
