@@ -32,6 +32,7 @@ FIGURES = {
     "batchnorm-density": {"density", "ratios", "least-squares"},
     "grokking": {"training", "slices"},
     "class-connectivity": {"connectivity", "paths", "losses"},
+    "batch-size": {"layers"},
 }
 
 
@@ -218,7 +219,17 @@ def check_class_connectivity(report: Report) -> None:
             assert stays or margin < 0
 
 
+def check_batch_size(report: Report) -> None:
+    """Stretches of one network trained again, along the spiral, cannot exceed what its layers allow."""
+    for one in report.numbers["networks"]:
+        assert one["stretches"][0] == pytest.approx(1.0)
+        assert len(one["stretches"]) == len(one["components"]) == report.config["layers"] + 1
+        assert min(one["components"]) >= 1
+        assert min(one["largest_gaps"]) >= 1.0
+
+
 INDEPENDENT = {
+    "batch-size": check_batch_size,
     "class-connectivity": check_class_connectivity,
     "batchnorm-tessellation": check_batchnorm_tessellation,
     "batchnorm-density": check_batchnorm_density,

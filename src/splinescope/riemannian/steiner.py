@@ -16,7 +16,7 @@ _SHRINK = 0.7
 
 
 def short_path(
-    solid: Solid, *, degree: int = 3, rounds: int = 60
+    solid: Solid, *, degree: int = 4, rounds: int = 40
 ) -> tuple[Float[np.ndarray, "k 3"], Int[np.ndarray, " pieces"]]:
     """A short path between the ends of a solid; no shorter one is near it, but there may be others elsewhere.
 
@@ -37,7 +37,7 @@ def short_path(
     for _ in range(rounds):
         spread *= _SHRINK
         points, on = path[0], path[2]
-        near = _corridor(solid, path[1], wide=spread > 0.05)
+        near = _corridor(solid, path[1], wide=spread > 0.2)
         centres = np.empty((len(faces), 3))
         used = np.unique(sides[near])
         centres[used] = _nearest(solid.points[faces[used]], points)

@@ -116,6 +116,12 @@ EXPERIMENTS = (
         {"smoke": 0.5, "paper": 5.0},
         "MNIST: the folder of its IDX files; or CIFAR-10: an .npz file with images and labels, or its binary files",
     ),
+    Entry(
+        "batch-size",
+        "figure 4 of Hauser and Ray 2017 (NeurIPS)",
+        "spirals through networks of width two that differ in the size of batches: gaps and stretches by layer",
+        {"smoke": 0.2, "paper": 12.0},
+    ),
 )
 """All experiments, in the order of the list."""
 
