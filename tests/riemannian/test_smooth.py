@@ -1,4 +1,4 @@
-"""Smooth models: great circles, planes in disguise, and what the equation of geodesics does on piecewise affine ones."""
+"""Smooth models: great circles, and what the equation of geodesics does on piecewise affine ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 r"""Shortest paths of smooth networks: by the discrete energy of many curves at once, and the exponential map.
 
-On piecewise affine networks the equation of geodesics is of no use: the metric is constant within cells, so that there is
-no acceleration and whoever integrates it gets the straight line. It is refused there; see `geodesic`.
+On piecewise affine networks the equation of geodesics is of no use: the metric is constant within cells, so that there
+is no acceleration and whoever integrates it gets the straight line. It is refused there; see `geodesic`.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def energy_geodesics(
 ) -> Curves:
     r"""Curves of locally least energy between pairs of points, all at once, in any dimension of latents.
 
-    $E = N\sum_i \|f(c_{i+1}) - f(c_i)\|^2$ is a sum of squares, and is minimised from the straight line by the method of
-    Levenberg and Marquardt, with exact Jacobians at all corners of all curves in one batch. A minimum is local: on
+    $E = N\sum_i \|f(c_{i+1}) - f(c_i)\|^2$ is a sum of squares, and is minimised from the straight line by the method
+    of Levenberg and Marquardt, with exact Jacobians at all corners of all curves in one batch. A minimum is local: on
     piecewise affine models of planes `geodesic` has the global one.
 
     Args:
@@ -183,8 +183,8 @@ def exponential_map(
         The point that is reached.
 
     Raises:
-        InvalidInputError: If the model has no second derivative here and at points nearby, as piecewise affine ones have
-            none: use `geodesic`.
+        InvalidInputError: If the model has no second derivative here and at points nearby, as piecewise affine ones
+            have none: use `geodesic`.
 
     Cost: some hundreds of evaluations of the model with two derivatives.
 
