@@ -16,6 +16,7 @@ import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.riemannian import distances, geodesic
 from splinescope.riemannian.geodesic import image_ranks
+from splinescope.riemannian.image_surface import image_surface
 from tests.generative.nets import Folded, Roof, cells_of, formula_net
 from tests.seeds import seeds
 
@@ -92,6 +93,20 @@ def steiner(cells, a: np.ndarray, b: np.ndarray, number: int) -> float:
     first = order[np.unique(keys[order], return_index=True)[1]]
     graph = coo_array((weights[first], (same[i][first], same[j][first])), shape=(len(points),) * 2).tocsr()
     return float(dijkstra(graph, directed=False, indices=same[-2])[same[-1]])
+
+
+@pytest.mark.parametrize(("sizes", "seed"), [([2, 16, 16, 3], 1), ([2, 30, 30, 3], 5)])
+def test_an_exact_program_of_others(sizes: list[int], seed: int) -> None:
+    """pygeodesic, by Mitchell, Mount and Papadimitriou's algorithm, on the same triangles in space."""
+    peer = pytest.importorskip("pygeodesic.geodesic", reason="pygeodesic is not installed")
+    cells = cells_of(formula_net(sizes, seed), 2)
+    for a, b in np.random.default_rng(seed).uniform(-1, 1, (3, 2, 2)):
+        image = image_surface(cells, [a, b])
+        program = peer.PyGeodesicAlgorithmExact(
+            np.ascontiguousarray(image.outputs), image.surface.corners.astype(np.int32)
+        )
+        source, goal = image.vertices[list(image.marks)].tolist()
+        assert geodesic(cells, a, b).length == pytest.approx(program.geodesicDistance(source, goal)[0], rel=1e-13)
 
 
 def test_brute_force_over_sequences_of_cells() -> None:
