@@ -172,6 +172,13 @@ class DifferentiableMap:
 
     def _backwards(self, call: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
         """Values, and Jacobians by reverse mode."""
+        with torch.no_grad():
+            try:  # all outputs together
+                y, pull = torch.func.vjp(call, z)
+                each = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)[:, None].expand(-1, len(y), -1)
+                return y.detach(), torch.func.vmap(pull, out_dims=1)(each)[0].detach()
+            except (RuntimeError, NotImplementedError):
+                pass
         z = z.clone().requires_grad_(True)
         try:
             with torch.enable_grad():

@@ -188,7 +188,7 @@ def metrics(model: Any, points: Any, output: str | np.ndarray = "euclidean") -> 
     else:
         parts = [_factors(y, J, form) for y, J in map_.values_and_rows()]
     rows = form.shape[0] if isinstance(form, Tensor) else map_.outputs
-    factors = np.concatenate(parts) if parts else np.empty((0, rows, map_.dimension))
+    factors = parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, rows, map_.dimension)), *parts])
     return Metrics(map_.points.double().cpu().numpy(), factors, _name(output))
 
 

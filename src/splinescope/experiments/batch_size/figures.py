@@ -11,7 +11,7 @@ import numpy as np
 from splinescope.experiments.batch_size.claims import columns
 from splinescope.experiments.shared.experiment import Numbers
 from splinescope.experiments.shared.parts import Kept
-from splinescope.plotting.page import PAGE, SERIES, bare, draw_points, new_figure, on_page, put_title
+from splinescope.plotting.page import PAGE, SERIES, bare, draw_points, new_figure, on_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,5 +50,5 @@ def draw(numbers: Numbers, kept: Kept) -> Figure:
     ax.set_xlim(-0.6, len(batches) - 0.4)
     ax.set_xlabel("points in a batch")
     ax.set_ylabel("largest gap (median distances of neighbours)")
-    put_title(ax, "b", "all networks")
+    ax.set_title("all networks")
     return figure
