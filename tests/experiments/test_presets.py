@@ -47,6 +47,7 @@ FIGURES = {
     "polarity-toy": {"samples", "measures"},
     "debias": {"frequencies", "samples"},
     "precision-recall": {"quality"},
+    "batch-size": {"layers"},
 }
 
 
@@ -342,6 +343,15 @@ def check_polarity(report: Report) -> None:
             assert abs(row["expected_log_volume"] - row["pool_log_volume"]) < 5 * row["pool_error"] + 1e-9
 
 
+def check_batch_size(report: Report) -> None:
+    """Stretches of one network trained again, along the spiral, cannot exceed what its layers allow."""
+    for one in report.numbers["networks"]:
+        assert one["stretches"][0] == pytest.approx(1.0)
+        assert len(one["stretches"]) == len(one["components"]) == report.config["layers"] + 1
+        assert min(one["components"]) >= 1
+        assert min(one["largest_gaps"]) >= 1.0
+
+
 INDEPENDENT = {
     "loss-landscape": check_loss_landscape,
     "two-phases": check_two_phases,
@@ -349,6 +359,7 @@ INDEPENDENT = {
     "loss-conditioning": check_loss_conditioning,
     "manifold": check_manifold,
     "polarity-toy": check_polarity,
+    "batch-size": check_batch_size,
     "class-connectivity": check_class_connectivity,
     "batchnorm-tessellation": check_batchnorm_tessellation,
     "batchnorm-density": check_batchnorm_density,

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
+from splinescope.cli.betti import topology
 from splinescope.cli.compare import compare
 from splinescope.cli.demo import demo
+from splinescope.cli.geodesic import geodesic
 from splinescope.cli.info import info
 from splinescope.cli.landscape import landscape
 from splinescope.cli.path import path
@@ -71,6 +73,8 @@ for command in (
     preimage,
     reproduce,
     path,
+    geodesic,
+    topology,
     sample,
     segment,
     surface,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.network import Network, as_network
+from splinescope.network.differentials import as_parameters, behind_head
 from splinescope.network.evaluate import forward
 from splinescope.network.importers.module_copy import duplicate
 from splinescope.network.ops import Dense
@@ -207,31 +208,3 @@ def _backwards(call: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
             f"`generator`: its Jacobian cannot be taken ({reason}); expected a differentiable one"
         ) from error
     return torch.stack(rows, dim=1)
-
-
-def behind_head(network: Network, x: Tensor) -> Tensor:
-    """What the original of a network returns: its outputs, through its head if it has one.
-
-    Args:
-        network: The network.
-        x: [n, *input_shape] latents in float64.
-
-    Returns:
-        [n, *shape] outputs.
-    """
-    y = forward(network, x)
-    return y if network.head is None else network.head(y)
-
-
-def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
-    """Latents in the type and on the device of a module's first floating-point tensor; as they are if it has none.
-
-    Args:
-        z: Latents.
-        module: The module.
-
-    Returns:
-        The latents.
-    """
-    like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
-    return z if like is None else z.to(like)

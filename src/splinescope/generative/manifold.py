@@ -18,15 +18,9 @@ from jaxtyping import Float
 from scipy.special import logsumexp, xlogy
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.factors import cell_factors, log_volumes_of
 from splinescope.tessellation.metric import isometry
-
-DEFICIENT = 2.0**-44
-"""A map whose least singular value is at most this share of its largest is taken to flatten its cell."""
-
-_NUMBERS = 1 << 24
-"""Numbers of affine maps that are held at once."""
 
 
 def cell_log_volumes(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
@@ -51,34 +45,7 @@ def cell_log_volumes(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
         0.0
     """
     _check(cells)
-    outputs = int(np.prod(cells.network.output_shape))
-    found = np.full(len(cells), -np.inf)
-    if outputs < cells.dimension:
-        return found
-    own = math.log(_unit(cells))
-    step = max(1, _NUMBERS // (outputs * cells.dimension))
-    for start in range(0, len(cells), step):
-        which = np.arange(start, min(start + step, len(cells)))
-        found[which] = log_volumes_of(branch_maps(cells, "domain", which).A) - own
-    return found
-
-
-def log_volumes_of(matrices: Float[np.ndarray, "n outputs d"]) -> Float[np.ndarray, " n"]:
-    r"""$\frac12\log\det A^T A$ of each matrix, without overflow; -inf where the columns are dependent.
-
-    Args:
-        matrices: At least as many rows as columns.
-
-    Returns:
-        One number each.
-    """
-    scale = np.abs(matrices).max(axis=(1, 2), initial=0.0)
-    scale = np.where((scale > 0) & np.isfinite(scale), np.exp2(np.round(np.log2(np.where(scale > 0, scale, 1)))), 1.0)
-    upper = np.linalg.qr(matrices / scale[:, None, None], mode="r")
-    values = np.linalg.svd(upper, compute_uv=False)
-    with np.errstate(divide="ignore"):
-        logs = np.log(values).sum(axis=1) + matrices.shape[2] * np.log(scale)
-    return np.where(values[:, -1] > DEFICIENT * values[:, 0], logs, -np.inf)
+    return log_volumes_of(cell_factors(cells)) - math.log(_unit(cells))
 
 
 def volume(cells: PolyhedralComplex) -> float:

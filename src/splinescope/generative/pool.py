@@ -16,10 +16,10 @@ import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError, StoreError
-from splinescope.generative.jacobians import as_parameters, behind_head
 from splinescope.generative.log_volumes import log_volume
 from splinescope.generative.priors import Prior
 from splinescope.network import Network, as_network
+from splinescope.network.differentials import as_parameters, behind_head
 from splinescope.network.importers.module_copy import duplicate
 from splinescope.progress import Report, reporting
 from splinescope.storage import from_json, json_text, read_arrays, write_arrays

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from splinescope.plotting.animation import animate
+from splinescope.plotting.betti import plot_betti_profile, plot_region
 from splinescope.plotting.boundary import plot_decision_boundary
 from splinescope.plotting.comparison import plot_comparison
 from splinescope.plotting.complexes import plot_cells
 from splinescope.plotting.figures import save_figure
+from splinescope.plotting.geodesics import plot_distances, plot_geodesic
 from splinescope.plotting.landscape import (
     plot_landscape,
     plot_landscape_surface,
@@ -26,9 +28,12 @@ from splinescope.plotting.tessellation import plot_tessellation
 
 __all__ = [
     "animate",
+    "plot_betti_profile",
     "plot_cells",
     "plot_comparison",
     "plot_decision_boundary",
+    "plot_distances",
+    "plot_geodesic",
     "plot_landscape",
     "plot_landscape_surface",
     "plot_loss_line",
@@ -40,6 +45,7 @@ __all__ = [
     "plot_network_graph",
     "plot_path_strip",
     "plot_preimage",
+    "plot_region",
     "plot_samples",
     "plot_segment",
     "plot_surface",

@@ -206,6 +206,12 @@ EXPERIMENTS = (
         {"smoke": 0.4, "paper": 3.0},
         "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
     ),
+    Entry(
+        "batch-size",
+        "figure 4 of Hauser and Ray 2017 (NeurIPS)",
+        "spirals through networks of width two that differ in the size of batches: gaps and stretches by layer",
+        {"smoke": 0.2, "paper": 12.0},
+    ),
 )
 """All experiments, in the order of the list."""
 
