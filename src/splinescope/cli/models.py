@@ -61,6 +61,8 @@ def read_model(
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected MODEL as file.py:name")
         return load(text, input_shape=shape, trust=trust, output=output, fixed=values)
     model = _from_code(text, weights)
+    if isinstance(model, Network):
+        return model
     shape = shape or (points[0].shape if points else None)
     return load(model.eval() if isinstance(model, nn.Module) else model, shape, output=output, fixed=values)
 
@@ -107,7 +109,9 @@ def read_generator(text: str, weights: Path | None, input_shape: str | None, *, 
     if Path(text).is_file() and text.lower().endswith(MODEL_SUFFIXES):
         return read_model(text, weights, input_shape, trust=trust)
     model = _from_code(text, weights)
-    return model.eval() if isinstance(model, nn.Module) else load(model, shape_of("--input-shape", input_shape))
+    if isinstance(model, nn.Module):
+        return model.eval()
+    return model if isinstance(model, Network) else load(model, shape_of("--input-shape", input_shape))
 
 
 def _from_code(text: str, weights: Path | None) -> nn.Module | Network | Estimator:
@@ -117,6 +121,8 @@ def _from_code(text: str, weights: Path | None) -> nn.Module | Network | Estimat
         raise InvalidInputError(_no_model(text))
     module = _module_of(text, _code(place), name)
     if weights is not None:
+        if isinstance(module, Network):
+            raise InvalidInputError(f"`--weights`: {text} is a network with its weights; expected a torch.nn.Module")
         if not isinstance(module, nn.Module):
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected a torch.nn.Module")
         _load_weights(module, weights)

@@ -9,33 +9,20 @@ from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.generative.manifold import cell_log_volumes, check_whole, latent_measures, law
+from splinescope.generative.samples import LatentSamples
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.simplices import Simplices, simplices, uniform_weights
 
 
-@dataclass(frozen=True, eq=False)
-class ManifoldSamples:
-    """Latents drawn from a law, with what became of them; `numpy.asarray` gives the latents.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ManifoldSamples(LatentSamples):
+    """Latents drawn exactly from a law on cells.
 
     Attributes:
-        latents: In the domain's coordinates.
-        outputs: Outputs of the generator.
         cells: The cell of each.
-        log_volumes: Logarithm of what each one's cell is stretched by.
     """
 
-    latents: Float[np.ndarray, "n d"]
-    outputs: Float[np.ndarray, "n ..."]
     cells: Int[np.ndarray, " n"]
-    log_volumes: Float[np.ndarray, " n"]
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.latents)
-
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        """The latents."""
-        return np.array(self.latents, dtype=dtype) if copy else np.asarray(self.latents, dtype=dtype)
 
 
 def sample(
@@ -119,7 +106,12 @@ def _drawn(
     for corner in range(corners.shape[1]):
         outputs += weights[:, corner, None] * values[corners[:, corner]]
     owners = parts.cells[chosen]
-    return ManifoldSamples(latents, outputs.reshape(number, *cells.network.output_shape), owners, logs[owners])
+    return ManifoldSamples(
+        latents=latents,
+        outputs=outputs.reshape(number, *cells.network.output_shape),
+        log_volumes=logs[owners],
+        cells=owners,
+    )
 
 
 def shares(cells: PolyhedralComplex, parts: Simplices, rho: float) -> np.ndarray:

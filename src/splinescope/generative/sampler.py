@@ -29,6 +29,7 @@ from torch import Tensor
 from splinescope.errors import InvalidInputError
 from splinescope.generative.pool import CHUNK, Pool
 from splinescope.generative.priors import Prior
+from splinescope.generative.samples import LatentSamples
 from splinescope.progress import Report
 from splinescope.tessellation.metric import check_choice
 
@@ -54,33 +55,19 @@ def from_determinant_power(power: float) -> float:
     return 2.0 * power
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Latents that a sampler drew.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Drawn(LatentSamples):
+    """Latents that a sampler drew; outputs are behind the generator's head if it has one.
 
     Attributes:
-        latents: The latents; `numpy.asarray` gives them.
-        outputs: Outputs of the generator, behind its head if it has one.
-        log_volumes: Log volume at each.
         effective_sample_size: How many independent draws the weights are worth, of the pool or chain behind them.
         replacement: Whether one latent can occur twice.
         accepted: Share of proposals that were taken, of rejection and Metropolis-Hastings; None of a pool.
     """
 
-    latents: Float[np.ndarray, "n d"]
-    outputs: Float[np.ndarray, "n ..."]
-    log_volumes: Float[np.ndarray, " n"]
     effective_sample_size: float
     replacement: bool
     accepted: float | None = None
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.latents)
-
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        """The latents."""
-        return np.array(self.latents, dtype=dtype) if copy else np.asarray(self.latents, dtype=dtype)
 
 
 class VolumeSampler:
@@ -367,7 +354,13 @@ class VolumeSampler:
     def _drawn(self, chosen: np.ndarray, size: float, replacement: bool) -> Drawn:
         latents, volumes = self._pool.weighed
         condition = self._pool.conditions(chosen)
-        return Drawn(latents[chosen], self._pool.run(latents[chosen], condition), volumes[chosen], size, replacement)
+        return Drawn(
+            latents=latents[chosen],
+            outputs=self._pool.run(latents[chosen], condition),
+            log_volumes=volumes[chosen],
+            effective_sample_size=size,
+            replacement=replacement,
+        )
 
     def _given(
         self,
@@ -382,7 +375,14 @@ class VolumeSampler:
         condition = None
         if self._pool.condition is not None:
             condition = torch.cat([torch.as_tensor(part[2]) for part in parts])[torch.from_numpy(chosen)]
-        return Drawn(latents, self._pool.run(latents, condition), volumes, size, replacement, accepted)
+        return Drawn(
+            latents=latents,
+            outputs=self._pool.run(latents, condition),
+            log_volumes=volumes,
+            effective_sample_size=size,
+            replacement=replacement,
+            accepted=accepted,
+        )
 
 
 class _Dataset(torch.utils.data.IterableDataset):

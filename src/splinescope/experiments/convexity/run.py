@@ -98,11 +98,12 @@ def _chains(settings: Settings, regime: Regime, number: int, depth: int) -> dict
 
 def _hold(settings: Settings, regime: Regime, depth: int, count: int, rng: np.random.Generator) -> np.ndarray:
     shape, deviation = (count, depth, settings.width, settings.width), regime.scale / math.sqrt(settings.width)
-    draw = {
-        "normal": lambda: deviation * rng.standard_normal(shape),
-        "uniform": lambda: rng.uniform(-math.sqrt(3) * deviation, math.sqrt(3) * deviation, shape),
-    }[regime.weights]
-    one, other = draw(), draw()
+    one, other = (
+        deviation * rng.standard_normal(shape)
+        if regime.weights == "normal"
+        else rng.uniform(-math.sqrt(3) * deviation, math.sqrt(3) * deviation, shape)
+        for _ in range(2)
+    )
     points = (count, regime.points, settings.width)
     x = {
         "normal": lambda: rng.standard_normal(points),

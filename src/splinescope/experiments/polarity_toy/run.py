@@ -40,7 +40,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for problem in settings.problems:
         data = toys.draw(problem, settings.points, settings.deviation, settings.seed)
-        parts.arrays(f"data-{problem}", lambda data=data: {"points": data[:SHOWN]})
+        parts.arrays(f"data-{problem}", partial(dict, points=data[:SHOWN]))
         for kind in settings.kinds:
             name = f"{kind}-{problem}"
             module = _generator(settings, parts, kind, problem, torch.from_numpy(data).float())

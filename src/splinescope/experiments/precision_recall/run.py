@@ -65,14 +65,16 @@ def _compared(
     }
 
 
+def _outputs(sampler: VolumeSampler, number: int, seed: int) -> np.ndarray:
+    return sampler.sample(number, seed=seed).outputs
+
+
 def _exponents(settings: Settings, generator: nn.Module, images: Images, features: Features) -> dict[str, Any]:
     pool = VolumeSampler(generator, Gaussian(settings.latents), 0.0, pool=settings.pool, seed=settings.seed)
     rows = []
     for rho in settings.rhos:
         sampler = pool.with_rho(rho)
-        found = _compared(
-            settings, images, features, lambda seed, s=sampler: s.sample(settings.samples, seed=seed).outputs
-        )
+        found = _compared(settings, images, features, partial(_outputs, sampler, settings.samples))
         rows.append({"rho": rho, "size": sampler.effective_sample_size, **found})
     return {"rows": rows}
 
