@@ -19,7 +19,7 @@ PYTHONS ?= $(shell for version in 3.11 3.12 3.13; do \
 	$$python -c "" 2>/dev/null && echo $$python && break; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage thorough all-tests sweeps fuzz pythons check format lint types imports docs readme-picture clean
+.PHONY: help demo test coverage thorough all-tests sweeps fuzz pythons check format lint types imports docs viewer readme-picture clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -92,6 +92,13 @@ imports: $(VENV)/.installed-dev  ## which module may import which
 
 docs: $(VENV)/.installed-dev  ## the documentation with its executed gallery, in docs/_build/html
 	$(BIN)/python -m sphinx -j auto -W --keep-going -q docs docs/_build/html
+
+# The bundle is committed, so that nobody else needs Node.js; its first line names the source that it was made of.
+VIEWER := src/splinescope/viewer
+viewer:  ## bundle the viewer's script anew after a change of its source (needs Node.js)
+	cd $(VIEWER)/source && npm ci --silent && npm run --silent build
+	printf '/* %s */\n' "$$(cat $(VIEWER)/source/*.ts | sha256sum | cut -d' ' -f1)" | cat - $(VIEWER)/viewer.js > $(VIEWER)/viewer.tmp
+	mv $(VIEWER)/viewer.tmp $(VIEWER)/viewer.js
 
 readme-picture: $(VENV)/.installed  ## make the README's picture anew, by a real run
 	$(BIN)/python docs/readme_picture.py

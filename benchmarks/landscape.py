@@ -2,9 +2,10 @@
 
 Peers run in an environment of their own, `.venv-landscape` beside this repository's, if it is there:
 
-    python -m venv .venv-landscape && .venv-landscape/bin/pip install --pre curvlinops-for-pytorch hessian-eigenthings
+    python -m venv .venv-landscape && .venv-landscape/bin/pip install --pre curvlinops-for-pytorch hessian-eigenthings \
+        pyhessian loss-landscapes landscaper
 
-What is absent is left out and named.
+or any other Python that has some of them, by `--peers`. What is absent is left out and named.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gzip
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +110,7 @@ def lines() -> list[dict[str, Any]]:
         data = mnist(count)
         seconds, line = spent(lambda data=data: loss_line(net, direction, *data))
         row = {"samples": count, "processor seconds": seconds, "pieces": len(line), "flips": line.flips}
+        row["certified"] = line.certified
         rows.append(row | {"minima": [list(m) for m in line.minima], "deviation": line.deviation})
     return rows
 
@@ -146,13 +149,18 @@ def small_convnet(channels: int, width: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-def grids() -> dict[str, Any]:
-    """A 41 x 41 plane of a small ConvNet, and how far each value is from a direct evaluation."""
+def grid_question() -> tuple[nn.Sequential, tuple[torch.Tensor, torch.Tensor]]:
+    """A small ConvNet and 500 digits."""
     data = datasets.digits()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = small_convnet(1, 8)
-    x, y = data.inputs[:500], data.labels[:500]
+    return net, (data.inputs[:500], data.labels[:500])
+
+
+def grids() -> dict[str, Any]:
+    """A 41 x 41 plane of a small ConvNet, and how far each value is from a direct evaluation."""
+    net, (x, y) = grid_question()
     plane, axes = random_plane(net), np.linspace(-1, 1, 41)
     start = time.process_time()
     grid = loss_grid(net, plane, nn.functional.cross_entropy, (x, y), axes=axes)
@@ -167,26 +175,60 @@ def grids() -> dict[str, Any]:
 
 
 def peers() -> dict[str, Any]:
-    """The same eigenvalues by peers, in their own environment."""
+    """The same questions to peers, in their own environment."""
     if not PEERS.exists():
         return {"absent": f"no {PEERS}; see the first lines of this script"}
-    net, (x, y) = formula_net((784, 32, 10)), mnist(200)
-    folder = Path(ROOT.parent / ".venv-landscape")
-    arrays = {f"W{i}": net[2 * i].weight.detach().numpy() for i in range(2)}
-    biases = {f"b{i}": net[2 * i].bias.detach().numpy() for i in range(2)}
-    np.savez(folder / "question.npz", x=x, y=y, **arrays, **biases)
-    found = {}
-    for name in ("curvlinops", "hessian_eigenthings"):
-        command = [str(PEERS), str(ROOT / "landscape_peer.py"), name, str(folder / "question.npz")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            found[name] = {"absent": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "failed"}
-            continue
-        row = json.loads(done.stdout.splitlines()[-1])
-        values = np.array(row.pop("eigenvalues"))
-        row["largest relative error"] = float(np.abs(values[[0, 1, 2, 9]] / GOLD["eigenvalues"] - 1).max())
-        found[name] = row
+    with tempfile.TemporaryDirectory() as folder:
+        top = _asked_mlp(Path(folder) / "eigenvalues.npz", (784, 32, 10))
+        block = _asked_mlp(Path(folder) / "block.npz", (784, 200, 200, 10))
+        found: dict[str, Any] = {"eigenvalues": {}, "block": {}, "grid": {}}
+        for name in ("curvlinops", "hessian_eigenthings", "pyhessian"):
+            row = _answer("eigenvalues", name, top)
+            if "eigenvalues" in row:
+                values = np.array(row.pop("eigenvalues"))
+                row["largest relative error"] = float(np.abs(values[[0, 1, 2, 9]] / GOLD["eigenvalues"] - 1).max())
+            found["eigenvalues"][name] = row
+        found["block"]["curvlinops"] = _compared_block(_answer("block", "curvlinops", block))
+        net, (x, y) = grid_question()
+        arrays = {f"p:{name}": value.numpy() for name, value in net.state_dict().items()}
+        np.savez(Path(folder) / "grid.npz", grid=1, x=x.numpy(), y=y.numpy(), **arrays)
+        for name in ("loss_landscapes", "landscaper"):
+            found["grid"][name] = _answer("grid", name, Path(folder) / "grid.npz")
     return found
+
+
+def _asked_mlp(path: Path, widths: tuple[int, ...]) -> Path:
+    """A network and data as a file."""
+    net, (x, y) = formula_net(widths), mnist(200)
+    linear = [layer for layer in net if isinstance(layer, nn.Linear)]
+    arrays = {f"W{i}": layer.weight.detach().numpy() for i, layer in enumerate(linear)}
+    np.savez(path, x=x, y=y, **arrays, **{f"b{i}": layer.bias.detach().numpy() for i, layer in enumerate(linear)})
+    return path
+
+
+def _answer(kind: str, name: str, path: Path) -> dict[str, Any]:
+    command = [str(PEERS), str(ROOT / "landscape_peer.py"), kind, name, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"absent": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "failed"}
+    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return row
+
+
+def _compared_block(row: dict[str, Any]) -> dict[str, Any]:
+    """A peer's block beside ours: the product with one vector, and the largest eigenvalue."""
+    if "product" not in row:
+        return row
+    net, (x, y) = formula_net((784, 200, 200, 10)), mnist(200)
+    theirs = np.array(row.pop("product"))
+    vector = np.random.default_rng(0).standard_normal(len(theirs))
+    block = layer_hessian(net, "2", x, y, "cross-entropy")
+    seconds, product = spent(lambda: block @ vector)
+    made, _ = spent(lambda: layer_hessian(net, "2", x, y, "cross-entropy").eigenvalues(1))
+    ours = {"product seconds": seconds, "processor seconds": made}
+    difference = float(np.abs(product - theirs).max() / np.abs(theirs).max())
+    largest = abs(float(block.eigenvalues(1)[0]) / row["largest"] - 1)
+    return row | {"ours": ours, "largest relative difference": difference, "of the largest eigenvalue": largest}
 
 
 PARTS: dict[str, Callable[[], Any]] = {
@@ -204,7 +246,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=list(PARTS))
+    parser.add_argument("--peers", type=Path, default=PEERS, help="Python of the environment with the peers")
     options = parser.parse_args()
+    globals()["PEERS"] = options.peers
     from_torch(formula_net((784, 32, 10)))  # the first import is that of torch.export itself
     results = {}
     for name in [options.part] if options.part else PARTS:

@@ -54,11 +54,12 @@ def each(items: Collection[T], unit: str, progress: bool, done: int = 0) -> Iter
 
 
 @contextmanager
-def reporting(progress: bool | Report) -> Iterator[Report]:
+def reporting(progress: bool | Report, unit: str = "cells") -> Iterator[Report]:
     """A progress bar that appears after a second, a user's function, or nothing.
 
     Args:
         progress: Whether to show a bar, or a function to call.
+        unit: What the number is of.
 
     Yields:
         What to call as the work goes on.
@@ -72,7 +73,7 @@ def reporting(progress: bool | Report) -> Iterator[Report]:
         with tqdm(total=1.0, bar_format=form, delay=_DELAY) as bar:
 
             def update(share: float, cells: int) -> None:
-                bar.set_postfix_str(f"{cells:,} cells", refresh=False)
+                bar.set_postfix_str(f"{cells:,} {unit}", refresh=False)
                 bar.update(max(0.0, min(1.0, share) - bar.n))
 
             yield update

@@ -136,3 +136,54 @@ def test_bad_input() -> None:
     ):
         with pytest.raises(InvalidInputError, match=words):
             call()
+
+
+def test_float32_is_asked_again_where_it_cannot_tell() -> None:
+    """Singular values 1 and 2^-20, beyond float32's resolution; and 1 and 0."""
+    thin = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3))
+    for value, expected in ((2.0**-20, -20 * math.log(2)), (0.0, -math.inf)):
+        thin[0].weight.data = torch.tensor([[1.0, 0.0], [0.0, value], [0.0, 0.0]])
+        thin[1].weight.data = torch.eye(3)
+        assert log_volume(thin, np.zeros((2, 2)))[1] == pytest.approx(expected, abs=1e-9)
+        assert log_volume(thin, np.zeros((2, 2)), "svd")[1] == -math.inf
+    assert thin[0].weight.dtype == torch.float32
+
+
+def test_a_last_layer_with_more_outputs_than_inputs_is_condensed() -> None:
+    """What comes before decides the rank: the shortened product has the same singular values."""
+    module = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 50)).double()
+    z = torch.randn(40, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    values = np.stack([torch.linalg.svdvals(torch.func.jacrev(module)(x)).detach().numpy() for x in z])
+    np.testing.assert_allclose(singular_values(module, z), values, rtol=1e-9, atol=1e-12)
+    network = splinescope.from_torch(module, input_shape=(4,))
+    np.testing.assert_allclose(singular_values(network, z), values, rtol=1e-9, atol=1e-12)
+    assert (log_volume(module, z) == -np.inf).tolist() == (values[:, -1] < 1e-12).tolist()
+
+
+def test_large_outputs_in_bounded_memory() -> None:
+    """One direction after the other where a single Jacobian is as much as may be held."""
+    module = nn.Sequential(nn.Linear(40, 8), nn.Tanh(), nn.Unflatten(1, (8, 1, 1)), nn.Upsample(scale_factor=96))
+    z = torch.randn(2, 40, generator=torch.Generator().manual_seed(0))
+    assert (log_volume(module, z) == -np.inf).all()
+    few = module[:2].double()
+    expected = log_volume(few, z.double(), "svd", 8) + 8 * math.log(96)
+    np.testing.assert_allclose(log_volume(module.double(), z.double(), "svd", 8), expected, rtol=1e-9)
+
+
+def test_networks_of_several_kinds() -> None:
+    """Against autograd, as networks."""
+    torch.manual_seed(0)
+    hidden = [nn.Linear(3, 9), nn.ReLU(), nn.Linear(9, 8), nn.LeakyReLU(0.1), nn.Linear(8, 7), nn.Hardtanh()]
+    for module in (
+        nn.Sequential(*hidden, nn.Linear(7, 12), nn.Unflatten(1, (3, 2, 2))),
+        nn.Sequential(nn.ReLU(), *hidden),
+        nn.Sequential(nn.Flatten(), nn.Linear(3, 5), nn.ReLU()),
+        nn.Sequential(nn.Linear(3, 8), nn.Unflatten(1, (2, 4)), nn.MaxPool1d(2), nn.Flatten()),
+    ):
+        module.double()
+        network = splinescope.from_torch(module, input_shape=(3,))
+        z = torch.randn(25, 3, dtype=torch.float64)
+        expected = [
+            np.linalg.svd(torch.func.jacrev(module)(x[None]).reshape(-1, 3).detach(), compute_uv=False) for x in z
+        ]
+        np.testing.assert_allclose(singular_values(network, z), np.stack(expected), atol=1e-12)

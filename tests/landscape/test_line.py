@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from torch.func import functional_call
 import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.landscape import LossLine, loss_line
+from splinescope.landscape.coefficient_errors import layer_norms
 from splinescope.landscape.parameters import motion
 from splinescope.landscape.polynomials import first_sign, shifted, sign_changes, to_bernstein
+from splinescope.landscape.propagation import FlipCounts, propagated
 from splinescope.network import Network, from_torch
 from splinescope.network.evaluate import walk
 from splinescope.network.ops import Fold
@@ -236,6 +240,112 @@ def test_tied_weights_move_together() -> None:
     assert float(line(0.3)) == pytest.approx(direct, rel=1e-12)
 
 
+@pytest.mark.parametrize("name", ["dense", "leaky", "convolutions", "residual"])
+def test_cross_entropy_as_all_layers_move(name: str) -> None:
+    """The loss is no polynomial and need not be convex between breakpoints; all of its extrema are found."""
+    module, direction, x, y = asked(name)
+    labels, step = y.argmax(dim=1), {key: 2 * value for key, value in direction.items()}
+    line = loss_line(module, step, x, labels, "cross-entropy", (-0.7, 1.3))
+    assert line.degree > 1
+    check_against_direct(line, module, step, x, labels)
+    check_extrema(line)
+    assert line.doubts == 0
+    t = np.linspace(-0.6, 1.2, 11)
+    h = 1e-7
+    direct = [
+        (
+            direct_loss(module, moved(module, step, v + h), x, labels, "cross-entropy")
+            - direct_loss(module, moved(module, step, v - h), x, labels, "cross-entropy")
+        ).item()
+        / (2 * h)
+        for v in t
+    ]
+    np.testing.assert_allclose(line.slopes(t).mean(axis=1), direct, rtol=1e-4, atol=1e-6)
+
+
+def test_cross_entropy_where_it_vanishes() -> None:
+    """Where all samples are right by far the slope is next to nothing, and still has its sign."""
+    net = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Identity(), nn.Linear(2, 2, bias=False)).double()
+    net.load_state_dict({"0.weight": torch.tensor([[20.0], [-20.0]]), "2.weight": torch.eye(2)})
+    step = {"0.weight": [[1.0], [-1.0]], "2.weight": [[0.5, 0.0], [0.0, 0.5]]}
+    line = loss_line(net, step, [[1.0], [1.5]], [0, 0], "cross-entropy", (-1.0, 1.0))
+    assert (line.minima, line.maxima, line.doubts) == ((), (), 0)  # (20 + t) (1 + t / 2) grows, and so the loss falls
+    assert (line.slopes(np.linspace(-0.9, 0.9, 5)) < 0).all()
+    assert 0 < float(line(0.5)) == pytest.approx(float(np.mean(np.exp([-2 * 20.5 * 1.25, -2 * 20.5 * 1.25 * 1.5]))))
+    back = loss_line(net, step, [[1.0], [1.5]], [0, 0], "cross-entropy", (-30.0, 3.0))
+    assert [round(one.t, 9) for one in back.maxima] == [-11.0]  # the product's least value
+
+
+def test_signs_are_certified_or_counted() -> None:
+    module, direction, x, y = asked("dense")
+    assert loss_line(module, direction, x, y).certified
+    net = nn.Sequential(nn.Linear(3, 1, bias=False), nn.ReLU()).double()
+    net.load_state_dict(
+        {"0.weight": torch.tensor([[0.1, 0.2, -0.3]], dtype=torch.float64)}
+    )  # its sum is zero up to rounding
+    line = loss_line(net, {"0.weight": [[0.0, 0.0, 1.0]]}, [[1.0, 1.0, 1.0]], [[1.0]], interval=(0.0, 1.0))
+    assert (line.undecided, line.certified) == (1, False)
+    line = loss_line(net, {"0.weight": [[0.0, 0.0, 1.0]]}, [[1.0, 1.0, 1.0]], [[1.0]], interval=(-1.0, 1.0))
+    assert line.certified  # a root inside is none of the ends
+    assert line.breakpoints == pytest.approx([0.0], abs=1e-16)
+    dead = loss_line(net, {"0.weight": [[0.0, 0.0, 1.0]]}, [[0.0, 0.0, 0.0]], [[1.0]])
+    assert dead.certified  # zero in every number is no doubt
+
+
+def test_bounds_hold_the_exact_coefficients() -> None:
+    """Polynomials of a network, in rational numbers, are within the errors of those in float64."""
+    module = formula_net([3, 5, 4, 2], 3)
+    generator = torch.Generator().manual_seed(4)
+    direction = {name: torch.randn(p.shape, generator=generator).double() for name, p in module.named_parameters()}
+    x = torch.randn(3, 3, generator=generator).double()
+    network = from_torch(module, (3,), fused=False)
+    line = motion(module, network, direction)
+    norms, seen = layer_norms(line), 0
+    assert norms[1].linear == pytest.approx(float(module[0].weight.detach().abs().sum(dim=1).max()))
+    exact = {name: fractions(p) for name, p in module.named_parameters()}
+    steps = {name: fractions(step) for name, step in direction.items()}
+    for part in propagated(line, x, (-1.0, 1.0), 1 << 20, FlipCounts()):
+        for row in range(len(part)):
+            middle = (part.starts[row] + part.ends[row]) / 2
+            sample = x[part.samples[row]]
+            on = [value[0].numpy() > 0 for _, value in itertools.islice(_activations(line.at(middle), sample), 2)]
+            z = [[Fraction(float(value)) for value in sample]]
+            for layer in (0, 2, 4):
+                weight, bias = exact[f"{layer}.weight"], exact[f"{layer}.bias"]
+                moved_weight, moved_bias = steps[f"{layer}.weight"], steps[f"{layer}.bias"]
+                out = [[Fraction(0)] * len(weight) for _ in range(len(z) + 1)]
+                for u in range(len(weight)):
+                    for k, power in enumerate(z):
+                        out[k][u] += sum(w * v for w, v in zip(weight[u], power, strict=True))
+                        out[k + 1][u] += sum(w * v for w, v in zip(moved_weight[u], power, strict=True))
+                    out[0][u] += bias[u]
+                    out[1][u] += moved_bias[u]
+                if layer < 4:
+                    out = [[v if on[layer // 2][u] else Fraction(0) for u, v in enumerate(power)] for power in out]
+                z = out
+            found, errors = part.values[network.output][row].numpy(), part.errors[network.output][row]
+            for k, power in enumerate(z):
+                for u, value in enumerate(power):
+                    off = abs(Fraction(float(found[k, u])) - value)
+                    assert off <= Fraction(float(errors[k]))
+                    seen += off > 0
+            assert errors.max() < 1e-12
+    assert seen > 50  # float64 is not exact here
+
+
+def fractions(values: torch.Tensor) -> list:
+    """Numbers as rational ones, nested as a tensor is."""
+    return [fractions(row) if row.ndim else Fraction(float(row)) for row in values.detach()]
+
+
+def _activations(network: Network, sample: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+    """Arguments of the folds, in order."""
+    values = {index: value.clone() for index, value in walk(network, sample[None])}
+    for index, node in enumerate(network.nodes):
+        if node.fold is not None:
+            yield index, values[node.inputs[0]]
+
+
 def test_what_is_refused() -> None:
     module, direction, x, y = asked("dense")
     for step, match in (
@@ -245,8 +355,6 @@ def test_what_is_refused() -> None:
     ):  # fmt: skip
         with pytest.raises(InvalidInputError, match=match):
             loss_line(module, step, x, y)
-    with pytest.raises(InvalidInputError, match="no piecewise convex function"):
-        loss_line(module, direction, x, y.argmax(dim=1), "cross-entropy")
     with pytest.raises(InvalidInputError, match="`interval`"):
         loss_line(module, direction, x, y, interval=(1.0, 0.0))
     slope = nn.Sequential(nn.Linear(5, 4), nn.PReLU(), nn.Linear(4, 3)).double()

@@ -109,3 +109,44 @@ def test_truncated_and_refused() -> None:
         loss_plane(module, layer, [directions[0], [1.0]], x, y)
     with pytest.raises(InvalidInputError, match="`extent`"):
         loss_plane(module, layer, directions, x, y, extent=-1.0)
+
+
+@pytest.mark.parametrize("name", ["second", "skip", "convolution"])
+def test_plane_of_cross_entropy(name: str) -> None:
+    """Values by direct evaluation; minima by their neighbourhoods, by a grid, and by a line through the plane."""
+    module, layer, directions, x, _ = asked(name, samples=5)
+    y = torch.tensor([0, 1, 2, 1, 0])
+    plane = loss_plane(module, layer, directions, x, y, "cross-entropy", extent=0.8)
+    weight = module.get_submodule(layer).weight.detach()
+
+    def at(points: np.ndarray) -> np.ndarray:
+        moved = [{f"{layer}.weight": weight + u * directions[0] + v * directions[1]} for u, v in points.tolist()]
+        return np.array([direct_loss(module, parameters, x, y, "cross-entropy").item() for parameters in moved])
+
+    points = np.random.default_rng(0).uniform(-0.8, 0.8, (150, 2))
+    np.testing.assert_allclose(plane(points), at(points), rtol=1e-11)
+    assert plane.deviation < 1e-11
+    some = np.arange(0, len(plane), max(1, len(plane) // 40))
+    np.testing.assert_allclose(plane.values[some], at(plane.cells.interior_points[some]), rtol=1e-11)
+    for cell in some:  # derivatives at interior points, by differences within the cell
+        centre, h = plane.cells.interior_points[cell], 1e-5
+        near = centre + h * np.array([[1, 0], [-1, 0], [0, 1], [0, -1], [1, 1], [-1, -1]])
+        if (plane.cells.locate(near) != cell).any():
+            continue
+        a, b, c, d, e, f = at(near)
+        assert plane.gradients[cell] == pytest.approx([(a - b) / (2 * h), (c - d) / (2 * h)], rel=1e-5, abs=1e-7)
+        middle = at(centre[None])[0]
+        mixed = (e + f - a - b - c - d + 2 * middle) / (2 * h * h)
+        assert plane.hessians[cell, 0, 1] == pytest.approx(mixed, rel=1e-2, abs=1e-4)
+    least = plane.global_minimum
+    assert at(np.array([least.point]))[0] == pytest.approx(least.value, rel=1e-11)
+    axes = np.linspace(-0.799, 0.799, 60)
+    grid = plane(np.stack(np.meshgrid(axes, axes, indexing="ij"), axis=2).reshape(-1, 2))
+    assert least.value <= grid.min() + 1e-12
+    for minimum in plane.minima:
+        near = np.array(minimum.point) + 1e-5 * np.random.default_rng(1).standard_normal((50, 2))
+        assert (at(near) >= minimum.value * (1 - 1e-10)).all()
+    line = loss_line(module, {f"{layer}.weight": directions[0]}, x, y, "cross-entropy", (-0.79, 0.79))
+    t = np.linspace(-0.78, 0.78, 33)
+    np.testing.assert_allclose(plane(np.column_stack([t, 0 * t])), line(t), rtol=1e-11)
+    assert least.value <= line.global_minimum.value + 1e-12

@@ -24,9 +24,13 @@ def areas_of(points: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", SCENES)
-@pytest.mark.parametrize("color", ["pattern", "norm", "class", "area", "array"])
+@pytest.mark.parametrize("color", ["pattern", "norm", "class", "area", "log-volume", "array"])
 def test_fills_tile_the_domain(name: str, color: str) -> None:
     _, cells = scene(name)
+    if color == "log-volume" and cells.vertex_outputs.shape[1] < 2:
+        with pytest.raises(InvalidInputError, match="1 output has no volume on 2 dimensions"):
+            fill_cells(cells, color)
+        return
     fills = fill_cells(cells, np.arange(len(cells)) if color == "array" else color)
     assert len(fills) == len(fills.colors) == len(fills.offsets) - 1
     assert areas_of(fills.points, fills.offsets).sum() == pytest.approx(cells.domain.area, rel=1e-9)

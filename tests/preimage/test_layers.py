@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -229,3 +230,49 @@ def test_layers_of_networks() -> None:
     assert first.shape == (4, 3)
     assert second.nesting is not None
     assert second.from_circulant == pytest.approx(distance_to_circulant(formula([3, 4, 4], 0)[1][0]))
+
+
+@pytest.mark.parametrize("mode", ["circular", "zeros"])
+def test_a_convolution_of_channels_beside_one_that_wraps_around(mode: str) -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.Conv2d(2, 2, 3, padding=1, padding_mode=mode, bias=False).double()
+    (row,) = network_nesting(splinescope.load(layer, input_shape=(2, 4, 5)))
+    units = np.eye(40).reshape(40, 2, 4, 5)
+    matrix = layer(torch.from_numpy(units)).detach().numpy().reshape(40, 40).T
+    wrapped = torch.nn.functional.pad(torch.from_numpy(units), (1, 1, 1, 1), mode="circular")
+    around = torch.nn.functional.conv2d(wrapped, layer.weight.detach()).numpy().reshape(40, 40).T
+    assert row.shape == (40, 40)
+    if mode == "circular":
+        assert row.from_circulant == pytest.approx(0.0, abs=1e-12)
+    else:
+        assert 0.1 < row.from_circulant < np.linalg.norm(matrix - around) / np.linalg.norm(matrix)
+    assert row.along_axes == pytest.approx(
+        (matrix < 0)[~np.eye(40, dtype=bool)].sum() / (np.count_nonzero(matrix) - 40)
+    )
+    assert row.held_back == 1.0
+
+
+def test_singular_values_of_several_channels_by_their_frequencies() -> None:
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((3, 2, 3))
+    matrix = np.zeros((3, 6, 2, 6))
+    for unit in range(6):
+        for step in range(3):
+            matrix[:, unit, :, (unit + step) % 6] += kernel[:, :, step]
+    by_frequency = np.linalg.svd(frequency_blocks(kernel, (6,)), compute_uv=False).ravel()
+    np.testing.assert_allclose(np.sort(by_frequency), np.sort(np.linalg.svd(matrix.reshape(18, 12), compute_uv=False)))
+
+
+def test_a_layer_is_all_that_is_affine_between_two_folds() -> None:
+    torch.manual_seed(0)
+    norm = torch.nn.BatchNorm2d(2).eval()
+    norm.running_var.uniform_(0.5, 2.0)
+    parts = torch.nn.Sequential(torch.nn.Conv2d(2, 2, 3, padding=1), norm, torch.nn.ReLU(), torch.nn.Flatten())
+    module = torch.nn.Sequential(parts, torch.nn.Linear(18, 18)).double()
+    first, second = network_nesting(splinescope.load(module, input_shape=(2, 3, 3)))
+    zero = module[0][:2](torch.zeros(1, 2, 3, 3, dtype=torch.float64)).detach().numpy().ravel()
+    assert first.held_back == pytest.approx((zero <= 0).mean())
+    assert second.nesting is not None
+    assert second.along_axes == pytest.approx(
+        float((module[1].weight[~torch.eye(18, dtype=bool)] <= 0).double().mean())
+    )

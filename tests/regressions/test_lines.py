@@ -1,4 +1,4 @@
-"""Lines of parameters on which folds coincide exactly: rounding put them some ulp apart, and found extrema in between."""
+"""Lines of parameters on which folds coincide exactly: rounding put them apart, and found extrema in between."""
 
 from __future__ import annotations
 

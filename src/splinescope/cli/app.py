@@ -10,16 +10,21 @@ from typing import Annotated
 
 import typer
 
+from splinescope.cli.betti import topology
 from splinescope.cli.compare import compare
 from splinescope.cli.demo import demo
+from splinescope.cli.geodesic import geodesic
 from splinescope.cli.info import info
+from splinescope.cli.landscape import landscape
 from splinescope.cli.path import path
 from splinescope.cli.preimage import preimage
 from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
+from splinescope.cli.sample import sample
 from splinescope.cli.segment import segment
 from splinescope.cli.slice import slice_
 from splinescope.cli.surface import surface
+from splinescope.cli.view import view
 from splinescope.errors import SplinescopeError, UnsupportedOpError
 
 app = typer.Typer(
@@ -59,13 +64,30 @@ def _options(
     """Options of the program itself."""
 
 
-for command in (demo, info, slice_, compare, regions, preimage, reproduce, path, segment, surface):
+for command in (
+    demo,
+    info,
+    slice_,
+    compare,
+    regions,
+    preimage,
+    reproduce,
+    path,
+    geodesic,
+    topology,
+    sample,
+    segment,
+    surface,
+    landscape,
+    view,
+):
     app.command(command.__name__.removesuffix("_"))(command)
 
 
 _SMALLER = {
     "slice": "give a smaller `--memory` with a `--store`, or a `--max-cells`",
     "segment": "give a smaller `--memory`, or a `--max-cells`",
+    "landscape": "give fewer `--samples`, or a `--max-cells`",
     "surface": "give a smaller `--memory`, or a `--max-cells`",
     "regions": "give a `--max-cells` or a `--time-limit`, and a `--checkpoint` to go on from",
 }

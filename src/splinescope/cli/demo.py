@@ -49,7 +49,7 @@ def demo(
     plane = Slice.through(*data.take(first).numpy())
     with run.computing() as progress:
         cells = tessellate_slice(network, plane, verify="proof", progress=progress)
-    picture = Picture("digits network, plane through three digits", color="class")
+    picture = Picture("digits network, plane through three digits", color="class", view=True)
     leave_cells(run, cells, picture, {"accuracy": result.accuracy})
     if not as_json:
         Console().print(_go_on(out), highlight=False, soft_wrap=True)
@@ -68,6 +68,7 @@ def _save(module: nn.Sequential, path: Path) -> None:
 def _go_on(out: Path) -> str:
     """What to try next."""
     return (
-        f"\nOpen {out / 'picture.png'}. The same network in another plane:\n"
+        f"\nOpen {out / 'picture.png'}, or {out / 'view.html'} to look around in it.\n"
+        "The same network in another plane:\n"
         f"  splinescope slice {out / 'network.npz'} --data digits --indices 0,1,2 --out {out / 'another'}"
     )

@@ -60,20 +60,73 @@ def read_model(
         if weights is not None:
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected MODEL as file.py:name")
         return load(text, input_shape=shape, trust=trust, output=output, fixed=values)
+    model = _from_code(text, weights)
+    if isinstance(model, Network):
+        return model
+    shape = shape or (points[0].shape if points else None)
+    return load(model.eval() if isinstance(model, nn.Module) else model, shape, output=output, fixed=values)
+
+
+def read_module(text: str, weights: Path | None) -> nn.Module:
+    """The module that the argument MODEL means, in eval mode.
+
+    Args:
+        text: `file.py:name` or `package.module:name`.
+        weights: File of a state dict for it.
+
+    Returns:
+        The module.
+
+    Raises:
+        InvalidInputError: If there is none, or the weights don't fit.
+    """
+    if Path(text).is_file():
+        raise InvalidInputError(
+            f"`MODEL`: {text} is a file, whose parameters have no names; expected Python code as file.py:name that "
+            "gives a torch.nn.Module"
+        )
+    module = _from_code(text, weights)
+    if not isinstance(module, nn.Module):
+        raise InvalidInputError(f"`MODEL`: {text} is a {type(module).__name__}; expected a torch.nn.Module")
+    return module.eval()
+
+
+def read_generator(text: str, weights: Path | None, input_shape: str | None, *, trust: bool) -> nn.Module | Network:
+    """What the argument MODEL means where smooth modules will do: a module made by Python code, else a network.
+
+    Args:
+        text: A file, `file.py:name`, or `package.module:name`.
+        weights: File of a state dict for a module made by Python code.
+        input_shape: Sizes of one input without batch, where a file itself does not tell.
+        trust: Whether a file may run code that it holds.
+
+    Returns:
+        The module in eval mode, or the network.
+
+    Raises:
+        InvalidInputError: If there is no such model, it is damaged, or the weights don't fit.
+    """
+    if Path(text).is_file() and text.lower().endswith(MODEL_SUFFIXES):
+        return read_model(text, weights, input_shape, trust=trust)
+    model = _from_code(text, weights)
+    if isinstance(model, nn.Module):
+        return model.eval()
+    return model if isinstance(model, Network) else load(model, shape_of("--input-shape", input_shape))
+
+
+def _from_code(text: str, weights: Path | None) -> nn.Module | Network | Estimator:
+    """What Python code gives, with its weights."""
     place, colon, name = text.rpartition(":")
     if not colon or not name.isidentifier():
         raise InvalidInputError(_no_model(text))
     module = _module_of(text, _code(place), name)
-    if isinstance(module, Network):
-        if weights is not None:
-            raise InvalidInputError(f"`--weights`: {text} is a network with its weights; expected a torch.nn.Module")
-        return module
     if weights is not None:
+        if isinstance(module, Network):
+            raise InvalidInputError(f"`--weights`: {text} is a network with its weights; expected a torch.nn.Module")
         if not isinstance(module, nn.Module):
             raise InvalidInputError(f"`--weights`: {text} brings its own weights; expected a torch.nn.Module")
         _load_weights(module, weights)
-    model = module.eval() if isinstance(module, nn.Module) else module
-    return load(model, shape or (points[0].shape if points else None), output=output, fixed=values)
+    return module
 
 
 def fixed_inputs(words: Sequence[str]) -> dict[str, Any]:

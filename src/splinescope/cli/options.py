@@ -13,14 +13,16 @@ ask = partial(typer.Option, rich_help_panel="What to ask")
 draw = partial(typer.Option, rich_help_panel="What to draw")
 how = partial(typer.Option, rich_help_panel="How to compute, and where to leave it")
 
-ColorName = Literal["pattern", "norm", "class", "area", "perimeter", "diameter", "eccentricity", "corners"]
-_MODEL_HELP = (
+ColorName = Literal[
+    "pattern", "norm", "class", "area", "log-volume", "perimeter", "diameter", "eccentricity", "corners"
+]
+MODEL_HELP = (
     "A file of type .onnx, .onnx.gz, .pt2, .nnet, or .npz (arrays W0, b0, W1, b1, ... of a ReLU network); or Python "
     "code as file.py:name or package.module:name, where name is a torch.nn.Module, a splinescope Network (which may "
     "have names of classes), or a function without arguments that returns one."
 )
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL_HELP, show_default=False)]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_default=False)]
 Weights = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="State dict (.pt, .pth) for a MODEL made by Python code. Never runs code."),
@@ -106,7 +108,14 @@ Radius = Annotated[
 Seed = Annotated[int, where(min=0, help="Seed of the random directions.")]
 Mean = Annotated[str, where(metavar="M", help="Taken from every point before use: one number, or one per channel.")]
 Std = Annotated[str, where(metavar="S", help="Divides every point after that: one number, or one per channel.")]
-Color = Annotated[ColorName, draw(help="What the cells' colours mean; `pattern` gives each its own.")]
+Color = Annotated[
+    ColorName | None,
+    draw(
+        help="What the cells' colours mean. `pattern` gives each its own; `log-volume` is how much the network "
+        "stretches areas, the default where it has so many outputs, or outputs of such a shape, that it is no "
+        "classifier."
+    ),
+]
 Classes = Annotated[
     str | None,
     draw(
@@ -117,6 +126,9 @@ Classes = Annotated[
 ]
 Picture = Annotated[bool, draw(help="Draw a picture.")]
 Boundary = Annotated[bool, draw(help="Draw the decision boundary.")]
+View = Annotated[
+    bool, draw("--view", help="Leave `view.html`, too: a page to look around in, which any browser opens from disk.")
+]
 Format = Annotated[Literal["png", "svg", "pdf"], draw("--format", help="File type of the picture.")]
 Verify = Annotated[
     Literal["topology", "values", "proof"],

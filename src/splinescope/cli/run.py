@@ -62,7 +62,7 @@ class Run:
 
     def leave(
         self,
-        network: Network,
+        network: Network | None,
         certificate: Any,
         facts: Mapping[str, Any],
         files: Files,
@@ -71,7 +71,7 @@ class Run:
         """Write the files and the summary, and tell.
 
         Args:
-            network: The network.
+            network: The network; None for a model that is used as it is, without having been read as one.
             certificate: That of the answer, if it has one.
             facts: What was found, as plain values for JSON.
             files: What else to leave.
@@ -91,7 +91,7 @@ class Run:
         show_facts(lines(summary) | {"left in": f"{self._out}: {', '.join(summary['files'].values())}"})
 
 
-def _origin(network: Network) -> Facts:
+def _origin(network: Network | None) -> Facts:
     """The network and the programs that the facts are of."""
     import numpy as np
     import torch
@@ -99,9 +99,11 @@ def _origin(network: Network) -> Facts:
     import splinescope
     from splinescope.cli.descriptions import describe_network
 
+    versions = {"splinescope": splinescope.__version__, "torch": torch.__version__, "numpy": np.__version__}
+    if network is None:
+        return {"network": None, "versions": versions}
     description = describe_network(network)
     del description["nodes"]  # `splinescope info` lists them
-    versions = {"splinescope": splinescope.__version__, "torch": torch.__version__, "numpy": np.__version__}
     return {"network": description, "versions": versions}
 
 

@@ -48,10 +48,11 @@ def slice_(
     seed: of.Seed = 0,
     mean: of.Mean = "0",
     std: of.Std = "1",
-    color: of.Color = "pattern",
+    color: of.Color = None,
     classes: of.Classes = None,
     boundary: of.Boundary = True,
     picture_format: of.Format = "png",
+    view: of.View = False,
     verify: of.Verify = "values",
     max_cells: of.MaxCells = None,
     memory: of.Memory = None,
@@ -91,7 +92,10 @@ def slice_(
     where = Where(through, point, data, indices, box, polygon, margin, radius, seed, mean, std)
     points = where.points(most=3)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
-    picture = Picture(title_of(model), color, class_numbers("--classes", classes, network), boundary, picture_format)
+    color = color or ("pattern" if _is_classifier(network) or math.prod(network.output_shape) < 3 else "log-volume")
+    picture = Picture(
+        title_of(model), color, class_numbers("--classes", classes, network), boundary, picture_format, view
+    )
     plane = where.plane(network.input_shape, points)
     with run.computing() as progress:
         cells = tessellate_slice(
@@ -116,6 +120,7 @@ class Picture:
         classes: Outputs that compete for the decision boundary; all if None.
         boundary: Whether to draw the decision boundary.
         format: "png", "svg" or "pdf".
+        view: Whether to leave a page to look around in.
     """
 
     title: str
@@ -123,6 +128,7 @@ class Picture:
     classes: list[int] | None = None
     boundary: bool = True
     format: str = "png"
+    view: bool = False
 
 
 def leave_cells(run: Run, cells: PlanarComplex, picture: Picture, more: Mapping[str, Any] | None = None) -> None:
@@ -142,11 +148,24 @@ def leave_cells(run: Run, cells: PlanarComplex, picture: Picture, more: Mapping[
         "picture": (f"picture.{picture.format}", drawing(lambda: _draw(cells, picture, boundary))),
         "arrays": ("complex.npz", cells.save),
     }
+    if picture.view:
+        files["view"] = ("view.html", lambda path: _explore(cells, picture, path))
     if boundary is not None:
         arrays = {name: getattr(boundary, name) for name in ("segments", "classes", "cells")}
         files["boundary"] = ("boundary.npz", lambda path: write_arrays(path, arrays, compress=True))
     facts = {**(more or {}), **_facts(cells, picture.classes, boundary)}
     run.leave(cells.network, cells.certificate, facts, files, _lines)
+
+
+def _explore(cells: PlanarComplex, picture: Picture, path: Path) -> None:
+    """Write the page; it starts with the colours of the picture, where it has them."""
+    from splinescope.tessellation.statistics import cell_statistics
+    from splinescope.viewer import explore
+
+    values = {}
+    if picture.color in STATISTICS:
+        values = {picture.color: getattr(cell_statistics(cells), STATISTICS[picture.color][0])}
+    explore(cells, path, color=picture.color, values=values, title=picture.title)
 
 
 def _is_classifier(network: Network) -> bool:

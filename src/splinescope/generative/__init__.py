@@ -1,6 +1,9 @@
 """Generators: the volume that a network gives to its latents, and sampling that knows it."""
 
+from splinescope.generative.draws import ManifoldSamples, draw_from, sample
 from splinescope.generative.expectations import Moments, moments
+from splinescope.generative.frequencies import Frequencies, frequencies, frequencies_by_rho
+from splinescope.generative.latent_law import LatentLaw, latent_law
 from splinescope.generative.log_volumes import (
     SketchBias,
     log_volume,
@@ -9,36 +12,45 @@ from splinescope.generative.log_volumes import (
     sketch_bias,
 )
 from splinescope.generative.manifold import (
-    ManifoldSamples,
     cell_log_volumes,
     entropy,
     expected_log_volume,
     latent_measures,
     law_entropy,
     log_density,
-    sample,
     volume,
 )
 from splinescope.generative.overlap import Overlap, overlap
 from splinescope.generative.priors import Custom, Gaussian, Prior, UniformBall, UniformBox
+from splinescope.generative.projection import Projection, approach, project
+from splinescope.generative.quality import Quality, quality
 from splinescope.generative.sampler import Drawn, VolumeSampler, from_determinant_power
 
 __all__ = [
     "Custom",
     "Drawn",
+    "Frequencies",
     "Gaussian",
+    "LatentLaw",
     "ManifoldSamples",
     "Moments",
     "Overlap",
     "Prior",
+    "Projection",
+    "Quality",
     "SketchBias",
     "UniformBall",
     "UniformBox",
     "VolumeSampler",
+    "approach",
     "cell_log_volumes",
+    "draw_from",
     "entropy",
     "expected_log_volume",
+    "frequencies",
+    "frequencies_by_rho",
     "from_determinant_power",
+    "latent_law",
     "latent_measures",
     "law_entropy",
     "log_density",
@@ -46,6 +58,8 @@ __all__ = [
     "measured_bias",
     "moments",
     "overlap",
+    "project",
+    "quality",
     "sample",
     "singular_values",
     "sketch_bias",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from splinescope.generative.manifold import shares
+from splinescope.generative.draws import shares
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.simplices import simplices
 

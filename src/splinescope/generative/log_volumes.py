@@ -9,7 +9,6 @@ projected output and clips the product of its leading singular values to [1e-200
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,19 +16,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.special import polygamma, psi
-from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.network import Network, as_network
-from splinescope.network.evaluate import forward
+from splinescope.generative.jacobians import LatentMap
 from splinescope.network.importers.module_copy import duplicate
 from splinescope.tessellation.metric import check_choice
 
 METHODS = ("auto", "gram", "svd", "affine", "sketch")
 SKETCH = 128
 """Dimensions of a sketch, as in the source's program, where latents don't ask for more."""
-BUDGET = 1 << 26
-"""Numbers of Jacobians that are held at once."""
 
 _RESOLUTION = {torch.float64: 2.0**-44, torch.float32: 2.0**-17}
 """A Jacobian whose least singular value is at most this share of its largest counts as rank-deficient."""
@@ -73,8 +68,9 @@ def log_volume(
         method: "svd" takes singular values of Jacobians. "gram" factors $J^TJ$, which is quicker and loses half of the
             digits: what it finds badly conditioned is taken anew by "svd". "affine" imports the generator and takes the
             affine map of each latent's cell, before the head, in float64. "sketch" projects outputs to `sketch`
-            dimensions first and takes the known bias off (see `sketch_bias`). "auto" is "affine" for networks and
-            "gram" for all else.
+            dimensions first and takes the known bias off (see `sketch_bias`). "auto" is "affine" for networks without a
+            head, and "gram", through the head, for all else; modules of float32 are asked again in float64 where they
+            seem rank-deficient.
         top: Sum the logarithms of the leading singular values only: a heuristic of the source for latents of high
             dimension.
         sketch: Dimensions of a sketch; by default 128, or twice the latents' if that is more.
@@ -94,13 +90,19 @@ def log_volume(
         (5,)
     """
     check_choice("method", method, METHODS)
-    map_ = _Map.of(generator, latents, method, condition)
+    map_ = LatentMap.of(generator, latents, method, condition)
     if top is not None and not 1 <= top <= map_.dimension:
         raise InvalidInputError(f"`top`: got {top}; expected from 1 to {map_.dimension}, the dimension of the latents")
     if method == "sketch":
         return _sketched(map_, _sketch_size(sketch, map_), top, seed)
     parts = [_logs(J, top, gram=method != "svd") for J in map_.jacobians()]
-    return np.concatenate([np.empty(0), *parts])
+    logs = np.concatenate([np.empty(0), *parts])
+    doubtful = np.flatnonzero(np.isneginf(logs))
+    if method == "auto" and len(doubtful) and map_.single:
+        few = None if condition is None else condition[torch.from_numpy(doubtful)]
+        twice = LatentMap.of(duplicate(generator).double(), map_.shaped(doubtful).double(), "svd", few)
+        logs[doubtful] = np.concatenate([_logs(J, top, gram=False) for J in twice.jacobians()])
+    return logs
 
 
 def singular_values(
@@ -124,23 +126,9 @@ def singular_values(
         >>> singular_values(torch.nn.Identity(), np.zeros((1, 2))).tolist()
         [[1.0, 1.0]]
     """
-    map_ = _Map.of(generator, latents, "svd", condition)
+    map_ = LatentMap.of(generator, latents, "svd", condition)
     rows = [torch.linalg.svdvals(J).double().cpu().numpy()[:, :top] for J in map_.jacobians()]
     return np.concatenate(rows) if rows else np.empty((0, top or map_.dimension))
-
-
-def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
-    """Latents in the type and on the device of a module's first floating-point tensor; as they are if it has none.
-
-    Args:
-        z: Latents.
-        module: The module.
-
-    Returns:
-        The latents.
-    """
-    like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
-    return z if like is None else z.to(like)
 
 
 def sketch_bias(outputs: int, sketch: int, latents: int) -> SketchBias:
@@ -152,7 +140,8 @@ def sketch_bias(outputs: int, sketch: int, latents: int) -> SketchBias:
         latents: Dimension of the latents, d.
 
     Returns:
-        Mean $\frac12\sum_{i<d}\psi(\frac{k-i}2)-\psi(\frac{n-i}2)$ and deviation.
+        Mean $\frac12\sum_{i<d}\psi(\frac{k-i}2)-\psi(\frac{n-i}2)$ and deviation. Cost: linear in the
+        dimension of the latents.
 
     Raises:
         InvalidInputError: If not d <= k <= n.
@@ -181,7 +170,7 @@ def measured_bias(generator: Any, latents: Any, sketch: int | None = None, seed:
         seed: Of its projection.
 
     Returns:
-        The bias with what was measured.
+        The bias with what was measured. Cost: that of `log_volume` with "svd" and with "sketch".
 
     Raises:
         InvalidInputError: As `log_volume`.
@@ -191,7 +180,7 @@ def measured_bias(generator: Any, latents: Any, sketch: int | None = None, seed:
         >>> abs(found.measured - found.mean) < 5 * found.deviation
         True
     """
-    map_ = _Map.of(generator, latents, "sketch", None)
+    map_ = LatentMap.of(generator, latents, "sketch", None)
     bias = sketch_bias(map_.outputs, _sketch_size(sketch, map_), map_.dimension)
     full = log_volume(generator, latents, "svd")
     seen = np.isfinite(full)
@@ -199,138 +188,7 @@ def measured_bias(generator: Any, latents: Any, sketch: int | None = None, seed:
     return SketchBias(bias.mean, bias.deviation, float(np.mean((projected - full)[seen])))
 
 
-@dataclass(frozen=True, eq=False)
-class _Map:
-    """A generator as a function of flat latents that torch differentiates, and the latents.
-
-    Attributes:
-        function: From [rows, d] latents, and rows of the condition, to [rows, n] outputs.
-        latents: All latents, flat.
-        condition: A row of it for each latent, or None.
-        outputs: Number of outputs.
-    """
-
-    function: Callable[[Tensor, Any], Tensor]
-    latents: Tensor
-    condition: Any
-    outputs: int
-
-    @property
-    def dimension(self) -> int:
-        """Dimension of the latents."""
-        return int(self.latents.shape[1])
-
-    @staticmethod
-    def of(generator: Any, latents: Any, method: str, condition: Any) -> _Map:
-        """A generator of any kind."""
-        z = latents if isinstance(latents, Tensor) else torch.as_tensor(np.asarray(latents))
-        if z.ndim < 2 or z.is_complex():
-            raise InvalidInputError(f"`latents`: got shape {tuple(z.shape)}; expected [n, *latent_shape] real numbers")
-        affine = method == "affine" or (method == "auto" and not isinstance(generator, nn.Module))
-        if affine and (isinstance(generator, Network | nn.Module) or not callable(generator)):
-            network = as_network(generator, tuple(z.shape[1:]), "generator")
-            return _Map._made(lambda x: forward(network, x), z.double().cpu(), network.input_shape, None)
-        call = generator
-        if isinstance(generator, Network):
-            network = generator
-            call, z = (lambda x: behind_head(network, x)), z.double().cpu().reshape(len(z), *network.input_shape)
-        elif isinstance(generator, nn.Module):
-            call = duplicate(generator)
-            z = as_parameters(z, call)
-        elif not callable(generator):
-            raise InvalidInputError(
-                f"`generator`: got {type(generator).__name__}; expected a module, network or function"
-            )
-        z = z if z.is_floating_point() else z.double()
-        return _Map._made(call, z, tuple(z.shape[1:]), condition)
-
-    @staticmethod
-    def _made(call: Callable[..., Any], z: Tensor, shape: tuple[int, ...], condition: Any) -> _Map:
-        if condition is not None and len(condition) != len(z):
-            raise InvalidInputError(
-                f"`condition`: got {len(condition)} rows; expected one for each of {len(z)} latents"
-            )
-
-        def function(x: Tensor, rows: Any) -> Tensor:
-            y = call(x.reshape(len(x), *shape), *(() if rows is None else (rows,)))
-            if not isinstance(y, Tensor) or y.shape[:1] != x.shape[:1]:
-                raise InvalidInputError(
-                    f"`generator`: returned {type(y).__name__}; expected a tensor with a row for each latent"
-                )
-            return y.flatten(1) if y.ndim > 1 else y[:, None]
-
-        with torch.no_grad():
-            few = min(len(z), 2)
-            outputs = (
-                function(z[:few].flatten(1), None if condition is None else condition[:few]).shape[1] if few else 0
-            )
-        return _Map(function, z.detach().flatten(1), condition, int(outputs))
-
-    def jacobians(self, project: Tensor | None = None) -> Iterator[Tensor]:
-        """[rows, outputs, d] Jacobians of the latents, in parts of bounded memory.
-
-        Args:
-            project: [k, outputs] what outputs are multiplied with first.
-        """
-        rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
-        for start in range(0, len(self.latents), rows):
-            z = self.latents[start : start + rows]
-            condition = None if self.condition is None else self.condition[start : start + rows]
-            yield _jacobian(self.function, z, condition, project)
-
-
-def _jacobian(function: Callable[[Tensor, Any], Tensor], z: Tensor, condition: Any, project: Tensor | None) -> Tensor:
-    """Jacobians of rows that don't know of each other, forward."""
-
-    def call(x: Tensor) -> Tensor:
-        y = function(x, condition)
-        return y if project is None else y @ project.T
-
-    def column(direction: Tensor) -> Tensor:
-        return torch.func.jvp(call, (z,), (direction.expand_as(z),))[1]
-
-    directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-    with torch.no_grad():
-        try:  # all directions together, which share the values that they are taken at
-            return torch.func.vmap(column, out_dims=2)(directions).detach()
-        except (RuntimeError, NotImplementedError):
-            pass
-        try:
-            return torch.stack([column(direction) for direction in directions], dim=2).detach()
-        except (RuntimeError, NotImplementedError):
-            return _backwards(call, z)
-
-
-def _backwards(call: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """The same by reverse mode, for functions that know no other."""
-    z = z.clone().requires_grad_(True)
-    try:
-        with torch.enable_grad():
-            y = call(z)
-            rows = [torch.autograd.grad(y[:, j].sum(), z, retain_graph=True)[0] for j in range(y.shape[1])]
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidInputError(
-            f"`generator`: its Jacobian cannot be taken ({reason}); expected a differentiable one"
-        ) from error
-    return torch.stack(rows, dim=1)
-
-
-def behind_head(network: Network, x: Tensor) -> Tensor:
-    """What the original of a network returns: its outputs, through its head if it has one.
-
-    Args:
-        network: The network.
-        x: [n, *input_shape] latents in float64.
-
-    Returns:
-        [n, *shape] outputs.
-    """
-    y = forward(network, x)
-    return y if network.head is None else network.head(y)
-
-
-def _logs(J: Tensor, top: int | None, gram: bool) -> np.ndarray:
+def _logs(J: torch.Tensor, top: int | None, gram: bool) -> np.ndarray:
     """Log volumes from Jacobians."""
     n, outputs, d = J.shape
     if top is None and outputs < d:
@@ -354,7 +212,7 @@ def _logs(J: Tensor, top: int | None, gram: bool) -> np.ndarray:
     return found
 
 
-def _by_values(J: Tensor, top: int | None) -> np.ndarray:
+def _by_values(J: torch.Tensor, top: int | None) -> np.ndarray:
     """Log volumes from singular values."""
     upper = torch.linalg.qr(J, mode="r")[1] if J.shape[1] > 2 * J.shape[2] else J
     values = torch.linalg.svdvals(upper)
@@ -364,12 +222,12 @@ def _by_values(J: Tensor, top: int | None) -> np.ndarray:
     return torch.where(known, logs, -torch.inf).cpu().numpy()
 
 
-def _sketch_size(sketch: int | None, map_: _Map) -> int:
+def _sketch_size(sketch: int | None, map_: LatentMap) -> int:
     wanted = max(SKETCH, 2 * map_.dimension) if sketch is None else sketch
     return min(wanted, map_.outputs) if sketch is None else wanted
 
 
-def _sketched(map_: _Map, size: int, top: int | None, seed: int) -> np.ndarray:
+def _sketched(map_: LatentMap, size: int, top: int | None, seed: int) -> np.ndarray:
     """Log volumes from projected Jacobians, without the known bias."""
     bias = sketch_bias(map_.outputs, size, map_.dimension if top is None else top)
     z = map_.latents

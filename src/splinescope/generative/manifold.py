@@ -11,24 +11,16 @@ Source: Humayun, Balestriero, Baraniuk, "MaGNET" (ICLR 2022), equation 10; "Pola
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.special import logsumexp, xlogy
 
 from splinescope.errors import InvalidInputError
-from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.factors import cell_factors, log_volumes_of
 from splinescope.tessellation.metric import isometry
-from splinescope.tessellation.simplices import Simplices, simplices, uniform_weights
-
-DEFICIENT = 2.0**-44
-"""A map whose least singular value is at most this share of its largest is taken to flatten its cell."""
-
-_NUMBERS = 1 << 24
-"""Numbers of affine maps that are held at once."""
 
 
 def cell_log_volumes(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
@@ -53,34 +45,7 @@ def cell_log_volumes(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
         0.0
     """
     _check(cells)
-    outputs = int(np.prod(cells.network.output_shape))
-    found = np.full(len(cells), -np.inf)
-    if outputs < cells.dimension:
-        return found
-    own = math.log(_unit(cells))
-    step = max(1, _NUMBERS // (outputs * cells.dimension))
-    for start in range(0, len(cells), step):
-        which = np.arange(start, min(start + step, len(cells)))
-        found[which] = log_volumes_of(branch_maps(cells, "domain", which).A) - own
-    return found
-
-
-def log_volumes_of(matrices: Float[np.ndarray, "n outputs d"]) -> Float[np.ndarray, " n"]:
-    r"""$\frac12\log\det A^T A$ of each matrix, without overflow; -inf where the columns are dependent.
-
-    Args:
-        matrices: At least as many rows as columns.
-
-    Returns:
-        One number each.
-    """
-    scale = np.abs(matrices).max(axis=(1, 2), initial=0.0)
-    scale = np.where((scale > 0) & np.isfinite(scale), np.exp2(np.round(np.log2(np.where(scale > 0, scale, 1)))), 1.0)
-    upper = np.linalg.qr(matrices / scale[:, None, None], mode="r")
-    values = np.linalg.svd(upper, compute_uv=False)
-    with np.errstate(divide="ignore"):
-        logs = np.log(values).sum(axis=1) + matrices.shape[2] * np.log(scale)
-    return np.where(values[:, -1] > DEFICIENT * values[:, 0], logs, -np.inf)
+    return log_volumes_of(cell_factors(cells)) - math.log(_unit(cells))
 
 
 def volume(cells: PolyhedralComplex) -> float:
@@ -104,7 +69,7 @@ def volume(cells: PolyhedralComplex) -> float:
         >>> volume(cells)
         1.0
     """
-    _whole(cells)
+    check_whole(cells)
     with np.errstate(divide="ignore"):
         return float(np.exp(logsumexp(np.log(latent_measures(cells)) + cell_log_volumes(cells))))
 
@@ -119,7 +84,7 @@ def entropy(cells: PolyhedralComplex) -> float:
         cells: A complex of any dimension, of a generator.
 
     Returns:
-        The entropy; -inf if some cell is flattened, since the output has no density then.
+        The entropy; -inf if some cell is flattened, since the output has no density then. Cost: see `cell_log_volumes`.
 
     Raises:
         InvalidInputError: If cells are missing.
@@ -142,7 +107,7 @@ def expected_log_volume(cells: PolyhedralComplex, rho: float) -> float:
         rho: 0 for uniform latents, 1 for uniform on the manifold.
 
     Returns:
-        The mean, in nats; -inf for `rho` <= 0 if some cell is flattened.
+        The mean, in nats; -inf for `rho` <= 0 if some cell is flattened. Cost: see `cell_log_volumes`.
 
     Raises:
         InvalidInputError: If cells are missing.
@@ -153,7 +118,7 @@ def expected_log_volume(cells: PolyhedralComplex, rho: float) -> float:
         >>> round(expected_log_volume(cells, 0.0) / math.log(0.5), 12)
         0.5
     """
-    _whole(cells)
+    check_whole(cells)
     logs = cell_log_volumes(cells)
     masses = law(latent_measures(cells), logs, rho)
     used = masses > 0
@@ -192,73 +157,6 @@ def law(
     return np.exp(logs - logsumexp(logs))
 
 
-@dataclass(frozen=True, eq=False)
-class ManifoldSamples:
-    """Latents drawn from a law, with what became of them; `numpy.asarray` gives the latents.
-
-    Attributes:
-        latents: In the domain's coordinates.
-        outputs: Outputs of the generator.
-        cells: The cell of each.
-        log_volumes: Logarithm of what each one's cell is stretched by.
-    """
-
-    latents: Float[np.ndarray, "n d"]
-    outputs: Float[np.ndarray, "n ..."]
-    cells: Int[np.ndarray, " n"]
-    log_volumes: Float[np.ndarray, " n"]
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.latents)
-
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        """The latents."""
-        return np.array(self.latents, dtype=dtype) if copy else np.asarray(self.latents, dtype=dtype)
-
-
-def sample(
-    cells: PolyhedralComplex, number: int, rho: float = 1.0, generator: np.random.Generator | int | None = None
-) -> ManifoldSamples:
-    r"""Draw latents with density proportional to $v^\rho$, exactly: a cell by its mass, then a point uniform in it.
-
-    There is no pool, no chain and no Monte Carlo error; samples are independent.
-
-    Args:
-        cells: A complex with vertices, of a generator: of a segment, a plane, or a space of three or four dimensions.
-        number: How many.
-        rho: 0 for uniform latents, 1 for uniform on the manifold, more for what is rarely made, less for modes.
-        generator: Of random numbers, or its seed.
-
-    Returns:
-        Latents and outputs. Cost: the affine maps once, then less than a microsecond and one output each.
-
-    Raises:
-        InvalidInputError: If the complex has no vertices, or cells are missing.
-
-    Example:
-        >>> import splinescope, torch
-        >>> cells = splinescope.tessellate(torch.nn.ReLU(), splinescope.Segment([-1.0], [1.0]))
-        >>> bool((sample(cells, 100, generator=0).outputs >= 0).all())
-        True
-    """
-    if number < 0:
-        raise InvalidInputError(f"`number`: got {number}; expected how many to draw, at least 0")
-    rng = np.random.default_rng(generator)
-    parts = simplices(cells)
-    logs = cell_log_volumes(cells)
-    ends = np.cumsum(shares(cells, parts, rho, logs))
-    chosen = np.searchsorted(ends, rng.random(number) * ends[-1], side="right")
-    weights = uniform_weights(number, parts.corners.shape[1], rng)
-    corners, values = parts.corners[chosen], cells.vertex_outputs  # type: ignore[attr-defined]
-    latents = np.einsum("nk,nkd->nd", weights, cells.vertices[corners])  # type: ignore[attr-defined]
-    outputs = np.zeros((number, values.shape[1]))
-    for corner in range(corners.shape[1]):
-        outputs += weights[:, corner, None] * values[corners[:, corner]]
-    owners = parts.cells[chosen]
-    return ManifoldSamples(latents, outputs.reshape(number, *cells.network.output_shape), owners, logs[owners])
-
-
 def log_density(cells: PolyhedralComplex, latents: Any, rho: float = 0.0) -> Float[np.ndarray, " n"]:
     r"""Logarithm of the density on the manifold at the outputs of latents, $v^{\rho-1}/\sum_w m_wv_w^\rho$.
 
@@ -270,7 +168,8 @@ def log_density(cells: PolyhedralComplex, latents: Any, rho: float = 0.0) -> Flo
         rho: The law of the latents, as in `sample`.
 
     Returns:
-        One number each; -inf outside the domain, inf where a cell is flattened and has mass.
+        One number each; -inf outside the domain, inf where a cell is flattened and has mass. Cost: see
+        `cell_log_volumes`, and `locate` of the complex.
 
     Raises:
         InvalidInputError: If cells are missing.
@@ -281,7 +180,7 @@ def log_density(cells: PolyhedralComplex, latents: Any, rho: float = 0.0) -> Flo
         >>> log_density(cells, [[0.5], [2.0]]).tolist()
         [0.0, -inf]
     """
-    _whole(cells)
+    check_whole(cells)
     logs, measures = cell_log_volumes(cells), latent_measures(cells)
     masses = law(measures, logs, rho)
     owners = cells.locate(latents)
@@ -298,7 +197,7 @@ def law_entropy(cells: PolyhedralComplex, rho: float) -> float:
         rho: The law, as in `sample`.
 
     Returns:
-        The entropy; largest, the logarithm of the domain's volume, at 0.
+        The entropy; largest, the logarithm of the domain's volume, at 0. Cost: see `cell_log_volumes`.
 
     Raises:
         InvalidInputError: If cells are missing.
@@ -308,29 +207,10 @@ def law_entropy(cells: PolyhedralComplex, rho: float) -> float:
         >>> law_entropy(splinescope.tessellate(torch.nn.ReLU(), splinescope.Segment([-1.0], [1.0])), 1.0)
         0.0
     """
-    _whole(cells)
+    check_whole(cells)
     measures = latent_measures(cells)
     masses = law(measures, cell_log_volumes(cells), rho)
     return float(np.sum(xlogy(masses, np.where(masses > 0, measures, 1)) - xlogy(masses, masses)))
-
-
-def shares(cells: PolyhedralComplex, parts: Simplices, rho: float, logs: np.ndarray | None = None) -> np.ndarray:
-    """Probability of each simplex under a law.
-
-    Args:
-        cells: A complex.
-        parts: Its simplices.
-        rho: The law.
-        logs: Log volumes of the cells, if they are known.
-
-    Returns:
-        One number for each simplex, with sum 1.
-    """
-    _whole(cells)
-    logs = cell_log_volumes(cells) if logs is None else logs
-    totals = np.bincount(parts.cells, parts.measures, len(cells))
-    masses = law(totals, logs, rho)
-    return parts.measures * (masses / np.where(totals > 0, totals, 1.0))[parts.cells]
 
 
 def latent_measures(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
@@ -340,7 +220,12 @@ def latent_measures(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
         cells: A complex.
 
     Returns:
-        One number for each cell.
+        One number for each cell. Cost: linear in the number of cells.
+
+    Example:
+        >>> import splinescope, torch
+        >>> latent_measures(splinescope.tessellate(torch.nn.ReLU(), splinescope.Segment([-1.0], [3.0]))).tolist()
+        [1.0, 3.0]
     """
     measures: np.ndarray = np.asarray(cells.measures) * _unit(cells)
     return measures
@@ -358,7 +243,15 @@ def _check(cells: PolyhedralComplex) -> None:
         )
 
 
-def _whole(cells: PolyhedralComplex) -> None:
+def check_whole(cells: PolyhedralComplex) -> None:
+    """See that no cells are missing.
+
+    Args:
+        cells: What should be a complex.
+
+    Raises:
+        InvalidInputError: If it is none, or cells are missing.
+    """
     _check(cells)
     if not cells.complete:  # type: ignore[attr-defined]
         raise InvalidInputError("`cells`: some are missing (a budget ended the work); expected all: raise `max_cells`")

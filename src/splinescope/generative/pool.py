@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError, StoreError
-from splinescope.generative.log_volumes import as_parameters, behind_head, log_volume
+from splinescope.generative.log_volumes import log_volume
 from splinescope.generative.priors import Prior
 from splinescope.network import Network, as_network
+from splinescope.network.differentials import as_parameters, behind_head
 from splinescope.network.importers.module_copy import duplicate
 from splinescope.progress import Report, reporting
 from splinescope.storage import from_json, json_text, read_arrays, write_arrays
@@ -61,8 +62,9 @@ class Pool:
             raise InvalidInputError(
                 f"`generator`: got {type(self.generator).__name__}; expected a module, network or function"
             )
-        if isinstance(self.generator, str | os.PathLike):
-            self.generator = as_network(self.generator, (self.prior.dimension,), "generator")
+        read = self.options["method"] == "affine" and isinstance(self.generator, nn.Module)
+        if read or isinstance(self.generator, str | os.PathLike):
+            self.generator = as_network(self.generator, self.shape or (self.prior.dimension,), "generator")
         own = self.generator.input_shape if isinstance(self.generator, Network) else (self.prior.dimension,)
         self.shape = self._latent = tuple(own if self.shape is None else self.shape)
         if math.prod(self._latent) != self.prior.dimension:
@@ -88,7 +90,7 @@ class Pool:
     def weighed(self) -> tuple[np.ndarray, np.ndarray]:
         """Latents of the pool and their log volumes, computed or read when first needed."""
         count = -(-self.size // CHUNK)
-        with reporting(self.progress) as report:
+        with reporting(self.progress, "latents") as report:
             parts: list[tuple[np.ndarray, np.ndarray] | None] = [self._kept(index) for index in range(count)]
             missing = [index for index in range(count) if parts[index] is None]
             for done, (index, part) in enumerate(self._computed(missing)):

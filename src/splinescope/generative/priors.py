@@ -23,10 +23,25 @@ class Prior(Protocol):
         """Numbers of one latent."""
 
     def draw(self, number: int, generator: np.random.Generator) -> Float[np.ndarray, "number d"]:
-        """Independent latents, one row each."""
+        """Independent latents.
+
+        Args:
+            number: How many.
+            generator: Of random numbers.
+
+        Returns:
+            One row each.
+        """
 
     def log_density(self, latents: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-        """Logarithm of the density, up to a constant; -inf where there is none."""
+        """Logarithm of the density, up to a constant.
+
+        Args:
+            latents: One row each.
+
+        Returns:
+            One number each; -inf where there is no density.
+        """
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from torch import Tensor
 from splinescope.errors import InvalidInputError
 from splinescope.generative.pool import CHUNK, Pool
 from splinescope.generative.priors import Prior
+from splinescope.generative.samples import LatentSamples
 from splinescope.progress import Report
 from splinescope.tessellation.metric import check_choice
 
@@ -45,7 +46,7 @@ def from_determinant_power(power: float) -> float:
         power: Exponent of the determinant.
 
     Returns:
-        Exponent of the volume.
+        Exponent of the volume. Cost: none.
 
     Example:
         >>> from_determinant_power(0.5)
@@ -54,33 +55,19 @@ def from_determinant_power(power: float) -> float:
     return 2.0 * power
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Latents that a sampler drew.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Drawn(LatentSamples):
+    """Latents that a sampler drew; outputs are behind the generator's head if it has one.
 
     Attributes:
-        latents: The latents; `numpy.asarray` gives them.
-        outputs: Outputs of the generator, behind its head if it has one.
-        log_volumes: Log volume at each.
         effective_sample_size: How many independent draws the weights are worth, of the pool or chain behind them.
         replacement: Whether one latent can occur twice.
         accepted: Share of proposals that were taken, of rejection and Metropolis-Hastings; None of a pool.
     """
 
-    latents: Float[np.ndarray, "n d"]
-    outputs: Float[np.ndarray, "n ..."]
-    log_volumes: Float[np.ndarray, " n"]
     effective_sample_size: float
     replacement: bool
     accepted: float | None = None
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.latents)
-
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        """The latents."""
-        return np.array(self.latents, dtype=dtype) if copy else np.asarray(self.latents, dtype=dtype)
 
 
 class VolumeSampler:
@@ -232,6 +219,18 @@ class VolumeSampler:
             chosen = np.argsort(-(logs + rng.gumbel(size=len(logs))))[:number]
         return self._drawn(chosen, self.effective_sample_size, replacement)
 
+    def pool_outputs(self) -> Iterator[np.ndarray]:
+        """Outputs of the latents of the pool, in chunks.
+
+        Yields:
+            [rows, *shape] outputs.
+        """
+        every = np.arange(len(self.latents))
+        conditions = self._pool.conditions(every)
+        for start in range(0, len(every), CHUNK):
+            few = None if conditions is None else conditions[start : start + CHUNK]
+            yield self._pool.run(self.latents[start : start + CHUNK], few)
+
     def rejection(self, number: int, *, seed: int | None = None, limit: int = 10_000) -> Drawn:
         """Draw fresh latents from the prior, each taken with its weight's share of the largest weight of the pool.
 
@@ -337,7 +336,8 @@ class VolumeSampler:
             logs = np.where(np.isposinf(logs), 0.0, -np.inf)
         if not np.isfinite(logs).any():
             raise InvalidInputError(
-                "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0"
+                "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0, or "
+                "leading singular values only (`top`)"
             )
         return logs - logsumexp(logs)
 
@@ -354,7 +354,13 @@ class VolumeSampler:
     def _drawn(self, chosen: np.ndarray, size: float, replacement: bool) -> Drawn:
         latents, volumes = self._pool.weighed
         condition = self._pool.conditions(chosen)
-        return Drawn(latents[chosen], self._pool.run(latents[chosen], condition), volumes[chosen], size, replacement)
+        return Drawn(
+            latents=latents[chosen],
+            outputs=self._pool.run(latents[chosen], condition),
+            log_volumes=volumes[chosen],
+            effective_sample_size=size,
+            replacement=replacement,
+        )
 
     def _given(
         self,
@@ -369,7 +375,14 @@ class VolumeSampler:
         condition = None
         if self._pool.condition is not None:
             condition = torch.cat([torch.as_tensor(part[2]) for part in parts])[torch.from_numpy(chosen)]
-        return Drawn(latents, self._pool.run(latents, condition), volumes, size, replacement, accepted)
+        return Drawn(
+            latents=latents,
+            outputs=self._pool.run(latents, condition),
+            log_volumes=volumes,
+            effective_sample_size=size,
+            replacement=replacement,
+            accepted=accepted,
+        )
 
 
 class _Dataset(torch.utils.data.IterableDataset):

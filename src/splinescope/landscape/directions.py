@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from splinescope.errors import InvalidInputError
+from splinescope.landscape.factors import Layer, layer_node
+from splinescope.network import ModelLike, as_network
 
 NORMALISATIONS = ("filter", "tensor", "none")
 POLICIES = ("zero", "copy", "random")
@@ -126,6 +128,48 @@ def random_plane(
         directions.append(step)
     labels = tuple(f"random direction {number}" for number in range(1, dimension + 1))
     return ParameterPlane(origin, tuple(directions), labels, np.zeros((1, dimension)))
+
+
+def layer_directions(
+    network: ModelLike,
+    layer_name: str,
+    *,
+    normalize: str = "filter",
+    count: int = 2,
+    generator: torch.Generator | None = None,
+) -> tuple[Float[Tensor, "..."], ...]:
+    """Random directions of the weights of one layer, for `loss_plane`.
+
+    Args:
+        network: A network or module, or the path of a file.
+        layer_name: Name of a dense layer or a convolution.
+        normalize: "filter" (rows, or output channels, are scaled to the norms of the layer's own), "tensor" or "none".
+        count: How many.
+        generator: Source of randomness; None for one that is seeded with 0.
+
+    Returns:
+        Directions in the shape of the layer's weights, in float64.
+
+    Raises:
+        InvalidInputError: If there is no such layer, or the option is unknown.
+
+    Cost: twice the number of weights.
+
+    Example:
+        >>> import splinescope
+        >>> [step.shape for step in layer_directions(splinescope.load(torch.nn.Linear(2, 3)), "linear")]
+        [torch.Size([3, 2]), torch.Size([3, 2])]
+    """
+    if normalize not in NORMALISATIONS:
+        raise InvalidInputError(f"`normalize`: got {normalize!r}; expected one of {', '.join(NORMALISATIONS)}")
+    known = as_network(network)
+    op = known.nodes[layer_node(known, layer_name)].op
+    assert isinstance(op, Layer)
+    own = op.weight
+    source = generator or torch.Generator().manual_seed(0)
+    return tuple(
+        _scaled(torch.randn(own.shape, generator=source, dtype=torch.float64), own, normalize) for _ in range(count)
+    )
 
 
 def trajectory_plane(checkpoints: Iterable[Parameters], *, dimension: int = 2) -> ParameterPlane:

@@ -2,8 +2,8 @@ r"""The loss along a line of parameters, exactly: its breakpoints, its pieces, a
 
 Where parameters move on a straight line, the values of a network are piecewise polynomials of the line's parameter t,
 of degree one where one layer moves, and of as many degrees as layers move one behind the other. So the squared loss is
-a piecewise polynomial of twice that degree, cross-entropy is convex on every piece where one layer moves, and minima
-are either stationary points of a piece or kinks, of which trained networks have many.
+a piecewise polynomial of twice that degree, and cross-entropy is smooth on every piece, and convex where one layer
+moves. Minima are either stationary points of a piece or kinks, of which trained networks have many.
 """
 
 from __future__ import annotations
@@ -57,6 +57,10 @@ class Pieces(Protocol):
     def turning_points(self) -> tuple[np.ndarray, np.ndarray]:
         """Where it stops falling (1) or rising (-1), ascending, and which."""
 
+    @property
+    def doubts(self) -> int:
+        """How often the sign of the derivative was not decided."""
+
     def values(self, s: np.ndarray) -> np.ndarray:
         """Its values."""
 
@@ -77,7 +81,9 @@ class LossLine:
         maxima: All local maxima, in the same way.
         flips: How often units of each node changed their piece, over all samples.
         degree: Degree of the outputs as polynomials of t on each piece.
-        doubts: Pairs of roots that were too close for float64 to tell them apart, and that count as none.
+        doubts: Pairs of roots, of units or of the slope of the loss, that were too close for float64 to tell apart, and
+            that count as none.
+        undecided: Units on intervals of which a sign was within the bound of its rounding error.
         deviation: Largest difference from a direct evaluation at some places of the line, relative to the loss there.
         loss: "squared" or "cross-entropy".
     """
@@ -89,6 +95,7 @@ class LossLine:
     flips: dict[str, int]
     degree: int
     doubts: int
+    undecided: int
     deviation: float
     loss: str
     pieces: Any
@@ -127,6 +134,14 @@ class LossLine:
         places = self._scaled(t)
         half = _origin(*self.interval)[1]
         return self.pieces.slopes(places.ravel()).reshape(*places.shape, 2) / half
+
+    @property
+    def certified(self) -> bool:
+        """Whether every sign that decides where units fold is proved by a bound of its error.
+
+        Of the line whose parameters at both ends are those in float64; places themselves are rounded.
+        """
+        return not self.doubts and not self.undecided
 
     @cached_property
     def global_minimum(self) -> Extremum:
@@ -182,15 +197,14 @@ def loss_line(
         direction: The step of each parameter that moves, by its name as in `module.named_parameters()`; others stay.
         inputs: [N, *input_shape] inputs.
         targets: [N] labels, or [N, n_out] wanted outputs or probabilities.
-        loss: "squared" (summed over outputs, mean over samples), or, where one layer moves, "cross-entropy".
+        loss: "squared" (summed over outputs, mean over samples) or "cross-entropy" of the softmax of the outputs.
         interval: Range of t.
 
     Returns:
         The loss on the line.
 
     Raises:
-        InvalidInputError: If something does not fit; several layers move and the loss is "cross-entropy", which is no
-            polynomial then; or more than 15 layers move one behind the other.
+        InvalidInputError: If something does not fit, or more than 15 layers move one behind the other.
         UnsupportedOpError: If the model is not piecewise affine.
 
     Cost: each layer once for each piece of each sample and each power of t; memory is bounded but for the pieces.
@@ -212,11 +226,6 @@ def loss_line(
     line = moving.rescaled(centre, half)
     span = (low - centre) / half, (high - centre) / half
     degree = degrees(line)[line.network.output]
-    if loss == "cross-entropy" and degree > 1:
-        raise InvalidInputError(
-            "`loss`: with several layers moving one behind the other, cross-entropy is no piecewise convex function of "
-            "t; expected 'squared', or a direction of one layer"
-        )
     tally = FlipCounts()
     numbers = min(available_memory() // 64, 1 << 24)
     if loss == "squared":
@@ -233,7 +242,8 @@ def loss_line(
         tuple(turn for turn, kind in zip(turns, kinds, strict=True) if kind < 0),
         dict(tally.flips),
         degree,
-        tally.doubts,
+        tally.doubts + pieces.doubts,
+        tally.undecided,
         _deviation(line, span, pieces, asked.inputs, asked.targets, loss),
         loss,
         pieces,

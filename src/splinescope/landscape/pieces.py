@@ -31,13 +31,22 @@ class Polynomials:
     coefficients: Float[np.ndarray, "M size"]
     span: tuple[float, float]
 
-    @cached_property
+    @property
     def turning_points(self) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
         """Where it stops falling (1) or rising (-1), and which."""
-        largest = float(np.abs(self.coefficients).max(initial=0.0))
-        places, kinds, _ = turning_points(self.points, self.coefficients, self.span, NEGLIGIBLE * largest)
+        places, kinds, _ = self._turns
         inside = (places > self.span[0]) & (places < self.span[1])
         return places[inside], kinds[inside]
+
+    @property
+    def doubts(self) -> int:
+        """Pairs of roots of the derivative that float64 does not tell apart."""
+        return self._turns[2]
+
+    @cached_property
+    def _turns(self) -> tuple[np.ndarray, np.ndarray, int]:
+        largest = float(np.abs(self.coefficients).max(initial=0.0))
+        return turning_points(self.points, self.coefficients, self.span, NEGLIGIBLE * largest)
 
     def values(self, s: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Values at some places."""

@@ -2,11 +2,13 @@ r"""The loss on a plane of one layer's parameters: an exact tessellation with on
 
 Where one layer moves in a plane, its pre-activations are affine in the two coordinates, and all samples side by side
 are one continuous piecewise affine network of two inputs. Its cells are tessellated like those of any other, with the
-same certificate. On each, the squared loss of all samples together is one convex quadratic.
+same certificate. On each, the squared loss of all samples together is one convex quadratic, and cross-entropy is
+convex and smooth.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +26,7 @@ from splinescope.landscape.losses import sample_losses
 from splinescope.landscape.parameters import motion
 from splinescope.landscape.problem import Problem, problem
 from splinescope.landscape.side_by_side import side_by_side
+from splinescope.landscape.softmax_cells import softmax_cells
 from splinescope.network import ModelLike
 from splinescope.network.ops import Op
 from splinescope.tessellation import Slice, tessellate
@@ -33,6 +36,9 @@ EQUAL = 2.0**-40
 """Share of the loss within which minima of neighbours on their common side are one."""
 
 _NUMBERS = 1 << 24
+
+Minima = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Points, values and sides, as `cell_minima` gives them."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,17 @@ class PlaneMinimum:
 
 @dataclass(frozen=True, eq=False)
 class LossPlane:
-    """The squared loss on a plane of one layer's parameters.
+    """The loss on a plane of one layer's parameters.
 
     Attributes:
         cells: The tessellation of all samples together, with its certificate.
         values: [F] loss at the interior point of each cell.
         gradients: [F, 2] its gradient there.
-        hessians: [F, 2, 2] its second derivatives on each cell.
+        hessians: [F, 2, 2] its second derivatives there: of the squared loss those of the whole cell.
+        cell_minima: Where each cell has its least loss, [F, 2]; the loss there, [F]; and on which side, [F], as the
+            function `cell_minima` says.
+        targets: [N, n_out] what the loss compares outputs with.
+        loss: "squared" or "cross-entropy".
         deviation: Largest difference from a direct evaluation at some points, relative to the loss there.
         layer: Name of the layer that moves.
         samples: Number of samples.
@@ -68,6 +78,9 @@ class LossPlane:
     values: Float[np.ndarray, " F"]
     gradients: Float[np.ndarray, "F 2"]
     hessians: Float[np.ndarray, "F 2 2"]
+    cell_minima: tuple[Float[np.ndarray, "F 2"], Float[np.ndarray, " F"], Int[np.ndarray, " F"]]
+    targets: Float[Tensor, "N n_out"]
+    loss: str
     deviation: float
     layer: str
     samples: int
@@ -90,6 +103,8 @@ class LossPlane:
         """
         given = np.asarray(points, np.float64).reshape(-1, 2)
         cell = self.cells.locate(given)
+        if self.loss != "squared":
+            return np.where(cell >= 0, _direct(self.cells, given, self.targets, self.loss), np.nan)
         steps = given - self.cells.interior_points[cell]
         bent = np.einsum("ni,nij,nj->n", steps, self.hessians[cell], steps) / 2
         value = self.values[cell] + np.einsum("ni,ni->n", self.gradients[cell], steps) + bent
@@ -97,15 +112,8 @@ class LossPlane:
 
     @cached_property
     def eigenvalues(self) -> Float[np.ndarray, "F 2"]:
-        """[F, 2] eigenvalues of each cell's quadratic, the smaller one first; none is negative but by rounding."""
+        """[F, 2] eigenvalues of each cell's second derivatives, the smaller one first; none below 0 but by rounding."""
         return np.linalg.eigvalsh(self.hessians)
-
-    @cached_property
-    def cell_minima(self) -> tuple[Float[np.ndarray, "F 2"], Float[np.ndarray, " F"], Int[np.ndarray, " F"]]:
-        """Where each cell has its least loss, the loss there, and on which side, as the function `cell_minima` says."""
-        c = self.cells
-        shape = (c.vertices, c.cell_vertices, c.cell_offsets)
-        return cell_minima(*shape, c.interior_points, self.values, self.gradients, self.hessians)
 
     @cached_property
     def global_minimum(self) -> PlaneMinimum:
@@ -166,6 +174,7 @@ def loss_plane(
     directions: Sequence[Any],
     inputs: Any,
     targets: Any,
+    loss: str = "squared",
     *,
     extent: float | Sequence[Sequence[float]] = 1.0,
     verify: str = "values",
@@ -173,7 +182,7 @@ def loss_plane(
     memory_budget: int | None = None,
     progress: bool = False,
 ) -> LossPlane:
-    r"""The squared loss on a plane of one layer's parameters $\theta + u_1 d_1 + u_2 d_2$, exactly.
+    r"""The loss on a plane of one layer's parameters $\theta + u_1 d_1 + u_2 d_2$, exactly.
 
     Args:
         model: A module, a network, or the path of a file.
@@ -182,7 +191,8 @@ def loss_plane(
             "bias".
         inputs: [N, *input_shape] inputs: tens to hundreds, since every unit behind the layer folds the plane once or
             more for each sample.
-        targets: [N] labels, or [N, n_out] wanted outputs.
+        targets: [N] labels, or [N, n_out] wanted outputs or probabilities.
+        loss: "squared" (summed over outputs) or "cross-entropy", means over samples.
         extent: The window: half its width around the origin, or ranges ((low, high), (low, high)).
         verify: Level of the certificate: see `splinescope.tessellate`.
         max_cells: Stop refining outwards from the window's centre once there are so many cells; the result then says
@@ -197,7 +207,8 @@ def loss_plane(
         InvalidInputError: If something does not fit.
         UnsupportedOpError: If the model is not piecewise affine.
 
-    Cost: that of tessellating a network with N times the units, and one affine map for each cell and sample.
+    Cost: that of tessellating a network with N times the units, and one affine map for each cell and sample; with
+    cross-entropy some tens of exponentials for each cell, sample and output.
 
     Example:
         >>> import torch
@@ -207,7 +218,7 @@ def loss_plane(
         >>> len(plane), plane.global_minimum.point, plane.global_minimum.value
         (4, (0.5, 0.25), 0.0)
     """
-    asked = problem(model, inputs, targets, "squared")
+    asked = problem(model, inputs, targets, loss)
     node = layer_node(asked.network, layer_name)
     if len(directions) != 2:
         raise InvalidInputError(f"`directions`: got {len(directions)}; expected two")
@@ -219,10 +230,9 @@ def loss_plane(
         network, window, verify=verify, max_cells=max_cells, memory_budget=memory_budget, progress=progress
     )
     assert isinstance(cells, PlanarComplex)
-    values, gradients, hessians = _quadratics(cells, asked.targets)
-    plane = LossPlane(cells, values, gradients, hessians, 0.0, asked.network.nodes[node].name, len(asked))
-    object.__setattr__(plane, "deviation", _deviation(plane, asked.targets))
-    return plane
+    known = (_quadratics if loss == "squared" else _softmaxes)(cells, asked.targets)
+    plane = LossPlane(cells, *known, asked.targets, loss, 0.0, asked.network.nodes[node].name, len(asked))
+    return dataclasses.replace(plane, deviation=_deviation(plane))
 
 
 def _step(model: ModelLike, asked: Problem, node: int, layer_name: str, direction: Any) -> Op:
@@ -243,8 +253,8 @@ def _window(extent: float | Sequence[Sequence[float]]) -> tuple[list[float], lis
     return [float(pair[0]) for pair in ranges], [float(pair[1]) for pair in ranges]
 
 
-def _quadratics(cells: PlanarComplex, targets: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values and gradients at the interior points, and second derivatives, of the mean of squares on each cell."""
+def _quadratics(cells: PlanarComplex, targets: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, Minima]:
+    """Values and gradients at interior points, second derivatives and minima of the mean of squares, cell by cell."""
     count, wanted = len(targets), targets.reshape(-1).numpy()
     values, gradients, hessians = np.empty(len(cells)), np.empty((len(cells), 2)), np.empty((len(cells), 2, 2))
     step = max(1, _NUMBERS // (3 * len(wanted)))
@@ -255,16 +265,47 @@ def _quadratics(cells: PlanarComplex, targets: Tensor) -> tuple[np.ndarray, np.n
         values[rows] = (rest**2).sum(axis=1) / count
         gradients[rows] = 2 * np.einsum("fk,fki->fi", rest, maps.A) / count
         hessians[rows] = 2 * np.einsum("fki,fkj->fij", maps.A, maps.A) / count
-    return values, gradients, hessians
+    shape = (cells.vertices, cells.cell_vertices, cells.cell_offsets)
+    least = cell_minima(*shape, cells.interior_points, values, gradients, hessians)
+    return values, gradients, hessians, least
 
 
-def _deviation(plane: LossPlane, targets: Tensor) -> float:
-    """Largest relative difference from forward passes of all samples at some points of the plane."""
+def _softmaxes(cells: PlanarComplex, targets: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, Minima]:
+    """The same of the mean of cross-entropies."""
+    derivatives, wanted = np.empty((len(cells), 6)), targets.numpy()
+    points, least, sides = np.empty((len(cells), 2)), np.empty(len(cells)), np.empty(len(cells), np.int64)
+    step = max(1, _NUMBERS // (3 * wanted.size))
+    for start in range(0, len(cells), step):
+        part = slice(start, min(start + step, len(cells)))
+        maps = cells.affine_maps(which=np.arange(part.start, part.stop))
+        shape = (cells.vertices, cells.cell_vertices, cells.cell_offsets[part.start : part.stop + 1])
+        out = derivatives[part], points[part], least[part], sides[part]
+        softmax_cells(*shape, cells.interior_points[part], maps.A, maps.c, wanted, *out)
+    hessians = derivatives[:, [3, 4, 4, 5]].reshape(-1, 2, 2)
+    return derivatives[:, 0].copy(), derivatives[:, 1:3].copy(), hessians, (points, least, sides)
+
+
+def _direct(cells: PlanarComplex, points: np.ndarray, targets: Tensor, loss: str) -> np.ndarray:
+    """The loss by forward passes of all samples side by side."""
+    found = np.empty(len(points))
+    step = max(1, _NUMBERS // sum(node.size for node in cells.network.nodes))
+    for start in range(0, len(points), step):
+        part = slice(start, start + step)
+        outputs = torch.as_tensor(cells.network(points[part])).reshape(-1, *targets.shape)
+        every = sample_losses(outputs.flatten(0, 1), targets.repeat(len(outputs), 1), loss)
+        found[part] = every.reshape(len(outputs), -1).mean(dim=1).numpy()
+    return found
+
+
+def _deviation(plane: LossPlane) -> float:
+    """Largest relative difference from forward passes, at points of the plane; of cross-entropy, at each cell's own."""
     corners = plane.cells.domain.polygon
     points = np.random.default_rng(0).uniform(corners.min(axis=0), corners.max(axis=0), (16, 2))
-    outputs = torch.as_tensor(plane.cells.network(points)).reshape(len(points), *targets.shape)
-    direct = np.array([float(sample_losses(own, targets, "squared").mean()) for own in outputs])
     found = plane(points)
+    if plane.loss != "squared":
+        some = np.random.default_rng(0).choice(len(plane), min(16, len(plane)), replace=False)
+        points, found = plane.cells.interior_points[some], plane.values[some]
+    direct = _direct(plane.cells, points, plane.targets, plane.loss)
     return float(np.nanmax(np.abs(found - direct) / np.maximum(np.abs(direct), 1e-300), initial=0.0))
 
 

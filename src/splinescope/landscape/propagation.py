@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.landscape.coefficient_errors import Norms, largest, layer_norms, padded
 from splinescope.landscape.parameters import Motion, split_op
 from splinescope.landscape.polynomials import MOST_DEGREE
 from splinescope.landscape.splitting import (
@@ -42,6 +43,7 @@ class Intervals:
         starts: [R] where it starts, by s.
         ends: [R] where it ends.
         values: For each node that is still needed its [R, degree + 1, *shape] coefficients.
+        errors: For each of these [R, degree + 1] bounds of the errors of all of its coefficients, by powers.
     """
 
     position: int
@@ -49,6 +51,7 @@ class Intervals:
     starts: Float[np.ndarray, " R"]
     ends: Float[np.ndarray, " R"]
     values: dict[int, Tensor]
+    errors: dict[int, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -57,8 +60,9 @@ class Intervals:
         """Some of them."""
         chosen = rows if isinstance(rows, slice) else rows.numpy()
         values = {node: value[rows] for node, value in self.values.items()}
+        errors = {node: error[chosen] for node, error in self.errors.items()}
         place = self.position if position is None else position
-        return Intervals(place, self.samples[chosen], self.starts[chosen], self.ends[chosen], values)
+        return Intervals(place, self.samples[chosen], self.starts[chosen], self.ends[chosen], values, errors)
 
     @property
     def fresh(self) -> np.ndarray:
@@ -75,10 +79,12 @@ class FlipCounts:
     Attributes:
         flips: For the name of each node that folds how often a unit of it changed its piece.
         doubts: Pairs of roots that float64 did not tell apart.
+        undecided: Units on intervals with a Bernstein coefficient whose sign is within its bound of rounding.
     """
 
     flips: dict[str, int] = field(default_factory=dict)
     doubts: int = 0
+    undecided: int = 0
 
 
 def degrees(motion: Motion) -> list[int]:
@@ -120,12 +126,12 @@ def propagated(
             f"`direction`: {degree} layers move one behind the other, so that the outputs are polynomials of that "
             f"degree on the line; expected at most {MOST_DEGREE // 2}"
         )
-    last = last_uses(motion.network)
+    last, norms = last_uses(motion.network), layer_norms(motion)
     for first in range(0, len(inputs), together):
         part = inputs[first : first + together]
         samples = np.arange(first, first + len(part))
         starts, ends = np.full(len(part), span[0]), np.full(len(part), span[1])
-        waiting = [Intervals(1, samples, starts, ends, {0: part[:, None]})]
+        waiting = [Intervals(1, samples, starts, ends, {0: part[:, None]}, {0: np.zeros((len(part), 1))})]
         while waiting:
             state = waiting.pop()
             if state.position > motion.network.output:
@@ -135,7 +141,7 @@ def propagated(
                 half = len(state) // 2
                 waiting += [state.taken(slice(half, None)), state.taken(slice(None, half))]
                 continue
-            waiting.append(_advanced(motion, state, last, tally))
+            waiting.append(_advanced(motion, state, last, norms[state.position], tally))
 
 
 def _held(motion: Motion, state: Intervals) -> int:
@@ -146,17 +152,23 @@ def _held(motion: Motion, state: Intervals) -> int:
     return known + 3 * size * nodes[state.position].size
 
 
-def _advanced(motion: Motion, state: Intervals, last: tuple[int, ...], tally: FlipCounts) -> Intervals:
+def _advanced(motion: Motion, state: Intervals, last: tuple[int, ...], norms: Norms, tally: FlipCounts) -> Intervals:
     """The next node."""
     index = state.position
     node = motion.network.nodes[index]
     read = [state.values[source] for source in node.inputs]
+    length = max(value.shape[1] for value in read)
+    errors = padded([state.errors[source] for source in node.inputs], length)
+    found = norms.mapped(largest(read, length), errors, length + (index in motion.steps))
     kept = {source: value for source, value in state.values.items() if last[source] > index}
-    state = Intervals(index + 1, state.samples, state.starts, state.ends, kept)
+    known = {source: state.errors[source] for source in kept}
+    state = Intervals(index + 1, state.samples, state.starts, state.ends, kept, known)
     if node.fold is not None:
-        state, value = _folded(node, state, read[0], tally)
+        state.errors[index] = found
+        state, value = _folded(node, state, read[0], errors, tally)
     else:
         value = _mapped(motion, index, read)
+        state.errors[index] = found
     if last[index] > index:
         state.values[index] = value
     return state
@@ -191,19 +203,20 @@ def _padded(value: Tensor, size: int) -> Tensor:
     return torch.cat([value, zeros], dim=1)
 
 
-def _folded(node: Node, state: Intervals, x: Tensor, tally: FlipCounts) -> tuple[Intervals, Tensor]:
+def _folded(node: Node, state: Intervals, x: Tensor, errors: np.ndarray, tally: FlipCounts) -> tuple[Intervals, Tensor]:
     """Cut the intervals where units of a node change their piece; the value on the pieces."""
     values = np.ascontiguousarray(x.reshape(*x.shape[:2], -1).numpy())
     pieces = np.empty((len(state), node.size), np.int16)
-    common = (values, state.starts, state.ends, state.fresh)
+    common = (values, errors, state.starts, state.ends, state.fresh)
     op = node.op
     if isinstance(op, Activation):
-        rows, places, which, steps, doubts = fold_events(*common, _table(op.breakpoints, node.size), pieces)
+        rows, places, which, steps, doubts, undecided = fold_events(*common, _table(op.breakpoints, node.size), pieces)
     else:
         assert isinstance(op, Maximum)
-        rows, places, which, steps, doubts = maximum_events(*common, op.index.numpy(), pieces)
+        rows, places, which, steps, doubts, undecided = maximum_events(*common, op.index.numpy(), pieces)
     tally.flips[node.name] = tally.flips.get(node.name, 0) + len(rows)
     tally.doubts += doubts
+    tally.undecided += undecided
     order = np.lexsort((places, rows))
     events = (rows[order], places[order], which[order], steps[order])
     parents, starts, ends, found = split_rows(state.starts, state.ends, pieces, *events)
@@ -213,7 +226,7 @@ def _folded(node: Node, state: Intervals, x: Tensor, tally: FlipCounts) -> tuple
     else:
         value = on_maximum_pieces(values, parents, found, op.index.numpy())
     cut = state.taken(torch.from_numpy(parents))
-    cut = Intervals(state.position, cut.samples, starts, ends, cut.values)
+    cut = Intervals(state.position, cut.samples, starts, ends, cut.values, cut.errors)
     return cut, torch.from_numpy(value).reshape(len(parents), x.shape[1], *node.shape)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative import cell_log_volumes
 from splinescope.plotting.colors import (
     CLASS_STRENGTH,
     ColorScale,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from splinescope.tessellation.planar.complex import PlanarComplex
 
-COLORINGS = ("pattern", "norm", "class", "area")
+COLORINGS = ("pattern", "norm", "class", "area", "log-volume")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def fill_cells(
     Args:
         cells: A planar complex.
         color: "pattern" (by activation pattern), "norm" (spectral norm of the affine map along the slice), "class" (the
-            exact region of each class, which cuts cells), "area", or one number per cell.
+            exact region of each class, which cuts cells), "area", "log-volume" (of what a generator stretches the cell
+            by), or one number per cell.
         classes: Outputs that compete for the class regions; all if None.
 
     Returns:
@@ -173,6 +175,8 @@ def _numbers(cells: PlanarComplex, color: object) -> tuple[np.ndarray, ColorScal
         if color == "area":
             values = np.asarray(cells.measures)
             return values, scale_of(values, "area of the cell (input units squared)", True, cells.measures)
+        if color == "log-volume":
+            return _log_volumes(cells)
         raise InvalidInputError(
             f"`color`: got {color!r}; expected one of {', '.join(map(repr, COLORINGS))}, or one number per cell"
         )
@@ -182,3 +186,15 @@ def _numbers(cells: PlanarComplex, color: object) -> tuple[np.ndarray, ColorScal
             f"`color`: got an array of shape {values.shape}; expected ({len(cells)},), one per cell"
         )
     return values, scale_of(values, "value", weights=cells.measures)
+
+
+def _log_volumes(cells: PlanarComplex) -> tuple[np.ndarray, ColorScale]:
+    """Logarithms of the factors by which a generator stretches cells; grey where it flattens them."""
+    outputs = int(np.prod(cells.network.output_shape))
+    if outputs < cells.dimension:
+        raise InvalidInputError(
+            f"`color`: a network of {outputs} output has no volume on {cells.dimension} dimensions; expected at least "
+            "as many outputs, or another colouring"
+        )
+    values = cell_log_volumes(cells)
+    return values, scale_of(values, r"log volume, $\log\sqrt{\det A^T A}$", False, cells.measures)

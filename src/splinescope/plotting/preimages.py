@@ -10,6 +10,7 @@ from scipy.spatial import ConvexHull
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.colors import color_numbers, pattern_palette
 from splinescope.plotting.figures import INK, new_axes
+from splinescope.preimage.faces import faces_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,29 +83,14 @@ def _draw_solid(axes: Axes3D, shape: Polytope, color: np.ndarray) -> None:
     """A polytope, a polygon, a line or a point in space."""
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-    points = shape.vertices
-    if shape.dimension == 3:
-        faces = []
-        for row in shape.halfspaces:
-            on = points[np.abs(points @ row[:3] + row[3]) <= 1e-9 * (1.0 + np.abs(points).max())]
-            if len(on) > 2:
-                faces.append(_around(on, row[:3]))
-        axes.add_collection3d(Poly3DCollection(faces, fc=color, ec=INK, lw=0.3, alpha=0.6))
-    elif shape.dimension == 2:
-        face = _around(points, shape.equalities[0, :3])
-        axes.add_collection3d(Poly3DCollection([face], fc=color, ec=INK, lw=0.4, alpha=0.85))
+    faces = faces_of(shape)
+    if shape.dimension > 1:
+        alpha, width = (0.6, 0.3) if shape.dimension == 3 else (0.85, 0.4)
+        axes.add_collection3d(Poly3DCollection(faces, fc=color, ec=INK, lw=width, alpha=alpha))
     elif shape.dimension == 1:
-        axes.plot(*points.T, color=color, lw=1.8)
+        axes.plot(*faces[0].T, color=color, lw=1.8)
     else:
-        axes.scatter(*points.T, color=[color], s=14)
-
-
-def _around(points: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Corners of a flat polygon in order around its middle."""
-    middle = points - points.mean(axis=0)
-    first = middle[np.argmax(np.linalg.norm(middle, axis=1))]
-    angles = np.arctan2(middle @ np.cross(normal, first), middle @ first)
-    return points[np.argsort(angles)]
+        axes.scatter(*faces[0].T, color=[color], s=14)
 
 
 def _rectangle(low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -113,10 +99,12 @@ def _rectangle(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 def _frame(axes: Axes, preimage: Preimage) -> None:
     """Limits and labels of the domain."""
+    from matplotlib.ticker import MaxNLocator
+
     corners = preimage.domain.corners
     names = preimage.domain.names or tuple(f"$t_{at + 1}$" for at in range(preimage.dimension))
     for axis, name, low, high in zip("xyz", names, corners.min(axis=0), corners.max(axis=0), strict=False):
         getattr(axes, f"set_{axis}lim")(low, high)
         getattr(axes, f"set_{axis}label")(name)
-        axes.locator_params(axis=axis, nbins=5)
+        getattr(axes, f"{axis}axis").set_major_locator(MaxNLocator(5))
     axes.set_aspect("equal")

@@ -65,7 +65,9 @@ def surface_of(cells: PlanarComplex, output: int = 0, color: str | Shaped[np.nda
     if not 0 <= output < outputs:
         raise InvalidInputError(f"`output`: got {output}; expected an output from 0 to {outputs - 1}")
     if isinstance(color, str) and color == "class":
-        raise InvalidInputError('`color`: "class" cuts cells; expected "pattern", "norm", "area" or an array')
+        raise InvalidInputError(
+            '`color`: "class" cuts cells; expected "pattern", "norm", "area", "log-volume" or an array'
+        )
     heights = cells.vertex_outputs[cells.cell_vertices, output]
     low, high = float(heights.min()), float(heights.max())
     return Surface(fill_cells(cells, color), heights, low - 0.9 * (high - low if high > low else 1.0))
@@ -86,7 +88,7 @@ def plot_surface(
         cells: A planar complex.
         output: The output, before the network's head.
         ax: Axes of a three-dimensional projection; new ones if None.
-        color: "pattern", "norm", "area" or one number per cell.
+        color: "pattern", "norm", "area", "log-volume" or one number per cell.
         label: Name of the vertical axis; if None, that of its class, or "output k".
         title: Title; the number of cells if None, none if "".
 

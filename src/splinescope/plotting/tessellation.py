@@ -42,7 +42,8 @@ def plot_tessellation(
     Args:
         cells: A planar complex.
         color: "pattern" (stable colours of activation patterns; neighbours differ), "norm" (spectral norm of the affine
-            map along the slice), "class" (exact class regions), "area", or an array with one number per cell.
+            map along the slice), "class" (exact class regions), "area", "log-volume" (how much the network
+            stretches areas, for at least two outputs; grey where it flattens), or an array with one number per cell.
         ax: Axes to draw in; new ones if None.
         classes: Outputs that compete for the boundary and the class regions; all if None.
         line_width: Factor of all fold widths; 0 draws no folds.

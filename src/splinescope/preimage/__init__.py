@@ -2,6 +2,7 @@
 
 from splinescope.preimage.checks import PreimageCertificate
 from splinescope.preimage.engine import preimage_of
+from splinescope.preimage.intermediate import IntermediatePreimage, intermediate_preimages
 from splinescope.preimage.layers.circulant import Circulant, CirculantPreimage
 from splinescope.preimage.layers.contraction import Contraction, contraction, flow, nested_cells, nested_pieces
 from splinescope.preimage.layers.convolutions import (
@@ -11,6 +12,7 @@ from splinescope.preimage.layers.convolutions import (
     network_nesting,
 )
 from splinescope.preimage.layers.dual_basis import DualBasis, Fan, dual_basis, layer_preimage
+from splinescope.preimage.layers.nested_by_design import nearest_nested, nested_
 from splinescope.preimage.layers.nesting import Nesting, Obstacle, nesting
 from splinescope.preimage.piece import Piece
 from splinescope.preimage.polytopes import Polytope, polytope
@@ -36,6 +38,7 @@ __all__ = [
     "Contraction",
     "DualBasis",
     "Fan",
+    "IntermediatePreimage",
     "Interval",
     "LayerNesting",
     "Nesting",
@@ -54,7 +57,10 @@ __all__ = [
     "dual_basis",
     "flow",
     "frequency_blocks",
+    "intermediate_preimages",
     "layer_preimage",
+    "nearest_nested",
+    "nested_",
     "nested_cells",
     "nested_pieces",
     "nesting",

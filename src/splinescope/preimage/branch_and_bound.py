@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +29,12 @@ MOST = {2: 1_000_000, 3: 50_000, 4: 20_000, 5: 8_000}
 """Cells that the first box may have at once before it is halved, by dimension; `_MOST` above."""
 
 _MOST = 4_000
+
+_AT_ONCE = 16
+"""Boxes that an executor is given at once."""
+
+_UNHURRIED = 2_000.0
+"""Cells of a plane that are cut at once before it is known how long that takes."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +69,118 @@ class Searched:
     unmeasured: tuple[float, float] = (0.0, 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What came of one box.
+
+    Attributes:
+        parts: Its pieces.
+        left: What is left of it: nothing, two halves if it had too many cells, itself if it was late.
+        cells: How many cells were looked at.
+        unmeasured: Between which the volume of its pieces lies, if these are not measured.
+    """
+
+    parts: tuple[PreimagePart, ...]
+    left: Boxes
+    cells: int = 0
+    unmeasured: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class BoxOpener:
+    """Opens boxes, here or in another process.
+
+    Attributes:
+        network: The network.
+        marked: The same with its target.
+        domain: The domain.
+        verify: Level of the cells' certificates.
+    """
+
+    network: Network
+    marked: Marks
+    domain: Domain
+    verify: str
+
+    @cached_property
+    def bounding(self) -> Bounding:
+        """Who asks bounds of the network."""
+        return Bounding(self.network, self.marked, self.domain)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Its fields alone: what it remembers is made anew elsewhere."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __call__(self, box: Boxes, most: float, seconds: float) -> Opened:
+        """Bound a box, and cut it into cells unless it is outside.
+
+        Args:
+            box: One box.
+            most: Cells that it may have at once.
+            seconds: Time that is left.
+
+        Returns:
+            What came of it.
+        """
+        deadline, d = time.monotonic() + seconds, self.domain.dimension
+        verdicts = self.bounding(box)
+        part = None if verdicts.outside[0] else part_of(self.domain, box.low[0], box.high[0])
+        if part is None:
+            return Opened((), Boxes.none(d))
+        box = Boxes(box.low, box.high, box.inside | verdicts.inside)
+        found = pieces_of(
+            self.network,
+            self.marked,
+            part,
+            cuts_of(self.domain, part, box.low[0], box.high[0]),
+            most=most,
+            deadline=deadline,
+            verify=self.verify,
+        )
+        if not found.complete:
+            late = time.monotonic() >= deadline or d == 1
+            return Opened((), box if late else halved(box, verdicts.bounds), found.cells)
+        unmeasured = (
+            (part.measure if found.whole else 0.0, part.measure) if d > MEASURED and found.parts else (0.0, 0.0)
+        )
+        return Opened(found.parts, Boxes.none(d), found.cells, unmeasured)
+
+    def split(self, boxes: Boxes, count: int) -> Boxes:
+        """Halve the largest boxes that are not outside, until there are enough to be opened side by side.
+
+        Args:
+            boxes: The boxes.
+            count: How many there should be.
+
+        Returns:
+            Boxes that have all of theirs that may meet the target.
+        """
+        while 0 < len(boxes) < count and self.domain.dimension > 1:
+            verdicts = self.bounding(boxes)
+            order = np.argsort(-np.where(verdicts.outside, -1.0, _volumes(boxes)), kind="stable")
+            kept = boxes.taken(order[~verdicts.outside[order]])
+            if not len(kept):
+                return kept
+            first = kept.taken(np.arange(1))
+            boxes = kept.taken(np.arange(1, len(kept))).joined(halved(first, self.bounding(first).bounds))
+        return boxes
+
+
 class PreimageSearch:
     """One search; see `Budget` and `Searched`.
 
     Args:
-        network: The network.
-        marked: The same with its target.
-        domain: The domain.
+        opener: Who opens boxes.
         budget: When to stop.
-        verify: Level of the cells' certificates.
         report: Is told of the share done and the number of pieces.
+        executor: Where boxes are opened; None for here.
     """
 
-    def __init__(
-        self, network: Network, marked: Marks, domain: Domain, budget: Budget, verify: str, report: Report
-    ) -> None:
-        self._network, self._marked, self._domain, self._verify = network, marked, domain, verify
+    def __init__(self, opener: BoxOpener, budget: Budget, report: Report, executor: Executor | None = None) -> None:
+        self._opener, self._executor = opener, executor
         self._report, self._most = report, float(budget.cells or NEVER)
-        self._bounding = Bounding(network, marked, domain)
-        self._deadline = NEVER if budget.seconds is None else time.monotonic() + budget.seconds
+        self._started = time.monotonic()
+        self._deadline = NEVER if budget.seconds is None else self._started + budget.seconds
         self._cells = self._boxes = 0
         self._least = self._largest = 0.0
 
@@ -91,56 +194,55 @@ class PreimageSearch:
             What was found. Interrupting (Ctrl-C) ends it early, too.
         """
         parts: list[PreimagePart] = []
-        left, whole = boxes, float(_volumes(boxes).sum())
+        left, whole, at_once = boxes, float(_volumes(boxes).sum()), 1
+        if self._executor is not None:
+            left, at_once = self._opener.split(boxes, _AT_ONCE), _AT_ONCE
         try:
             while len(left) and not self._spent():
                 order = np.argsort(-_volumes(left), kind="stable")
-                box, others = left.taken(order[:1]), left.taken(order[1:])
-                found, open_ = self._opened(box)
-                parts += found
-                left = others.joined(open_)
-                self._report(1.0 - float(_volumes(left).sum()) / whole, len(parts))
-                if len(open_) == 1:  # the budget is spent
+                lot = [left.taken(order[at : at + 1]) for at in range(min(at_once, len(left)))]
+                others, late = left.taken(order[at_once:]), False
+                for number, opened in enumerate(self._opened(lot)):
+                    parts += opened.parts
+                    self._take(opened)
+                    others = others.joined(opened.left)
+                    late |= len(opened.left) == 1  # the budget is spent
+                    waiting = float(_volumes(others).sum() + sum(_volumes(box)[0] for box in lot[number + 1 :]))
+                    self._report(1.0 - waiting / whole, len(parts))
+                left = others
+                if late:
                     break
         except KeyboardInterrupt:
             pass
         return Searched(tuple(parts), left, self._cells, self._boxes, (self._least, self._largest))
 
-    def _opened(self, box: Boxes) -> tuple[list[PreimagePart], Boxes]:
-        """The pieces in one box, or what is left of it: two halves if it has too many cells, itself if it is late."""
+    def _opened(self, lot: Sequence[Boxes]) -> Iterator[Opened]:
+        """What came of some boxes, here one by one or by the executor."""
+        seconds = self._deadline - time.monotonic()
+        asked = [(box, min(self._allowed(box), self._most - self._cells), seconds) for box in lot]
+        if self._executor is None:
+            return (self._opener(*one) for one in asked)
+        futures = [self._executor.submit(self._opener, *one) for one in asked]
+        return (future.result() for future in futures)
+
+    def _take(self, opened: Opened) -> None:
         self._boxes += 1
-        verdicts = self._bounding(box)
-        if verdicts.outside[0]:
-            return [], Boxes.none(self._domain.dimension)
-        box = Boxes(box.low, box.high, box.inside | verdicts.inside)
-        part = part_of(self._domain, box.low[0], box.high[0])
-        if part is None:
-            return [], Boxes.none(self._domain.dimension)
-        d = self._domain.dimension
-        found = pieces_of(
-            self._network,
-            self._marked,
-            part,
-            cuts_of(self._domain, part, box.low[0], box.high[0]),
-            most=min(self._allowed(box), self._most - self._cells),
-            deadline=self._deadline,
-            verify=self._verify,
-        )
-        self._cells += found.cells
-        if found.complete:
-            if d > MEASURED and found.parts:
-                self._least += part.measure if found.whole else 0.0
-                self._largest += part.measure
-            return list(found.parts), Boxes.none(d)
-        return [], box if self._spent() or d == 1 else halved(box, verdicts.bounds)
+        self._cells += opened.cells
+        self._least += opened.unmeasured[0]
+        self._largest += opened.unmeasured[1]
 
     def _allowed(self, box: Boxes) -> float:
         """Cells that a box may have: more where it is smaller, as there are always 2^k where k folds meet."""
-        d = self._domain.dimension
-        if d == 1:
+        domain = self._opener.domain
+        if domain.dimension == 1:
             return NEVER
-        smaller = float(_volumes(Boxes.around(self._domain))[0] / _volumes(box)[0])
-        return MOST.get(d, _MOST) * math.sqrt(smaller)
+        smaller = float(_volumes(Boxes.around(domain))[0] / _volumes(box)[0])
+        allowed = MOST.get(domain.dimension, _MOST) * math.sqrt(smaller)
+        if domain.dimension == 2 and self._deadline < NEVER:  # what is late is lost
+            now = time.monotonic()
+            rate = self._cells / max(now - self._started, 1e-3)
+            allowed = min(allowed, max(_UNHURRIED, 0.25 * rate * (self._deadline - now)))
+        return allowed
 
     def _spent(self) -> bool:
         return self._cells >= self._most or time.monotonic() >= self._deadline

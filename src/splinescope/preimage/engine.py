@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from splinescope.network.graph import Network, Node
 from splinescope.network.load import ModelLike
 from splinescope.network.ops import Dense, Input, PiecewiseAffine
 from splinescope.preimage.boxes import Boxes, part_of
-from splinescope.preimage.branch_and_bound import Budget, PreimageSearch, Searched
+from splinescope.preimage.branch_and_bound import BoxOpener, Budget, PreimageSearch, Searched
 from splinescope.preimage.merging import merged, without_faces
 from splinescope.preimage.parts import WITH_VERTICES, PreimagePart, pieces_of
 from splinescope.preimage.piece import Piece
@@ -34,6 +35,7 @@ def preimage_of(
     max_cells: int | None = None,
     time_limit: float | None = None,
     resume: Preimage | None = None,
+    executor: Executor | None = None,
     verify: str = "values",
     progress: bool | Callable[[float, int], None] = False,
 ) -> Preimage:
@@ -53,6 +55,8 @@ def preimage_of(
         max_cells: Stop after so many cells.
         time_limit: Stop after so many seconds of work; the compilation of kernels is not counted.
         resume: What an earlier call with the same arguments found; what it left is explored.
+        executor: Who opens boxes, any `concurrent.futures.Executor`, such as one of processes; None for here. The
+            domain is cut into several boxes then, and pieces are those that one box would have, up to rounding.
         verify: Level of the certificate of the cells, as for `tessellate`.
         progress: Show a progress bar on long work, or a function of (share of the boxes done, pieces found).
 
@@ -88,8 +92,8 @@ def preimage_of(
     if time_limit is not None:
         _compile(asked.domain.dimension)
     with reporting(progress) as report:
-        search = PreimageSearch(asked.network, marked, asked.domain, Budget(max_cells, time_limit), verify, report)
-        found = search.run(boxes)
+        opener = BoxOpener(asked.network, marked, asked.domain, verify)
+        found = PreimageSearch(opener, Budget(max_cells, time_limit), report, executor).run(boxes)
     if resume is not None:
         found = _with_former(found, resume)
     return _result(asked.network, target, asked.domain, found, marked)

@@ -12,7 +12,9 @@ from splinescope.network.graph import Network
 from splinescope.preimage.polytopes import MEASURED, Polytope, polytope
 from splinescope.preimage.pruning import NEVER, Exceeded, Pruner
 from splinescope.preimage.targets.marks import Marks
+from splinescope.progress import Report
 from splinescope.tessellation import tessellate
+from splinescope.tessellation.certificate import certify
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.region_graph import RegionGraph, region_graph
@@ -90,7 +92,12 @@ def pieces_of(
     cells: PolyhedralComplex
     dropped = 0
     if domain.dimension == 2:
-        cells = tessellate(marked.network, domain, verify=verify, max_cells=None if most == NEVER else int(most))
+        clock = _Clock(deadline)
+        try:
+            limit = None if most == NEVER else int(most)
+            cells = tessellate(marked.network, domain, verify=verify, max_cells=limit, progress=clock.progress)
+        except Exceeded:
+            return Found((), clock.cells, False)
     elif 2 < domain.dimension <= WITH_VERTICES:
         pruner = Pruner(network, marked, domain, most, deadline)
         try:
@@ -102,12 +109,14 @@ def pieces_of(
         cells = region_graph(
             marked.network,
             domain,
-            verify=verify,
+            verify="topology",  # what is truncated is cut anew, and not worth more
             max_cells=None if most == NEVER else int(most),
             time_limit=None if deadline == NEVER else max(0.01, deadline - time.monotonic()),
         )
     if cells.truncated and not 2 < domain.dimension <= WITH_VERTICES:
         return Found((), len(cells), False)
+    if domain.dimension == 1 or domain.dimension > WITH_VERTICES:
+        certify(cells, verify)
     patterns, nodes = cells.patterns, cells.pattern_nodes
     start = nodes[-1][1] if len(marked.rows) else patterns.shape[1]
     right = marked.chosen(patterns[:, start:].astype(np.int64))
@@ -118,6 +127,23 @@ def pieces_of(
         where = np.flatnonzero(right[number] & ~solid)
         parts += _flat(cells, where, patterns, start, marked, int(number), cuts)
     return Found(tuple(parts), dropped + len(cells), True, dropped == 0 and bool(solid.all()))
+
+
+class _Clock:
+    """Looks at the clock after every node of the network that cells of a plane have passed."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline, self.cells = deadline, 0
+
+    @property
+    def progress(self) -> bool | Report:
+        """What an engine is to call, if there is a deadline."""
+        return False if self._deadline == NEVER else self._look
+
+    def _look(self, _share: float, cells: int) -> None:
+        self.cells = cells
+        if time.monotonic() > self._deadline:
+            raise Exceeded
 
 
 def _solid(

@@ -23,6 +23,12 @@ from splinescope.tessellation.simplices import uniform_weights
 FLAT = 2.0**-30
 """Relative width below which linear programs in float64 take a polyhedron for flat."""
 
+_TRIES = 4
+"""Points about which Qhull is asked for vertices, at most."""
+
+_LOSSY = 5
+"""Dimension from which on Qhull was seen to lose vertices of polytopes."""
+
 MEASURED = 6
 """Dimension up to which polytopes have few enough vertices to be measured by them."""
 
@@ -309,19 +315,44 @@ def _vertices(rows: np.ndarray, k: int) -> np.ndarray:
     scale = float((-rows[:, -1]).min(initial=math.inf))
     if not 0 < scale < math.inf:
         return np.full((1, k), math.inf)
-    moved = np.column_stack([rows[:, :-1], rows[:, -1] / scale])
-    try:
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # vertices at infinity
-            dual = HalfspaceIntersection(moved, np.zeros(k))
-    except QhullError as error:
-        axes = np.vstack([np.eye(k), -np.eye(k)])
-        if any(_least(axis, rows, np.empty((0, k + 1))).status == 3 for axis in axes):
-            return np.full((1, k), math.inf)
-        raise DegenerateArrangementError(f"a polytope of dimension {k} is too thin for Qhull: {error}") from error
+    found: list[np.ndarray] = []
+    for attempt in range(_TRIES):
+        shift = np.random.default_rng(attempt).uniform(-0.4, 0.4, k) * scale / math.sqrt(k) * min(attempt, 1)
+        try:
+            points = _vertices_about(rows, shift, scale)
+        except QhullError as error:
+            failure = error
+            continue
+        found.append(points)
+        if k < _LOSSY or not np.isfinite(points).all() or _is_closed(points / scale, rows, scale):
+            return points
+    if found:
+        return max(found, key=len)
+    axes = np.vstack([np.eye(k), -np.eye(k)])
+    if any(_least(axis, rows, np.empty((0, k + 1))).status == 3 for axis in axes):
+        return np.full((1, k), math.inf)
+    raise DegenerateArrangementError(f"a polytope of dimension {k} is too thin for Qhull: {failure}") from failure
+
+
+def _vertices_about(rows: np.ndarray, centre: np.ndarray, scale: float) -> np.ndarray:
+    """Vertices by the dual about a point inside; infinite ones if it is unbounded."""
+    moved = np.column_stack([rows[:, :-1], (rows[:, :-1] @ centre + rows[:, -1]) / scale])
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # vertices at infinity
+        dual = HalfspaceIntersection(moved, np.zeros(len(centre)))
     # Bounded exactly if the dual polytope has the origin in its interior.
     if (dual.dual_equations[:, -1] >= 0).any():
-        return np.full((1, k), math.inf)
-    return np.unique(dual.intersections * scale, axis=0)
+        return np.full((1, len(centre)), math.inf)
+    return np.unique(dual.intersections * scale + centre, axis=0)
+
+
+def _is_closed(points: np.ndarray, rows: np.ndarray, scale: float) -> bool:
+    """Whether all facets of the hull of some vertices lie in given hyperplanes; where vertices are lost some do not."""
+    if len(points) <= points.shape[1]:
+        return False
+    known = np.column_stack([rows[:, :-1], rows[:, -1] / scale])
+    hull = ConvexHull(points).equations
+    near = [np.abs(known - row).max(axis=1).min() <= 2.0**-20 * (1.0 + abs(row[-1])) for row in hull]
+    return bool(np.all(near))
 
 
 def _from_pyramids(vertices: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

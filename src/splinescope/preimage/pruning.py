@@ -107,8 +107,10 @@ def with_rows(network: Network, marked: Marks) -> Network:
     rows = np.vstack([np.vstack([one.halfspaces, one.equalities]) for one in marked.alternatives])
     weight, bias = torch.from_numpy(rows[:, :-1].copy()), torch.from_numpy(rows[:, -1].copy())
     nodes, last = network.nodes[: network.output + 1], network.nodes[network.output]
-    if isinstance(last.op, Dense):
-        merged = Dense(weight @ last.op.weight, weight @ last.op.bias + bias)
+    op = last.affine
+    if op is not None and op.matrix is not None:
+        offset = bias if op.offset is None else weight @ op.offset + bias
+        merged = Dense(weight @ op.matrix, offset)
         nodes = (*nodes[:-1], Node("rows of the target", merged, last.inputs, (len(rows),)))
     else:
         nodes = (*nodes, Node("rows of the target", Dense(weight, bias), (network.output,), (len(rows),)))

@@ -83,6 +83,10 @@ class Queries:
         """A picture: see `splinescope.plotting.plot_tessellation`, and `plot_segment` for a segment; axes come back."""
         return ask("plotting.complexes", "plot_cells")(self, **options)
 
+    def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
+        """A page for the browser to look around in: see `splinescope.viewer.explore`."""
+        return ask("viewer", "explore")(self, path, **options)
+
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
         """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it.
 

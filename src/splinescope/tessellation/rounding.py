@@ -94,7 +94,8 @@ def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray]) -> list[n
         for index, node in enumerate(network.nodes):
             top = torch.from_numpy(magnitudes[index]).reshape(1, *node.shape)
             error = _carried(node.op, [tops[s] for s in node.inputs], [proved[s] for s in node.inputs], top)
-            tops[index] = torch.where(top > 0, top, top.max())  # a unit that no input wakes may be large elsewhere
+            largest = top.max() if top.numel() else 0.0
+            tops[index] = torch.where(top > 0, top, largest)  # a unit that no input wakes may be large elsewhere
             proved[index] = error
             errors.append(error.reshape(-1).numpy())
             for source in set(node.inputs):

@@ -51,6 +51,15 @@ class Activation(Fold):
         """See `Fold`."""
         return self.is_relu
 
+    def piece_counts(self, units: int) -> Int[np.ndarray, " units"]:
+        """See `Fold`."""
+        return np.full(units, self.count)
+
+    @property
+    def homogeneous(self) -> bool:
+        """See `Fold`; where its only breakpoint is 0 and it vanishes there: ReLU, leaky ReLU, absolute value."""
+        return not bool((self.breakpoints != 0).any()) and not bool((self.intercepts != 0).any())
+
     @property
     def elementwise(self) -> bool:
         """See `Fold`; it is."""

@@ -59,6 +59,22 @@ class Fold(Op):
     def count(self) -> int:
         """Number of pieces of a unit, at most."""
 
+    @abstractmethod
+    def piece_counts(self, units: int) -> Int[np.ndarray, " units"]:
+        """Number of pieces of each unit.
+
+        Args:
+            units: Number of units.
+
+        Returns:
+            Numbers; of a maximum those of the members of each group.
+        """
+
+    @property
+    @abstractmethod
+    def homogeneous(self) -> bool:
+        """Whether it commutes with positive factors that all numbers of a unit share."""
+
     @property
     @abstractmethod
     def elementwise(self) -> bool:

@@ -56,6 +56,15 @@ class Maximum(Fold):
         """See `Fold`; members of a group."""
         return self.index.shape[1]
 
+    def piece_counts(self, units: int) -> Int[np.ndarray, " units"]:
+        """See `Fold`."""
+        return np.asarray((self.index >= 0).sum(dim=1).numpy())
+
+    @property
+    def homogeneous(self) -> bool:
+        """See `Fold`; it is."""
+        return True
+
     @property
     def elementwise(self) -> bool:
         """See `Fold`; it is not."""

@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.ops import Activation
 from splinescope.preimage.layers.dual_basis import layer_of
 from splinescope.tessellation.complex import PolyhedralComplex
 
@@ -124,8 +123,8 @@ def contraction(cells: PolyhedralComplex) -> Contraction:
     """
     patterns, nodes, supports = cells.patterns, [], []
     for node, start, stop in cells.pattern_nodes:
-        op = cells.network.nodes[node].op
-        if not (isinstance(op, Activation) and op.is_relu):
+        fold = cells.network.nodes[node].fold
+        if fold is None or not fold.clamps:
             raise InvalidInputError(f"`cells`: node {node} is no ReLU; expected a network with ReLUs alone")
         nodes.append(node)
         supports.append(patterns[:, start:stop].astype(bool))

@@ -29,9 +29,6 @@ from splinescope.preimage.layers.dual_basis import layer_of
 COUNTED = 12
 """Units up to which all index sets are looked at; 2 to the power of it of them."""
 
-_DRAWN = 4096
-"""Index sets that are drawn above that."""
-
 Reason = Literal["positive off the diagonal", "positive bias", "negative in the inverse", "singular"]
 
 
@@ -77,12 +74,13 @@ class Nesting:
         return self.complete or self.sets == 2 ** len(self.crossings)
 
 
-def nesting(W: Any, b: Any, *, generator: np.random.Generator | None = None) -> Nesting:
+def nesting(W: Any, b: Any, *, sets: int = 4096, generator: np.random.Generator | None = None) -> Nesting:
     """Whether a layer's cone is nested in the orthant, and if not why.
 
     Args:
         W: [d, d] matrix.
         b: [d] offset, or one number for all units.
+        sets: Index sets that are drawn for the degree above twelve units.
         generator: Of the index sets that are drawn for the degree above twelve units; by default seed 0.
 
     Returns:
@@ -109,9 +107,9 @@ def nesting(W: Any, b: Any, *, generator: np.random.Generator | None = None) -> 
         crossings = np.where(off & (weight > 0) & (bias < 0)[:, None], -bias[:, None] / weight, math.inf)
     if not obstacles:
         return Nesting(True, (), 1.0, 2**d, crossings)
-    sets = list(_index_sets(d, generator or np.random.default_rng(0)))
-    passed = sum(passes(weight, bias, chosen) for chosen in sets)
-    return Nesting(False, obstacles, passed / len(sets), len(sets), crossings)
+    looked_at = list(_index_sets(d, sets, generator or np.random.default_rng(0)))
+    passed = sum(passes(weight, bias, chosen) for chosen in looked_at)
+    return Nesting(False, obstacles, passed / len(looked_at), len(looked_at), crossings)
 
 
 def passes(weight: Float[np.ndarray, "d d"], bias: Float[np.ndarray, " d"], units: Iterable[int]) -> bool:
@@ -145,10 +143,10 @@ def passes(weight: Float[np.ndarray, "d d"], bias: Float[np.ndarray, " d"], unit
     return all(bool((part >= -doubt * size).all()) for part, size in zip(needed, sizes, strict=True))
 
 
-def _index_sets(d: int, generator: np.random.Generator) -> Iterable[tuple[int, ...]]:
+def _index_sets(d: int, count: int, generator: np.random.Generator) -> Iterable[tuple[int, ...]]:
     if d <= COUNTED:
         return itertools.chain.from_iterable(itertools.combinations(range(d), k) for k in range(d + 1))
-    return (tuple(np.flatnonzero(row).tolist()) for row in generator.random((_DRAWN, d)) < 0.5)
+    return (tuple(np.flatnonzero(row).tolist()) for row in generator.random((count, d)) < 0.5)
 
 
 def _obstacles(weight: np.ndarray, bias: np.ndarray) -> Iterable[Obstacle]:

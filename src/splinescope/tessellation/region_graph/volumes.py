@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
+from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError, cKDTree
 
 from splinescope.errors import InvalidInputError
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 MOST = 6
 """Dimension up to which cells have few enough vertices."""
+
+_TRIES = 5
+"""Points about which Qhull is asked for the vertices of a cell, at most."""
+
+_SAME = 1e-6
+"""Distance of two planes that count as one, in units of the distance of the nearest facet."""
 
 
 def volumes(graph: RegionGraph) -> Float[np.ndarray, " F"]:
@@ -48,13 +55,31 @@ def _volume(rows: np.ndarray, inside: np.ndarray) -> float:
     room = float((-(rows[:, :-1] @ inside + rows[:, -1])).min())
     if not room > 0:
         return 0.0
-    # About the interior point, and of about unit size, so that thin and distant cells are measured as well.
-    moved = np.column_stack([rows[:, :-1], (rows[:, :-1] @ inside + rows[:, -1]) / room])
+    # Qhull may lose vertices of a cell, more so about one point than another; without them there is less, never more.
+    largest = 0.0
+    for attempt in range(_TRIES):
+        shift = np.random.default_rng(attempt).uniform(-1, 1, len(inside)) * min(attempt, 1)
+        found, sure = _about(rows, inside + 0.4 * room / math.sqrt(len(inside)) * shift)
+        largest = max(largest, found)
+        if sure:
+            break
+    return largest
+
+
+def _about(rows: np.ndarray, centre: np.ndarray) -> tuple[float, bool]:
+    """Volume by the vertices that Qhull finds about a point, and whether all facets of their hull are the cell's."""
+    room = float((-(rows[:, :-1] @ centre + rows[:, -1])).min())
+    # About the point, and of about unit size, so that thin and distant cells are measured as well.
+    moved = np.column_stack([rows[:, :-1], (rows[:, :-1] @ centre + rows[:, -1]) / room])
     try:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # facets may be very far
-            vertices = HalfspaceIntersection(moved, np.zeros(len(inside))).intersections
-        if not np.isfinite(vertices).all():
-            return 0.0
-        return float(ConvexHull(vertices).volume) * room ** len(inside)
+            vertices = HalfspaceIntersection(moved, np.zeros(len(centre))).intersections
+        vertices = vertices[np.isfinite(vertices).all(axis=1)]
+        if len(vertices) <= len(centre):
+            return 0.0, False
+        hull = ConvexHull(vertices)
     except QhullError:
-        return 0.0
+        return 0.0, False
+    scale = 1.0 + np.abs(hull.equations[:, -1:])
+    known = cKDTree(moved / (1.0 + np.abs(moved[:, -1:]))).query(hull.equations / scale)[0] < _SAME
+    return float(hull.volume) * room ** len(centre), bool(known.all())

@@ -11,7 +11,6 @@ from jaxtyping import Int
 
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Maximum
 from splinescope.network.splits import boundaries
 from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.trajectory.patterns.information import conditional_entropy, entropy
@@ -159,10 +158,7 @@ def _piece_bits(network: Network, node: int) -> float:
 
 def _piece_counts(network: Network, node: int) -> Int[np.ndarray, " units"]:
     """Number of pieces of each unit of a layer."""
-    op = network.folds[node]
-    if isinstance(op, Maximum):
-        return np.asarray((op.index >= 0).sum(dim=1).numpy())
-    return np.full(network.nodes[node].units, op.count)
+    return network.folds[node].piece_counts(network.nodes[node].units)
 
 
 def _child_bounds(network: Network, node: int, ranks: np.ndarray) -> tuple[int, ...]:

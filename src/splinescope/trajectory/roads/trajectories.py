@@ -18,7 +18,6 @@ from splinescope.network.evaluate import CHUNK_NUMBERS, forward, jacobians
 from splinescope.network.graph import Network
 from splinescope.network.inputs import read_inputs
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Fold
 from splinescope.network.splits import boundaries, split
 
 
@@ -192,7 +191,7 @@ def parts_between(network: Network, places: Sequence[int | str] | None) -> tuple
     """
     gates = boundaries(network)
     if places is None:
-        inner = [gate for gate in gates[1:-1] if isinstance(network.nodes[gate.node].op, Fold)]
+        inner = [gate for gate in gates[1:-1] if network.nodes[gate.node].fold is not None]
     else:
         inner = [split(network, place).boundary for place in places]
     chosen = [gates[0], *inner, gates[-1]]

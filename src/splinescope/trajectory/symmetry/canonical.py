@@ -37,8 +37,8 @@ def canonical_form(network: ModelLike) -> CanonicalForm:
         network: A network, or a module that tells its input shape, or the path of a file.
 
     Returns:
-        The form. Two networks that are equal up to symmetry have the same one to round-off. Cost: one pass over the
-        weights for each group.
+        The form. Two networks that are equal up to symmetry have the same one to round-off, unless two channels of a
+        group have proportional incoming weights, or one has none. Cost: one pass over the weights for each group.
 
     Example:
         >>> import numpy as np, torch
@@ -72,10 +72,12 @@ def equal_up_to_symmetry(a: ModelLike, b: ModelLike, tolerance: float = 1e-9) ->
         tolerance: Largest difference of two weights in canonical form, relative to the largest weight of their layer.
 
     Returns:
-        Whether their canonical forms agree. Networks of one function need not: a unit may be dead, or doubled.
+        Whether their canonical forms agree: True is certain to within the tolerance. Networks of one function need not:
+        a unit may be dead, or doubled. Nor need networks that are equal up to symmetry if two channels of a group have
+        proportional incoming weights, or one has none: what tells these apart comes later in the network.
 
     Raises:
-        InvalidInputError: If their graphs differ.
+        InvalidInputError: If their graphs differ, or `tolerance` is no number from 0 on.
 
     Cost: linear in the weights, and a sort of the units of each layer.
 
@@ -86,6 +88,8 @@ def equal_up_to_symmetry(a: ModelLike, b: ModelLike, tolerance: float = 1e-9) ->
         >>> equal_up_to_symmetry(a, a), equal_up_to_symmetry(a, b)
         (True, False)
     """
+    if not tolerance >= 0:
+        raise InvalidInputError(f"`tolerance`: got {tolerance}; expected a number from 0 on")
     one, other = as_network(a), as_network(b)
     check_same_graph(one, other)
     forms = [canonical_form(network).network for network in (one, other)]

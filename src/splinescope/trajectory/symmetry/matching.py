@@ -11,7 +11,6 @@ from scipy.optimize import linear_sum_assignment
 
 from splinescope.network.evaluate import chunk_rows, walk
 from splinescope.network.graph import Network
-from splinescope.network.ops import Fold
 from splinescope.trajectory.symmetry.symmetries import Symmetries
 from splinescope.trajectory.symmetry.weights import Axis, Weight, along, permuted, weights_of
 
@@ -62,7 +61,7 @@ def match_activations(a: Network, b: Network, among: Symmetries, inputs: torch.T
     with torch.no_grad():
         for rows in inputs.split(chunk_rows(a)):
             for (index, one), (_, other) in zip(walk(a, rows), walk(b, rows), strict=True):
-                if isinstance(a.nodes[index].op, Fold):
+                if a.nodes[index].fold is not None:
                     _add_products(similar, among, index, one, other)
     return tuple(_assigned(matrix) for matrix in similar)
 

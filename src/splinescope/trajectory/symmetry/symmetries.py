@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.network.ops import Activation
 from splinescope.trajectory.symmetry.layouts import Layouts, layouts
 from splinescope.trajectory.symmetry.weights import along, permuted, weights_of, with_weights
 
@@ -188,12 +187,7 @@ def symmetries(network: ModelLike) -> Symmetries:
         for group in groups:
             if hasattr(node.op, "weight"):
                 makers[group].append(node.name)
-            if isinstance(node.op, Activation) and not _homogeneous(node.op):
+            if node.fold is not None and not node.fold.homogeneous:
                 free[group] = False
     count = math.prod(math.factorial(size) for size in found.sizes)
     return Symmetries(found.sizes, tuple(map(tuple, makers)), tuple(free), count, network, found)
-
-
-def _homogeneous(op: Activation) -> bool:
-    """Whether an activation commutes with positive factors: ReLU, leaky ReLU, absolute value."""
-    return not bool((op.breakpoints != 0).any()) and not bool((op.intercepts != 0).any())

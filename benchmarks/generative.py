@@ -1,0 +1,148 @@
+"""Volumes of generators: seconds per 1,000 latents beside the source's formula and stochman; exact samples."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import splinescope
+from benchmarks.common import alternate, mlp_weights, save, seconds, to_module
+from splinescope.generative import UniformBox, VolumeSampler, expected_log_volume, log_volume, sample
+
+SHAPES = [(d, outputs) for outputs in (784, 3072) for d in (16, 64, 128)]
+HIDDEN = (512, 1024)
+"""Units of the hidden layers, enough for full rank at all latents."""
+
+
+def released(module: nn.Module, latents: torch.Tensor) -> np.ndarray:
+    """The source's formula: the product of the singular values of the whole Jacobian, in float64, for each latent."""
+    found = []
+    for z in latents:
+        J = torch.func.jacfwd(module)(z)
+        found.append(float(torch.linalg.svdvals(J.detach()).log().sum()))
+    return np.array(found)
+
+
+def released_batched(module: nn.Module, latents: torch.Tensor) -> np.ndarray:
+    """The same with Jacobians and decompositions of ten latents at a time, as TensorFlow's `batch_jacobian` does."""
+    found = []
+    for z in latents.split(10):
+        J = torch.func.vmap(torch.func.jacfwd(module))(z)
+        found.append(torch.linalg.svdvals(J.detach()).log().sum(dim=1).numpy())
+    return np.concatenate(found)
+
+
+def stochman_volume(module: nn.Sequential) -> Any:
+    """`log_volume` of stochman's embedded manifold for the same network; None where it is not installed."""
+    try:
+        from stochman import nnj
+        from stochman.manifold import EmbeddedManifold
+    except ImportError:
+        return None
+    layers = []
+    for layer in module:
+        twin = nnj.ReLU() if isinstance(layer, nn.ReLU) else nnj.Linear(layer.in_features, layer.out_features)
+        if isinstance(layer, nn.Linear):
+            twin.load_state_dict(layer.state_dict())
+        layers.append(twin.double())
+    whole = nnj.Sequential(*layers)
+
+    class Manifold(EmbeddedManifold):
+        def embed(self, points: torch.Tensor, jacobian: bool = False) -> Any:
+            return whole(points, jacobian=jacobian)
+
+    return lambda z: Manifold().log_volume(z).detach().numpy()
+
+
+def volumes(d: int, outputs: int, number: int, repeats: int) -> dict[str, Any]:
+    """All ways for one size, called in turn; seconds per 1,000 latents and largest differences from the formula."""
+    module = to_module(mlp_weights((d, *HIDDEN, outputs)))
+    single = to_module(mlp_weights((d, *HIDDEN, outputs))).float()
+    network = splinescope.from_torch(module, input_shape=(d,))
+    z = torch.from_numpy(np.random.default_rng(0).standard_normal((number, d)))
+    ways = {
+        "released formula": lambda: released(module, z),
+        "released formula, batched": lambda: released_batched(module, z),
+        "gram": lambda: log_volume(module, z, "gram"),
+        "svd": lambda: log_volume(module, z, "svd"),
+        "affine": lambda: log_volume(network, z, "affine"),
+        "gram float32": lambda: log_volume(single, z, "gram"),
+        "sketch": lambda: log_volume(module, z, "sketch"),
+    }
+    peer = stochman_volume(module)
+    if peer is not None:
+        ways["stochman"] = lambda: peer(z)
+    truth = released(module, z)
+    apart = {name: float(np.abs(way() - truth).max()) for name, way in ways.items()}
+    times = alternate(ways, repeats)
+    spent = {name: 1000 / number * float(np.median(values)) for name, values in times.items()}
+    return {
+        "latents": d,
+        "outputs": outputs,
+        "seconds_per_1000": spent,
+        "largest_difference": apart,
+        "times_faster": {name: spent["released formula, batched"] / value for name, value in spent.items()},
+    }
+
+
+def samplers() -> dict[str, Any]:
+    """100,000 exact samples, and a pool that is as accurate in the mean log volume as these are."""
+    module = to_module(mlp_weights((3, 16, 16, 8)))
+    spent = {}
+    cells: Any = None
+
+    def tessellate() -> None:
+        nonlocal cells
+        cells = splinescope.tessellate(module, splinescope.Box([-1.0] * 3, [1.0] * 3))
+
+    tessellate()
+    spent["cells"] = seconds(tessellate)
+    sample(cells, 10, generator=0)
+    drawn: list[Any] = []
+    spent["exact samples"] = seconds(lambda: drawn.append(sample(cells, 100_000, 1.0, 0)))
+    truth = expected_log_volume(cells, 1.0)
+    pool = VolumeSampler(module, UniformBox((-1.0,) * 3, (1.0,) * 3), 1.0, pool=20_000, method="gram")
+    spent["pool of 20,000"] = seconds(lambda: pool.log_volumes)
+    spent["pooled samples"] = seconds(lambda: pool.sample(100_000))
+    weights = np.exp(pool.log_weights)
+    known = np.isfinite(pool.log_volumes) & (weights > 0)
+    mean = float(np.sum(weights[known] * pool.log_volumes[known]))
+    spread = math.sqrt(float(np.sum(weights[known] ** 2 * (pool.log_volumes[known] - mean) ** 2)))
+    exact_error = float(drawn[0].log_volumes.std()) / math.sqrt(100_000)
+    needed = 20_000 * (spread / exact_error) ** 2
+    return {
+        "cells": len(cells),
+        "seconds": spent,
+        "mean log volume": {
+            "exact": truth,
+            "of exact samples": float(drawn[0].log_volumes.mean()),
+            "of the pool": mean,
+        },
+        "standard error": {"of 100,000 exact samples": exact_error, "of the pool": spread},
+        "pool for equal accuracy": needed,
+        "its seconds": spent["pool of 20,000"] * needed / 20_000,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--number", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=3)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    results: dict[str, Any] = {"samplers": samplers()}
+    print("samplers", results["samplers"])
+    for d, outputs in SHAPES:
+        found = volumes(d, outputs, chosen.number, chosen.repeats)
+        results[f"{d} latents, {outputs} outputs"] = found
+        print(found)
+    save("generative", results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The command `geodesic`: the shortest path between two latents, as a decoder measures lengths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+
+from splinescope.cli import options as of
+from splinescope.cli.run import Facts, Files, Run, drawing, title_of
+from splinescope.errors import InvalidInputError
+from splinescope.storage import write_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from splinescope.cli.values import Shape
+    from splinescope.riemannian import Geodesic
+    from splinescope.tessellation.domains import Slice
+
+Plane = Annotated[
+    Path | None,
+    of.where(
+        "--plane",
+        metavar="C",
+        help="File with a third point, for latents of more than two dimensions: the path stays in the plane through "
+        "the three. Without it the plane's second direction is random.",
+    ),
+]
+Images = Annotated[int, of.draw(metavar="N", min=2, help="Outputs to draw along the paths, if they are images.")]
+Distances = Annotated[
+    bool, of.draw("--distances", help="Also draw distances from the start, with circles and the cut locus.")
+]
+Bound = Annotated[bool, of.ask("--bound/--no-bound", help="Prove a lower bound, too.")]
+
+
+def geodesic(
+    model: of.Model,
+    start: of.From = None,
+    end: of.To = None,
+    data: of.Data = None,
+    indices: of.PairIndices = None,
+    plane: Plane = None,
+    box: of.Box = None,
+    margin: of.Margin = 0.2,
+    seed: of.Seed = 0,
+    mean: of.Mean = "0",
+    std: of.Std = "1",
+    bound: Bound = True,
+    distances: Distances = False,
+    images: Images = 9,
+    picture_format: of.Format = "png",
+    verify: of.Verify = "values",
+    max_cells: of.MaxCells = None,
+    out: of.Out = Path("geodesic"),
+    weights: of.Weights = None,
+    trust: of.Trust = False,
+    input_shape: of.InputShape = None,
+    as_json: of.Json = False,
+) -> None:
+    """Find the shortest path between two latents of a decoder, as it measures lengths in its outputs; exactly.
+
+    MODEL is any piecewise affine network; of more than two inputs, a plane through both points is looked at. The path
+    is the shortest of all within the square, with a proof: its length by the network, and a bound from below.
+
+    **What it leaves.** In the folder of `--out`: `picture.png` (over what the network stretches areas by), `images.png`
+    where outputs are images, `geodesic.npz` (corners of the path, the latents, the outputs) and `summary.json`.
+
+    **Examples.**
+
+    `splinescope geodesic decoder.onnx --from a.npy --to b.npy`
+
+    `splinescope geodesic nets.py:decoder --input-shape 32 --from a.npy --to b.npy --plane c.npy --distances`
+    """
+    from splinescope.cli.geodesic_pictures import draw_images, image_shape_of
+    from splinescope.cli.models import read_model
+    from splinescope.cli.points import fit_pairs, normalise, read_array, read_pairs
+    from splinescope.plotting import plot_distances, plot_geodesic
+    from splinescope.riemannian import distances as distances_from
+    from splinescope.riemannian import geodesic as shortest
+    from splinescope.tessellation.planar.engine import tessellate_slice
+
+    run = Run(out, model, as_json)
+    sides = read_pairs(start, end, data, indices)
+    third = [] if plane is None else normalise([read_array("--plane", plane)], mean, std)
+    network = read_model(model, weights, input_shape, sides[0], trust=trust)
+    starts, ends = fit_pairs(sides, network.input_shape, mean, std)
+    if len(starts) != 1:
+        raise InvalidInputError(f"`--from`: got {len(starts)} points; expected one, and one for `--to`")
+    domain, one, two = _plane(network.input_shape, starts[0], ends[0], third, box, margin, seed)
+    with run.computing() as progress:
+        cells = tessellate_slice(network, domain, verify=verify, max_cells=max_cells, progress=progress)
+        path = shortest(cells, one, two)
+        lower = path.lower_bound if bound else None
+        field = distances_from(cells, one) if distances else None
+    name = title_of(model)
+    title = f"{name}: length {path.length:.6g}, straight line {path.straight_length:.6g}"
+    files: Files = {"picture": (f"picture.{picture_format}", drawing(lambda: plot_geodesic(path, title=title)))}
+    if field is not None:
+        files["distances"] = (f"distances.{picture_format}", drawing(lambda: plot_distances(field, title=name)))
+    if image_shape_of(network) is not None:
+        files["images"] = (f"images.{picture_format}", lambda file: draw_images(path, images, file))
+    files["arrays"] = ("geodesic.npz", lambda file: write_arrays(file, _arrays(path), compress=True))
+    run.leave(network, cells.certificate, _facts(path, lower), files, _lines)
+
+
+def _plane(
+    shape: Shape,
+    start: np.ndarray,
+    end: np.ndarray,
+    third: Sequence[np.ndarray],
+    box: tuple[str, str] | None,
+    margin: float,
+    seed: int,
+) -> tuple[Slice, np.ndarray, np.ndarray]:
+    """The plane, and the points in its coordinates."""
+    from splinescope.cli.domains import Where
+    from splinescope.cli.points import fit_points
+    from splinescope.tessellation.domains import Slice
+
+    if int(np.prod(shape)) == 2:
+        if third:
+            raise InvalidInputError("`--plane`: the model has two inputs, which are a plane; expected none")
+        if box is not None:
+            return Where(box=box).plane(shape, []), start.ravel(), end.ravel()
+        both = np.stack([start.ravel(), end.ravel(), -np.ones(2), np.ones(2)])
+        return Slice.box(both.min(axis=0), both.max(axis=0)), start.ravel(), end.ravel()
+    if box is not None:
+        raise InvalidInputError(
+            f"`--box`: it is for two inputs, and the model has the shape {tuple(shape)}; expected none"
+        )
+    points = [*fit_points(list(third), shape), None][:1]
+    plane = Slice.through(start, end, points[0], margin, generator=np.random.default_rng(seed))
+    anchors = np.asarray(plane.anchors)
+    return plane, anchors[0], anchors[1]
+
+
+def _facts(path: Geodesic, lower: float | None) -> Facts:
+    """What is worth knowing, as plain values for JSON."""
+    refraction = np.abs(path.refraction[~np.isnan(path.refraction)])
+    return {
+        "cells": len(path.cells_of_plane),
+        "length": path.length,
+        "lower_bound": lower,
+        "network_length": path.network_length,
+        "straight_length": path.straight_length,
+        "chord": path.chord,
+        "pieces": len(path.cells),
+        "largest_refraction_error": float(refraction.max(initial=0.0)),
+        "windows": path.num_windows,
+        "points": path.points.tolist(),
+    }
+
+
+def _arrays(path: Geodesic) -> dict[str, np.ndarray]:
+    domain = path.cells_of_plane.domain
+    return {
+        "points": path.points,
+        "latents": np.asarray(domain.embed(path.points)).reshape(len(path.points), -1),
+        "outputs": path.outputs,
+        "cells": path.cells,
+        "lengths": path.lengths,
+    }
+
+
+def _lines(facts: Facts) -> dict[str, str]:
+    """The main facts, for people."""
+    length, straight = facts["length"], facts["straight_length"]
+    shorter = f", {1 - length / straight:.1%} shorter" if straight > 0 else ""
+    lines = {
+        "cells": f"{facts['cells']:,}, {facts['windows']:,} windows, in {facts['seconds']:.2f} s",
+        "length": f"{length:.9g} in {facts['pieces']:,} straight pieces",
+        "straight line": f"{straight:.9g}{shorter}",
+        "certificate": f"{facts['network_length']:.9g} by the network; Snell's law to "
+        f"{facts['largest_refraction_error']:.1g}",
+    }
+    if facts["lower_bound"] is not None:
+        lines["nothing is shorter than"] = f"{facts['lower_bound']:.9g}"
+    return lines

@@ -1,0 +1,299 @@
+"""The command `sample`: what a generator makes, by a law that knows the volume it gives to its latents."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import typer
+
+from splinescope.cli import options as of
+from splinescope.cli.run import Facts, Files, Run, drawing, title_of
+from splinescope.cli.values import shape_of
+from splinescope.errors import InvalidInputError
+from splinescope.storage import write_arrays
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from splinescope.generative import Drawn, ManifoldSamples, Prior
+    from splinescope.generative.samples import LatentSamples
+    from splinescope.network import Network
+
+Rho = Annotated[
+    float,
+    of.ask(
+        metavar="R",
+        help="Latents are drawn by volume to this power: 0 is the generator's own law, 1 is uniform on the manifold "
+        "(for a uniform prior, or with `--base uniform`), negative numbers prefer modes.",
+    ),
+]
+Number = Annotated[int, of.ask(metavar="N", min=1, help="How many to draw.")]
+PriorName = Annotated[
+    Literal["gaussian", "box", "ball"],
+    of.ask(help="Law of the latents: Gaussian, or uniform in a box or in a ball around 0."),
+]
+Scale = Annotated[
+    float, of.ask(metavar="S", help="Standard deviation of a Gaussian prior, half side of the box, radius of the ball.")
+]
+Cut = Annotated[float | None, of.ask(metavar="R", help="Length beyond which a Gaussian prior has no latents.")]
+Base = Annotated[
+    Literal["prior", "uniform"],
+    of.ask(help="`uniform`: divide weights by the prior's density, so that rho 1 is uniform whatever the prior."),
+]
+Way = Annotated[
+    Literal["pool", "rejection", "metropolis", "exact"],
+    of.how(
+        help="Draw from a pool of weighed latents; or fresh latents by rejection or a Metropolis-Hastings chain; or "
+        "exactly, cell by cell, for one to three latents in a box."
+    ),
+]
+PoolSize = Annotated[
+    int,
+    of.how("--pool", metavar="N", min=1, help="Latents whose volume is computed; the source's programs take 250000."),
+]
+Replacement = Annotated[
+    bool, of.how("--replacement/--no-replacement", help="Whether a latent of the pool may be drawn twice.")
+]
+Method = Annotated[
+    Literal["auto", "gram", "svd", "affine", "sketch"],
+    of.how(help="How volumes are computed, see the page on generators."),
+]
+Top = Annotated[int | None, of.how(metavar="K", min=1, help="Take the K largest singular values only: a heuristic.")]
+OutputShape = Annotated[
+    str | None, of.draw(metavar="N,N,...", help="Shape of one output as it is drawn, such as 3,32,32 or 64,2.")
+]
+Seed = Annotated[int, of.how(min=0, help="Seed of everything random.")]
+
+
+def sample(
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help=of.MODEL_HELP, show_default=False)],
+    rho: Rho = 1.0,
+    number: Number = 64,
+    prior: PriorName = "gaussian",
+    scale: Scale = 1.0,
+    cut: Cut = None,
+    base: Base = "prior",
+    way: Way = "pool",
+    pool: PoolSize = 10_000,
+    replacement: Replacement = True,
+    method: Method = "auto",
+    top: Top = None,
+    seed: Seed = 0,
+    picture: of.Picture = True,
+    output_shape: OutputShape = None,
+    out: of.Out = Path("sample"),
+    weights: of.Weights = None,
+    trust: of.Trust = False,
+    input_shape: of.InputShape = None,
+    as_json: of.Json = False,
+) -> None:
+    """Draw from GENERATOR by the volume that it gives to its latents: uniform on its manifold, modes or anti-modes.
+
+    Any differentiable module will do; what is exact needs a continuous piecewise affine one.
+
+    **What it leaves.** In the folder of `--out`: `samples.npz` (`outputs`, `latents`, `log_volumes`), `picture.png`
+    where outputs are images, outlines or points of the plane, `summary.json` with the effective sample size, and
+    `pool`, the weighed latents. They are written as they come: what Ctrl-C interrupts goes on when the command is
+    given again, and another `--rho` uses the same pool.
+
+    **Examples.**
+
+    `splinescope sample gan.py:Generator --weights gan.pt --rho 1 --number 64 --prior gaussian --out uniform`
+
+    `splinescope sample net.npz --rho -1 --prior box --way exact`
+    """
+    from splinescope.cli.models import read_generator
+    from splinescope.network import Network
+
+    run = Run(out, generator, as_json)
+    model = read_generator(generator, weights, input_shape, trust=trust)
+    shape = _latent_shape(model, input_shape)
+    asked = Asked(rho, number, base, way, pool, replacement, method, top, seed)
+    law = _law(prior, scale, cut, math.prod(shape))
+    drawn_as = shape_of("--output-shape", output_shape)
+    drawn: LatentSamples
+    with run.computing() as progress:
+        if way == "exact":
+            if prior != "box" or cut is not None:
+                raise InvalidInputError(f"`--way exact`: got `--prior {prior}`; expected `--prior box`, without a cut")
+            drawn, facts, certificate = _exact(model, shape, scale, asked, progress)
+        else:
+            drawn, facts = _pooled(model, law, shape, asked, out / "pool", progress)
+            certificate = None
+    facts = {"prior": {"kind": prior, "scale": scale, "cut": cut}, **facts, **_facts(drawn, asked, shape)}
+    files = _files(drawn, picture, drawn_as, f"{title_of(generator)}: $\\rho$ = {rho:g}")
+    run.leave(model if isinstance(model, Network) else None, certificate, facts, files, _lines)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the draw."""
+
+    rho: float
+    number: int
+    base: str
+    way: str
+    pool: int
+    replacement: bool
+    method: str
+    top: int | None
+    seed: int
+
+
+def _latent_shape(model: nn.Module | Network, given: str | None) -> tuple[int, ...]:
+    """Shape of one latent: that of a network's input, the one that was given, or what the first linear layer takes."""
+    from torch import nn
+
+    from splinescope.network import Network
+
+    if isinstance(model, Network):
+        return model.input_shape
+    shape = shape_of("--input-shape", given)
+    first = next((part for part in model.modules() if not any(True for _ in part.children())), None)
+    if shape is None and isinstance(first, nn.Linear):
+        shape = (first.in_features,)
+    if shape is None:
+        raise InvalidInputError("`--input-shape`: not given; expected the shape of one latent, as in 100 or 100,1,1")
+    return shape
+
+
+def _law(kind: str, scale: float, cut: float | None, dimension: int) -> Prior:
+    from splinescope.generative import Gaussian, UniformBall, UniformBox
+
+    if not 0 < scale < math.inf:
+        raise InvalidInputError(f"`--scale`: got {scale}; expected a positive number")
+    if cut is not None and not 0 < cut < math.inf:
+        raise InvalidInputError(f"`--cut`: got {cut}; expected a positive number")
+    if cut is not None and kind != "gaussian":
+        raise InvalidInputError(f"`--cut`: only a Gaussian prior is cut off; got `--prior {kind}`")
+    if kind == "gaussian":
+        return Gaussian(dimension, scale, cut)
+    return UniformBall(dimension, scale) if kind == "ball" else UniformBox((-scale,) * dimension, (scale,) * dimension)
+
+
+def _pooled(
+    model: nn.Module | Network, law: Prior, shape: tuple[int, ...], asked: Asked, store: Path, progress: bool
+) -> tuple[Drawn, Facts]:
+    from splinescope.generative import VolumeSampler
+
+    sampler = VolumeSampler(
+        model,
+        law,
+        asked.rho,
+        base=asked.base,
+        pool=asked.pool,
+        latent_shape=shape,
+        method=asked.method,
+        top=asked.top,
+        seed=asked.seed,
+        store=store,
+        progress=progress,
+    )
+    if asked.way == "rejection":
+        drawn = sampler.rejection(asked.number)
+    elif asked.way == "metropolis":
+        drawn = sampler.metropolis(asked.number)
+    else:
+        drawn = sampler.sample(asked.number, replacement=asked.replacement)
+    logs = sampler.log_weights
+    weights, used = np.exp(logs), np.isfinite(sampler.log_volumes)
+    facts = {
+        "pool": asked.pool,
+        "rank_deficient": int((~used).sum()),
+        "effective_sample_size": drawn.effective_sample_size,
+        "accepted": drawn.accepted,
+        "expected_log_volume": float(np.sum((weights * sampler.log_volumes)[weights > 0])),
+        "pool_log_volume": _spread(sampler.log_volumes[used]),
+    }
+    return drawn, facts
+
+
+def _exact(
+    model: nn.Module | Network, shape: tuple[int, ...], half: float, asked: Asked, progress: bool
+) -> tuple[ManifoldSamples, Facts, Any]:
+    from splinescope.generative import entropy, expected_log_volume, volume
+    from splinescope.generative import sample as exact_sample
+    from splinescope.network import as_network
+    from splinescope.tessellation import Box, Segment, Slice, tessellate
+
+    network = as_network(model, shape, "generator")
+    low, high = np.full(shape, -half), np.full(shape, half)
+    dimension = math.prod(shape)
+    if dimension > 3:
+        raise InvalidInputError(f"`--way exact`: the generator has {dimension} latents; expected one to three")
+    domain = Segment(low, high) if dimension == 1 else Slice.box(low, high) if dimension == 2 else Box(low, high)
+    cells = tessellate(network, domain, progress=progress)
+    drawn = exact_sample(cells, asked.number, asked.rho, asked.seed)
+    facts = {
+        "cells": len(cells),
+        "volume": volume(cells),
+        "entropy": entropy(cells),
+        "expected_log_volume": expected_log_volume(cells, asked.rho),
+        "effective_sample_size": float(asked.number),
+    }
+    return drawn, facts, cells.certificate
+
+
+def _facts(drawn: Drawn | ManifoldSamples, asked: Asked, shape: tuple[int, ...]) -> Facts:
+    logs = drawn.log_volumes[np.isfinite(drawn.log_volumes)]
+    return {
+        "rho": asked.rho,
+        "base": asked.base,
+        "way": asked.way,
+        "number": len(drawn),
+        "replacement": asked.replacement if asked.way == "pool" else True,
+        "latent_shape": list(shape),
+        "output_shape": list(drawn.outputs.shape[1:]),
+        "distinct": len(np.unique(drawn.latents, axis=0)),
+        "log_volume": _spread(logs),
+        "method": asked.method,
+        "top": asked.top,
+        "seed": asked.seed,
+    }
+
+
+def _spread(values: np.ndarray) -> dict[str, float | None]:
+    if not len(values):
+        return {"mean": None, "deviation": None}
+    return {"mean": float(values.mean()), "deviation": float(values.std())}
+
+
+def _files(drawn: Drawn | ManifoldSamples, picture: bool, shape: tuple[int, ...] | None, title: str) -> Files:
+    from splinescope.plotting.samples import plot_samples, sample_kind
+
+    arrays = {name: getattr(drawn, name) for name in ("outputs", "latents", "log_volumes")}
+    files: Files = {"samples": ("samples.npz", lambda path: write_arrays(path, arrays, compress=True))}
+    own = drawn.outputs.shape[1:]
+    shape = own if shape is None else shape
+    if math.prod(shape) != math.prod(own):
+        raise InvalidInputError(f"`--output-shape`: got {shape}; one output has the shape {tuple(own)}")
+    if picture and sample_kind(shape) is not None:
+        images = drawn.outputs.reshape(len(drawn), *shape)
+        files["picture"] = ("picture.png", drawing(lambda: plot_samples(images, title=title)))
+    return files
+
+
+def _lines(facts: Facts) -> dict[str, str]:
+    """The main facts, for people."""
+    size = "all of them: exact, independent draws"
+    if facts["way"] != "exact":
+        size = f"{facts['effective_sample_size']:,.1f} of a pool of {facts['pool']:,}"
+    lines = {
+        "drawn": f"{facts['number']:,} by rho = {facts['rho']:g} in {facts['seconds']:.2f} s, "
+        f"{facts['distinct']:,} of them different",
+        "effective sample size": size,
+    }
+    logs = facts["log_volume"]
+    if logs["mean"] is not None:
+        lines["log volume"] = f"mean {logs['mean']:.4g}, deviation {logs['deviation']:.3g}"
+    if facts.get("rank_deficient"):
+        lines["rank-deficient"] = f"{facts['rank_deficient']:,} latents of the pool have volume 0; see `--top`"
+    if "volume" in facts:
+        lines["manifold"] = (
+            f"volume {facts['volume']:.9g} on {facts['cells']:,} cells, entropy {facts['entropy']:.6g} nats"
+        )
+    return lines

@@ -1,0 +1,97 @@
+"""Measures of `debias`: a generator is trained on data with a rare class, and its samples are classified."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from splinescope.experiments.debias.settings import Settings
+from splinescope.experiments.shared.images import Images, classifier_of, decoder_of, images_of
+from splinescope.experiments.shared.parts import Parts
+from splinescope.generative import (
+    Frequencies,
+    Gaussian,
+    Prior,
+    UniformBall,
+    VolumeSampler,
+    frequencies,
+    frequencies_by_rho,
+)
+
+SHOWN = 24
+"""Samples of each law that the figure shows."""
+
+
+def run(settings: Settings, parts: Parts) -> dict[str, Any]:
+    """Train both networks, weigh pools, classify; the part `samples` has images of each law."""
+    images = images_of(settings.data, settings.images)
+    classifier = classifier_of(images, parts, settings.width, settings.classifier_epochs, settings.seed)
+    chosen = _unbalanced(images, settings)
+    size = {"latents": settings.latents, "width": settings.width, "epochs": settings.epochs, "seed": settings.seed}
+    generator = decoder_of("generator", images.inputs[chosen], parts, **size)
+    gaussian = Gaussian(settings.latents, radius=settings.radius)
+    samplers = {"gaussian": _sampler(settings, generator, gaussian)}
+    samplers["uniform"] = _sampler(settings, generator, UniformBall(settings.latents, settings.radius))
+    parts.arrays("samples", partial(_shown, samplers))
+    tasks = {name: partial(_measure, settings, sampler, classifier) for name, sampler in samplers.items()}
+    tasks["data"] = partial(_data, settings, images, chosen, classifier)
+    return parts.each(tasks, "law")
+
+
+def _unbalanced(images: Images, settings: Settings) -> torch.Tensor:
+    """Positions of training images, of the rare class the first few only."""
+    rare = (images.labels == settings.rare).nonzero()[:, 0]
+    others = (images.labels != settings.rare).nonzero()[:, 0]
+    return torch.cat([others, rare[: round(settings.kept * len(rare))]]).sort().values
+
+
+def _sampler(settings: Settings, generator: nn.Module, law: Prior) -> VolumeSampler:
+    return VolumeSampler(generator, law, 0.0, pool=settings.pool, seed=settings.seed)
+
+
+def _classes(classifier: nn.Module, outputs: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        found: np.ndarray = classifier(torch.from_numpy(outputs).double()).argmax(dim=1).numpy()
+    return found
+
+
+def _plain(found: Frequencies) -> dict[str, Any]:
+    return {
+        "shares": found.shares,
+        "low": found.low,
+        "high": found.high,
+        "size": found.size,
+        "imbalance": found.imbalance(),
+    }
+
+
+def _measure(settings: Settings, sampler: VolumeSampler, classifier: nn.Module) -> dict[str, Any]:
+    """Class frequencies at each exponent, by the weights of the whole pool."""
+    found = frequencies_by_rho(sampler, partial(_classes, classifier), settings.rhos, 10)
+    return {
+        "rhos": settings.rhos,
+        "frequencies": [_plain(one) for one in found],
+        "deficient": float(np.isneginf(sampler.log_volumes).mean()),
+        "log_volume_deviation": float(np.std(sampler.log_volumes[np.isfinite(sampler.log_volumes)])),
+    }
+
+
+def _data(settings: Settings, images: Images, chosen: torch.Tensor, classifier: nn.Module) -> dict[str, Any]:
+    """The truth: frequencies in the training set of the generator, and how well the classifier tells digits."""
+    right = _classes(classifier, images.held.numpy()) == images.held_labels.numpy()
+    rare = images.held_labels.numpy() == settings.rare
+    return {
+        **_plain(frequencies(images.labels[chosen].numpy(), 10)),
+        "accuracy": float(right.mean()),
+        "accuracy_of_rare": float(right[rare].mean()),
+    }
+
+
+def _shown(samplers: dict[str, VolumeSampler]) -> dict[str, np.ndarray]:
+    laws = {"own": ("gaussian", 0.0), "published": ("gaussian", 1.0), "latents": ("uniform", 0.0)}
+    laws["manifold"] = ("uniform", 1.0)
+    return {name: samplers[law].with_rho(rho).sample(SHOWN).outputs for name, (law, rho) in laws.items()}

@@ -1,0 +1,152 @@
+"""Measures of `manifold`: surfaces are cut into their facets, measured in several ways, and sampled."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import chi2
+from torch import nn
+
+from splinescope import datasets, models
+from splinescope.errors import InvalidInputError
+from splinescope.experiments.manifold.settings import Settings
+from splinescope.experiments.shared.parts import Parts
+from splinescope.experiments.shared.planes import cells_of, square
+from splinescope.experiments.shared.training import trained
+from splinescope.generative import cell_log_volumes, entropy, expected_log_volume, log_volume, sample, volume
+from splinescope.plotting.manifold import principal_components
+from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.planar.complex import PlanarComplex
+
+RHOS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+
+
+def run(settings: Settings, parts: Parts) -> dict[str, Any]:
+    """Measure both surfaces; the parts `toy` and `slice` are their cells."""
+    toy = models.gaussian_mlp(
+        [2, settings.width, settings.width, 3],
+        bias_deviation=settings.bias_deviation,
+        generator=torch.Generator().manual_seed(settings.seed),
+        dtype=torch.float64,
+    )
+    surface = parts.cells("toy", PlanarComplex, partial(cells_of, toy, square(settings.half), "proof"))
+    module = _generator(settings, parts)
+    first = next(layer for layer in module if isinstance(layer, nn.Linear))
+    plane = _plane(settings, first.in_features)
+    through = parts.cells("slice", PlanarComplex, partial(cells_of, module, plane))
+    tasks = {
+        "toy": partial(_measure, settings, toy, surface, square(settings.half)),
+        "slice": partial(_measure, settings, module, through, plane),
+        "components": partial(_components, through),
+    }
+    return parts.each(tasks, "surface")
+
+
+def _generator(settings: Settings, parts: Parts) -> nn.Sequential:
+    """The user's, or a decoder trained on the small digits."""
+    if settings.data:
+        return _read(settings.data)
+    rng = torch.Generator().manual_seed(settings.seed)
+    images = datasets.digits().inputs.flatten(1)
+    width = settings.decoder_width
+    encoder = models.mlp([images.shape[1], width, 2 * settings.latents], generator=rng)
+    decoder = nn.Sequential(*list(models.mlp([settings.latents, width, width, images.shape[1]], generator=rng))[1:])
+    train = partial(models.train_vae, encoder, decoder, images, generator=rng, epochs=settings.epochs, deviation=0.2)
+    return trained(parts, "weights", decoder, train)
+
+
+def _read(path: str) -> nn.Sequential:
+    """A perceptron with ReLU whose layers are the matrices of a state dict in their order."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        layers = [(value, state[name[:-6] + "bias"]) for name, value in state.items() if name.endswith("weight")]
+        fits = all(one[0].shape[0] == two[0].shape[1] for one, two in pairwise(layers)) and len(layers) > 1
+    except Exception as error:  # torch reads old formats as pickle opcodes, which fail in any way
+        raise InvalidInputError(f"`data`: {path} cannot be read as a state dict: {error}") from error
+    if not fits:
+        raise InvalidInputError(f"`data`: {path} is not of a perceptron: expected matrices that follow each other")
+    modules: list[nn.Module] = []
+    for weight, bias in layers:
+        linear = nn.utils.skip_init(nn.Linear, *reversed(weight.shape), dtype=torch.float64)
+        linear.weight.data, linear.bias.data = weight.double(), bias.double()
+        modules += [linear, nn.ReLU()]
+    return nn.Sequential(*modules[:-1]).eval()
+
+
+def _plane(settings: Settings, latents: int) -> Slice:
+    """A square around the origin in two random orthonormal directions of the latent space."""
+    random = np.random.default_rng(settings.seed).standard_normal((latents, 2))
+    corners = settings.reach * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    return Slice(np.zeros(latents), np.linalg.qr(random)[0].T, corners)
+
+
+def _measure(settings: Settings, module: nn.Module, cells: PlanarComplex, plane: Slice) -> dict[str, Any]:
+    """Area by the formula, by triangles of the facets, and by Jacobians at random latents; uniformity of samples."""
+    areas = _facet_areas(cells)
+    logs = cell_log_volumes(cells)
+    rng = np.random.default_rng(settings.seed)
+    low, high = cells.domain.polygon.min(axis=0), cells.domain.polygon.max(axis=0)
+    origin = torch.from_numpy(np.asarray(plane.origin, np.float64).ravel())
+    basis = torch.from_numpy(np.asarray(plane.basis, np.float64).reshape(2, -1))
+
+    def on_the_plane(t: torch.Tensor) -> torch.Tensor:
+        values: torch.Tensor = module(origin + t @ basis)
+        return values
+
+    factors = np.exp(log_volume(on_the_plane, rng.uniform(low, high, (2_000, 2)), "svd"))
+    area = float(np.prod(high - low))
+    return {
+        "cells": len(cells),
+        "flattened": int(np.isneginf(logs).sum()),
+        "volume": volume(cells),
+        "triangulated": float(areas.sum()),
+        "random": float(factors.mean() * area),
+        "random_error": float(factors.std() * area / np.sqrt(len(factors))),
+        "entropy": entropy(cells),
+        "latent_entropy": float(np.log(area)),
+        "expected_log_volume": {str(rho): _mean(cells, rho) for rho in RHOS},
+        "log_volume_quantiles": np.quantile(logs[np.isfinite(logs)], [0.05, 0.5, 0.95]),
+        "certificate": cells.certificate.level if cells.certificate is not None else "none",
+        "p_uniform": _p_value(settings, cells, areas, 1.0),
+        "p_plain": _p_value(settings, cells, areas, 0.0),
+    }
+
+
+def _mean(cells: PlanarComplex, rho: float) -> float | None:
+    found = expected_log_volume(cells, rho)
+    return found if np.isfinite(found) else None
+
+
+def _facet_areas(cells: PlanarComplex) -> np.ndarray:
+    """Areas of the images of cells by triangles between their corners, without any affine map."""
+    found = np.zeros(len(cells))
+    for number in range(len(cells)):
+        corners = cells.cell_vertices[cells.cell_offsets[number] : cells.cell_offsets[number + 1]]
+        loop = cells.vertex_outputs[corners]
+        one, two = loop[1:-1] - loop[0], loop[2:] - loop[0]
+        lengths = np.linalg.norm(one, axis=1, keepdims=True)
+        along = one / np.where(lengths > 0, lengths, 1.0)
+        heights = np.linalg.norm(two - (two * along).sum(1, keepdims=True) * along, axis=1)
+        found[number] = 0.5 * float(lengths[:, 0] @ heights)
+    return found
+
+
+def _p_value(settings: Settings, cells: PlanarComplex, areas: np.ndarray, rho: float) -> float:
+    """Of the chi-square test that exact samples fall into facets by their areas; small facets count together."""
+    drawn = sample(cells, settings.samples, rho, settings.seed)
+    seen = np.bincount(drawn.cells, minlength=len(cells))
+    expected = settings.samples * areas / areas.sum()
+    large = expected >= 10
+    seen = np.append(seen[large], seen[~large].sum())
+    expected = np.append(expected[large], expected[~large].sum())
+    used = expected > 0
+    statistic = float(((seen - expected)[used] ** 2 / expected[used]).sum())
+    return float(chi2.sf(statistic, used.sum() - 1))
+
+
+def _components(cells: PlanarComplex) -> dict[str, Any]:
+    return {"outputs": cells.vertex_outputs.shape[1], "shares": principal_components(cells)[1]}

@@ -1,0 +1,175 @@
+"""Cross-entropy on cells of a plane, where outputs are affine: derivatives, and minima of convex functions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+_STEPS = 80
+"""Steps of Newton's method, and halvings, until nothing changes any more."""
+
+
+@njit(cache=True, nogil=True)
+def _derivatives(
+    slopes: np.ndarray, offsets: np.ndarray, targets: np.ndarray, x: float, y: float
+) -> tuple[float, float, float, float, float, float]:
+    """Value, gradient (two) and second derivatives (three) of the mean at a point."""
+    samples, outputs = targets.shape
+    value = gx = gy = hxx = hxy = hyy = 0.0
+    for i in range(samples):
+        largest = -np.inf
+        for k in range(outputs):
+            row = i * outputs + k
+            largest = max(largest, offsets[row] + slopes[row, 0] * x + slopes[row, 1] * y)
+        total = mx = my = mxx = mxy = myy = 0.0
+        for k in range(outputs):
+            row = i * outputs + k
+            p, q, target = slopes[row, 0], slopes[row, 1], targets[i, k]
+            output = offsets[row] + p * x + q * y - largest
+            weight = np.exp(output)
+            total += weight
+            mx += weight * p
+            my += weight * q
+            mxx += weight * p * p
+            mxy += weight * p * q
+            myy += weight * q * q
+            value -= target * output
+            gx -= target * p
+            gy -= target * q
+        value += np.log(total)
+        mx, my = mx / total, my / total
+        gx += mx
+        gy += my
+        hxx += mxx / total - mx * mx
+        hxy += mxy / total - mx * my
+        hyy += myy / total - my * my
+    return value / samples, gx / samples, gy / samples, hxx / samples, hxy / samples, hyy / samples
+
+
+@njit(cache=True, nogil=True)
+def _along(
+    slopes: np.ndarray, offsets: np.ndarray, targets: np.ndarray, p: np.ndarray, q: np.ndarray, t: float
+) -> tuple[float, float]:
+    """First and second derivative along a side, at p + t (q - p)."""
+    ex, ey = q[0] - p[0], q[1] - p[1]
+    _, gx, gy, hxx, hxy, hyy = _derivatives(slopes, offsets, targets, p[0] + t * ex, p[1] + t * ey)
+    return gx * ex + gy * ey, hxx * ex * ex + 2 * hxy * ex * ey + hyy * ey * ey
+
+
+@njit(cache=True, nogil=True)
+def _least_on_side(slopes: np.ndarray, offsets: np.ndarray, targets: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    """Where on a side, from 0 to 1, the convex function is least: Newton's steps inside a bracket."""
+    if _along(slopes, offsets, targets, p, q, 0.0)[0] >= 0:
+        return 0.0
+    if _along(slopes, offsets, targets, p, q, 1.0)[0] <= 0:
+        return 1.0
+    low, high, t = 0.0, 1.0, 0.5
+    for _ in range(_STEPS):
+        slope, bend = _along(slopes, offsets, targets, p, q, t)
+        if slope < 0:
+            low = t
+        else:
+            high = t
+        moved = t - slope / bend if bend > 0 else 0.5 * (low + high)
+        if not (low < moved < high):
+            moved = 0.5 * (low + high)
+        if moved == t or high - low < 1e-16:
+            break
+        t = moved
+    return t
+
+
+@njit(cache=True, nogil=True)
+def _room(vertices: np.ndarray, own: np.ndarray, x: float, y: float, dx: float, dy: float) -> float:
+    """How far a step may go until it meets a side, in its own length."""
+    most = np.inf
+    for k in range(len(own)):
+        p, q = vertices[own[k]], vertices[own[(k + 1) % len(own)]]
+        ex, ey = q[0] - p[0], q[1] - p[1]
+        inside = ex * (y - p[1]) - ey * (x - p[0])
+        change = ex * dy - ey * dx
+        if change < 0:
+            most = min(most, -inside / change)
+    return most
+
+
+@njit(cache=True, nogil=True)
+def _least_inside(
+    slopes: np.ndarray,
+    offsets: np.ndarray,
+    targets: np.ndarray,
+    vertices: np.ndarray,
+    own: np.ndarray,
+    x: float,
+    y: float,
+) -> tuple[float, float, float]:
+    """The minimum of a cell that has it inside, by Newton's steps that stay there and go down."""
+    value, gx, gy, hxx, hxy, hyy = _derivatives(slopes, offsets, targets, x, y)
+    for _ in range(_STEPS):
+        shift = 1e-14 * (hxx + hyy) + 1e-300
+        determinant = (hxx + shift) * (hyy + shift) - hxy * hxy
+        dx, dy = -((hyy + shift) * gx - hxy * gy) / determinant, -((hxx + shift) * gy - hxy * gx) / determinant
+        if gx * dx + gy * dy >= 0:
+            break
+        size = min(1.0, 0.9 * _room(vertices, own, x, y, dx, dy))
+        moved = False
+        for _ in range(40):
+            found = _derivatives(slopes, offsets, targets, x + size * dx, y + size * dy)
+            if found[0] < value:
+                moved = True
+                break
+            size *= 0.5
+        if not moved:
+            break
+        x, y = x + size * dx, y + size * dy
+        value, gx, gy, hxx, hxy, hyy = found
+    return x, y, value
+
+
+@njit(cache=True, nogil=True)
+def softmax_cells(
+    vertices: np.ndarray,
+    cell_vertices: np.ndarray,
+    bounds: np.ndarray,  # [n + 1] where the corners of each cell begin
+    centres: np.ndarray,  # [n, 2]
+    slopes: np.ndarray,  # [n, N * outputs, 2] derivatives of the outputs of all samples on each cell
+    offsets: np.ndarray,  # [n, N * outputs]
+    targets: np.ndarray,  # [N, outputs]
+    derivatives: np.ndarray,  # [n, 6] out: value, gradient and second derivatives at the centres
+    points: np.ndarray,  # [n, 2] out: where each cell has its least value
+    least: np.ndarray,  # [n] out: that value
+    sides: np.ndarray,  # [n] out: -1 inside, k on the k-th side, k + corners at a corner
+) -> None:
+    """Derivatives at the centres, and minima on cells, as `cell_minima` has them for quadratics.
+
+    The least point of the border is the minimum if the function rises from there into the cell, which is convex; else
+    the minimum is inside.
+    """
+    for cell in range(len(centres)):
+        own = cell_vertices[bounds[cell] : bounds[cell + 1]]
+        corners = len(own)
+        a, b = slopes[cell], offsets[cell]
+        found = _derivatives(a, b, targets, centres[cell, 0], centres[cell, 1])
+        for j in range(6):
+            derivatives[cell, j] = found[j]
+        best = np.inf
+        for k in range(corners):
+            p, q = vertices[own[k]], vertices[own[(k + 1) % corners]]
+            t = _least_on_side(a, b, targets, p, q)
+            x, y = p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1])
+            if t == 1.0:
+                x, y = q[0], q[1]
+            value = _derivatives(a, b, targets, x, y)[0]
+            if value < best:
+                best = value
+                points[cell, 0], points[cell, 1], least[cell] = x, y, value
+                sides[cell] = k if 0.0 < t < 1.0 else corners + (k + (1 if t == 1.0 else 0)) % corners
+        gradient = _derivatives(a, b, targets, points[cell, 0], points[cell, 1])
+        inward = False
+        if sides[cell] < corners:
+            p, q = vertices[own[sides[cell]]], vertices[own[(sides[cell] + 1) % corners]]
+            inward = (q[0] - p[0]) * gradient[2] - (q[1] - p[1]) * gradient[1] < 0
+        if inward:
+            x, y, value = _least_inside(a, b, targets, vertices, own, centres[cell, 0], centres[cell, 1])
+            if value < best:
+                points[cell, 0], points[cell, 1], least[cell], sides[cell] = x, y, value, -1

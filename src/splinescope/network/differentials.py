@@ -1,0 +1,206 @@
+"""Jacobians of anything that torch differentiates: networks, modules, functions of a batch of points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.evaluate import forward
+from splinescope.network.graph import Network
+from splinescope.network.importers.module_copy import duplicate
+from splinescope.network.load import as_network
+
+BUDGET = 1 << 26
+"""Numbers of Jacobians that are held at once."""
+
+
+def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
+    """Points in the type and on the device of a module's first floating-point tensor; as they are if it has none.
+
+    Args:
+        z: Points.
+        module: The module.
+
+    Returns:
+        The points.
+    """
+    like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
+    return z if like is None else z.to(like)
+
+
+@dataclass(frozen=True, eq=False)
+class DifferentiableMap:
+    """A model as a function of flat points that torch differentiates, and the points.
+
+    Attributes:
+        function: From [rows, d] points, and rows of the condition, to [rows, n] outputs.
+        points: All points, flat.
+        condition: A row of it for each point, or None.
+        outputs: Number of outputs.
+        name: What the model is called, for errors.
+    """
+
+    function: Callable[[Tensor, Any], Tensor]
+    points: Tensor
+    condition: Any
+    outputs: int
+    name: str = "model"
+
+    @property
+    def dimension(self) -> int:
+        """Dimension of the points."""
+        return int(self.points.shape[1])
+
+    @staticmethod
+    def of(
+        model: Any,
+        points: Any,
+        *,
+        affine: bool,
+        condition: Any = None,
+        names: tuple[str, str] = ("model", "points"),
+    ) -> DifferentiableMap:
+        """A model of any kind.
+
+        Args:
+            model: A module, any differentiable function of a batch, a network or the path of one.
+            points: [n, *shape] points.
+            affine: Whether to import the model and take it before its head, in float64.
+            condition: Given to the model after the points; None for none.
+            names: What the arguments are called, for errors.
+
+        Returns:
+            The model at the points. Cost: a forward pass of two of them.
+
+        Raises:
+            InvalidInputError: If an argument is none of what is expected.
+        """
+        name, given = names
+        z = points if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
+        if z.ndim < 2 or z.is_complex():
+            raise InvalidInputError(f"`{given}`: got shape {tuple(z.shape)}; expected [n, *shape] real numbers")
+        if affine and (isinstance(model, Network | nn.Module) or not callable(model)):
+            network = as_network(model, tuple(z.shape[1:]), name)
+            shape = network.input_shape
+            return DifferentiableMap._made(lambda x: forward(network, x), z.double().cpu(), shape, None, names)
+        call = model
+        if isinstance(model, Network):
+            network = model
+            call, z = (lambda x: behind_head(network, x)), z.double().cpu().reshape(len(z), *network.input_shape)
+        elif isinstance(model, nn.Module):
+            call = duplicate(model)
+            z = as_parameters(z, call)
+        elif not callable(model):
+            raise InvalidInputError(f"`{name}`: got {type(model).__name__}; expected a module, network or function")
+        z = z if z.is_floating_point() else z.double()
+        return DifferentiableMap._made(call, z, tuple(z.shape[1:]), condition, names)
+
+    @staticmethod
+    def _made(
+        call: Callable[..., Any], z: Tensor, shape: tuple[int, ...], condition: Any, names: tuple[str, str]
+    ) -> DifferentiableMap:
+        name, given = names
+        if condition is not None and len(condition) != len(z):
+            raise InvalidInputError(
+                f"`condition`: got {len(condition)} rows; expected one for each of {len(z)} {given}"
+            )
+
+        def function(x: Tensor, rows: Any) -> Tensor:
+            y = call(x.reshape(len(x), *shape), *(() if rows is None else (rows,)))
+            if not isinstance(y, Tensor) or y.shape[:1] != x.shape[:1]:
+                raise InvalidInputError(
+                    f"`{name}`: returned {type(y).__name__}; expected a tensor with a row for each of the {given}"
+                )
+            return y.flatten(1) if y.ndim > 1 else y[:, None]
+
+        with torch.no_grad():
+            few = min(len(z), 2)
+            outputs = (
+                function(z[:few].flatten(1), None if condition is None else condition[:few]).shape[1] if few else 0
+            )
+        return DifferentiableMap(function, z.detach().flatten(1), condition, int(outputs), name)
+
+    def jacobians(self, project: Tensor | None = None) -> Iterator[Tensor]:
+        """[rows, outputs, d] Jacobians of the points, in parts of bounded memory.
+
+        Args:
+            project: [k, outputs] what outputs are multiplied with first.
+        """
+        rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
+        for start in range(0, len(self.points), rows):
+            z = self.points[start : start + rows]
+            condition = None if self.condition is None else self.condition[start : start + rows]
+            yield self._jacobian(z, condition, project)
+
+    def values_and_rows(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs, and Jacobians by reverse mode, which is quicker where there are fewer outputs than dimensions."""
+        rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
+        for start in range(0, len(self.points), rows):
+            condition = None if self.condition is None else self.condition[start : start + rows]
+            yield self._backwards(partial(self._call, condition), self.points[start : start + rows])
+
+    def _call(self, condition: Any, x: Tensor) -> Tensor:
+        return self.function(x, condition)
+
+    def _jacobian(self, z: Tensor, condition: Any, project: Tensor | None) -> Tensor:
+        """Jacobians of rows that don't know of each other, forward."""
+
+        def call(x: Tensor) -> Tensor:
+            y = self.function(x, condition)
+            return y if project is None else y @ project.T
+
+        def column(direction: Tensor) -> Tensor:
+            return torch.func.jvp(call, (z,), (direction.expand_as(z),))[1]
+
+        directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+        with torch.no_grad():
+            try:  # all directions together, which share the values that they are taken at
+                return torch.func.vmap(column, out_dims=2)(directions).detach()
+            except (RuntimeError, NotImplementedError):
+                pass
+            try:
+                return torch.stack([column(direction) for direction in directions], dim=2).detach()
+            except (RuntimeError, NotImplementedError):
+                return self._backwards(call, z)[1]
+
+    def _backwards(self, call: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
+        """Values, and Jacobians by reverse mode."""
+        with torch.no_grad():
+            try:  # all outputs together
+                y, pull = torch.func.vjp(call, z)[:2]
+                each = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)[:, None].expand(-1, len(y), -1)
+                return y.detach(), torch.func.vmap(pull, out_dims=1)(each)[0].detach()
+            except (RuntimeError, NotImplementedError):
+                pass
+        z = z.clone().requires_grad_(True)
+        try:
+            with torch.enable_grad():
+                y = call(z)
+                rows = [torch.autograd.grad(y[:, j].sum(), z, retain_graph=True)[0] for j in range(y.shape[1])]
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise InvalidInputError(
+                f"`{self.name}`: its Jacobian cannot be taken ({reason}); expected a differentiable one"
+            ) from error
+        return y.detach(), torch.stack(rows, dim=1)
+
+
+def behind_head(network: Network, x: Tensor) -> Tensor:
+    """What the original of a network returns: its outputs, through its head if it has one.
+
+    Args:
+        network: The network.
+        x: [n, *input_shape] points in float64.
+
+    Returns:
+        [n, *shape] outputs.
+    """
+    y = forward(network, x)
+    return y if network.head is None else network.head(y)

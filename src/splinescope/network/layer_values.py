@@ -1,0 +1,101 @@
+"""Values of points at all layers of a network, or of a sequence of modules that need not be piecewise affine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.differentials import as_parameters
+from splinescope.network.evaluate import walk
+from splinescope.network.importers.module_copy import duplicate
+from splinescope.network.load import as_network
+from splinescope.network.splits import boundaries
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """What computes the values at all layers, through each of which everything passes.
+
+    Attributes:
+        names: Names of the layers; the input first, the output last.
+        through: From [n, *shape] inputs to the values at all layers.
+        points: The points as it takes them.
+    """
+
+    names: tuple[str, ...]
+    through: Callable[[Tensor], list[Tensor]]
+    points: Tensor
+
+    @staticmethod
+    def of(model: Any, points: Any) -> Layers:
+        """The layers of a model.
+
+        Args:
+            model: A `torch.nn.Sequential`, whose parts are the layers, and parts of sequences in it; or a network, a
+                module or file of one, whose layers are its boundaries.
+            points: [n, *shape] points.
+
+        Returns:
+            The layers. Cost: a copy of the module, or its import.
+
+        Raises:
+            InvalidInputError: If the points are no batch, or the model is none of these.
+        """
+        x = points if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
+        if x.ndim < 2 or x.is_complex():
+            raise InvalidInputError(f"`points`: got shape {tuple(x.shape)}; expected [n, *shape] real numbers")
+        if isinstance(model, nn.Sequential):
+            return _of_sequence(model, x)
+        network = as_network(model, tuple(x.shape[1:]), "model")
+        places = boundaries(network)
+        wanted = {place.node for place in places}
+
+        def through(x: Tensor) -> list[Tensor]:
+            return [value for node, value in walk(network, x) if node in wanted]
+
+        names = ("input", *(place.name for place in places[1:]))
+        return Layers(names, through, x.double().cpu().reshape(len(x), *network.input_shape))
+
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers of one value at each layer."""
+        with torch.no_grad():
+            return [value[0].numel() for value in self.through(self.points[:1])]
+
+    def values(self) -> list[np.ndarray]:
+        """Values of all points at all layers.
+
+        Returns:
+            [n, size] flat values in float64, for each layer.
+        """
+        with torch.no_grad():
+            return [value.flatten(1).double().cpu().numpy() for value in self.through(self.points)]
+
+
+def _of_sequence(model: nn.Sequential, x: Tensor) -> Layers:
+    copied = duplicate(model)
+    stages = list(_stages(copied, ""))
+
+    def through(x: Tensor) -> list[Tensor]:
+        values = [x]
+        for _, stage in stages:
+            values.append(stage(values[-1]))
+        return values
+
+    taken = as_parameters(x if x.is_floating_point() else x.double(), copied)
+    return Layers(("input", *(name for name, _ in stages)), through, taken)
+
+
+def _stages(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
+    """Parts of a sequence, and of sequences in it, by their names."""
+    found: list[tuple[str, nn.Module]] = []
+    for name, part in module.named_children():
+        own = f"{prefix}{name}"
+        found += _stages(part, f"{own}.") if isinstance(part, nn.Sequential) else [(own, part)]
+    return found

@@ -1,0 +1,22 @@
+"""The metric that a network pulls back: tensors at points, distances and shortest paths."""
+
+from splinescope.riemannian.distance_field import DistanceField, distances
+from splinescope.riemannian.geodesic import Geodesic, geodesic
+from splinescope.riemannian.metric_tensors import LayerMetrics, Metrics, layer_metrics, metrics
+from splinescope.riemannian.smooth import Curves, energy_geodesics, exponential_map
+from splinescope.riemannian.space_geodesic import SpaceGeodesic
+
+__all__ = [
+    "Curves",
+    "DistanceField",
+    "Geodesic",
+    "LayerMetrics",
+    "Metrics",
+    "SpaceGeodesic",
+    "distances",
+    "energy_geodesics",
+    "exponential_map",
+    "geodesic",
+    "layer_metrics",
+    "metrics",
+]

@@ -1,0 +1,225 @@
+r"""Shortest paths of smooth networks: by the discrete energy of many curves at once, and the exponential map.
+
+On piecewise affine networks the equation of geodesics is of no use: the metric is constant within cells, so that there
+is no acceleration and whoever integrates it gets the straight line. It is refused there; see `geodesic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.integrate import solve_ivp
+from torch import Tensor, nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.differentials import DifferentiableMap
+from splinescope.network.graph import Network
+from splinescope.tessellation.domains.base import finite
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Polylines between pairs of points, short as the model measures them.
+
+    Attributes:
+        points: Corners of each, from its start to its end.
+        lengths: Length of each in the space of outputs, with every piece divided into `fine`.
+        straight_lengths: The same of the straight lines.
+        energies: Discrete energy of each, which is at least the square of the length.
+        steps: Steps that were taken.
+        converged: Whether a last step changed each one's energy by less than the tolerance.
+    """
+
+    points: Float[np.ndarray, "pairs corners d"]
+    lengths: Float[np.ndarray, " pairs"]
+    straight_lengths: Float[np.ndarray, " pairs"]
+    energies: Float[np.ndarray, " pairs"]
+    steps: int
+    converged: np.ndarray
+
+
+def energy_geodesics(
+    model: Any,
+    starts: Any,
+    ends: Any,
+    *,
+    corners: int = 20,
+    steps: int = 200,
+    tolerance: float = 1e-10,
+    fine: int = 8,
+) -> Curves:
+    r"""Curves of locally least energy between pairs of points, all at once, in any dimension of latents.
+
+    $E = N\sum_i \|f(c_{i+1}) - f(c_i)\|^2$ is a sum of squares, and is minimised from the straight line by the method
+    of Levenberg and Marquardt, with exact Jacobians at all corners of all curves in one batch. A minimum is local: on
+    piecewise affine models of planes `geodesic` has the global one.
+
+    Args:
+        model: A module, a differentiable function of a batch, or a network.
+        starts: [pairs, d] points.
+        ends: [pairs, d] as many.
+        corners: Inner corners of each curve.
+        steps: Steps after which to stop.
+        tolerance: Relative change of an energy that ends the work on a curve.
+        fine: Parts of each piece for the lengths that are reported.
+
+    Returns:
+        The curves.
+
+    Raises:
+        InvalidInputError: If the points do not fit, or the model cannot be differentiated.
+
+    Cost: in each step the Jacobians at all corners, and a linear system of corners x d for each pair.
+
+    Example:
+        >>> found = energy_geodesics(lambda z: torch.stack([z[:, 0], z[:, 0] ** 2], dim=1)[:, :1], [[0.0]], [[1.0]])
+        >>> found.lengths.round(9).tolist()
+        [1.0]
+    """
+    a, b = finite("starts", starts), finite("ends", ends)
+    if a.ndim != 2 or a.shape != b.shape:
+        raise InvalidInputError(f"`ends`: got shape {b.shape} for starts of {a.shape}; expected both as [pairs, d]")
+    if corners < 1 or steps < 1 or fine < 1:
+        raise InvalidInputError(
+            f"`corners`: got {corners}, with {steps} steps and {fine} parts; expected positive numbers"
+        )
+    shares = np.linspace(0, 1, corners + 2)[None, :, None]
+    straight = a[:, None] + shares * (b - a)[:, None]
+    curves, damping = straight.copy(), np.full(len(a), 1e-3)
+    values, jacobians = _at(model, curves)
+    energies = _energy(values)
+    done = np.zeros(len(a), bool)
+    step = 0
+    while step < steps and not done.all():
+        step += 1
+        move = _step(values, jacobians, damping)
+        tried = curves.copy()
+        tried[:, 1:-1] += np.where(done[:, None, None], 0.0, move)
+        new_values, new_jacobians = _at(model, tried)
+        new = _energy(new_values)
+        better = (new < energies) & ~done
+        done |= better & (energies - new <= tolerance * energies)
+        done |= ~better & (damping > 1e12)
+        damping = np.where(better, damping / 5, damping * 4)
+        curves[better], values[better], jacobians[better] = tried[better], new_values[better], new_jacobians[better]
+        energies = np.where(better, new, energies)
+    lengths = [_lengths(model, each, fine) for each in (curves, straight)]
+    return Curves(curves, lengths[0], lengths[1], energies, step, done)
+
+
+def _at(model: Any, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and Jacobians at all corners."""
+    pairs, corners, d = curves.shape
+    map_ = _map(model, curves.reshape(-1, d))
+    with torch.no_grad():
+        values = map_.function(map_.points, None).double().numpy()
+    jacobians = np.concatenate([part.double().numpy() for part in map_.jacobians()])
+    return values.reshape(pairs, corners, -1), jacobians.reshape(pairs, corners, -1, d)
+
+
+def _map(model: Any, points: np.ndarray) -> DifferentiableMap:
+    affine = isinstance(model, Network) or not (isinstance(model, nn.Module) or callable(model))
+    return DifferentiableMap.of(model, torch.from_numpy(points), affine=affine)
+
+
+def _energy(values: np.ndarray) -> np.ndarray:
+    return np.asarray((values.shape[1] - 1) * (np.diff(values, axis=1) ** 2).sum(axis=(1, 2)))
+
+
+def _step(values: np.ndarray, jacobians: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    """Move of the inner corners: of the least squares of differences of neighbours, block by block."""
+    pairs, corners, _, d = jacobians.shape
+    inner = corners - 2
+    J = jacobians[:, 1:-1]
+    metric = np.einsum("pcki,pckj->pcij", J, J)
+    beside = np.einsum("pcki,pckj->pcij", J[:, :-1], J[:, 1:])
+    pull = 2 * values[:, 1:-1] - values[:, :-2] - values[:, 2:]
+    gradient = np.einsum("pcki,pck->pci", J, pull)
+    system = np.zeros((pairs, inner, d, inner, d))
+    for k in range(inner):
+        system[:, k, :, k] = 2 * metric[:, k]
+        if k + 1 < inner:
+            system[:, k, :, k + 1] = -beside[:, k]
+            system[:, k + 1, :, k] = -beside[:, k].transpose(0, 2, 1)
+    matrix = system.reshape(pairs, inner * d, inner * d)
+    diagonal = np.einsum("pii->pi", matrix)
+    scale = np.maximum(diagonal, 1e-12 * diagonal.max(axis=1, initial=1e-300, keepdims=True))
+    matrix = matrix + damping[:, None, None] * scale[:, :, None] * np.eye(inner * d)
+    return np.asarray(-np.linalg.solve(matrix, gradient.reshape(pairs, -1, 1)).reshape(pairs, inner, d))
+
+
+def _lengths(model: Any, curves: np.ndarray, fine: int) -> np.ndarray:
+    """Lengths of images of polylines, by points between their corners."""
+    pairs, corners, d = curves.shape
+    places = np.linspace(0, corners - 1, (corners - 1) * fine + 1)
+    low = np.minimum(places.astype(int), corners - 2)
+    share = (places - low)[None, :, None]
+    dense = (1 - share) * curves[:, low] + share * curves[:, low + 1]
+    map_ = _map(model, dense.reshape(-1, d))
+    with torch.no_grad():
+        values = map_.function(map_.points, None).double().numpy().reshape(pairs, len(places), -1)
+    return np.asarray(np.linalg.norm(np.diff(values, axis=1), axis=2).sum(axis=1))
+
+
+def exponential_map(
+    model: Callable[[Tensor], Tensor], point: Any, velocity: Any, *, accuracy: float = 1e-10
+) -> Float[np.ndarray, " d"]:
+    r"""Where the geodesic that starts at a point with a velocity is after unit time, for smooth models.
+
+    $\ddot c = -J^+ \, D^2f[\dot c, \dot c]$: the acceleration of the image is orthogonal to the image.
+
+    Args:
+        model: A smooth module or function of a batch, whose Jacobian has full rank.
+        point: [d] the point.
+        velocity: [d] the velocity.
+        accuracy: Relative tolerance of the solver.
+
+    Returns:
+        The point that is reached.
+
+    Raises:
+        InvalidInputError: If the model has no second derivative here and at points nearby, as piecewise affine ones
+            have none: use `geodesic`.
+
+    Cost: some hundreds of evaluations of the model with two derivatives.
+
+    Example:
+        >>> exponential_map(lambda z: torch.cat([z, z**2], dim=1), [0.0], [1.0]).shape
+        (1,)
+    """
+    start, speed = finite("point", point), finite("velocity", velocity)
+    if start.ndim != 1 or start.shape != speed.shape:
+        raise InvalidInputError(
+            f"`velocity`: got shape {speed.shape} at a point of {start.shape}; expected both as [d]"
+        )
+    map_ = _map(model, np.stack([start, start]))
+
+    def derivatives(x: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        one, way = torch.from_numpy(x[None].copy()), torch.from_numpy(v[None].copy())
+
+        def along(z: Tensor) -> Tensor:
+            return torch.func.jvp(lambda y: map_.function(y, None), (z,), (way,))[1]
+
+        second = torch.func.jvp(along, (one,), (way,))[1][0].detach().numpy()
+        J = torch.func.jacfwd(lambda y: map_.function(y[None], None)[0])(one[0]).detach().numpy()
+        return J, second
+
+    around = np.random.default_rng(0).normal(size=(8, len(start)))
+    if isinstance(model, Network) or not any(np.any(derivatives(start + e, e)[1]) for e in around):
+        raise InvalidInputError(
+            "`model`: it is piecewise affine, so that geodesics have no acceleration within cells and the solver would "
+            "return a straight line; use `geodesic` on its tessellation"
+        )
+
+    def right(_: float, state: np.ndarray) -> np.ndarray:
+        x, v = np.split(state, 2)
+        J, second = derivatives(x, v)
+        return np.concatenate([v, -np.linalg.lstsq(J, second, rcond=None)[0]])
+
+    done = solve_ivp(right, (0.0, 1.0), np.concatenate([start, speed]), rtol=accuracy, atol=accuracy, method="DOP853")
+    return np.asarray(done.y[: len(start), -1])

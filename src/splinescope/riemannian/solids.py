@@ -1,0 +1,201 @@
+"""The image of a spatial complex as tetrahedra with lengths, for bounds of distances from below and from above."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.linalg import null_space
+from scipy.sparse import coo_array, csr_array
+
+from splinescope.errors import InvalidInputError
+from splinescope.geometry.geodesics.potential import SimplexGradients, Steepest, steepest
+from splinescope.geometry.geodesics.simplex_cuts import cut_longest_edges
+from splinescope.tessellation.factors import DEFICIENT, cell_factors
+from splinescope.tessellation.simplices import simplices
+from splinescope.tessellation.spatial.complex import SpatialComplex
+
+
+@dataclass(frozen=True, eq=False)
+class Solid:
+    """Tetrahedra, each with the factor of the metric of its cell.
+
+    Attributes:
+        points: Their vertices, in the domain's coordinates.
+        corners: Vertices of each.
+        cells: Cell of each.
+        factors: [F, 3, 3] coordinates of each cell in which it has the lengths of its image.
+        flat: [F] whether the map of each cell has a rank below three.
+        ends: The two points between which distances are asked.
+    """
+
+    points: Float[np.ndarray, "P 3"]
+    corners: Int[np.ndarray, "T 4"]
+    cells: Int[np.ndarray, " T"]
+    factors: Float[np.ndarray, "F 3 3"]
+    flat: Bool[np.ndarray, " F"]
+    ends: tuple[int, int]
+
+    @staticmethod
+    def of(cells: SpatialComplex, ends: list[np.ndarray]) -> Solid:
+        """The cells of a complex of three dimensions, with two points among the vertices.
+
+        Args:
+            cells: The complex.
+            ends: The points.
+
+        Returns:
+            The solid.
+
+        Raises:
+            InvalidInputError: If a point is not in the domain.
+        """
+        factors = cell_factors(cells)
+        values = np.linalg.svd(factors, compute_uv=False)
+        flat = ~(values[:, -1] > DEFICIENT * values[:, 0])
+        parts = simplices(cells)
+        solid = Solid(np.asarray(cells.vertices), parts.corners, parts.cells, factors, flat, (0, 0))
+        numbers = []
+        for place in ends:
+            solid, number = solid._with_point(place)
+            numbers.append(number)
+        return Solid(solid.points, solid.corners, solid.cells, factors, flat, (numbers[0], numbers[1]))
+
+    def _with_point(self, place: np.ndarray) -> tuple[Solid, int]:
+        """The same with a point among the vertices: tetrahedra that hold it are cut into four, or fewer."""
+        extent = float(np.ptp(self.points, axis=0).max())
+        near = np.abs(self.points - place).max(axis=1)
+        if near.min() <= 1e-13 * extent:
+            return self, int(near.argmin())
+        shares = self.shares(place)
+        deepest = float(shares.min(axis=1).max())
+        if deepest < -1e-9:
+            raise InvalidInputError(f"`points`: {place.tolist()} is not in the domain; expected points of the complex")
+        holding = np.flatnonzero(shares.min(axis=1) >= min(deepest, 0.0) - 1e-12)
+        number = len(self.points)
+        corners, cells = [np.delete(self.corners, holding, axis=0)], [np.delete(self.cells, holding)]
+        for tetrahedron in holding.tolist():
+            for k in np.flatnonzero(shares[tetrahedron] > 1e-12).tolist():
+                corner = self.corners[tetrahedron].copy()
+                corner[k] = number
+                corners.append(corner[None])
+                cells.append(self.cells[tetrahedron : tetrahedron + 1])
+        points = np.vstack([self.points, place])
+        return Solid(points, np.concatenate(corners), np.concatenate(cells), self.factors, self.flat, self.ends), number
+
+    def shares(self, place: np.ndarray) -> Float[np.ndarray, "T 4"]:
+        """Barycentric coordinates of a point in all tetrahedra.
+
+        Args:
+            place: The point.
+
+        Returns:
+            Four numbers with sum one for each.
+        """
+        first = self.points[self.corners[:, 0]]
+        u, v, w = (self.points[self.corners[:, k]] - first for k in (1, 2, 3))
+        step = place - first
+        volume = (u * np.cross(v, w)).sum(axis=1)
+        parts = [(step * np.cross(*pair)).sum(axis=1) for pair in ((v, w), (w, u), (u, v))]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.stack(parts, axis=1) / volume[:, None]
+            shares = np.column_stack([1 - found.sum(axis=1), found])
+        return np.where(np.isfinite(shares).all(axis=1, keepdims=True), shares, -np.inf)
+
+    def bisected(self, chosen: Bool[np.ndarray, " T"]) -> tuple[Solid, Int[np.ndarray, " T"]]:
+        """Cut the longest edges of some tetrahedra in half, as their images have lengths.
+
+        Args:
+            chosen: Which tetrahedra.
+
+        Returns:
+            The solid, in which old vertices keep their numbers, and for each tetrahedron the one it is a part of.
+        """
+        pairs = np.array(list(itertools.combinations(range(4), 2)))
+        steps = self.points[self.corners[:, pairs[:, 1]]] - self.points[self.corners[:, pairs[:, 0]]]
+        lengths = np.linalg.norm(np.einsum("tij,tej->tei", self.factors[self.cells], steps), axis=2)
+        corners, owners, middles = cut_longest_edges(self.corners, lengths, chosen, len(self.points))
+        points = np.vstack([self.points, self.points[middles].mean(axis=1)])
+        return Solid(points, corners, self.cells[owners], self.factors, self.flat, self.ends), owners
+
+    def proved(self, rounds: int = 8, iterations: int = 300, most: int = 20_000) -> float:
+        """A bound of the distance of the two ends from below.
+
+        Where a cell is flattened, functions are constant along the directions that vanish.
+
+        Args:
+            rounds: How often tetrahedra where it matters are cut in half.
+            iterations: Steps in each round; four times as many in the last one.
+            most: Tetrahedra above which none are cut.
+
+        Returns:
+            The bound.
+        """
+        solid, best, start = self, 0.0, None
+        for round_ in range(rounds + 1):
+            last = round_ == rounds or len(solid.corners) > most
+            found = solid._bound(iterations * (4 if last else 1), start)
+            if found is None:
+                return 0.0
+            best = max(best, found.bound)
+            if last:
+                break
+            chosen = (found.flow > 1e-3 * found.flow.max()) & ~solid.flat[solid.cells]
+            finer, owners = solid.bisected(chosen)
+            parts = np.bincount(owners, minlength=len(solid.corners))[owners]
+            multipliers = found.multipliers[:, owners] / parts
+            start = Steepest(0.0, found.flow, found.inside[:, owners], multipliers, found.penalty)
+            solid = finer
+        return best
+
+    def _bound(self, iterations: int, start: Steepest | None) -> Steepest | None:
+        """The bound on these tetrahedra; None if the ends have one image."""
+        corners = self.corners
+        steps = self.points[corners[:, 1:]] - self.points[corners[:, :1]]
+        edges = np.einsum("tij,tej->tei", self.factors[self.cells], steps)
+        left, values, right = np.linalg.svd(edges)
+        known = (values > _THIN * values[:, :1]) & (values > 0)
+        known[:, -1] &= ~self.flat[self.cells]
+        free = _values_with(corners, left, known, len(self.points))
+        source, goal = self.ends
+        rise = free[[goal]] - free[[source]]
+        if not rise.nnz or np.abs(rise.data).max() < 1e-12:
+            return None
+        inverse = np.einsum("tik,tk,tjk->tij", right.transpose(0, 2, 1), np.where(known, 1 / values, 0.0), left)
+        columns = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2)
+        rows = np.repeat(np.arange(len(corners)), 4)
+        shape = (len(corners), len(self.points))
+        parts = [coo_array((columns[:, k].ravel(), (rows, corners.ravel())), shape=shape) for k in range(3)]
+        heights = np.where(known, values, np.inf).min(axis=1)
+        gradients = SimplexGradients(
+            tuple(csr_array(part) @ free for part in parts),
+            heights,
+            np.cbrt(np.abs(np.linalg.det(edges)) + 1e-9 * values[:, 0] ** 3) ** 2,
+            float(values.max()),
+        )
+        return steepest(gradients, rise, iterations, start)
+
+
+_THIN = 1e-9
+"""Ratio of a tetrahedron's thickness to its length below which functions are constant across it."""
+
+
+def _values_with(
+    corners: Int[np.ndarray, "T 4"], left: np.ndarray, known: Bool[np.ndarray, "T 3"], number: int
+) -> csr_array:
+    """A basis of the functions that are constant along directions that vanish, by their values at the vertices."""
+    tetrahedra, which = np.nonzero(~known)
+    used, places = np.unique(corners[tetrahedra], return_inverse=True)
+    places = places.reshape(-1, 4)
+    rules = np.zeros((len(tetrahedra), len(used)))
+    combination = left[tetrahedra, :, which]
+    np.add.at(rules, (np.arange(len(rules))[:, None], places[:, 1:]), combination)
+    np.add.at(rules, (np.arange(len(rules)), places[:, 0]), -combination.sum(axis=1))
+    others = np.setdiff1d(np.arange(number), used)
+    basis = null_space(rules) if len(used) else np.empty((0, 0))
+    rows = np.concatenate([others, np.repeat(used, basis.shape[1])])
+    columns = np.concatenate([np.arange(len(others)), len(others) + np.tile(np.arange(basis.shape[1]), len(used))])
+    entries = np.concatenate([np.ones(len(others)), basis.ravel()])
+    return csr_array(coo_array((entries, (rows, columns)), shape=(number, len(others) + basis.shape[1])))

@@ -1,0 +1,165 @@
+r"""How the shape of data changes from layer to layer.
+
+A network is continuous, so that it cannot tear a connected set: whatever looks disconnected is a large stretch, seen at
+a scale. Components are therefore given at all scales, and beside them how much each edge of the input's spanning tree
+is stretched.
+
+Sources: Naitzat, Zhitnikov, Lim, "Topology of deep neural networks" (2020); Hauser, Ray, "Principles of Riemannian
+geometry in neural networks" (NeurIPS 2017), figure 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from splinescope.errors import InvalidInputError
+from splinescope.network.layer_values import Layers
+from splinescope.tessellation.metric import check_choice
+from splinescope.topology.clouds import CloudTopology, farthest_points, hop_distances, persistence, spanning_tree
+
+DISTANCES = ("euclidean", "hops")
+
+
+@dataclass(frozen=True, eq=False)
+class BettiProfile:
+    """Topology of each class of data at each layer.
+
+    Attributes:
+        layers: Names of the layers; the input first, the output last.
+        classes: Labels of the classes; one class 0 where there are no labels.
+        clouds: [layers][classes] what each cloud is connected like, by Euclidean distances.
+        stretches: [layers][classes] for each edge of the class's spanning tree at the input, its length at the layer
+            divided by that at the input.
+        distances: What `diagrams` of the clouds are made of: "euclidean" or "hops".
+    """
+
+    layers: tuple[str, ...]
+    classes: tuple[int, ...]
+    clouds: tuple[tuple[CloudTopology, ...], ...]
+    stretches: tuple[tuple[np.ndarray, ...], ...]
+    distances: str
+
+    def components(self, factor: float = 4.0) -> Int[np.ndarray, "layers classes"]:
+        """Components of each class at each layer, at a scale that follows the density of its points.
+
+        Args:
+            factor: The scale, as a multiple of the median distance of a point from its nearest neighbour there.
+
+        Returns:
+            [layers, classes] numbers.
+        """
+        return np.array([[cloud.components(factor * cloud.unit) for cloud in row] for row in self.clouds])
+
+    def betti(self, factor: float = 4.0) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """Betti numbers of each class at each layer, at the same scales; by hops, at the scale of `factor` steps.
+
+        Args:
+            factor: As in `components`.
+
+        Returns:
+            [layers][classes] tuples, as long as degrees were computed.
+        """
+        unit = self.distances == "euclidean"
+        return tuple(
+            tuple(cloud.betti(factor * cloud.unit if unit else factor) for cloud in row) for row in self.clouds
+        )
+
+    @property
+    def largest_stretches(self) -> Float[np.ndarray, "layers classes"]:
+        """The largest stretch of an edge of each class's spanning tree at the input, at each layer."""
+        return np.array([[edges.max(initial=0.0) for edges in row] for row in self.stretches])
+
+
+def betti_profile(
+    model: Any,
+    data: Any,
+    labels: Any = None,
+    *,
+    degree: int = 0,
+    landmarks: int = 400,
+    distances: str = "euclidean",
+    neighbours: int = 14,
+) -> BettiProfile:
+    """Components of data at every layer over all scales, exactly; holes and more by persistent homology.
+
+    Args:
+        model: A `torch.nn.Sequential`, whose parts are the layers; or a network, a module or file of one.
+        data: [n, *shape] points.
+        labels: [n] classes, each of which is a cloud of its own; None for one cloud.
+        degree: Largest degree of homology. Zero needs a minimum spanning tree only; more needs the package `ripser`.
+        landmarks: Points of each class of which homology of degree one and more is taken: as far apart as possible at
+            the input.
+        distances: "euclidean", or "hops" for steps in the graph of nearest neighbours, for homology of degree one and
+            more.
+        neighbours: Of that graph.
+
+    Returns:
+        The profile.
+
+    Raises:
+        InvalidInputError: If an argument is none of what is expected, or homology would take more memory than is free.
+        MissingDependencyError: If `ripser` is needed and not installed.
+
+    Cost: one forward pass, and for each layer and class the square of the number of points; persistent homology grows
+    like the third power of the number of landmarks.
+
+    Example:
+        >>> import torch
+        >>> two = np.concatenate([np.linspace(0, 1, 50), np.linspace(3, 4, 50)])[:, None]
+        >>> found = betti_profile(torch.nn.Sequential(torch.nn.Identity()), two)
+        >>> found.layers, found.components().ravel().tolist()
+        (('input', '0'), [2, 2])
+    """
+    check_choice("distances", distances, DISTANCES)
+    if degree < 0:
+        raise InvalidInputError(f"`degree`: got {degree}; expected at least 0")
+    layers = Layers.of(model, data)
+    values = layers.values()
+    groups = _groups(labels, len(values[0]))
+    chosen = [own[farthest_points(values[0][own], landmarks)] for own in groups.values()] if degree else []
+    clouds, stretches = [], []
+    first = [spanning_tree(values[0][own]) for own in groups.values()]
+    for points in values:
+        row = [spanning_tree(points[own]) for own in groups.values()]
+        stretches.append(
+            tuple(_stretch(points[own], values[0][own], tree) for own, tree in zip(groups.values(), first, strict=True))
+        )
+        if degree:
+            row = [
+                _with_homology(cloud, points, own, degree, distances, neighbours)
+                for cloud, own in zip(row, chosen, strict=True)
+            ]
+        clouds.append(tuple(row))
+    return BettiProfile(layers.names, tuple(groups), tuple(clouds), tuple(stretches), distances)
+
+
+def _groups(labels: Any, number: int) -> dict[int, np.ndarray]:
+    """Points of each class."""
+    given = np.zeros(number, np.int64) if labels is None else np.asarray(labels)
+    if given.shape != (number,):
+        raise InvalidInputError(f"`labels`: got shape {given.shape}; expected one class for each of {number} points")
+    return {int(label): np.flatnonzero(given == label) for label in np.unique(given)}
+
+
+def _stretch(points: np.ndarray, before: np.ndarray, tree: CloudTopology) -> np.ndarray:
+    """By how much edges of a tree are longer than they were; of points that coincide 1."""
+    one, two = tree.tree.T
+    lengths = np.linalg.norm(points[one] - points[two], axis=1)
+    old = np.linalg.norm(before[one] - before[two], axis=1)
+    return np.where(old > 0, lengths / np.where(old > 0, old, 1.0), 1.0)
+
+
+def _with_homology(
+    cloud: CloudTopology, points: np.ndarray, chosen: np.ndarray, degree: int, distances: str, neighbours: int
+) -> CloudTopology:
+    """The same with persistent homology of landmarks."""
+    own = points[chosen]
+    if distances == "hops":
+        between = hop_distances(own, min(neighbours, len(own) - 1))
+    else:
+        between = np.linalg.norm(own[:, None] - own[None], axis=2)
+    return replace(cloud, diagrams=persistence(between, degree), landmarks=chosen)

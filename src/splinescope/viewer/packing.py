@@ -1,0 +1,80 @@
+"""Arrays as text: byte planes, differences, gzip and base64, so that a page holds its data."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Packer:
+    """Arrays that become one text, with a list that says where each is.
+
+    Every array is stored as byte planes: the lowest bytes of all its numbers first, then the next ones. Planes of
+    high bytes are nearly constant and compress to nothing.
+
+    Attributes:
+        listing: Name, number of entries, bytes of each and whether differences are stored, in the order of the text.
+    """
+
+    listing: list[dict[str, Any]] = field(default_factory=list)
+    _parts: list[bytes] = field(default_factory=list)
+
+    def add(self, name: str, values: np.ndarray, width: int, *, differences: bool = False) -> None:
+        """Append an array of whole numbers.
+
+        Args:
+            name: What the page calls it.
+            values: [n] whole numbers that fit into `width` bytes without a sign.
+            width: Bytes of each, from 1 to 6.
+            differences: Store each number less the one before, modulo `2**(8 * width)`.
+        """
+        numbers = np.ascontiguousarray(values, dtype=np.uint64)
+        if differences:
+            numbers = np.diff(numbers, prepend=np.uint64(0))
+        planes = numbers.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
+        self._parts.append(np.ascontiguousarray(planes.T).tobytes())
+        self.listing.append({"name": name, "count": len(numbers), "width": width, "differences": differences})
+
+    def add_floats(self, name: str, values: np.ndarray) -> None:
+        """Append an array as float32.
+
+        Args:
+            name: What the page calls it.
+            values: [n] numbers.
+        """
+        bits = np.ascontiguousarray(values, dtype="<f4").view("<u4")
+        self.add(name, bits, 4)
+        self.listing[-1]["float"] = True
+
+    def text(self) -> str:
+        """All arrays, compressed, as base64."""
+        return base64.b64encode(gzip.compress(b"".join(self._parts), 6, mtime=0)).decode("ascii")
+
+
+def hilbert_order(points: np.ndarray) -> np.ndarray:
+    """Order of points along a Hilbert curve, on which neighbours in the order are neighbours in the plane.
+
+    Args:
+        points: [n, 2] positions.
+
+    Returns:
+        [n] indices.
+    """
+    low = points.min(axis=0, initial=np.inf)
+    extent = np.maximum(points.max(axis=0, initial=-np.inf) - low, np.finfo(float).tiny)
+    x, y = (np.clip((points - low) / extent * 65535, 0, 65535)).astype(np.int64).T
+    place = np.zeros(len(points), np.int64)
+    for level in range(15, -1, -1):
+        side = 1 << level
+        right, upper = (x & side) > 0, (y & side) > 0
+        place += side * side * ((3 * right) ^ upper)
+        turned = ~upper
+        mirrored = turned & right
+        x, y = np.where(mirrored, 65535 - x, x), np.where(mirrored, 65535 - y, y)
+        x, y = np.where(turned, y, x), np.where(turned, x, y)
+    return np.argsort(place, kind="stable")

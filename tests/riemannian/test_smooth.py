@@ -1,0 +1,83 @@
+"""Smooth models: great circles, and what the equation of geodesics does on piecewise affine ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.riemannian import energy_geodesics, exponential_map, geodesic
+from tests.generative.nets import cells_of, formula_net
+from tests.riemannian.test_metric_tensors import tanh_net
+
+
+def sphere(z: Tensor) -> Tensor:
+    """Latitude and longitude."""
+    return torch.stack(
+        [z[:, 0].cos() * z[:, 1].cos(), z[:, 0].cos() * z[:, 1].sin(), z[:, 0].sin()], dim=1
+    )  # fmt: skip
+
+
+def on_sphere(points: np.ndarray) -> np.ndarray:
+    return sphere(torch.from_numpy(points)).numpy()
+
+
+def test_great_circles() -> None:
+    rng = np.random.default_rng(0)
+    a = np.column_stack([rng.uniform(-0.9, 0.9, 40), rng.uniform(-1, 0, 40)])
+    b = np.column_stack([rng.uniform(-0.9, 0.9, 40), rng.uniform(0.2, 1.5, 40)])
+    found = energy_geodesics(sphere, a, b, corners=40)
+    expected = np.arccos((on_sphere(a) * on_sphere(b)).sum(axis=1))
+    assert found.converged.all()
+    np.testing.assert_allclose(found.lengths, expected, rtol=2e-3)
+    assert (found.lengths >= expected * (1 - 1e-3)).all()
+    assert (found.lengths <= found.straight_lengths * (1 + 1e-9)).all()
+    assert found.energies == pytest.approx(expected**2, rel=5e-3)
+
+
+def test_the_exponential_map_of_a_sphere() -> None:
+    start, velocity = np.array([0.3, -0.2]), np.array([0.5, 0.9])
+    end = exponential_map(sphere, start, velocity)
+    J = torch.func.jacfwd(lambda y: sphere(y[None])[0])(torch.from_numpy(start)).numpy()
+    tangent = J @ velocity
+    angle = np.linalg.norm(tangent)
+    expected = math.cos(angle) * on_sphere(start[None])[0] + math.sin(angle) * tangent / angle
+    np.testing.assert_allclose(on_sphere(end[None])[0], expected, atol=1e-8)
+
+
+def test_curves_of_smooth_networks() -> None:
+    """The energy falls, the curve is no longer than the straight line, and the exponential map agrees with it."""
+    module = tanh_net([2, 20, 20, 30], 1)
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(-1, 1, (2, 10, 2))
+    found = energy_geodesics(module, a, b, corners=30)
+    assert (found.lengths <= found.straight_lengths * (1 + 1e-9)).all()
+    speed = (found.points[0, 1] - found.points[0, 0]) * 31
+    near = exponential_map(module, a[0], speed / 31)
+    np.testing.assert_allclose(near, found.points[0, 1], atol=0.02 * np.linalg.norm(found.points[0, 1] - a[0]) + 1e-3)
+
+
+def test_piecewise_affine_decoders() -> None:
+    """The exact path is at most as long as what the energy finds, and the equation of geodesics is refused."""
+    module = formula_net([2, 16, 16, 3], 1)
+    cells = cells_of(module, 2)
+    exact = geodesic(cells, [-0.9, -0.9], [0.9, 0.9])
+    found = energy_geodesics(module, [[-0.9, -0.9]], [[0.9, 0.9]], corners=60)
+    assert exact.length <= found.lengths[0]
+    with pytest.raises(InvalidInputError, match=r"piecewise affine.*use `geodesic`"):
+        exponential_map(module, [0.0, 0.0], [1.0, 0.0])
+    with pytest.raises(InvalidInputError, match="piecewise affine"):
+        exponential_map(nn.ReLU(), [0.5, 0.0], [1.0, 0.0])
+
+
+def test_refusals() -> None:
+    with pytest.raises(InvalidInputError, match=r"`ends`: got shape \(1, 3\)"):
+        energy_geodesics(sphere, [[0.0, 0.0]], [[0.0, 0.0, 0.0]])
+    with pytest.raises(InvalidInputError, match="`corners`: got 0"):
+        energy_geodesics(sphere, [[0.0, 0.0]], [[0.0, 0.1]], corners=0)
+    with pytest.raises(InvalidInputError, match="`velocity`: got shape"):
+        exponential_map(sphere, [0.0, 0.0], [0.0])

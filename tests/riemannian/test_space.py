@@ -1,0 +1,73 @@
+"""Three dimensions of latents: bounds from both sides that never cross, published ones, and flat images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.riemannian import geodesic
+from splinescope.riemannian.solids import Solid
+from tests.generative.nets import cells_of, formula_net
+from tests.seeds import seeds
+
+
+@pytest.mark.slow
+def test_gold() -> None:
+    """The upper bound is below the published 3.5499; the lower one comes to 3.50, and a program of cones to 3.5237."""
+    path = geodesic(cells_of(formula_net([3, 8, 8, 5], 0), 3), [-0.9, -0.8, -0.7], [0.8, 0.9, 0.7])
+    assert path.length <= 3.5499
+    assert path.network_length == pytest.approx(path.length, rel=1e-12)
+    assert 3.49 <= path.lower_bound <= path.length
+    assert path.gap < 0.015
+    middles = (path.points[1:] + path.points[:-1]) / 2
+    owners = path.cells_of_space.locate(middles)
+    assert (owners == path.cells).mean() > 0.8  # others lie on facets, and have the same length there
+
+
+@pytest.mark.parametrize("seed", seeds([0], range(1, 6)))
+def test_bounds_do_not_cross(seed: int) -> None:
+    cells = cells_of(formula_net([3, 4, 3, 4], seed), 3)
+    a, b = np.random.default_rng(seed).uniform(-0.9, 0.9, (2, 3))
+    path = geodesic(cells, a, b)
+    low = Solid.of(cells, [a, b]).proved(rounds=3)
+    assert low <= path.length * (1 + 1e-9)
+    assert path.length <= path.straight_length * (1 + 1e-6)
+    assert path.network_length == pytest.approx(path.length, rel=1e-9)
+    np.testing.assert_allclose(path.points[[0, -1]], [a, b])
+
+
+def test_flat_images() -> None:
+    """A bent sheet of space is flat: both bounds are the straight length of the image."""
+
+    class Bent(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return torch.cat([z, z[:, :1].abs()], dim=1)
+
+    a, b = np.array([-0.5, 0.2, 0.1]), np.array([0.6, -0.4, 0.5])
+    path = geodesic(cells_of(Bent(), 3), a, b)
+    expected = np.linalg.norm(np.array([np.sqrt(2), 1.0, 1.0]) * (b - a))
+    assert path.length == pytest.approx(expected, rel=1e-6)
+    assert path.lower_bound == pytest.approx(expected, rel=1e-2)
+
+
+def test_flattened_cells_cost_nothing_and_bind() -> None:
+    """A ReLU of space: seven of eight octants are flattened, and the distance is known."""
+    cells = cells_of(nn.ReLU(), 3)
+    path = geodesic(cells, [-0.5, 0.5, 0.2], [0.5, -0.5, 0.2])
+    assert path.length == pytest.approx(np.sqrt(0.5), rel=1e-4)
+    assert 0.0 <= path.lower_bound <= path.length
+    assert path.lower_bound >= 0.9 * path.length
+    nothing = geodesic(cells, [-0.5, -0.5, -0.5], [-0.2, -0.6, -0.1])
+    assert nothing.length == pytest.approx(0.0, abs=1e-12)
+    assert nothing.lower_bound == pytest.approx(0.0, abs=1e-12)
+
+
+def test_refusals() -> None:
+    cells = cells_of(formula_net([3, 3, 2], 0), 3)
+    with pytest.raises(InvalidInputError, match=r"`a`: got shape \(2,\); expected 3 coordinates"):
+        geodesic(cells, [0, 0], [0, 0, 0])
+    with pytest.raises(InvalidInputError, match="is not in the domain"):
+        geodesic(cells, [0, 0, 0], [0, 0, 3])

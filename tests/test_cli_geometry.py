@@ -1,0 +1,109 @@
+"""The commands `geodesic` and `topology`: what they leave and say, and what they refuse in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from splinescope.cli import main
+from splinescope.riemannian import geodesic
+from tests.generative.nets import cells_of, formula_net
+
+
+def save(path: str, sizes: list[int], seed: int) -> None:
+    """A network by formula as a file."""
+    dense = list(formula_net(sizes, seed))[::2]
+    arrays = {f"W{i}": part.weight.detach().numpy() for i, part in enumerate(dense)}
+    np.savez(path, **arrays, **{f"b{i}": part.bias.detach().numpy() for i, part in enumerate(dense)})
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with decoders, a classifier and points, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+    save("decoder.npz", [2, 8, 3], 0)
+    save("images.npz", [4, 6, 64], 1)
+    save("ring.npz", [2, 12, 3], 3)
+    np.save("a.npy", np.array([-0.5, -0.5]))
+    np.save("b.npy", np.array([0.5, 0.5]))
+    for seed, name in enumerate(("p", "q", "r")):
+        np.save(f"{name}.npy", np.random.default_rng(seed).normal(size=4))
+    np.save("cloud.npy", np.random.default_rng(0).normal(size=(50, 2)))
+    np.save("others.npy", np.random.default_rng(1).normal(size=(50, 2)))
+    np.save("labels.npy", np.arange(50) % 2)
+    return tmp_path
+
+
+def summary(place: Path, folder: str) -> dict:
+    return json.loads((place / folder / "summary.json").read_text())
+
+
+def test_a_geodesic(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--distances"]) == 0
+    said = capsys.readouterr().out
+    names = {"picture.png", "distances.png", "geodesic.npz", "summary.json"}
+    assert {file.name for file in (place / "geodesic").iterdir()} == names
+    facts = summary(place, "geodesic")
+    assert facts["length"] == pytest.approx(2.521847655853, rel=1e-12)
+    assert 2.5 < facts["lower_bound"] <= facts["length"]
+    assert facts["straight_length"] == pytest.approx(3.486522620)
+    assert facts["largest_refraction_error"] < 1e-11
+    assert "27.7% shorter" in said
+    arrays = np.load(place / "geodesic" / "geodesic.npz")
+    path = geodesic(cells_of(formula_net([2, 8, 3], 0), 2), [-0.5, -0.5], [0.5, 0.5])
+    np.testing.assert_allclose(arrays["points"], path.points, atol=1e-12)
+
+
+def test_a_geodesic_in_a_plane_of_latents(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--plane", "r.npy", "--no-bound", "--json"]
+    assert main(words) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert set(facts["files"]) == {"picture", "images", "arrays", "summary"}
+    assert facts["chord"] <= facts["length"] <= facts["straight_length"]
+    assert facts["lower_bound"] is None
+    arrays = np.load(place / "geodesic" / "geodesic.npz")
+    np.testing.assert_allclose(arrays["latents"][0], np.load("p.npy"))
+    np.testing.assert_allclose(arrays["latents"][-1], np.load("q.npy"))
+    assert main(["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--seed", "3"]) == 0
+
+
+def test_regions(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["topology", "ring.npz"]) == 0
+    said = capsys.readouterr().out
+    facts = summary(place, "topology")
+    assert set(facts["regions"]) == {"0", "1", "2"}
+    assert sum(sum(one["measures"]) for one in facts["regions"].values()) == pytest.approx(4.0)
+    assert "regions are" in said
+    assert main(["topology", "ring.npz", "--above", "0.5", "--output", "1", "--closed", "--out", "b"]) == 0
+    assert list(summary(place, "b")["regions"]) == ["above 0.5"]
+
+
+def test_data_through_layers(place: Path) -> None:
+    assert main(["topology", "ring.npz", "--data", "cloud.npy", "--labels", "labels.npy"]) == 0
+    facts = summary(place, "topology")
+    assert len(facts["layers"]) == 4
+    assert facts["classes"] == [0, 1]
+    assert np.array(facts["largest_stretches"])[0].tolist() == pytest.approx([1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["geodesic", "decoder.npz", "--from", "a.npy"], "`--to`: not given"),
+        (["geodesic", "decoder.npz", "--from", "cloud.npy", "--to", "others.npy"], "got 50 points; expected one"),
+        (["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--plane", "a.npy"], "two inputs"),
+        (["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--box", "-0.1", "0.1"], "not in the domain"),
+        (["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--box", "-1", "1"], "it is for two inputs"),
+        (["topology", "images.npz"], "`--through`: no points were given"),
+        (["topology", "ring.npz", "--data", "digits", "--labels", "labels.npy"], "has its own"),
+        (["topology", "ring.npz", "--data", "cloud.npy", "--degree", "1"], "splinescope[topology]"),
+    ],
+)
+def test_refusals(place: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

@@ -1,0 +1,69 @@
+"""A second reader of pages, apart from the script in them: record and arrays, and one page in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def read(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The record of a page and its arrays."""
+    record = json.loads(re.search(r'<script type="application/json" id="record">(.*?)</script>', text, re.S).group(1))
+    coded = re.search(r'<script type="text/plain" id="arrays">(.*?)</script>', text, re.S).group(1)
+    data, at, arrays = gzip.decompress(base64.b64decode(coded)), 0, {}
+    for item in record["arrays"]:
+        count, width = item["count"], item["width"]
+        planes = np.frombuffer(data, np.uint8, count * width, at).reshape(width, count).astype(object)
+        numbers = sum(planes[i] << 8 * i for i in range(width)) if count else np.zeros(0, object)
+        if item["differences"]:
+            numbers = np.cumsum(numbers) % (1 << 8 * width)
+        arrays[item["name"]] = numbers.astype(np.int64)
+        if item.get("float"):
+            arrays[item["name"]] = numbers.astype(np.uint32).view(np.float32)
+        at += count * width
+    assert at == len(data)
+    return record, arrays
+
+
+def in_browser(text: str, script: str, folder: Path, seconds: int = 120) -> Any:
+    """What a script finds in a page once it is ready; `page` is the page, and what the script returns comes back."""
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip(f"no browser is installed (tried {', '.join(BROWSERS)})")
+    run = (
+        "<script>(async () => { let answer; try { "
+        "const root = document.documentElement, fault = () => document.getElementById('error').textContent; "
+        "while (!root.dataset.ready) { if (fault()) throw new Error(fault()); "
+        "await new Promise((go) => setTimeout(go, 20)); } "
+        f"const page = window.splinescope; answer = await (async () => {{ {script} }})(); "
+        "} catch (error) { answer = { error: String(error) }; } "
+        "document.body.innerHTML = ''; const box = document.createElement('pre'); box.id = 'answer'; "
+        "box.textContent = JSON.stringify(answer); document.body.append(box); })();</script></body>"
+    )
+    file = folder / "checked.html"
+    file.write_text(text.replace("</body>", run), encoding="utf-8")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--window-size=900,700",
+        f"--user-data-dir={folder / 'profile'}",
+        "--virtual-time-budget=60000", "--dump-dom", file.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    found = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
+    assert found, done.stderr[-2000:]
+    answer = json.loads(html.unescape(found.group(1)))
+    assert not (isinstance(answer, dict) and "error" in answer), answer
+    return answer

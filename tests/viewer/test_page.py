@@ -1,0 +1,165 @@
+"""What a page holds, read by a second reader, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import splinescope
+from splinescope.cli import main
+from splinescope.errors import InvalidInputError
+from splinescope.viewer import explore
+from splinescope.viewer.packing import hilbert_order
+from splinescope.viewer.planar import mixed
+
+from .reading import read
+
+
+def planar(seed: int = 0, widths: tuple[int, ...] = (2, 12, 12, 3), activation: type[nn.Module] = nn.ReLU):
+    generator = torch.Generator().manual_seed(seed)
+    layers: list[nn.Module] = []
+    for i, o in itertools.pairwise(widths):
+        linear = nn.Linear(i, o).double()
+        for parameter in linear.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        layers += [linear, activation()]
+    return splinescope.tessellate(
+        nn.Sequential(*layers[:-1]), splinescope.Slice.box([-1, -2], [3, 1]), verify="topology"
+    )
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Hardtanh])
+def test_the_page_holds_the_cells(activation: type[nn.Module]) -> None:
+    cells = planar(activation=activation)
+    record, arrays = read(explore(cells).text)
+    sizes, codes = arrays["sizes"], arrays["corners"]
+    assert record["counts"] == {"cells": len(cells), "edges": len(cells.edges), "vertices": len(cells.vertices)}
+    new = np.cumsum(codes == 0) - (codes == 0)
+    corners = new - codes
+    low, extent = (np.array(record["frame"][name]) for name in ("low", "extent"))
+    shares = np.stack([arrays["vertices.x"], arrays["vertices.y"]], axis=1) / (2**48 - 1)
+    points = low + shares * extent
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    for at, number in enumerate(arrays["numbers"]):
+        ring = points[corners[starts[at] : starts[at + 1]]]
+        mine = cells.vertices[cells.cell_vertices[cells.cell_offsets[number] : cells.cell_offsets[number + 1]]]
+        np.testing.assert_allclose(ring, mine, rtol=0, atol=4 * 2.0**-48 * 4)
+    assert sorted(arrays["numbers"].tolist()) == list(range(len(cells)))
+
+
+def test_units_flip_from_the_root_to_every_cell() -> None:
+    cells = planar()
+    record, arrays = read(explore(cells).text)
+    assert record["layers"]["flips"]
+    numbers = arrays["numbers"]
+    np.testing.assert_array_equal(arrays["root"], cells.patterns[numbers[0]])
+    words = np.where(cells.patterns > 0, mixed(np.arange(cells.patterns.shape[1])), 0).astype(np.uint32)
+    hashes = np.bitwise_xor.reduce(words, axis=1)
+    assert record["layers"]["root_hash"] == hashes[numbers[0]]
+    assert len(np.unique(hashes)) == len(cells)
+
+
+def test_patterns_of_more_than_two_pieces_are_told() -> None:
+    cells = planar(activation=nn.Hardtanh)
+    record, arrays = read(explore(cells).text)
+    assert not record["layers"]["flips"]
+    for layer, (_, start, stop) in enumerate(cells.pattern_nodes):
+        told = arrays[f"counts.{layer}"]
+        np.testing.assert_array_equal(told, (cells.patterns[arrays["numbers"], start:stop] > 0).sum(axis=1))
+
+
+def test_measures_maps_and_classes() -> None:
+    cells = planar()
+    mine = np.linspace(-1, 1, len(cells)) ** 3
+    record, arrays = read(explore(cells, values={"a score": mine}).text)
+    order = arrays["numbers"]
+    by_key = {measure["key"]: measure for measure in record["measures"]}
+    for key, wanted in (("norm", cells.norms()), ("a score", mine)):
+        measure, stored = by_key[key], arrays[f"measure.{key}"]
+        value = measure["least"] + stored / 65534 * (measure["most"] - measure["least"])
+        value = np.exp(value) if measure["stored_as_logarithms"] else value
+        np.testing.assert_allclose(value, wanted[order], rtol=1e-3, atol=1e-4)
+    maps = cells.affine_maps()
+    np.testing.assert_allclose(arrays["maps.A"].reshape(len(cells), 3, 2), maps.A[order], rtol=1e-6, atol=1e-5)
+    np.testing.assert_array_equal(arrays["classes"], cells.classes[order])
+
+
+def test_numbers_that_are_none_are_kept_apart() -> None:
+    cells = planar()
+    values = np.arange(len(cells), dtype=float)
+    values[3] = np.nan
+    _, arrays = read(explore(cells, values={"x": values}).text)
+    stored = arrays["measure.x"]
+    assert stored[arrays["numbers"] == 3] == 65535
+    assert (stored[arrays["numbers"] != 3] < 65535).all()
+
+
+def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
+    page = planar().explore(tmp_path / "cells.html", title="A <title> & more")
+    text = (tmp_path / "cells.html").read_text()
+    assert text == page.text
+    assert not re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//""", text)
+    assert "A &lt;title&gt; &amp; more" in text
+    assert "sandbox" in page._repr_html_()
+    assert "MB" in repr(page)
+
+
+def test_the_script_is_that_of_its_source() -> None:
+    home = files("splinescope.viewer")
+    source = Path(str(home / "source"))
+    if not source.is_dir():
+        pytest.skip("the source of the script is not part of an installed package")
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.glob("*.ts")))).hexdigest()
+    script = (home / "viewer.js").read_text(encoding="utf-8")
+    assert script.startswith(f"/* {digest} */"), "run `make viewer`"
+    assert len(script.encode()) <= 60_000
+
+
+def test_neighbours_on_the_curve_are_neighbours() -> None:
+    points = np.stack(np.meshgrid(np.arange(32), np.arange(32)), axis=-1).reshape(-1, 2).astype(float)
+    steps = np.abs(np.diff(points[hilbert_order(points)], axis=0)).sum(axis=1)
+    assert (steps == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"color": "red"}, r"`color`: got 'red'; expected one of 'pattern', 'class', 'norm', 'area', 'none'"),
+        ({"values": {"x": [1.0]}}, r"`values`: 'x' has the shape \(1,\); expected"),
+    ],
+)
+def test_mistakes(options: dict, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        explore(planar(), **options)
+
+
+def test_other_dimensions_are_refused() -> None:
+    cells = splinescope.tessellate(
+        nn.Sequential(nn.Linear(2, 3), nn.ReLU()), splinescope.Segment([0.0, 0.0], [1.0, 1.0])
+    )
+    with pytest.raises(InvalidInputError, match="got SegmentComplex; expected cells of a plane"):
+        cells.explore()
+
+
+def test_empty_layers() -> None:
+    cells = splinescope.tessellate(nn.Linear(2, 2), splinescope.Slice.box([0, 0], [1, 1]))
+    record, arrays = read(explore(cells).text)
+    assert record["counts"]["cells"] == 1
+    assert len(arrays["edge_units"]) == 4
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planar().save(tmp_path / "complex.npz")
+    assert main(["view", str(tmp_path), "--no-open", "--color", "class"]) == 0
+    assert (tmp_path / "view.html").is_file()
+    assert read((tmp_path / "view.html").read_text())[0]["color"] == "class"
+    assert main(["view", str(tmp_path / "nothing"), "--no-open"]) == 2
+    assert "expected cells that `splinescope slice` left" in capsys.readouterr().err
