@@ -85,7 +85,7 @@ class Conditioning:
 
     @cached_property
     def active_condition_numbers(self) -> Float[np.ndarray, "N L"]:
-        """[N, L] the same by the smallest singular value that is not zero: without what dead units take away."""
+        """[N, L] the same by the smallest singular value that is not zero, without what dead units take away."""
         least = [np.where(values > floor, values, np.inf).min(axis=1) for values, floor in self._with_floors()]
         return _ratio(np.stack([values[:, 0] for values in self.singular_values], axis=1), np.stack(least, axis=1))
 
@@ -108,7 +108,7 @@ class Conditioning:
 
     @cached_property
     def upper(self) -> Float[np.ndarray, "N L"]:
-        r"""[N, L] upper bounds of all singular values: products of $\rho + c$, $c = \|J - \rho I\|_2$."""
+        r"""[N, L] upper bounds of all singular values, products of $\rho + c$ with $c = \|J - \rho I\|_2$."""
         return _products([skip + rest[:, 0] for skip, rest in zip(self.skips, self.rests, strict=True)])
 
     @property

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from splinescope import datasets, models
+from splinescope.errors import InvalidInputError
 from splinescope.experiments.convexity.settings import Settings
 from splinescope.experiments.shared.parts import Parts
 
@@ -55,8 +56,21 @@ ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+KNOWN: Mapping[str, tuple[str, ...]] = {
+    "activation": tuple(ACTIVATIONS),
+    "weights": ("normal", "uniform"),
+    "places": ("uniform", "all"),
+    "inputs": ("normal", "uniform", "ones"),
+}
+"""What options of a regime may be."""
+
+
 def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     """Count over random chains, and over trained networks."""
+    for name, known in KNOWN.items():
+        if getattr(settings, name) not in known:
+            expected = ", ".join(map(repr, known))
+            raise InvalidInputError(f"`set`: got {getattr(settings, name)!r} for {name!r}; expected one of {expected}")
     own = Regime(*(getattr(settings, name) for name in Regime.__dataclass_fields__))
     regimes = {**REGIMES, "your own": own}
     chains = {
@@ -98,18 +112,18 @@ def _chains(settings: Settings, regime: Regime, number: int, depth: int) -> dict
 
 def _hold(settings: Settings, regime: Regime, depth: int, count: int, rng: np.random.Generator) -> np.ndarray:
     shape, deviation = (count, depth, settings.width, settings.width), regime.scale / math.sqrt(settings.width)
-    one, other = (
-        deviation * rng.standard_normal(shape)
-        if regime.weights == "normal"
-        else rng.uniform(-math.sqrt(3) * deviation, math.sqrt(3) * deviation, shape)
-        for _ in range(2)
-    )
+
+    def draw() -> np.ndarray:
+        if regime.weights == "normal":
+            return deviation * rng.standard_normal(shape)
+        return rng.uniform(-math.sqrt(3) * deviation, math.sqrt(3) * deviation, shape)
+
+    one, other = draw(), draw()
     points = (count, regime.points, settings.width)
-    x = {
-        "normal": lambda: rng.standard_normal(points),
-        "uniform": lambda: rng.uniform(-1, 1, points),
-        "ones": lambda: np.ones(points),
-    }[regime.inputs]()
+    if regime.inputs == "ones":
+        x = np.ones(points)
+    else:
+        x = rng.standard_normal(points) if regime.inputs == "normal" else rng.uniform(-1, 1, points)
     places = (
         rng.uniform(size=(1, count)) if regime.places == "uniform" else np.tile(np.arange(1, 10)[:, None] / 10, count)
     )

@@ -156,7 +156,7 @@ def _slopes(module: nn.Sequential, kind: _Kind, found: Conditioning) -> tuple[in
     r"""How many $\eta s_j(W) \le s_j(D W) \le s_j(W)$ are looked at and fail, slopes being from $\eta$ to 1."""
     least, checked, failed = ACTIVATIONS[kind.activation][1], 0, 0
     for layer, rest in zip(list(module)[2:-1], found.rests, strict=True):
-        own = torch.linalg.svdvals(layer.layer.weight.detach()).numpy()
+        own = torch.linalg.svdvals(layer.layer.weight.detach()).numpy()  # type: ignore[union-attr, operator]
         slack = 1e-12 * own[0]
         checked += 2 * rest.size
         failed += int((rest > own + slack).sum() + (rest < least * own - slack).sum())

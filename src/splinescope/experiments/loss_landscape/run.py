@@ -117,7 +117,8 @@ def _exact(
 ) -> dict[str, Any]:
     """The exact plane of the last block's first convolution."""
     network = from_torch(module, input_shape=tuple(inputs.shape[1:]))
-    layer, known = layer_names(network)[-3], dict[str, LossPlane]()
+    layer = layer_names(network)[-3]
+    known: dict[str, LossPlane] = {}
 
     def plane() -> LossPlane:
         if not known:

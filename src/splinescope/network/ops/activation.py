@@ -57,7 +57,7 @@ class Activation(Fold):
 
     @property
     def homogeneous(self) -> bool:
-        """See `Fold`; where its only breakpoint is 0 and it vanishes there: ReLU, leaky ReLU, absolute value."""
+        """See `Fold`; where its only breakpoint is 0 and it vanishes there, as ReLU and absolute value do."""
         return not bool((self.breakpoints != 0).any()) and not bool((self.intercepts != 0).any())
 
     @property
