@@ -12,7 +12,6 @@ from splinescope.network.graph import Network
 from splinescope.preimage.polytopes import MEASURED, Polytope, polytope
 from splinescope.preimage.pruning import NEVER, Exceeded, Pruner
 from splinescope.preimage.targets.marks import Marks
-from splinescope.progress import Report
 from splinescope.tessellation import tessellate
 from splinescope.tessellation.certificate import certify
 from splinescope.tessellation.complex import PolyhedralComplex
@@ -22,6 +21,10 @@ from splinescope.tessellation.spatial import tessellate_polytope
 
 WITH_VERTICES = 5
 """Largest dimension in which cells are given vertices, and volumes are exact."""
+
+
+_WITHIN = 2.0
+"""How many times as many cells as there may be there are at most within a layer, before its cells are dropped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,17 +94,22 @@ def pieces_of(
     """
     cells: PolyhedralComplex
     dropped = 0
+    clock = _Clock(deadline, NEVER if most == NEVER else int(_WITHIN * most))
     if domain.dimension == 2:
-        clock = _Clock(deadline)
         try:
             limit = None if most == NEVER else int(most)
-            cells = tessellate(marked.network, domain, verify=verify, max_cells=limit, progress=clock.progress)
+            cells = tessellate(
+                marked.network, domain, verify=verify, max_cells=limit, progress=deadline < NEVER and clock.look
+            )
         except Exceeded:
             return Found((), clock.cells, False)
     elif 2 < domain.dimension <= WITH_VERTICES:
         pruner = Pruner(network, marked, domain, most, deadline)
         try:
-            cells = tessellate_polytope(marked.network, domain, verify=verify, keep=pruner.keep)
+            within = None if most == NEVER else int(_WITHIN * most)
+            cells = tessellate_polytope(
+                marked.network, domain, verify=verify, max_cells=within, keep=pruner.keep, progress=clock.look
+            )
         except Exceeded:
             return Found((), pruner.dropped, False)
         dropped = pruner.dropped
@@ -130,19 +138,15 @@ def pieces_of(
 
 
 class _Clock:
-    """Looks at the clock after every node of the network that cells of a plane have passed."""
+    """Looks at the clock whenever an engine says how far it is: after every node, and within nodes of many units."""
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline, self.cells = deadline, 0
+    def __init__(self, deadline: float, most: float) -> None:
+        self._deadline, self._most, self.cells = deadline, most, 0
 
-    @property
-    def progress(self) -> bool | Report:
-        """What an engine is to call, if there is a deadline."""
-        return False if self._deadline == NEVER else self._look
-
-    def _look(self, _share: float, cells: int) -> None:
+    def look(self, _share: float, cells: int) -> None:
+        """What an engine calls with the number of its cells."""
         self.cells = cells
-        if time.monotonic() > self._deadline:
+        if cells >= self._most or time.monotonic() > self._deadline:
             raise Exceeded
 
 
