@@ -23,8 +23,8 @@ WITH_VERTICES = 5
 """Largest dimension in which cells are given vertices, and volumes are exact."""
 
 
-_WITHIN = 2.0
-"""How many times as many cells as there may be there are at most within a layer, before its cells are dropped."""
+_WITHIN = 4.0
+"""How many times as many cells as there may be there are at most behind a layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def pieces_of(
     """
     cells: PolyhedralComplex
     dropped = 0
-    clock = _Clock(deadline, NEVER if most == NEVER else int(_WITHIN * most))
+    clock = _Clock(deadline, _WITHIN * most)
     if domain.dimension == 2:
         try:
             limit = None if most == NEVER else int(most)
@@ -106,10 +106,7 @@ def pieces_of(
     elif 2 < domain.dimension <= WITH_VERTICES:
         pruner = Pruner(network, marked, domain, most, deadline)
         try:
-            within = None if most == NEVER else int(_WITHIN * most)
-            cells = tessellate_polytope(
-                marked.network, domain, verify=verify, max_cells=within, keep=pruner.keep, progress=clock.look
-            )
+            cells = tessellate_polytope(marked.network, domain, verify=verify, keep=pruner.keep, progress=clock.look)
         except Exceeded:
             return Found((), pruner.dropped, False)
         dropped = pruner.dropped
@@ -138,7 +135,7 @@ def pieces_of(
 
 
 class _Clock:
-    """Looks at the clock whenever an engine says how far it is: after every node, and within nodes of many units."""
+    """Looks at the clock and at the number of cells whenever an engine says how far it is, after every node."""
 
     def __init__(self, deadline: float, most: float) -> None:
         self._deadline, self._most, self.cells = deadline, most, 0
@@ -146,7 +143,7 @@ class _Clock:
     def look(self, _share: float, cells: int) -> None:
         """What an engine calls with the number of its cells."""
         self.cells = cells
-        if cells >= self._most or time.monotonic() > self._deadline:
+        if cells > self._most or time.monotonic() > self._deadline:
             raise Exceeded
 
 
