@@ -23,10 +23,6 @@ WITH_VERTICES = 5
 """Largest dimension in which cells are given vertices, and volumes are exact."""
 
 
-_WITHIN = 4.0
-"""How many times as many cells as there may be there are at most behind a layer."""
-
-
 @dataclass(frozen=True, eq=False)
 class PreimagePart:
     """A piece of a preimage within one box.
@@ -94,7 +90,7 @@ def pieces_of(
     """
     cells: PolyhedralComplex
     dropped = 0
-    clock = _Clock(deadline, _WITHIN * most)
+    clock = _Clock(deadline)
     if domain.dimension == 2:
         try:
             limit = None if most == NEVER else int(most)
@@ -135,15 +131,15 @@ def pieces_of(
 
 
 class _Clock:
-    """Looks at the clock and at the number of cells whenever an engine says how far it is, after every node."""
+    """Looks at the clock whenever an engine says how far it is, after every node."""
 
-    def __init__(self, deadline: float, most: float) -> None:
-        self._deadline, self._most, self.cells = deadline, most, 0
+    def __init__(self, deadline: float) -> None:
+        self._deadline, self.cells = deadline, 0
 
     def look(self, _share: float, cells: int) -> None:
         """What an engine calls with the number of its cells."""
         self.cells = cells
-        if cells > self._most or time.monotonic() > self._deadline:
+        if time.monotonic() > self._deadline:
             raise Exceeded
 
 
