@@ -12,7 +12,6 @@ from splinescope.network.graph import Network
 from splinescope.preimage.polytopes import MEASURED, Polytope, polytope
 from splinescope.preimage.pruning import NEVER, Exceeded, Pruner
 from splinescope.preimage.targets.marks import Marks
-from splinescope.progress import Report
 from splinescope.tessellation import tessellate
 from splinescope.tessellation.certificate import certify
 from splinescope.tessellation.complex import PolyhedralComplex
@@ -91,17 +90,19 @@ def pieces_of(
     """
     cells: PolyhedralComplex
     dropped = 0
+    clock = _Clock(deadline)
     if domain.dimension == 2:
-        clock = _Clock(deadline)
         try:
             limit = None if most == NEVER else int(most)
-            cells = tessellate(marked.network, domain, verify=verify, max_cells=limit, progress=clock.progress)
+            cells = tessellate(
+                marked.network, domain, verify=verify, max_cells=limit, progress=deadline < NEVER and clock.look
+            )
         except Exceeded:
             return Found((), clock.cells, False)
     elif 2 < domain.dimension <= WITH_VERTICES:
         pruner = Pruner(network, marked, domain, most, deadline)
         try:
-            cells = tessellate_polytope(marked.network, domain, verify=verify, keep=pruner.keep)
+            cells = tessellate_polytope(marked.network, domain, verify=verify, keep=pruner.keep, progress=clock.look)
         except Exceeded:
             return Found((), pruner.dropped, False)
         dropped = pruner.dropped
@@ -130,17 +131,13 @@ def pieces_of(
 
 
 class _Clock:
-    """Looks at the clock after every node of the network that cells of a plane have passed."""
+    """Looks at the clock whenever an engine says how far it is, after every node."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline, self.cells = deadline, 0
 
-    @property
-    def progress(self) -> bool | Report:
-        """What an engine is to call, if there is a deadline."""
-        return False if self._deadline == NEVER else self._look
-
-    def _look(self, _share: float, cells: int) -> None:
+    def look(self, _share: float, cells: int) -> None:
+        """What an engine calls with the number of its cells."""
         self.cells = cells
         if time.monotonic() > self._deadline:
             raise Exceeded
