@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from splinescope.generative import Drawn, ManifoldSamples, Prior
     from splinescope.network import Network
+    from splinescope.tessellation.domains import Domain
 
 Rho = Annotated[
     float,
@@ -114,6 +115,7 @@ def sample(
     asked = Asked(rho, number, base, way, pool, replacement, method, top, seed)
     law = _law(prior, scale, cut, math.prod(shape))
     drawn_as = shape_of("--output-shape", output_shape)
+    drawn: Drawn | ManifoldSamples
     with run.computing() as progress:
         if way == "exact":
             if prior != "box" or cut is not None:
@@ -223,7 +225,9 @@ def _exact(
     dimension = math.prod(shape)
     if dimension > 3:
         raise InvalidInputError(f"`--way exact`: the generator has {dimension} latents; expected one to three")
-    domain = {1: Segment, 2: Slice.box, 3: Box}[dimension](low, high)
+    domain: Domain = Segment(low, high) if dimension == 1 else Box(low, high)
+    if dimension == 2:
+        domain = Slice.box(low, high)
     cells = tessellate(network, domain, progress=progress)
     drawn = exact_sample(cells, asked.number, asked.rho, asked.seed)
     facts = {

@@ -175,7 +175,11 @@ def _condensed(network: Network, columns: int) -> Network:
     """A network without head, of as few outputs as its last layer has inputs, up to an isometry of the outputs."""
     node = network.nodes[network.output]
     matrix = None if node.affine is None else node.affine.matrix
-    if matrix is None or not _pays(*matrix.shape, columns) or network.output != len(network.nodes) - 1:
+    if (
+        matrix is None
+        or not _pays(len(matrix), int(matrix.shape[1]), columns)
+        or network.output != len(network.nodes) - 1
+    ):
         return replace(network, head=None, classes=None)
     upper = torch.linalg.qr(matrix, mode="r")[1]
     last = replace(node, op=Dense(upper, upper.new_zeros(len(upper))), shape=(len(upper),))
@@ -191,7 +195,7 @@ def _condensed_module(module: nn.Module, columns: int) -> nn.Module:
     upper = torch.linalg.qr(last.weight.double(), mode="r")[1].to(last.weight)
     fewer = nn.utils.skip_init(nn.Linear, *reversed(upper.shape), bias=False, device=upper.device, dtype=upper.dtype)
     fewer.weight = nn.Parameter(upper, requires_grad=False)
-    return nn.Sequential(*module[:-1], fewer)
+    return nn.Sequential(*list(module)[:-1], fewer)
 
 
 def _backwards(call: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

@@ -91,7 +91,7 @@ def plot_samples(outputs: Any, ax: Axes | None = None, *, columns: int | None = 
 def _points(values: np.ndarray, ax: Axes | None, title: str) -> Axes:
     ax = new_axes() if ax is None else ax
     size = float(np.clip(60 / math.sqrt(len(values)), 0.8, 8.0))
-    ax.scatter(*values.T, s=size, c=OKABE_ITO[4], lw=0, alpha=0.6, rasterized=len(values) > 5000)
+    ax.scatter(values[:, 0], values[:, 1], s=size, c=OKABE_ITO[4], lw=0, alpha=0.6, rasterized=len(values) > 5000)
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xlabel("output $y_1$")
     ax.set_ylabel("output $y_2$")
