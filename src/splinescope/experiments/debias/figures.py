@@ -62,7 +62,7 @@ def _errors(ax: object, at: np.ndarray, found: dict, which: range, number: int, 
 
 @on_page
 def draw_samples(numbers: Numbers, kept: Kept) -> Figure:
-    """ImageSplit of each law."""
+    """Images of each law."""
     samples = kept.arrays("samples")
     figure = new_figure(PAGE, 1.75, "compressed")
     for letter, ax, name in zip("abcd", figure.subplots(1, len(LAWS)), LAWS, strict=True):

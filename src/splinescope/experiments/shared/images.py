@@ -1,4 +1,4 @@
-"""ImageSplit for generators: the small digits, or the user's MNIST, with a classifier that names them."""
+"""Images for generators: the small digits, or the user's MNIST, with a classifier that names them."""
 
 from __future__ import annotations
 
