@@ -108,35 +108,22 @@ def test_exponents_and_classes_of_published_digits() -> None:
     ("name", "channels"), [("vnncomp_cgan_imgsz32_nch_1", 1), ("vnncomp_cgan_imgsz32_nch_3_upsample", 3)]
 )
 def test_conditional_gans(name: str, channels: int) -> None:
-    """A condition and four noises: the generator is the first half of its graph; exact in a plane of the noises."""
+    """A condition and four noises: the generator is the first half of its graph."""
     network = _generator_of(splinescope.load(FILES[name]), (channels, 32, 32))
-    z = np.random.default_rng(0).uniform(-0.5, 0.5, (200, 5))
+    z = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 5))
     logs = log_volume(network, z)
-    few = (_jacobian(_Batched(network), x) for x in torch.from_numpy(z[:4]))
-    expected = [float(torch.linalg.svdvals(J).log().sum()) for J in few]
-    np.testing.assert_allclose(logs[:4], expected, rtol=1e-7)
-    sampler = VolumeSampler(network, UniformBox((-0.5,) * 5, (0.5,) * 5), 1.0, pool=200)
-    assert 1 < sampler.effective_sample_size <= 200
+    expected = [np.log(np.linalg.svd(_differences(network, x), compute_uv=False)).sum() for x in z[:6]]
+    np.testing.assert_allclose(logs[:6], expected, rtol=1e-5)
+    sampler = VolumeSampler(network, UniformBox((-0.5,) * 5, (0.5,) * 5), 1.0, pool=50)
+    assert 1 < sampler.effective_sample_size <= 50
     assert sampler.sample(10).outputs.shape == (10, channels, 32, 32)
-    square = 0.002 * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-    cells = splinescope.tessellate(network, splinescope.Slice(z[0], np.eye(5)[1:3], square), verify="topology")
-    assert sample(cells, 50, generator=0).outputs.shape == (50, channels, 32, 32)
-    directions = torch.eye(5, dtype=torch.float64)[1:3]
-    behind = _Batched(network)
-    t = np.random.default_rng(1).uniform(-0.002, 0.002, (20, 2))
-    logs = log_volume(lambda q: behind(torch.from_numpy(z[0]) + q @ directions), t, "svd")
-    np.testing.assert_allclose(cell_log_volumes(cells)[cells.locate(t)], logs, atol=1e-6)
 
 
-class _Batched(nn.Module):
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        from splinescope.network.evaluate import forward
-
-        return forward(self.network, x)
+def _differences(network: Network, x: np.ndarray) -> np.ndarray:
+    """The Jacobian by central differences, which are exact within a cell."""
+    steps = 1e-7 * np.eye(len(x))
+    ahead, behind = (network(x + sign * steps).reshape(len(x), -1) for sign in (1, -1))
+    return ((ahead - behind) / 2e-7).T
 
 
 def _generator_of(whole: Network, shape: tuple[int, ...]) -> Network:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from splinescope.generative import Drawn, ManifoldSamples, Prior
     from splinescope.generative.samples import LatentSamples
     from splinescope.network import Network
+    from splinescope.tessellation.domains import Domain
 
 Rho = Annotated[
     float,
@@ -108,6 +109,7 @@ def sample(
     """
     from splinescope.cli.models import read_generator
     from splinescope.network import Network
+    from splinescope.tessellation.domains import Domain
 
     run = Run(out, generator, as_json)
     model = read_generator(generator, weights, input_shape, trust=trust)
@@ -149,6 +151,7 @@ def _latent_shape(model: nn.Module | Network, given: str | None) -> tuple[int, .
     from torch import nn
 
     from splinescope.network import Network
+    from splinescope.tessellation.domains import Domain
 
     if isinstance(model, Network):
         return model.input_shape
@@ -225,7 +228,9 @@ def _exact(
     dimension = math.prod(shape)
     if dimension > 3:
         raise InvalidInputError(f"`--way exact`: the generator has {dimension} latents; expected one to three")
-    domain = Segment(low, high) if dimension == 1 else Slice.box(low, high) if dimension == 2 else Box(low, high)
+    domain: Domain = (
+        Segment(low, high) if dimension == 1 else Slice.box(low, high) if dimension == 2 else Box(low, high)
+    )
     cells = tessellate(network, domain, progress=progress)
     drawn = exact_sample(cells, asked.number, asked.rho, asked.seed)
     facts = {

@@ -22,7 +22,7 @@ from splinescope.generative.manifold import (
 )
 from splinescope.generative.overlap import Overlap, overlap
 from splinescope.generative.priors import Custom, Gaussian, Prior, UniformBall, UniformBox
-from splinescope.generative.projection import Projection, approach, project
+from splinescope.generative.projection import NearestPoints, approach, project
 from splinescope.generative.quality import Quality, quality
 from splinescope.generative.sampler import Drawn, VolumeSampler, from_determinant_power
 
@@ -34,9 +34,9 @@ __all__ = [
     "LatentLaw",
     "ManifoldSamples",
     "Moments",
+    "NearestPoints",
     "Overlap",
     "Prior",
-    "Projection",
     "Quality",
     "SketchBias",
     "UniformBall",

@@ -194,7 +194,7 @@ def _condensed_module(module: nn.Module, columns: int) -> nn.Module:
         nn.Linear, upper.shape[1], len(upper), bias=False, device=upper.device, dtype=upper.dtype
     )
     fewer.weight = nn.Parameter(upper, requires_grad=False)
-    return nn.Sequential(*module[:-1], fewer)
+    return nn.Sequential(*list(module)[:-1], fewer)
 
 
 def _backwards(call: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from splinescope.errors import InvalidInputError
 from splinescope.generative.draws import ManifoldSamples, draw_from
 from splinescope.generative.manifold import cell_log_volumes, latent_measures, law
-from splinescope.generative.projection import Projection, project
+from splinescope.generative.projection import NearestPoints, project
 from splinescope.tessellation.complex import PolyhedralComplex
 
 _LARGEST = 50.0
@@ -33,7 +33,7 @@ class LatentLaw:
     """
 
     cells: PolyhedralComplex
-    projection: Projection
+    projection: NearestPoints
     masses: Float[np.ndarray, " cells"]
     rho: float | None
     rho_error: float | None

@@ -26,7 +26,7 @@ _PAIRS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Projection:
+class NearestPoints:
     """Nearest points of a manifold.
 
     Attributes:
@@ -46,7 +46,7 @@ class Projection:
         return len(self.distances)
 
 
-def project(cells: PolyhedralComplex, points: Any) -> Projection:
+def project(cells: PolyhedralComplex, points: Any) -> NearestPoints:
     """Nearest points of the manifold of a bounded domain, exact up to rounding: no local minima.
 
     Args:
@@ -81,7 +81,7 @@ def project(cells: PolyhedralComplex, points: Any) -> Projection:
     chosen = parts.corners[nearest]
     latents = np.einsum("nk,nkd->nd", shares, cells.vertices[chosen])  # type: ignore[attr-defined]
     outputs = np.einsum("nk,nko->no", shares, values[chosen])
-    return Projection(np.linalg.norm(y - outputs, axis=1), latents, outputs, parts.cells[nearest])
+    return NearestPoints(np.linalg.norm(y - outputs, axis=1), latents, outputs, parts.cells[nearest])
 
 
 def approach(
@@ -95,7 +95,7 @@ def approach(
     latent_shape: tuple[int, ...] | None = None,
     radius: float | None = None,
     seed: int = 0,
-) -> Projection:
+) -> NearestPoints:
     """Near points of the manifold of any generator, by Levenberg-Marquardt descents from the nearest of random latents.
 
     What is found is a local minimum: distances are upper bounds.
@@ -140,7 +140,7 @@ def approach(
     with torch.no_grad():
         outputs = map_.function(found, None).double().numpy()
     distances = np.linalg.norm(y - outputs, axis=1)
-    return Projection(distances, found.double().numpy(), outputs, np.full(len(y), -1))
+    return NearestPoints(distances, found.double().numpy(), outputs, np.full(len(y), -1))
 
 
 def _points(points: Any, outputs: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from splinescope.experiments.debias.settings import Settings
-from splinescope.experiments.shared.images import Images, classifier_of, decoder_of, images_of
+from splinescope.experiments.shared.images import ImageSplit, classifier_of, decoder_of, images_of
 from splinescope.experiments.shared.parts import Parts
 from splinescope.generative import (
     Frequencies,
@@ -42,7 +42,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     return parts.each(tasks, "law")
 
 
-def _unbalanced(images: Images, settings: Settings) -> torch.Tensor:
+def _unbalanced(images: ImageSplit, settings: Settings) -> torch.Tensor:
     """Positions of training images, of the rare class the first few only."""
     rare = (images.labels == settings.rare).nonzero()[:, 0]
     others = (images.labels != settings.rare).nonzero()[:, 0]
@@ -80,7 +80,7 @@ def _measure(settings: Settings, sampler: VolumeSampler, classifier: nn.Module) 
     }
 
 
-def _data(settings: Settings, images: Images, chosen: torch.Tensor, classifier: nn.Module) -> dict[str, Any]:
+def _data(settings: Settings, images: ImageSplit, chosen: torch.Tensor, classifier: nn.Module) -> dict[str, Any]:
     """The truth: frequencies in the training set of the generator, and how well the classifier tells digits."""
     right = _classes(classifier, images.held.numpy()) == images.held_labels.numpy()
     rare = images.held_labels.numpy() == settings.rare

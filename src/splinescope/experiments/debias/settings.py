@@ -13,7 +13,7 @@ class Settings(Config):
     """Sizes of the experiment.
 
     Attributes:
-        images: Images of all classes, before the rare class is thinned out.
+        images: ImageSplit of all classes, before the rare class is thinned out.
         rare: The digit that is made rare.
         kept: Share of it that is kept in the training set of the generator.
         latents: Dimension of the latents.

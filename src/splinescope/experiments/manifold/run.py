@@ -35,8 +35,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     )
     surface = parts.cells("toy", PlanarComplex, partial(cells_of, toy, square(settings.half), "proof"))
     module = _generator(settings, parts)
-    first = next(layer for layer in module if isinstance(layer, nn.Linear))
-    plane = _plane(settings, first.in_features)
+    plane = _plane(settings, next(layer.in_features for layer in module if isinstance(layer, nn.Linear)))
     through = parts.cells("slice", PlanarComplex, partial(cells_of, module, plane))
     tasks = {
         "toy": partial(_measure, settings, toy, surface, square(settings.half)),
@@ -54,7 +53,8 @@ def _generator(settings: Settings, parts: Parts) -> nn.Sequential:
     images = datasets.digits().inputs.flatten(1)
     width = settings.decoder_width
     encoder = models.mlp([images.shape[1], width, 2 * settings.latents], generator=rng)
-    decoder = nn.Sequential(*list(models.mlp([settings.latents, width, width, images.shape[1]], generator=rng))[1:])
+    layers = models.mlp([settings.latents, width, width, images.shape[1]], generator=rng)
+    decoder = nn.Sequential(*list(layers)[1:])
     train = partial(models.train_vae, encoder, decoder, images, generator=rng, epochs=settings.epochs, deviation=0.2)
     return trained(parts, "weights", decoder, train)
 

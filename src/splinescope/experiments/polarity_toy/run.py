@@ -40,7 +40,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for problem in settings.problems:
         data = toys.draw(problem, settings.points, settings.deviation, settings.seed)
-        parts.arrays(f"data-{problem}", partial(dict, points=data[:SHOWN]))
+        parts.arrays(f"data-{problem}", partial(_first, data))
         for kind in settings.kinds:
             name = f"{kind}-{problem}"
             module = _generator(settings, parts, kind, problem, torch.from_numpy(data).float())
@@ -76,6 +76,10 @@ def _generator(settings: Settings, parts: Parts, kind: str, problem: str, data: 
         )
 
     return trained(parts, f"weights-{kind}-{problem}", module, adversarial if kind == "wgan" else variational)
+
+
+def _first(data: np.ndarray) -> dict[str, np.ndarray]:
+    return {"points": data[:SHOWN]}
 
 
 def _shown(settings: Settings, cells: PlanarComplex) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from torch import nn
 
 from splinescope.experiments.precision_recall.settings import Settings
-from splinescope.experiments.shared.images import Images, classifier_of, decoder_of, images_of
+from splinescope.experiments.shared.images import ImageSplit, classifier_of, decoder_of, images_of
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.planes import cells_of, square
 from splinescope.generative import Gaussian, VolumeSampler, latent_law, quality, sample
@@ -47,7 +47,7 @@ def _features(classifier: nn.Sequential, outputs: np.ndarray) -> np.ndarray:
 
 
 def _compared(
-    settings: Settings, images: Images, features: Features, draw: Callable[[int], np.ndarray]
+    settings: Settings, images: ImageSplit, features: Features, draw: Callable[[int], np.ndarray]
 ) -> dict[str, Any]:
     """Means and standard deviations of the measures over repeated draws, on pixels and on features."""
     held = images.held.numpy()[: settings.samples].astype(np.float64)
@@ -69,7 +69,7 @@ def _outputs(sampler: VolumeSampler, number: int, seed: int) -> np.ndarray:
     return sampler.sample(number, seed=seed).outputs
 
 
-def _exponents(settings: Settings, generator: nn.Module, images: Images, features: Features) -> dict[str, Any]:
+def _exponents(settings: Settings, generator: nn.Module, images: ImageSplit, features: Features) -> dict[str, Any]:
     pool = VolumeSampler(generator, Gaussian(settings.latents), 0.0, pool=settings.pool, seed=settings.seed)
     rows = []
     for rho in settings.rhos:
@@ -79,7 +79,11 @@ def _exponents(settings: Settings, generator: nn.Module, images: Images, feature
     return {"rows": rows}
 
 
-def _truncations(settings: Settings, generator: nn.Module, images: Images, features: Features) -> dict[str, Any]:
+def _outputs(sampler: VolumeSampler, number: int, seed: int) -> np.ndarray:
+    return sampler.sample(number, seed=seed).outputs
+
+
+def _truncations(settings: Settings, generator: nn.Module, images: ImageSplit, features: Features) -> dict[str, Any]:
     """Latents of a smaller deviation, as in the truncation of StyleGAN."""
 
     def draw(deviation: float, seed: int) -> np.ndarray:
@@ -95,7 +99,7 @@ def _truncations(settings: Settings, generator: nn.Module, images: Images, featu
     return {"rows": rows}
 
 
-def _surface(settings: Settings, cells: PlanarComplex, images: Images) -> dict[str, Any]:
+def _surface(settings: Settings, cells: PlanarComplex, images: ImageSplit) -> dict[str, Any]:
     """The law of latents that held-out images have, and what samples see of the surface's faults.
 
     A point of the surface is off the data if it is farther from all training images than 95 % of held-out images are.

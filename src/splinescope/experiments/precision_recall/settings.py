@@ -13,7 +13,7 @@ class Settings(Config):
     """Sizes of the experiment.
 
     Attributes:
-        images: Images, of which a part is held out.
+        images: ImageSplit, of which a part is held out.
         latents: Dimension of the latents.
         width: Units of each hidden layer, of generators and classifier.
         epochs: Epochs of the generators' training.

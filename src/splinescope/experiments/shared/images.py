@@ -17,7 +17,7 @@ HELD_OUT = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class ImageSplit:
     """Flat images with labels.
 
     Attributes:
@@ -33,7 +33,7 @@ class Images:
     held_labels: Tensor
 
 
-def images_of(data: str, most: int) -> Images:
+def images_of(data: str, most: int) -> ImageSplit:
     """The images of an experiment.
 
     Args:
@@ -46,10 +46,10 @@ def images_of(data: str, most: int) -> Images:
     found = datasets.mnist(Path(data), "train") if data else datasets.digits()
     inputs, labels = found.inputs[:most].flatten(1), found.labels[:most]
     train = round(len(inputs) * (1 - HELD_OUT))
-    return Images(inputs[:train], labels[:train], inputs[train:], labels[train:])
+    return ImageSplit(inputs[:train], labels[:train], inputs[train:], labels[train:])
 
 
-def classifier_of(images: Images, parts: Parts, width: int, epochs: int, seed: int) -> nn.Sequential:
+def classifier_of(images: ImageSplit, parts: Parts, width: int, epochs: int, seed: int) -> nn.Sequential:
     """A classifier of ten classes with two hidden layers, kept as the part `classifier`.
 
     Args:
