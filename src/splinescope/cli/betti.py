@@ -113,10 +113,10 @@ def _labelled(data: str, labels: Path | None, count: int, mean: str, std: str) -
             raise InvalidInputError(f"`--labels`: {data} has its own; expected none")
         found = datasets.digits() if data == "digits" else datasets.mnist(Path(data[6:]).expanduser())
         points, own = found.inputs[:count].numpy(), found.labels[:count].numpy()
-    else:
-        points = np.atleast_2d(read_array("--data", Path(data)))[:count]
-        own = None if labels is None else read_array("--labels", labels).ravel()[:count].astype(np.int64)
-    return np.stack(normalise(list(points), mean, std)), own
+        return np.stack(normalise(list(points), mean, std)), own
+    points = np.atleast_2d(read_array("--data", Path(data)))[:count]
+    classes = None if labels is None else read_array("--labels", labels).ravel()[:count].astype(np.int64)
+    return np.stack(normalise(list(points), mean, std)), classes
 
 
 def _regions(

@@ -106,7 +106,7 @@ def plot_region(region: RegionTopology, ax: Axes | None = None, *, title: str | 
     for cell in np.flatnonzero(enclosed).tolist():
         axes.fill(*cells.cell(cell).T, fill=False, hatch="////", ec="0.6", lw=0.0, zorder=1.5)
     sides = cells.edge_cells
-    between = (sides >= 0).all(axis=1)
+    between = np.asarray((sides >= 0).all(axis=1))
     between[between] = region.inside[sides[between, 0]] != region.inside[sides[between, 1]]
     for edge in cells.edges[between]:
         axes.plot(*cells.vertices[edge].T, color=INK if not region.closed else ACCENT, lw=1.0, zorder=3)
