@@ -250,6 +250,18 @@ def test_flattened_cells_left_out_would_be_unsound() -> None:
     assert path.lower_bound == pytest.approx(path.length, rel=1e-3)
 
 
+def test_one_output_flattens_all_cells() -> None:
+    """The image is a graph of level sets: no path is shorter than the difference of the outputs along it."""
+    path = geodesic(cells_of(formula_net([2, 16, 16, 1], 0), 2), [-0.9, -0.9], [0.9, 0.9])
+    assert path.length == pytest.approx(path.chord, rel=1e-12)
+    assert path.lower_bound == pytest.approx(path.length, rel=1e-12)
+    assert path.length < 0.9 * path.straight_length
+    other = geodesic(cells_of(formula_net([2, 8, 1], 0), 2), [-0.9, -0.9], [0.9, 0.9])
+    assert other.chord < other.length < other.straight_length
+    assert other.lower_bound == pytest.approx(other.length, rel=1e-9)
+    check(other)
+
+
 def test_distance_fields() -> None:
     """At vertices and in between as by single paths; the triangle inequality; balls."""
     cells = cells_of(formula_net([2, 16, 16, 3], 1), 2)

@@ -112,12 +112,11 @@ def _labelled(data: str, labels: Path | None, count: int, mean: str, std: str) -
         if labels is not None:
             raise InvalidInputError(f"`--labels`: {data} has its own; expected none")
         found = datasets.digits() if data == "digits" else datasets.mnist(Path(data[6:]).expanduser())
-        points = found.inputs[:count].numpy()
-        own: np.ndarray | None = found.labels[:count].numpy()
-    else:
-        points = np.atleast_2d(read_array("--data", Path(data)))[:count]
-        own = None if labels is None else read_array("--labels", labels).ravel()[:count].astype(np.int64)
-    return np.stack(normalise(list(points), mean, std)), own
+        points, own = found.inputs[:count].numpy(), found.labels[:count].numpy()
+        return np.stack(normalise(list(points), mean, std)), own
+    points = np.atleast_2d(read_array("--data", Path(data)))[:count]
+    classes = None if labels is None else read_array("--labels", labels).ravel()[:count].astype(np.int64)
+    return np.stack(normalise(list(points), mean, std)), classes
 
 
 def _regions(

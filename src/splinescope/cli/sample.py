@@ -109,7 +109,6 @@ def sample(
     """
     from splinescope.cli.models import read_generator
     from splinescope.network import Network
-    from splinescope.tessellation.domains import Domain
 
     run = Run(out, generator, as_json)
     model = read_generator(generator, weights, input_shape, trust=trust)
@@ -151,7 +150,6 @@ def _latent_shape(model: nn.Module | Network, given: str | None) -> tuple[int, .
     from torch import nn
 
     from splinescope.network import Network
-    from splinescope.tessellation.domains import Domain
 
     if isinstance(model, Network):
         return model.input_shape

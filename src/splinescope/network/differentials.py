@@ -174,7 +174,8 @@ class DifferentiableMap:
         """Values, and Jacobians by reverse mode."""
         with torch.no_grad():
             try:  # all outputs together
-                y, pull = torch.func.vjp(call, z)[:2]
+                pulled: Any = torch.func.vjp(call, z)
+                y, pull = pulled
                 each = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)[:, None].expand(-1, len(y), -1)
                 return y.detach(), torch.func.vmap(pull, out_dims=1)(each)[0].detach()
             except (RuntimeError, NotImplementedError):

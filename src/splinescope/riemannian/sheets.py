@@ -92,23 +92,21 @@ class Sheets:
 
     def cut(self) -> None:
         """Cut cells of rank one along directions that vanish, through all of their points, and join what is one."""
-        waiting = [k for k, cell in enumerate(self.cells) if self.ranks[cell] == 1]
-        queued = set(waiting)
+        flat = [k for k, cell in enumerate(self.cells) if self.ranks[cell] == 1]
+        waiting = [(polygon, point) for polygon in flat for point in self.loops[polygon]]
         while waiting:
-            polygon = waiting.pop()
-            queued.discard(polygon)
-            levels = self._levels(polygon)
+            polygon, point = waiting.pop()
+            loop, levels = self.loops[polygon], self._levels(polygon)
+            level, ahead = float(levels[loop.index(point)]), np.roll(levels, -1)
             span = _span(levels)
-            for level in sorted(set(levels.tolist())):
-                for a, b in _sides(self.loops[polygon]):
-                    first, last = (float(self.points[k] @ self._direction(self.cells[polygon])) for k in (a, b))
-                    if min(first, last) + span < level < max(first, last) - span:
-                        share = (level - first) / (last - first)
-                        self._divide((a, b), self.points[a] + share * (self.points[b] - self.points[a]))
-                        for other in self._beside_of((a, b), polygon):
-                            if self.ranks[self.cells[other]] == 1 and other not in queued:
-                                waiting.append(other)
-                                queued.add(other)
+            between = (np.minimum(levels, ahead) + span < level) & (level < np.maximum(levels, ahead) - span)
+            for k in np.flatnonzero(between)[:1].tolist():
+                edge = (loop[k], loop[(k + 1) % len(loop)])
+                share = (level - levels[k]) / (ahead[k] - levels[k])
+                beyond = self._beside_of(edge, polygon)
+                place = self.points[edge[0]] + share * (self.points[edge[1]] - self.points[edge[0]])
+                number = self._divide(edge, place)
+                waiting += [(other, number) for other in beyond if self.ranks[self.cells[other]] == 1]
         for polygon, cell in enumerate(self.cells):
             if self.ranks[cell] == 1:
                 self._join_strips(polygon)
@@ -171,7 +169,8 @@ class Sheets:
             loop = self.loops[polygon]
             at = next(k for k, side in enumerate(_sides(loop)) if set(side) == set(edge))
             loop.insert(at + 1, number)
-            self._register(polygon)
+            for end in edge:
+                self._beside.setdefault(_key(end, number), []).append(polygon)
         return number
 
     def _replace(self, polygon: int, parts: list[list[int]]) -> None:
@@ -189,8 +188,6 @@ class Sheets:
         return [k for k in self._beside.get(_key(*edge), []) if k != beside]
 
     def _register(self, polygon: int) -> None:
-        if not self._beside and polygon:
-            return
         for a, b in _sides(self.loops[polygon]):
             own = self._beside.setdefault(_key(a, b), [])
             if polygon not in own:

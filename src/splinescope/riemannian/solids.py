@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import null_space
 from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.geodesics.potential import SimplexGradients, Steepest, steepest
@@ -146,7 +147,7 @@ class Solid:
             finer, owners = solid.bisected(chosen)
             parts = np.bincount(owners, minlength=len(solid.corners))[owners]
             multipliers = found.multipliers[:, owners] / parts
-            start = Steepest(0.0, found.flow, found.inside[:, owners], multipliers, found.penalty)
+            start = Steepest(0.0, found.flow[owners], found.inside[:, owners], multipliers, found.penalty)
             solid = finer
         return best
 
@@ -163,7 +164,12 @@ class Solid:
         rise = free[[goal]] - free[[source]]
         if not rise.nnz or np.abs(rise.data).max() < 1e-12:
             return None
-        inverse = np.einsum("tik,tk,tjk->tij", right.transpose(0, 2, 1), np.where(known, 1 / values, 0.0), left)
+        inverse = np.einsum(
+            "tik,tk,tjk->tij",
+            right.transpose(0, 2, 1),
+            np.divide(1.0, values, out=np.zeros_like(values), where=known),
+            left,
+        )
         columns = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2)
         rows = np.repeat(np.arange(len(corners)), 4)
         shape = (len(corners), len(self.points))
@@ -178,6 +184,8 @@ class Solid:
         return steepest(gradients, rise, iterations, start)
 
 
+_MOST_BOUND = 3000
+"""Vertices of flattened cells up to which a basis of all functions that are constant where they must be is made."""
 _THIN = 1e-9
 """Ratio of a tetrahedron's thickness to its length below which functions are constant across it."""
 
@@ -189,12 +197,17 @@ def _values_with(
     tetrahedra, which = np.nonzero(~known)
     used, places = np.unique(corners[tetrahedra], return_inverse=True)
     places = places.reshape(-1, 4)
-    rules = np.zeros((len(tetrahedra), len(used)))
-    combination = left[tetrahedra, :, which]
-    np.add.at(rules, (np.arange(len(rules))[:, None], places[:, 1:]), combination)
-    np.add.at(rules, (np.arange(len(rules)), places[:, 0]), -combination.sum(axis=1))
     others = np.setdiff1d(np.arange(number), used)
-    basis = null_space(rules) if len(used) else np.empty((0, 0))
+    if len(used) > _MOST_BOUND:  # constant on each flattened part, which is stricter
+        graph = coo_array((np.ones(places.size), (np.repeat(places[:, 0], 4), places.ravel())), shape=(len(used),) * 2)
+        basis = np.eye(len(used))[connected_components(graph, directed=False)[1]]
+        basis = basis[:, basis.any(axis=0)]
+    else:
+        rules = np.zeros((len(tetrahedra), len(used)))
+        combination = left[tetrahedra, :, which]
+        np.add.at(rules, (np.arange(len(rules))[:, None], places[:, 1:]), combination)
+        np.add.at(rules, (np.arange(len(rules)), places[:, 0]), -combination.sum(axis=1))
+        basis = null_space(rules) if len(used) else np.empty((0, 0))
     rows = np.concatenate([others, np.repeat(used, basis.shape[1])])
     columns = np.concatenate([np.arange(len(others)), len(others) + np.tile(np.arange(basis.shape[1]), len(used))])
     entries = np.concatenate([np.ones(len(others)), basis.ravel()])

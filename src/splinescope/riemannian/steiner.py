@@ -11,12 +11,12 @@ from scipy.sparse.csgraph import dijkstra
 
 from splinescope.riemannian.solids import Solid
 
-_SHRINK = 0.6
+_SHRINK = 0.7
 """By how much the surroundings shrink in which points are tried, each time."""
 
 
 def short_path(
-    solid: Solid, *, degree: int = 4, rounds: int = 20
+    solid: Solid, *, degree: int = 4, rounds: int = 40
 ) -> tuple[Float[np.ndarray, "k 3"], Int[np.ndarray, " pieces"]]:
     """A short path between the ends of a solid; no shorter one is near it, but there may be others elsewhere.
 

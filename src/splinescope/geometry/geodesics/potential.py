@@ -171,7 +171,7 @@ def steepest(gradients: SimplexGradients, rise: csr_array, iterations: int, star
     Returns:
         How far it has come.
     """
-    weights = np.sqrt(gradients.sizes / gradients.sizes.max())
+    weights = np.sqrt(np.maximum(gradients.sizes / gradients.sizes.max(), 1e-16))
     laplacian = csr_array(sum(part.T @ diags_array(weights) @ part for part in gradients.components))
     # constants have no gradient: a little of the identity fixes them, and changes nothing that is proved
     small = 1e-12 * float(laplacian.diagonal().max())
