@@ -79,10 +79,6 @@ def _exponents(settings: Settings, generator: nn.Module, images: ImageSplit, fea
     return {"rows": rows}
 
 
-def _outputs(sampler: VolumeSampler, number: int, seed: int) -> np.ndarray:
-    return sampler.sample(number, seed=seed).outputs
-
-
 def _truncations(settings: Settings, generator: nn.Module, images: ImageSplit, features: Features) -> dict[str, Any]:
     """Latents of a smaller deviation, as in the truncation of StyleGAN."""
 
