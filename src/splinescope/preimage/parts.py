@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from splinescope.network.graph import Network
 from splinescope.preimage.polytopes import MEASURED, Polytope, polytope
-from splinescope.preimage.pruning import NEVER, Exceeded, Pruner
+from splinescope.preimage.pruning import NEVER, Exceeded, Pruner, give_up
 from splinescope.preimage.targets.marks import Marks
 from splinescope.tessellation import tessellate
 from splinescope.tessellation.certificate import certify
@@ -102,7 +102,9 @@ def pieces_of(
     elif 2 < domain.dimension <= WITH_VERTICES:
         pruner = Pruner(network, marked, domain, most, deadline)
         try:
-            cells = tessellate_polytope(marked.network, domain, verify=verify, keep=pruner.keep, progress=clock.look)
+            cells = tessellate_polytope(
+                marked.network, domain, verify=verify, keep=pruner.keep, progress=clock.look, shortage=give_up
+            )
         except Exceeded:
             return Found((), pruner.dropped, False)
         dropped = pruner.dropped

@@ -26,7 +26,16 @@ _SEVERAL = 4.0
 
 
 class Exceeded(Exception):  # noqa: N818 - no error, and never leaves this package
-    """A part of the domain has more cells, or took more time, than it may."""
+    """A part of the domain has more cells, or took more time or memory, than it may."""
+
+
+def give_up() -> None:
+    """What an engine calls before it leaves out cells for want of memory.
+
+    Raises:
+        Exceeded: Always.
+    """
+    raise Exceeded
 
 
 class OutputSet(Sought):

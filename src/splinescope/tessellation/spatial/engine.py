@@ -35,6 +35,7 @@ def tessellate_polytope(
     tolerance: Tolerance | None = None,
     progress: bool | Callable[[float, int], None] = False,
     keep: Keep | None = None,
+    shortage: Callable[[], None] | None = None,
 ) -> SpatialComplex:
     """The cells of a network in a polytope; arguments, results and errors are those of `tessellate`.
 
@@ -49,6 +50,7 @@ def tessellate_polytope(
         progress: Progress bar, or a function of (share done, cells found).
         keep: Asked after every activation which cells are of interest; the others are dropped, and the result says
             `truncated`.
+        shortage: Called before a budget leaves out cells, which `truncated` does not tell from what `keep` drops.
 
     Returns:
         The complex, with its certificate.
@@ -72,6 +74,7 @@ def tessellate_polytope(
         raise InvalidInputError(f"`domain`: got {domain.dimension} dimensions; expected three or more")
     tolerance, last_use = tolerance or Tolerance(), last_uses(network)
     state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
+    state.shortage = shortage
     with reporting(progress) as report:
         while state.position < len(network.nodes):
             before = state.position

@@ -70,6 +70,7 @@ class SpatialState:
         begun: What is in of the next node, if anything is.
         position: The next node.
         truncated: Whether cells were dropped.
+        shortage: Called before a budget drops some.
         signs: Number of signs taken.
     """
 
@@ -89,6 +90,7 @@ class SpatialState:
     begun: Begun | None = None
     position: int = 0
     truncated: bool = False
+    shortage: Callable[[], None] | None = None
     signs: int = 0
 
     @property
@@ -148,6 +150,8 @@ class SpatialState:
         """Keep at most so many cells, those nearest to the centre; the old numbers of the vertices that are left."""
         if self.lattice.num_cells <= number:
             return np.arange(self.lattice.num_vertices)
+        if self.shortage is not None:
+            self.shortage()
         offsets, items = self.cell_vertices()
         middle = cell_means(self.lattice.points[: self.lattice.num_vertices], items, offsets)
         distance = np.sum((middle - self.centre) ** 2, axis=1)
