@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Barrier, local
 from types import ModuleType
-from typing import Any
+from typing import Any, SupportsIndex
 
 from splinescope.errors import InvalidInputError, MissingDependencyError
 
@@ -197,3 +197,34 @@ def available_memory() -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return 4 << 30
+
+
+def check_number(name: str, value: SupportsIndex, least: int = 0, most: int | None = None) -> int:
+    """A whole number of some range.
+
+    Args:
+        name: The argument, for the error.
+        value: A number.
+        least: Smallest number that makes sense.
+        most: Largest one, or None.
+
+    Returns:
+        The integer.
+
+    Raises:
+        InvalidInputError: If it is not an integer, or out of range.
+
+    Cost: none.
+
+    Example:
+        >>> check_number("k", 3, 1)
+        3
+    """
+    try:
+        number = None if isinstance(value, bool) else int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or number != value or number < least or (most is not None and number > most):
+        upper = "" if most is None else f" and at most {most}"
+        raise InvalidInputError(f"`{name}`: got {value!r}; expected an integer of at least {least}{upper}")
+    return number

@@ -73,6 +73,8 @@ class LatentMap:
         z = latents if isinstance(latents, Tensor) else torch.as_tensor(np.asarray(latents))
         if z.ndim < 2 or z.is_complex():
             raise InvalidInputError(f"`latents`: got shape {tuple(z.shape)}; expected [n, *latent_shape] real numbers")
+        if not bool(torch.isfinite(z).all()):
+            raise InvalidInputError("`latents`: some numbers are NaN or infinite; expected finite ones")
         if not (callable(generator) or isinstance(generator, str | os.PathLike)):
             raise InvalidInputError(
                 f"`generator`: got {type(generator).__name__}; expected a module, network or function"
@@ -117,11 +119,15 @@ class LatentMap:
                 )
             return y.flatten(1) if y.ndim > 1 else y[:, None]
 
-        with torch.no_grad():
-            few = min(len(z), 2)
-            outputs = (
-                function(z[:few].flatten(1), None if condition is None else condition[:few]).shape[1] if few else 0
-            )
+        few, outputs = min(len(z), 2), 0
+        if few:
+            try:
+                with torch.no_grad():
+                    rows = None if condition is None else condition[:few]
+                    outputs = function(z[:few].flatten(1), rows).shape[1]
+            except RuntimeError as error:  # torch's, of shapes that do not fit
+                reason = str(error).splitlines()[0]
+                raise InvalidInputError(f"`generator`: it fails for latents of shape {shape}: {reason}") from error
         return LatentMap(function, z.detach().flatten(1), condition, int(outputs), shape)
 
     def jacobians(self, project: Tensor | None = None) -> Iterator[Tensor]:

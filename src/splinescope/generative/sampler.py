@@ -30,6 +30,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.generative.pool import CHUNK, Pool
 from splinescope.generative.priors import Prior
 from splinescope.generative.samples import LatentSamples
+from splinescope.numerics import check_number
 from splinescope.progress import Report
 from splinescope.tessellation.metric import check_choice
 
@@ -136,8 +137,7 @@ class VolumeSampler:
             )
         if not math.isfinite(rho):
             raise InvalidInputError(f"`rho`: got {rho}; expected a finite number")
-        if pool < 1:
-            raise InvalidInputError(f"`pool`: got {pool}; expected how many latents to weigh, at least 1")
+        pool = check_number("pool", pool, 1)
         self.prior, self.rho, self.base = prior, float(rho), base
         self._seed = seed
         self._pool = Pool(
@@ -207,6 +207,7 @@ class VolumeSampler:
         Raises:
             InvalidInputError: If there are fewer latents with weight than asked for without replacement.
         """
+        number = check_number("number", number)
         logs = self.log_weights
         self._warn()
         rng = np.random.default_rng([self._seed if seed is None else seed, 1])
@@ -248,6 +249,7 @@ class VolumeSampler:
         Raises:
             InvalidInputError: If too few proposals are taken.
         """
+        number = check_number("number", number)
         bound = float(self._tilt(*self._pool.weighed).max())
         rng = np.random.default_rng([self._seed if seed is None else seed, 2])
         kept: list[tuple[np.ndarray, np.ndarray, Any]] = []
@@ -279,6 +281,7 @@ class VolumeSampler:
             States, of which neighbours are often equal; `effective_sample_size` is that of the chain (by the mean
             length of its stays).
         """
+        number = check_number("number", number)
         rng = np.random.default_rng([self._seed if seed is None else seed, 3])
         total = number + burn + 1
         parts = [self._pool.propose(rng, min(CHUNK, total - start)) for start in range(0, total, CHUNK)]

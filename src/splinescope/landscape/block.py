@@ -30,7 +30,7 @@ from splinescope.landscape.factors import Factors, factors_in_parts, layer_node
 from splinescope.landscape.losses import metric_roots
 from splinescope.landscape.problem import Problem, problem
 from splinescope.network import ModelLike
-from splinescope.numerics import available_memory
+from splinescope.numerics import available_memory, check_number
 
 GRAM_ROWS = 4096
 """Rows of a Gram matrix up to which all of its eigenvalues are computed when a few are asked for."""
@@ -152,8 +152,8 @@ class LayerHessian(LinearOperator):
         Cost: the eigenvalues of the smaller Gram matrix, or Lanczos' iteration where that has more than 4,096 rows.
         """
         size = self._gram_size
-        if k is not None and not 1 <= k <= self.shape[0]:
-            raise InvalidInputError(f"`k`: got {k}; expected 1 to {self.shape[0]}")
+        if k is not None:
+            k = check_number("k", k, 1, self.shape[0])
         if k is not None and "_spectrum" not in self.__dict__ and size > GRAM_ROWS and k < size // 8:
             start = np.random.default_rng(0).standard_normal(self.shape[0])
             return np.sort(eigsh(self, k, which="LA", v0=start, return_eigenvectors=False))[::-1]
@@ -194,7 +194,12 @@ class LayerHessian(LinearOperator):
 
         Returns:
             The rank.
+
+        Raises:
+            InvalidInputError: If `tolerance` is no share, from 0 to less than 1.
         """
+        if tolerance is not None and not 0 <= tolerance < 1:
+            raise InvalidInputError(f"`tolerance`: got {tolerance}; expected a share of the largest, from 0 to 1")
         found = self._spectrum
         share = len(found) * np.finfo(np.float64).eps if tolerance is None else tolerance
         return int((found > share * found[0]).sum()) if len(found) and found[0] > 0 else 0

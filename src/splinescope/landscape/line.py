@@ -28,6 +28,7 @@ from splinescope.landscape.softmax import softmax_pieces
 from splinescope.landscape.sums import COINCIDENT
 from splinescope.network import ModelLike
 from splinescope.network.evaluate import forward
+from splinescope.network.inputs import real_numbers
 from splinescope.numerics import available_memory
 
 CHECKS = 8
@@ -217,9 +218,10 @@ def loss_line(
         >>> line.breakpoints.tolist(), [(round(m.t, 12), m.value) for m in line.minima]
         ([-0.5], [(0.5, 0.5)])
     """
-    low, high = (float(end) for end in interval)
-    if not (np.isfinite([low, high]).all() and low < high):
+    ends = np.asarray(real_numbers(interval, "interval"))
+    if not (ends.shape == (2,) and np.isfinite(ends).all() and ends[0] < ends[1]):
         raise InvalidInputError(f"`interval`: got {interval}; expected two finite numbers, the lower one first")
+    low, high = ends.tolist()
     asked = problem(model, inputs, targets, loss)
     moving = motion(model, asked.network, direction)
     centre, half = _origin(low, high)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -16,6 +15,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.landscape.factors import Layer, layer_names
 from splinescope.network import ModelLike, Network
 from splinescope.network.copies import linear_part
+from splinescope.network.inputs import real_numbers
 from splinescope.network.ops import Op, Scale
 
 
@@ -75,13 +75,14 @@ def motion(model: ModelLike, network: Network, direction: Mapping[str, Any]) -> 
         InvalidInputError: If a parameter is not known, is none of a dense layer, a convolution or a batch-norm, or has
             another shape.
     """
-    if not direction:
-        raise InvalidInputError("`direction`: it is empty; expected a mapping of names of parameters to tensors")
+    if not isinstance(direction, Mapping) or not direction:
+        what = "an empty one" if isinstance(direction, Mapping) else type(direction).__name__
+        raise InvalidInputError(f"`direction`: got {what}; expected a mapping of names of parameters to tensors")
     module = model if isinstance(model, nn.Module) else None
     known = {} if module is None else dict(module.named_parameters(remove_duplicate=False))
     steps: dict[int, Op] = {}
     for name, value in direction.items():
-        step = torch.as_tensor(np.array(value) if not isinstance(value, Tensor) else value).detach().cpu().double()
+        step = torch.as_tensor(real_numbers(value, f"direction[{name!r}]")).detach()
         if not bool(torch.isfinite(step).all()):
             raise InvalidInputError(f"`direction`: {name!r} has numbers that are NaN or infinite; expected finite ones")
         for own in _names(known, name, module is not None):

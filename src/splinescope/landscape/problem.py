@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from splinescope.errors import InvalidInputError
 from splinescope.landscape.losses import LOSSES, one_hot
 from splinescope.network import ModelLike, Network, as_network, from_torch
-from splinescope.network.inputs import read_inputs
+from splinescope.network.inputs import finite_batch, real_numbers
 
 LABELS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
@@ -58,18 +58,15 @@ def problem(model: ModelLike, inputs: Any, targets: Any, loss: str) -> Problem:
     """
     if loss not in LOSSES:
         raise InvalidInputError(f"`loss`: got {loss!r}; expected {' or '.join(map(repr, LOSSES))}")
-    given = inputs.detach().cpu() if isinstance(inputs, Tensor) else torch.from_numpy(np.array(inputs, np.float64))
-    if given.ndim < 2 or not len(given) or not bool(torch.isfinite(given).all()):
+    given = real_numbers(inputs, "inputs")
+    if given.ndim < 2 or not len(given):
         raise InvalidInputError(
-            f"`inputs`: got the shape {tuple(given.shape)}; expected finite inputs [N, *input_shape]"
+            f"`inputs`: got the shape {tuple(given.shape)}; expected a batch [N, *input_shape] of at least one input"
         )
     network = _network_of(model, tuple(given.shape[1:]))
-    batch = read_inputs(given.double(), network.input_shape, "inputs")
-    if batch.single:
-        raise InvalidInputError(f"`inputs`: got the shape {tuple(given.shape)}; expected a batch [N, *input_shape]")
+    batch = finite_batch(given, network.input_shape)
     _check_head(network, loss)
-    assert isinstance(batch.batch, Tensor)
-    return Problem(network, batch.batch, read_targets(network, targets, len(batch.batch), loss), loss)
+    return Problem(network, batch, read_targets(network, targets, len(batch), loss), loss)
 
 
 def read_targets(network: Network, targets: Any, count: int, loss: str) -> Float[Tensor, "N n_out"]:
@@ -88,7 +85,8 @@ def read_targets(network: Network, targets: Any, count: int, loss: str) -> Float
         InvalidInputError: If they fit neither the samples nor the outputs.
     """
     outputs = network.nodes[network.output].size
-    given = targets.detach().cpu() if isinstance(targets, Tensor) else torch.from_numpy(np.array(targets))
+    kept = isinstance(targets, Tensor) and not targets.is_complex()
+    given = targets.detach().cpu() if kept else torch.from_numpy(_labels_or_numbers(targets))
     if loss == "cross-entropy" and outputs == 1:
         raise InvalidInputError("`loss`: a network of one output has no cross-entropy of a softmax; expected 'squared'")
     if given.shape == (count,) and given.dtype in LABELS and outputs > 1:
@@ -109,6 +107,15 @@ def read_targets(network: Network, targets: Any, count: int, loss: str) -> Float
     if loss == "cross-entropy" and (bool((numbers < 0).any()) or bool(((sums - 1).abs() > 1e-6).any())):
         raise InvalidInputError("`targets`: they are no probabilities; expected labels, or rows that sum to 1")
     return numbers
+
+
+def _labels_or_numbers(targets: Any) -> np.ndarray:
+    """Whole numbers as they are, and else numbers in float64."""
+    try:
+        values = np.array(targets)
+    except (TypeError, ValueError):
+        values = np.empty(0, object)
+    return values if values.dtype.kind in "biu" else np.asarray(real_numbers(targets, "targets"))
 
 
 def _network_of(model: ModelLike, shape: tuple[int, ...]) -> Network:

@@ -49,7 +49,7 @@ def read_inputs(x: Any, input_shape: tuple[int, ...], name: str = "x") -> Inputs
         >>> read_inputs([0.1, 0.2], (2,)).single, read_inputs([[1, 2, 3, 4]], (2, 2)).batch.shape
         (True, (1, 2, 2))
     """
-    values = _numbers(x, name)
+    values = real_numbers(x, name)
     shape, size = tuple(values.shape), math.prod(input_shape)
     if shape[1:] == input_shape and shape != input_shape:
         return Inputs(values, single=False)
@@ -73,7 +73,7 @@ def read_batch(x: Any, input_shape: tuple[int, ...], name: str) -> np.ndarray | 
     Raises:
         InvalidInputError: If it is not made of real numbers.
     """
-    values = _numbers(x.detach().cpu().numpy() if isinstance(x, Tensor) else x, name)
+    values = real_numbers(x.detach().cpu().numpy() if isinstance(x, Tensor) else x, name)
     assert isinstance(values, np.ndarray)
     if values.ndim < 2 and input_shape:
         return None
@@ -104,8 +104,58 @@ def expected_inputs(input_shape: tuple[int, ...]) -> str:
     return f"one input of shape {list(input_shape)} or a batch [{batch}]{flat}"
 
 
-def _numbers(x: Any, name: str) -> np.ndarray | Tensor:
-    """Real numbers in float64."""
+def finite_batch(x: Any, input_shape: tuple[int, ...], name: str = "inputs") -> Tensor:
+    """A batch of at least one input, whose numbers are finite.
+
+    Args:
+        x: [N, *input_shape] or [N, n] numbers.
+        input_shape: Shape of one input.
+        name: The argument, for the error.
+
+    Returns:
+        [N, *input_shape] in float64, on the CPU.
+
+    Raises:
+        InvalidInputError: If it is one input, none, or has numbers that are not finite or not real.
+
+    Cost: one look at all numbers.
+
+    Example:
+        >>> finite_batch([[1, 2, 3, 4]], (2, 2)).shape
+        torch.Size([1, 2, 2])
+    """
+    numbers = real_numbers(x, name)
+    shape = tuple(numbers.shape)
+    if shape[:1] == (0,):
+        raise InvalidInputError(f"`{name}`: got the shape {shape}; expected at least one input")
+    found = read_inputs(numbers, input_shape, name)
+    if found.single:
+        raise InvalidInputError(f"`{name}`: got one input of shape {shape}; expected a batch of them")
+    batch = found.batch.detach() if isinstance(found.batch, Tensor) else torch.from_numpy(found.batch)
+    if not bool(torch.isfinite(batch).all()):
+        raise InvalidInputError(f"`{name}`: some numbers are NaN or infinite; expected finite ones")
+    return batch
+
+
+def real_numbers(x: Any, name: str) -> np.ndarray | Tensor:
+    """Real numbers in float64, of any shape.
+
+    Args:
+        x: An array, a tensor, or nested lists.
+        name: The argument, for the error.
+
+    Returns:
+        A tensor if one came, else an array of its own.
+
+    Raises:
+        InvalidInputError: If it is none of these, or complex.
+
+    Cost: a copy of arrays.
+
+    Example:
+        >>> real_numbers([1, 2], "x").dtype
+        dtype('float64')
+    """
     if isinstance(x, Tensor) and not x.is_complex():
         return x.to(dtype=torch.float64, device="cpu")
     try:

@@ -236,7 +236,8 @@ class PreimageSearch:
         domain = self._opener.domain
         if domain.dimension == 1:
             return NEVER
-        smaller = float(_volumes(Boxes.around(domain))[0] / _volumes(box)[0])
+        whole = Boxes.around(domain)
+        smaller = float(np.prod((whole.high - whole.low)[0] / (box.high - box.low)[0]))  # volumes under- or overflow
         allowed = MOST.get(domain.dimension, _MOST) * math.sqrt(smaller)
         if domain.dimension == 2 and self._deadline < NEVER:  # what is late is lost
             now = time.monotonic()

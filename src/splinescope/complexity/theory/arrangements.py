@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Float
 
-from splinescope.errors import InvalidInputError
+from splinescope.numerics import check_number
 
 
 def zaslavsky(hyperplanes: int, dimension: int) -> int:
@@ -238,25 +238,6 @@ def lines_in_window(lines: Float[np.ndarray, "n 3"], polygon: Float[np.ndarray, 
     beside = (ends @ chosen[:, :2].T + chosen[:, 2] > 0).reshape(len(chosen), 2, len(chosen))
     crosses = np.triu(beside[:, 0] != beside[:, 1], 1)
     return LinesInWindow(len(chosen), int(crosses.sum()))
-
-
-def check_number(name: str, value: int, least: int = 0) -> int:
-    """`value` as an integer.
-
-    Args:
-        name: The argument, for the error.
-        value: A number.
-        least: Smallest number that makes sense.
-
-    Returns:
-        The integer.
-
-    Raises:
-        InvalidInputError: If it is not an integer, or smaller than `least`.
-    """
-    if isinstance(value, bool) or value != int(value) or value < least:
-        raise InvalidInputError(f"`{name}`: got {value!r}; expected an integer of at least {least}")
-    return int(value)
 
 
 def binomials(n: int, last: int) -> list[int]:

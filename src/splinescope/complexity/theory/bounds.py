@@ -22,8 +22,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from splinescope.complexity.theory.arrangements import binomials, check_number
+from splinescope.complexity.theory.arrangements import binomials
 from splinescope.errors import InvalidInputError
+from splinescope.numerics import check_number
 
 
 def trivial_upper(pieces: Iterable[int]) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from splinescope.errors import InvalidInputError
+from splinescope.numerics import check_number
 from splinescope.tessellation.domains.base import finite
 
 
@@ -187,8 +188,7 @@ class ClassTarget(Target):
     margin: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.label < 0:
-            raise InvalidInputError(f"`label`: got {self.label}; expected the number of a class")
+        object.__setattr__(self, "label", check_number("label", self.label))
         if not 0 <= self.margin < np.inf:
             raise InvalidInputError(f"`margin`: got {self.margin}; expected a number of at least 0")
 
@@ -225,8 +225,8 @@ class UnionTarget(Target):
     parts: Sequence[Target]
 
     def __post_init__(self) -> None:
-        if not self.parts:
-            raise InvalidInputError("`parts`: got none; expected at least one set")
+        if not self.parts or not all(isinstance(part, Target) for part in self.parts):
+            raise InvalidInputError(f"`parts`: got {self.parts!r}; expected at least one set, and nothing else")
         object.__setattr__(self, "parts", tuple(self.parts))
 
     def alternatives(self, outputs: int) -> tuple[Alternative, ...]:

@@ -8,13 +8,12 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int, UInt64
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, nodes_behind
-from splinescope.network.inputs import read_inputs
+from splinescope.network.inputs import finite_batch
 from splinescope.network.ops import Fold
 from splinescope.progress import counting
 from splinescope.tessellation.branches.walk import chunk_length, pieces_at
@@ -88,16 +87,13 @@ def parts(network: Network, data: Any) -> Iterator[Tensor]:
         Batches.
 
     Raises:
-        InvalidInputError: If there are none, or they are no batch.
+        InvalidInputError: If there are none, they are no batch, or some numbers are not finite.
     """
     if not hasattr(data, "__getitem__") or not len(data):
         raise InvalidInputError("`data`: expected inputs, one per row; got none")
     step = chunk_length(network, 3)
     for start in range(0, len(data), step):
-        found = read_inputs(data[start : start + step], network.input_shape)
-        if found.single:
-            raise InvalidInputError(f"`data`: got one input of shape {network.input_shape}; expected a batch of them")
-        yield found.batch.detach() if isinstance(found.batch, Tensor) else torch.from_numpy(found.batch)
+        yield finite_batch(data[start : start + step], network.input_shape, "data")
 
 
 def _rows(op: Fold, pieces: Tensor) -> list[bytes]:

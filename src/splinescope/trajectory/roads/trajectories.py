@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import CHUNK_NUMBERS, forward, jacobians
 from splinescope.network.graph import Network
-from splinescope.network.inputs import read_inputs
+from splinescope.network.inputs import finite_batch
 from splinescope.network.load import ModelLike, as_network
 from splinescope.network.splits import boundaries, split
 
@@ -154,8 +153,7 @@ def trajectories(network: ModelLike, inputs: Any, places: Sequence[int | str] | 
         (('input', '1', '2'), [(4, 5, 3), (4, 2, 5)])
     """
     network = as_network(network, tuple(np.shape(inputs)[1:]))
-    batch = read_inputs(inputs, network.input_shape).batch
-    value = batch.detach() if isinstance(batch, Tensor) else torch.from_numpy(batch)
+    value = finite_batch(inputs, network.input_shape)
     parts = parts_between(network, places)
     count = sum(math.prod(part.output_shape) * math.prod(part.input_shape) for part in parts) * len(value)
     if count > 8 * CHUNK_NUMBERS:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
-from splinescope.network.inputs import read_inputs
+from splinescope.network.inputs import finite_batch
 from splinescope.network.load import ModelLike, as_network
+from splinescope.numerics import check_number
 from splinescope.trajectory.symmetry.canonical import check_same_graph
 from splinescope.trajectory.symmetry.matching import distance, match_activations, match_weights
 from splinescope.trajectory.symmetry.modules import permute_module
@@ -109,9 +110,7 @@ def alignment(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sw
     if data is None:
         orders = match_weights(one, other, among, np.random.default_rng(seed), sweeps)
     else:
-        batch = read_inputs(data, one.input_shape).batch
-        inputs = batch if isinstance(batch, Tensor) else torch.from_numpy(batch)
-        orders = match_activations(one, other, among, inputs)
+        orders = match_activations(one, other, among, finite_batch(data, one.input_shape, "data"))
     symmetry = replace(among.identity(), permutations=orders)
     aligned = permute_module(b, among, orders) if isinstance(b, nn.Module) else among.apply(symmetry)
     before = distance(one, other, among, among.identity().permutations)
@@ -161,7 +160,7 @@ def loss_barrier(
         The losses.
 
     Raises:
-        InvalidInputError: If the two don't fit, or an option is unknown.
+        InvalidInputError: If the two don't fit, there are no inputs, or an option is unknown or out of range.
 
     Cost: one forward pass for each position, twice that for "recompute".
 
@@ -174,7 +173,9 @@ def loss_barrier(
     if statistics not in ("keep", "recompute"):
         raise InvalidInputError(f"`statistics`: got {statistics!r}; expected 'keep' or 'recompute'")
     x, y = torch.as_tensor(inputs), torch.as_tensor(targets)
-    at = np.linspace(0.0, 1.0, points)
+    if not len(x) or len(x) != len(y):
+        raise InvalidInputError(f"`targets`: got {len(y)} for {len(x)} inputs; expected one for each, and at least one")
+    at = np.linspace(0.0, 1.0, check_number("points", points, 2))
     with torch.no_grad():
         losses = np.array([float(loss(_outputs(a, b, float(t), x, statistics), y)) for t in at])
     excess = losses - ((1 - at) * losses[0] + at * losses[-1])
