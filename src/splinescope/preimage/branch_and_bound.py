@@ -208,7 +208,7 @@ class PreimageSearch:
                     others = others.joined(opened.left)
                     late |= len(opened.left) == 1  # the budget is spent
                     waiting = float(_volumes(others).sum() + sum(_volumes(box)[0] for box in lot[number + 1 :]))
-                    self._report(1.0 - waiting / whole, len(parts))
+                    self._report(1.0 - waiting / max(whole, np.finfo(np.float64).tiny), len(parts))
                 left = others
                 if late:
                     break
