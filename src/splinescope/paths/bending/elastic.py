@@ -71,7 +71,7 @@ def nudged_elastic_band(
     Cost: in each step one gradient for each pivot of the pairs that are still open.
 
     Example:
-        Around the square |x| + |y| < 1, on which the class is another one:
+        Around the square $|x| + |y| < 1$, on which the class is another one:
 
         >>> import splinescope, torch
         >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)
@@ -134,7 +134,7 @@ def string_method(
     Cost: in each step one gradient for each pivot of the pairs that are still open.
 
     Example:
-        Around the square |x| + |y| < 1, on which the class is another one:
+        Around the square $|x| + |y| < 1$, on which the class is another one:
 
         >>> import splinescope, torch
         >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)

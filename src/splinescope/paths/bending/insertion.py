@@ -59,7 +59,7 @@ def insert_highest(
     Cost: for each vertex that is inserted a check of the polyline, and at most `max_steps` gradients.
 
     Example:
-        Around the square |x| + |y| < 1, on which the class is another one, one bend is enough:
+        Around the square $|x| + |y| < 1$, on which the class is another one, one bend is enough:
 
         >>> import splinescope, torch
         >>> up, down = torch.nn.Linear(2, 4, bias=False), torch.nn.Linear(4, 1)
