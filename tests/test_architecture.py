@@ -295,6 +295,7 @@ ROLES = {
     "figures": "pictures of an experiment from its numbers",
     "panels": "parts of an experiment's pictures",
     "run": "what is done, step by step",
+    "samples": "points that were drawn, and what is done with them",
     "settings": "what an experiment may be run with",
     "base": "what all of one kind share",
     "complex": "the cells of one kind of domain",

@@ -219,7 +219,7 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--out", str(out)]) == 0
     told = capsys.readouterr()
     assert "splinescope slice" in told.out
-    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "network.npz"])
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "network.npz", "view.html"])
     summary = summary_of(out)
     assert summary["cells"] > 50
     assert summary["accuracy"] > 0.95

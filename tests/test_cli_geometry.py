@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,11 @@ def test_data_through_layers(place: Path) -> None:
         (["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--box", "-1", "1"], "it is for two inputs"),
         (["topology", "images.npz"], "`--through`: no points were given"),
         (["topology", "ring.npz", "--data", "digits", "--labels", "labels.npy"], "has its own"),
-        (["topology", "ring.npz", "--data", "cloud.npy", "--degree", "1"], "splinescope[topology]"),
+        pytest.param(
+            ["topology", "ring.npz", "--data", "cloud.npy", "--degree", "1"],
+            "splinescope[topology]",
+            marks=pytest.mark.skipif(find_spec("ripser") is not None, reason="ripser is installed"),
+        ),
     ],
 )
 def test_refusals(place: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

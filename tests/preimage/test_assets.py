@@ -11,6 +11,7 @@ import splinescope
 from splinescope import Box
 from splinescope.preimage import ClassTarget, Preimage, preimage_of, read_vnnlib
 from tests.fixtures.reference_nets import folder
+from tests.seeds import thorough
 
 
 def model(name: str) -> Path:
@@ -34,6 +35,7 @@ def test_a_property_that_holds() -> None:
 
 
 @pytest.mark.slow
+@thorough
 def test_a_property_that_holds_in_five_dimensions() -> None:
     found = acas("1_1", 3)
     assert (found.dimension, len(found), found.complete) == (5, 0, True)

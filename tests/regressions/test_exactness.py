@@ -98,8 +98,8 @@ def hard_networks() -> dict[str, Hard]:
 
 
 HARD = hard_networks()
-SLOW = {"E1 He 200 x 4", "E1 He 200 x 5"}
-"""Networks that take longer than ten seconds; "E1 He 100 x 4" is like them, and in the gate."""
+SLOW = {"E1 He 200 x 4", "E1 He 200 x 5", "E1 chain 95", "E1 He 100 x 8"}
+"""Networks that take ten seconds; "E1 He 100 x 4" and "E1 chain 120" are like them, and in the gate."""
 
 JOBS = [
     (large if name in SLOW else pytest.param)(name, dimension)

@@ -38,7 +38,7 @@ def decisions_of(cells: SegmentComplex) -> Decisions:
     return cells.decisions
 
 
-@pytest.mark.parametrize("depth", [10, 60, 95, 120])
+@pytest.mark.parametrize("depth", [10, 60, large(95), large(120)])
 def test_a_chain_keeps_its_two_cells(depth: int) -> None:
     cells = cells_of(networks.network(networks.e1_chain(depth)), [-1.0, 0.3], [1.0, 0.3])
     np.testing.assert_allclose(cells.breakpoints, [0.65], atol=1e-15)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-
 from splinescope.errors import InvalidInputError
 from splinescope.network import ModelLike, as_network
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from splinescope.network import Network
 
 MOST_NODES = 600
