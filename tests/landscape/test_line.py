@@ -349,7 +349,7 @@ def _activations(network: Network, sample: torch.Tensor) -> Iterator[tuple[int, 
 def test_what_is_refused() -> None:
     module, direction, x, y = asked("dense")
     for step, match in (
-        ({}, "it is empty"), ({"9.weight": [1.0]}, "no parameter '9.weight'"),
+        ({}, "got an empty one"), ({"9.weight": [1.0]}, "no parameter '9.weight'"),
         ({"0.weight": [[1.0]]}, "has the shape"), ({"0.bias": [0.0] * 7}, "all of its numbers are zero"),
         ({"0.bias": [np.nan] * 7}, "NaN"),
     ):  # fmt: skip
