@@ -18,7 +18,8 @@ from jaxtyping import Float
 from scipy.special import polygamma, psi
 
 from splinescope.errors import InvalidInputError
-from splinescope.generative.jacobians import LatentMap
+from splinescope.generative.jacobians import latent_map
+from splinescope.network.differentials import DifferentiableMap
 from splinescope.network.importers.module_copy import duplicate
 from splinescope.tessellation.metric import check_choice
 
@@ -90,7 +91,7 @@ def log_volume(
         (5,)
     """
     check_choice("method", method, METHODS)
-    map_ = LatentMap.of(generator, latents, method, condition)
+    map_ = latent_map(generator, latents, method, condition)
     if top is not None and not 1 <= top <= map_.dimension:
         raise InvalidInputError(f"`top`: got {top}; expected from 1 to {map_.dimension}, the dimension of the latents")
     if method == "sketch":
@@ -98,9 +99,9 @@ def log_volume(
     parts = [_logs(J, top, gram=method != "svd") for J in map_.jacobians()]
     logs = np.concatenate([np.empty(0), *parts])
     doubtful = np.flatnonzero(np.isneginf(logs))
-    if method == "auto" and len(doubtful) and map_.single:
+    if method == "auto" and len(doubtful) and _is_single(generator, map_):
         few = None if condition is None else condition[torch.from_numpy(doubtful)]
-        twice = LatentMap.of(duplicate(generator).double(), map_.shaped(doubtful).double(), "svd", few)
+        twice = latent_map(duplicate(generator).double(), map_.shaped(doubtful).double(), "svd", few)
         logs[doubtful] = np.concatenate([_logs(J, top, gram=False) for J in twice.jacobians()])
     return logs
 
@@ -126,7 +127,7 @@ def singular_values(
         >>> singular_values(torch.nn.Identity(), np.zeros((1, 2))).tolist()
         [[1.0, 1.0]]
     """
-    map_ = LatentMap.of(generator, latents, "svd", condition)
+    map_ = latent_map(generator, latents, "svd", condition)
     rows = [torch.linalg.svdvals(J).double().cpu().numpy()[:, :top] for J in map_.jacobians()]
     return np.concatenate(rows) if rows else np.empty((0, top or map_.dimension))
 
@@ -180,7 +181,7 @@ def measured_bias(generator: Any, latents: Any, sketch: int | None = None, seed:
         >>> abs(found.measured - found.mean) < 5 * found.deviation
         True
     """
-    map_ = LatentMap.of(generator, latents, "sketch", None)
+    map_ = latent_map(generator, latents, "sketch", None)
     bias = sketch_bias(map_.outputs, _sketch_size(sketch, map_), map_.dimension)
     full = log_volume(generator, latents, "svd")
     seen = np.isfinite(full)
@@ -222,15 +223,22 @@ def _by_values(J: torch.Tensor, top: int | None) -> np.ndarray:
     return torch.where(known, logs, -torch.inf).cpu().numpy()
 
 
-def _sketch_size(sketch: int | None, map_: LatentMap) -> int:
+def _is_single(generator: Any, map_: DifferentiableMap) -> bool:
+    """Whether a generator is a module of float32."""
+    if not isinstance(generator, torch.nn.Module) or map_.points.dtype != torch.float32:
+        return False
+    return any(parameter.dtype == torch.float32 for parameter in generator.parameters())
+
+
+def _sketch_size(sketch: int | None, map_: DifferentiableMap) -> int:
     wanted = max(SKETCH, 2 * map_.dimension) if sketch is None else sketch
     return min(wanted, map_.outputs) if sketch is None else wanted
 
 
-def _sketched(map_: LatentMap, size: int, top: int | None, seed: int) -> np.ndarray:
+def _sketched(map_: DifferentiableMap, size: int, top: int | None, seed: int) -> np.ndarray:
     """Log volumes from projected Jacobians, without the known bias."""
     bias = sketch_bias(map_.outputs, size, map_.dimension if top is None else top)
-    z = map_.latents
+    z = map_.points
     random = torch.from_numpy(np.random.default_rng(seed).standard_normal((map_.outputs, size)))
     project = torch.linalg.qr(random)[0].T.to(dtype=z.dtype, device=z.device)
     return np.concatenate([np.empty(0), *(_by_values(J, top) - bias.mean for J in map_.jacobians(project))])

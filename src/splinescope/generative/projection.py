@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.generative.jacobians import LatentMap
+from splinescope.generative.jacobians import latent_map
 from splinescope.generative.priors import Prior
+from splinescope.network.differentials import DifferentiableMap
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.simplices import simplices
 
@@ -126,15 +127,15 @@ def approach(
     if radius is not None:
         latents = latents * np.minimum(1.0, radius / np.linalg.norm(latents, axis=1, keepdims=True))
     shape = (prior.dimension,) if latent_shape is None else latent_shape
-    map_ = LatentMap.of(generator, latents.reshape(pool, *shape), "sketch", None)
+    map_ = latent_map(generator, latents.reshape(pool, *shape), "sketch", None)
     y = _points(points, map_.outputs)
-    known = torch.as_tensor(y).to(map_.latents)
+    known = torch.as_tensor(y).to(map_.points)
     with torch.no_grad():
-        order = torch.cdist(known, map_.function(map_.latents, None)).topk(min(starts, pool), largest=False).indices
-    best = torch.full((len(y),), torch.inf, dtype=map_.latents.dtype)
-    found = map_.latents.new_zeros(len(y), map_.dimension)
+        order = torch.cdist(known, map_.function(map_.points, None)).topk(min(starts, pool), largest=False).indices
+    best = torch.full((len(y),), torch.inf, dtype=map_.points.dtype)
+    found = map_.points.new_zeros(len(y), map_.dimension)
     for column in order.T:
-        z, distances = _descend(map_, known, map_.latents[column].clone(), steps, radius)
+        z, distances = _descend(map_, known, map_.points[column].clone(), steps, radius)
         better = distances < best
         best, found = torch.where(better, distances, best), torch.where(better[:, None], z, found)
     with torch.no_grad():
@@ -194,7 +195,7 @@ def _inverse(systems: np.ndarray) -> np.ndarray:
 
 
 def _descend(
-    map_: LatentMap, y: torch.Tensor, z: torch.Tensor, steps: int, radius: float | None
+    map_: DifferentiableMap, y: torch.Tensor, z: torch.Tensor, steps: int, radius: float | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Levenberg-Marquardt descents of all points side by side, each with a damping of its own."""
     damping = torch.full((len(z), 1, 1), 1e-2, dtype=z.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,9 @@ from splinescope.network.load import as_network
 
 BUDGET = 1 << 26
 """Numbers of Jacobians that are held at once."""
+
+FORWARD = 1 << 21
+"""The same of those taken forward, few enough for the caches of a processor."""
 
 
 def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
@@ -44,6 +47,7 @@ class DifferentiableMap:
         points: All points, flat.
         condition: A row of it for each point, or None.
         outputs: Number of outputs.
+        shape: Shape of one point as the model takes it.
         name: What the model is called, for errors.
     """
 
@@ -51,12 +55,21 @@ class DifferentiableMap:
     points: Tensor
     condition: Any
     outputs: int
+    shape: tuple[int, ...]
     name: str = "model"
 
     @property
     def dimension(self) -> int:
         """Dimension of the points."""
         return int(self.points.shape[1])
+
+    def shaped(self, rows: np.ndarray) -> Tensor:
+        """Some points as the model takes them."""
+        return self.points[torch.from_numpy(rows)].reshape(len(rows), *self.shape)
+
+    def at(self, points: Tensor) -> DifferentiableMap:
+        """The same map at other flat points."""
+        return replace(self, points=points)
 
     @staticmethod
     def of(
@@ -86,15 +99,17 @@ class DifferentiableMap:
         z = points if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
         if z.ndim < 2 or z.is_complex():
             raise InvalidInputError(f"`{given}`: got shape {tuple(z.shape)}; expected [n, *shape] real numbers")
+        if not bool(torch.isfinite(z).all()):
+            raise InvalidInputError(f"`{given}`: some numbers are NaN or infinite; expected finite ones")
         if affine and (isinstance(model, Network | nn.Module) or not callable(model)):
             network = as_network(model, tuple(z.shape[1:]), name)
             shape = network.input_shape
-            return DifferentiableMap._made(lambda x: forward(network, x), z.double().cpu(), shape, None, names)
-        call = model
+            return DifferentiableMap._made(partial(forward, network), z.double().cpu(), shape, None, names)
         if isinstance(model, Network):
-            network = model
-            call, z = (lambda x: behind_head(network, x)), z.double().cpu().reshape(len(z), *network.input_shape)
-        elif isinstance(model, nn.Module):
+            whole = partial(behind_head, model)
+            return DifferentiableMap._made(whole, z.double().cpu(), model.input_shape, condition, names)
+        call = model
+        if isinstance(model, nn.Module):
             call = duplicate(model)
             z = as_parameters(z, call)
         elif not callable(model):
@@ -120,12 +135,16 @@ class DifferentiableMap:
                 )
             return y.flatten(1) if y.ndim > 1 else y[:, None]
 
-        with torch.no_grad():
-            few = min(len(z), 2)
-            outputs = (
-                function(z[:few].flatten(1), None if condition is None else condition[:few]).shape[1] if few else 0
-            )
-        return DifferentiableMap(function, z.detach().flatten(1), condition, int(outputs), name)
+        few, outputs = min(len(z), 2), 0
+        if few:
+            try:
+                with torch.no_grad():
+                    rows = None if condition is None else condition[:few]
+                    outputs = function(z[:few].flatten(1), rows).shape[1]
+            except RuntimeError as error:  # torch's, of shapes that do not fit
+                reason = str(error).splitlines()[0]
+                raise InvalidInputError(f"`{name}`: it fails for {given} of shape {shape}: {reason}") from error
+        return DifferentiableMap(function, z.detach().flatten(1), condition, int(outputs), shape, name)
 
     def jacobians(self, project: Tensor | None = None) -> Iterator[Tensor]:
         """[rows, outputs, d] Jacobians of the points, in parts of bounded memory.
@@ -133,11 +152,12 @@ class DifferentiableMap:
         Args:
             project: [k, outputs] what outputs are multiplied with first.
         """
-        rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
+        rows = max(1, FORWARD // max(1, self.dimension * self.outputs))
+        together = None if rows > 1 else FORWARD // (8 * self.outputs) + 1
         for start in range(0, len(self.points), rows):
             z = self.points[start : start + rows]
             condition = None if self.condition is None else self.condition[start : start + rows]
-            yield self._jacobian(z, condition, project)
+            yield self._jacobian(z, condition, project, together)
 
     def values_and_rows(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Outputs, and Jacobians by reverse mode, which is quicker where there are fewer outputs than dimensions."""
@@ -149,8 +169,8 @@ class DifferentiableMap:
     def _call(self, condition: Any, x: Tensor) -> Tensor:
         return self.function(x, condition)
 
-    def _jacobian(self, z: Tensor, condition: Any, project: Tensor | None) -> Tensor:
-        """Jacobians of rows that don't know of each other, forward."""
+    def _jacobian(self, z: Tensor, condition: Any, project: Tensor | None, together: int | None) -> Tensor:
+        """Jacobians of rows that don't know of each other, forward, so many directions at once."""
 
         def call(x: Tensor) -> Tensor:
             y = self.function(x, condition)
@@ -162,7 +182,7 @@ class DifferentiableMap:
         directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
         with torch.no_grad():
             try:  # all directions together, which share the values that they are taken at
-                return torch.func.vmap(column, out_dims=2)(directions).detach()
+                return torch.func.vmap(column, out_dims=2, chunk_size=together)(directions).detach()
             except (RuntimeError, NotImplementedError):
                 pass
             try:
