@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,16 +16,41 @@ from splinescope.network.ops.base import Affine, AffineOp, copies, flat
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Affine):
+class _Matrix(Affine):
+    """A matrix and an offset, and whatever they are applied to."""
+
+    weight: Float[Tensor, "out in"]
+    bias: Float[Tensor, " out"]
+
+    @property
+    def addends(self) -> int:
+        """See `Op`."""
+        return int(self.weight.shape[1]) + 1
+
+    @property
+    def weights(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.weight
+
+    @property
+    def offset(self) -> Tensor | None:
+        """See `AffineOp`."""
+        return self.bias
+
+    def reweighted(self, weights: Tensor | None) -> AffineOp:
+        """See `AffineOp`."""
+        assert weights is not None
+        return replace(self, weight=weights, bias=torch.zeros_like(self.bias))
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(_Matrix):
     """A fully connected layer: flat in, flat out.
 
     Attributes:
         weight: [out, in] matrix.
         bias: [out] offset.
     """
-
-    weight: Float[Tensor, "out in"]
-    bias: Float[Tensor, " out"]
 
     def evaluate(
         self, *inputs: Float[Tensor, "batch ..."], out: Float[Tensor, "batch out"] | None = None
@@ -49,26 +74,6 @@ class Dense(Affine):
         """See `AffineOp`."""
         return self.weight
 
-    @property
-    def addends(self) -> int:
-        """See `Op`."""
-        return int(self.weight.shape[1]) + 1
-
-    @property
-    def weights(self) -> Tensor | None:
-        """See `AffineOp`."""
-        return self.weight
-
-    @property
-    def offset(self) -> Tensor | None:
-        """See `AffineOp`."""
-        return self.bias
-
-    def reweighted(self, weights: Tensor | None) -> AffineOp:
-        """See `AffineOp`."""
-        assert weights is not None
-        return Dense(weights, torch.zeros_like(self.bias))
-
     def write(self, out: Float[Tensor, "batch _"], *inputs: Float[Tensor, "batch ..."]) -> None:
         """See `Op`: the product is made where it is wanted."""
         self.evaluate(*inputs, out=out)
@@ -83,7 +88,7 @@ class Dense(Affine):
 
 
 @dataclass(frozen=True, eq=False)
-class SharedDense(Affine):
+class SharedDense(_Matrix):
     """One dense layer on each row of a matrix, as a linear layer that is applied to the last axis.
 
     Attributes:
@@ -91,33 +96,10 @@ class SharedDense(Affine):
         bias: [out] offset.
     """
 
-    weight: Float[Tensor, "out in"]
-    bias: Float[Tensor, " out"]
-
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """[batch, ..., in] to [batch, ..., out]."""
         (x,) = inputs
         return torch.nn.functional.linear(x, self.weight, self.bias)
-
-    @property
-    def addends(self) -> int:
-        """See `Op`."""
-        return int(self.weight.shape[1]) + 1
-
-    @property
-    def weights(self) -> Tensor | None:
-        """See `AffineOp`."""
-        return self.weight
-
-    @property
-    def offset(self) -> Tensor | None:
-        """See `AffineOp`."""
-        return self.bias
-
-    def reweighted(self, weights: Tensor | None) -> AffineOp:
-        """See `AffineOp`."""
-        assert weights is not None
-        return SharedDense(weights, torch.zeros_like(self.bias))
 
 
 @dataclass(frozen=True, eq=False)
