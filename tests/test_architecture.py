@@ -30,6 +30,7 @@ ERRORS = {
     "StoreError": "SplinescopeError",
     "StoreWarning": "UserWarning",
     "UnsupportedOpError": "SplinescopeError",
+    "WorkerError": "SplinescopeError",
 }
 COMPLEX = {
     "vertices", "cell_vertices", "cell_offsets", "edges", "edge_cells", "edge_op", "edge_unit", "vertex_outputs",

@@ -39,6 +39,7 @@ PUBLIC = {
     "paths": "splinescope",
     "plotting": "splinescope",
     "region_graph": "splinescope.tessellation.region_graph",
+    "sweeps": "splinescope",
     "tessellate": "splinescope.tessellation.engine",
     "tessellate_segments": "splinescope.tessellation.segments",
     "trajectory": "splinescope",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from splinescope import observers as observers
     from splinescope import paths as paths
     from splinescope import plotting as plotting
+    from splinescope import sweeps as sweeps
     from splinescope import trajectory as trajectory
     from splinescope.errors import SplinescopeError as SplinescopeError
     from splinescope.network import Network as Network

@@ -62,5 +62,9 @@ class StoreError(SplinescopeError):
     """A file cannot be written, or cannot be read back: missing, incomplete or damaged."""
 
 
+class WorkerError(SplinescopeError):
+    """A worker did not do its task: it died each time that it tried, or workers cannot be started; it says which."""
+
+
 class StoreWarning(UserWarning):
     """A file that is no result, such as a checkpoint, could not be written; the work goes on without it."""

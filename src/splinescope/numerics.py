@@ -199,6 +199,41 @@ def available_memory() -> int:
         return 4 << 30
 
 
+def available_cores() -> int:
+    """Processors that this process may use.
+
+    Returns:
+        Their number, at least 1.
+
+    Cost: one call of the system.
+
+    Example:
+        >>> available_cores() >= 1
+        True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error says that there was too little memory; torch has no exception of its own for it.
+
+    Args:
+        error: The error.
+
+    Returns:
+        Whether it does.
+
+    Cost: none.
+
+    Example:
+        >>> is_shortage(MemoryError()), is_shortage(ValueError())
+        (True, False)
+    """
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+
 def check_number(name: str, value: SupportsIndex, least: int = 0, most: int | None = None) -> int:
     """A whole number of some range.
 

@@ -54,12 +54,13 @@ def each(items: Collection[T], unit: str, progress: bool, done: int = 0) -> Iter
 
 
 @contextmanager
-def reporting(progress: bool | Report, unit: str = "cells") -> Iterator[Report]:
+def reporting(progress: bool | Report, unit: str = "cells", done: float = 0.0) -> Iterator[Report]:
     """A progress bar that appears after a second, a user's function, or nothing.
 
     Args:
         progress: Whether to show a bar, or a function to call.
         unit: What the number is of.
+        done: Share that was done before, of which the time that is left does not depend.
 
     Yields:
         What to call as the work goes on.
@@ -70,7 +71,7 @@ def reporting(progress: bool | Report, unit: str = "cells") -> Iterator[Report]:
         yield _silent
     else:
         form = "{l_bar}{bar}| {postfix} [{elapsed}<{remaining}]"
-        with tqdm(total=1.0, bar_format=form, delay=_DELAY) as bar:
+        with tqdm(total=1.0, initial=done, bar_format=form, delay=_DELAY) as bar:
 
             def update(share: float, cells: int) -> None:
                 bar.set_postfix_str(f"{cells:,} {unit}", refresh=False)

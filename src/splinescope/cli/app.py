@@ -24,8 +24,10 @@ from splinescope.cli.sample import sample
 from splinescope.cli.segment import segment
 from splinescope.cli.slice import slice_
 from splinescope.cli.surface import surface
+from splinescope.cli.sweep import sweep
 from splinescope.cli.view import view
 from splinescope.errors import SplinescopeError, UnsupportedOpError
+from splinescope.numerics import is_shortage
 
 app = typer.Typer(
     name="splinescope",
@@ -78,6 +80,7 @@ for command in (
     sample,
     segment,
     surface,
+    sweep,
     landscape,
     view,
 ):
@@ -126,10 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error.format_message())
     except OSError as error:
         return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
-    except MemoryError:
-        return _complain(_too_little(arguments))
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # torch has no exception of its own for it
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
             raise
         return _complain(_too_little(arguments))
     except (KeyboardInterrupt, typer.Abort):

@@ -37,20 +37,40 @@ def read_entries(source: str | None, chosen: str | None) -> list[np.ndarray]:
     if source is None or chosen is None:
         return []
     indices = whole_numbers("--indices", chosen)
-    try:
-        if source == "digits":
-            return list(datasets.digits().take(indices).numpy())
-        if source.startswith("mnist:"):
-            return list(datasets.mnist(Path(source.removeprefix("mnist:")).expanduser()).take(indices).numpy())
-    except InvalidInputError as error:
-        raise InvalidInputError(f"`--data {source}`: {error}") from error
-    if not Path(source).suffix:
-        raise InvalidInputError(f"`--data`: got {source!r}; expected digits, mnist:PATH, or a .npy, .npz or .csv file")
-    rows = read_array("--data", Path(source))
+    rows = data_set(source)
+    if not isinstance(rows, np.ndarray):
+        try:
+            return list(rows.take(indices).numpy())
+        except InvalidInputError as error:
+            raise InvalidInputError(f"`--data {source}`: {error}") from error
     bad = [index for index in indices if rows.ndim < 2 or not 0 <= index < len(rows)]
     if bad:
         raise InvalidInputError(f"`--indices`: got {bad[0]}; {source} has the shape {rows.shape}, one point per row")
     return [rows[index] for index in indices]
+
+
+def data_set(source: str) -> datasets.Dataset | np.ndarray:
+    """A data set, or the rows of a file.
+
+    Args:
+        source: See `read_entries`.
+
+    Returns:
+        The set, which has a length.
+
+    Raises:
+        InvalidInputError: If there is none.
+    """
+    try:
+        if source == "digits":
+            return datasets.digits()
+        if source.startswith("mnist:"):
+            return datasets.mnist(Path(source.removeprefix("mnist:")).expanduser())
+    except InvalidInputError as error:
+        raise InvalidInputError(f"`--data {source}`: {error}") from error
+    if not Path(source).suffix:
+        raise InvalidInputError(f"`--data`: got {source!r}; expected digits, mnist:PATH, or a .npy, .npz or .csv file")
+    return read_array("--data", Path(source))
 
 
 def read_array(option: str, file: Path) -> np.ndarray:

@@ -132,14 +132,13 @@ def regions(
 
 @contextmanager
 def _pool(workers: int | None) -> Iterator[Executor | None]:
-    """A pool of fresh processes: copies of one that already has threads could wait for each other for ever."""
+    """Processes that outlive one another, or none."""
     if workers is None:
         yield None
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from splinescope.workers import WorkerPool
 
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with WorkerPool(workers) as pool:
         yield pool
 
 

@@ -89,7 +89,7 @@ def segment(
             memory_budget=memory_budget,
             progress=progress,
         )
-    facts = _facts(cells, wanted)
+    facts = segment_facts(cells, wanted)
     files: Files = {}
     if picture:
         files["picture"] = (f"picture.{picture_format}", drawing(lambda: _draw(cells, facts, title_of(model))))
@@ -97,8 +97,16 @@ def segment(
     run.leave(cells.network, cells.certificate, facts, files, _lines)
 
 
-def _facts(cells: SegmentBatch, target: int | None) -> Facts:
-    """What is worth knowing, as plain values for JSON."""
+def segment_facts(cells: SegmentBatch, target: int | None) -> Facts:
+    """What is worth knowing, as plain values for JSON.
+
+    Args:
+        cells: The segments.
+        target: Class whose margin is wanted; the one that leads at the start if None.
+
+    Returns:
+        The facts.
+    """
     from splinescope.tessellation.segments import breakpoints, competes, image_lengths
 
     table, lengths = breakpoints(cells), image_lengths(cells)

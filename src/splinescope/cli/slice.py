@@ -92,7 +92,7 @@ def slice_(
     where = Where(through, point, data, indices, box, polygon, margin, radius, seed, mean, std)
     points = where.points(most=3)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
-    color = color or ("pattern" if _is_classifier(network) or math.prod(network.output_shape) < 3 else "log-volume")
+    color = color or ("pattern" if is_classifier(network) or math.prod(network.output_shape) < 3 else "log-volume")
     picture = Picture(
         title_of(model), color, class_numbers("--classes", classes, network), boundary, picture_format, view
     )
@@ -142,8 +142,8 @@ def leave_cells(run: Run, cells: PlanarComplex, picture: Picture, more: Mapping[
     """
     from splinescope.tessellation.boundary import decision_boundary
 
-    compares = picture.classes is not None or _is_classifier(cells.network)
-    boundary = decision_boundary(cells, picture.classes) if compares else None
+    wanted = picture.classes is not None or is_classifier(cells.network)
+    boundary = decision_boundary(cells, picture.classes) if wanted else None
     files: Files = {
         "picture": (f"picture.{picture.format}", drawing(lambda: _draw(cells, picture, boundary))),
         "arrays": ("complex.npz", cells.save),
@@ -168,7 +168,7 @@ def _explore(cells: PlanarComplex, picture: Picture, path: Path) -> None:
     explore(cells, path, color=picture.color, values=values, title=picture.title)
 
 
-def _is_classifier(network: Network) -> bool:
+def is_classifier(network: Network) -> bool:
     """Whether a decision boundary between all outputs makes sense: a vector of few."""
     return len(network.output_shape) <= 1 and math.prod(network.output_shape) <= _MOST
 

@@ -23,6 +23,7 @@ from splinescope.network.differentials import as_parameters, behind_head
 from splinescope.network.importers.module_copy import duplicate
 from splinescope.progress import Report, reporting
 from splinescope.storage import from_json, json_text, read_arrays, write_arrays
+from splinescope.workers import finished, result_of
 
 CHUNK = 1_000
 """Latents that are taken at once, and kept as one part of a store."""
@@ -105,8 +106,9 @@ class Pool:
             yield from ((index, self._chunk(index)) for index in missing)
             return
         packed = replace(self, store=None, executor=None, progress=False)
-        futures = [(index, self.executor.submit(packed._chunk, index)) for index in missing]
-        yield from ((index, future.result()) for index, future in futures)
+        tasks = ((index, (index,)) for index in missing)
+        for ended in finished(self.executor, packed._chunk, tasks):
+            yield from ((index, result_of(future)) for index, future in ended)
 
     def _part(self, index: int) -> Path | None:
         return None if self.store is None else Path(self.store) / f"latents-{index:05d}.npz"

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from splinescope.landscape.functional import (
 )
 from splinescope.progress import counting
 from splinescope.storage import read_arrays, write_arrays
+from splinescope.workers import finished, result_of
 
 STATISTICS = ("keep", "recompute")
 
@@ -169,10 +170,11 @@ def loss_grid(
                 progress_kept.note(part, task.run())
                 advance(len(part))
         else:
-            futures = {executor.submit(task.run): part for part, task in zip(parts, tasks, strict=True)}
-            for future in as_completed(futures):
-                progress_kept.note(futures[future], future.result())
-                advance(len(futures[future]))
+            waiting = ((number, (task,)) for number, task in enumerate(tasks))
+            for ended in finished(executor, _Task.run, waiting):
+                for number, future in ended:
+                    progress_kept.note(parts[number], result_of(future))
+                    advance(len(parts[number]))
     return LossGrid(plane, lines, progress_kept.values.reshape(shape))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import shutil
 from bisect import bisect_right
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from splinescope.errors import InvalidInputError, StoreError
-from splinescope.storage import from_json, json_text, read_arrays, replacing, write_arrays
+from splinescope.storage import LineFile, from_json, json_text, read_arrays, write_arrays
 
 FORMAT = 1
 """Version of the log's layout."""
@@ -49,8 +48,7 @@ def read_log(path: str | os.PathLike[str]) -> list[Row]:
         ...     [row["test/accuracy"] for row in read_log(f"{folder}/log.jsonl")]
         [0.5]
     """
-    _, rows, _ = _parse(Path(path))
-    return rows
+    return _checked(LineFile(path))[1]
 
 
 class RunLog:
@@ -76,17 +74,16 @@ class RunLog:
         self.path = Path(path)
         self.rows: list[Row] = []
         self._header = {"log": "splinescope", "format": FORMAT, "measures": from_json(json_text(measures))}
-        self._length = 0
-        if resume and self.path.exists() and b"\n" in self.path.read_bytes():
-            header, self.rows, self._length = _parse(self.path)
+        self._file = LineFile(path, "log")
+        if resume and self._file.begun:
+            header, self.rows = _checked(self._file)
             if header["measures"] != self._header["measures"]:
                 there, here = header["measures"], self._header["measures"]
                 raise InvalidInputError(
                     f"`log`: {str(self.path)!r} is of other measures: {_difference(there, here)}; give another file, "
                     f"or `resume=False` to replace it"
                 )
-            if self._length < self.path.stat().st_size:
-                os.truncate(self.path, self._length)
+            self._file.trim()
         else:
             shutil.rmtree(self._memory, ignore_errors=True)
             self._rewrite()
@@ -110,22 +107,13 @@ class RunLog:
         Raises:
             StoreError: If it cannot be written; the log is then as before.
         """
-        line = _line(row)
-        try:
-            if memory:  # before the row, so that a row that is there always has its memory
+        if memory:  # before the row, so that a row that is there always has its memory
+            try:
                 self._memory.mkdir(exist_ok=True)
-                write_arrays(self._file(row["step"]), memory, argument="log", compress=True, durable=True)
-            with open(self.path, "r+b", buffering=0) as file:
-                file.seek(self._length)
-                if file.write(line) != len(line):
-                    raise OSError("the disk is full")
-                os.fsync(file.fileno())
-        except OSError as error:
-            if self.path.exists():
-                os.truncate(self.path, self._length)
-            raise StoreError(f"`log`: cannot write to {str(self.path)!r}: {error.strerror or error}") from error
-        self._length += len(line)
-        self.rows.append(from_json(line, null=math.nan))
+            except OSError as error:
+                raise StoreError(f"`log`: cannot write to {str(self.path)!r}: {error.strerror or error}") from error
+            write_arrays(self._arrays(row["step"]), memory, argument="log", compress=True, durable=True)
+        self.rows += self._file.append([row])
 
     def memory(self) -> dict[str, np.ndarray] | None:
         """The arrays kept for the last row; None before the first one.
@@ -135,7 +123,7 @@ class RunLog:
         """
         if self.last is None:
             return None
-        path = self._file(self.last)
+        path = self._arrays(self.last)
         try:
             return read_arrays(path, argument="log").arrays
         except StoreError as error:
@@ -161,7 +149,7 @@ class RunLog:
     def _memory(self) -> Path:
         return self.path.with_name(self.path.name + ".memory")
 
-    def _file(self, step: int) -> Path:
+    def _arrays(self, step: int) -> Path:
         return self._memory / f"{step:012d}.npz"
 
     def _rank(self, step: int) -> int:
@@ -169,39 +157,19 @@ class RunLog:
 
     def _rewrite(self) -> None:
         """Put header and rows in the place of the file, at once."""
-        data = b"".join(map(_line, [self._header, *self.rows]))
-        with replacing(self.path) as temporary, open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        self._length = len(data)
+        self._file.begin(self._header, self.rows)
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], list[Row], int]:
-    """Header, rows, and length in bytes of the lines that are finished."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise StoreError(f"`path`: there is no file {str(path)!r}") from error
-    length = data.rfind(b"\n") + 1
-    lines: list[Any] = []
-    for number, line in enumerate(data[:length].splitlines(), 1):
-        try:
-            lines.append(from_json(line, null=math.nan if number > 1 else None))
-        except ValueError as error:
-            raise StoreError(f"`path`: line {number} of {str(path)!r} is damaged") from error
-    header = lines[0] if lines else None
+def _checked(file: LineFile) -> tuple[dict[str, Any], list[Row]]:
+    """Header and rows of a log."""
+    header, rows = file.read()
+    path = str(file.path)
     if not isinstance(header, dict) or header.get("log") != "splinescope" or header.get("format") != FORMAT:
-        raise StoreError(f"`path`: {str(path)!r} is no log of this version; expected one that a Recorder wrote")
-    steps: list[Any] = [row.get("step") if isinstance(row, dict) else None for row in lines[1:]]
+        raise StoreError(f"`path`: {path!r} is no log of this version; expected one that a Recorder wrote")
+    steps: list[Any] = [row.get("step") if isinstance(row, dict) else None for row in rows]
     if not all(isinstance(step, int) for step in steps) or any(a >= b for a, b in itertools.pairwise(steps)):
-        raise StoreError(f"`path`: the steps of {str(path)!r} are not in order; it is damaged")
-    return header, lines[1:], length
-
-
-def _line(value: Mapping[str, Any]) -> bytes:
-    """One line."""
-    return json_text(value, indent=None).encode() + b"\n"
+        raise StoreError(f"`path`: the steps of {path!r} are not in order; it is damaged")
+    return header, rows
 
 
 def _difference(there: Any, here: Any, where: str = "") -> str:

@@ -24,6 +24,7 @@ from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.targets.marks import Marks
 from splinescope.progress import Report
 from splinescope.tessellation.domains import Domain
+from splinescope.workers import in_order
 
 MOST = {2: 1_000_000, 3: 50_000, 4: 20_000, 5: 8_000}
 """Cells that the first box may have at once before it is halved, by dimension; `_MOST` above."""
@@ -222,8 +223,7 @@ class PreimageSearch:
         asked = [(box, min(self._allowed(box), self._most - self._cells), seconds) for box in lot]
         if self._executor is None:
             return (self._opener(*one) for one in asked)
-        futures = [self._executor.submit(self._opener, *one) for one in asked]
-        return (future.result() for future in futures)
+        return in_order(self._executor, self._opener, asked)
 
     def _take(self, opened: Opened) -> None:
         self._boxes += 1

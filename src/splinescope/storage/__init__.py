@@ -6,16 +6,19 @@ back as they were, keep them in words of their own (see `encode`), and never as 
 
 from splinescope.storage.archives import check_content, content_limit, load_archive, load_array
 from splinescope.storage.arrays import Stored, read_arrays, write_arrays
+from splinescope.storage.lines import LineFile
 from splinescope.storage.records import class_name, decode, encode, fingerprint
-from splinescope.storage.replacement import own_folder, replacing
+from splinescope.storage.replacement import claimed, own_folder, replacing
 from splinescope.storage.shapes import are_offsets, check_shapes, within
 from splinescope.storage.texts import from_json, json_text, write_json
 
 __all__ = [
+    "LineFile",
     "Stored",
     "are_offsets",
     "check_content",
     "check_shapes",
+    "claimed",
     "class_name",
     "content_limit",
     "decode",

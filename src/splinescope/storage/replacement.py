@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from splinescope.errors import InvalidInputError
+from splinescope.errors import InvalidInputError, StoreError
 
 _LOCKS = find_spec("fcntl") is not None
 """Whether folders can be locked; on Windows nobody can tell whose folder one is, and nothing is removed."""
@@ -47,6 +47,42 @@ def own_folder(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+@contextmanager
+def claimed(folder: Path, argument: str = "path") -> Iterator[None]:
+    """A folder that no other process claims for as long as the block lasts, where folders can be locked.
+
+    Args:
+        folder: The folder.
+        argument: What the caller calls it, for errors.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StoreError: If another process has claimed it.
+
+    Cost: two calls of the system.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder, claimed(Path(folder)):
+        ...     len(os.listdir(folder))
+        0
+    """
+    lock = None
+    if _LOCKS:
+        try:
+            lock = _lock(folder)
+        except BlockingIOError as error:
+            raise StoreError(f"`{argument}`: another process is writing to {str(folder)!r}; wait for it") from error
+        except OSError:  # a file system without locks
+            lock = None
+    try:
+        yield
+    finally:
         if lock is not None:
             os.close(lock)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from splinescope.errors import DegenerateArrangementError, InvalidInputError, StoreError, StoreWarning
+from splinescope.errors import DegenerateArrangementError, InvalidInputError, StoreError, StoreWarning, WorkerError
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.progress import Report, reporting
@@ -28,7 +28,7 @@ from splinescope.tessellation.region_graph.search.explore import Explorer
 from splinescope.tessellation.region_graph.search.found import Seeds
 from splinescope.tessellation.region_graph.search.frontier import Exploration, Limits
 
-_BETWEEN = 30.0
+_BETWEEN = 5.0
 """Seconds between checkpoints, at least."""
 
 _SHARE = 20.0
@@ -69,6 +69,7 @@ def region_graph(
             found of them is kept beyond that. One that is too small for the usual number of cells takes fewer at a
             time, of which the last bits may be others.
         executor: Who explores blocks of cells, any `concurrent.futures.Executor`; the library's own threads if None.
+            `sweeps.WorkerPool` goes on when a worker is killed; `sweeps.as_executor` makes one of a cluster.
             The result does not depend on it.
         checkpoint: File to save the search to, now and then and at the end. Where that fails, as on a full disk, there
             is a `StoreWarning`, and the search goes on.
@@ -86,6 +87,7 @@ def region_graph(
         StoreError: If a file cannot be written or read, or belongs to another search.
         CertificateError: If a check fails; it names the cells.
         DegenerateArrangementError: If float64 can find no cell at the starts.
+        WorkerError: If the executor broke; what was found is in `checkpoint`.
 
     Interrupting (Ctrl-C) returns the part of the graph that was found.
 
@@ -117,7 +119,12 @@ def region_graph(
         search = Exploration(explorer)
         search.start(first_cells(explorer, starts, generator or np.random.default_rng(0)))
     with reporting(progress) as report:
-        search.run(Limits(max_cells, deadline), executor, _Notes(report, checkpoint))
+        try:
+            search.run(Limits(max_cells, deadline), executor, _Notes(report, checkpoint))
+        except WorkerError:
+            if checkpoint is not None:
+                _save(search, checkpoint)
+            raise
     if checkpoint is not None:
         _save(search, checkpoint)
     graph = _graph(search)

@@ -7,9 +7,8 @@ and resumed: a level is cut into blocks of a fixed size from its start, and resu
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,9 +23,7 @@ from splinescope.tessellation.region_graph.search.explore import (
 )
 from splinescope.tessellation.region_graph.search.found import BOUNDARY, Explored, Seeds, joined
 from splinescope.tessellation.region_graph.search.keys import as_bytes
-
-_IN_FLIGHT = 64
-"""Blocks that are handed to an executor ahead of their results."""
+from splinescope.workers import AT_ONCE, in_order
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,9 @@ class Exploration:
         waiting = self._seeds(first, self.level_end)
         blocks = [waiting.taken(slice(start - first, start - first + size)) for start in starts]
         explored = (
-            _explore_here(self.explorer, blocks) if executor is None else _submit(executor, self.explorer, blocks)
+            _explore_here(self.explorer, blocks)
+            if executor is None
+            else _explore_there(executor, self.explorer, blocks)
         )
         yield from zip(starts, explored, strict=True)
 
@@ -194,17 +193,8 @@ def _explore_here(explorer: Explorer, blocks: Sequence[Seeds]) -> Iterator[Explo
             yield from part
 
 
-def _submit(executor: Executor, explorer: Explorer, blocks: Sequence[Seeds]) -> Iterator[Explored]:
+def _explore_there(executor: Executor, explorer: Explorer, blocks: Sequence[Seeds]) -> Iterator[Explored]:
     """Explore blocks by an executor, with a bounded number of them under way."""
-    under_way: deque[Future[Explored]] = deque()
-    packed, at_once = packed_explorer(explorer), explorer.blocks_within(_IN_FLIGHT)
-    try:
-        for block in blocks:
-            under_way.append(executor.submit(explore_alone, packed, block))
-            if len(under_way) >= at_once:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    finally:
-        for future in under_way:
-            future.cancel()
+    packed = packed_explorer(explorer)
+    tasks = ((packed, block) for block in blocks)
+    return in_order(executor, explore_alone, tasks, explorer.blocks_within(AT_ONCE))
