@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +15,9 @@ import pytest
 
 import splinescope
 from splinescope.cli import main
+from tests.seeds import large
+from tests.sweeps.test_kills import children
+from tests.workers.test_pool import ROOT, alive
 
 AXES = 5
 
@@ -70,6 +78,41 @@ def test_stopped_and_resumed(model: str, tmp_path: Path, capsys: pytest.CaptureF
 def test_workers(model: str, tmp_path: Path) -> None:
     assert main(["regions", model, "--out", str(tmp_path), "--workers", "2"]) == 0
     assert summary(tmp_path)["cells"] == 32
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for processes in /proc")
+@pytest.mark.parametrize("killed", ["driver", large("worker")])
+def test_kills_lose_no_work(killed: str, tmp_path: Path) -> None:
+    """Of a worker, the search goes on; of the driver, its workers end and the checkpoint is there."""
+    model, file, out = tmp_path / "net.npz", tmp_path / "search.npz", tmp_path / "out"
+    rng, widths = np.random.default_rng(0), (6, 24, 24, 2)
+    weights = {f"W{i}": rng.standard_normal((widths[i + 1], widths[i])) for i in range(3)}
+    np.savez(model, **weights, **{f"b{i}": rng.standard_normal(widths[i + 1]) for i in range(3)})
+    code = "import sys; from splinescope.cli import main; sys.exit(main())"
+    words = ["regions", str(model), "--workers", "2", "--checkpoint", str(file), "--out", str(out)]
+    limits = ["--verify", "topology", "--max-cells", "20000"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    driver = subprocess.Popen(
+        [sys.executable, "-c", code, *words, *limits], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    while not file.exists():
+        assert driver.poll() is None
+        time.sleep(0.05)
+    workers = children(driver.pid)
+    os.kill(driver.pid if killed == "driver" else workers[0], signal.SIGKILL)
+    _, told = driver.communicate()
+    if killed == "worker":
+        assert driver.returncode == 0
+        assert "Traceback" not in told
+        assert summary(out)["cells"] == 20000
+        return
+    ended = time.monotonic()
+    while any(map(alive, workers)):
+        assert time.monotonic() - ended < 5
+        time.sleep(0.02)
+    assert main(["regions", str(model), "--resume", str(file), "--max-cells", "1", "--out", str(out)]) == 0
+    assert summary(out)["cells"] > 200
 
 
 def test_around_a_point(model: str, tmp_path: Path) -> None:

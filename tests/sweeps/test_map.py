@@ -76,7 +76,7 @@ class _Remote:
         return SimpleNamespace(future=lambda: future)
 
 
-@pytest.mark.slow
+@thorough
 def test_processes_and_a_killer() -> None:
     sweep = sweeps.map(die, {"x": range(6)}, workers=2)
     assert sweep.table()["value"].tolist()[3:] == [9, 16, 25]
@@ -202,6 +202,13 @@ def _inputs(net: torch.nn.Linear, scale: float, at: np.ndarray, file: Path) -> f
 def test_complaints(grid: object, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         sweeps.map(die, grid, workers=0)  # type: ignore[arg-type]
+
+
+def test_tables_for_other_programs(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    sweep = sweeps.map(area, GRID, workers=0)
+    again = pandas.read_parquet(sweep.export(tmp_path / "table.parquet"))
+    pandas.testing.assert_frame_equal(again, sweep.table(), check_exact=True)
 
 
 @pytest.mark.parametrize("found", [{"x": 1}, {"error": 1}, {"thing": object()}, {3: 1}])

@@ -97,8 +97,8 @@ def sweep(
     Each row is finished by itself and kept at once: whatever is killed, the same command goes on where it stopped. What
     fails is a row with its error. `splinescope.sweeps.read` reads the folder while the command runs.
 
-    **What it leaves.** In the folder of `--out`: `table.csv` with a row for each model and place, `sweep.jsonl` with the
-    same as it came, tracebacks included, and `summary.json`.
+    **What it leaves.** In the folder of `--out`: `table.csv` with a row for each model and place, `sweep.jsonl` with
+    the same as it came, tracebacks included, and `summary.json`.
 
     **Examples.**
 

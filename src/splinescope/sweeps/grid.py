@@ -50,8 +50,12 @@ class Grid:
         Raises:
             InvalidInputError: If it is none of these, is empty, or has a name that columns have.
         """
-        axes = _axes_of(grid) if isinstance(grid, Mapping) else None
-        pairs = _product(axes) if axes is not None else _rows(grid)
+        axes = None
+        if isinstance(grid, Mapping):
+            axes = _axes_of(grid)
+            pairs = _product(axes)
+        else:
+            pairs = _rows(grid)
         if not pairs:
             raise InvalidInputError("`grid`: it has no tasks; expected at least one value for each argument")
         names = tuple(pairs[0][0])

@@ -164,7 +164,7 @@ def _listen(last: list[float]) -> bool:
     event: Any = sys.modules["numba.core.event"]
     try:
 
-        class Note(event.Listener):  # type: ignore[misc, name-defined]
+        class Note(event.Listener):
             def on_start(self, event: Any) -> None:
                 last[1] += 1
 

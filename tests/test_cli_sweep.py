@@ -1,0 +1,116 @@
+"""`splinescope sweep` does what its help says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+from splinescope import sweeps
+from splinescope.cli import main
+from splinescope.cli import sweep as command
+from splinescope.sweeps import mapping
+
+CODE = """
+import torch
+def Net():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks are done in this process; that processes do them is tested once, below them."""
+    monkeypatch.setattr(mapping, "WorkerPool", lambda *given, **options: mapping._Here())
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """|x_i| of three inputs."""
+    (tmp_path / "models").mkdir()
+    for name in ("a", "b"):
+        np.savez(tmp_path / "models" / f"{name}.npz", W0=np.eye(3), b0=np.zeros(3), W1=np.eye(3)[:2], b1=np.zeros(2))
+    np.save(tmp_path / "points.npy", np.random.default_rng(0).normal(size=(6, 3)))
+    return str(tmp_path / "models")
+
+
+def test_a_folder_of_models_in_several_planes(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, data = tmp_path / "out", str(tmp_path / "points.npy")
+    words = ["sweep", model, "--data", data, "--indices", "0,1,2 3,4,5", "--out", str(out)]
+    assert main(words) == 0
+    assert "4 of 4" in capsys.readouterr().out
+    table = pandas.read_csv(out / "table.csv")
+    assert list(table["points"]) == ["0,1,2", "3,4,5"] * 2
+    assert table["cells"].tolist()[:2] == table["cells"].tolist()[2:]
+    assert (table["certificate"] == "values").all()
+    assert table["error"].isna().all()
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["tasks"], summary["complete"], summary["failed"]) == (4, True, 0)
+    before = (out / "sweep.jsonl").read_bytes()
+    assert main([*words, "--json"]) == 0  # again: nothing is left to do
+    assert json.loads(capsys.readouterr().out)["finished"] == 4
+    assert (out / "sweep.jsonl").read_bytes() == before
+    assert main([*words, "--margin", "0.5"]) == 2
+    assert "holds another sweep" in capsys.readouterr().err
+    assert main([*words, "--margin", "0.5", "--no-resume"]) == 0
+
+
+def test_pairs_of_a_data_set(model: str, tmp_path: Path) -> None:
+    words = ["sweep", f"{model}/a.npz", "--data", str(tmp_path / "points.npy"), "--random", "5", "--segments"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    sweep = sweeps.read(tmp_path / "out")
+    points = np.load(tmp_path / "points.npy")
+    for row in sweep.rows:
+        start, end = (points[int(index)] for index in row["points"].split(","))
+        assert row["cells"] == 1 + np.sum(np.sign(start) != np.sign(end))
+        assert row["length"] == pytest.approx(np.linalg.norm(end - start))
+    assert len({row["points"] for row in sweep.rows}) == 5
+
+
+def test_checkpoints_one_of_which_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "nets.py").write_text(CODE)
+    (tmp_path / "run").mkdir()
+    for step in (1, 2, 10):
+        state = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2 + (step == 2)))
+        torch.save(state.state_dict(), tmp_path / "run" / f"step-{step}.pt")
+    words = [str(tmp_path / "nets.py") + ":Net", "--checkpoints", str(tmp_path / "run"), "--input-shape", "2"]
+    assert main(["sweep", *words, "--out", str(tmp_path / "out")]) == 0
+    assert "failed" in capsys.readouterr().out
+    rows = sweeps.read(tmp_path / "out").rows
+    assert [Path(row["checkpoint"]).name for row in rows] == ["step-1.pt", "step-2.pt", "step-10.pt"]
+    assert [row["error"] is None for row in rows] == [True, False, True]
+    assert "does not fit the model" in rows[1]["error"]
+
+
+BAD = {
+    "`--data`: expected `--indices` with it": ["--data", "digits"],
+    "`--indices`, `--random`: expected one": ["--data", "digits", "--indices", "1,2,3", "--random", "3"],
+    "`--segments`: expected pairs": ["--data", "digits", "--indices", "1,2,3", "--segments"],
+    "`--checkpoints`: none is no folder": ["--checkpoints", "none"],
+    "`--random`: points.npy has 6 points": ["--data", "points.npy", "--random", "1"],
+    "has no file of type .pt": ["--checkpoints", "models"],
+    "`--memory`: got 'much'": ["--memory", "much"],
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_complaints(
+    message: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "6 points" in message:
+        monkeypatch.setattr(command, "_groups", lambda *given: _seven(*given))
+    assert main(["sweep", model, "--out", "out", *BAD[message]]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+_groups = command._groups
+
+
+def _seven(data: str, indices: None, random: int, size: int, seed: int) -> list[str | None]:
+    return _groups(data, indices, random, 7, seed)
