@@ -1,4 +1,4 @@
-"""The page "from a laptop to a cluster": its programs run, on a pool and on two local workers of Dask, with one result."""
+"""The page "from a laptop to a cluster": its programs run, on a pool and on two workers of Dask, with one result."""
 
 from __future__ import annotations
 

@@ -173,7 +173,8 @@ def loss_grid(
             waiting = ((number, (task,)) for number, task in enumerate(tasks))
             for ended in finished(executor, _Task.run, waiting):
                 for number, future in ended:
-                    progress_kept.note(parts[number], result_of(future))
+                    values = result_of(future)
+                    progress_kept.note(parts[number], values)
                     advance(len(parts[number]))
     return LossGrid(plane, lines, progress_kept.values.reshape(shape))
 
