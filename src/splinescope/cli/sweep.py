@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -206,11 +207,13 @@ def _groups(data: str | None, indices: str | None, random: int | None, size: int
         return [",".join(map(str, whole_numbers("--indices", word))) for word in indices.split()]
     from splinescope.cli.points import data_set
 
-    count, generator = len(data_set(data)), np.random.default_rng(seed)
-    if count < size:
-        raise InvalidInputError(f"`--random`: {data} has {count} points; expected at least {size}")
-    drawn = (generator.choice(count, size, replace=False) for _ in range(random or 0))
-    return [",".join(map(str, group)) for group in drawn]
+    count, generator, wanted = len(data_set(data)), np.random.default_rng(seed), random or 0
+    if math.perm(count, size) < wanted:
+        raise InvalidInputError(f"`--random`: {data} has {count} points, of which there are not so many groups")
+    drawn: dict[str, None] = {}
+    while len(drawn) < wanted:
+        drawn[",".join(map(str, generator.choice(count, size, replace=False)))] = None
+    return list(drawn)
 
 
 def _known_by(files: list[str]) -> str:

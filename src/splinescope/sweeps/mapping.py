@@ -11,7 +11,7 @@ from typing import Any
 
 from splinescope.numerics import check_number
 from splinescope.progress import Report, reporting
-from splinescope.sweeps.grid import Grid
+from splinescope.sweeps.tasks import Grid
 from splinescope.sweeps.outcomes import Outcome, called, outcome, told
 from splinescope.sweeps.store import SweepStore, header_of, opened
 from splinescope.sweeps.table import Sweep

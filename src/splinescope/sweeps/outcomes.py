@@ -14,7 +14,7 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import is_shortage
-from splinescope.sweeps.grid import COLUMNS
+from splinescope.sweeps.tasks import COLUMNS
 from splinescope.workers import unpack
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.storage import LineFile, claimed, decode, encode, read_arrays, write_arrays
-from splinescope.sweeps.grid import Grid, mark_of
+from splinescope.sweeps.tasks import Grid, mark_of
 from splinescope.sweeps.outcomes import Outcome
 
 LOG, SHARDS = "sweep.jsonl", "shards"
