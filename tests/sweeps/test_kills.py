@@ -13,7 +13,7 @@ import pandas
 import pytest
 
 from splinescope import sweeps
-from tests.seeds import large
+from tests.seeds import large, thorough
 from tests.sweeps.functions import slowly
 from tests.workers.test_pool import ROOT, alive
 
@@ -78,3 +78,23 @@ def test_kills_lose_nothing(tasks: int, kills: int, tmp_path: Path) -> None:
     pandas.testing.assert_frame_equal(whole.table(), other.table(), check_exact=True)
     for task in (0, tasks - 1):
         assert whole.arrays(task)["values"].tobytes() == other.arrays(task)["values"].tobytes()
+
+
+@thorough
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for processes in /proc")
+def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
+    """All processes of a terminal get it; the driver ends well, its workers without a word."""
+    store, marks = tmp_path / "store", tmp_path / "marks"
+    marks.mkdir()
+    command = [sys.executable, "-c", CODE, str(store), "2000", str(marks)]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    driver = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while len(list(marks.iterdir())) < 20:
+        assert driver.poll() is None
+        time.sleep(0.01)
+    workers = children(driver.pid)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, told = driver.communicate(timeout=60)
+    assert (driver.returncode, told) == (0, "")
+    assert not any(map(alive, workers))
+    assert 10 < len(sweeps.read(store)) < 2000

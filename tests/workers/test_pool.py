@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from splinescope.errors import InvalidInputError, WorkerError
-from splinescope.workers import WorkerPool, finished, in_order
+from splinescope.workers import WorkerPool, begin, finished, in_order
 from tests.seeds import thorough
 from tests.workers import tasks
 
@@ -128,3 +129,19 @@ def test_loops_take_any_executor_and_hand_out_a_few_at_a_time() -> None:
         assert list(found) == [3 * number for number in range(1, 50)]
         ended = [one for part in finished(pool, tasks.triple, ((n, (n,)) for n in range(50)), 3) for one in part]
         assert sorted((key, future.result()) for key, future in ended) == [(n, 3 * n) for n in range(50)]
+
+
+def test_the_first_worker_tells_when_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba.core import event
+
+    monkeypatch.setattr(begin, "CALM", 0.2)
+    calm = threading.Event()
+    thread = threading.Thread(target=begin._tell_when_calm, args=(calm,))
+    with event.trigger_event("numba:compile"):
+        thread.start()
+    time.sleep(0.1)
+    with event.trigger_event("numba:compile"):
+        time.sleep(0.5)
+        assert not calm.is_set()
+    assert calm.wait(10)
+    thread.join()

@@ -11,10 +11,10 @@ from typing import Any
 
 from splinescope.numerics import check_number
 from splinescope.progress import Report, reporting
-from splinescope.sweeps.tasks import Grid
 from splinescope.sweeps.outcomes import Outcome, called, outcome, told
 from splinescope.sweeps.store import SweepStore, header_of, opened
 from splinescope.sweeps.table import Sweep
+from splinescope.sweeps.tasks import Grid
 from splinescope.workers import WorkerPool, as_executor, finished, pack, result_of
 
 AHEAD = 1000

@@ -12,8 +12,8 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.storage import LineFile, claimed, decode, encode, read_arrays, write_arrays
-from splinescope.sweeps.tasks import Grid, mark_of
 from splinescope.sweeps.outcomes import Outcome
+from splinescope.sweeps.tasks import Grid, mark_of
 
 LOG, SHARDS = "sweep.jsonl", "shards"
 FORMAT = 1
