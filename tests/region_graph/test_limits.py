@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import splinescope
-from splinescope.errors import InvalidInputError, StoreError
+from splinescope.errors import InvalidInputError, StoreError, WorkerError
 from splinescope.tessellation.region_graph import RegionGraph, engine, region_graph
 from splinescope.tessellation.region_graph.search import frontier
 from splinescope.tessellation.region_graph.search.explore import Explorer
@@ -133,16 +133,16 @@ def test_a_finished_search_resumes_to_itself(whole: RegionGraph, tmp_path: Path)
 
 
 class Interrupted(Executor):
-    """Runs everything at once, and is interrupted at the third block."""
+    """Runs everything at once, and is interrupted at the third block, or breaks there."""
 
-    def __init__(self) -> None:
-        self.count = 0
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.count, self.error = 0, error or KeyboardInterrupt()
 
     def submit(self, function, /, *arguments, **options):  # type: ignore[no-untyped-def]
         self.count += 1
         future: Future = Future()
         if self.count == 3:
-            future.set_exception(KeyboardInterrupt())
+            future.set_exception(self.error)
         else:
             future.set_result(function(*arguments, **options))
         return future
@@ -154,6 +154,14 @@ def test_interrupting_gives_a_part_that_can_be_resumed(tmp_path: Path) -> None:
     part = region_graph(NETWORK, DOMAIN, executor=Interrupted(), checkpoint=file)
     assert 1 <= len(part) < 100
     assert not part.complete
+    assert_same(region_graph(NETWORK, DOMAIN, resume=file), region_graph(NETWORK, DOMAIN))
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_an_executor_that_breaks_loses_no_work(tmp_path: Path) -> None:
+    file = tmp_path / "search.npz"
+    with pytest.raises(WorkerError, match="`executor`: one of its workers died"):
+        region_graph(NETWORK, DOMAIN, executor=Interrupted(BrokenExecutor()), checkpoint=file)
     assert_same(region_graph(NETWORK, DOMAIN, resume=file), region_graph(NETWORK, DOMAIN))
 
 

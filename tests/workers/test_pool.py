@@ -134,14 +134,12 @@ def test_loops_take_any_executor_and_hand_out_a_few_at_a_time() -> None:
 def test_the_first_worker_tells_when_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     from numba.core import event
 
-    monkeypatch.setattr(begin, "CALM", 0.2)
+    monkeypatch.setattr(begin, "CALM", 0.5)
     calm = threading.Event()
     thread = threading.Thread(target=begin._tell_when_calm, args=(calm,))
-    with event.trigger_event("numba:compile"):
-        thread.start()
+    thread.start()
     time.sleep(0.1)
     with event.trigger_event("numba:compile"):
-        time.sleep(0.5)
-        assert not calm.is_set()
+        assert not calm.wait(1.0)
     assert calm.wait(10)
     thread.join()

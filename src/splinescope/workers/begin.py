@@ -169,7 +169,7 @@ def _listen(last: list[float]) -> bool:
                 last[1] += 1
 
             def on_end(self, event: Any) -> None:
-                last[:] = [time.monotonic(), last[1] - 1]
+                last[:] = [time.monotonic(), max(0.0, last[1] - 1)]  # one may have begun before
 
         event.register("numba:compile", Note())
     except AttributeError:  # still being imported
