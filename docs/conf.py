@@ -13,7 +13,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import splinescope
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import question_table  # noqa: E402
+import question_table
 
 project = "splinescope"
 author = "The splinescope developers"

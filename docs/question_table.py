@@ -1,6 +1,6 @@
 """The questions of the page "Which function answers my question?", and the table that is made of them.
 
-A question stands here; its answer is the first sentence of the docstring of the function, read when the pages are built.
+A question stands here; its answer is the first sentence of the docstring of the function, read when pages are built.
 """
 
 from __future__ import annotations

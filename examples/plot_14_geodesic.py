@@ -18,7 +18,8 @@ decoder = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.ReLU(), torch.nn.
 cells = splinescope.tessellate(decoder, splinescope.Slice.box([-2, -2], [2, 2]))
 path = geodesic(cells, [-1.5, -1.5], [1.5, 1.5])
 print(
-    f"length {path.length:.6f}, none is shorter than {path.lower_bound:.6f}; the straight line {path.straight_length:.6f}"
+    f"length {path.length:.6f}, nothing is shorter than {path.lower_bound:.6f}; "
+    f"the straight line {path.straight_length:.6f}"
 )
 
 # %%

@@ -17,6 +17,7 @@ class Ring(torch.nn.Module):
     """Positive where 0.25 < |x| + |y| < 0.75."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, 2] to [N, 1]."""
         return 0.25 - (x.abs().sum(dim=1, keepdim=True) - 0.5).abs()
 
 
