@@ -19,7 +19,7 @@ PYTHONS ?= $(shell for version in 3.11 3.12 3.13; do \
 	$$python -c "" 2>/dev/null && echo $$python && break; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage thorough all-tests sweeps fuzz pythons check format lint types imports docs viewer readme-picture clean
+.PHONY: help demo test coverage thorough all-tests sweeps fuzz pythons check release-check format lint types imports docs viewer readme-picture clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -99,6 +99,18 @@ viewer:  ## bundle the viewer's script anew after a change of its source (needs 
 	cd $(VIEWER)/source && npm ci --silent && npm run --silent build
 	printf '/* %s */\n' "$$(cat $(VIEWER)/source/*.ts | sha256sum | cut -d' ' -f1)" | cat - $(VIEWER)/viewer.js > $(VIEWER)/viewer.tmp
 	mv $(VIEWER)/viewer.tmp $(VIEWER)/viewer.js
+
+# Each package is tried outside of the sources, in an environment that has nothing else.
+release-check: $(VENV)/.installed-dev  ## build wheel and sdist, and run the demo from each in an empty environment of every Python
+	rm -rf dist build/release
+	$(BIN)/python -m build --outdir dist .
+	set -e; for python in $(PYTHONS); do for package in dist/*.whl dist/*.tar.gz; do \
+		place=$$(mktemp -d); echo "$$package with $$python"; \
+		$$python -m venv $$place/venv; \
+		$$place/venv/bin/python -m pip --disable-pip-version-check install -q -c constraints.txt $$package; \
+		(cd $$place && venv/bin/splinescope --version && venv/bin/splinescope demo --out demo && test -s demo/picture.png); \
+		rm -rf $$place; \
+	done; done
 
 readme-picture: $(VENV)/.installed  ## make the README's picture anew, by a real run
 	$(BIN)/python docs/readme_picture.py

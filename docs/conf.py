@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import splinescope
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import question_table
 
 project = "splinescope"
 author = "The splinescope developers"
@@ -21,7 +25,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinx_mathjax_offline",
 ]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "**/GALLERY_HEADER.rst"]
 default_role = "code"
@@ -52,6 +60,10 @@ sphinx_gallery_conf = {
 }
 suppress_warnings = ["config.cache"]
 
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+viewcode_line_numbers = True
+
 html_theme = "furo"
 html_title = f"splinescope {release}"
 html_static_path = ["_static"]
@@ -76,6 +88,11 @@ def front_door() -> str:
 
 def _with_front_door(app, name, source):
     source[0] = source[0].replace("<!-- the table of public names -->", front_door())
+
+
+def _with_questions(app, name, source):
+    if "<!-- the table of questions -->" in source[0]:
+        source[0] = source[0].replace("<!-- the table of questions -->", question_table.table())
 
 
 def _house_markup(app, what, name, obj, options, lines):
@@ -105,3 +122,4 @@ def setup(app):
     _forget_gallery_of_other_sources()
     app.connect("autodoc-process-docstring", _house_markup)
     app.connect("source-read", _with_front_door)
+    app.connect("source-read", _with_questions)

@@ -201,3 +201,21 @@ def test_glossary_is_in_order() -> None:
     terms = re.findall(r"^(\w.*)\n  ", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.M)
     assert len(terms) > 40
     assert terms == sorted(set(terms), key=str.lower)
+
+
+def test_questions_are_answered_by_what_the_reference_shows() -> None:
+    """Each function of the page of questions is in the reference, and says in one sentence what it does."""
+    spec = importlib.util.spec_from_file_location("_question_table", ROOT / "docs" / "question_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    shown = set(reference()) | {f"splinescope.{name}" for name in splinescope.PUBLIC}
+    for rows in module.QUESTIONS.values():
+        for _, name, command in rows:
+            assert name in shown
+            assert module.answer(name).endswith(".")
+            assert (ROOT / "docs" / module.page_of(name)).is_file()
+            assert (
+                not command or f"`splinescope {command.split()[0]} " in (ROOT / "docs" / "command-line.md").read_text()
+            )
