@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional
 
 from splinescope.network.ops.base import Affine, AffineOp
+from splinescope.network.ops.direct_convolution import LANES, Geometry, Weights, convolve
 
 CHUNK = 1 << 16
 """Numbers that one call of a convolution may produce; larger batches are taken in parts.
@@ -45,7 +49,38 @@ class Convolution(Affine):
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """[batch, ..., in, *sizes] to [batch, ..., out, *sizes]."""
         (x,) = inputs
-        return self._convolve(x, self.weight, self.bias)
+        if not _is_plain(x, self.weight, self.bias) or _is_narrow(self.weight.shape[0], self.groups):
+            return self._convolve(x, self.weight, self.bias)
+        return self._pointwise(x) if self._is_pointwise else _direct(x, self._weights, self._geometry)
+
+    @property
+    def _is_pointwise(self) -> bool:
+        """Whether each output pixel is a product with one input pixel."""
+        return self.groups == 1 and self.weight[0, 0].numel() == 1 and not any(map(any, self.padding))
+
+    def _pointwise(self, x: Tensor) -> Tensor:
+        """The matrix products that it is."""
+        pixels = x[(..., *(slice(None, None, step) for step in self.stride))]
+        axes = len(self.stride)
+        flat = pixels.reshape(-1, pixels.shape[-axes - 1], math.prod(pixels.shape[-axes:]))
+        products = torch.baddbmm(self.bias[:, None], self.weight.flatten(1).expand(len(flat), -1, -1), flat)
+        return products.reshape(*pixels.shape[: -axes - 1], -1, *pixels.shape[-axes:])
+
+    @cached_property
+    def _weights(self) -> Weights:
+        return Weights(self.weight, self.bias, self.groups, transposed=False)
+
+    def _geometry(self, sizes: tuple[int, ...]) -> Geometry:
+        kernel = self.weight.shape[2:]
+        sizes_out = [
+            (size + sum(pad) - dilation * (width - 1) - 1) // stride + 1
+            for size, pad, dilation, width, stride in zip(
+                sizes, self.padding, self.dilation, kernel, self.stride, strict=True
+            )
+        ]
+        before = [before for before, _ in self.padding]
+        axes = (sizes, sizes_out, kernel, self.stride, before, self.dilation)
+        return Geometry.of(*axes, transposed=False)
 
     @property
     def addends(self) -> int:
@@ -102,7 +137,25 @@ class TransposedConvolution(Affine):
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """[batch, ..., in, *sizes] to [batch, ..., out, *sizes]."""
         (x,) = inputs
-        return self._convolve(x, self.weight) + _spatial(self.bias, self.stride)
+        if not _is_plain(x, self.weight, self.bias) or _is_narrow(self.weight.shape[1], self.groups):
+            return self._convolve(x, self.weight) + _spatial(self.bias, self.stride)
+        return _direct(x, self._weights, self._geometry)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        return Weights(self.weight, self.bias, self.groups, transposed=True)
+
+    def _geometry(self, sizes: tuple[int, ...]) -> Geometry:
+        kernel = self.weight.shape[2:]
+        sizes_out = [
+            (size - 1) * stride + dilation * (width - 1) + 1 - sum(crop)
+            for size, crop, dilation, width, stride in zip(
+                sizes, self.crop, self.dilation, kernel, self.stride, strict=True
+            )
+        ]
+        before = [before for before, _ in self.crop]
+        axes = (sizes, sizes_out, kernel, self.stride, before, self.dilation)
+        return Geometry.of(*axes, transposed=True)
 
     @property
     def addends(self) -> int:
@@ -133,6 +186,31 @@ class TransposedConvolution(Affine):
             return functional.pad(grown, _reversed(pads))
 
         return _in_parts(part, x, weight.ndim - 1)
+
+
+def _is_narrow(channels_out: int, groups: int) -> bool:
+    """Whether torch is as fast: the compiled sums take several channels at once."""
+    return groups == 1 and channels_out < LANES
+
+
+def _is_plain(*tensors: Tensor) -> bool:
+    """Whether these are numbers in float64 that no derivative, transform or tracing follows."""
+    followed = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    plain = all(type(t) in (Tensor, torch.nn.Parameter) and t.dtype == torch.float64 and t.is_cpu for t in tensors)
+    return plain and not followed and not any(_is_wrapped(tensor) for tensor in tensors)
+
+
+def _is_wrapped(tensor: Tensor) -> bool:
+    """Whether a transform of `torch.func` or a forward derivative is at work on a tensor."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor) or forward_ad.unpack_dual(tensor).tangent is not None
+
+
+def _direct(x: Tensor, weights: Weights, geometry: Callable[[tuple[int, ...]], Geometry]) -> Tensor:
+    """Convolve batches of any shape."""
+    axes = weights.axes
+    lead, image = x.shape[: x.ndim - axes - 1], x.shape[x.ndim - axes - 1 :]
+    result = convolve(x.reshape(-1, *image), weights, geometry(tuple(image[1:])))
+    return result.reshape(*lead, *result.shape[1:])
 
 
 def _spatial(bias: Tensor, stride: tuple[int, ...]) -> Tensor:
