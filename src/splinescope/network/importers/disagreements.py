@@ -82,8 +82,8 @@ def check_own_fault(
     if agreed:
         own = str(x.dtype).removeprefix("torch.")
         raise UnsupportedOpError(
-            f"the module computes something else in {own} than in {agreed} (they differ by more than round-off explains), "
-            "as if it asked for the type of its input; expected the same function in both"
+            f"the module computes something else in {own} than in {agreed} (by more than round-off explains), as if "
+            "it asked for the type of its input; expected the same function in both"
         ) from error
     if retraced is None:
         return

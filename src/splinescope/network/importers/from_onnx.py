@@ -180,7 +180,8 @@ class OnnxReader:
         if any(isinstance(value, np.ndarray) for value in inputs):
             raise b.refusal("it takes texts or complex numbers")
         if node.op_type not in ("If", "Loop", "Scan"):
-            self.invalid = self.invalid or check_node(node, inputs, self._opset)
+            trouble = check_node(node, inputs, self._opset)
+            self.invalid = self.invalid or trouble
         attributes = {a.name: _plain(onnx.helper.get_attribute_value(a)) for a in node.attribute}
         opset = self._opset
         if opset <= LAST and len(inputs) == 2 and node.op_type in (*BINARY, "PRelu"):

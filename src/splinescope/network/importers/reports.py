@@ -29,6 +29,9 @@ SLACK = 1024.0
 _MEASURED = 3
 """Inputs of each size on which float32 rounding is measured."""
 
+_SATURATED = 2.0**-6
+"""Outputs of a sigmoid, relatively to the largest, below which their absolute errors are looked at."""
+
 _SHAKE = 2.0**-40
 """By how much inputs are shaken, relatively, to see what roundings of this size make of outputs."""
 
@@ -93,12 +96,19 @@ class Agreement:
         Returns:
             [K] absolute differences.
         """
-        sizes = self._sizes(rows)
+        sizes = self._sizes(rows).clamp(min=self._least_size())
         group = self._group[rows]
         bound = torch.maximum(self._terms[group], sizes)
         measured = self._float32[group] / torch.finfo(torch.float32).eps + sizes
         # Where float32 overflows, or terms cancel so that all outputs are zero, nothing was measured.
         return SLACK * unit * torch.where(measured.isfinite() & (measured > 0), torch.minimum(bound, measured), bound)
+
+    def _least_size(self) -> float:
+        """Of a head whose values lie between bounds, programs know the small ones absolutely, not relatively."""
+        head = self.network.head
+        if head is None or head.name == "exp":
+            return 0.0
+        return _SATURATED * max(map(abs, head.scale or (1.0,)))
 
     def _sizes(self, rows: Tensor) -> Tensor:
         """[K] largest absolute output among the inputs of the same size."""
