@@ -30,6 +30,20 @@ def _pool(node: onnx.NodeProto, inputs: Sequence[Any]) -> str:
     return f"an input of shape {shape}; expected batch, channels and more" if len(shape) < _LEAST_RANK else ""
 
 
+def _padded_pool(node: onnx.NodeProto, inputs: Sequence[Any]) -> str:
+    mode = next((a.s.decode(errors="replace") for a in node.attribute if a.name == "auto_pad"), "")
+    dilated = any(n > 1 for a in node.attribute if a.name == "dilations" for n in a.ints)
+    if not (dilated and mode.startswith("SAME")):
+        return ""
+    return f"dilations with auto_pad {mode}, where onnxruntime does not keep to the definition; expected pads instead"
+
+
+def _sum(node: onnx.NodeProto, inputs: Sequence[Any]) -> str:
+    axes, rank = inputs[1], len(inputs[0].shape)
+    wrong = [n for n in axes.reshape(-1).tolist() if not -rank <= n < rank] if isinstance(axes, Tensor) else []
+    return f"the axis {wrong[0]}; expected one of {rank} axes" if wrong else ""
+
+
 def _reverse(node: onnx.NodeProto, inputs: Sequence[Any]) -> str:
     data, lengths = inputs[:2]
     axis, time = (_number(node, name, default) for name, default in (("batch_axis", 1), ("time_axis", 0)))
@@ -68,6 +82,8 @@ def _number(node: onnx.NodeProto, name: str, default: int) -> int:
 
 _CHECKS: dict[str, Callable[[onnx.NodeProto, Sequence[Any]], str]] = {
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), _pool),
+    **dict.fromkeys(("AveragePool", "MaxPool", "LpPool"), _padded_pool),
+    "CumSum": _sum,
     "ReverseSequence": _reverse,
     "ScatterND": _scatter,
     "Pad": _pad,

@@ -22,8 +22,8 @@ _SMOOTH = (
 _QUADRATIC = "pow square norm linalg_vector_norm reducel2 reducesumsquare var std var_mean std_mean cdist lp_pool hypot"
 _JUMPS = (
     "sign sgn heaviside round floor ceil trunc frac fmod remainder mod argmax argmin argsort nonzero onehot one_hot "
-    "bitshift hardshrink qlinearconv qlinearmatmul matmulinteger convinteger quantizelinear dynamicquantizelinear "
-    "fake_quantize_per_tensor_affine floor_divide"
+    "hardmax bitshift hardshrink qlinearconv qlinearmatmul matmulinteger convinteger quantizelinear "
+    "dynamicquantizelinear fake_quantize_per_tensor_affine floor_divide"
 )
 _COMPARES = (
     "gt ge lt le eq ne greater greaterorequal less lessorequal equal where not and or xor logical_not logical_and any "
