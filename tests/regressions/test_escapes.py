@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from splinescope.errors import UnsupportedOpError
+from splinescope.cli import main
+from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network import from_torch
+
+ENDING = """
+import torch
+class net(torch.nn.Module):
+    def forward(self, x):
+        raise SystemExit(7)
+"""
 
 
 class Body(nn.Module):
@@ -143,3 +152,28 @@ def test_inputs_that_a_module_refuses_are_told() -> None:
     report = from_torch(Body(takes_small_inputs), (3,)).import_report
     assert report is not None
     assert "fails (ValueError: expected inputs between -1 and 1)" in " ".join(report.notes)
+
+
+class Stubborn(nn.Module):
+    """Has no attribute but its own, and says so in an exception of another kind."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"there is no {name}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.relu()
+
+
+def test_attributes_that_raise_anything_are_told() -> None:
+    with pytest.raises(InvalidInputError, match="cannot be copied"):
+        from_torch(Stubborn(), (3,))
+
+
+@pytest.mark.parametrize(
+    "text", ["raise SystemExit(7)", "def net():\n    raise SystemExit(7)", ENDING], ids=["file", "function", "forward"]
+)
+def test_code_that_ends_the_program_is_told(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The status was the code's own, and nothing was said."""
+    (tmp_path / "ending.py").write_text(text)
+    assert main(["info", f"{tmp_path / 'ending.py'}:net", "--input-shape", "2"]) == 2
+    assert "SystemExit: 7" in capsys.readouterr().err

@@ -149,7 +149,7 @@ def from_exported(
         if choice.fixed or choice.output is not None:
             found = _read(copies, sizes)
         else:
-            reader = TorchReader(sizes)
+            reader = TorchReader(sizes, sound=True)
             found = _Found(reader, reader.read(program))
         network = finish(found.reader.builder, found.output)
         return compare_with_module(network, copies, found.reader.builder.unit, choice.notes(choice.seen))
