@@ -49,7 +49,7 @@ def check_repeats(function: Callable[[Tensor], Tensor], x: Tensor, error: Spline
 def check_own_fault(
     error: DisagreementError,
     copies: Callable[[], nn.Module],
-    retraced: Callable[[Tensor], Tensor] | None,
+    retraced: Callable[[Tensor], tuple[Tensor, Tensor] | None] | None,
     x: Tensor,
     returned: Tensor,
     agreed: str,
@@ -59,7 +59,7 @@ def check_own_fault(
     Args:
         error: The disagreement.
         copies: Makes copies of the module.
-        retraced: The graph that was read, made anew; None if there is none.
+        retraced: What the graph that was read, made anew, and the copy that it was made of return; None if not known.
         x: [1, ...] the input at which they differ.
         returned: What the module returned there.
         agreed: The type in which they agreed before, if they did.
@@ -72,9 +72,10 @@ def check_own_fault(
     fresh = outputs_of(copies(), x)
 
     def differs(other: Tensor) -> bool:
-        return not bool(((other - fresh).double().reshape(-1).abs() <= error.allowed).all())
+        change = other.reshape(-1).double() - fresh.reshape(-1).double()
+        return not bool((change.abs() <= error.allowed).all())
 
-    if fresh.numel() == returned.numel() and differs(returned.reshape(fresh.shape)):
+    if fresh.numel() == returned.numel() and differs(returned):
         raise UnsupportedOpError(
             "the model's output depends on the inputs that it was given before, as with a counter or a cache; "
             "expected a function of its input"
@@ -85,10 +86,11 @@ def check_own_fault(
             f"the module computes something else in {own} than in {agreed} (by more than round-off explains), as if "
             "it asked for the type of its input; expected the same function in both"
         ) from error
-    if retraced is None:
+    made = None if retraced is None else retraced(x)
+    if made is None or any(part.numel() != fresh.numel() for part in made):
         return
-    traced = retraced(x)
-    if traced.numel() != fresh.numel() or differs(traced.reshape(fresh.shape)):
+    traced, copied = made
+    if differs(traced) and not differs(copied):
         raise UnsupportedOpError(
             "the module computes something else while torch traces it than when it runs, as if it asked whether it is "
             "compiled, worked in another thread, or handed values to other programs; expected the same function"

@@ -251,15 +251,16 @@ def _read(copies: Copies, shape: tuple[int, ...]) -> _Found:
     raise _untraceable(copies(None), shape, first) from first
 
 
-def _retraced(copies: Copies, shape: tuple[int, ...], x: Tensor) -> Tensor:
-    """What the graph computes that is read of the module."""
+def _retraced(copies: Copies, shape: tuple[int, ...], x: Tensor) -> tuple[Tensor, Tensor] | None:
+    """What the graph computes that is read of the module, and what the copy computes that it is made of."""
     for trace in (_exported_graph, _recorded_graph):
         try:
             graph, _ = trace(partial(copies, x.dtype), shape)
         except Exception:  # noqa: BLE001 - as when it was read
             continue
-        return outputs_of(graph.module() if isinstance(graph, ExportedProgram) else graph, x)
-    return x.new_full((0,), 0.0)
+        traced = outputs_of(graph.module() if isinstance(graph, ExportedProgram) else graph, x)
+        return traced, outputs_of(copies(x.dtype), x)
+    return None
 
 
 def _exported_graph(copies: Callable[[], nn.Module], shape: tuple[int, ...]) -> tuple[ExportedProgram, bool]:

@@ -224,7 +224,7 @@ def compare_with_module(
     unit: float,
     notes: tuple[str, ...],
     name: str = "module",
-    retraced: Function | None = None,
+    retraced: Callable[[Tensor], tuple[Tensor, Tensor] | None] | None = None,
 ) -> Network:
     """The network with a report of its deviation from a module, in float64 and in the module's own type.
 
