@@ -38,12 +38,12 @@ def test_info_with_a_choice_is_ten_lines(model: str, tmp_path: Path, capsys: pyt
     words = ["info", model, "--input-shape", "2", "--output", "policy", "--fixed", f"goal={tmp_path / 'goal.npy'}"]
     assert main([*words, "--fixed", "scale=2"]) == 0
     out = capsys.readouterr().out
-    for part in ("up to a head: tanh", "2, 2", "6", "module float64 on", "output `policy` of 2", "`goal`, `scale`"):
+    for part in ("head: 2 * tanh(f)", "2, 2", "6", "module float64 on", "output `policy` of 2", "`goal`, `scale`"):
         assert part in " ".join(out.split())
     names = [line for line in out.splitlines() if line[:1].strip()]
     assert len(names) <= 10
     assert main([*words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["head"] == "tanh"
+    assert json.loads(capsys.readouterr().out)["head_formula"] == "2 * tanh(f)"
 
 
 def test_slice_takes_the_choice(model: str, tmp_path: Path) -> None:

@@ -249,3 +249,18 @@ def test_affine_ops_of_several_inputs_have_rows_and_bounds(
     if not op.rounds:
         assert set(weight.unique().tolist()) <= {0.0, 1.0}
         assert torch.equal(value, flat @ weight.T)
+
+
+@pytest.mark.parametrize("shape", [(4, 7), (4, 5, 6), (2, 4, 5, 4), (4, 3, 4, 3)], ids=str)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_rows_of_a_convolution_are_its_derivatives(shape: tuple[int, ...], groups: int) -> None:
+    d = len(shape) - (2 if shape[0] == 2 else 1)
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(6, 4 // groups, *(3, 2, 1)[:d], generator=generator, dtype=torch.float64).relu()
+    pads, steps = ((1, 0), (0, 2), (1, 1))[:d], (2, 1, 2)[:d]
+    op = ops.Convolution(weight, torch.zeros(6, dtype=torch.float64), steps, pads, (1, 2, 1)[:d], groups)
+    count = op.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).numel()
+    units = np.random.default_rng(0).permutation(count)[:40]
+    ours, derived = op.rows(units, shape), ops.AffineOp.rows(op, units, shape)
+    assert ours.nnz == derived.nnz
+    np.testing.assert_array_equal(ours.toarray(), derived.toarray())

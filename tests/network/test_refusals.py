@@ -74,7 +74,7 @@ FUNCTIONS: list[tuple[Callable[[Tensor], Tensor], str]] = [
     (lambda x: functional.dropout(x), "draws random numbers|stays active in eval mode"),
     (lambda x: x - x.mean(0), "depends on the other inputs of its batch"),
     (lambda x: x if x.sum() > 0 else -x, "looks at a value that depends on the input"),
-    (lambda x: torch.fft.rfft(x).real, "splinescope does not know this op"),
+    (lambda x: torch.fft.rfft(x).real, "it makes complex numbers"),
     (lambda x: torch.cumprod(x, 1), PRODUCT),
 ]
 

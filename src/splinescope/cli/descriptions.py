@@ -26,6 +26,7 @@ def describe_network(network: Network) -> dict[str, Any]:
         "output_shape": list(network.output_shape),
         "units": network.num_units,
         "head": None if network.head is None else network.head.name,
+        "head_formula": None if network.head is None else network.head.formula,
         "classes": None if network.classes is None else list(network.classes),
         "import": {
             "deviations": [asdict(deviation) for deviation in report.deviations],

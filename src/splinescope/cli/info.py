@@ -108,7 +108,7 @@ def _lines(description: dict[str, Any]) -> dict[str, str]:
     found = description["import"]
     lines = {"not compared with the original": found["not_compared"]} if found["not_compared"] else {}
     lines |= {
-        "piecewise affine": "yes" + (f", up to a head: {description['head']}" if description["head"] else ""),
+        "piecewise affine": "yes" + (f", up to a head: {formula}" if (formula := description["head_formula"]) else ""),
         "input, output": f"{_joined(description['input_shape'], ' x ')}, {_joined(description['output_shape'], ' x ')}",
         "ops": ", ".join(f"{count} {op}" for op, count in Counter(n["op"] for n in description["nodes"]).most_common()),
     }

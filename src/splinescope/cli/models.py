@@ -183,7 +183,7 @@ def _code(place: str) -> ModuleType:
         return _run_once(path, path.stat().st_mtime_ns)
     except SplinescopeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidInputError(f"`MODEL`: {place} cannot be imported: {type(error).__name__}: {error}") from error
 
 
@@ -207,7 +207,7 @@ def _module_of(text: str, code: ModuleType, name: str) -> nn.Module | Network | 
     if not isinstance(value, nn.Module | Network) and not is_estimator(value) and callable(value):
         try:
             value = value()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InvalidInputError(f"`MODEL`: {text}() failed: {type(error).__name__}: {error}") from error
     if isinstance(value, nn.Module | Network):
         return value

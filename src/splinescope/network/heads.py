@@ -36,6 +36,22 @@ class Head:
     scale: Sequence[float] | None = None
     shift: Sequence[float] | None = None
 
+    @property
+    def formula(self) -> str:
+        """The head as a formula of the network's outputs f; of more than four different numbers, the first three.
+
+        Example:
+            >>> Head("tanh", None, (1,), scale=(2.0,), shift=(-1.0,)).formula
+            '2 * tanh(f) - 1'
+            >>> Head("sigmoid", None, (2,), scale=(2.0, 0.5)).formula
+            '(2, 0.5) * sigmoid(f)'
+        """
+        text = f"{self.name}(f)" if self.scale is None else f"{_written(self.scale)} * {self.name}(f)"
+        if self.shift is None:
+            return text
+        shift = _written(self.shift)
+        return f"{text} - {shift[1:]}" if shift.startswith("-") else f"{text} + {shift}"
+
     def __call__(self, y: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """Apply the head.
 
@@ -58,6 +74,16 @@ class Head:
             return torch.softmax(y, self.axis + 1) if self.name == "softmax" else torch.log_softmax(y, self.axis + 1)
         return _ELEMENTWISE[self.name](y)
 
+
+def _written(numbers: Sequence[float]) -> str:
+    """Numbers in brackets; one alone where all are equal."""
+    if len(set(numbers)) == 1:
+        return f"{numbers[0]:g}"
+    shown = [f"{number:g}" for number in (numbers if len(numbers) <= _SHOWN else numbers[: _SHOWN - 1])]
+    return f"({', '.join(shown)}{', ...' if len(numbers) > _SHOWN else ''})"
+
+
+_SHOWN = 4
 
 _ELEMENTWISE = {
     "sigmoid": torch.sigmoid,

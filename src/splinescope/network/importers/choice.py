@@ -149,6 +149,11 @@ class Door(nn.Module):
         given = x.clone()
         value = self.module(given, **words) if self._name is None else self.module(**{self._name: given}, **words)
         found = named_tensors(value)
+        if not found:
+            raise UnsupportedOpError(
+                f"the module returns 0 tensors, but a {type(value).__name__}; splinescope needs a tensor that "
+                "depends on its input"
+            )
         self._choice.seen[:] = found
         return found[self._choice.seen[self._choice.place(self._choice.seen)]]
 

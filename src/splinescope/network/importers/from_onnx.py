@@ -15,6 +15,7 @@ from splinescope.errors import InvalidInputError, SplinescopeError, UnsupportedO
 from splinescope.network.graph import Network
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.choice import Choice, OutputName
+from splinescope.network.importers.disagreements import DisagreementError
 from splinescope.network.importers.finish import finish
 from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_legacy import ATTRIBUTES, BINARY, LAST, aligned_shape
@@ -82,6 +83,10 @@ def from_onnx(
             network = finish(reader.builder, reader.read(part))
             notes = (*choice.notes(part.outputs), *reader.notes)
             network = compare_with_onnx(network, path, part.model, part.source, reader.builder.unit, notes)
+    except DisagreementError as error:
+        if reader.invalid:
+            raise InvalidInputError(reader.invalid) from error
+        raise
     except SplinescopeError:
         raise
     except Exception as error:  # a graph that means nothing fails anywhere, at the latest when the network is evaluated
@@ -180,7 +185,8 @@ class OnnxReader:
         if any(isinstance(value, np.ndarray) for value in inputs):
             raise b.refusal("it takes texts or complex numbers")
         if node.op_type not in ("If", "Loop", "Scan"):
-            self.invalid = self.invalid or check_node(node, inputs, self._opset)
+            trouble = check_node(node, inputs, self._opset)
+            self.invalid = self.invalid or trouble
         attributes = {a.name: _plain(onnx.helper.get_attribute_value(a)) for a in node.attribute}
         opset = self._opset
         if opset <= LAST and len(inputs) == 2 and node.op_type in (*BINARY, "PRelu"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -11,10 +12,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.fx import GraphModule
 
 from splinescope.errors import InvalidInputError, SplinescopeError, UnsupportedOpError
 from splinescope.network.graph import Network
 from splinescope.network.importers.choice import Choice, Door, OutputName, free_input
+from splinescope.network.importers.escapes import Escapes, escapes
 from splinescope.network.importers.failures import told_in_one_line
 from splinescope.network.importers.finish import finish
 from splinescope.network.importers.module_copy import (
@@ -31,7 +34,7 @@ from splinescope.network.importers.module_hooks import global_hooks_off, other_h
 from splinescope.network.importers.outputs import outputs_of
 from splinescope.network.importers.reports import compare_with_module
 from splinescope.network.importers.torch_graph import TorchReader
-from splinescope.network.importers.torch_tracing import exported, recorded
+from splinescope.network.importers.torch_tracing import decisions, exported, recorded
 from splinescope.network.importers.views import Value
 
 Copies: TypeAlias = Callable[[torch.dtype | None], nn.Module]
@@ -107,7 +110,8 @@ def from_torch(
         _let_go(module)
         name = "module" if everywhere == 0 and kinds.with_hooks else "module without its hooks"
         notes = (*choice.notes(choice.seen), *notes)
-        return compare_with_module(network, kinds.compared, found.reader.builder.unit, notes, name)
+        retraced = partial(_retraced, kinds.traced, shape)
+        return compare_with_module(network, kinds.compared, found.reader.builder.unit, notes, name, retraced)
 
 
 def from_exported(
@@ -145,7 +149,7 @@ def from_exported(
         if choice.fixed or choice.output is not None:
             found = _read(copies, sizes)
         else:
-            reader = TorchReader(sizes)
+            reader = TorchReader(sizes, sound=True)
             found = _Found(reader, reader.read(program))
         network = finish(found.reader.builder, found.output)
         return compare_with_module(network, copies, found.reader.builder.unit, choice.notes(choice.seen))
@@ -232,21 +236,65 @@ def _own_type(module: nn.Module) -> torch.dtype:
 def _read(copies: Copies, shape: tuple[int, ...]) -> _Found:
     """Read a copy of the module, in float64 if it runs so, else in its own type; exported if possible, else run."""
     first: Exception | None = None
-    example = torch.linspace(-0.5, 0.5, max(1, int(torch.Size(shape).numel())), dtype=torch.float64).reshape(1, *shape)
-    for trace in (exported, recorded):
+    for trace in (_exported_graph, _recorded_graph):
         for dtype in (torch.float64, None):
-            door = copies(dtype)
             try:
-                graph = trace(door, example.to(dtype or _own_type(door)))
+                graph, sound = trace(partial(copies, dtype), shape)
             except SplinescopeError:
                 raise
             except Exception as error:  # noqa: BLE001 - the user's code may fail in any way, and torch.export too
                 first = first or error
                 continue
-            reader = TorchReader(shape)
+            reader = TorchReader(shape, sound=sound)
             return _Found(reader, reader.read(graph))
     assert first is not None
     raise _untraceable(copies(None), shape, first) from first
+
+
+def _retraced(copies: Copies, shape: tuple[int, ...], x: Tensor) -> tuple[Tensor, Tensor] | None:
+    """What the graph computes that is read of the module, and what the copy computes that it is made of."""
+    for trace in (_exported_graph, _recorded_graph):
+        try:
+            graph, _ = trace(partial(copies, x.dtype), shape)
+        except Exception:  # noqa: BLE001 - as when it was read
+            continue
+        traced = outputs_of(graph.module() if isinstance(graph, ExportedProgram) else graph, x)
+        return traced, outputs_of(copies(x.dtype), x)
+    return None
+
+
+def _exported_graph(copies: Callable[[], nn.Module], shape: tuple[int, ...]) -> tuple[ExportedProgram, bool]:
+    """The module's graph by torch.export, which goes on with no number that it has not in the graph."""
+    program = exported(copies(), _example(copies(), shape))
+    if decisions(program.graph):
+        _checked_escapes(copies, shape)
+    return program, True
+
+
+def _recorded_graph(copies: Callable[[], nn.Module], shape: tuple[int, ...]) -> tuple[GraphModule, bool]:
+    """The module's graph by running it, and whether no number that it reads matters."""
+    found = _checked_escapes(copies, shape)
+    graph = recorded(copies(), _example(copies(), shape, run=True))
+    return graph, found.harmless == decisions(graph.graph)
+
+
+def _example(module: nn.Module, shape: tuple[int, ...], *, run: bool = False) -> Tensor:
+    """An input; if it is run on it, one that the module does not refuse, if there is one."""
+    numbers = torch.linspace(-0.5, 0.5, max(1, int(torch.Size(shape).numel())), dtype=torch.float64)
+    numbers = numbers.reshape(1, *shape).to(_own_type(module))
+    for example in (numbers, numbers + 0.5, torch.zeros_like(numbers)) if run else ():
+        with suppress(Exception):
+            module(example)
+            return example
+    return numbers
+
+
+def _checked_escapes(copies: Callable[[], nn.Module], shape: tuple[int, ...]) -> Escapes:
+    """Refuse a module that goes on with values that left torch: a graph of torch's ops has them as constants."""
+    found = escapes(copies, _example(copies(), shape, run=True))
+    if found.matters is not None:
+        raise UnsupportedOpError(f"`module`: {found.matters.reason}")
+    return found
 
 
 def _let_go(module: nn.Module) -> None:

@@ -12,6 +12,7 @@ from onnx.shape_inference import infer_node_outputs
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.network.importers.onnx_shapes import wrong_shapes
 from splinescope.network.importers.views import DEPENDENT, Step
 from splinescope.storage import check_content
 
@@ -71,7 +72,13 @@ def check_graph(model: onnx.ModelProto) -> None:
         domain = "" if node.domain == "ai.onnx" else node.domain
         version = versions.get(domain, versions.get("ai.onnx", 1) if domain == "" else 1)
         if version >= 1 and onnx.defs.has(node.op_type, domain):
-            _check_arguments(node, _schema(node.op_type, version, domain))
+            schema = _schema(node.op_type, version, domain)
+            if schema is None:
+                raise InvalidInputError(
+                    f"`model`: version {version} of the operator set has no {node.op_type}, as node "
+                    f"`{node.name or next(iter(node.output), '')}` needs it"
+                )
+            _check_arguments(node, schema)
 
 
 def _schema(op: str, version: int, domain: str = "") -> Any:
@@ -95,8 +102,6 @@ def _check_names(graph: onnx.GraphProto) -> None:
 
 
 def _check_arguments(node: onnx.NodeProto, schema: Any) -> None:
-    if schema is None:
-        return
     name = node.name or next(iter(node.output), node.op_type)
     given, made = len(node.input), len(node.output)
     if not schema.min_input <= given <= schema.max_input or not schema.min_output <= made <= schema.max_output:
@@ -136,11 +141,11 @@ def check_node(node: onnx.NodeProto, inputs: Sequence[Any], opset: int) -> str:
         InvalidInputError: If it would take more memory than the limit.
     """
     what = f"`model`: node `{node.name or next(iter(node.output), '')}` ({node.op_type})"
-    trouble = _wrong_windows(node) or _wrong_bounds(node, inputs)
+    trouble = _wrong_windows(node) or _wrong_bounds(node, inputs) or wrong_shapes(node, inputs)
     if trouble:
         raise InvalidInputError(f"{what} has {trouble}")
     try:
-        shapes = _inferred(node, inputs, opset)
+        shapes = _inferred_with_steps(node, inputs, opset)
     except Exception as error:  # noqa: BLE001 - inference has an exception of its own, and others for broken attributes
         return f"{what}: {' '.join(str(error).split())}"
     constant = not any(isinstance(value, DEPENDENT) for value in inputs)
@@ -176,7 +181,17 @@ def _work(node: onnx.NodeProto) -> int:
     return max(1, math.prod(kernels[0])) if kernels else 1
 
 
-def _inferred(node: onnx.NodeProto, inputs: Sequence[Any], opset: int) -> list[list[int]]:
+def _inferred_with_steps(node: onnx.NodeProto, inputs: Sequence[Any], opset: int) -> list[list[int]]:
+    """Shapes of the outputs; what a comparison decides may be truth values, or numbers as of a sign."""
+    if any(isinstance(value, Step) for value in inputs):
+        try:
+            return _inferred(node, inputs, opset, onnx.TensorProto.BOOL)
+        except Exception:  # noqa: BLE001 - as below, and it is told there
+            pass
+    return _inferred(node, inputs, opset, onnx.TensorProto.FLOAT)
+
+
+def _inferred(node: onnx.NodeProto, inputs: Sequence[Any], opset: int, steps: int) -> list[list[int]]:
     """Shapes of the outputs, those that follow from shapes and constants alone; raises what inference does."""
     schema = _schema(node.op_type, opset) if node.domain in ("", "ai.onnx") else None
     if schema is None:
@@ -184,7 +199,7 @@ def _inferred(node: onnx.NodeProto, inputs: Sequence[Any], opset: int) -> list[l
     types, known = {}, {}
     for name, value in zip(node.input, inputs, strict=True):
         if isinstance(value, DEPENDENT):
-            kind = onnx.TensorProto.BOOL if isinstance(value, Step) else onnx.TensorProto.FLOAT
+            kind = steps if isinstance(value, Step) else onnx.TensorProto.FLOAT
             types[name] = onnx.helper.make_tensor_type_proto(kind, value.shape)
         elif isinstance(value, Tensor):
             array = value.numpy()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 
@@ -69,3 +69,39 @@ def outputs_of(function: Callable[[Tensor], Any], x: Tensor, *, together: bool =
     if together:
         return one_tensor(function(x)).detach()
     return torch.stack([one_tensor(function(row[None])).detach() for row in x])
+
+
+_PATIENCE = 8
+
+
+class Guarded:
+    """A module that returns NaN for one input where it raises: one may refuse some inputs, but not all.
+
+    Attributes:
+        failure: What it raised last.
+    """
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype, size: int) -> None:
+        """Guard a module.
+
+        Args:
+            module: The module.
+            dtype: Type of its inputs.
+            size: Numbers that it returns for one input.
+        """
+        self.failure: Exception | None = None
+        self._module, self._dtype, self._size = module, dtype, size
+        self._failures = self._successes = 0
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """[N, ...] inputs to [N, size] outputs, or as many numbers as come."""
+        try:
+            value = one_tensor(self._module(rows.to(self._dtype))).reshape(len(rows), -1)
+        except Exception as error:
+            self._failures += 1
+            if len(rows) > 1 or (self._failures >= _PATIENCE and not self._successes):
+                raise
+            self.failure = error
+            return torch.full((1, self._size), torch.nan, dtype=self._dtype)
+        self._successes += 1
+        return value

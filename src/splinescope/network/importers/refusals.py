@@ -11,6 +11,7 @@ STATISTICS = "it normalises by statistics of its own input, which is not piecewi
 RANDOM = "it draws random numbers, so that the model is not a function of its input"
 COURSE = "it looks at a value that depends on the input, as if to decide the model's course by it"
 INTEGERS = "it rounds its argument to integers, and so it jumps: it is not continuous"
+COMPLEX = "it makes complex numbers of values that depend on the input; splinescope follows real ones"
 UNKNOWN = "splinescope does not know this op when its argument depends on the input"
 
 _SMOOTH = (
@@ -21,8 +22,8 @@ _SMOOTH = (
 _QUADRATIC = "pow square norm linalg_vector_norm reducel2 reducesumsquare var std var_mean std_mean cdist lp_pool hypot"
 _JUMPS = (
     "sign sgn heaviside round floor ceil trunc frac fmod remainder mod argmax argmin argsort nonzero onehot one_hot "
-    "bitshift hardshrink qlinearconv qlinearmatmul matmulinteger convinteger quantizelinear dynamicquantizelinear "
-    "fake_quantize_per_tensor_affine floor_divide"
+    "hardmax bitshift hardshrink qlinearconv qlinearmatmul matmulinteger convinteger quantizelinear "
+    "dynamicquantizelinear fake_quantize_per_tensor_affine floor_divide"
 )
 _COMPARES = (
     "gt ge lt le eq ne greater greaterorequal less lessorequal equal where not and or xor logical_not logical_and any "
@@ -33,6 +34,10 @@ _NORMALISES = (
     "rmsnormalization local_response_norm lrn normalize lpnormalization meanvariancenormalization"
 )
 _PRODUCTS = "scaled_dot_product_attention attention multiheadattention lstm gru rnn cosine_similarity prod cumprod"
+_COMPLEX = (
+    "complex polar view_as_complex view_as_real fft_fft fft_ifft fft_rfft fft_irfft fft_hfft fft_ihfft fft_fft2 "
+    "fft_ifft2 fft_rfft2 fft_irfft2 fft_fftn fft_ifftn fft_rfftn fft_irfftn fft_r2c fft_c2c fft_c2r dft stft istft"
+)
 _RANDOM = "bernoulli rand randn rand_like randn_like randint normal uniform multinomial randomnormal randomuniform"
 
 
@@ -45,6 +50,7 @@ def _table() -> dict[str, str]:
         (_NORMALISES, STATISTICS),
         (_PRODUCTS, PRODUCT),
         (_RANDOM, RANDOM),
+        (_COMPLEX, COMPLEX),
     )
     table = {name: reason for names, reason in groups for name in names.split()}
     table["hardswish"] = "it is quadratic between -3 and 3, not piecewise affine"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from splinescope.errors import SplinescopeError, UnsupportedOpError
+from splinescope.errors import UnsupportedOpError
 from splinescope.network.copies import placed
 from splinescope.network.evaluate import chunk_rows, forward
 from splinescope.network.graph import Deviation, ImportReport, Network
+from splinescope.network.importers.disagreements import DisagreementError, check_own_fault, check_repeats
 from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_runners import Runner, RunnerCrashError, RunnerError, runners
-from splinescope.network.importers.outputs import outputs_of
+from splinescope.network.importers.outputs import Guarded, outputs_of
 from splinescope.network.importers.probes import SAMPLES, probe
 
 SLACK = 1024.0
@@ -26,6 +28,9 @@ SLACK = 1024.0
 
 _MEASURED = 3
 """Inputs of each size on which float32 rounding is measured."""
+
+_SATURATED = 2.0**-6
+"""Outputs of a sigmoid, relatively to the largest, below which their absolute errors are looked at."""
 
 _SHAKE = 2.0**-40
 """By how much inputs are shaken, relatively, to see what roundings of this size make of outputs."""
@@ -91,12 +96,19 @@ class Agreement:
         Returns:
             [K] absolute differences.
         """
-        sizes = self._sizes(rows)
+        sizes = self._sizes(rows).clamp(min=self._least_size())
         group = self._group[rows]
         bound = torch.maximum(self._terms[group], sizes)
         measured = self._float32[group] / torch.finfo(torch.float32).eps + sizes
         # Where float32 overflows, or terms cancel so that all outputs are zero, nothing was measured.
         return SLACK * unit * torch.where(measured.isfinite() & (measured > 0), torch.minimum(bound, measured), bound)
+
+    def _least_size(self) -> float:
+        """Of a head whose values lie between bounds, programs know the small ones absolutely, not relatively."""
+        head = self.network.head
+        if head is None or head.name == "exp":
+            return 0.0
+        return _SATURATED * max(map(abs, head.scale or (1.0,)))
 
     def _sizes(self, rows: Tensor) -> Tensor:
         """[K] largest absolute output among the inputs of the same size."""
@@ -115,11 +127,11 @@ class Agreement:
             The deviation.
 
         Raises:
-            SplinescopeError: If it is larger than rounding can explain.
+            DisagreementError: If it is larger than rounding can explain.
         """
         own = self._own[: len(outputs)]
         if own.numel() != outputs.numel():
-            raise SplinescopeError(
+            raise DisagreementError(
                 f"`model`: the import is wrong: {reference} returns {tuple(outputs.shape)} for {len(outputs)} inputs, "
                 f"splinescope {tuple(own.shape)}; please report this model"
             )
@@ -128,10 +140,14 @@ class Agreement:
         if not own.numel():
             return Deviation(reference, len(rows), 0.0, 0.0)
         errors = (own[rows] - outputs[rows]).abs().amax(dim=1)
-        if not bool((errors <= self.tolerances(rows, unit)).all()):
-            raise SplinescopeError(
+        allowed = self.tolerances(rows, unit)
+        if not bool((errors <= allowed).all()):
+            worst = int((errors - allowed).argmax())
+            raise DisagreementError(
                 f"`model`: the import is wrong: its outputs differ from {reference} by {float(errors.max()):.3g}, "
-                f"which is more than round-off explains; please report this model"
+                f"which is more than round-off explains; please report this model",
+                int(rows[worst]),
+                float(allowed[worst]),
             )
         # At larger inputs than natural ones, smooth heads saturate, and the outputs say nothing of what went before.
         usual = self.x[rows].abs().reshape(len(rows), -1).amax(dim=1) <= max(1.0, self._probes.reach)
@@ -173,10 +189,10 @@ class Agreement:
         allowed = torch.maximum(math.sqrt(unit) * self._sizes(rows), self.tolerances(rows, unit))
         # What overflows or is not a number is compared no further.
         if bool((difference > allowed.unsqueeze(1)).any()) and bool(difference.isfinite().all()):
-            _check_repeats(function, self.x[:1])
+            check_repeats(function, self.x[:1])
             raise UnsupportedOpError(
-                "the model's output for one input depends on the other inputs of its batch; expected a model that "
-                "treats every input by itself"
+                "the model's output for one input depends on the other inputs of its batch, or on those before; "
+                "expected a model that treats every input by itself"
             )
         return torch.cat([single, whole[SAMPLES:]])
 
@@ -208,6 +224,7 @@ def compare_with_module(
     unit: float,
     notes: tuple[str, ...],
     name: str = "module",
+    retraced: Callable[[Tensor], tuple[Tensor, Tensor] | None] | None = None,
 ) -> Network:
     """The network with a report of its deviation from a module, in float64 and in the module's own type.
 
@@ -217,38 +234,43 @@ def compare_with_module(
         unit: Spacing of numbers near one in the coarsest type to which the module rounds inside.
         notes: What else the report says.
         name: What was compared with.
+        retraced: The graph that the network was read from, made anew, to find out whether it is what the module
+            computes.
 
     Returns:
         The network with its report.
 
     Raises:
         SplinescopeError: If the network is another one.
-        UnsupportedOpError: If the module's outputs depend on other inputs of the batch.
+        UnsupportedOpError: If the module's outputs depend on other inputs of the batch, or on anything but its input.
     """
     comparison = Agreement(network)
     own = next((p.dtype for p in copies(None).parameters() if p.is_floating_point()), torch.get_default_dtype())
     deviations: list[Deviation] = []
     said: list[str] = []
     for dtype in dict.fromkeys((torch.float64, own)):
-        copied = copies(None if dtype == own else dtype)  # one at a time, since they may be large
+        make = partial(copies, None if dtype == own else dtype)
+        copied = Guarded(make(), dtype, comparison.outputs_per_input)  # one at a time, since they may be large
         spacing = max(unit, torch.finfo(dtype).eps)
         try:
-            outputs = comparison.outputs(lambda rows, m=copied, t=dtype: m(rows.to(t)), spacing)  # type: ignore[misc]
+            outputs = comparison.outputs(copied, spacing)
         except UnsupportedOpError:
             raise
         except Exception as error:  # noqa: BLE001 - the user's code may fail in any way
             said.append(f"The module does not run in {dtype}: {first_line(error)}")
             continue
         lost = int((~outputs.reshape(len(outputs), -1).isfinite().all(dim=1)).sum())
+        what = f"fails ({first_line(copied.failure)}) or overflows" if copied.failure else "overflows"
         if lost == len(outputs):
-            said.append(f"The module overflows in {dtype}, so that it was not compared in it.")
+            said.append(f"The module {what} in {dtype}, so that it was not compared in it.")
             continue
         if lost:
-            said.append(f"The module overflows in {dtype} for {lost} of {len(outputs)} inputs, which are not compared.")
+            said.append(f"The module {what} in {dtype} for {lost} of {len(outputs)} inputs, which are not compared.")
         try:
             deviations.append(comparison.deviation(f"{name} {str(dtype).removeprefix('torch.')}", outputs, spacing))
-        except SplinescopeError as error:
-            _check_repeats(copied, comparison.x[:1].to(dtype), error)
+        except DisagreementError as error:
+            x = comparison.x[error.row : error.row + 1].to(dtype)
+            check_own_fault(error, make, retraced, x, outputs[error.row], "float64" if deviations else "")
             raise
     problem = " ".join(said)
     return comparison.report(deviations, (*notes, *said) if deviations else (*said, *notes), problem)
@@ -298,23 +320,6 @@ def compare_with_onnx(
         return comparison.report([comparison.deviation(runner.name, outputs, unit)], (*warnings, *notes))
     problems = problems or ["No program that runs it is installed."]
     return comparison.report([], (*problems, *notes), " ".join(problems))
-
-
-def _check_repeats(function: Function, x: Tensor, error: SplinescopeError | None = None) -> None:
-    """Refuse a model that is no function of its input.
-
-    Args:
-        function: The model.
-        x: [1, ...] an input.
-        error: What was wrong with it otherwise.
-
-    Raises:
-        UnsupportedOpError: If it returns something else for the same input.
-    """
-    if not torch.equal(outputs_of(function, x), outputs_of(function, x)):
-        raise UnsupportedOpError(
-            "the model returns another output for the same input each time; expected a function of its input"
-        ) from error
 
 
 def _onnx_outputs(comparison: Agreement, runner: Runner, source: Any, unit: float) -> Tensor:

@@ -28,7 +28,14 @@ class TorchReader:
         builder: The network so far.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], *, sound: bool = False) -> None:
+        """Make the reader.
+
+        Args:
+            shape: Shape of one input.
+            sound: Whether no number that the graph hands to Python decides its course.
+        """
+        self._sound = sound
         self.builder = Builder(batched=True)
         self._input = self.builder.add_input((1, *shape), "input")
         self._taken: set[str] = set()
@@ -77,7 +84,8 @@ class TorchReader:
         """
         values: dict[torch.fx.Node, Any] = {}
         remaining = iter(arguments)
-        needed = needed_nodes(graph_module.graph, list(next(iter(reversed(graph_module.graph.nodes))).args))
+        results = list(next(iter(reversed(graph_module.graph.nodes))).args)
+        needed = needed_nodes(graph_module.graph, results, sound=self._sound and self.builder.within is None)
         for node in graph_module.graph.nodes:
             if node in needed and _draws(node):
                 self._enter(node)

@@ -17,7 +17,7 @@ from splinescope.network.importers import torch_further as further
 from splinescope.network.importers import torch_handlers as handlers
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.rearrangements import move
-from splinescope.network.importers.refusals import COMPARISON, PRODUCT, UNKNOWN, reason_for
+from splinescope.network.importers.refusals import COMPARISON, COMPLEX, PRODUCT, UNKNOWN, reason_for
 from splinescope.network.importers.torch_handlers import Arguments, Handler
 from splinescope.network.importers.views import DEPENDENT, Smooth, Step, Value
 
@@ -62,6 +62,8 @@ def _same(b: Builder, a: Arguments) -> Value:
     dtype = a.get("dtype")
     value = a["self"] if "self" in a else a["input"]
     if isinstance(dtype, torch.dtype) and not isinstance(value, Step):
+        if dtype.is_complex:
+            raise b.refusal(COMPLEX)
         if not dtype.is_floating_point:
             raise b.refusal(f"it rounds to {dtype}, and so it jumps: it is not continuous")
         b.unit = max(b.unit, torch.finfo(dtype).eps)

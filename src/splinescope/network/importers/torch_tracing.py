@@ -15,6 +15,7 @@ from torch._decomp import core_aten_decompositions
 from torch.export import ExportedProgram
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
 
 _LOGGERS = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 
@@ -56,8 +57,26 @@ def recorded(module: nn.Module, example: Tensor) -> GraphModule:
         Exception: Whatever the module or torch raises.
     """
     pure = torch.func.functionalize(lambda x: module(x), remove="mutations")
-    with _quiet():
+    with _quiet(), _ArraysOfValues():
         return make_fx(pure, tracing_mode="real", record_module_stack=True, _error_on_data_dependent_ops=False)(example)
+
+
+class _ArraysOfValues(TorchFunctionMode):
+    """Lets `.numpy()` return values where tensors are traced; those that torch returns there are of no meaning."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("numpy", "__array__"):
+            args = (_plain(args[0].detach()), *args[1:])
+        return func(*args, **(kwargs or {}))
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """The tensor inside torch's wrappers."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if torch._is_functional_tensor(tensor):
+            torch._sync(tensor)  # type: ignore[attr-defined, no-untyped-call]
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
 
 
 def decomposed(target: Any, function: Callable[..., Any], examples: Sequence[Tensor]) -> GraphModule | None:
@@ -133,17 +152,23 @@ def _aliases(node: torch.fx.Node) -> bool:
     )
 
 
-def needed_nodes(graph: torch.fx.Graph, chosen: list[Any]) -> set[torch.fx.Node]:
-    """Nodes of a graph that some of its results depend on, and those that decide its course.
+def decisions(graph: torch.fx.Graph) -> int:
+    """Number of nodes of a graph that hand a number to Python, which may decide the course by it."""
+    return sum(map(_decides, graph.nodes))
+
+
+def needed_nodes(graph: torch.fx.Graph, chosen: list[Any], *, sound: bool = False) -> set[torch.fx.Node]:
+    """Nodes of a graph that some of its results depend on, and those that may decide its course.
 
     Args:
         graph: The graph.
         chosen: The results.
+        sound: Whether no number that it hands to Python decides anything.
 
     Returns:
         The nodes.
     """
-    waiting = [node for node in graph.nodes if _decides(node)]
+    waiting = [node for node in graph.nodes if _decides(node) and not sound]
     torch.fx.node.map_arg(chosen, waiting.append)
     found: set[torch.fx.Node] = set()
     while waiting:

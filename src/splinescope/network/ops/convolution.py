@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional
@@ -101,6 +103,29 @@ class Convolution(Affine):
         """See `AffineOp`."""
         assert weights is not None
         return replace(self, weight=weights, bias=torch.zeros_like(self.bias))
+
+    def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`: the kernel of each unit's channel, at the places that it lies on."""
+        shape, d = shapes[0], self.weight.ndim - 2
+        lead, channels, sizes = shape[: -d - 1], shape[-d - 1], shape[-d:]
+        weight = self.weight.flatten(2).numpy()
+        out, per_group, taps = weight.shape
+        steps = np.indices(self.weight.shape[2:]).reshape(d, taps)
+        kernel = zip(sizes, self.padding, self.dilation, self.weight.shape[2:], self.stride, strict=True)
+        grid = [(n + sum(pads) - step * (k - 1) - 1) // stride + 1 for n, pads, step, k, stride in kernel]
+        image, channel, *place = np.unravel_index(units, (math.prod(lead), out, *grid))
+        inside = np.ones((len(units), taps), np.bool_)
+        spot = np.zeros((len(units), taps), np.int64)
+        for i, n in enumerate(sizes):
+            at = place[i][:, None] * self.stride[i] - self.padding[i][0] + steps[i] * self.dilation[i]
+            inside &= (at >= 0) & (at < n)
+            spot = spot * n + at
+        first = image * channels + channel // (out // self.groups) * per_group
+        columns = (first[:, None] + np.arange(per_group))[:, :, None] * math.prod(sizes) + spot[:, None, :]
+        values = weight[channel]
+        kept = inside[:, None, :] & (values != 0)
+        lines = np.broadcast_to(np.arange(len(units))[:, None, None], kept.shape)[kept]
+        return csr_array((values[kept], (lines, columns[kept])), shape=(len(units), math.prod(shape)))
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         function = _CONVOLUTIONS[weight.ndim - 3]
