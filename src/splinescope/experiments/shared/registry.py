@@ -212,6 +212,24 @@ EXPERIMENTS = (
         "spirals through networks of width two that differ in the size of batches: gaps and stretches by layer",
         {"smoke": 0.2, "paper": 12.0},
     ),
+    Entry(
+        "spirals",
+        "figure 2 of Hauser and Ray 2017 (NeurIPS)",
+        "the same spirals untangled by plain, residual and second-order networks, and without one identity: their ways",
+        {"smoke": 0.3, "paper": 8.0},
+    ),
+    Entry(
+        "pulled-back-balls",
+        "figure 3 of Hauser and Ray 2017 (NeurIPS)",
+        "balls of one radius, as the outputs measure it, at every layer of residual networks: ellipses, and how exact",
+        {"smoke": 0.1, "paper": 2.0},
+    ),
+    Entry(
+        "topology-layers",
+        "Naitzat, Zhitnikov and Lim 2020 (arXiv 2004.06093)",
+        "data of known topology through ReLU, tanh and residual networks: who simplifies it in which layer",
+        {"smoke": 0.4, "paper": 12.0},
+    ),
 )
 """All experiments, in the order of the list."""
 
