@@ -26,7 +26,7 @@ def figures(numbers: Numbers, kept: Kept) -> dict[str, Callable[[], Figure]]:
 
 @on_page
 def draw(numbers: Numbers, kept: Kept) -> Figure:
-    """The spirals with balls of one radius, as the outputs measure it, at eight layers; all axes have equal scales."""
+    """The spirals with balls of one radius, as the outputs measure it, at eight layers, each panel as wide as its data."""
     arrays = kept.arrays("balls")
     values, labels, rows = arrays["values"], arrays["labels"], arrays["rows"]
     layers = np.unique(np.linspace(0, len(values) - 1, _SHOWN).round().astype(int))
@@ -39,8 +39,9 @@ def draw(numbers: Numbers, kept: Kept) -> Figure:
         for label in np.unique(labels).tolist():
             own = labels[rows] == label
             draw_ellipses(ax, values[layer][rows[own]], arrays["axes"][layer][own], color=SERIES[label], lw=0.8)
-        ax.set_aspect("equal", adjustable="datalim")
-        ax.set_box_aspect(1)
+        middle = (values[layer].min(axis=0) + values[layer].max(axis=0)) / 2
+        half = 0.6 * float(np.ptp(values[layer], axis=0).max())
+        ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half), aspect="equal")
         bare(ax)
         last = layer == len(values) - 1
         ax.set_title("input" if layer == 0 else f"layer {layer}, the output" if last else f"layer {layer}")

@@ -38,9 +38,9 @@ class Settings(Config):
     @classmethod
     def smoke(cls, seed: int) -> Settings:
         """Two networks, hardly trained."""
-        return cls(seed, 200, 1.0, 7, 0.5, 2, 60, 100, 0.03, radius=0.02, shown=30)
+        return cls(seed, 200, 0.6, 7, 0.5, 2, 60, 100, 0.03, radius=0.025, shown=30)
 
     @classmethod
     def paper(cls, seed: int) -> Settings:
         """Ten networks of ten layers; the source gives no sizes."""
-        return cls(seed, 400, 1.0, 10, 0.5, 10, 300, 100, 0.02, radius=0.02, shown=40)
+        return cls(seed, 400, 0.6, 10, 0.5, 10, 300, 100, 0.02, radius=0.025, shown=40)

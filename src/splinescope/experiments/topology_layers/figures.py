@@ -54,6 +54,7 @@ def draw(numbers: Numbers, kept: Kept) -> Figure:
         last = numbers["config"]["layers"] + 2
         below.set(xlabel="layer", ylim=(-0.3, None))
         below.set_xticks(range(last + 1), ["in", *map(str, range(1, last)), "out"])
+        below.yaxis.get_major_locator().set_params(integer=True)
         if column == 0:
             below.set_ylabel("parts and holes too many")
         below.legend(loc="best")
