@@ -103,7 +103,7 @@ def test_an_identity_can_be_left_out() -> None:
 
 
 def test_back_propagation_to_weights_is_an_action_from_the_right() -> None:
-    """dE/dW of a layer is dE/dx at the outputs, times the product of Jacobians, times dx of the layer by its weights."""
+    """dE/dW of a layer is dE/dx at the outputs, times a product of Jacobians, times dx of the layer by its weights."""
     h = 0.3
     net = dynamic_network(3, 4, "residual", step=h, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     x = torch.randn(1, 3, generator=torch.Generator().manual_seed(1)).double()

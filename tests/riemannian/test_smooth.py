@@ -117,7 +117,7 @@ def test_piecewise_affine_decoders() -> None:
     assert exact.length <= found.lengths[0]
     with pytest.raises(InvalidInputError, match=r"piecewise affine.*use `geodesic`"):
         exponential_map(module, [0.0, 0.0], [1.0, 0.0])
-    with pytest.raises(InvalidInputError, match="piecewise affine.*vectors do not turn"):
+    with pytest.raises(InvalidInputError, match=r"piecewise affine.*vectors do not turn"):
         parallel_transport(module, [0.0, 0.0], [1.0, 0.0], [[0.0, 1.0]])
     with pytest.raises(InvalidInputError, match="piecewise affine"):
         exponential_map(nn.ReLU(), [0.5, 0.0], [1.0, 0.0])

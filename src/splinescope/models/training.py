@@ -156,6 +156,4 @@ def train_classifiers(
         for number, module in enumerate(modules):
             for name, parameter in module.named_parameters():
                 parameter.copy_(weights[name][number])
-    return tuple(
-        TrainingResult(tuple(epoch[number] for epoch in losses), right[number]) for number in range(networks)
-    )
+    return tuple(TrainingResult(tuple(epoch[number] for epoch in losses), right[number]) for number in range(networks))

@@ -1,9 +1,9 @@
 r"""The equation of geodesics of smooth networks: the exponential map, and parallel transport.
 
-The connection of a pulled-back metric is that of the image: $\Gamma(v, w) = J^+ D^2f[v, w]$, since what changes along the
-image is to be orthogonal to it. On piecewise affine networks it is of no use: the metric is constant within cells, so
-that there is no acceleration, and whoever integrates the equation gets the straight line and vectors that never turn. It
-is refused there; see `geodesic`.
+The connection of a pulled-back metric is that of the image: $\Gamma(v, w) = J^+ D^2f[v, w]$, since what changes along
+the image is to be orthogonal to it. On piecewise affine networks it is of no use: the metric is constant within cells,
+so that there is no acceleration, and whoever integrates the equation gets the straight line and vectors that never
+turn. It is refused there; see `geodesic`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Transport:
     Attributes:
         point: The point that is reached after unit time.
         velocity: The velocity there, which is that of the start, carried along.
-        vectors: The vectors there. Inner products of any two, in the metric that is pulled back, are those of the start.
+        vectors: The vectors there. Inner products of any two, in the metric that is pulled back, are those before.
     """
 
     point: Float[np.ndarray, " d"]
@@ -73,8 +73,9 @@ def parallel_transport(
 ) -> Transport:
     r"""Carry vectors along the geodesic that starts at a point with a velocity, without turning, for smooth models.
 
-    $\dot w = -J^+ \, D^2f[\dot c, w]$: the image $Jw$ changes orthogonally to the image of the model only, so that lengths
-    and angles of vectors stay as they are. Around a closed way vectors come back turned, by the curvature inside it.
+    $\dot w = -J^+ \, D^2f[\dot c, w]$: the image $Jw$ changes orthogonally to the image of the model only, so that
+    lengths and angles of vectors stay as they are. Around a closed way vectors come back turned, by the curvature
+    inside it.
 
     Args:
         model: A smooth module or function of a batch, whose Jacobian has full rank.

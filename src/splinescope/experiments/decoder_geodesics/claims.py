@@ -41,7 +41,7 @@ def _proved(numbers: Numbers) -> Claim:
         theirs="none",
         ours=f"proved up to {max(gaps):.2%} of the length for {len(proved)} pairs",
         tolerance="5 %",
-        holds=0 <= min(gaps) and max(gaps) < 0.05,
+        holds=min(gaps) >= 0 and max(gaps) < 0.05,
     )
 
 

@@ -48,7 +48,13 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     saved = [one["length"] / one["straight_length"] for one in found]
     shown = np.argsort(saved, kind="stable")[: settings.shown]
     parts.arrays("paths", partial(_paths, decoder, cells, held[rows[shown]]))
-    return {"pairs": found, "shown": shown.tolist(), "cells": len(cells), "limits": limits, **_quality(images, decoder, held)}
+    return {
+        "pairs": found,
+        "shown": shown.tolist(),
+        "cells": len(cells),
+        "limits": limits,
+        **_quality(images, decoder, held),
+    }
 
 
 def _latents(encoder: nn.Module, inputs: Tensor) -> np.ndarray:

@@ -26,7 +26,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             f"{SOURCE}, equation 10",
             theirs="a recursion",
             ours="factors at all layers, from the outputs back, times Jacobians from the input up to there, by the "
-            f"network's recursion, are the whole Jacobian up to {worst['product_error']:.1g}, in {len(networks)} networks",
+            f"network's recursion, are that of all up to {worst['product_error']:.1g}, in {len(networks)} networks",
             tolerance="1e-12, relative",
             holds=worst["product_error"] < 1e-12,
         ),

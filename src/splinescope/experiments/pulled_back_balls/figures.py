@@ -26,7 +26,7 @@ def figures(numbers: Numbers, kept: Kept) -> dict[str, Callable[[], Figure]]:
 
 @on_page
 def draw(numbers: Numbers, kept: Kept) -> Figure:
-    """The spirals with balls of one radius, as the outputs measure it, at eight layers, each panel as wide as its data."""
+    """The spirals with balls of one radius, as the outputs measure it, at some layers, each as wide as its data."""
     arrays = kept.arrays("balls")
     values, labels, rows = arrays["values"], arrays["labels"], arrays["rows"]
     layers = np.unique(np.linspace(0, len(values) - 1, _SHOWN).round().astype(int))

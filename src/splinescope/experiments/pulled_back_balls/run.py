@@ -20,11 +20,11 @@ _TURN = np.linspace(0, 2 * np.pi, 65)
 
 
 def run(settings: Settings, parts: Parts) -> dict[str, Any]:
-    """Train residual networks and pull their metric back to every layer; the part `balls` is for the picture."""
+    """Train residual networks and pull their metric back to every layer; the part `balls` is drawn."""
     trained = untangle(
         parts, "weights", "residual", [1000 * settings.seed + repeat for repeat in range(settings.repeats)],
-        points=settings.points, turns=settings.turns, layers=settings.layers, step=settings.step, epochs=settings.epochs,
-        batch=settings.batch, learning_rate=settings.learning_rate,
+        points=settings.points, turns=settings.turns, layers=settings.layers, step=settings.step,
+        epochs=settings.epochs, batch=settings.batch, learning_rate=settings.learning_rate,
     )  # fmt: skip
     tasks = {f"network-{repeat}": partial(_one, settings, one) for repeat, one in enumerate(trained)}
     found = parts.each(tasks, "network")

@@ -107,9 +107,7 @@ def _lengths(numbers: Numbers) -> tuple[Claim, Claim]:
             "Lengths of the ways through all layers, and of all their changes of steps",
             f"{SOURCE}, figure 2",
             theirs="no numbers",
-            ours=", ".join(
-                f"{WORDS[name]} {way:.3g} and {change:.3g}" for name, (way, change) in ways.items()
-            )
+            ours=", ".join(f"{WORDS[name]} {way:.3g} and {change:.3g}" for name, (way, change) in ways.items())
             + " (medians)",
         ),
     )
@@ -137,9 +135,7 @@ def _crossings(numbers: Numbers) -> Claim:
     most = {name: [max(one["crossings"]) for one in of(numbers, name)] for name in NAMES if name != "plain"}
     repeats = numbers["config"]["repeats"]
     crossed = {name: sum(count > 0 for count in counts) for name, counts in most.items()}
-    places = [
-        layer for one in of(numbers, "second-order") for layer, count in enumerate(one["crossings"]) if count > 0
-    ]
+    places = [layer for one in of(numbers, "second-order") for layer, count in enumerate(one["crossings"]) if count > 0]
     where = f"at layers {min(places)} to {max(places)}" if places else "at no layer"
     return Claim.judged(
         "In the second-order network classes pass over each other, since a layer alone is not its state",
@@ -147,7 +143,7 @@ def _crossings(numbers: Numbers) -> Claim:
         theirs="in layers 3 to 5 (its text also says 4 to 6)",
         ours="networks in which the images of the two spirals cross at a layer: "
         + ", ".join(f"{WORDS[name]} {count} of {repeats}" for name, count in crossed.items())
-        + f"; those of C2 {where}. Layers of C0 are injective, so that nothing can cross there; those of C1 need not be",
+        + f"; those of C2 {where}. Layers of C0 are injective, so that nothing crosses there; those of C1 need not be",
         tolerance="most second-order networks",
         holds=2 * crossed["second-order"] > repeats,
         samples=repeats,

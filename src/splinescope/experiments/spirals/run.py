@@ -22,7 +22,7 @@ CORNERS = 1000
 
 
 def run(settings: Settings, parts: Parts) -> dict[str, Any]:
-    """Train networks of the four kinds from the same weights, and follow the spirals; `layers-NAME` is for pictures."""
+    """Train networks of four kinds from the same weights, and follow the spirals; `layers-NAME` is for pictures."""
     networks: list[dict[str, Any]] = []
     for name in each(KINDS, "kind of network", parts.progress):
         trained = _trained(settings, parts, name)
@@ -36,8 +36,8 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
 def _trained(settings: Settings, parts: Parts, name: str) -> list[Untangled]:
     return untangle(
         parts, f"weights-{name}", KINDS[name], [1000 * settings.seed + repeat for repeat in range(settings.repeats)],
-        points=settings.points, turns=settings.turns, layers=settings.layers, step=settings.step, epochs=settings.epochs,
-        batch=settings.batch, learning_rate=settings.learning_rate,
+        points=settings.points, turns=settings.turns, layers=settings.layers, step=settings.step,
+        epochs=settings.epochs, batch=settings.batch, learning_rate=settings.learning_rate,
         without_identity=(settings.absent,) if name == "absent" else (),
     )  # fmt: skip
 

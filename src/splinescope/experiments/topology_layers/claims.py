@@ -73,8 +73,9 @@ def _known(numbers: Numbers) -> Claim:
         "Betti numbers that are counted at the input are those of the data",
         "by construction",
         theirs=", ".join(f"{name} {_pair(pair)}" for name, pair in numbers["betti"].items()),
-        ours=f"equal in {known} of {len(networks)} networks, with {numbers['config']['landmarks']} landmarks (half as "
-        f"many for cavities) at {numbers['config']['steps']} steps between {numbers['config']['neighbours']} neighbours",
+        ours=f"equal in {known} of {len(networks)} networks, with {numbers['config']['landmarks']} landmarks (half "
+        f"as many for cavities) at {numbers['config']['steps']} steps between "
+        f"{numbers['config']['neighbours']} neighbours",
         tolerance="95 %",
         holds=known >= 0.95 * len(networks),
     )
@@ -85,9 +86,7 @@ def _pair(pair: list[list[int]]) -> str:
 
 
 def _errors(numbers: Numbers) -> Claim:
-    counts = {
-        kind: sum(one["accuracy"] == 1.0 for one in numbers["networks"] if one["kind"] == kind) for kind in WORDS
-    }
+    counts = {kind: sum(one["accuracy"] == 1.0 for one in numbers["networks"] if one["kind"] == kind) for kind in WORDS}
     total = len(numbers["networks"]) // len(WORDS)
     return Claim.told(
         "Networks are trained to an error of zero",

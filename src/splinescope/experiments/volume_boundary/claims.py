@@ -24,9 +24,7 @@ def of(numbers: Numbers, problem: str) -> list[dict[str, Any]]:
     Returns:
         What was measured of each, in the order of their seeds.
     """
-    return [
-        one for one in numbers["networks"] if one["problem"] == problem and None not in _both(one)
-    ]
+    return [one for one in numbers["networks"] if one["problem"] == problem and None not in _both(one)]
 
 
 def _both(one: dict[str, Any]) -> tuple[float, float]:

@@ -63,9 +63,7 @@ def _network(settings: Settings, x: Tensor, y: Tensor, repeat: int) -> nn.Sequen
     return models.mlp(widths, generator=generator)
 
 
-def _train(
-    settings: Settings, problem: str, modules: list[nn.Sequential], data: list[tuple[Tensor, Tensor]]
-) -> None:
+def _train(settings: Settings, problem: str, modules: list[nn.Sequential], data: list[tuple[Tensor, Tensor]]) -> None:
     models.train_classifiers(
         modules, torch.stack([x for x, _ in data]), torch.stack([y for _, y in data]),
         generator=torch.Generator().manual_seed(settings.seed),
