@@ -170,7 +170,7 @@ class Solid:
             left,
         )
         slopes = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2)
-        plain, bent = corner_gradients(corners, slopes, known.all(axis=1), len(self.points))
+        plain, bent = corner_gradients(corners, slopes, np.asarray(known.all(axis=1)), len(self.points))
         heights = np.where(known, values, np.inf).min(axis=1)
         sizes = np.cbrt(np.abs(np.linalg.det(edges)) + 1e-9 * values[:, 0] ** 3) ** 2
         gradients = SimplexGradients(
