@@ -117,7 +117,10 @@ def test_refusals(place: Path, words: list[str], said: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("splinescope.riemannian.geodesic.spread_from", ["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy"]),
+        (
+            "splinescope.riemannian.geodesic.spread_from",
+            ["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy"],
+        ),
         ("splinescope.topology.profile.spanning_tree", ["topology", "decoder.npz", "--data", "cloud.npy"]),
     ],
     ids=["geodesic", "topology"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def draw(numbers: Numbers, kept: Kept) -> Figure:
             for label in (0, 1):
                 ax.plot(*points[labels == label].T, MARKERS[label], ms=1.4, color=SERIES[label], mew=0)
             ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
-            ax.set_box_aspect(np.ptp(points, axis=0).tolist(), zoom=1.25)
+            ax.set_box_aspect(np.ptp(points, axis=0).tolist(), zoom=1.25)  # type: ignore[call-arg]
         put_title(ax, letter, name)
         below = figure.add_subplot(2, len(names), len(names) + column + 1)
         for number, kind in enumerate(WORDS):
@@ -48,13 +48,13 @@ def draw(numbers: Numbers, kept: Kept) -> Figure:
             if not len(left):
                 continue
             places = np.arange(left.shape[1])
-            style = {"color": SERIES[number], "marker": MARKERS[number], "ms": 3}
+            style: dict[str, Any] = {"color": SERIES[number], "marker": MARKERS[number], "ms": 3}
             below.plot(places, np.median(left, axis=0), label=f"{WORDS[kind]}", **style)
             below.fill_between(places, *np.quantile(left, (0.25, 0.75), axis=0), color=SERIES[number], alpha=0.15, lw=0)
         last = numbers["config"]["layers"] + 2
         below.set(xlabel="layer", ylim=(-0.3, None))
         below.set_xticks(range(last + 1), ["in", *map(str, range(1, last)), "out"])
-        below.yaxis.get_major_locator().set_params(integer=True)
+        below.yaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
         if column == 0:
             below.set_ylabel("parts and holes too many")
         below.legend(loc="best")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def draw_distances(numbers: Numbers) -> Figure:
         for number, when in enumerate(("before", "after")):
             rows = np.array([one[when]["profile"] for one in of(numbers, name)], float)
             places = (np.arange(rows.shape[1]) + 0.5) * 0.25 / rows.shape[1]
-            style = {"marker": MARKERS[number], "color": SERIES[number], "ms": 3}
+            style: dict[str, Any] = {"marker": MARKERS[number], "color": SERIES[number], "ms": 3}
             ax.plot(places, np.nanmedian(rows, axis=0), label=f"{when} training", **style)
             low, high = np.nanquantile(rows, (0.25, 0.75), axis=0)
             ax.fill_between(places, low, high, color=SERIES[number], alpha=0.15, lw=0)
