@@ -13,8 +13,6 @@ from splinescope import datasets, models
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.training import trained_together
 
-SOURCE = "Hauser and Ray 2017"
-
 
 @dataclass(frozen=True, eq=False)
 class Untangled:

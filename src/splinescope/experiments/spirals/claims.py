@@ -7,8 +7,9 @@ from scipy.stats import binomtest
 
 from splinescope.experiments.shared.claims import Claim
 from splinescope.experiments.shared.experiment import Numbers
-from splinescope.experiments.shared.spirals import SOURCE
 from splinescope.experiments.shared.tables import Table
+
+SOURCE = "Hauser and Ray 2017"
 
 NAMES = {
     "plain": "$C^0$",
