@@ -112,3 +112,28 @@ def test_refusals(place: Path, words: list[str], said: str, capsys: pytest.Captu
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        (
+            "splinescope.riemannian.geodesic.spread_from",
+            ["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy"],
+        ),
+        ("splinescope.topology.profile.spanning_tree", ["topology", "decoder.npz", "--data", "cloud.npy"]),
+    ],
+    ids=["geodesic", "topology"],
+)
+def test_interrupted(
+    where: str, words: list[str], place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, the status of shells, and no file that looks finished."""
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, stopped)
+    assert main(words) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
+    assert not list((place / words[0]).glob("*"))

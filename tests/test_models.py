@@ -252,3 +252,25 @@ def test_bad_constructions() -> None:
         models.coordinate_folding(2, 0)
     with pytest.raises(InvalidInputError, match="`bias_deviation`: got -1"):
         models.gaussian_mlp([2, 3], bias_deviation=-1.0, generator=seeded())
+
+
+def test_training_side_by_side_is_training_one_by_one() -> None:
+    """With whole sets as batches the order does not matter: both ways take the same steps."""
+    data = [datasets.two_moons(60, generator=seeded(k)) for k in range(3)]
+    x, y = torch.stack([one.inputs for one in data]), torch.stack([one.labels for one in data])
+    together = [models.mlp([2, 6, 2], generator=seeded(k)) for k in range(3)]
+    alone = [models.mlp([2, 6, 2], generator=seeded(k)) for k in range(3)]
+    found = models.train_classifiers(
+        together, x, y, generator=seeded(), epochs=30, batch_size=60, learning_rate=0.02, weight_decay=0.1
+    )
+    for number, (one, other) in enumerate(zip(together, alone, strict=True)):
+        expected = models.train_classifier(
+            other, x[number], y[number], generator=seeded(), epochs=30, batch_size=60, learning_rate=0.02,
+            weight_decay=0.1,
+        )  # fmt: skip
+        for a, b in zip(one.parameters(), other.parameters(), strict=True):
+            torch.testing.assert_close(a, b, atol=2e-3, rtol=2e-3)
+        assert found[number].losses == pytest.approx(expected.losses, rel=1e-3)
+        assert found[number].accuracy == pytest.approx(expected.accuracy)
+    with pytest.raises(InvalidInputError, match="for 2 modules; expected"):
+        models.train_classifiers(together[:2], x, y, generator=seeded())

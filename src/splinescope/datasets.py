@@ -136,13 +136,16 @@ def rings(n: int = 400, noise: float = 0.05, *, generator: torch.Generator) -> D
     return Dataset(inputs, labels, ("disc", "ring"), "rings")
 
 
-def spirals(n: int = 600, arms: int = 2, noise: float = 0.02, *, generator: torch.Generator) -> Dataset:
-    r"""Arms of an Archimedean spiral, one class each, with three quarters of a turn.
+def spirals(
+    n: int = 600, arms: int = 2, noise: float = 0.02, turns: float = 0.6, *, generator: torch.Generator
+) -> Dataset:
+    r"""Arms of an Archimedean spiral, one class each, at radii from 0.1 to 0.9.
 
     Args:
         n: Number of points, shared evenly by the arms.
         arms: Number of classes, at least 2.
         noise: Standard deviation of the Gaussian noise.
+        turns: How often each arm goes around.
         generator: Source of randomness; global seeds stay untouched.
 
     Returns:
@@ -163,7 +166,7 @@ def spirals(n: int = 600, arms: int = 2, noise: float = 0.02, *, generator: torc
         raise InvalidInputError(f"`arms`: got {arms}; expected at least 2 classes")
     labels = torch.arange(n) % arms
     radii = 0.1 + 0.8 * torch.rand(n, generator=generator).sqrt()
-    angles = 1.5 * math.pi * radii + 2 * math.pi * labels / arms
+    angles = 2.5 * math.pi * turns * radii + 2 * math.pi * labels / arms
     inputs = torch.stack([radii * angles.cos(), radii * angles.sin()], dim=1)
     inputs = inputs + noise * torch.randn(n, 2, generator=generator)
     return Dataset(inputs, labels, tuple(f"arm {arm}" for arm in range(arms)), "spirals")

@@ -48,6 +48,11 @@ FIGURES = {
     "debias": {"frequencies", "samples"},
     "precision-recall": {"quality"},
     "batch-size": {"layers"},
+    "spirals": {"layers", "ways"},
+    "pulled-back-balls": {"balls"},
+    "topology-layers": {"layers"},
+    "volume-boundary": {"planes", "distances"},
+    "decoder-geodesics": {"paths", "images"},
 }
 
 
@@ -64,6 +69,11 @@ SMALLER = {
     },
     "loss-conditioning": {"activations": ("relu", "leaky"), "skips": (0.0, 1.0), "depths": (1, 4), "points": 6},
     "loss-landscape": {"blocks": 1, "epochs": 2, "images": 300, "grid": 5, "rays": 4, "ray_points": 7, "shown": 50},
+    "spirals": {"points": 80, "epochs": 5},
+    "pulled-back-balls": {"points": 80, "epochs": 5, "repeats": 1},
+    "topology-layers": {"data": ("circles",), "repeats": 1, "epochs": 10, "layers": 2},
+    "volume-boundary": {"repeats": 1, "epochs": 10, "digit_epochs": 2, "units": 8},
+    "decoder-geodesics": {"images": 300, "width": 12, "epochs": 20, "pairs": 4},
 }  # fmt: skip
 """Sizes of the gate where those of the preset smoke take long and show no more."""
 
@@ -73,6 +83,8 @@ SMALLER = {
     ("name", "sizes"), [*((name, SMALLER.get(name, {})) for name in FIGURES), *(large(name, {}) for name in SMALLER)]
 )
 def test_smoke(name: str, sizes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "topology-layers":
+        pytest.importorskip("ripser", reason="the extra `topology` (ripser) is not installed")
     report = reproduce(name, "smoke", out=tmp_path, settings=sizes)
     check_files(report, tmp_path)
     check_figures(report, tmp_path)
@@ -352,7 +364,56 @@ def check_batch_size(report: Report) -> None:
         assert min(one["largest_gaps"]) >= 1.0
 
 
+def check_spirals(report: Report) -> None:
+    """Steps are no shorter together than the way from end to end, and changes at most twice the steps."""
+    for one in report.numbers["networks"]:
+        assert len(one["steps"]) == len(one["changes"]) + 1 == len(one["crossings"]) - 1 == report.config["layers"]
+        assert sum(one["steps"]) >= one["displacement"] * (1 - 1e-9)
+        assert sum(one["changes"]) <= 2 * sum(one["steps"])
+        assert one["crossings"][0] == 0
+
+
+def check_balls(report: Report) -> None:
+    """At the last layer balls are round, and each layer's axes are in order."""
+    for one in report.numbers["networks"]:
+        assert one["short_axes"][-1] == pytest.approx(1.0)
+        assert one["ratios"][-1] == pytest.approx(1.0)
+        assert all(short <= long for short, long in zip(one["short_axes"], one["long_axes"], strict=True))
+
+
+def check_topology(report: Report) -> None:
+    """Each network has the layers that it was made of, and no class ever vanishes."""
+    for one in report.numbers["networks"]:
+        assert len(one["betti"]) == report.config["layers"] + 3
+        assert min(numbers[0] for row in one["betti"] for numbers in row) >= 1
+
+
+def check_volumes(report: Report) -> None:
+    """Volumes of an untrained network in the square, by differences of its features on a grid."""
+    (one,) = (n for n in report.numbers["networks"] if (n["problem"], n["repeat"]) == ("moons", 0))
+    units = report.config["units"]
+    module = models.mlp([2, units, units, 2], generator=torch.Generator().manual_seed(0)).double()[:-1]
+    line = torch.linspace(-1.2, 1.2, 241, dtype=torch.float64)
+    with torch.no_grad():
+        values = module(torch.cartesian_prod(line, line)).reshape(241, 241, -1).numpy()
+    right, up = values[1:, :-1] - values[:-1, :-1], values[:-1, 1:] - values[:-1, :-1]
+    gram = (right**2).sum(2) * (up**2).sum(2) - (right * up).sum(2) ** 2
+    assert one["before"]["mean"] == pytest.approx(np.sqrt(np.maximum(gram, 0)).mean() / 0.01**2, rel=0.02)
+
+
+def check_decoder(report: Report) -> None:
+    """No path is shorter than the distance of its ends, or longer than the straight line."""
+    for one in report.numbers["pairs"]:
+        assert one["chord"] * (1 - 1e-9) <= one["length"] <= one["straight_length"] * (1 + 1e-9)
+        assert one["lower_bound"] is None or one["chord"] <= one["lower_bound"] <= one["length"]
+
+
 INDEPENDENT = {
+    "spirals": check_spirals,
+    "pulled-back-balls": check_balls,
+    "topology-layers": check_topology,
+    "volume-boundary": check_volumes,
+    "decoder-geodesics": check_decoder,
     "loss-landscape": check_loss_landscape,
     "two-phases": check_two_phases,
     "convexity": check_convexity,

@@ -85,6 +85,52 @@ def test_recursions_of_jacobians(kind: str) -> None:
         assert layer_metrics(net, x)[2].metrics.dimension == 6  # phase space: a layer alone does not determine the next
 
 
+def test_an_identity_can_be_left_out() -> None:
+    """That layer is its field alone; recursions of Jacobians know it."""
+    net = dynamic_network(
+        2, 4, "residual", step=0.5, without_identity=(3,), generator=torch.Generator().manual_seed(0),
+        dtype=torch.float64,
+    )  # fmt: skip
+    x = torch.randn(5, 2, generator=torch.Generator().manual_seed(1)).double()
+    states = net.states(x)
+    torch.testing.assert_close(states[3], net[2].field(states[2]))
+    torch.testing.assert_close(states[4], states[3] + 0.5 * net[3].field(states[3]))
+    np.testing.assert_allclose(metrics(net, x).factors, net.jacobians(x)[-1].numpy(), atol=1e-14)
+    with pytest.raises(InvalidInputError, match=r"`without_identity`: got layers \[9\] of a 'residual' network of 4"):
+        dynamic_network(2, 4, without_identity=(9,), generator=torch.Generator())
+    with pytest.raises(InvalidInputError, match="of a 'plain' network"):
+        dynamic_network(2, 4, "plain", without_identity=(1,), generator=torch.Generator())
+
+
+def test_back_propagation_to_weights_is_an_action_from_the_right() -> None:
+    """dE/dW of a layer is dE/dx at the outputs, times a product of Jacobians, times dx of the layer by its weights."""
+    h = 0.3
+    net = dynamic_network(3, 4, "residual", step=h, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.randn(1, 3, generator=torch.Generator().manual_seed(1)).double()
+    out = net(x)
+    error = (out**3).sum()
+    values, jacobians = net.states(x), net.jacobians(x)
+    for layer, part in enumerate(net):
+        (expected,) = torch.autograd.grad(error, part.field[0].weight, retain_graph=True)
+        behind = jacobians[-1][0] @ torch.linalg.inv(jacobians[layer + 1][0])  # all layers behind this one
+        slope = 1 - torch.tanh(part.field[0](values[layer])) ** 2
+        at_layer = ((3 * out**2) @ behind * h * slope).T @ values[layer]
+        torch.testing.assert_close(at_layer, expected, atol=1e-12, rtol=1e-12)
+
+
+def test_pulling_back_by_layers_is_associative() -> None:
+    """((h1 h2) h3) g = (h1 (h2 h3)) g, with the layers of a network as transformations, and all of them at once."""
+    net = dynamic_network(2, 3, "residual", step=0.3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x = torch.randn(1, 2, generator=torch.Generator().manual_seed(1)).double()
+    places = [value.detach() for value in net.states(x)]
+    one, two, three = net
+    g = np.diag([1.0, 3.0])
+    left = metrics(nn.Sequential(one, two), x, metrics(three, places[2], g).matrices()[0]).matrices()
+    right = metrics(one, x, metrics(nn.Sequential(two, three), places[1], g).matrices()[0]).matrices()
+    np.testing.assert_allclose(left, right, atol=1e-13)
+    np.testing.assert_allclose(left, metrics(net, x, g).matrices(), atol=1e-13)
+
+
 def test_a_residual_network_of_relus_is_no_bijection() -> None:
     """x + ReLU(-2 x) = |x|: the source's claim needs a norm below one."""
     layer = nn.Linear(1, 1, dtype=torch.float64)

@@ -322,3 +322,20 @@ def test_refusals() -> None:
     with pytest.raises(InvalidInputError, match="expected at least 2"):
         geodesic(cells, [0, 0], [0.5, 0]).along(1)
     assert geodesic(cells, [0.1, 0.1], [0.1, 0.1]).length == 0.0
+
+
+def test_searches_in_slices_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often compiled work comes up for air, the path is the same, and what is reported grows."""
+    cells = cells_of(formula_net([2, 16, 16, 3], 1), 2)
+    whole = geodesic(cells, [-0.9, -0.9], [0.9, 0.9])
+    field = distances(cells, [-0.9, -0.9])
+    monkeypatch.setattr("splinescope.geometry.geodesics.spreading._AT_ONCE", 3)
+    seen: list[tuple[float, int]] = []
+    found = geodesic(cells, [-0.9, -0.9], [0.9, 0.9], progress=lambda share, windows: seen.append((share, windows)))
+    np.testing.assert_array_equal(found.points, whole.points)
+    assert found.num_windows == whole.num_windows == max(windows for _, windows in seen)
+    shares = [share for share, _ in seen]
+    assert len(seen) > 20
+    assert sorted(shares) == pytest.approx(shares, abs=1e-9)
+    assert 0 <= shares[0] < shares[-1] <= 1
+    np.testing.assert_array_equal(distances(cells, [-0.9, -0.9]).at_vertices, field.at_vertices)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.riemannian import energy_geodesics, exponential_map, geodesic
+from splinescope.riemannian import energy_geodesics, exponential_map, geodesic, metrics, parallel_transport
 from tests.generative.nets import cells_of, formula_net
 from tests.riemannian.test_metric_tensors import tanh_net
 
@@ -49,6 +49,53 @@ def test_the_exponential_map_of_a_sphere() -> None:
     np.testing.assert_allclose(on_sphere(end[None])[0], expected, atol=1e-8)
 
 
+def frame(place: np.ndarray) -> np.ndarray:
+    """Jacobian of the sphere's coordinates."""
+    return torch.func.jacfwd(lambda y: sphere(y[None])[0])(torch.from_numpy(place)).numpy()
+
+
+def test_parallel_transport_on_a_sphere() -> None:
+    """Along a great circle the part along it turns with it, and the part across stays."""
+    start, velocity = np.array([0.3, -0.2]), np.array([0.5, 0.9])
+    vectors = np.array([[1.0, 0.0], [0.2, -0.7], velocity])
+    found = parallel_transport(sphere, start, velocity, vectors, accuracy=1e-9)
+    J, p = frame(start), on_sphere(start[None])[0]
+    angle = np.linalg.norm(J @ velocity)
+    along = J @ velocity / angle
+    turned = math.cos(angle) * along - math.sin(angle) * p
+    expected = [J @ w + (J @ w @ along) * (turned - along) for w in vectors]
+    np.testing.assert_allclose(found.vectors @ frame(found.point).T, expected, atol=1e-8)
+    np.testing.assert_allclose(found.vectors[2], found.velocity, atol=1e-9)
+    np.testing.assert_allclose(found.point, exponential_map(sphere, start, velocity), atol=1e-9)
+
+
+def test_a_triangle_turns_vectors_by_its_area() -> None:
+    """Along the equator, up a meridian, and back along another one: the angle is the area that was gone around."""
+    north, wide = 1.2, 0.7
+    place, w = np.zeros(2), np.array([[1.0, 0.0]])
+    w = parallel_transport(sphere, place, [0.0, wide], w, accuracy=1e-8).vectors
+    w = parallel_transport(sphere, [0.0, wide], [north, 0.0], w, accuracy=1e-8).vectors
+    reached = np.array([north, wide])
+    back = np.arccos(on_sphere(reached[None]) @ on_sphere(place[None]).T).item()
+    towards = on_sphere(place[None])[0] - math.cos(back) * on_sphere(reached[None])[0]
+    step = np.linalg.lstsq(frame(reached), back * towards / np.linalg.norm(towards), rcond=None)[0]
+    found = parallel_transport(sphere, reached, step, w, accuracy=1e-8)
+    np.testing.assert_allclose(found.point, place, atol=1e-6)
+    # the half angle of an area by two sides and the angle between them, a right one here
+    area = 2 * math.atan(math.tan(wide / 2) * math.tan(north / 2))
+    assert math.acos(np.clip(found.vectors[0] @ [1.0, 0.0], -1, 1)) == pytest.approx(area, abs=1e-6)
+
+
+def test_transport_keeps_inner_products_of_networks() -> None:
+    module = tanh_net([3, 12, 12, 9], 2)
+    rng = np.random.default_rng(0)
+    start, velocity, vectors = rng.normal(size=3), 0.5 * rng.normal(size=3), rng.normal(size=(3, 3))
+    found = parallel_transport(module, start, velocity, vectors, accuracy=1e-8)
+    before, after = (metrics(module, place[None]).matrices()[0] for place in (start, found.point))
+    np.testing.assert_allclose(found.vectors @ after @ found.vectors.T, vectors @ before @ vectors.T, rtol=1e-6)
+    assert np.abs(found.vectors - vectors).max() > 1e-3
+
+
 def test_curves_of_smooth_networks() -> None:
     """The energy falls, the curve is no longer than the straight line, and the exponential map agrees with it."""
     module = tanh_net([2, 20, 20, 30], 1)
@@ -70,6 +117,8 @@ def test_piecewise_affine_decoders() -> None:
     assert exact.length <= found.lengths[0]
     with pytest.raises(InvalidInputError, match=r"piecewise affine.*use `geodesic`"):
         exponential_map(module, [0.0, 0.0], [1.0, 0.0])
+    with pytest.raises(InvalidInputError, match=r"piecewise affine.*vectors do not turn"):
+        parallel_transport(module, [0.0, 0.0], [1.0, 0.0], [[0.0, 1.0]])
     with pytest.raises(InvalidInputError, match="piecewise affine"):
         exponential_map(nn.ReLU(), [0.5, 0.0], [1.0, 0.0])
 
@@ -81,3 +130,5 @@ def test_refusals() -> None:
         energy_geodesics(sphere, [[0.0, 0.0]], [[0.0, 0.1]], corners=0)
     with pytest.raises(InvalidInputError, match="`velocity`: got shape"):
         exponential_map(sphere, [0.0, 0.0], [0.0])
+    with pytest.raises(InvalidInputError, match=r"`vectors`: got shape \(2,\); expected \[k, 2\]"):
+        parallel_transport(sphere, [0.0, 0.0], [0.0, 1.0], [1.0, 0.0])

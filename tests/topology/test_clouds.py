@@ -103,4 +103,7 @@ def test_profile_with_homology() -> None:
     assert found.betti()[0][0] == (2, 2)
     assert found.betti()[1][0][1] == 0
     hops = betti_profile(nn.Sequential(project), points, degree=1, landmarks=160, distances="hops", neighbours=4)
-    assert hops.betti(2.0)[0][0][1] == 2
+    assert hops.betti(2.0)[0][0] == (2, 2)
+    assert hops.betti(2.0)[1][0][0] == 2
+    with pytest.raises(InvalidInputError, match="`degree`: got 0; expected at least 1"):
+        betti_profile(nn.Sequential(project), points, distances="hops")

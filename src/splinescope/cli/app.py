@@ -103,6 +103,12 @@ _UNSUPPORTED = (
 )
 """What helps after a refusal of an op."""
 
+_INTERRUPTED = 130
+"""Exit status after Ctrl-C, that of shells."""
+
+_KEPT = {"reproduce": "; what is finished is kept, and the same command goes on from there"}
+"""What is left of a command that was interrupted, where that is something."""
+
 _MORE = "close other programs, or take a machine with more of it"
 
 
@@ -134,8 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _complain(_too_little(arguments))
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted", err=True)
-        return 130
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:  # typer makes this status of Ctrl-C, and says nothing
+        typer.echo(f"interrupted{_KEPT.get(next(iter(words), ''), '')}", err=True)
     return status if isinstance(status, int) else 0
 
 

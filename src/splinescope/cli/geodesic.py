@@ -91,9 +91,9 @@ def geodesic(
     domain, one, two = _plane(network.input_shape, starts[0], ends[0], third, box, margin, seed)
     with run.computing() as progress:
         cells = tessellate_slice(network, domain, verify=verify, max_cells=max_cells, progress=progress)
-        path = shortest(cells, one, two)
+        path = shortest(cells, one, two, progress=progress)
         lower = path.lower_bound if bound else None
-        field = distances_from(cells, one) if distances else None
+        field = distances_from(cells, one, progress=progress) if distances else None
     name = title_of(model)
     title = f"{name}: length {path.length:.6g}, straight line {path.straight_length:.6g}"
     files: Files = {"picture": (f"picture.{picture_format}", drawing(lambda: plot_geodesic(path, title=title)))}

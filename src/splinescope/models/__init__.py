@@ -6,7 +6,7 @@ from splinescope.models.generators import train_vae, train_wgan
 from splinescope.models.residual import residual_convnet, residual_mlp
 from splinescope.models.self_similar import hat, self_similar_sum, square, takagi
 from splinescope.models.toy import batchnorm_mlp, convnet, gaussian_mlp, mlp, strided_convnet
-from splinescope.models.training import TrainingResult, train_classifier
+from splinescope.models.training import TrainingResult, train_classifier, train_classifiers
 
 __all__ = [
     "DynamicNetwork",
@@ -27,6 +27,7 @@ __all__ = [
     "strided_convnet",
     "takagi",
     "train_classifier",
+    "train_classifiers",
     "train_vae",
     "train_wgan",
 ]

@@ -91,13 +91,16 @@ class DynamicNetwork(nn.Sequential):
         step: The step h.
     """
 
-    def __init__(self, fields: Sequence[nn.Module], kind: str, step: float) -> None:
+    def __init__(
+        self, fields: Sequence[nn.Module], kind: str, step: float, without_identity: Sequence[int] = ()
+    ) -> None:
         """Put the steps together.
 
         Args:
             fields: One for each layer, of as many outputs as inputs.
             kind: One of `KINDS`.
             step: The step h.
+            without_identity: Layers of a residual network, counted from 1, that are plain ones.
         """
         if kind not in KINDS:
             raise InvalidInputError(f"`kind`: got {kind!r}; expected one of {', '.join(map(repr, KINDS))}")
@@ -105,10 +108,18 @@ class DynamicNetwork(nn.Sequential):
             raise InvalidInputError(
                 f"`step`: got {step} for {len(fields)} layers; expected a positive one, and a layer"
             )
+        plain = set(without_identity)
+        if plain and (kind != "residual" or not plain <= set(range(1, len(fields) + 1))):
+            raise InvalidInputError(
+                f"`without_identity`: got layers {sorted(plain)} of a {kind!r} network of {len(fields)}; expected some "
+                "of a residual one, counted from 1"
+            )
         first, *rest = fields
         if kind in ("plain", "residual"):
-            one = _Plain if kind == "plain" else _Residual
-            super().__init__(*(one(field, step) for field in fields))
+            every = [kind == "plain" or number in plain for number in range(1, len(fields) + 1)]
+            super().__init__(
+                *((_Plain if bare else _Residual)(field, step) for bare, field in zip(every, fields, strict=True))
+            )
         else:
             second = 0.5 if kind == "second-order-start" else 0.0
             each = _Leapfrog if kind == "leapfrog" else _Central
@@ -172,6 +183,7 @@ def dynamic_network(
     *,
     activation: Callable[[], nn.Module] = nn.Tanh,
     step: float | None = None,
+    without_identity: Sequence[int] = (),
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> DynamicNetwork:
@@ -184,6 +196,7 @@ def dynamic_network(
             same with a start of second order) or "leapfrog".
         activation: What makes the activation of each layer.
         step: The step h; by default 1 / depth.
+        without_identity: Layers of a residual network, counted from 1, in which the identity is left out.
         generator: Source of randomness; global seeds stay untouched. Weights are those of Glorot and Bengio, biases 0.
         dtype: Type of the weights.
 
@@ -191,7 +204,7 @@ def dynamic_network(
         A module of inputs of shape [N, width].
 
     Raises:
-        InvalidInputError: If a size is not positive, or `kind` is none of these.
+        InvalidInputError: If a size is not positive, `kind` is none of these, or there are no such layers.
 
     Cost: the weights, depth x width^2.
 
@@ -208,4 +221,4 @@ def dynamic_network(
         nn.init.xavier_uniform_(layer.weight, generator=generator)
         nn.init.zeros_(layer.bias)
         fields.append(nn.Sequential(layer, activation()))
-    return DynamicNetwork(fields, kind, 1.0 / depth if step is None else step)
+    return DynamicNetwork(fields, kind, 1.0 / depth if step is None else step, without_identity)

@@ -12,6 +12,7 @@ from numba import njit
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.geodesics.readings import read
 from splinescope.geometry.geodesics.spreading import Spread, spread_from
+from splinescope.progress import Report
 from splinescope.riemannian.geodesic import point_of
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
 from splinescope.tessellation.domains.base import finite
@@ -97,12 +98,14 @@ class DistanceField:
         return found, ways
 
 
-def distances(cells: Any, source: Any) -> DistanceField:
+def distances(cells: Any, source: Any, *, progress: bool | Report = False) -> DistanceField:
     """Distances of all points of a plane from one of them, as a piecewise affine network measures lengths.
 
     Args:
         cells: The tessellation of a plane.
         source: [2] the point, in the domain's coordinates.
+        progress: Whether to show a bar on a long search, or a function to call with the share done and the number of
+            windows.
 
     Returns:
         The distances, at vertices and wherever they are asked for; balls and the cut locus follow from them.
@@ -123,7 +126,7 @@ def distances(cells: Any, source: Any) -> DistanceField:
         raise InvalidInputError("`cells`: some are missing (a budget ended the work); expected all: raise `max_cells`")
     place = point_of("source", source, 2)
     image = image_surface(plane, [place])
-    spread = spread_from(image.surface, int(image.vertices[image.marks[0]]))
+    spread = spread_from(image.surface, int(image.vertices[image.marks[0]]), progress=progress)
     known = spread.distances[image.vertices[: len(plane.vertices)]]
     return DistanceField(plane, place, known, spread.num_windows, image, spread)
 

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.geodesics.potential import lower_bound
 from splinescope.geometry.geodesics.spreading import spread_from
+from splinescope.progress import Report
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
 from splinescope.riemannian.space_geodesic import SpaceGeodesic, space_geodesic
 from splinescope.riemannian.walks import walk_of
@@ -109,12 +110,12 @@ class Geodesic:
 
 
 @overload
-def geodesic(cells: PlanarComplex, a: Any, b: Any) -> Geodesic: ...
+def geodesic(cells: PlanarComplex, a: Any, b: Any, *, progress: bool | Report = ...) -> Geodesic: ...
 @overload
-def geodesic(cells: SpatialComplex, a: Any, b: Any) -> SpaceGeodesic: ...
+def geodesic(cells: SpatialComplex, a: Any, b: Any, *, progress: bool | Report = ...) -> SpaceGeodesic: ...
 
 
-def geodesic(cells: Any, a: Any, b: Any) -> Geodesic | SpaceGeodesic:
+def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> Geodesic | SpaceGeodesic:
     r"""The shortest path between two points of a plane, as a piecewise affine network measures lengths.
 
     $\min_\gamma \int \|A_{w(\gamma)}\dot\gamma\|\,dt$ over all paths in the domain: the distance of the points on the
@@ -128,6 +129,8 @@ def geodesic(cells: Any, a: Any, b: Any) -> Geodesic | SpaceGeodesic:
         cells: The tessellation of a plane, or of a domain of three dimensions.
         a: [2] or [3] the first point, in the domain's coordinates.
         b: The second one.
+        progress: Whether to show a bar on a long search, or a function to call with the share done and the number of
+            windows; in planes.
 
     Returns:
         The path, with what certifies it: its length by the network, Snell's law (in planes), and a bound from below.
@@ -160,14 +163,16 @@ def geodesic(cells: Any, a: Any, b: Any) -> Geodesic | SpaceGeodesic:
         raise InvalidInputError("`cells`: some are missing (a budget ended the work); expected all: raise `max_cells`")
     ends = [point_of(name, value, complex_.dimension) for name, value in (("a", a), ("b", b))]
     straight = _straight_length(complex_, ends)
-    return space_geodesic(cells, ends, straight) if space else _on_plane(complex_, ends, straight)
+    return space_geodesic(cells, ends, straight) if space else _on_plane(complex_, ends, straight, progress)
 
 
-def _on_plane(plane: PlanarComplex, ends: list[np.ndarray], straight: float) -> Geodesic:
+def _on_plane(plane: PlanarComplex, ends: list[np.ndarray], straight: float, progress: bool | Report) -> Geodesic:
     """The shortest path on the image of a plane."""
     image = image_surface(plane, ends)
     source, goal = (int(image.vertices[mark]) for mark in image.marks)
-    spread = spread_from(image.surface, source, goal, positions=image.outputs, reach=straight * (1 + 1e-9))
+    spread = spread_from(
+        image.surface, source, goal, positions=image.outputs, reach=straight * (1 + 1e-9), progress=progress
+    )
     walk = walk_of(image, spread.path(goal))
     steps = np.einsum("kij,kj->ki", image.factors[walk.cells], np.diff(walk.points, axis=0))
     lengths = np.hypot(steps[:, 0], steps[:, 1])

@@ -1,20 +1,14 @@
-r"""Shortest paths of smooth networks: by the discrete energy of many curves at once, and the exponential map.
-
-On piecewise affine networks the equation of geodesics is of no use: the metric is constant within cells, so that there
-is no acceleration and whoever integrates it gets the straight line. It is refused there; see `geodesic`.
-"""
+"""Short curves of models of any kind, by the discrete energy of many curves at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.integrate import solve_ivp
-from torch import Tensor, nn
+from torch import nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.differentials import DifferentiableMap
@@ -164,62 +158,3 @@ def _lengths(model: Any, curves: np.ndarray, fine: int) -> np.ndarray:
     with torch.no_grad():
         values = map_.function(map_.points, None).double().numpy().reshape(pairs, len(places), -1)
     return np.asarray(np.linalg.norm(np.diff(values, axis=1), axis=2).sum(axis=1))
-
-
-def exponential_map(
-    model: Callable[[Tensor], Tensor], point: Any, velocity: Any, *, accuracy: float = 1e-10
-) -> Float[np.ndarray, " d"]:
-    r"""Where the geodesic that starts at a point with a velocity is after unit time, for smooth models.
-
-    $\ddot c = -J^+ \, D^2f[\dot c, \dot c]$: the acceleration of the image is orthogonal to the image.
-
-    Args:
-        model: A smooth module or function of a batch, whose Jacobian has full rank.
-        point: [d] the point.
-        velocity: [d] the velocity.
-        accuracy: Relative tolerance of the solver.
-
-    Returns:
-        The point that is reached.
-
-    Raises:
-        InvalidInputError: If the model has no second derivative here and at points nearby, as piecewise affine ones
-            have none: use `geodesic`.
-
-    Cost: some hundreds of evaluations of the model with two derivatives.
-
-    Example:
-        >>> exponential_map(lambda z: torch.cat([z, z**2], dim=1), [0.0], [1.0]).shape
-        (1,)
-    """
-    start, speed = finite("point", point), finite("velocity", velocity)
-    if start.ndim != 1 or start.shape != speed.shape:
-        raise InvalidInputError(
-            f"`velocity`: got shape {speed.shape} at a point of {start.shape}; expected both as [d]"
-        )
-    map_ = _map(model, np.stack([start, start]))
-
-    def derivatives(x: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        one, way = torch.from_numpy(x[None].copy()), torch.from_numpy(v[None].copy())
-
-        def along(z: Tensor) -> Tensor:
-            return torch.func.jvp(lambda y: map_.function(y, None), (z,), (way,))[1]
-
-        second = torch.func.jvp(along, (one,), (way,))[1][0].detach().numpy()
-        J = torch.func.jacfwd(lambda y: map_.function(y[None], None)[0])(one[0]).detach().numpy()
-        return J, second
-
-    around = np.random.default_rng(0).normal(size=(8, len(start)))
-    if isinstance(model, Network) or not any(np.any(derivatives(start + e, e)[1]) for e in around):
-        raise InvalidInputError(
-            "`model`: it is piecewise affine, so that geodesics have no acceleration within cells and the solver would "
-            "return a straight line; use `geodesic` on its tessellation"
-        )
-
-    def right(_: float, state: np.ndarray) -> np.ndarray:
-        x, v = np.split(state, 2)
-        J, second = derivatives(x, v)
-        return np.concatenate([v, -np.linalg.lstsq(J, second, rcond=None)[0]])
-
-    done = solve_ivp(right, (0.0, 1.0), np.concatenate([start, speed]), rtol=accuracy, atol=accuracy, method="DOP853")
-    return np.asarray(done.y[: len(start), -1])

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import null_space
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, hstack
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.geodesics.potential import SimplexGradients, Steepest, steepest
 from splinescope.geometry.geodesics.simplex_cuts import cut_longest_edges
+from splinescope.riemannian.quadratic import corner_gradients
 from splinescope.tessellation.factors import DEFICIENT, cell_factors
 from splinescope.tessellation.simplices import simplices
 from splinescope.tessellation.spatial.complex import SpatialComplex
@@ -121,10 +122,10 @@ class Solid:
         points = np.vstack([self.points, self.points[middles].mean(axis=1)])
         return Solid(points, corners, self.cells[owners], self.factors, self.flat, self.ends), owners
 
-    def proved(self, rounds: int = 8, iterations: int = 300, most: int = 20_000) -> float:
-        """A bound of the distance of the two ends from below.
+    def proved(self, rounds: int = 8, iterations: int = 500, most: int = 3_000) -> float:
+        """A bound of the distance of the two ends from below, by a function that is quadratic on tetrahedra.
 
-        Where a cell is flattened, functions are constant along the directions that vanish.
+        Where a cell is flattened, functions are affine, and constant along the directions that vanish.
 
         Args:
             rounds: How often tetrahedra where it matters are cut in half.
@@ -143,12 +144,10 @@ class Solid:
             best = max(best, found.bound)
             if last:
                 break
-            chosen = (found.flow > 1e-3 * found.flow.max()) & ~solid.flat[solid.cells]
-            finer, owners = solid.bisected(chosen)
-            parts = np.bincount(owners, minlength=len(solid.corners))[owners]
-            multipliers = found.multipliers[:, owners] / parts
-            start = Steepest(0.0, found.flow[owners], found.inside[:, owners], multipliers, found.penalty)
-            solid = finer
+            flow = found.flow.reshape(-1, 4).sum(axis=1)
+            chosen = (flow > _MATTERS * flow.max()) & ~solid.flat[solid.cells]
+            solid, owners = solid.bisected(chosen)
+            start = _handed_down(found, owners)
         return best
 
     def _bound(self, iterations: int, start: Steepest | None) -> Steepest | None:
@@ -170,20 +169,32 @@ class Solid:
             np.divide(1.0, values, out=np.zeros_like(values), where=known),
             left,
         )
-        columns = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2)
-        rows = np.repeat(np.arange(len(corners)), 4)
-        shape = (len(corners), len(self.points))
-        parts = [coo_array((columns[:, k].ravel(), (rows, corners.ravel())), shape=shape) for k in range(3)]
+        slopes = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2)
+        plain, bent = corner_gradients(corners, slopes, np.asarray(known.all(axis=1)), len(self.points))
         heights = np.where(known, values, np.inf).min(axis=1)
+        sizes = np.cbrt(np.abs(np.linalg.det(edges)) + 1e-9 * values[:, 0] ** 3) ** 2
         gradients = SimplexGradients(
-            tuple(csr_array(part) @ free for part in parts),
-            heights,
-            np.cbrt(np.abs(np.linalg.det(edges)) + 1e-9 * values[:, 0] ** 3) ** 2,
+            tuple(csr_array(hstack([one @ free, other])) for one, other in zip(plain, bent, strict=True)),
+            np.repeat(heights / 4, 4),  # numbers at edges count four times
+            np.repeat(sizes, 4),
             float(values.max()),
         )
-        return steepest(gradients, rise, iterations, start)
+        return steepest(gradients, csr_array(hstack([rise, csr_array((1, bent[0].shape[1]))])), iterations, start)
 
 
+def _handed_down(found: Steepest, owners: Int[np.ndarray, " T"]) -> Steepest:
+    """Where to go on from on tetrahedra that are parts of those before: means over corners, multipliers by share."""
+    parts = np.bincount(owners)[owners]
+    inside, multipliers = (
+        part.reshape(3, -1, 4).mean(axis=2)[:, owners] for part in (found.inside, found.multipliers)
+    )  # fmt: skip
+    flow = found.flow.reshape(-1, 4).mean(axis=1)[owners]
+    spread = [np.repeat(part, 4, axis=-1) for part in (flow, inside, multipliers / parts)]
+    return Steepest(0.0, spread[0], spread[1], spread[2], found.penalty)
+
+
+_MATTERS = 1e-2
+"""Share of the largest flow of multipliers from which on tetrahedra are cut."""
 _MOST_BOUND = 3000
 """Vertices of flattened cells up to which a basis of all functions that are constant where they must be is made."""
 _THIN = 1e-9

@@ -1,6 +1,7 @@
 """The shape of regions and of data: parts, holes and cavities, exactly in domains and over all scales in clouds."""
 
 from splinescope.topology.clouds import CloudTopology, farthest_points, hop_distances, persistence, spanning_tree
+from splinescope.topology.curves import curve_crossings
 from splinescope.topology.decision_regions import (
     RegionTopology,
     betti_numbers,
@@ -16,6 +17,7 @@ __all__ = [
     "RegionTopology",
     "betti_numbers",
     "betti_profile",
+    "curve_crossings",
     "farthest_points",
     "hop_distances",
     "persistence",

@@ -31,7 +31,7 @@ class BettiProfile:
     Attributes:
         layers: Names of the layers; the input first, the output last.
         classes: Labels of the classes; one class 0 where there are no labels.
-        clouds: [layers][classes] what each cloud is connected like, by Euclidean distances.
+        clouds: [layers][classes] what each cloud is connected like; by hops the landmarks alone, with steps as lengths.
         stretches: [layers][classes] for each edge of the class's spanning tree at the input, its length at the layer
             divided by that at the input.
         distances: What `diagrams` of the clouds are made of: "euclidean" or "hops".
@@ -55,7 +55,7 @@ class BettiProfile:
         return np.array([[cloud.components(factor * cloud.unit) for cloud in row] for row in self.clouds])
 
     def betti(self, factor: float = 4.0) -> tuple[tuple[tuple[int, ...], ...], ...]:
-        """Betti numbers of each class at each layer, at the same scales; by hops, at the scale of `factor` steps.
+        """Betti numbers of each class at each layer, at the same scales; by hops, these are numbers of steps.
 
         Args:
             factor: As in `components`.
@@ -63,10 +63,7 @@ class BettiProfile:
         Returns:
             [layers][classes] tuples, as long as degrees were computed.
         """
-        unit = self.distances == "euclidean"
-        return tuple(
-            tuple(cloud.betti(factor * cloud.unit if unit else factor) for cloud in row) for row in self.clouds
-        )
+        return tuple(tuple(cloud.betti(factor * cloud.unit) for cloud in row) for row in self.clouds)
 
     @property
     def largest_stretches(self) -> Float[np.ndarray, "layers classes"]:
@@ -93,8 +90,8 @@ def betti_profile(
         degree: Largest degree of homology. Zero needs a minimum spanning tree only; more needs the package `ripser`.
         landmarks: Points of each class of which homology of degree one and more is taken: as far apart as possible at
             the input.
-        distances: "euclidean", or "hops" for steps in the graph of nearest neighbours, for homology of degree one and
-            more.
+        distances: "euclidean", or "hops" for steps in the graph of nearest neighbours of the landmarks, which do not
+            change when all is stretched alike; needs a degree of one or more.
         neighbours: Of that graph.
 
     Returns:
@@ -115,8 +112,8 @@ def betti_profile(
         (('input', '0'), [2, 2])
     """
     check_choice("distances", distances, DISTANCES)
-    if degree < 0:
-        raise InvalidInputError(f"`degree`: got {degree}; expected at least 0")
+    if degree < (distances == "hops"):
+        raise InvalidInputError(f"`degree`: got {degree}; expected at least {int(distances == 'hops')}")
     layers = Layers.of(model, data)
     values = layers.values()
     groups = _groups(labels, len(values[0]))
@@ -160,6 +157,7 @@ def _with_homology(
     own = points[chosen]
     if distances == "hops":
         between = hop_distances(own, min(neighbours, len(own) - 1))
+        cloud = spanning_tree(distances=between)
     else:
         between = np.linalg.norm(own[:, None] - own[None], axis=2)
     return replace(cloud, diagrams=persistence(between, degree), landmarks=chosen)

@@ -17,8 +17,7 @@ class Settings(Config):
         batches: The two sizes of batches, the small one first.
         repeats: Networks trained with each.
         epochs: Passes over the data.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
+        learning_rate: Of Adam.
     """
 
     points: int
@@ -27,14 +26,13 @@ class Settings(Config):
     repeats: int
     epochs: int
     learning_rate: float
-    weight_decay: float
 
     @classmethod
     def smoke(cls, seed: int) -> Settings:
         """Two networks for each size, hardly trained."""
-        return cls(seed, 200, 6, (60, 200), repeats=2, epochs=60, learning_rate=0.02, weight_decay=0.0)
+        return cls(seed, 200, 6, (60, 200), repeats=2, epochs=60, learning_rate=0.02)
 
     @classmethod
     def paper(cls, seed: int) -> Settings:
         """The source's batches of 300 and 1,000; all else it does not say."""
-        return cls(seed, 1000, 10, (300, 1000), repeats=20, epochs=800, learning_rate=0.01, weight_decay=0.0)
+        return cls(seed, 1000, 10, (300, 1000), repeats=20, epochs=800, learning_rate=0.01)

@@ -88,6 +88,29 @@ def decoder_of(
     Returns:
         The generator, in float64.
     """
+    decoder: nn.Sequential = autoencoder_of(
+        name, inputs, parts, latents=latents, width=width, epochs=epochs, seed=seed
+    )[1]  # fmt: skip
+    return decoder
+
+
+def autoencoder_of(
+    name: str, inputs: Tensor, parts: Parts, *, latents: int, width: int, epochs: int, seed: int
+) -> nn.Sequential:
+    """A variational autoencoder, kept as a part.
+
+    Args:
+        name: Name of the part.
+        inputs: [n, pixels] images.
+        parts: The experiment's parts.
+        latents: Dimension of the latents.
+        width: Units of each of two hidden layers, in both.
+        epochs: Passes over the data.
+        seed: Of weights, batches and noise.
+
+    Returns:
+        The encoder, whose first outputs are means of latents, and the decoder, in float64.
+    """
     rng = torch.Generator().manual_seed(seed)
     encoder = models.mlp([inputs.shape[1], width, width, 2 * latents], generator=rng)
     decoder = models.mlp([latents, width, width, inputs.shape[1]], generator=rng)
@@ -95,4 +118,4 @@ def decoder_of(
     def train() -> None:
         models.train_vae(encoder, decoder, inputs, generator=rng, epochs=epochs, deviation=0.1)
 
-    return trained(parts, name, decoder, train)
+    return trained(parts, name, nn.Sequential(encoder, decoder), train)

@@ -210,7 +210,38 @@ EXPERIMENTS = (
         "batch-size",
         "figure 4 of Hauser and Ray 2017 (NeurIPS)",
         "spirals through networks of width two that differ in the size of batches: gaps and stretches by layer",
-        {"smoke": 0.2, "paper": 12.0},
+        {"smoke": 0.2, "paper": 2.0},
+    ),
+    Entry(
+        "spirals",
+        "figure 2 of Hauser and Ray 2017 (NeurIPS)",
+        "the same spirals untangled by plain, residual and second-order networks, and without one identity: their ways",
+        {"smoke": 0.2, "paper": 3.0},
+    ),
+    Entry(
+        "pulled-back-balls",
+        "figure 3 of Hauser and Ray 2017 (NeurIPS)",
+        "balls of one radius, as the outputs measure it, at every layer of residual networks: ellipses, and how exact",
+        {"smoke": 0.1, "paper": 0.7},
+    ),
+    Entry(
+        "topology-layers",
+        "Naitzat, Zhitnikov and Lim 2020 (arXiv 2004.06093)",
+        "data of known topology through ReLU, tanh and residual networks: who simplifies it in which layer",
+        {"smoke": 0.3, "paper": 6.0},
+    ),
+    Entry(
+        "volume-boundary",
+        "Zavatone-Veth et al. 2023 (arXiv 2301.11375)",
+        "volume elements of features along decision boundaries, exact in planes, before and after training",
+        {"smoke": 0.5, "paper": 3.0},
+    ),
+    Entry(
+        "decoder-geodesics",
+        "Arvanitidis, Hansen and Hauberg 2018 (arXiv 1710.11379)",
+        "shortest paths of a decoder of images beside straight lines: lengths, images, and what leaves the data",
+        {"smoke": 0.3, "paper": 1.5},
+        "MNIST: the folder of its IDX files, or torchvision's folder with MNIST/raw in it",
     ),
 )
 """All experiments, in the order of the list."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -34,3 +34,28 @@ def trained(parts: Parts, key: str, module: M, train: Callable[[], object]) -> M
     kept = parts.arrays(key, weights)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in kept.items()})
     return module.double().eval()
+
+
+def trained_together(parts: Parts, key: str, modules: Sequence[M], train: Callable[[], object]) -> Sequence[M]:
+    """Modules of one architecture with the weights that training them side by side gives, trained unless kept.
+
+    Args:
+        parts: The experiment's parts.
+        key: Name of the part.
+        modules: The modules; changed in place.
+        train: Trains them in place.
+
+    Returns:
+        The modules, in eval mode and float64.
+    """
+
+    def weights() -> dict[str, np.ndarray]:
+        train()
+        states = [module.state_dict() for module in modules]
+        return {name: torch.stack([state[name] for state in states]).numpy() for name in states[0]}
+
+    kept = parts.arrays(key, weights)
+    for number, module in enumerate(modules):
+        module.load_state_dict({name: torch.from_numpy(array[number]) for name, array in kept.items()})
+        module.double().eval()
+    return modules

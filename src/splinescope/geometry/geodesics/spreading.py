@@ -13,6 +13,7 @@ from splinescope.geometry.geodesics.windows import (
     BY_EDGE,
     PARENT,
     SIDE,
+    WAITING,
     WINDOWS,
     Front,
     Glue,
@@ -21,11 +22,14 @@ from splinescope.geometry.geodesics.windows import (
     reach_vertex,
     spread,
 )
+from splinescope.progress import Report, reporting
 
 ROUNDING = 1e-13
 """Differences of lengths, relative to the longest path of interest, that decide nothing."""
 MOST_WINDOWS = 1 << 26
 """Windows after which a search gives up: 4 GB."""
+_AT_ONCE = 1 << 19
+"""Windows between two looks at the world, a quarter of a second: compiled work cannot be interrupted."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ def spread_from(
     *,
     positions: Float[np.ndarray, "V n"] | None = None,
     reach: float = np.inf,
+    progress: bool | Report = False,
 ) -> Spread:
     """Find shortest paths from a vertex to one vertex, or to all of them.
 
@@ -124,6 +129,7 @@ def spread_from(
         positions: Places of the vertices in a space in which edges have at most their lengths; windows that lead away
             from the goal are then left for later.
         reach: Length above which paths are of no interest, such as that of a known one.
+        progress: Whether to show a bar, or a function to call with the share done and the number of windows.
 
     Returns:
         What was found. Cost: with all vertices of n triangles usually a small multiple of n^1.5 windows, at about two
@@ -145,11 +151,22 @@ def spread_from(
     reach_vertex(glue, front, source, 0.0, 0, -1, 0.0)
     bound = float(reach) if np.isfinite(reach) else float(surface.lengths.sum())
     slack = ROUNDING * min(bound, float(surface.lengths.sum()))
-    while not spread(glue, front, goal, float(reach), slack):
-        if front.counts[WINDOWS] > MOST_WINDOWS:
-            raise DegenerateArrangementError(f"more than {MOST_WINDOWS:,} windows; expected a surface with fewer cells")
-        front = _roomier(front)
-    return Spread(surface, source, front.distances, front)
+    first = float(front.keys[0]) if front.counts[WAITING] else 0.0
+    more = _AT_ONCE
+    with reporting(progress, "windows") as report:
+        while True:
+            before, some = int(front.counts.sum()), _some(front, more)
+            if spread(glue, some, goal, float(reach), slack):
+                return Spread(surface, source, front.distances, front)
+            report(float((front.keys[0] - first) / (max(bound - first, slack) or 1.0)), int(front.counts[WINDOWS]))
+            if front.counts[WINDOWS] > MOST_WINDOWS:
+                raise DegenerateArrangementError(
+                    f"more than {MOST_WINDOWS:,} windows; expected a surface with fewer cells"
+                )
+            if len(some.reals) == len(front.reals) or len(some.keys) == len(front.keys):
+                front = _roomier(front)
+            elif int(front.counts.sum()) == before:
+                more *= 2
 
 
 def _ways(surface: PolyhedralSurface, positions: np.ndarray, goal: int) -> tuple[np.ndarray, np.ndarray]:
@@ -182,6 +199,17 @@ def _empty_front(vertices: int, halves: int) -> Front:
         np.empty(room),
         np.empty(room, np.int64),
         np.zeros(2, np.int64),
+    )
+
+
+def _some(front: Front, more: int) -> Front:
+    """The same with room for so many more windows at most, in the same memory."""
+    windows, waiting = (int(count) + more for count in (front.counts[WINDOWS], front.counts[WAITING]))
+    return front._replace(
+        reals=front.reals[:windows],
+        indices=front.indices[:windows],
+        keys=front.keys[:waiting],
+        items=front.items[:waiting],
     )
 
 

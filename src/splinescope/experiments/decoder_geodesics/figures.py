@@ -1,0 +1,90 @@
+"""The figures of `decoder-geodesics`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from splinescope.experiments.shared.experiment import Numbers
+from splinescope.experiments.shared.parts import Kept
+from splinescope.plotting.figures import ACCENT, INK
+from splinescope.plotting.geodesics import draw_volumes
+from splinescope.plotting.page import MARKERS, MUTED, PAGE, SERIES, new_figure, on_page, put_title
+from splinescope.tessellation.planar.complex import PlanarComplex
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def figures(numbers: Numbers, kept: Kept) -> dict[str, Callable[[], Figure]]:
+    """The paths over the latents with lengths of all pairs, and images along them."""
+    return {"paths": partial(draw_paths, numbers, kept), "images": partial(draw_images, numbers, kept)}
+
+
+@on_page
+def draw_paths(numbers: Numbers, kept: Kept) -> Figure:
+    """Some paths over what the decoder stretches areas by, and both lengths of all pairs."""
+    figure = new_figure(PAGE, 3.2)
+    left, right = figure.subplots(1, 2, width_ratios=(1.35, 1.0))
+    cells, paths = kept.cells("cells", PlanarComplex), kept.arrays("paths")
+    known = kept.arrays("latents")["known"]
+    left.set_aspect("equal")
+    left.set(xlim=_limits(cells, 0), ylim=_limits(cells, 1), xlabel="$z_1$", ylabel="$z_2$")
+    draw_volumes(left, cells)
+    left.plot(*known.T, ".", ms=1.2, color="white", mew=0, alpha=0.7, zorder=3)
+    for number in range(_shown(numbers)):
+        path = paths[f"path-{number}"]
+        for points, color, style in ((path[[0, -1]], SERIES[1], (0, (3, 1.5))), (path, ACCENT, "solid")):
+            left.plot(*points.T, color="white", lw=2.4, zorder=4)
+            left.plot(*points.T, color=color, lw=1.3, ls=style, zorder=5)
+        left.plot(*path[[0, -1]].T, "o", ms=3.5, mfc="white", mec=INK, mew=0.8, zorder=6, ls="none")
+        left.annotate(str(number + 1), path[0], (4, 3), textcoords="offset points", zorder=7)
+    put_title(left, "a", "shortest paths and straight lines")
+    lengths = np.array([[one["straight_length"], one["length"], one["chord"]] for one in numbers["pairs"]])
+    right.plot([0, lengths[:, 0].max()], [0, lengths[:, 0].max()], color=MUTED, lw=0.7, ls=":")
+    for number, (column, label) in enumerate(((1, "shortest path"), (2, "distance of the images"))):
+        right.plot(lengths[:, 0], lengths[:, column], MARKERS[number], color=(ACCENT, SERIES[0])[number], ms=3,
+                   mec="white", mew=0.3, label=label)  # fmt: skip
+    right.set(xlabel="length of the straight line", ylabel="length", xlim=(0, None), ylim=(0, None))
+    right.legend(loc="upper left")
+    put_title(right, "b", "all pairs")
+    return figure
+
+
+def _shown(numbers: Numbers) -> int:
+    return len(numbers["shown"])
+
+
+def _limits(cells: PlanarComplex, axis: int) -> tuple[float, float]:
+    return float(cells.vertices[:, axis].min()), float(cells.vertices[:, axis].max())
+
+
+@on_page
+def draw_images(numbers: Numbers, kept: Kept) -> Figure:
+    """Images at equal distances along both ways of the pairs of which the shortest path saves most."""
+    paths, shown = kept.arrays("paths"), _shown(numbers)
+    figure = new_figure(PAGE, 1.3 * shown + 0.3)
+    for number, row in enumerate(np.atleast_1d(figure.subfigures(shown, 1))):
+        one = numbers["pairs"][numbers["shown"][number]]
+        axes = row.subplots(2, 1)
+        for ax, way, length in zip(axes, ("straight", "geodesic"), ("straight_length", "length"), strict=True):
+            _strip(ax, paths[f"{way}-{number}"])
+            word = "straight line" if way == "straight" else "shortest path"
+            ax.set_ylabel(f"{word}\n{one[length]:.2f}", rotation=0, ha="right", va="center")
+        put_title(axes[0], str(number + 1), "")
+    return figure
+
+
+def _strip(ax: Axes, images: np.ndarray) -> None:
+    """Images beside each other."""
+    side = round(images.shape[1] ** 0.5)
+    framed = np.pad(images.reshape(-1, side, side), ((0, 0), (0, 0), (0, 1)))
+    ax.imshow(np.concatenate(list(framed), axis=1), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
