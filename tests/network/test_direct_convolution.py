@@ -75,9 +75,9 @@ def test_more_images_than_are_taken_together_and_more_places_than_a_block() -> N
 def test_threads_and_company_do_not_change_a_number() -> None:
     op = ops.Convolution(torch.randn(8, 4, 3, 3).double(), torch.randn(8).double(), (2, 1), ((1, 1), (0, 2)), (1, 1))
     x = torch.randn(6, 4, 40, 41, dtype=torch.float64)
-    with mock.patch.object(numerics, "number_of_threads", lambda: 1):
+    with mock.patch.object(numerics, "number_of_threads", return_value=1):
         alone = op.evaluate(x)
-    with mock.patch.object(numerics, "number_of_threads", lambda: 2):
+    with mock.patch.object(numerics, "number_of_threads", return_value=2):
         assert torch.equal(op.evaluate(x), alone)
     assert torch.equal(op.evaluate(x[3:4]), alone[3:4])
 

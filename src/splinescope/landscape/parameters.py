@@ -47,15 +47,11 @@ class Motion:
 
 def linear_part_and_zero(op: Op) -> Op:
     """An op of the same shape whose numbers are all zero."""
-    return dataclasses.replace(op, **{name: torch.zeros_like(getattr(op, name)) for name in _fields(op)})  # type: ignore[type-var]
-
-
-def _fields(op: Op) -> tuple[str, str]:
-    return ("scale", "shift") if isinstance(op, Scale) else ("weight", "bias")
+    return dataclasses.replace(op, **{name: torch.zeros_like(getattr(op, name)) for name in op.parameters})  # type: ignore[type-var]
 
 
 def _moved(op: Op, step: Op, t: float) -> Op:
-    changes = {name: getattr(op, name) + t * getattr(step, name) for name in _fields(op)}
+    changes = {name: getattr(op, name) + t * getattr(step, name) for name in op.parameters}
     return dataclasses.replace(op, **changes)  # type: ignore[type-var]
 
 
@@ -87,7 +83,7 @@ def motion(model: ModelLike, network: Network, direction: Mapping[str, Any]) -> 
             raise InvalidInputError(f"`direction`: {name!r} has numbers that are NaN or infinite; expected finite ones")
         for own in _names(known, name, module is not None):
             _add(steps, network, module, own, step)
-    if not any(bool((getattr(op, name) != 0).any()) for op in steps.values() for name in _fields(op)):
+    if not any(bool((getattr(op, name) != 0).any()) for op in steps.values() for name in op.parameters):
         raise InvalidInputError("`direction`: all of its numbers are zero; expected a direction")
     return Motion(network, steps)
 

@@ -8,19 +8,7 @@ from torch import Tensor
 from splinescope.landscape.parameters import split_op
 from splinescope.network import Network, Node
 from splinescope.network.evaluate import walk
-from splinescope.network.ops import (
-    Activation,
-    AxisMap,
-    Concatenate,
-    Dense,
-    Input,
-    Maximum,
-    Op,
-    PiecewiseAffine,
-    Reshape,
-    Select,
-    SharedDense,
-)
+from splinescope.network.ops import Dense, Input, Op, Reshape, Select
 
 
 def side_by_side(network: Network, node: int, steps: tuple[Op, ...], inputs: Tensor) -> Network:
@@ -66,40 +54,10 @@ def side_by_side(network: Network, node: int, steps: tuple[Op, ...], inputs: Ten
             known[index] = own.op.evaluate(*(known[source] for source in own.inputs))
             continue
         read = [placed(source) for source in own.inputs]
-        if isinstance(own.op, Dense):
-            size = own.op.weight.shape[1]
+        size = network.nodes[own.inputs[0]].size
+        if own.op.reads_flat:
             nodes.append(Node(f"{own.name}:flat", Reshape((count, size)), (read[0],), (count, size)))
             read = [len(nodes) - 1]
-        op = _for_samples(own.op, count, network.nodes[own.inputs[0]].size)
-        nodes.append(Node(own.name, op, tuple(read), (count, *own.shape)))
+        nodes.append(Node(own.name, own.op.stacked(count, size), tuple(read), (count, *own.shape)))
         place[index] = len(nodes) - 1
     return Network(tuple(nodes), place[network.output])
-
-
-def _for_samples(op: Op, count: int, size: int) -> Op:
-    """An op for values with one more axis in front, that of the samples; `size` numbers are read of each."""
-    if isinstance(op, Dense):
-        return SharedDense(op.weight, op.bias)
-    if isinstance(op, Reshape):
-        return Reshape((count, *op.shape))
-    if isinstance(op, Concatenate):
-        return Concatenate(op.axis + 1)
-    if isinstance(op, AxisMap):
-        return AxisMap(op.matrices, tuple(axis + 1 for axis in op.axes))
-    if isinstance(op, Select):
-        constant = None if op.constant is None else op.constant.expand(count, *op.constant.shape).contiguous()
-        return Select(_offset(op.index, count, size), constant)
-    if isinstance(op, Maximum):
-        index = _offset(op.index, count, size)
-        shape = op.shape or (len(op.index),)
-        return Maximum(index.reshape(-1, op.index.shape[1]), (count, *shape))
-    if isinstance(op, Activation) and op.breakpoints.ndim > 1:
-        tables = (table.repeat(1, count) for table in (op.breakpoints, op.slopes, op.intercepts))
-        return PiecewiseAffine(*tables)
-    return op
-
-
-def _offset(index: Tensor, count: int, size: int) -> Tensor:
-    """Positions in the values of all samples; -1 stays."""
-    offsets = (torch.arange(count) * size).reshape(count, *(1,) * index.ndim)
-    return torch.where(index < 0, index, index + offsets)

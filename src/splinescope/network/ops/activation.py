@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from splinescope.network.ops.base import flat
+from splinescope.network.ops.base import Op, flat
 from splinescope.network.ops.folding import Fold, Reads, Walls
 from splinescope.network.ops.kinks import Kinks
 
@@ -176,6 +176,12 @@ class Activation(Fold):
         breakpoints = self.breakpoints.numpy()
         shift = breakpoints[level] if breakpoints.ndim == 1 else breakpoints[level, unit]
         return Walls(unit, np.full(len(folds), -1), shift)
+
+    def stacked(self, count: int, size: int) -> Op:
+        """See `Op`."""
+        if self.breakpoints.ndim == 1:
+            return self
+        return PiecewiseAffine(*(table.repeat(1, count) for table in (self.breakpoints, self.slopes, self.intercepts)))
 
     def taken(self, units: Int[Tensor, " some"]) -> Activation:
         """See `Fold`."""

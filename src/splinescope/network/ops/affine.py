@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from splinescope.network.ops.base import Affine, AffineOp, copies, flat
+from splinescope.network.ops.base import Affine, AffineOp, Op, copies, flat, places_of_slices
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +21,11 @@ class _Matrix(Affine):
 
     weight: Float[Tensor, "out in"]
     bias: Float[Tensor, " out"]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """See `Op`."""
+        return ("weight", "bias")
 
     @property
     def addends(self) -> int:
@@ -74,6 +79,15 @@ class Dense(_Matrix):
         """See `AffineOp`."""
         return self.weight
 
+    @property
+    def reads_flat(self) -> bool:
+        """See `Op`; it does."""
+        return True
+
+    def stacked(self, count: int, size: int) -> Op:
+        """See `Op`; of slices that are flat."""
+        return SharedDense(self.weight, self.bias)
+
     def write(self, out: Float[Tensor, "batch _"], *inputs: Float[Tensor, "batch ..."]) -> None:
         """See `Op`: the product is made where it is wanted."""
         self.evaluate(*inputs, out=out)
@@ -118,6 +132,11 @@ class Scale(Affine):
         """The scaled and shifted input."""
         (x,) = inputs
         return torch.addcmul(self.shift, x, self.scale)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """See `Op`."""
+        return ("scale", "shift")
 
     @property
     def addends(self) -> int:
@@ -183,6 +202,11 @@ class Select(Affine):
     def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
         """See `AffineOp`."""
         return copies(self.index.reshape(-1).numpy()[units], math.prod(shapes[0]))
+
+    def stacked(self, count: int, size: int) -> Op:
+        """See `Op`."""
+        constant = None if self.constant is None else self.constant.expand(count, *self.constant.shape).contiguous()
+        return Select(places_of_slices(self.index, count, size), constant)
 
     def _choose(self, x: Tensor) -> Tensor:
         values, size = flat(x), self.index.numel()
@@ -252,6 +276,10 @@ class AxisMap(Affine):
         assert weights is not None
         return AxisMap((weights,), self.axes)
 
+    def stacked(self, count: int, size: int) -> Op:
+        """See `Op`."""
+        return AxisMap(self.matrices, tuple(axis + 1 for axis in self.axes))
+
 
 @dataclass(frozen=True, eq=False)
 class Reshape(AffineOp):
@@ -282,6 +310,10 @@ class Reshape(AffineOp):
     def keeps_order(self) -> bool:
         """See `AffineOp`; it does."""
         return True
+
+    def stacked(self, count: int, size: int) -> Op:
+        """See `Op`."""
+        return Reshape((count, *self.shape))
 
     def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
         """See `AffineOp`."""

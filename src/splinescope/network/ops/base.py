@@ -73,6 +73,28 @@ class Op(ABC):
         """
         out.copy_(self.evaluate(*inputs).reshape(out.shape))
 
+    def stacked(self, count: int, size: int) -> Op:
+        """The op for values with one more axis in front, along which each slice is treated as one value is here.
+
+        Args:
+            count: Length of that axis.
+            size: Numbers that the op reads of one slice.
+
+        Returns:
+            The op; itself if it asks for no shape.
+        """
+        return self
+
+    @property
+    def reads_flat(self) -> bool:
+        """Whether it reads all numbers of a value as one row, whatever their shape."""
+        return False
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of its tensors in which its value is affine, and which training would move."""
+        return ()
+
     @property
     def rounds(self) -> bool:
         """Whether its numbers are rounded. Else each of them is a copy of an input or of a constant."""
@@ -251,6 +273,21 @@ def copies(places: Int[np.ndarray, " k"], width: int) -> csr_array:
     present = places >= 0
     starts = np.concatenate([[0], np.cumsum(present)])
     return csr_array((np.ones(starts[-1]), places[present], starts), shape=(len(places), width))
+
+
+def places_of_slices(index: Int[Tensor, "..."], count: int, size: int) -> Int[Tensor, "count ..."]:
+    """Positions in the flat values of several slices, one after the other, from those in one.
+
+    Args:
+        index: Positions; -1 stays.
+        count: Number of slices.
+        size: Numbers of one.
+
+    Returns:
+        The positions, slice by slice.
+    """
+    offsets = (torch.arange(count) * size).reshape(count, *(1,) * index.ndim)
+    return torch.where(index < 0, index, index + offsets)
 
 
 def flat(x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch numbers"]:

@@ -85,6 +85,11 @@ class Convolution(Affine):
         return Geometry.of(*axes, transposed=False)
 
     @property
+    def parameters(self) -> tuple[str, ...]:
+        """See `Op`."""
+        return ("weight", "bias")
+
+    @property
     def addends(self) -> int:
         """See `Op`."""
         return int(self.weight[0].numel()) + 1
@@ -181,6 +186,11 @@ class TransposedConvolution(Affine):
         before = [before for before, _ in self.crop]
         axes = (sizes, sizes_out, kernel, self.stride, before, self.dilation)
         return Geometry.of(*axes, transposed=True)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """See `Op`."""
+        return ("weight", "bias")
 
     @property
     def addends(self) -> int:

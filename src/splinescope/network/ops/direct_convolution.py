@@ -1,7 +1,7 @@
 """Convolutions in float64 without matrices of patches: each output row is a sum of shifted input rows.
 
-Once an image is padded and its rows lie one behind the other, moving a tap of the kernel by one pixel moves its input by
-a fixed number of places. So all outputs of a channel are one long sum of shifted copies of the input, each times one
+Once an image is padded and its rows lie one behind the other, moving a tap of the kernel by one pixel moves its input
+by a fixed number of places. So all outputs of a channel are one long sum of shifted copies of the input, each times one
 weight, in any number of dimensions. Strides split the input (of a transposed convolution: the output) into one image
 for each remainder; dilation and groups only change the shifts. Nothing is copied but the input itself, once, and the
 sums are made in blocks of the size of a processor's cache, four channels and four taps at a time.
@@ -181,8 +181,10 @@ class _Axis:
         taps = [(tap, tap * geometry.dilation[axis] - geometry.before[axis]) for tap in range(geometry.kernel[axis])]
         stride = geometry.stride[axis]
         if geometry.transposed:  # input i reaches output i * stride + reach
-            taps = [(tap, -reach) for tap, reach in taps]
-            reads = [[(t, 0, (rest + r) // stride) for t, r in taps if (rest + r) % stride == 0] for rest in range(stride)]
+            reads = [
+                [(tap, 0, (rest - reach) // stride) for tap, reach in taps if (rest - reach) % stride == 0]
+                for rest in range(stride)
+            ]
             counts = [-(-(size_out - rest) // stride) for rest in range(stride)]
             step = 1
         else:  # output i reads input i * stride + reach

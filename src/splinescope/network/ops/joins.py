@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array, hstack
 from torch import Tensor
 
-from splinescope.network.ops.base import AffineOp, copies
+from splinescope.network.ops.base import AffineOp, Op, copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,10 @@ class Concatenate(AffineOp):
     def rounds(self) -> bool:
         """See `Op`; not."""
         return False
+
+    def stacked(self, count: int, size: int) -> Op:
+        """See `Op`."""
+        return Concatenate(self.axis + 1)
 
     def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
         """See `AffineOp`."""

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from splinescope.network.ops.base import flat
+from splinescope.network.ops.base import Op, flat, places_of_slices
 from splinescope.network.ops.folding import Fold, Reads, Walls
 from splinescope.network.ops.rivals import Rivals
 
@@ -45,6 +45,12 @@ class Maximum(Fold):
         present = self.index >= 0
         first = self.index.gather(1, present.to(torch.int8).argmax(dim=1, keepdim=True))
         return torch.where(present, self.index, first)
+
+    def stacked(self, count: int, size: int) -> Op:
+        """See `Op`."""
+        index = places_of_slices(self.index, count, size)
+        shape = self.shape or (len(self.index),)
+        return Maximum(index.reshape(-1, self.index.shape[1]), (count, *shape))
 
     @property
     def levels(self) -> int:
