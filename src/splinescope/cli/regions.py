@@ -34,6 +34,7 @@ Point = Annotated[
         metavar="FILE",
         help="A file with one point. One point with `--radius` and no `--dimension`: the box of all inputs within that "
         "distance in every coordinate. Else a slice through one to four points.",
+        callback=of.present,
     ),
 ]
 Dimension = Annotated[
@@ -43,7 +44,9 @@ Dimension = Annotated[
 Start = Annotated[
     list[Path] | None,
     of.where(
-        metavar="FILE", help="A file with inputs of the domain to start from, one or one per row; else its centre."
+        metavar="FILE",
+        help="A file with inputs of the domain to start from, one or one per row; else its centre.",
+        callback=of.present,
     ),
 ]
 TimeLimit = Annotated[float | None, of.how(metavar="SECONDS", help="Stop after so long; what was found is exact.")]
@@ -52,7 +55,10 @@ Checkpoint = Annotated[
     Path | None,
     of.how(metavar="FILE", help="Save the search there, now and then and at the end (.npz)."),
 ]
-Resume = Annotated[Path | None, of.how(metavar="FILE", help="Go on from such a file, with the same model and domain.")]
+Resume = Annotated[
+    Path | None,
+    of.how(metavar="FILE", help="Go on from such a file, with the same model and domain.", callback=of.present),
+]
 Workers = Annotated[
     int | None,
     of.how(metavar="N", min=1, help="Processes that share the work; else threads of this one."),
@@ -85,6 +91,7 @@ def regions(
     input_shape: of.InputShape = None,
     output: of.OutputName = None,
     fixed: of.Fixed = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Count MODEL's cells in a box or slice of any dimension, and leave the graph of their neighbours.
@@ -108,7 +115,7 @@ def regions(
     from splinescope.cli.models import read_model
     from splinescope.tessellation.region_graph import region_graph
 
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force)
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension)
     points = where.points(most=4)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from splinescope.cli import options as of
+from splinescope.cli.words import did_you_mean
 from splinescope.errors import InvalidInputError
 from splinescope.storage import json_text
 
@@ -73,7 +74,7 @@ def reproduce(
 
     `splinescope reproduce --judge reproduce/grokking`
     """
-    from splinescope.experiments import EXPERIMENTS, entry
+    from splinescope.experiments import EXPERIMENTS
 
     if list_:
         _list(as_json)
@@ -86,7 +87,11 @@ def reproduce(
     if name is None:
         known = ", ".join(found.name for found in EXPERIMENTS)
         raise InvalidInputError(f"`NAME`: no experiment named; expected one of {known} (`--list` says what they show)")
-    entry(name)
+    names = [found.name for found in EXPERIMENTS]
+    if name not in names:
+        raise InvalidInputError(
+            f"`NAME`: there is no experiment {name!r}{did_you_mean(name, names)} (`--list` says what there is)"
+        )
     _run(name, preset, out or Path("reproduce") / name, seed, data, _settings(set_ or []), as_json)
 
 

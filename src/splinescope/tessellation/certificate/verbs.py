@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 _Complex = TypeVar("_Complex", bound=VertexComplex)
 
 
-def certified(
-    cells: _Complex, level: str, progress: bool | Report = False, patience: float = math.inf
-) -> _Complex:
+def certified(cells: _Complex, level: str, progress: bool | Report = False, patience: float = math.inf) -> _Complex:
     """The complex with its certificate.
 
     Args:
@@ -32,8 +30,8 @@ def certified(
         patience: Seconds for the comparisons with forward passes.
 
     Returns:
-        The same cells with the certificate. If comparisons take longer than that, or are interrupted, it is of the level
-        "topology", and a `CertificateWarning` says so.
+        The same cells with the certificate. If comparisons take longer than that, or are interrupted, it is of the
+        level "topology", and a `CertificateWarning` says so.
 
     Raises:
         CertificateError: As `certify`.

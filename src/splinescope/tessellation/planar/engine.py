@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from splinescope.errors import InvalidInputError
+from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import convex_polygon
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
@@ -82,6 +83,23 @@ def tessellate_slice(
     straightened = placed(_straightened(finished, network), plan)
     cells = build_complex(straightened, network, domain, tolerance or Tolerance(), not complete, signs)
     return certified(cells, verify, progress, _PATIENCE if run.interrupted else math.inf)
+
+
+def cells_and_crossings(plan: Plan) -> tuple[int, int]:
+    """Number of cells of a plan's domain, and how often folds meet its border; only counted, not checked.
+
+    Args:
+        plan: The plan. With `max_cells`, work ends there.
+
+    Returns:
+        Both.
+    """
+    run = _Run(plan, plan.domain, plan.max_cells, plan.memory_budget)
+    run.through_network()
+    pieces = run.store.pieces()
+    outer = sum(int((piece.subdivision.face.reshape(-1, 2) == OUTSIDE).any(axis=1).sum()) for piece in pieces)
+    shared = sum(int((piece.subdivision.edge_tag >= 0).sum()) for piece in pieces)
+    return run.store.cells, max(0, outer - shared - len(plan.domain.polygon))
 
 
 @dataclass

@@ -65,7 +65,9 @@ class Plan:
         safety = _WIDE * tolerance.safety
         bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), safety)
         extents, calibration = np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety)
-        return cls(network, domain, last_uses(network), extents, calibration, max_cells, memory_budget, Work.of(network))
+        return cls(
+            network, domain, last_uses(network), extents, calibration, max_cells, memory_budget, Work.of(network)
+        )
 
     def bounds(self, node: int, points: np.ndarray) -> Bounds:
         """Magnitude of a node, and how near to zero its sign is in doubt, at points of the domain."""
