@@ -177,8 +177,17 @@ class Where:
         """The slice through one to four points, its anchors; random directions make up for missing ones."""
         x0, x1, x2, x3 = [*fit_points(points, shape, self._sources()), None, None, None][:4]
         generator = np.random.default_rng(self.seed)
-        options = {"x3": x3, "dimension": dimension, "radius": self.radius, "names": self._names()}
-        return Slice.through(x0, x1, x2, self.margin, generator=generator, **options)
+        return Slice.through(
+            x0,
+            x1,
+            x2,
+            self.margin,
+            x3=x3,
+            dimension=dimension,
+            radius=self.radius,
+            generator=generator,
+            names=self._names(),
+        )
 
     def _sources(self) -> list[str]:
         """Where each of the points comes from, for errors."""

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from splinescope.errors import InvalidInputError
 
 MODEL_SUFFIXES = (".onnx", ".onnx.gz", ".pt2", ".npz", ".nnet")
@@ -18,10 +16,11 @@ WEIGHT_SUFFIXES = (".pt", ".pth", ".th", ".tar", ".bin", ".ckpt", ".model")
 TABLES = (".npy", ".npz", ".csv")
 
 
-def present(parameter: typer.CallbackParam, value: Any) -> Any:
+def present(context: Any, parameter: Any, value: Any) -> Any:
     """The value of an option, if the files that it names exist.
 
     Args:
+        context: Where the words are read.
         parameter: The option.
         value: A path, several, or None.
 
@@ -38,10 +37,11 @@ def present(parameter: typer.CallbackParam, value: Any) -> Any:
     return value
 
 
-def present_data(parameter: typer.CallbackParam, value: str | None) -> str | None:
+def present_data(context: Any, parameter: Any, value: str | None) -> str | None:
     """The name of a data set, if the file or folder that it means exists.
 
     Args:
+        context: Where the words are read.
         parameter: The option.
         value: The name, or None.
 
@@ -52,7 +52,7 @@ def present_data(parameter: typer.CallbackParam, value: str | None) -> str | Non
         InvalidInputError: If the file does not exist.
     """
     if value is not None and (value.startswith("mnist:") or Path(value).suffix in TABLES):
-        present(parameter, value.removeprefix("mnist:"))
+        present(context, parameter, value.removeprefix("mnist:"))
     return value
 
 

@@ -173,8 +173,15 @@ def _draw(cells: PlanarComplex, picture: Picture, boundary: DecisionBoundary | N
         color = getattr(cell_statistics(cells), name)
     drawn = boundary if picture.boundary else None
     of_all = drawn is not None and picture.classes is None
-    options = {"colormap": picture.colormap, "logarithmic": picture.logarithmic}
-    ax = plot_tessellation(cells, color, boundary=of_all, label=label, title=title, **options)
+    ax = plot_tessellation(
+        cells,
+        color,
+        boundary=of_all,
+        label=label,
+        title=title,
+        colormap=picture.colormap,
+        logarithmic=picture.logarithmic,
+    )
     if drawn is not None and not of_all:
         draw_boundary(ax, drawn)
     return ax

@@ -120,7 +120,7 @@ class Run:
             with self.phase("drawing" if kind == "picture" else "saving", name):
                 _written(self._out / name, write)
         summary["files"] = {kind: name for kind, (name, _) in files.items()} | {"summary": SUMMARY}
-        write_json(self._out / SUMMARY, summary)
+        _written(self._out / SUMMARY, lambda path: write_json(path, summary))
         if self._as_json:
             typer.echo(json_text(summary))
             return

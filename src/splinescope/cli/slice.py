@@ -89,8 +89,22 @@ def slice_(
 
     memory_budget = size_in_bytes("--memory", memory)
     run = Run(out, model, as_json, force)
-    options = {"vnnlib": vnnlib, "vary": vary, "names": names}
-    where = Where(through, point, data, indices, box, polygon, margin, radius, seed, mean, std, **options)
+    where = Where(
+        through,
+        point,
+        data,
+        indices,
+        box,
+        polygon,
+        margin,
+        radius,
+        seed,
+        mean,
+        std,
+        vnnlib=vnnlib,
+        vary=vary,
+        names=names,
+    )
     points = where.points(most=3)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
     network = named(network, class_names)

@@ -130,7 +130,8 @@ def class_colors(count: int) -> Float[np.ndarray, "count 4"]:
 
     The first eight are those of Okabe and Ito, followed by a dark red and a dark purple. Further classes get the
     same ten hues mixed with white, then with black, then again more strongly: neighbours in number stay far apart in
-    hue, and classes ten apart differ in lightness. Beyond some 20 classes a legend is no longer readable, whatever the colours.
+    hue, and classes ten apart differ in lightness. Beyond some 20 classes a legend is no longer readable, whatever the
+    colours.
 
     Args:
         count: Number of classes.
