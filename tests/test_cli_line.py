@@ -53,7 +53,9 @@ def test_the_box_of_a_property(controller: Path, tmp_path: Path, capsys: pytest.
     import gzip
 
     lines = [f"(declare-const X_{i} Real)" for i in range(4)] + [f"(declare-const Y_{i} Real)" for i in range(3)]
-    lines += [f"(assert (>= X_{i} {-i - 1}))\n(assert (<= X_{i} {i + 3}))" for i in range(4)] + ["(assert (<= Y_0 Y_1))"]
+    lines += [f"(assert (>= X_{i} {-i - 1}))\n(assert (<= X_{i} {i + 3}))" for i in range(4)] + [
+        "(assert (<= Y_0 Y_1))"
+    ]
     spec = tmp_path / "prop.vnnlib.gz"
     spec.write_bytes(gzip.compress("\n".join(lines).encode()))
     out = tmp_path / "out"
@@ -106,7 +108,7 @@ def test_words_that_were_meant_otherwise(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_missing_files_are_missed_before_torch_is_loaded(tmp_path: Path) -> None:
-    code = "import sys; from splinescope.cli import main; status = main(sys.argv[1:]); print(status, 'torch' in sys.modules)"
+    code = "import sys; from splinescope.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
     cases = {
         ("slice", "nosuch.onnx"): "`MODEL`: nosuch.onnx does not exist",
         ("segment", "nosuch.onnx", "--from", "a.npy"): "`--from`: a.npy does not exist",
