@@ -26,9 +26,7 @@ def draw_pair(cells: splinescope.PolyhedralComplex, path: Path) -> None:
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11.2, 4.7), layout="compressed")
     plot_tessellation(cells, "class", left)
-    middle = cells.domain.polygon.mean(axis=0)
-    side = 0.08 * float(cells.domain.polygon[:, 0].max() - cells.domain.polygon[:, 0].min())
-    part = (tuple(middle - side), tuple(middle + side))
+    part = ((1.8, -0.4), (2.6, 0.4))  # below the place where the three classes meet
     plot_tessellation(
         cells, "norm", right, title="norm of each affine map", anchors=False, inset=part, logarithmic=True
     )

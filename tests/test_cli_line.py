@@ -99,7 +99,7 @@ def test_words_that_were_meant_otherwise(tmp_path: Path, capsys: pytest.CaptureF
     model, weights = tmp_path / "net.npz", tmp_path / "net.th"
     model.touch()
     weights.touch()
-    assert "no option --throuhg; did you mean --through" in told(capsys, "slice", model, "--throuhg", "a")
+    assert "No such option: --throuhg; did you mean --through" in told(capsys, "slice", model, "--throuhg", "a")
     assert "no experiment 'grokkin'; did you mean grokking?" in told(capsys, "reproduce", "grokkin")
     assert "`--through`: got 2 of 3 values" in told(capsys, "slice", model, "--through", "a", "b", "--out", "x")
     assert "holds weights without the network" in told(capsys, "slice", weights)

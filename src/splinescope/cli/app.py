@@ -165,7 +165,7 @@ def _usage(error: typer.TyperException) -> str:
     if not hasattr(error, "possibilities") or context is None:
         return error.format_message()
     known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
-    return f"there is no option {option}{did_you_mean(str(option), known)} (`{context.command_path} -h` lists all)"
+    return f"No such option: {option}{did_you_mean(str(option), known)} (`{context.command_path} -h` lists all)"
 
 
 def _too_little(arguments: Sequence[str] | None) -> str:

@@ -98,9 +98,10 @@ class Where:
                 raise InvalidInputError(f"`--vary`: got {self.vary}; expected two inputs from 0 to {low.size - 1}")
             others = np.setdiff1d(np.arange(low.size), chosen)
             low[others] = high[others] = (low[others] + high[others]) / 2
-        free = np.flatnonzero(low < high)
+        free, option = np.flatnonzero(low < high), "--vnnlib" if self.vnnlib else "--box"
+        if (low > high).any() or not len(free):
+            raise InvalidInputError(f"`{option}`: {low} is not below {high}; expected lower ends first")
         if len(free) != 2:
-            option = "--vnnlib" if self.vnnlib else "--box"
             raise InvalidInputError(
                 f"`{option}`: {len(free)} of {low.size} inputs vary; a plane has two; say which by `--vary I,J`, which "
                 "keeps the others in the middle, or fix them by equal ends"

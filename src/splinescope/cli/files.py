@@ -51,8 +51,12 @@ def present_data(context: Any, parameter: Any, value: str | None) -> str | None:
     Raises:
         InvalidInputError: If the file does not exist.
     """
-    if value is not None and (value.startswith("mnist:") or Path(value).suffix in TABLES):
-        present(context, parameter, value.removeprefix("mnist:"))
+    if value is not None and value.startswith("mnist:"):
+        folder = value.removeprefix("mnist:")
+        if not Path(folder).expanduser().exists():
+            raise InvalidInputError(f"`{parameter.opts[0]} {value}`: {folder} does not exist")
+    elif value is not None and Path(value).suffix in TABLES:
+        present(context, parameter, value)
     return value
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 """Eight colours that readers with any common colour blindness tell apart (Okabe and Ito 2008), grey for black."""
 
-FURTHER = ("#661100", "#4B0055")
-"""Two more, of a ninth and a tenth class, dark enough to be told from tints of the eight."""
+FURTHER = ("#9933FF", "#33FF85")
+"""Two more, of a ninth and a tenth class: the farthest from the eight among colours on which lines are seen."""
 
 PATTERN_COLORS = 13
 """Number of colours of activation patterns. It is prime, so that neighbours never share one."""
@@ -128,7 +128,7 @@ def tinted(colors: Float[np.ndarray, "colors 4"], strength: float) -> Float[np.n
 def class_colors(count: int) -> Float[np.ndarray, "count 4"]:
     """One colour per class.
 
-    The first eight are those of Okabe and Ito, followed by a dark red and a dark purple. Further classes get the
+    The first eight are those of Okabe and Ito, followed by a violet and a light green. Further classes get the
     same ten hues mixed with white, then with black, then again more strongly: neighbours in number stay far apart in
     hue, and classes ten apart differ in lightness. Beyond some 20 classes a legend is no longer readable, whatever the
     colours.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from splinescope.errors import InvalidInputError
-from splinescope.plotting.figures import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,5 +53,5 @@ def draw_inset(ax: Axes, inset: Zoom, draw: Callable[[Axes], object]) -> Axes:
     box.set_yticks([])
     box.set_facecolor("white")
     draw(box)
-    ax.indicate_inset_zoom(box, edgecolor=INK, alpha=1.0, lw=0.8)
+    ax.indicate_inset_zoom(box, edgecolor="white", alpha=1.0, lw=1.8, zorder=7.5)
     return box

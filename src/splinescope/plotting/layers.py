@@ -16,8 +16,8 @@ from splinescope.tessellation.boundary import DecisionBoundary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TILES = 24
-"""Tiles along each axis in which it is looked at how dense lines are."""
+_TILE = 10.0
+"""Side in points of the tiles in which it is looked at how dense lines are."""
 _CASING, _COVERED = 2.6, 0.6
 """Width of a boundary with its casing in points, and how much of a tile it may cover."""
 
@@ -168,8 +168,17 @@ def boundary_widths(segments: np.ndarray, paper: np.ndarray) -> np.ndarray:
     Returns:
         [S] factors from 0.2 to 1 of the usual width.
     """
-    steps, middles = segments[:, 1] - segments[:, 0], segments.mean(axis=1)
-    places = np.clip(np.floor(_TILES * middles / paper), 0, _TILES - 1).astype(np.int64) @ np.array([_TILES, 1])
-    ink = np.bincount(places, np.hypot(steps[:, 0], steps[:, 1]), minlength=_TILES**2)[places]
-    cover = _CASING * ink / float(np.prod(paper / _TILES))
+    counts = np.maximum(1, paper // _TILE).astype(np.int64)
+    steps = segments[:, 1] - segments[:, 0]
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    marks = np.clip(np.ceil(lengths / _TILE), 1, 256).astype(np.int64)
+    owner = np.repeat(np.arange(len(segments)), marks)
+    share = (np.arange(len(owner)) - np.repeat(np.cumsum(marks) - marks, marks) + 0.5) / marks[owner]
+    points = segments[owner, 0] + share[:, None] * steps[owner]
+    seen = ((points >= 0) & (points < paper)).all(axis=1)  # an enlargement shows a part of them
+    owner, tiles = owner[seen], np.minimum(points[seen] / paper * counts, counts - 1).astype(np.int64)
+    places = tiles @ np.array([counts[1], 1])
+    ink = np.bincount(places, (lengths / marks)[owner], minlength=int(counts.prod()))[places]
+    around = np.bincount(owner, ink, len(segments)) / np.maximum(1, np.bincount(owner, minlength=len(segments)))
+    cover = _CASING * around / float(np.prod(paper / counts))
     return np.asarray(np.clip(_COVERED / np.maximum(cover, 1e-300), 0.2, 1.0))
