@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
-from splinescope.cli.planar import Picture, leave_cells
+from splinescope.cli.plane_result import Picture, leave_cells
 from splinescope.cli.run import Run
 from splinescope.storage import write_arrays
 

@@ -60,7 +60,7 @@ class Run:
 
     @property
     def shown(self) -> bool:
-        """Whether somebody looks: then long work says how far it is."""
+        """Whether somebody looks, so that long work says how far it is."""
         return not self._as_json and sys.stderr.isatty()
 
     @contextmanager

@@ -9,7 +9,7 @@ import typer
 
 from splinescope.cli import options as of
 from splinescope.cli.classes import class_numbers, named
-from splinescope.cli.planar import Picture, leave_cells
+from splinescope.cli.plane_result import Picture, leave_cells
 from splinescope.cli.run import Run, title_of
 from splinescope.cli.values import size_in_bytes
 

@@ -12,7 +12,7 @@ from splinescope.errors import InvalidInputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Zoom = Sequence[Sequence[float]]
+Zoom = Sequence[Sequence[int | float]]
 """Lower left and upper right corner of the part that is enlarged, in the picture's coordinates."""
 
 _SIZE = 0.42

@@ -14,7 +14,7 @@ from splinescope.tessellation.arguments import question
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.engine import cells_and_crossings
 from splinescope.tessellation.planar.plan import Plan
-from splinescope.tessellation.planar.work import Work
+from splinescope.tessellation.planar.work import NodeWork
 
 _PATCHES = 6
 """Patches of one size."""
@@ -82,7 +82,7 @@ def forecast(network: ModelLike, domain: Slice, *, verify: str = "values", patie
     """
     asked = question(network, domain, verify, None, None)
     network, domain = asked.network, asked.domain
-    if Work.of(network).left[0] > _LONG:
+    if NodeWork.of(network).left[0] > _LONG:
         return None
     plan = Plan.of(network, domain, Tolerance(), _MOST, available_memory() // 4)
     end, size, generator = time.monotonic() + patience, _FIRST, np.random.default_rng(0)

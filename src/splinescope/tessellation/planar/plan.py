@@ -15,7 +15,7 @@ from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.dyadics import Dyadic
 from splinescope.tessellation.exact import ExactForms, domain_rows
-from splinescope.tessellation.planar.work import Work
+from splinescope.tessellation.planar.work import NodeWork
 from splinescope.tessellation.predicates import exact_point, line_through
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 
@@ -54,7 +54,7 @@ class Plan:
     calibration: Calibration
     max_cells: int | None
     memory_budget: int
-    work: Work
+    work: NodeWork
     tally: SignCounts = field(default_factory=SignCounts)
 
     @classmethod
@@ -66,7 +66,7 @@ class Plan:
         bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), safety)
         extents, calibration = np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety)
         return cls(
-            network, domain, last_uses(network), extents, calibration, max_cells, memory_budget, Work.of(network)
+            network, domain, last_uses(network), extents, calibration, max_cells, memory_budget, NodeWork.of(network)
         )
 
     def bounds(self, node: int, points: np.ndarray) -> Bounds:

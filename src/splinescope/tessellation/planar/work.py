@@ -18,7 +18,7 @@ _OF_A_CELL = 3e4
 
 
 @dataclass(frozen=True)
-class Work:
+class NodeWork:
     """What the nodes of a network cost at a vertex.
 
     Attributes:
@@ -30,7 +30,7 @@ class Work:
     passed: np.ndarray
 
     @classmethod
-    def of(cls, network: Network) -> Work:
+    def of(cls, network: Network) -> NodeWork:
         """The work of a network.
 
         Vertices and cells are taken to be as many as pairs of units that have folded, as in an arrangement of lines.
