@@ -48,8 +48,7 @@ class Where:
             InvalidInputError: If there are more, options exclude each other, or a file or a number is no good.
         """
         choices = {"--through": self.through, "--point": self.point, "--data": self.data, "--box": self.box}
-        choices["--vnnlib"] = self.vnnlib
-        given = [name for name, value in choices.items() if value]
+        given = [name for name, value in choices.items() if value] + ["--vnnlib"] * (self.vnnlib is not None)
         if self.box and self.polygon is not None:
             given = ["--box", "--polygon"]
         if len(given) > 1:

@@ -103,7 +103,7 @@ def _explore(cells: PlanarComplex, picture: Picture, path: Path) -> None:
     values = {}
     if picture.color in STATISTICS:
         values = {picture.color: getattr(cell_statistics(cells), STATISTICS[picture.color][0])}
-    explore(cells, path, color=picture.color, values=values, title=picture.title)
+    explore(cells, path, color=picture.color or "pattern", values=values, title=picture.title)
 
 
 def fitting_color(cells: PlanarComplex) -> str:
