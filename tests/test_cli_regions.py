@@ -50,7 +50,7 @@ def test_a_box(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert facts["certificate"]["level"] == "proof"  # type: ignore[index]
     graph = splinescope.open(out / "graph.npz")
     assert len(graph) == 32
-    assert sorted(path.name for path in out.iterdir()) == ["graph.npz", "summary.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["graph.npz", "picture.png", "summary.json"]
 
 
 def test_json_is_all_that_is_printed(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,3 +63,16 @@ def test_a_function_of_the_user_is_called_as_it_is() -> None:
     with progress.reporting(note) as report:
         report(0.5, 3)
     assert seen == [(0.5, 3)]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_bars_name_their_phase_and_remarks_reach_those_who_look(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.reporting(True, phase="cutting") as report:
+        report(0.5, 1000)
+    progress.remark(True, "interrupted: 12 cells are kept")
+    told = capsys.readouterr().err
+    assert "cutting:" in told
+    assert told.endswith("interrupted: 12 cells are kept\n")
+    progress.remark(False, "nothing")
+    progress.remark(lambda share, cells: None, "nothing")
+    assert capsys.readouterr().err == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -53,14 +54,25 @@ def each(items: Collection[T], unit: str, progress: bool, done: int = 0) -> Iter
     return tqdm(items, delay=_DELAY, disable=not progress, leave=False, **shown)
 
 
+def unseen(amount: float) -> None:
+    """Advance without anybody looking.
+
+    Args:
+        amount: How much more is done.
+    """
+
+
 @contextmanager
-def reporting(progress: bool | Report, unit: str = "cells", done: float = 0.0) -> Iterator[Report]:
+def reporting(
+    progress: bool | Report, unit: str = "cells", done: float = 0.0, phase: str | None = None
+) -> Iterator[Report]:
     """A progress bar that appears after a second, a user's function, or nothing.
 
     Args:
         progress: Whether to show a bar, or a function to call.
         unit: What the number is of.
         done: Share that was done before, of which the time that is left does not depend.
+        phase: What is being done, in front of the bar.
 
     Yields:
         What to call as the work goes on.
@@ -71,7 +83,7 @@ def reporting(progress: bool | Report, unit: str = "cells", done: float = 0.0) -
         yield _silent
     else:
         form = "{l_bar}{bar}| {postfix} [{elapsed}<{remaining}]"
-        with tqdm(total=1.0, initial=done, bar_format=form, delay=_DELAY) as bar:
+        with tqdm(total=1.0, desc=phase, initial=done, bar_format=form, delay=_DELAY, miniters=0) as bar:
 
             def update(share: float, cells: int) -> None:
                 bar.set_postfix_str(f"{cells:,} {unit}", refresh=False)
@@ -82,3 +94,14 @@ def reporting(progress: bool | Report, unit: str = "cells", done: float = 0.0) -
 
 def _silent(share: float, cells: int) -> None:
     """Report nothing."""
+
+
+def remark(progress: bool | Report, line: str) -> None:
+    """Say something to people who look at a bar.
+
+    Args:
+        progress: Whether there is a bar; who gave a function is told nothing.
+        line: What to say, in one line.
+    """
+    if progress is True:
+        tqdm.write(line, file=sys.stderr)

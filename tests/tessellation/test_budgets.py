@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 import splinescope
+from splinescope.errors import CertificateWarning
+from splinescope.tessellation.certificate import certified
+from splinescope.tessellation.planar import work
 from tests.fixtures.cases import HEXAGON, Case
 from tests.fixtures.degenerate import BY_NAME
 from tests.fixtures.engine_networks import to_network
@@ -156,3 +159,36 @@ def test_progress_of_one_piece_moves() -> None:
     assert shares == sorted(shares)
     assert len(set(shares)) > 3
     assert shares[-1] == 1.0
+
+
+def test_long_ways_are_cut_into_parts_that_are_finished_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, seen = complex_of(), []
+    monkeypatch.setattr(work, "_PRODUCTS", 1e5)
+    parted = complex_of(progress=lambda share, found: seen.append((share, found)))
+    assert_same(parted, whole)
+    shares, counts = zip(*seen, strict=True)
+    assert list(shares) == sorted(shares)
+    assert list(counts) == sorted(counts)
+    assert sum(1 for share in shares if 0.02 < share < 0.98) > 5
+    assert shares[-1] == pytest.approx(1.0)
+    assert counts[-1] == len(whole)
+
+
+def test_interruption_of_a_long_way_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "_PRODUCTS", 1e5)
+
+    def interrupt(share: float, found: int) -> None:
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    part = complex_of(progress=interrupt)
+    assert part.truncated
+    assert 0.1 < part.measures.sum() / part.domain.area < 0.6
+    assert part.certificate.level == "proof"
+
+
+def test_an_interruption_of_the_comparisons_keeps_all_cells() -> None:
+    with pytest.warns(CertificateWarning, match=r"cut short; level 'topology' reached instead of 'proof'"):
+        cells = certified(complex_of(), "proof", patience=0.0)
+    assert (cells.certificate.level, cells.certificate.requested) == ("topology", "proof")
+    assert not cells.truncated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import traceback
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from splinescope.cli.betti import topology
 from splinescope.cli.compare import compare
@@ -26,6 +28,7 @@ from splinescope.cli.slice import slice_
 from splinescope.cli.surface import surface
 from splinescope.cli.sweep import sweep
 from splinescope.cli.view import view
+from splinescope.cli.words import check_values, did_you_mean
 from splinescope.errors import SplinescopeError, UnsupportedOpError
 from splinescope.numerics import is_shortage
 
@@ -33,6 +36,7 @@ app = typer.Typer(
     name="splinescope",
     add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help=(
@@ -124,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _write_anything()
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        check_values(words, _sizes())
         status = app(words, prog_name="splinescope", standalone_mode=False)
     except SplinescopeError as error:
         status = _complain(str(error))
@@ -132,9 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             typer.echo("".join(traceback.format_exception(error)) + advice, err=True)
         return status
     except typer.TyperException as error:
-        return _complain(error.format_message())
+        return _complain(_usage(error))
     except OSError as error:
-        return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        hint = "; free some space there, or give another `--out`" if error.errno == errno.ENOSPC else ""
+        return _complain(f"{error.filename or 'a file'}: {error.strerror or error}{hint}")
     except (MemoryError, RuntimeError) as error:
         if not is_shortage(error):
             raise
@@ -144,6 +150,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if status == _INTERRUPTED:  # typer makes this status of Ctrl-C, and says nothing
         typer.echo(f"interrupted{_KEPT.get(next(iter(words), ''), '')}", err=True)
     return status if isinstance(status, int) else 0
+
+
+def _sizes() -> dict[str, int]:
+    """Number of values of the options that take more than one."""
+    commands = get_command(app).commands.values()  # type: ignore[attr-defined]
+    options = [option for command in commands for option in command.params if option.nargs > 1]
+    return {name: option.nargs for option in options for name in option.opts}
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the words; of an option that is not there, which one is alike."""
+    option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if not hasattr(error, "possibilities") or context is None:
+        return error.format_message()
+    known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+    return f"No such option: {option}{did_you_mean(str(option), known)} (`{context.command_path} -h` lists all)"
 
 
 def _too_little(arguments: Sequence[str] | None) -> str:

@@ -27,7 +27,10 @@ DataFile = Annotated[
     ),
 ]
 Labels = Annotated[
-    Path | None, of.where(metavar="FILE", help="Classes of the points of a file of `--data`; one class without it.")
+    Path | None,
+    of.where(
+        metavar="FILE", help="Classes of the points of a file of `--data`; one class without it.", callback=of.present
+    ),
 ]
 Count = Annotated[int, of.where(metavar="N", min=2, help="How many points of `--data`, the first ones.")]
 Space = Annotated[bool, of.where("--space", help="Look at three dimensions instead of a plane.")]
@@ -65,6 +68,7 @@ def topology(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Count parts and holes: of MODEL's regions of classes in a plane or in space, exactly; or of data, layer by layer.
@@ -86,7 +90,7 @@ def topology(
     from splinescope.cli.models import read_model
     from splinescope.topology import betti_profile
 
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force)
     if data is not None:
         points, own = _labelled(data, labels, count, mean, std)
         network = read_model(model, weights, input_shape, [points[0]], trust=trust)

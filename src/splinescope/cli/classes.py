@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splinescope.cli.values import whole_numbers
@@ -10,6 +11,29 @@ from splinescope.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from splinescope.network import Network
+
+
+def named(network: Network, names: str | None) -> Network:
+    """The network with names for its classes.
+
+    Args:
+        network: The network.
+        names: Names joined by commas, or a file with one in each line; None to leave it as it is.
+
+    Returns:
+        The network.
+
+    Raises:
+        InvalidInputError: If there are not as many names as classes, or the file cannot be read.
+    """
+    if names is None:
+        return network
+    file = Path(names)
+    try:
+        text = file.read_text(encoding="utf-8-sig") if file.is_file() else names.replace(",", "\n")
+        return network.with_classes([line.strip() for line in text.splitlines() if line.strip()])
+    except (InvalidInputError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"`--class-names`: {error}") from error
 
 
 def class_numbers(option: str, text: str | None, network: Network) -> list[int] | None:

@@ -22,12 +22,25 @@ if TYPE_CHECKING:
     from splinescope.tessellation.domains import Domain
     from splinescope.trajectory import NetworkComparison
 
-First = Annotated[str, typer.Argument(metavar="A", help="A model, as `splinescope slice --help` says.")]
-Second = Annotated[str, typer.Argument(metavar="B", help="Another, with as many inputs and outputs.")]
-WeightsA = Annotated[Path | None, typer.Option("--weights", metavar="FILE", help="State dict for A, a module.")]
-WeightsB = Annotated[Path | None, typer.Option("--weights-b", metavar="FILE", help="State dict for B, a module.")]
-Start = Annotated[Path | None, of.where("--from", metavar="P", help="Compare along a segment: file with its start.")]
-End = Annotated[Path | None, of.where("--to", metavar="Q", help="File with the end of the segment.")]
+First = Annotated[
+    str, typer.Argument(metavar="A", help="A model, as `splinescope slice --help` says.", callback=of.present_model)
+]
+Second = Annotated[
+    str, typer.Argument(metavar="B", help="Another, with as many inputs and outputs.", callback=of.present_model)
+]
+WeightsA = Annotated[
+    Path | None, typer.Option("--weights", metavar="FILE", help="State dict for A, a module.", callback=of.present)
+]
+WeightsB = Annotated[
+    Path | None, typer.Option("--weights-b", metavar="FILE", help="State dict for B, a module.", callback=of.present)
+]
+Start = Annotated[
+    Path | None,
+    of.where("--from", metavar="P", help="Compare along a segment: file with its start.", callback=of.present),
+]
+End = Annotated[
+    Path | None, of.where("--to", metavar="Q", help="File with the end of the segment.", callback=of.present)
+]
 Box = Annotated[
     tuple[str, str] | None,
     of.where(
@@ -69,6 +82,7 @@ def compare(
     input_shape: of.InputShape = None,
     output_name: of.OutputNameOnly = None,
     fixed: of.Fixed = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Compare two networks exactly: how far their outputs are apart, where, and on how much their classes differ.
@@ -92,7 +106,7 @@ def compare(
     from splinescope.trajectory import compare as compare_networks
 
     memory_budget = size_in_bytes("--memory", memory)
-    run = Run(out, f"{a} and {b}", as_json)
+    run = Run(out, f"{a} and {b}", as_json, force)
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std)
     ends = _ends(start, end)
     points = ends or where.points(most=3)

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from splinescope.cli import options as of
+from splinescope.cli.plane_result import Picture, leave_cells
 from splinescope.cli.run import Run
-from splinescope.cli.slice import Picture, leave_cells
 from splinescope.storage import write_arrays
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ DIGITS = (3, 7, 8)
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; made if missing.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the network's weights and of the training.")] = 0,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Train a small network on handwritten digits, and cut its tessellation in the plane through three of them.
@@ -38,19 +39,24 @@ def demo(
     from splinescope.tessellation.domains import Slice
     from splinescope.tessellation.planar.engine import tessellate_slice
 
-    run = Run(out, "network.npz", as_json)
+    run = Run(out, "network.npz", as_json, force)
     generator = torch.Generator().manual_seed(seed)
     data = datasets.digits()
     module = models.mlp(WIDTHS, generator=generator)
     result = models.train_classifier(module, data.inputs, data.labels, generator=generator, epochs=40, batch_size=128)
-    _save(module, out / "network.npz")
     network = load(module, input_shape=(1, 8, 8))
     first = [int(torch.nonzero(data.labels == digit)[0]) for digit in DIGITS]
     plane = Slice.through(*data.take(first).numpy())
     with run.computing() as progress:
         cells = tessellate_slice(network, plane, verify="proof", progress=progress)
     picture = Picture("digits network, plane through three digits", color="class", view=True)
-    leave_cells(run, cells, picture, {"accuracy": result.accuracy})
+    leave_cells(
+        run,
+        cells,
+        picture,
+        {"accuracy": result.accuracy},
+        {"model": ("network.npz", lambda path: _save(module, path))},
+    )
     if not as_json:
         Console().print(_go_on(out), highlight=False, soft_wrap=True)
 

@@ -1,8 +1,9 @@
-"""What is said of a network as plain values: by `info`, and in the summary of every run."""
+"""What is said of networks and certificates: as plain values by `info` and in every summary, and in words."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -37,3 +38,23 @@ def describe_network(network: Network) -> dict[str, Any]:
         },
         "nodes": [asdict(node) for node in network.describe()],
     }
+
+
+def certificate_line(certificate: Mapping[str, Any] | None) -> str:
+    """What a certificate of a plane or space says, for people.
+
+    Args:
+        certificate: Its facts, or None.
+
+    Returns:
+        The level, how well measures add up, and the Euler characteristic.
+    """
+    if certificate is None:
+        return "none"
+    level, error = certificate["level"], certificate["measure_error"]
+    if certificate["requested"] and certificate["requested"] != level:
+        level += f" ({certificate['requested']} was asked for)"
+    if certificate["truncated"]:
+        return f"{level}; the cells cover {1 - error:.1%} of the domain"
+    adds = "exactly" if error == 0 else f"to {error:.0e} of it"
+    return f"{level}; the cells fill the domain {adds}, Euler characteristic {certificate['euler_characteristic']}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from splinescope.cli.points import fit_points, normalise, read_array, read_entries
-from splinescope.cli.values import Shape, numbers
+from splinescope.cli.values import Shape, numbers, whole_numbers
 from splinescope.errors import InvalidInputError
 from splinescope.tessellation.domains import Box, Domain, Slice
 
@@ -31,6 +31,9 @@ class Where:
     mean: str = "0"
     std: str = "1"
     dimension: int | None = None
+    vnnlib: Path | None = None
+    vary: str | None = None
+    names: str | None = None
 
     def points(self, most: int) -> list[np.ndarray]:
         """The points that the domain goes through, in their own shapes; none for a box or a polygon alone.
@@ -45,7 +48,7 @@ class Where:
             InvalidInputError: If there are more, options exclude each other, or a file or a number is no good.
         """
         choices = {"--through": self.through, "--point": self.point, "--data": self.data, "--box": self.box}
-        given = [name for name, value in choices.items() if value]
+        given = [name for name, value in choices.items() if value] + ["--vnnlib"] * (self.vnnlib is not None)
         if self.box and self.polygon is not None:
             given = ["--box", "--polygon"]
         if len(given) > 1:
@@ -75,14 +78,46 @@ class Where:
         """
         if points:
             plane = self._through(shape, points, 2)
-        elif shape == (2,):
-            plane = Slice.box(*self._ends(shape))
+        elif self.box or self.vnnlib or shape == (2,):
+            plane = self._rectangle(shape)
         else:
             raise InvalidInputError(
                 f"`--through`: no points were given; the model's input has the shape {tuple(shape)}, and only for two "
-                "inputs there is a plane without them; give `--through A B C`, `--point`, or `--data` and `--indices`"
+                "inputs there is a plane without them; give `--through A B C`, `--point`, `--data` and `--indices`, or "
+                "a `--box` in which two inputs vary"
             )
         return plane if self.polygon is None else replace(plane, polygon=_polygon(self.polygon))
+
+    def _rectangle(self, shape: Shape) -> Slice:
+        """The plane of the two inputs of a box that vary."""
+        low, high = (end.ravel() for end in self._ends(shape))
+        if self.vary is not None:
+            chosen = whole_numbers("--vary", self.vary)
+            if len(set(chosen)) != 2 or not all(0 <= place < low.size for place in chosen):
+                raise InvalidInputError(f"`--vary`: got {self.vary}; expected two inputs from 0 to {low.size - 1}")
+            others = np.setdiff1d(np.arange(low.size), chosen)
+            low[others] = high[others] = (low[others] + high[others]) / 2
+        free, option = np.flatnonzero(low < high), "--vnnlib" if self.vnnlib else "--box"
+        if (low > high).any() or not len(free):
+            raise InvalidInputError(f"`{option}`: {low} is not below {high}; expected lower ends first")
+        if len(free) != 2:
+            raise InvalidInputError(
+                f"`{option}`: {len(free)} of {low.size} inputs vary; a plane has two; say which by `--vary I,J`, which "
+                "keeps the others in the middle, or fix them by equal ends"
+            )
+        names = self._names() or (None if low.size == 2 else (f"input {free[0]}", f"input {free[1]}"))
+        return Slice.box(low.reshape(shape), high.reshape(shape), names=names)
+
+    def _names(self) -> tuple[str, ...] | None:
+        """What the two axes are called, or None."""
+        if self.names is None:
+            return None
+        names = tuple(name.strip() for name in self.names.split(","))
+        if len(names) != 2 or not all(names):
+            raise InvalidInputError(
+                f"`--names`: got {self.names!r}; expected two names, as in 'distance (m),speed (m/s)'"
+            )
+        return names
 
     def space(self, shape: Shape, points: Sequence[np.ndarray]) -> Domain:
         """Three dimensions: a slice through points, or a box.
@@ -135,21 +170,48 @@ class Where:
             raise InvalidInputError(
                 "`--radius`: one point needs one, for the box around it; or `--dimension`, for a slice through it"
             )
-        (centre,) = fit_points(points, shape)
+        (centre,) = fit_points(points, shape, self._sources())
         return Box(centre - self.radius, centre + self.radius)
 
     def _through(self, shape: Shape, points: Sequence[np.ndarray], dimension: int) -> Slice:
         """The slice through one to four points, its anchors; random directions make up for missing ones."""
-        x0, x1, x2, x3 = [*fit_points(points, shape), None, None, None][:4]
+        x0, x1, x2, x3 = [*fit_points(points, shape, self._sources()), None, None, None][:4]
         generator = np.random.default_rng(self.seed)
         return Slice.through(
-            x0, x1, x2, self.margin, x3=x3, dimension=dimension, radius=self.radius, generator=generator
+            x0,
+            x1,
+            x2,
+            self.margin,
+            x3=x3,
+            dimension=dimension,
+            radius=self.radius,
+            generator=generator,
+            names=self._names(),
         )
 
+    def _sources(self) -> list[str]:
+        """Where each of the points comes from, for errors."""
+        entries = [] if self.indices is None else [f"entry {place} of {self.data}" for place in self.indices.split(",")]
+        return entries + [str(file) for file in (*(self.through or ()), *(self.point or ()))]
+
     def _ends(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends of the box; -1 and 1 if there is none."""
+        """Lower and upper ends of the box, or of that of a property; -1 and 1 if there is none."""
+        if self.vnnlib is not None:
+            return _property_box(self.vnnlib, shape)
         low, high = (_corner(text, shape) for text in self.box or ("-1", "1"))
         return low, high
+
+
+def _property_box(file: Path, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends of the inputs of a property, of several boxes those of the first one."""
+    from splinescope.preimage import read_vnnlib
+
+    asked = read_vnnlib(file)[0]
+    if asked.low.size != math.prod(shape):
+        raise InvalidInputError(
+            f"`--vnnlib`: {file} is of {asked.low.size} inputs; the model's input has the shape {tuple(shape)}"
+        )
+    return asked.low.reshape(shape).copy(), asked.high.reshape(shape).copy()
 
 
 def _corner(text: str, shape: Shape) -> np.ndarray:
@@ -157,7 +219,7 @@ def _corner(text: str, shape: Shape) -> np.ndarray:
     ends, size = numbers("--box", text), math.prod(shape)
     if len(ends) not in (1, size):
         raise InvalidInputError(f"`--box`: got {len(ends)} numbers; expected one, or one for each of {size} inputs")
-    return np.broadcast_to(np.array(ends), size).reshape(shape)
+    return np.array(np.broadcast_to(np.array(ends), size)).reshape(shape)
 
 
 def _polygon(text: str) -> np.ndarray:

@@ -26,6 +26,7 @@ Plane = Annotated[
         metavar="C",
         help="File with a third point, for latents of more than two dimensions: the path stays in the plane through "
         "the three. Without it the plane's second direction is random.",
+        callback=of.present,
     ),
 ]
 Images = Annotated[int, of.draw(metavar="N", min=2, help="Outputs to draw along the paths, if they are images.")]
@@ -57,6 +58,7 @@ def geodesic(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Find the shortest path between two latents of a decoder, as it measures lengths in its outputs; exactly.
@@ -81,7 +83,7 @@ def geodesic(
     from splinescope.riemannian import geodesic as shortest
     from splinescope.tessellation.planar.engine import tessellate_slice
 
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force)
     sides = read_pairs(start, end, data, indices)
     third = [] if plane is None else normalise([read_array("--plane", plane)], mean, std)
     network = read_model(model, weights, input_shape, sides[0], trust=trust)

@@ -22,7 +22,12 @@ LISTED = 100
 
 Labels = Annotated[
     Path | None,
-    of.where("--labels", metavar="FILE", help="File with labels, or wanted outputs, one for each row of `--data`."),
+    of.where(
+        "--labels",
+        metavar="FILE",
+        help="File with labels, or wanted outputs, one for each row of `--data`.",
+        callback=of.present,
+    ),
 ]
 Which = Annotated[
     str | None,
@@ -73,6 +78,7 @@ def landscape(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Show the loss on a plane of one layer's weights, exactly: its cells, its contours, and all of its minima.
@@ -102,7 +108,7 @@ def landscape(
     memory_budget = size_in_bytes("--memory", memory)
     if not 0 < extent < float("inf"):
         raise InvalidInputError(f"`--extent`: got {extent}; expected a positive number")
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force)
     given = read_samples(data, labels, indices, samples, mean, std)
     module = None if grid is None else read_module(model, weights)
     network = read_model(model, weights, input_shape, list(given.inputs[:1]), trust=trust)

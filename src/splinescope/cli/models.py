@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from splinescope.cli.files import MODEL_SUFFIXES, WEIGHT_SUFFIXES, no_such_model
 from splinescope.cli.points import read_array
 from splinescope.cli.values import first_line, numbers, shape_of
 from splinescope.errors import InvalidInputError, SplinescopeError
@@ -23,8 +24,6 @@ from splinescope.network.load import is_script, script_advice
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-MODEL_SUFFIXES = (".onnx", ".onnx.gz", ".pt2", ".npz", ".nnet")
 
 
 def read_model(
@@ -158,7 +157,7 @@ def fixed_inputs(words: Sequence[str]) -> dict[str, Any]:
 
 def _no_model(text: str) -> str:
     path = Path(text)
-    if path.suffix in (".pt", ".pth", ".bin", ".ckpt") and path.is_file():
+    if path.suffix.lower() in WEIGHT_SUFFIXES and path.is_file():
         if is_script(path):
             return f"`MODEL`: {script_advice(path)}, as a function in a Python file: `splinescope info net.py:policy`"
         return (
@@ -167,7 +166,7 @@ def _no_model(text: str) -> str:
         )
     if path.exists():
         return f"`MODEL`: {text} is no model file; expected one of {', '.join(MODEL_SUFFIXES)}, or file.py:name"
-    return f"`MODEL`: {text} does not exist; expected a file, or Python code as file.py:name or package.module:name"
+    return no_such_model(text)
 
 
 def _code(place: str) -> ModuleType:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from splinescope.cli.files import present, present_data, present_model
+
 where = partial(typer.Option, rich_help_panel="Where to look")
 ask = partial(typer.Option, rich_help_panel="What to ask")
 draw = partial(typer.Option, rich_help_panel="What to draw")
@@ -22,10 +24,14 @@ MODEL_HELP = (
     "have names of classes), or a function without arguments that returns one."
 )
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_default=False)]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_default=False, callback=present_model)]
 Weights = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="State dict (.pt, .pth) for a MODEL made by Python code. Never runs code."),
+    typer.Option(
+        metavar="FILE",
+        help="State dict (.pt, .pth, .th) for a MODEL made by Python code. Never runs code.",
+        callback=present,
+    ),
 ]
 Trust = Annotated[
     bool,
@@ -55,13 +61,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON, a
 
 Through = Annotated[
     tuple[Path, Path, Path] | None,
-    where(metavar="A B C", help="Three files, one point each; the plane goes through them."),
+    where(metavar="A B C", help="Three files, one point each; the plane goes through them.", callback=present),
 ]
 Point = Annotated[
     list[Path] | None,
     where(
         metavar="FILE",
         help="A file with one point; once, twice or three times. Random directions make up for missing ones.",
+        callback=present,
     ),
 ]
 Data = Annotated[
@@ -70,14 +77,18 @@ Data = Annotated[
         metavar="SOURCE",
         help="`digits` (8 x 8 pixels), `mnist:PATH` (MNIST's own files, or their folder), or a .npy, .npz or .csv "
         "file with one point per row. Say which with `--indices`.",
+        callback=present_data,
     ),
 ]
 Indices = Annotated[str | None, where(metavar="I,J,K", help="Which points of `--data`, counted from 0: one to three.")]
 From = Annotated[
     Path | None,
-    where("--from", metavar="A", help="File with the start, or with several starts, one per row."),
+    where("--from", metavar="A", help="File with the start, or with several starts, one per row.", callback=present),
 ]
-To = Annotated[Path | None, where("--to", metavar="B", help="File with the end, or with as many ends as starts.")]
+To = Annotated[
+    Path | None,
+    where("--to", metavar="B", help="File with the end, or with as many ends as starts.", callback=present),
+]
 PairIndices = Annotated[
     str | None,
     where(metavar="I,J[,I,J...]", help="Which points of `--data`, counted from 0: start and end of each segment."),
@@ -86,9 +97,28 @@ Box = Annotated[
     tuple[str, str] | None,
     where(
         metavar="LOW HIGH",
-        help="For two inputs: lower and upper corner of a rectangle, one number for both coordinates or x,y. "
-        "Without any other choice it is -1 1.",
+        help="Lower and upper ends of a box, one number for all inputs or one for each. Exactly two inputs may vary; "
+        "equal ends fix the others. For two inputs it is -1 1 without any other choice.",
     ),
+]
+Vnnlib = Annotated[
+    Path | None,
+    where(
+        metavar="FILE",
+        help="The box of inputs of a property in VNN-LIB, .vnnlib or .vnnlib.gz; of several boxes the first one.",
+        callback=present,
+    ),
+]
+Vary = Annotated[
+    str | None,
+    where(
+        metavar="I,J",
+        help="Which inputs of the box vary, counted from 0; the others are kept in the middle between their ends.",
+    ),
+]
+Names = Annotated[
+    str | None,
+    where(metavar="'X,Y'", help="What the two axes are called, with units, as in 'distance (m),speed (m/s)'."),
 ]
 Polygon = Annotated[
     str | None,
@@ -111,9 +141,9 @@ Std = Annotated[str, where(metavar="S", help="Divides every point after that: on
 Color = Annotated[
     ColorName | None,
     draw(
-        help="What the cells' colours mean. `pattern` gives each its own; `log-volume` is how much the network "
-        "stretches areas, the default where it has so many outputs, or outputs of such a shape, that it is no "
-        "classifier."
+        help="What the cells' colours mean. By default `class` for classifiers; `log-volume`, how much the network "
+        "stretches areas, where outputs are too many for a classifier; else `pattern`, a colour of its own for each, "
+        "where cells are few, and `norm` where they are many."
     ),
 ]
 Classes = Annotated[
@@ -123,6 +153,17 @@ Classes = Annotated[
         help="Outputs that compete for the decision boundary and the classes, by number or by the names of the "
         "network's classes; all by default.",
     ),
+]
+ClassNames = Annotated[
+    str | None,
+    draw(metavar="A,B,...", help="Names of all classes, in order; or a file with one name in each line."),
+]
+ColorMap = Annotated[
+    str | None, draw("--cmap", metavar="NAME", help="Colour map of numbers, one of matplotlib's: magma, cividis, ...")
+]
+Log = Annotated[
+    bool | None,
+    draw("--log/--linear", help="Scale of the colours of numbers; by default what the numbers ask for."),
 ]
 Picture = Annotated[bool, draw(help="Draw a picture.")]
 Boundary = Annotated[bool, draw(help="Draw the decision boundary.")]
@@ -141,3 +182,4 @@ MaxCells = Annotated[int | None, how(metavar="N", min=1, help="Stop refining at 
 Memory = Annotated[str | None, how(metavar="SIZE", help="Memory for the values at vertices: 500M, 4G.")]
 Store = Annotated[Path | None, how(metavar="DIR", help="Folder for finished parts, for more cells than fit in memory.")]
 Out = Annotated[Path, how(metavar="DIR", help="Folder for the results; made if missing.")]
+Force = Annotated[bool, how("--force", help="Overwrite a result that is in the folder already.")]

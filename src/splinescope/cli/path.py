@@ -81,6 +81,7 @@ def path(
     input_shape: of.InputShape = None,
     output: of.OutputName = None,
     fixed: of.Fixed = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Decide whether MODEL stays in a class on the whole way from one input to another; with a proof, not by samples.
@@ -105,7 +106,7 @@ def path(
     from splinescope.cli.points import fit_pairs, read_pairs
     from splinescope.paths import nudged_elastic_band, straight
 
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force)
     sides = read_pairs(start, end, data, indices)
     bounds = _bounds(box)
     network = read_model(model, weights, input_shape, sides[0], trust=trust, output=output, fixed=fixed)

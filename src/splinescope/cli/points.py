@@ -151,10 +151,10 @@ def _read_png(file: Path) -> Any:
     return image.transpose(2, 0, 1)
 
 
-def fit_points(points: Sequence[np.ndarray], shape: Shape) -> list[np.ndarray]:
+def fit_points(points: Sequence[np.ndarray], shape: Shape, sources: Sequence[str] = ()) -> list[np.ndarray]:
     """Bring points to a network's input shape where only the arrangement differs; grey images fill three channels."""
     fitted = []
-    for point in points:
+    for number, point in enumerate(points):
         if point.ndim == 3 and point.shape[0] == 1 and len(shape) == 3 and shape == (3, *point.shape[1:]):
             point = np.repeat(point, 3, axis=0)
         ours, theirs = ([size for size in sizes if size > 1] for sizes in (point.shape, shape))
@@ -162,7 +162,8 @@ def fit_points(points: Sequence[np.ndarray], shape: Shape) -> list[np.ndarray]:
         if not (ours == theirs or flat):
             label = "; one number too many: is there a label in front?" if point.size == math.prod(shape) + 1 else ""
             raise InvalidInputError(
-                f"`points`: got a point of shape {point.shape}; the model's input has the shape {tuple(shape)}{label}"
+                f"`points`: {sources[number] if number < len(sources) else 'got a point'} of shape {point.shape}; the "
+                f"model's input has the shape {tuple(shape)}{label}"
             )
         fitted.append(point.reshape(shape))
     return fitted

@@ -35,6 +35,7 @@ Spec = Annotated[
     of.ask(
         metavar="FILE",
         help="A specification in VNN-LIB, .vnnlib or .vnnlib.gz: a box of inputs, and outputs that must not occur.",
+        callback=of.present,
     ),
 ]
 
@@ -67,6 +68,7 @@ def preimage(
     input_shape: of.InputShape = None,
     output: of.OutputName = None,
     fixed: of.Fixed = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Find all inputs of a box or slice that MODEL maps into a class, or into the unsafe set of a specification.
@@ -93,7 +95,7 @@ def preimage(
 
     if (target is None) == (spec is None):
         raise InvalidInputError("`--target`, `--spec`: expected one of them")
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force)
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension)
     points = where.points(most=4)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)

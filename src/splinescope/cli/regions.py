@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from splinescope.cli import options as of
-from splinescope.cli.run import Facts, Run
+from splinescope.cli.run import Facts, Files, Run, drawing
 from splinescope.cli.values import Shape
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Point = Annotated[
         metavar="FILE",
         help="A file with one point. One point with `--radius` and no `--dimension`: the box of all inputs within that "
         "distance in every coordinate. Else a slice through one to four points.",
+        callback=of.present,
     ),
 ]
 Dimension = Annotated[
@@ -43,7 +44,9 @@ Dimension = Annotated[
 Start = Annotated[
     list[Path] | None,
     of.where(
-        metavar="FILE", help="A file with inputs of the domain to start from, one or one per row; else its centre."
+        metavar="FILE",
+        help="A file with inputs of the domain to start from, one or one per row; else its centre.",
+        callback=of.present,
     ),
 ]
 TimeLimit = Annotated[float | None, of.how(metavar="SECONDS", help="Stop after so long; what was found is exact.")]
@@ -52,7 +55,10 @@ Checkpoint = Annotated[
     Path | None,
     of.how(metavar="FILE", help="Save the search there, now and then and at the end (.npz)."),
 ]
-Resume = Annotated[Path | None, of.how(metavar="FILE", help="Go on from such a file, with the same model and domain.")]
+Resume = Annotated[
+    Path | None,
+    of.how(metavar="FILE", help="Go on from such a file, with the same model and domain.", callback=of.present),
+]
 Workers = Annotated[
     int | None,
     of.how(metavar="N", min=1, help="Processes that share the work; else threads of this one."),
@@ -62,6 +68,7 @@ Workers = Annotated[
 def regions(
     model: of.Model,
     box: Box = None,
+    vnnlib: of.Vnnlib = None,
     through: of.Through = None,
     point: Point = None,
     data: of.Data = None,
@@ -73,6 +80,8 @@ def regions(
     mean: of.Mean = "0",
     std: of.Std = "1",
     start: Start = None,
+    picture: of.Picture = True,
+    picture_format: of.Format = "png",
     verify: of.Verify = "values",
     max_cells: MaxCells = None,
     time_limit: TimeLimit = None,
@@ -85,6 +94,7 @@ def regions(
     input_shape: of.InputShape = None,
     output: of.OutputName = None,
     fixed: of.Fixed = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Count MODEL's cells in a box or slice of any dimension, and leave the graph of their neighbours.
@@ -94,7 +104,8 @@ def regions(
     leaves what it found and says between which bounds the number of cells lies.
 
     **What it leaves.** In the folder of `--out`: `graph.npz` (half-spaces, neighbours, interior points and patterns,
-    read by `splinescope.open`) and `summary.json`.
+    read by `splinescope.open`), `picture.png` (how many neighbours cells have, and how large they are) and
+    `summary.json`.
 
     **Examples.**
 
@@ -106,10 +117,11 @@ def regions(
     """
     from splinescope.cli.domains import Where
     from splinescope.cli.models import read_model
+    from splinescope.plotting.region_graphs import plot_region_graph
     from splinescope.tessellation.region_graph import region_graph
 
-    run = Run(out, model, as_json)
-    where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension)
+    run = Run(out, model, as_json, force)
+    where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension, vnnlib)
     points = where.points(most=4)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
     domain = where.domain(network.input_shape, points)
@@ -127,7 +139,10 @@ def regions(
             progress=progress,
             executor=executor,
         )
-    run.leave(graph.network, graph.certificate, _facts(graph), {"graph": ("graph.npz", graph.save)}, _lines)
+    files: Files = {"graph": ("graph.npz", graph.save)}
+    if picture:
+        files["picture"] = (f"picture.{picture_format}", drawing(lambda: plot_region_graph(graph)))
+    run.leave(graph.network, graph.certificate, _facts(graph), files, _lines)
 
 
 @contextmanager

@@ -12,13 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from splinescope.cli import options as of
+from splinescope.cli.words import did_you_mean
 from splinescope.errors import InvalidInputError
 from splinescope.storage import json_text
 
 if TYPE_CHECKING:
     from splinescope.experiments import Report
 
-_MARKS = {"reproduced": ("yes", "green"), "does not hold as stated": ("no", "red"), "not comparable": ("-", "dim")}
+_FAILED = "does not hold as stated"
+_MARKS = {"reproduced": ("yes", "green"), _FAILED: ("no", "red"), "not comparable": ("-", "dim")}
+_SMALL = ("?", "yellow")
+"""Mark of a claim that fails where things are so small that it says nothing."""
 
 
 def reproduce(
@@ -73,7 +77,7 @@ def reproduce(
 
     `splinescope reproduce --judge reproduce/grokking`
     """
-    from splinescope.experiments import EXPERIMENTS, entry
+    from splinescope.experiments import EXPERIMENTS
 
     if list_:
         _list(as_json)
@@ -86,7 +90,11 @@ def reproduce(
     if name is None:
         known = ", ".join(found.name for found in EXPERIMENTS)
         raise InvalidInputError(f"`NAME`: no experiment named; expected one of {known} (`--list` says what they show)")
-    entry(name)
+    names = [found.name for found in EXPERIMENTS]
+    if name not in names:
+        raise InvalidInputError(
+            f"`NAME`: there is no experiment {name!r}{did_you_mean(name, names)} (`--list` says what there is)"
+        )
     _run(name, preset, out or Path("reproduce") / name, seed, data, _settings(set_ or []), as_json)
 
 
@@ -105,7 +113,7 @@ def _list(as_json: bool) -> None:
     for preset in EXPERIMENTS[0].minutes:
         table.add_column(preset, justify="right", no_wrap=True)
     for found in EXPERIMENTS:
-        needs = f"\nneeds --data: {found.data}" if found.data else ""
+        needs = f"\npaper needs --data: {found.data}; smoke needs none" if found.data else ""
         times = [_minutes(value) for value in found.minutes.values()]
         table.add_row(found.name, Text(f"{found.shows}\n{found.source}{needs}"), *times)
     Console().print(table)
@@ -162,13 +170,16 @@ def _show(console: Console, report: Report, out: Path) -> None:
     """Print the claims and where everything is."""
     table = Table(box=box.SIMPLE_HEAD, title=f"{report.name}, preset {report.preset}", title_justify="left")
     table.add_column("holds", no_wrap=True)
+    small = report.preset == "smoke"
     for column in ("claim", "source", "here"):
         table.add_column(column, overflow="fold", ratio=1)
     for claim in report.claims:
-        mark, style = _MARKS[str(claim.verdict)]
+        mark, style = _SMALL if small and str(claim.verdict) == _FAILED else _MARKS[str(claim.verdict)]
         statement = Text(f"{claim.statement}\n").append(claim.source, style="dim")
         table.add_row(Text(mark, style=style), statement, Text(claim.theirs), Text(claim.ours))
     console.print(table)
+    if small and any(str(claim.verdict) == _FAILED for claim in report.claims):
+        console.print("?: not at the size of smoke, which shows that all works; paper judges", highlight=False)
     reused = f", {report.parts_reused} parts of an earlier run used" if report.parts_reused else ""
     console.print(f"{report.seconds:.1f} s{reused}; left in {out}:", highlight=False)
     files = [report.files["summary"], report.files["numbers"], *report.files["tables"], *report.files["figures"]]

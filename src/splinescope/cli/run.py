@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,27 +25,43 @@ Write = Callable[[Path], object]
 Files = dict[str, tuple[str, Write]]
 """For each kind of file its name, and the function that writes it."""
 
+_LONGEST = 26
+"""Letters of a name in a title, about: titles are as wide as pictures."""
+
+SUMMARY = "summary.json"
+"""File of the facts, in every folder that a command leaves; written last."""
+
 
 class Run:
     """What commands do around their question: all but the question, its facts, its files and the words for them.
 
     Args:
-        out: Folder for the results; made at once, before any long work.
+        out: Folder for the results. Whether it can be made is looked at before any long work; it is made when there is
+            something to leave.
         model: What the user called the network.
         as_json: Whether to print the summary as JSON, and nothing else.
+        force: Whether a result that is there already may be overwritten.
 
     Raises:
-        InvalidInputError: If the folder cannot be made or written to.
+        InvalidInputError: If the folder cannot be made or written to, or has a result.
     """
 
-    def __init__(self, out: Path, model: str, as_json: bool) -> None:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidInputError(f"`--out`: {out} cannot be made a folder: {error.strerror}") from error
-        if not os.access(out, os.W_OK):
+    def __init__(self, out: Path, model: str, as_json: bool, force: bool = False) -> None:
+        place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+        if not place.is_dir():
+            raise InvalidInputError(f"`--out`: {out} cannot be made a folder: {place} is a file")
+        if not os.access(place, os.W_OK | os.X_OK):
             raise InvalidInputError(f"`--out`: {out} cannot be written to")
+        if (out / SUMMARY).exists() and not force:
+            raise InvalidInputError(
+                f"`--out`: {out} has a result already; give another folder, or `--force` to overwrite it"
+            )
         self._out, self._model, self._as_json, self._seconds = out, model, as_json, 0.0
+
+    @property
+    def shown(self) -> bool:
+        """Whether somebody looks, so that long work says how far it is."""
+        return not self._as_json and sys.stderr.isatty()
 
     @contextmanager
     def computing(self) -> Iterator[bool]:
@@ -59,6 +76,22 @@ class Run:
         with long_work(self._as_json) as progress:
             yield progress
         self._seconds = time.perf_counter() - started
+
+    @contextmanager
+    def phase(self, verb: str, what: str) -> Iterator[None]:
+        """Show what is being done, to people who look.
+
+        Args:
+            verb: "drawing", "saving", ...
+            what: The file.
+        """
+        if not self.shown:
+            yield
+            return
+        from splinescope.cli.terminal import phase_shown
+
+        with phase_shown(f"{verb} {what}"):
+            yield
 
     def leave(
         self,
@@ -79,16 +112,31 @@ class Run:
         """
         summary = {"model": self._model, "seconds": round(self._seconds, 3), **facts, **_origin(network)}
         summary["certificate"] = None if certificate is None else certificate.to_dict()
-        for name, write in files.values():
-            write(self._out / name)
-        summary["files"] = {kind: name for kind, (name, _) in files.items()} | {"summary": "summary.json"}
-        write_json(self._out / "summary.json", summary)
+        try:
+            self._out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(f"`--out`: {self._out} cannot be made a folder: {error.strerror}") from error
+        for kind, (name, write) in files.items():
+            with self.phase("drawing" if kind == "picture" else "saving", name):
+                _written(self._out / name, write)
+        summary["files"] = {kind: name for kind, (name, _) in files.items()} | {"summary": SUMMARY}
+        _written(self._out / SUMMARY, lambda path: write_json(path, summary))
         if self._as_json:
             typer.echo(json_text(summary))
             return
         from splinescope.cli.terminal import show_facts
 
         show_facts(lines(summary) | {"left in": f"{self._out}: {', '.join(summary['files'].values())}"})
+
+
+def _written(path: Path, write: Write) -> None:
+    """Write a file; what goes wrong names it."""
+    try:
+        write(path)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _origin(network: Network | None) -> Facts:
@@ -108,7 +156,7 @@ def _origin(network: Network | None) -> Facts:
 
 
 def title_of(model: str) -> str:
-    """What a picture is called: the model's file name, without formulas and bytes that are no text.
+    """What a picture is called: the model's file name, shortened, without formulas and bytes that are no text.
 
     Args:
         model: What the user called the network.
@@ -117,6 +165,8 @@ def title_of(model: str) -> str:
         The title, for matplotlib.
     """
     name = os.fsencode(Path(model).name).decode("utf-8", "backslashreplace")
+    if len(name) > _LONGEST:
+        name = f"{name[: _LONGEST // 2]}...{name[-(_LONGEST // 2 - 2) :]}"
     return name.replace("$", r"\$")
 
 

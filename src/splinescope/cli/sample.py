@@ -71,7 +71,9 @@ Seed = Annotated[int, of.how(min=0, help="Seed of everything random.")]
 
 
 def sample(
-    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help=of.MODEL_HELP, show_default=False)],
+    generator: Annotated[
+        str, typer.Argument(metavar="GENERATOR", help=of.MODEL_HELP, show_default=False, callback=of.present_model)
+    ],
     rho: Rho = 1.0,
     number: Number = 64,
     prior: PriorName = "gaussian",
@@ -90,6 +92,7 @@ def sample(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Draw from GENERATOR by the volume that it gives to its latents: uniform on its manifold, modes or anti-modes.
@@ -110,7 +113,7 @@ def sample(
     from splinescope.cli.models import read_generator
     from splinescope.network import Network
 
-    run = Run(out, generator, as_json)
+    run = Run(out, generator, as_json, force)
     model = read_generator(generator, weights, input_shape, trust=trust)
     shape = _latent_shape(model, input_shape)
     asked = Asked(rho, number, base, way, pool, replacement, method, top, seed)

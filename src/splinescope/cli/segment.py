@@ -50,6 +50,7 @@ def segment(
     input_shape: of.InputShape = None,
     output: of.OutputName = None,
     fixed: of.Fixed = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Follow MODEL along the straight line from one input to another; leave a picture, the arrays and a summary.
@@ -74,7 +75,7 @@ def segment(
     from splinescope.tessellation.segments import save_segments, tessellate_segments
 
     memory_budget = size_in_bytes("--memory", memory)
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force)
     sides = read_pairs(start, end, data, indices)
     network = read_model(model, weights, input_shape, sides[0], trust=trust, output=output, fixed=fixed)
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)

@@ -32,6 +32,7 @@ Point = Annotated[
         metavar="FILE",
         help="A file with one point, one to four times: a slice of three dimensions through them. Random directions "
         "make up for missing ones.",
+        callback=of.present,
     ),
 ]
 Level = Annotated[float, of.draw(help="The value that the output takes on the surface.")]
@@ -77,6 +78,7 @@ def surface(
     input_shape: of.InputShape = None,
     output_name: of.OutputNameOnly = None,
     fixed: of.Fixed = None,
+    force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Find the exact surface on which MODEL takes a value, or its class changes; leave a mesh, a picture and a summary.
@@ -108,7 +110,7 @@ def surface(
     options: dict[str, Any] = {
         "verify": verify, "max_cells": max_cells, "memory_budget": size_in_bytes("--memory", memory)
     }  # fmt: skip
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force)
     where = Where(point=point, box=box, margin=margin, radius=radius, seed=seed)
     points = where.points(most=4)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output_name, fixed=fixed)

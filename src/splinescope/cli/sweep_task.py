@@ -94,7 +94,7 @@ def _network(common: Common, model: str, checkpoint: str | None, shape: tuple[in
 
 def _in_plane(cells: PlanarComplex) -> dict[str, Any]:
     """What is worth knowing of cells in a plane."""
-    from splinescope.cli.slice import is_classifier
+    from splinescope.cli.plane_result import is_classifier
     from splinescope.tessellation.affine import lipschitz
     from splinescope.tessellation.boundary import decision_boundary
     from splinescope.tessellation.regions import linear_regions

@@ -52,6 +52,17 @@ def long_work(as_json: bool) -> Iterator[bool]:
         yield not as_json and sys.stderr.isatty()
 
 
+@contextmanager
+def phase_shown(what: str) -> Iterator[None]:
+    """A line on standard error that says what is being done, gone when it is done.
+
+    Args:
+        what: What.
+    """
+    with Console(stderr=True).status(f"{what} ...", spinner="line"):
+        yield
+
+
 def show_facts(lines: dict[str, str]) -> None:
     """Print names and values in two columns.
 

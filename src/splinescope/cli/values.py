@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from splinescope.cli.words import did_you_mean
 from splinescope.errors import InvalidInputError
 
 Shape = tuple[int, ...]
@@ -50,6 +51,52 @@ def shape_of(option: str, text: str | None) -> Shape | None:
     if min(shape) < 1:
         raise InvalidInputError(f"`{option}`: got {text!r}; expected positive sizes without the batch, as in 1,28,28")
     return shape
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, roughly.
+
+    Args:
+        seconds: How many.
+
+    Returns:
+        Such as "40 s", "9 min" or "3 h".
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def size_in_words(nbytes: float) -> str:
+    """Bytes in words, roughly.
+
+    Args:
+        nbytes: How many.
+
+    Returns:
+        Such as "300 MB" or "2 GB".
+    """
+    return f"{nbytes / 1e6:.0f} MB" if nbytes < 1e9 else f"{nbytes / 1e9:.1f} GB"
+
+
+def colormap(name: str | None) -> str | None:
+    """A colour map of matplotlib.
+
+    Args:
+        name: Its name; None if the option was not given.
+
+    Returns:
+        The name.
+
+    Raises:
+        InvalidInputError: If there is none of this name.
+    """
+    if name is not None:
+        from matplotlib import colormaps
+
+        if name not in colormaps:
+            raise InvalidInputError(f"`--cmap`: there is no colour map {name!r}{did_you_mean(name, colormaps)}")
+    return name
 
 
 def first_line(error: BaseException) -> str:

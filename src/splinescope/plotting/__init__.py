@@ -21,6 +21,7 @@ from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.network_graph import plot_network_graph
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.preimages import plot_preimage
+from splinescope.plotting.region_graphs import plot_region_graph
 from splinescope.plotting.samples import plot_samples
 from splinescope.plotting.segments import plot_segment
 from splinescope.plotting.surface import plot_surface
@@ -46,6 +47,7 @@ __all__ = [
     "plot_path_strip",
     "plot_preimage",
     "plot_region",
+    "plot_region_graph",
     "plot_samples",
     "plot_segment",
     "plot_surface",

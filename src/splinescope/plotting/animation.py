@@ -14,7 +14,7 @@ import numpy as np
 from splinescope.errors import InvalidInputError, MissingDependencyError
 from splinescope.plotting.colors import ColorScale, scale_of
 from splinescope.plotting.data import FilledPolygons, colors_of, fill_cells, fold_lines
-from splinescope.plotting.figures import ACCENT, cell_title, figure_of, frame_slice, settle_layout
+from splinescope.plotting.figures import cell_title, figure_of, frame_slice, settle_layout
 from splinescope.plotting.layers import draw_boundary, draw_class_legend, draw_color_bar, draw_fills, draw_folds
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
 from splinescope.storage import replacing
@@ -217,7 +217,7 @@ def _draw(axes: Axes, cells: PlanarComplex, colors: FrameColors, line_width: flo
         draw_folds(axes, fold_lines(cells), float(cells.measures.sum()), line_width)
     if boundary:
         found = decision_boundary(cells, colors.competitors)
-        draw_boundary(axes, found, "black" if colors.kind == "class" else ACCENT)
+        draw_boundary(axes, found)
     return [artist for artist in axes.collections if artist not in before]
 
 

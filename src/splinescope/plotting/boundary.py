@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from splinescope.plotting.data import fill_cells
-from splinescope.plotting.figures import ACCENT, frame_slice, new_axes, settle_layout
+from splinescope.plotting.figures import frame_slice, new_axes, settle_layout
 from splinescope.plotting.layers import draw_boundary, draw_class_legend, draw_fills
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
 from splinescope.tessellation.boundary import decision_boundary
@@ -58,7 +58,7 @@ def plot_decision_boundary(
         draw_class_legend(axes, fills.classes, cells.network.classes)
         draw_fills(axes, fills)
     settle_layout(axes)
-    draw_boundary(axes, decision_boundary(cells, classes), "black" if fill else ACCENT)
+    draw_boundary(axes, decision_boundary(cells, classes))
     if anchors and cells.domain.anchors is not None:
         draw_anchors(axes, cells.domain.anchors, anchor_images(cells))
     return axes

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 """Eight colours that readers with any common colour blindness tell apart (Okabe and Ito 2008), grey for black."""
 
+FURTHER = ("#9933FF", "#33FF85")
+"""Two more, of a ninth and a tenth class: the farthest from the eight among colours on which lines are seen."""
+
 PATTERN_COLORS = 13
 """Number of colours of activation patterns. It is prime, so that neighbours never share one."""
 
@@ -125,9 +128,10 @@ def tinted(colors: Float[np.ndarray, "colors 4"], strength: float) -> Float[np.n
 def class_colors(count: int) -> Float[np.ndarray, "count 4"]:
     """One colour per class.
 
-    The first eight are those of Okabe and Ito. Further classes get the same eight hues mixed with white, then with
-    black, then again more strongly: neighbours in number stay far apart in hue, and classes eight apart differ in
-    lightness. Beyond some 24 classes a legend is no longer readable, whatever the colours.
+    The first eight are those of Okabe and Ito, followed by a violet and a light green. Further classes get the
+    same ten hues mixed with white, then with black, then again more strongly: neighbours in number stay far apart in
+    hue, and classes ten apart differ in lightness. Beyond some 20 classes a legend is no longer readable, whatever the
+    colours.
 
     Args:
         count: Number of classes.
@@ -137,7 +141,7 @@ def class_colors(count: int) -> Float[np.ndarray, "count 4"]:
     """
     from matplotlib.colors import to_rgba_array
 
-    base = to_rgba_array(OKABE_ITO)
+    base = to_rgba_array((*OKABE_ITO, *FURTHER))
     colors = np.tile(base, (-(-count // len(base)), 1))[:count]
     for turn in range(1, -(-count // len(base))):
         rows = slice(turn * len(base), (turn + 1) * len(base))
@@ -158,8 +162,9 @@ def scale_of(
     Args:
         values: The numbers; those that are not finite do not count.
         label: What they are, with units.
-        logarithmic: Whether the scale is logarithmic; None decides for it where all numbers are positive and the
-            central 98 % of them span more than a factor of 20.
+        logarithmic: Whether the scale is logarithmic; None decides for it where no number is negative, at most half of
+            the weight is zero, and the central 98 % of the others span more than a factor of 20. Zeros then are
+            beyond its lower end.
         weights: How much of the picture each number colours, such as the cell's area; the same for all if None.
 
     Returns:
@@ -171,7 +176,8 @@ def scale_of(
     positive = finite & (values > 0)
     if logarithmic is None:
         low, high = _central(values[positive], share[positive])
-        logarithmic = bool(finite.any() and (finite == positive).all() and high > 20 * low)
+        most_positive = 2 * share[positive].sum() >= share[finite].sum()
+        logarithmic = bool(finite.any() and (values[finite] >= 0).all() and most_positive and high > 20 * low)
     shown = positive if logarithmic else finite
     if not shown.any():
         return ColorScale(label, 0.1 if logarithmic else 0.0, 1.0, logarithmic)
@@ -180,7 +186,8 @@ def scale_of(
     if not logarithmic and most - least <= 3 * (high - low):
         low, high = least, most
     extends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-    beyond = extends[least < low, most > high]
+    zeros = logarithmic and bool((finite & ~positive).any())
+    beyond = extends[least < low or zeros, most > high]
     return ColorScale(label, low, max(high, low * (1 + 1e-9)), logarithmic, beyond)
 
 

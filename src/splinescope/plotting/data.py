@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,6 +91,8 @@ def fill_cells(
     cells: PlanarComplex,
     color: str | Shaped[np.ndarray, " cells"] = "pattern",
     classes: Sequence[int] | None = None,
+    colormap: str | None = None,
+    logarithmic: bool | None = None,
 ) -> FilledPolygons:
     """Polygons of a picture of a complex, and their colours.
 
@@ -100,6 +102,8 @@ def fill_cells(
             exact region of each class, which cuts cells), "area", "log-volume" (of what a generator stretches the cell
             by), or one number per cell.
         classes: Outputs that compete for the class regions; all if None.
+        colormap: Colour map of numbers; the usual one if None.
+        logarithmic: Whether numbers have a logarithmic scale; what they ask for if None.
 
     Returns:
         The polygons.
@@ -116,7 +120,8 @@ def fill_cells(
     points, offsets = cells.vertices[cells.cell_vertices], np.asarray(cells.cell_offsets)
     if isinstance(color, str) and color == "pattern":
         return FilledPolygons(points, offsets, pattern_palette()[pattern_color_numbers(cells)])
-    values, scale = _numbers(cells, color)
+    values, scale = _numbers(cells, color, logarithmic)
+    scale = scale if colormap is None else replace(scale, colormap=colormap)
     return FilledPolygons(points, offsets, colors_of(values, scale), scale)
 
 
@@ -166,15 +171,17 @@ def norm_of(scale: ColorScale) -> Normalize:
     return kind(scale.low, scale.high, clip=True)
 
 
-def _numbers(cells: PlanarComplex, color: object) -> tuple[np.ndarray, ColorScale]:
+def _numbers(cells: PlanarComplex, color: object, logarithmic: bool | None) -> tuple[np.ndarray, ColorScale]:
     """One number per cell, and its scale."""
     if isinstance(color, str):
         if color == "norm":
             values = norms(cells)
-            return values, scale_of(values, "spectral norm of $A$ (output per input unit)", weights=cells.measures)
+            return values, scale_of(values, "spectral norm of $A$ (output per input unit)", logarithmic, cells.measures)
         if color == "area":
             values = np.asarray(cells.measures)
-            return values, scale_of(values, "area of the cell (input units squared)", True, cells.measures)
+            return values, scale_of(
+                values, "area of the cell (input units squared)", logarithmic is not False, cells.measures
+            )
         if color == "log-volume":
             return _log_volumes(cells)
         raise InvalidInputError(
@@ -185,7 +192,7 @@ def _numbers(cells: PlanarComplex, color: object) -> tuple[np.ndarray, ColorScal
         raise InvalidInputError(
             f"`color`: got an array of shape {values.shape}; expected ({len(cells)},), one per cell"
         )
-    return values, scale_of(values, "value", weights=cells.measures)
+    return values, scale_of(values, "value", logarithmic, cells.measures)
 
 
 def _log_volumes(cells: PlanarComplex) -> tuple[np.ndarray, ColorScale]:

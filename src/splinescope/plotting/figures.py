@@ -25,6 +25,9 @@ INK = "#1b1b1f"
 ACCENT = "#c4001a"
 """Colour of decision boundaries on top of pale fills."""
 
+_NARROW = 8.0
+"""Length of a domain by its width from which coordinates have scales of their own: metres beside radians, say."""
+
 RASTER_LIMIT = 5000
 """Above this many elements a layer of a vector picture is stored as pixels, so that the file opens."""
 
@@ -46,7 +49,7 @@ def new_axes(width: float = 4.7, height: float = 4.3) -> Axes:
 
 
 def frame_slice(ax: Axes, cells: PlanarComplex, title: str | None) -> None:
-    """Equal aspect, limits, labels with units, title.
+    """Limits, equal aspect unless the domain would be a strip, labels with units, title.
 
     Args:
         ax: Axes.
@@ -61,7 +64,8 @@ def frame_slice(ax: Axes, cells: PlanarComplex, title: str | None) -> None:
     margin = 0.0 if rectangle else 0.02 * (high - low).max()
     ax.set_xlim(low[0] - margin, high[0] + margin)
     ax.set_ylim(low[1] - margin, high[1] + margin)
-    ax.set_aspect("equal")
+    narrow = float((high - low).max() / (high - low).min()) > _NARROW
+    ax.set_aspect("auto" if narrow else "equal")
     if not rectangle:
         ax.fill(*polygon.T, fill=False, ec=INK, lw=0.8, zorder=4)
     for axis in (ax.xaxis, ax.yaxis):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,11 @@ from splinescope.tessellation.boundary import DecisionBoundary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_TILE = 10.0
+"""Side in points of the tiles in which it is looked at how dense lines are."""
+_CASING, _COVERED = 2.6, 0.6
+"""Width of a boundary with its casing in points, and how much of a tile it may cover."""
 
 
 def draw_fills(ax: Axes, fills: FilledPolygons) -> None:
@@ -68,15 +74,38 @@ def draw_color_bar(
         pad: Distance from the axes, relative to their width.
     """
     from matplotlib.cm import ScalarMappable
-    from matplotlib.ticker import LogLocator
 
     mappable = ScalarMappable(norm_of(scale), scale.colormap)
     bar = figure_of(ax).colorbar(mappable, ax=ax, fraction=0.046, pad=pad, shrink=shrink, extend=scale.extends)
-    if scale.logarithmic and scale.high < 1e4 and scale.low > 1e-3:
-        bar.ax.yaxis.set_major_formatter("{x:g}")
-        bar.ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        bar.ax.yaxis.set_minor_formatter("{x:g}")
+    ticks = log_ticks(scale.low, scale.high) if scale.logarithmic else None
+    if ticks is not None:
+        bar.set_ticks(ticks.tolist(), labels=[f"{tick:.4g}" for tick in ticks])
+        bar.minorticks_off()
     bar.set_label(scale.label if label is None else label)
+
+
+def log_ticks(low: float, high: float) -> np.ndarray | None:
+    """Numbers to write on a logarithmic scale that is too short for powers of ten alone.
+
+    Args:
+        low: Its lower end, positive.
+        high: Its upper end.
+
+    Returns:
+        [n] ticks: one, two and five times powers of ten, or steps as on a linear scale where these are too few; None
+        where the scale has three powers of ten or more.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    round_numbers = np.array([unit * 10.0**power for power in range(first, last + 1) for unit in (1, 2, 5)])
+    inside = round_numbers[(round_numbers >= low * (1 - 1e-9)) & (round_numbers <= high * (1 + 1e-9))]
+    if len(inside) > 8:
+        return None
+    if len(inside) < 3:
+        steps = np.asarray(MaxNLocator(4).tick_values(low, high))
+        inside = steps[(steps >= low) & (steps <= high)]
+    return inside
 
 
 def draw_class_legend(ax: Axes, classes: tuple[int, ...], names: Sequence[str] | None = None) -> None:
@@ -114,9 +143,42 @@ def draw_boundary(ax: Axes, boundary: DecisionBoundary, color: str = ACCENT) -> 
     """
     from matplotlib.collections import LineCollection
 
-    lines = [polyline.points for polyline in boundary.polylines()]
+    segments = np.asarray(boundary.segments)
+    limits, box = np.array([ax.get_xlim(), ax.get_ylim()]), ax.get_position()
+    paper = 72 * np.array([box.width, box.height]) * figure_of(ax).get_size_inches()
+    thinner = boundary_widths((segments - limits[:, 0]) / (limits[:, 1] - limits[:, 0]) * paper, paper)
+    whole = bool((thinner == 1).all())
+    lines: Any = [polyline.points for polyline in boundary.polylines()] if whole else segments
     for width, tint, order in ((2.6, "white", 3.0), (1.5, color, 3.1)):
+        widths = width if whole else width * thinner
         collection = LineCollection(
-            lines, colors=tint, linewidths=width, capstyle="round", joinstyle="round", zorder=order
+            lines, colors=tint, linewidths=widths, capstyle="round", joinstyle="round", zorder=order
         )
+        collection.set_rasterized(len(segments) > RASTER_LIMIT)
         ax.add_collection(collection, autolim=False)
+
+
+def boundary_widths(segments: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """By how much lines are thinner where they are dense, so that they cover no more than a third of the paper there.
+
+    Args:
+        segments: [S, 2, 2] ends of the lines, in points from the lower left corner of the axes.
+        paper: Width and height of the axes in points.
+
+    Returns:
+        [S] factors from 0.2 to 1 of the usual width.
+    """
+    counts = np.maximum(1, paper // _TILE).astype(np.int64)
+    steps = segments[:, 1] - segments[:, 0]
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    marks = np.clip(np.ceil(lengths / _TILE), 1, 256).astype(np.int64)
+    owner = np.repeat(np.arange(len(segments)), marks)
+    share = (np.arange(len(owner)) - np.repeat(np.cumsum(marks) - marks, marks) + 0.5) / marks[owner]
+    points = segments[owner, 0] + share[:, None] * steps[owner]
+    seen = ((points >= 0) & (points < paper)).all(axis=1)  # an enlargement shows a part of them
+    owner, tiles = owner[seen], np.minimum(points[seen] / paper * counts, counts - 1).astype(np.int64)
+    places = tiles @ np.array([counts[1], 1])
+    ink = np.bincount(places, (lengths / marks)[owner], minlength=int(counts.prod()))[places]
+    around = np.bincount(owner, ink, len(segments)) / np.maximum(1, np.bincount(owner, minlength=len(segments)))
+    cover = _CASING * around / float(np.prod(paper / counts))
+    return np.asarray(np.clip(_COVERED / np.maximum(cover, 1e-300), 0.2, 1.0))

@@ -41,7 +41,8 @@ def plot_path_strip(
 ) -> Axes:
     """Draw images along a path in a row, each above a bar for the probability of each class.
 
-    The target's bar is red. Images on which another class leads are framed in red, with that class above them.
+    The target's bar is red and named, as is that of another class that leads.
+    Images on which another class leads are framed in red, with that class above them.
 
     Args:
         images: [k, height, width], [k, 1, height, width] or [k, 3, height, width] images, values from 0 to 1.
@@ -83,7 +84,9 @@ def plot_path_strip(
         frame.set(xticks=[], yticks=[], anchor="S")
         frame.spines[:].set(visible=True, color=ACCENT if wrong else INK, linewidth=2.0 if wrong else 0.5)
         below = ax.inset_axes((left, 0.0, width, 0.92 * _BARS / (1 + _BARS)))
-        _draw_bars(below, bars, target)
+        _draw_bars(below, bars, target, names)
+        if number == 0:
+            below.set_ylabel("softmax", fontsize="x-small", labelpad=1.0)
         if wrong:
             leader = int(bars.argmax())
             label = str(leader) if names is None else names[leader]
@@ -109,12 +112,17 @@ def _pictures(images: Any) -> list[np.ndarray]:
     )
 
 
-def _draw_bars(ax: Axes, shares: Float[np.ndarray, " classes"], target: int) -> None:
-    """One bar per class, the target's in red."""
+def _draw_bars(ax: Axes, shares: Float[np.ndarray, " classes"], target: int, names: Sequence[str] | None) -> None:
+    """One bar per class, the target's in red, with the names of the target and of the class that leads."""
     colors = [_GREY] * len(shares)
     colors[target] = ACCENT
     ax.bar(np.arange(len(shares)), shares, width=0.86, color=colors)
-    ax.set(xlim=(-0.7, len(shares) - 0.3), ylim=(0, 1), xticks=[], yticks=[])
+    ax.set(xlim=(-0.7, len(shares) - 0.3), ylim=(0, 1), yticks=[])
+    named = sorted({target, int(shares.argmax())})
+    near = len(named) == 2 and named[1] - named[0] < 0.2 * len(shares)
+    named = [target] if near else named
+    ax.set_xticks(named, [str(label) if names is None else names[label] for label in named], fontsize="x-small")
+    ax.tick_params(length=0, pad=1)
     ax.spines[["top", "left", "right"]].set_visible(False)
     ax.spines["bottom"].set_linewidth(0.5)
 

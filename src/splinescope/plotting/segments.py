@@ -295,7 +295,8 @@ def _draw_margin(ax: Axes, profile: SegmentProfile) -> None:
     """The margin, what is below zero, and the minimum."""
     t, margin = profile.t, profile.margin
     ax.axhline(0.0, color=INK, lw=0.6, zorder=2)
-    ax.fill_between(t, np.minimum(margin, 0.0), 0.0, color=ACCENT, alpha=0.25, lw=0, zorder=1)
+    below = with_crossings(t, margin)
+    ax.fill_between(below[0], np.minimum(below[1], 0.0), 0.0, color=ACCENT, alpha=0.25, lw=0, zorder=1)
     ax.plot(t, margin, color=INK, lw=1.2, zorder=3)
     at, value = float(t[profile.worst]), float(margin[profile.worst])
     ax.plot(at, value, "o", ms=4.5, mfc=ACCENT, mec="white", mew=0.8, zorder=4, clip_on=False)
@@ -309,6 +310,23 @@ def _draw_margin(ax: Axes, profile: SegmentProfile) -> None:
         ha="right" if right else "left", va="top" if upper else "bottom", fontsize="small", zorder=5,
     )  # fmt: skip
     ax.set_ylabel(f"margin of {profile.name_of(profile.target or 0)}")
+
+
+def with_crossings(t: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A polygonal line with a corner more wherever it crosses zero.
+
+    Args:
+        t: [V] positions, in order.
+        values: [V] values.
+
+    Returns:
+        Positions and values, those at crossings exactly zero.
+    """
+    before, after = values[:-1], values[1:]
+    crossed = np.flatnonzero(before * after < 0)
+    share = before[crossed] / (before[crossed] - after[crossed])
+    at = t[crossed] + share * (t[crossed + 1] - t[crossed])
+    return np.insert(t, crossed + 1, at), np.insert(values, crossed + 1, 0.0)
 
 
 def _free_corner(ax: Axes, t: np.ndarray, values: np.ndarray) -> tuple[bool, bool]:

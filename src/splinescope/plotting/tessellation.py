@@ -10,6 +10,7 @@ from jaxtyping import Shaped
 
 from splinescope.plotting.data import fill_cells, fold_lines
 from splinescope.plotting.figures import frame_slice, new_axes, settle_layout
+from splinescope.plotting.inset import Zoom, draw_inset
 from splinescope.plotting.layers import draw_boundary, draw_class_legend, draw_color_bar, draw_fills, draw_folds
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
 from splinescope.tessellation.boundary import decision_boundary
@@ -31,6 +32,9 @@ def plot_tessellation(
     anchors: bool = True,
     label: str | None = None,
     title: str | None = None,
+    colormap: str | None = None,
+    logarithmic: bool | None = None,
+    inset: Zoom | None = None,
 ) -> Axes:
     """Draw a planar complex.
 
@@ -51,6 +55,10 @@ def plot_tessellation(
         anchors: Whether to mark the slice's anchors.
         label: Label of the colour bar, with units; a fitting one if None.
         title: Title; the number of cells if None, none if "".
+        colormap: Colour map of numbers, one of matplotlib's; viridis if None.
+        logarithmic: Whether numbers have a logarithmic scale; if None where they span more than a factor of 20.
+        inset: Two corners, lower left and upper right in slice coordinates: this part is drawn enlarged beside the
+            picture, with lines that lead there.
 
     Returns:
         The axes. Nothing is shown or saved.
@@ -68,7 +76,7 @@ def plot_tessellation(
         >>> plot_tessellation(cells).get_title()
         '4 cells'
     """
-    fills, folds = fill_cells(cells, color, classes), fold_lines(cells)
+    fills, folds = fill_cells(cells, color, classes, colormap, logarithmic), fold_lines(cells)
     axes = new_axes(5.4 if fills.scale or fills.classes else 4.7) if ax is None else ax
     frame_slice(axes, cells, title)
     if fills.scale is not None:
@@ -76,11 +84,18 @@ def plot_tessellation(
     if fills.classes:
         draw_class_legend(axes, fills.classes, cells.network.classes)
     settle_layout(axes)
-    draw_fills(axes, fills)
-    if line_width > 0:
-        draw_folds(axes, folds, float(cells.measures.sum()), line_width)
-    if boundary:
-        draw_boundary(axes, decision_boundary(cells, classes))
+    lines = decision_boundary(cells, classes) if boundary else None
+
+    def draw(where: Axes) -> None:
+        draw_fills(where, fills)
+        if line_width > 0:
+            draw_folds(where, folds, float(cells.measures.sum()), line_width)
+        if lines is not None:
+            draw_boundary(where, lines)
+
+    draw(axes)
     if anchors and cells.domain.anchors is not None:
         draw_anchors(axes, np.asarray(cells.domain.anchors), anchor_images(cells))
+    if inset is not None:
+        draw_inset(axes, inset, draw)
     return axes

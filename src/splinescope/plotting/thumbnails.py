@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isqrt
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,7 +68,7 @@ def anchor_images(cells: PlanarComplex) -> list[Float[np.ndarray, "height width 
 def draw_anchors(
     ax: Axes, anchors: Float[np.ndarray, "anchors 2"], images: list[Float[np.ndarray, "height width 3"]]
 ) -> None:
-    """Mark the anchors within the axes, with their pictures beside them, on the side away from the other anchors.
+    """Mark the anchors within the axes, with letters and pictures beside them, these on the side away from the others.
 
     Args:
         ax: Axes whose limits are set.
@@ -77,6 +78,7 @@ def draw_anchors(
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     ax.plot(*anchors.T, "o", ms=5.5, mfc="white", mec="black", mew=1.2, zorder=6)
+    _name(ax, anchors)
     box = ax.get_position()
     width, height = figure_of(ax).get_size_inches()
     side = 0.15 * min(box.width * width, box.height * height)
@@ -99,6 +101,28 @@ def draw_anchors(
         )
         note.set_in_layout(False)
         ax.add_artist(note)
+
+
+def _name(ax: Axes, anchors: np.ndarray) -> None:
+    """Letters beside several anchors, in the order in which they were given, towards their middle."""
+    if len(anchors) < 2:
+        return
+    from matplotlib.patheffects import withStroke
+
+    inwards = np.sign(anchors.mean(axis=0) - anchors)
+    for letter, anchor, side in zip(ascii_uppercase, anchors, inwards, strict=False):
+        right, up = bool(side[0] >= 0), bool(side[1] >= 0)
+        ax.annotate(
+            letter,
+            (float(anchor[0]), float(anchor[1])),
+            (5 if right else -5, 4 if up else -4),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="bottom" if up else "top",
+            fontweight="bold",
+            path_effects=[withStroke(linewidth=2.0, foreground="white")],
+            zorder=7,
+        ).set_in_layout(False)
 
 
 def _free_place(anchor: np.ndarray, anchors: np.ndarray, limits: np.ndarray) -> np.ndarray:

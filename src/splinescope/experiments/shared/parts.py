@@ -41,6 +41,7 @@ class Kept:
         """
         self._folder = folder
         self._config = from_json(json_text(config))
+        self._seen: set[str] = set()
 
     def values(self, key: str) -> Any:
         """Plain values.
@@ -159,7 +160,7 @@ class Parts:
     Attributes:
         kept: The parts that are there.
         progress: Whether long work shows a bar.
-        reused: Number of parts that were found.
+        reused: Number of parts that an earlier run had left and this one used.
         computed: Number of parts that were computed.
     """
 
@@ -180,6 +181,7 @@ class Parts:
         self.reused = 0
         self.computed = 0
         self._config = from_json(json_text(config))
+        self._seen: set[str] = set()
 
     def each(self, tasks: Mapping[str, Callable[[], Mapping[str, Any]]], what: str = "part") -> dict[str, Any]:
         """Results of some parts, each computed unless it is there.
@@ -192,7 +194,9 @@ class Parts:
             The results by name, as they read from JSON, whether computed now or before.
         """
         bar = each(tasks.items(), what, self.progress)
-        return {key: self._once(partial(self.kept.values, key), partial(self._write, key, task)) for key, task in bar}
+        return {
+            key: self._once(key, partial(self.kept.values, key), partial(self._write, key, task)) for key, task in bar
+        }
 
     def arrays(self, key: str, compute: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """One part made of arrays, such as trained weights, computed unless it is there.
@@ -208,7 +212,7 @@ class Parts:
         def write() -> None:
             self._write_arrays(key, {name: np.asarray(array) for name, array in compute().items()})
 
-        return self._once(partial(self.kept.arrays, key), write)
+        return self._once(key, partial(self.kept.arrays, key), write)
 
     def cells(self, key: str, kind: type[C], compute: Callable[[], C]) -> C:
         """One part made of cells, computed unless it is there; a file that `splinescope.open` reads.
@@ -221,7 +225,9 @@ class Parts:
         Returns:
             The cells.
         """
-        return self._once(partial(self.kept.cells, key, kind), lambda: self._write_arrays(key, *stored_form(compute())))
+        return self._once(
+            key, partial(self.kept.cells, key, kind), lambda: self._write_arrays(key, *stored_form(compute()))
+        )
 
     def folder(self, key: str) -> Path:
         """A folder for a part that keeps files of its own while it is computed, such as checkpoints.
@@ -240,15 +246,17 @@ class Parts:
                 write_json(temporary / "config.json", {"config": self._config, "result": key}, indent=1)
         return self.kept.folder(key)
 
-    def _once(self, read: Callable[[], T], write: Callable[[], object]) -> T:
+    def _once(self, key: str, read: Callable[[], T], write: Callable[[], object]) -> T:
         """What is there; else it is computed, written, and read, so that it is the same in every run."""
         try:
             found = read()
         except StoreError:
             write()
             self.computed += 1
-            return read()
-        self.reused += 1
+            found = read()
+        else:
+            self.reused += key not in self._seen
+        self._seen.add(key)
         return found
 
     def _write(self, key: str, compute: Callable[[], Mapping[str, Any]]) -> None:

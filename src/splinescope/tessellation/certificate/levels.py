@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from splinescope.errors import CertificateWarning
+from splinescope.progress import Advance, unseen
 from splinescope.tessellation.certificate.evaluators import SMALL, choose
 from splinescope.tessellation.certificate.incidence import NearFolds
 from splinescope.tessellation.certificate.passes import Seen, check_corners, check_interiors
@@ -35,13 +36,14 @@ def begun(cells: object, topology: Topology, count: int, truncated: bool, level:
     )
 
 
-def examined(certificate: Certificate, subject: Subject, level: str) -> Certificate:
+def examined(certificate: Certificate, subject: Subject, level: str, advance: Advance = unseen) -> Certificate:
     """A certificate with comparisons of some cells with forward passes added.
 
     Args:
         certificate: What is known already.
         subject: The cells.
         level: The level asked for.
+        advance: Called with the further share that is done; the shares add up to 1.
 
     Returns:
         The certificate with the level that was reached.
@@ -53,10 +55,11 @@ def examined(certificate: Certificate, subject: Subject, level: str) -> Certific
     evaluator = choose(subject, len(subject) + vertices, corners=vertices > 0)
     settlement = Settlement(subject, evaluator)
     near = NearFolds(subject) if vertices else None
-    seen = check_interiors(subject, evaluator, settlement, near)
+    inside = len(subject) / (len(subject) + vertices)
+    seen = check_interiors(subject, evaluator, settlement, near, lambda share: advance(inside * share))
     certificate = _with(certificate, seen, interior_points=certificate.interior_points + len(subject))
     if near is not None:
-        at_corners = check_corners(subject, evaluator, settlement, near)
+        at_corners = check_corners(subject, evaluator, settlement, near, lambda share: advance((1 - inside) * share))
         checks = certificate.vertex_checks + len(subject.cell_vertices)
         certificate = _with(certificate, at_corners, vertex_checks=checks)
     settled = settlement.settled

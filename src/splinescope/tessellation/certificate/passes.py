@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from splinescope.numerics import in_blocks
+from splinescope.numerics import in_blocks, number_of_threads
+from splinescope.progress import Advance, unseen
 from splinescope.tessellation.certificate.evaluators import Evaluator, resolution
 from splinescope.tessellation.certificate.facts import Bundle, Facts, undecided
 from splinescope.tessellation.certificate.forward import Passed
@@ -18,6 +19,9 @@ from splinescope.tessellation.certificate.subject import RESOLUTION, Subject
 
 _CHUNK_BYTES = 1 << 23
 """Bytes of the widest layer that a chunk of points may have: what a processor's cache holds."""
+
+_CHUNKS = 16
+"""Chunks that a thread takes between two reports."""
 
 _HIDDEN = 0.5
 """Roundings of the coordinates, as a share of a unit's swing over a cell, from which the swing is nothing but these."""
@@ -65,7 +69,27 @@ def chunk_size(subject: Subject) -> int:
     return max(32, _CHUNK_BYTES // (8 * widest))
 
 
-def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settlement, near: NearFolds | None) -> Seen:
+def _in_stretches(
+    block: Callable[[int, int], list[Seen]], count: int, stretch: int, grain: int, advance: Advance
+) -> Seen:
+    """What blocks of a range showed, on all threads; between stretches it is told how far it is."""
+    parts: list[Seen] = []
+    stretch *= _CHUNKS * number_of_threads()
+    for low in range(0, count, stretch):
+        high = min(low + stretch, count)
+        for seen in in_blocks(lambda start, stop, low=low: block(low + start, low + stop), high - low, grain):  # type: ignore[misc]
+            parts += seen
+        advance((high - low) / count)
+    return together(parts)
+
+
+def check_interiors(
+    subject: Subject,
+    evaluator: Evaluator,
+    settlement: Settlement,
+    near: NearFolds | None,
+    advance: Advance = unseen,
+) -> Seen:
     """Compare pattern and output of every cell with a forward pass at its interior point.
 
     Args:
@@ -73,6 +97,7 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
         evaluator: How the network is evaluated.
         settlement: Where signs within the rounding error are settled.
         near: Where it is noted how well the folds around the cells are known, if corners will be looked at.
+        advance: Called with the further share that is done.
 
     Returns:
         What was seen.
@@ -90,7 +115,7 @@ def check_interiors(subject: Subject, evaluator: Evaluator, settlement: Settleme
             for low in range(start, stop, size)
         ]
 
-    seen = together([part for parts in in_blocks(block, len(subject), grain=256) for part in parts])
+    seen = _in_stretches(block, len(subject), size, 256, advance)
     settlement.at_points(Facts.joined(seen.open))
     _settle_outputs(settlement, seen, "values", scale)
     return seen
@@ -174,7 +199,9 @@ def _swings(subject: Subject, cells: np.ndarray) -> np.ndarray:
     return np.asarray(highest - lowest)
 
 
-def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement, near: NearFolds) -> Seen:
+def check_corners(
+    subject: Subject, evaluator: Evaluator, settlement: Settlement, near: NearFolds, advance: Advance = unseen
+) -> Seen:
     """At every corner of every cell, every unit has the cell's sign, weakly, and those that fold there vanish.
 
     Args:
@@ -182,6 +209,7 @@ def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement
         evaluator: How the network is evaluated.
         settlement: Where signs within the rounding error are settled.
         near: What the look at the interior points has noted.
+        advance: Called with the further share that is done.
 
     Returns:
         What was seen.
@@ -196,7 +224,7 @@ def check_corners(subject: Subject, evaluator: Evaluator, settlement: Settlement
     def block(start: int, stop: int) -> list[Seen]:
         return [_corner_chunk(subject, evaluator, known, group) for group in groups[start:stop]]
 
-    seen = together([part for parts in in_blocks(block, len(groups), grain=1) for part in parts])
+    seen = _in_stretches(block, len(groups), 1, 1, advance)
     off = Facts.joined([facts for facts, _ in seen.off])
     settlement.on_folds(off, np.concatenate([np.zeros(0), *(allowed for _, allowed in seen.off)]))
     facts = Facts.joined(seen.open)

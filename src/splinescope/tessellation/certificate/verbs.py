@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+import time
+import warnings
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, overload
 
+from splinescope.errors import CertificateWarning
+from splinescope.progress import Advance, Report, reporting, unseen
 from splinescope.tessellation.certificate.record import Certificate
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 from splinescope.tessellation.queries import ask
@@ -15,15 +20,18 @@ if TYPE_CHECKING:
 _Complex = TypeVar("_Complex", bound=VertexComplex)
 
 
-def certified(cells: _Complex, level: str) -> _Complex:
+def certified(cells: _Complex, level: str, progress: bool | Report = False, patience: float = math.inf) -> _Complex:
     """The complex with its certificate.
 
     Args:
         cells: The complex.
         level: See `certify`.
+        progress: Whether to show a bar; a function is not called.
+        patience: Seconds for the comparisons with forward passes.
 
     Returns:
-        The same cells with the certificate.
+        The same cells with the certificate. If comparisons take longer than that, or are interrupted, it is of the
+        level "topology", and a `CertificateWarning` says so.
 
     Raises:
         CertificateError: As `certify`.
@@ -37,7 +45,35 @@ def certified(cells: _Complex, level: str) -> _Complex:
         >>> certified(cells, "proof").certificate.level
         'proof'
     """
-    return replace(cells, certificate=certify(cells, level))
+    end = time.monotonic() + patience
+    try:
+        with reporting(progress is True, phase="checking") as report:
+            certificate = _certificate(cells, level, _Clock(report, len(cells), end))
+    except KeyboardInterrupt:
+        certificate = replace(_certificate(cells, "topology"), requested=level)
+        warnings.warn(
+            f"certificate: the comparisons with forward passes were cut short; level 'topology' reached instead of "
+            f"{level!r}",
+            CertificateWarning,
+            stacklevel=3,
+        )
+    return replace(cells, certificate=certificate)
+
+
+@dataclass
+class _Clock:
+    """Tells how far comparisons are, and ends them when their time is over."""
+
+    report: Report
+    cells: int
+    end: float
+    share: float = 0.0
+
+    def __call__(self, share: float) -> None:
+        self.share += share
+        self.report(self.share, self.cells)
+        if time.monotonic() > self.end:
+            raise KeyboardInterrupt
 
 
 @overload
@@ -76,17 +112,22 @@ def certify(cells: PolyhedralComplex, level: str = "values") -> Certificate | Re
         >>> certify(cells, "proof").level
         'proof'
     """
+    if not isinstance(cells, VertexComplex):
+        found: RegionCertificate = ask("tessellation.region_graph.certificate", "certify")(cells, level)
+        return found
+    return _certificate(cells, level)
+
+
+def _certificate(cells: VertexComplex, level: str, advance: Advance = unseen) -> Certificate:
+    """See `certify`."""
     from splinescope.tessellation.certificate.levels import announced, begun, examined
     from splinescope.tessellation.certificate.patterns import check_patterns
     from splinescope.tessellation.certificate.subjects import subject_of
 
-    if not isinstance(cells, VertexComplex):
-        found: RegionCertificate = ask("tessellation.region_graph.certificate", "certify")(cells, level)
-        return found
     check_patterns(cells.network, cells.codes, len(cells))
     topology = cells.check_topology()
     certificate = begun(cells, topology, len(cells), cells.truncated, level)
     if level == "topology":
         return certificate
     subject = subject_of(cells, vertices=level != "values")
-    return announced(examined(certificate, subject, level))
+    return announced(examined(certificate, subject, level, advance))

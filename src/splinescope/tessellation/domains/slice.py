@@ -233,33 +233,40 @@ class Slice(Domain):
 
     @classmethod
     def box(cls, low: Any, high: Any, *, names: Sequence[str] | None = None) -> Slice:
-        """An axis-parallel rectangle of a two-dimensional input space.
+        """An axis-parallel rectangle of the input space, in which two inputs vary.
 
         Args:
-            low: [2] lower corner.
-            high: [2] upper corner, larger in both coordinates.
-            names: What both inputs are called, with their units, as in `("x1 (m)", "x2 (m)")`, for pictures.
+            low: Lower ends of the inputs, in the network's input shape or flat.
+            high: Upper ends; larger for exactly two inputs, and equal for the others, which stay as they are.
+            names: What the two inputs are called, with their units, as in `("x1 (m)", "x2 (m)")`, for pictures.
 
         Returns:
-            The slice whose coordinates are the inputs themselves.
+            The slice whose coordinates are these inputs themselves.
 
         Raises:
-            InvalidInputError: If the corners are not two numbers each or enclose no area, or there are not two names.
+            InvalidInputError: If the ends have different shapes, not exactly two inputs vary, or there are not two
+                names.
 
         Example:
             >>> float(Slice.box([-1, -1], [1, 1]).area)
             4.0
+            >>> Slice.box([-1, 0.5, -1], [1, 0.5, 2]).embed(np.array([[0.0, 1.0]])).tolist()
+            [[0.0, 0.5, 1.0]]
         """
         lower, upper = finite("low", low), finite("high", high)
-        if lower.shape != (2,) or upper.shape != (2,):
+        if lower.shape != upper.shape:
             raise InvalidInputError(
-                f"`low`, `high`: got shapes {lower.shape} and {upper.shape}; expected two numbers each "
-                "(for other inputs use `Slice.through` or `Slice(origin, basis, polygon)`)"
+                f"`low`, `high`: got shapes {lower.shape} and {upper.shape}; expected as many lower ends as upper ones"
             )
-        if not (lower < upper).all():
-            raise InvalidInputError(f"`low`, `high`: {lower} is not below {upper} in both coordinates")
-        corners = np.array([lower, [upper[0], lower[1]], upper, [lower[0], upper[1]]])
-        return cls(np.zeros(2), np.eye(2), corners, names=names)
+        free = np.flatnonzero(lower < upper)
+        if (lower > upper).any() or len(free) != 2:
+            raise InvalidInputError(
+                f"`low`, `high`: {lower} is below {upper} in {len(free)} inputs; expected exactly two that vary, and "
+                "equal ends of the others (for other planes use `Slice.through` or `Slice(origin, basis, polygon)`)"
+            )
+        (left, bottom), (right, top) = lower.ravel()[free], upper.ravel()[free]
+        basis, origin = np.eye(lower.size)[free].reshape(2, *lower.shape), np.where(lower < upper, 0.0, lower)
+        return cls(origin, basis, np.array([[left, bottom], [right, bottom], [right, top], [left, top]]), names=names)
 
     @property
     def area(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from splinescope.errors import InvalidInputError
+from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import convex_polygon
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance, available_memory
-from splinescope.progress import reporting
+from splinescope.progress import remark, reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.domains import Slice
@@ -30,6 +32,9 @@ from splinescope.tessellation.sweep import advance
 
 _SMALLEST_PIECE = 32
 """Cells below which a piece is not split further, whatever the memory budget."""
+
+_PATIENCE = 5.0
+"""Seconds for comparisons with forward passes after an interruption: who pressed Ctrl-C is waiting."""
 
 
 def tessellate_slice(
@@ -66,14 +71,35 @@ def tessellate_slice(
     plan = Plan.of(network, domain, tolerance or Tolerance(), max_cells, budget)
     run = _Run(plan, domain, max_cells, budget)
     run.store = PieceStore(store)
-    with run.store, reporting(progress) as report:
-        run.report, run.watched = report, bool(progress)
-        complete = run.through_network()
+    with run.store:
+        with reporting(progress, phase="cutting") as report:
+            run.report, run.watched = report, bool(progress)
+            complete = run.through_network()
+        if run.interrupted:
+            kept = f"the {run.store.cells:,} finished cells, {run.done:.1%} of the area,"
+            remark(progress, f"interrupted: {kept} are kept; they are checked and written now")
         finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
     signs = (plan.tally.signs, plan.tally.exact)
     straightened = placed(_straightened(finished, network), plan)
     cells = build_complex(straightened, network, domain, tolerance or Tolerance(), not complete, signs)
-    return certified(cells, verify)
+    return certified(cells, verify, progress, _PATIENCE if run.interrupted else math.inf)
+
+
+def cells_and_crossings(plan: Plan) -> tuple[int, int]:
+    """Number of cells of a plan's domain, and how often folds meet its border; only counted, not checked.
+
+    Args:
+        plan: The plan. With `max_cells`, work ends there.
+
+    Returns:
+        Both.
+    """
+    run = _Run(plan, plan.domain, plan.max_cells, plan.memory_budget)
+    run.through_network()
+    pieces = run.store.pieces()
+    outer = sum(int((piece.subdivision.face.reshape(-1, 2) == OUTSIDE).any(axis=1).sum()) for piece in pieces)
+    shared = sum(int((piece.subdivision.edge_tag >= 0).sum()) for piece in pieces)
+    return run.store.cells, max(0, outer - shared - len(plan.domain.polygon))
 
 
 @dataclass
@@ -89,7 +115,9 @@ class _Run:
     report: Callable[[float, int], None] = lambda share, cells: None
     watched: bool = False
     shown: float = 0.0
+    found: int = 0
     dropped: bool = False
+    interrupted: bool = False
     done: float = 0.0
 
     def through_network(self) -> bool:
@@ -104,12 +132,13 @@ class _Run:
                         break
                     advance(piece, self.plan.network, self.plan.last_use)
                     piece = self._within_cell_budget(piece, waiting)
-                    self._report(piece)
+                    self._report([*waiting, piece])
                 else:
                     self._finish(piece)
         except KeyboardInterrupt:
             if not len(self.store):
                 raise
+            self.interrupted = True
             return False
         return not self.dropped
 
@@ -120,11 +149,12 @@ class _Run:
         return PlanarPiece(self.plan, polygon, tags, {0: GrowingRows(inputs)})
 
     def _too_large(self, piece: PlanarPiece) -> bool:
-        """Whether the next node may need more memory than the budget."""
-        if piece.subdivision.num_faces < 2 * _SMALLEST_PIECE:
+        """Whether the next node may need more memory than the budget, or parts should be finished before others."""
+        if piece.num_cells < 2 * _SMALLEST_PIECE:
             return False
         columns = int(np.prod(self.plan.network.nodes[piece.position].shape, dtype=np.int64))
-        return 2 * (piece.nbytes + 8 * columns * piece.subdivision.num_vertices) > self.memory_budget
+        memory = 2 * (piece.nbytes + 8 * columns * piece.subdivision.num_vertices)
+        return memory > self.memory_budget or piece.num_cells > self.plan.work.cells_at(piece.position)
 
     def _within_cell_budget(self, piece: PlanarPiece, waiting: list[PlanarPiece]) -> PlanarPiece:
         """The piece without the cells, farthest from the domain's centre, that exceed the budget."""
@@ -143,8 +173,7 @@ class _Run:
         outputs = np.array(piece.rows[self.plan.network.output].values)
         self.store.add(FinishedPiece(piece.subdivision, piece.vertex_tags, outputs, piece.codes))
         self.done += self._share(piece)
-        self.shown = max(self.shown, self.done)
-        self.report(self.shown, self.store.cells)
+        self._report([])
 
     def _share(self, piece: PlanarPiece) -> float:
         """Share of the domain that a piece covers."""
@@ -152,11 +181,13 @@ class _Run:
             return 1.0
         return float(centroids_and_areas(piece.subdivision)[1].sum()) / self.domain.area
 
-    def _report(self, piece: PlanarPiece) -> None:
+    def _report(self, pieces: list[PlanarPiece]) -> None:
+        """Say how much area is finished, counting parts under way by the nodes that they have passed; never less."""
         if self.watched:  # areas take a look at all cells
-            way = self._share(piece) * piece.position / len(self.plan.network.nodes)
-            self.shown = max(self.shown, min(1.0, self.done + way))  # parts of a piece start where it was
-            self.report(self.shown, self.store.cells + piece.subdivision.num_faces)
+            way = sum(self._share(piece) * piece.way for piece in pieces)
+            self.shown = max(self.shown, min(1.0, self.done + way))
+            self.found = max(self.found, self.store.cells + sum(piece.num_cells for piece in pieces))
+            self.report(self.shown, self.found)
 
 
 def _straightened(finished: FinishedPiece, network: Network) -> FinishedPiece:

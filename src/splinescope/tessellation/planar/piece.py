@@ -66,6 +66,12 @@ class PlanarPiece:
         """Bytes of the cells and of the values at their vertices."""
         return _BYTES_OF_CELL * self.num_cells + sum(rows.nbytes for rows in self.rows.values())
 
+    @property
+    def way(self) -> float:
+        """Share of the way through the network that is behind it."""
+        begun = 0.0 if self.begun is None else self.begun.stop / self.plan.network.nodes[self.position].size
+        return self.plan.work.behind(self.position, min(1.0, begun))
+
     def values(self, key: int) -> np.ndarray:
         """[V, n] rows of a node, settled."""
         return self.rows[key].values
@@ -127,11 +133,15 @@ class PlanarPiece:
     def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
         """Up to which unit or group there is room: within the budgets, or for as many cells again as there are.
 
+        Where the way that is left is long, there is room for no more cells than should go it together.
+
         Rows stay unsettled where an activation is inserted whole, and new cells take bits for its columns only.
         """
         live = sum(rows.columns for rows in self.rows.values())
         least, room = max(_ROOM, 2 * self.num_cells), self.plan.memory_budget // 2
         most = sys.maxsize if self.plan.max_cells is None else max(least, 2 * self.plan.max_cells)
+        together = self.plan.work.cells_at(self.position)
+        most = int(min(most, max(least, together)))
         limit = min(most, max(least, room // (_BYTES_OF_CELL + 8 * live)))
         at_once = min(most, max(least, room // (_BYTES_OF_CELL + 24 * folds.words)))
         subdivision = self.subdivision

@@ -15,6 +15,7 @@ from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.dyadics import Dyadic
 from splinescope.tessellation.exact import ExactForms, domain_rows
+from splinescope.tessellation.planar.work import NodeWork
 from splinescope.tessellation.predicates import exact_point, line_through
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
 
@@ -42,6 +43,7 @@ class Plan:
         calibration: How near to zero a sign is in doubt.
         max_cells: Largest number of cells, or None.
         memory_budget: Bytes for the cells under way.
+        work: What the nodes cost.
         tally: Where signs are counted.
     """
 
@@ -52,6 +54,7 @@ class Plan:
     calibration: Calibration
     max_cells: int | None
     memory_budget: int
+    work: NodeWork
     tally: SignCounts = field(default_factory=SignCounts)
 
     @classmethod
@@ -62,7 +65,9 @@ class Plan:
         safety = _WIDE * tolerance.safety
         bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), safety)
         extents, calibration = np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety)
-        return cls(network, domain, last_uses(network), extents, calibration, max_cells, memory_budget)
+        return cls(
+            network, domain, last_uses(network), extents, calibration, max_cells, memory_budget, NodeWork.of(network)
+        )
 
     def bounds(self, node: int, points: np.ndarray) -> Bounds:
         """Magnitude of a node, and how near to zero its sign is in doubt, at points of the domain."""
