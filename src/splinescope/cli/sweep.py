@@ -165,7 +165,7 @@ def models_of(text: str) -> list[str]:
     """
     if not Path(text).is_dir():
         return [text]
-    from splinescope.cli.models import MODEL_SUFFIXES
+    from splinescope.cli.files import MODEL_SUFFIXES
 
     found = sorted(str(path) for path in Path(text).iterdir() if path.name.lower().endswith(MODEL_SUFFIXES))
     if not found:

@@ -68,7 +68,7 @@ def draw_images(numbers: Numbers, kept: Kept) -> Figure:
     """Images at equal distances along both ways of the pairs of which the shortest path saves most."""
     paths, shown = kept.arrays("paths"), _shown(numbers)
     figure = new_figure(PAGE, 1.3 * shown + 0.3)
-    for number, row in enumerate(np.atleast_1d(figure.subfigures(shown, 1))):
+    for number, row in enumerate(figure.subfigures(shown, 1, squeeze=False)[:, 0]):
         one = numbers["pairs"][numbers["shown"][number]]
         axes = row.subplots(2, 1)
         for ax, way, length in zip(axes, ("straight", "geodesic"), ("straight_length", "length"), strict=True):

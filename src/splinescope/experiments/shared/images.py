@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -88,10 +89,8 @@ def decoder_of(
     Returns:
         The generator, in float64.
     """
-    decoder: nn.Sequential = autoencoder_of(
-        name, inputs, parts, latents=latents, width=width, epochs=epochs, seed=seed
-    )[1]  # fmt: skip
-    return decoder
+    both = autoencoder_of(name, inputs, parts, latents=latents, width=width, epochs=epochs, seed=seed)
+    return cast(nn.Sequential, both[1])
 
 
 def autoencoder_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -94,7 +95,8 @@ def untangle(
         )  # fmt: skip
 
     found = trained_together(parts, key, modules, train)
-    return [Untangled(module[0], module[1], own) for module, own in zip(found, data, strict=True)]
+    pairs = [cast(tuple[models.DynamicNetwork, nn.Linear], tuple(module)) for module in found]
+    return [Untangled(network, head, own) for (network, head), own in zip(pairs, data, strict=True)]
 
 
 def _network(kind: str, layers: int, step: float, without_identity: Sequence[int], seed: int) -> nn.Sequential:

@@ -70,7 +70,7 @@ def draw_ways(numbers: Numbers) -> Figure:
         (crossings, "classes crossed", "share of networks"),
     ):  # fmt: skip
         ax.set(xlabel="layer", ylabel=label, ylim=(0, None))
-        ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
+        ax.xaxis.get_major_locator().set_params(integer=True)
         put_title(ax, {"steps": "a", "changes of steps": "b"}.get(title, "d"), title)
     crossings.set_ylim(-0.04, 1.04)
     rough.set(ylabel="changes by steps", ylim=(0, None), xlim=(-0.6, 3.6))

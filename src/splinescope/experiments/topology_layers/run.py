@@ -34,7 +34,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
         networks += list(parts.each(tasks, "network").values())
     for name in settings.data:
         points, labels = two_classes(name, settings.points, _seeded(settings, 0))
-        parts.arrays(f"data-{name}", lambda points=points, labels=labels: {"points": points, "labels": labels})
+        parts.arrays(f"data-{name}", partial(dict, points=points, labels=labels))
     return {"networks": networks, "betti": {name: BETTI[name] for name in settings.data}}
 
 
@@ -49,7 +49,11 @@ def _trained(
     activation, skip = KINDS[kind]
     widths = (sets[0][0].shape[1], settings.units, settings.layers, 2)
     modules = [
-        models.residual_mlp(widths, skip=skip, activation=activation, generator=_seeded(settings, repeat))[1:]
+        nn.Sequential(
+            *list(models.residual_mlp(widths, skip=skip, activation=activation, generator=_seeded(settings, repeat)))[
+                1:
+            ]
+        )
         for repeat in range(len(sets))
     ]
 

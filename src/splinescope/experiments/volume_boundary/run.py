@@ -75,8 +75,8 @@ def _plane(problem: str, x: Tensor, y: Tensor) -> Slice:
     """The square of a problem in the plane; of images the plane through the first ones of three digits."""
     if problem != "digits":
         return square(1.2)
-    anchors = [x[(y == label).nonzero()[0, 0]].double().numpy() for label in (0, 1, 2)]
-    return Slice.through(*anchors, 0.3)
+    first, second, third = (x[(y == label).nonzero()[0, 0]].double().numpy() for label in (0, 1, 2))
+    return Slice.through(first, second, third, margin=0.3)
 
 
 def _boundary(module: nn.Sequential, plane: Slice) -> dict[str, np.ndarray]:

@@ -62,8 +62,10 @@ class Convolution(Affine):
 
     def _pointwise(self, x: Tensor) -> Tensor:
         """The matrix products that it is."""
-        pixels = x[(..., *(slice(None, None, step) for step in self.stride))]
         axes = len(self.stride)
+        pixels = x
+        for axis, step in enumerate(self.stride):
+            pixels = pixels[(slice(None),) * (x.ndim - axes + axis) + (slice(None, None, step),)]
         flat = pixels.reshape(-1, pixels.shape[-axes - 1], math.prod(pixels.shape[-axes:]))
         products = torch.baddbmm(self.bias[:, None], self.weight.flatten(1).expand(len(flat), -1, -1), flat)
         return products.reshape(*pixels.shape[: -axes - 1], -1, *pixels.shape[-axes:])

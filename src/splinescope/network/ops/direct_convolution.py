@@ -265,7 +265,16 @@ def convolve(x: Tensor, weights: Weights, geometry: Geometry) -> Tensor:
 
 
 @njit(cache=True, nogil=True)
-def _spread(start, stop, images, padded, together, plane, steps, before):  # pragma: no cover
+def _spread(
+    start: int,
+    stop: int,
+    images: np.ndarray,
+    padded: np.ndarray,
+    together: int,
+    plane: np.ndarray,
+    steps: np.ndarray,
+    before: np.ndarray,
+) -> None:
     """Put channels of images into their planes."""
     places = plane[0] * plane[1] * plane[2]
     planes = steps[0] * steps[1] * steps[2]
@@ -288,8 +297,21 @@ def _spread(start, stop, images, padded, together, plane, steps, before):  # pra
 
 @njit(cache=True, nogil=True)
 def _sum_shifted(
-    start, stop, length, padded, zeros, starts, weights, apart, bias, plane, counts, steps, first, out
-):  # pragma: no cover
+    start: int,
+    stop: int,
+    length: int,
+    padded: np.ndarray,
+    zeros: int,
+    starts: np.ndarray,
+    weights: np.ndarray,
+    apart: int,
+    bias: np.ndarray,
+    plane: np.ndarray,
+    counts: np.ndarray,
+    steps: np.ndarray,
+    first: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Outputs of blocks of places: for each channel its offset and the shifted inputs, each times its weight."""
     groups, width, terms = weights.shape
     sums = np.empty((LANES, BLOCK))
@@ -318,7 +340,18 @@ def _sum_shifted(
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _add_to_four(sums, weights, channel, term, padded, a, b, c, d, size):  # pragma: no cover
+def _add_to_four(
+    sums: np.ndarray,
+    weights: np.ndarray,
+    channel: int,
+    term: int,
+    padded: np.ndarray,
+    a: int,
+    b: int,
+    c: int,
+    d: int,
+    size: int,
+) -> None:
     """Add four terms to the sums of four channels."""
     terms = weights.shape[1]
     second, third, fourth = min(term + 1, terms - 1), min(term + 2, terms - 1), min(term + 3, terms - 1)
@@ -338,7 +371,17 @@ def _add_to_four(sums, weights, channel, term, padded, a, b, c, d, size):  # pra
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _add_to_one(sums, weights, term, padded, a, b, c, d, size):  # pragma: no cover
+def _add_to_one(
+    sums: np.ndarray,
+    weights: np.ndarray,
+    term: int,
+    padded: np.ndarray,
+    a: int,
+    b: int,
+    c: int,
+    d: int,
+    size: int,
+) -> None:
     """Add four terms to the sums of one channel."""
     last = len(weights) - 1
     w0, w1 = weights[term], weights[min(term + 1, last)]
@@ -349,7 +392,17 @@ def _add_to_one(sums, weights, term, padded, a, b, c, d, size):  # pragma: no co
 
 
 @njit(cache=True, nogil=True)
-def _put(sums, low, size, plane, counts, steps, first, out, channel):  # pragma: no cover
+def _put(
+    sums: np.ndarray,
+    low: int,
+    size: int,
+    plane: np.ndarray,
+    counts: np.ndarray,
+    steps: np.ndarray,
+    first: np.ndarray,
+    out: np.ndarray,
+    channel: int,
+) -> None:
     """Write the sums of one channel to the outputs that they belong to; places beyond the image are none."""
     row = low // plane[2]
     while row * plane[2] < low + size:
