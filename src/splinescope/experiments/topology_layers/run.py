@@ -48,14 +48,11 @@ def _trained(
     """Networks of a kind, one for each draw of the data."""
     activation, skip = KINDS[kind]
     widths = (sets[0][0].shape[1], settings.units, settings.layers, 2)
-    modules = [
-        nn.Sequential(
-            *list(models.residual_mlp(widths, skip=skip, activation=activation, generator=_seeded(settings, repeat)))[
-                1:
-            ]
-        )
+    whole = [
+        models.residual_mlp(widths, skip=skip, activation=activation, generator=_seeded(settings, repeat))
         for repeat in range(len(sets))
     ]
+    modules = [nn.Sequential(*list(module)[1:]) for module in whole]  # without the affine layer that comes first
 
     def train() -> None:
         models.train_classifiers(
