@@ -239,7 +239,7 @@ def _read(copies: Copies, shape: tuple[int, ...]) -> _Found:
     for trace in (_exported_graph, _recorded_graph):
         for dtype in (torch.float64, None):
             try:
-                graph, sound = trace(partial(copies, dtype), shape)
+                graph, sound = trace(copies, dtype, shape)
             except SplinescopeError:
                 raise
             except Exception as error:  # noqa: BLE001 - the user's code may fail in any way, and torch.export too
@@ -255,7 +255,7 @@ def _retraced(copies: Copies, shape: tuple[int, ...], x: Tensor) -> tuple[Tensor
     """What the graph computes that is read of the module, and what the copy computes that it is made of."""
     for trace in (_exported_graph, _recorded_graph):
         try:
-            graph, _ = trace(partial(copies, x.dtype), shape)
+            graph, _ = trace(copies, x.dtype, shape)
         except Exception:  # noqa: BLE001 - as when it was read
             continue
         traced = outputs_of(graph.module() if isinstance(graph, ExportedProgram) else graph, x)
@@ -263,25 +263,25 @@ def _retraced(copies: Copies, shape: tuple[int, ...], x: Tensor) -> tuple[Tensor
     return None
 
 
-def _exported_graph(copies: Callable[[], nn.Module], shape: tuple[int, ...]) -> tuple[ExportedProgram, bool]:
+def _exported_graph(copies: Copies, dtype: torch.dtype | None, shape: tuple[int, ...]) -> tuple[ExportedProgram, bool]:
     """The module's graph by torch.export, which goes on with no number that it has not in the graph."""
-    program = exported(copies(), _example(copies(), shape))
+    program = exported(copies(dtype), _example(copies(dtype), dtype, shape))
     if decisions(program.graph):
-        _checked_escapes(copies, shape)
+        _checked_escapes(copies, dtype, shape)
     return program, True
 
 
-def _recorded_graph(copies: Callable[[], nn.Module], shape: tuple[int, ...]) -> tuple[GraphModule, bool]:
+def _recorded_graph(copies: Copies, dtype: torch.dtype | None, shape: tuple[int, ...]) -> tuple[GraphModule, bool]:
     """The module's graph by running it, and whether no number that it reads matters."""
-    found = _checked_escapes(copies, shape)
-    graph = recorded(copies(), _example(copies(), shape, run=True))
+    found = _checked_escapes(copies, dtype, shape)
+    graph = recorded(copies(dtype), _example(copies(dtype), dtype, shape, run=True))
     return graph, found.harmless == decisions(graph.graph)
 
 
-def _example(module: nn.Module, shape: tuple[int, ...], *, run: bool = False) -> Tensor:
+def _example(module: nn.Module, dtype: torch.dtype | None, shape: tuple[int, ...], *, run: bool = False) -> Tensor:
     """An input; if it is run on it, one that the module does not refuse, if there is one."""
     numbers = torch.linspace(-0.5, 0.5, max(1, int(torch.Size(shape).numel())), dtype=torch.float64)
-    numbers = numbers.reshape(1, *shape).to(_own_type(module))
+    numbers = numbers.reshape(1, *shape).to(dtype or _own_type(module))
     for example in (numbers, numbers + 0.5, torch.zeros_like(numbers)) if run else ():
         with suppress(Exception):
             module(example)
@@ -289,9 +289,9 @@ def _example(module: nn.Module, shape: tuple[int, ...], *, run: bool = False) ->
     return numbers
 
 
-def _checked_escapes(copies: Callable[[], nn.Module], shape: tuple[int, ...]) -> Escapes:
+def _checked_escapes(copies: Copies, dtype: torch.dtype | None, shape: tuple[int, ...]) -> Escapes:
     """Refuse a module that goes on with values that left torch: a graph of torch's ops has them as constants."""
-    found = escapes(copies, _example(copies(), shape, run=True))
+    found = escapes(partial(copies, dtype), _example(copies(dtype), dtype, shape, run=True))
     if found.matters is not None:
         raise UnsupportedOpError(f"`module`: {found.matters.reason}")
     return found
