@@ -289,7 +289,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "it rounds its argument to integers",
     ),
     "unknown": (lambda: after_linear(lambda x: x.logcumsumexp(1)), "splinescope does not know this op"),
-    "constant": (lambda: Function(lambda x: torch.from_numpy(x.numpy()).relu()), "its output does not depend"),
+    "constant": (lambda: Function(lambda x: torch.from_numpy(x.numpy()).relu()), r"goes on with it outside torch"),
     "fails": (lambda: Function(lambda x: 1 / 0), r"`module`: it fails on a batch of shape \(1, 4\): ZeroDivisionError"),
     "no copy": (Viewer, "it cannot be copied .* cannot pickle"),
     "empty": (lambda: after_linear(lambda x: x[:, :0]), r"its output of shape \(1, 0\) has no numbers"),

@@ -193,10 +193,11 @@ def unwrapped(module: nn.Module) -> nn.Module:
     while True:
         if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
             module = module.module
-        elif isinstance(inner := module.__dict__.get("_modules", {}).get("_orig_mod"), nn.Module):
-            module = inner
-        else:
+            continue
+        inner = module.__dict__.get("_modules", {})  # of a script no dict; and no `__getattr__` of the user's is asked
+        if "_orig_mod" not in inner:
             return module
+        module = inner["_orig_mod"]
 
 
 _LONGEST = 160
