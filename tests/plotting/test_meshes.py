@@ -84,9 +84,9 @@ def test_colors(cube: SurfaceMesh, wavy: SurfaceMesh) -> None:
     scaled = picture_of(wavy, "area", height=120)
     assert scaled.scale is not None
     assert "area" in scaled.scale.label
-    own = picture_of(wavy, np.arange(len(wavy), dtype=np.float64), height=120)
+    own = picture_of(wavy, np.arange(len(wavy)) - 5.0, height=120)
     assert own.scale is not None
-    assert (own.scale.low, own.scale.high) == (0.0, len(wavy) - 1.0)
+    assert (own.scale.low, own.scale.high) == (-5.0, len(wavy) - 6.0)
     patterns = picture_of(wavy, "pattern", height=120, edges=False)
     assert len(np.unique(np.round(patterns.image[..., :3], 2).reshape(-1, 3), axis=0)) > 20
     with pytest.raises(InvalidInputError, match="`color`: got 'class'; expected one of uniform, pattern, area"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,20 @@ def axis_labels(cells: PlanarComplex) -> tuple[str, str]:
         return "input $x_1$", "input $x_2$"
     unit = " (input units)" if np.allclose(isometry(cells), np.eye(2), atol=1e-9) else ""
     return f"slice coordinate $t_1${unit}", f"slice coordinate $t_2${unit}"
+
+
+def add_polygons(ax: Any, polygons: Any, corners: Sequence[np.ndarray]) -> None:
+    """Put polygons into space, and widen its limits to their corners.
+
+    matplotlib pads polygons of fewer corners than others with memory as it comes, and takes that for places, too.
+
+    Args:
+        ax: Axes of space.
+        polygons: A `Poly3DCollection`.
+        corners: [corners, 3] of each polygon.
+    """
+    ax.add_collection3d(polygons, autolim=False)
+    ax.auto_scale_xyz(*np.concatenate(corners).T)
 
 
 def figure_of(ax: Axes) -> Figure:

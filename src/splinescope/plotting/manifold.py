@@ -9,7 +9,7 @@ from jaxtyping import Float, Shaped
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.data import fill_cells
-from splinescope.plotting.figures import INK, RASTER_LIMIT, cell_title
+from splinescope.plotting.figures import INK, RASTER_LIMIT, add_polygons, cell_title
 from splinescope.plotting.layers import draw_color_bar
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _draw(ax: Any, facets: list[np.ndarray], colors: np.ndarray) -> None:
     width = float(np.clip(8 / np.sqrt(max(1, len(facets))), 0.05, 0.5))
     drawn = Poly3DCollection(facets, facecolors=shaded, edgecolors=INK, linewidths=width)
     drawn.set_rasterized(len(facets) > RASTER_LIMIT)
-    ax.add_collection3d(drawn)
+    add_polygons(ax, drawn, facets)
 
 
 def _normal(facet: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.colors import color_numbers, pattern_palette
-from splinescope.plotting.figures import INK, new_axes
+from splinescope.plotting.figures import INK, add_polygons, new_axes
 from splinescope.preimage.faces import faces_of
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _draw_solid(axes: Axes3D, shape: Polytope, color: np.ndarray) -> None:
     faces = faces_of(shape)
     if shape.dimension > 1:
         alpha, width = (0.6, 0.3) if shape.dimension == 3 else (0.85, 0.4)
-        axes.add_collection3d(Poly3DCollection(faces, fc=color, ec=INK, lw=width, alpha=alpha))
+        add_polygons(axes, Poly3DCollection(faces, fc=color, ec=INK, lw=width, alpha=alpha), faces)
     elif shape.dimension == 1:
         axes.plot(*faces[0].T, color=color, lw=1.8)
     else:

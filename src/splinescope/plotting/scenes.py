@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from splinescope.plotting.figures import INK
+from splinescope.plotting.figures import INK, add_polygons
 from splinescope.preimage.polytopes import Polytope, polytope
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def draw_faces(
         shades = [(*_shaded(each[at], faces[at]), alpha) for at in solid]
         sheet = Poly3DCollection([faces[at] for at in solid], facecolors=shades, edgecolors=edge, linewidths=line)
         sheet.set_zorder(zorder)
-        ax.add_collection3d(sheet)
+        add_polygons(ax, sheet, [faces[at] for at in solid])
     for at, face in enumerate(faces):
         if len(face) == 2:
             ax.plot(*face.T, color=each[at], lw=1.6, zorder=zorder + 1)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.data import FilledPolygons, fill_cells
-from splinescope.plotting.figures import INK, RASTER_LIMIT, axis_labels, cell_title
+from splinescope.plotting.figures import INK, RASTER_LIMIT, add_polygons, axis_labels, cell_title
 from splinescope.plotting.layers import draw_color_bar
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _draw_facets(ax: Axes3D, surface: Surface) -> None:
         facets, facecolors=np.concatenate(colors), edgecolors=INK, linewidths=_width(len(facets)), zorder=3
     )
     collection.set_rasterized(len(facets) > RASTER_LIMIT)
-    ax.add_collection3d(collection)
+    add_polygons(ax, collection, facets)
 
 
 def _draw_floor(ax: Axes3D, surface: Surface) -> None:
@@ -158,7 +158,7 @@ def _draw_floor(ax: Axes3D, surface: Surface) -> None:
         polygons, facecolors=np.concatenate(colors), edgecolors=INK, linewidths=_width(len(polygons)), zorder=1
     )
     collection.set_rasterized(len(polygons) > RASTER_LIMIT)
-    ax.add_collection3d(collection)
+    add_polygons(ax, collection, polygons)
 
 
 def _shaded(colors: np.ndarray, corners: np.ndarray, surface: Surface) -> np.ndarray:

@@ -41,7 +41,7 @@ def _proved(numbers: Numbers) -> Claim:
         theirs="none",
         ours=f"proved up to {max(gaps):.2%} of the length for {len(proved)} pairs",
         tolerance="5 %",
-        holds=min(gaps) >= 0 and max(gaps) < 0.05,
+        holds=bool(min(gaps) >= 0 and max(gaps) < 0.05),
     )
 
 
@@ -62,7 +62,7 @@ def _away(numbers: Numbers, where: str) -> Claim:
         f"{len(both)} leave the data somewhere; less of the shortest path in {wins} of {len(apart)} pairs that differ "
         f"(sign test {chance:.2g})",
         tolerance="sign test below 0.05",
-        holds=chance < 0.05,
+        holds=bool(chance < 0.05),
         samples=len(both),
         needed=30,
     )

@@ -41,7 +41,6 @@ class Kept:
         """
         self._folder = folder
         self._config = from_json(json_text(config))
-        self._seen: set[str] = set()
 
     def values(self, key: str) -> Any:
         """Plain values.
@@ -195,7 +194,8 @@ class Parts:
         """
         bar = each(tasks.items(), what, self.progress)
         return {
-            key: self._once(key, partial(self.kept.values, key), partial(self._write, key, task)) for key, task in bar
+            key: self._once(f"{key}.json", partial(self.kept.values, key), partial(self._write, key, task))
+            for key, task in bar
         }
 
     def arrays(self, key: str, compute: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -212,7 +212,7 @@ class Parts:
         def write() -> None:
             self._write_arrays(key, {name: np.asarray(array) for name, array in compute().items()})
 
-        return self._once(key, partial(self.kept.arrays, key), write)
+        return self._once(f"{key}.npz", partial(self.kept.arrays, key), write)
 
     def cells(self, key: str, kind: type[C], compute: Callable[[], C]) -> C:
         """One part made of cells, computed unless it is there; a file that `splinescope.open` reads.
@@ -226,7 +226,7 @@ class Parts:
             The cells.
         """
         return self._once(
-            key, partial(self.kept.cells, key, kind), lambda: self._write_arrays(key, *stored_form(compute()))
+            f"{key}.npz", partial(self.kept.cells, key, kind), lambda: self._write_arrays(key, *stored_form(compute()))
         )
 
     def folder(self, key: str) -> Path:
@@ -246,7 +246,7 @@ class Parts:
                 write_json(temporary / "config.json", {"config": self._config, "result": key}, indent=1)
         return self.kept.folder(key)
 
-    def _once(self, key: str, read: Callable[[], T], write: Callable[[], object]) -> T:
+    def _once(self, name: str, read: Callable[[], T], write: Callable[[], object]) -> T:
         """What is there; else it is computed, written, and read, so that it is the same in every run."""
         try:
             found = read()
@@ -255,8 +255,8 @@ class Parts:
             self.computed += 1
             found = read()
         else:
-            self.reused += key not in self._seen
-        self._seen.add(key)
+            self.reused += name not in self._seen
+        self._seen.add(name)
         return found
 
     def _write(self, key: str, compute: Callable[[], Mapping[str, Any]]) -> None:

@@ -23,7 +23,7 @@ KINDS = {"relu": (nn.ReLU, 0.0), "tanh": (nn.Tanh, 0.0), "residual": (nn.ReLU, 1
 def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     """Train networks on each set from the same data, and count parts and holes at all layers."""
     networks: list[dict[str, Any]] = []
-    pairs = [(name, kind) for name in settings.data for kind in KINDS]
+    pairs = [(name, kind) for name in settings.sets for kind in KINDS]
     for name, kind in each(pairs, "kind of network", parts.progress):
         sets = [two_classes(name, settings.points, _seeded(settings, repeat)) for repeat in range(settings.repeats)]
         modules = _trained(settings, parts, name, kind, sets)
@@ -32,10 +32,10 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
             for repeat, (module, own) in enumerate(zip(modules, sets, strict=True))
         }
         networks += list(parts.each(tasks, "network").values())
-    for name in settings.data:
+    for name in settings.sets:
         points, labels = two_classes(name, settings.points, _seeded(settings, 0))
         parts.arrays(f"data-{name}", partial(dict, points=points, labels=labels))
-    return {"networks": networks, "betti": {name: BETTI[name] for name in settings.data}}
+    return {"networks": networks, "betti": {name: BETTI[name] for name in settings.sets}}
 
 
 def _seeded(settings: Settings, repeat: int) -> torch.Generator:

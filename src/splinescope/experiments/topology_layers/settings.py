@@ -12,7 +12,7 @@ class Settings(Config):
     """Sizes of the experiment.
 
     Attributes:
-        data: Which sets of data: "circles", "rings", "spheres".
+        sets: Which sets of data: "circles", "rings", "spheres".
         points: Points of each class.
         units: Units of each layer.
         layers: Layers between the first affine one and the last.
@@ -25,7 +25,7 @@ class Settings(Config):
         steps: Scale at which homology is counted, in steps of that graph.
     """
 
-    data: tuple[str, ...]
+    sets: tuple[str, ...]
     points: int
     units: int
     layers: int
