@@ -9,6 +9,8 @@ import hypothesis
 import jaxtyping
 import pytest
 
+from tests.seeds import long_cases
+
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 EXACT = ("flint", "fractions")
 """Modules that work with numbers of these call small functions millions of times; mypy alone checks their types."""
@@ -56,9 +58,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what `--thorough` alone runs."""
     if config.getoption("thorough"):
         return
-    left_out = [item for item in items if item.get_closest_marker("thorough") is not None]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item.get_closest_marker("thorough") is None]
+    long = set(long_cases())
+    left_out = {item for item in items if item.get_closest_marker("thorough") is not None or item.nodeid in long}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

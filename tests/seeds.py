@@ -7,9 +7,19 @@ of Hypothesis. Whatever leaves the gate keeps its test, which is deselected ther
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+LONG = Path(__file__).with_name("long_cases.txt")
+
+
+def long_cases() -> list[str]:
+    """Cases that were measured to take seconds, while others of their test stay in the gate; `--thorough` runs them."""
+    lines = LONG.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
 
 thorough = pytest.mark.thorough
 """Marks a test, or a parameter of one, that `--thorough` alone runs."""

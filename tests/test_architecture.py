@@ -6,6 +6,7 @@ import ast
 import graphlib
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import splinescope
 from splinescope.experiments import EXPERIMENTS
 from splinescope.tessellation.planar.complex import PlanarComplex
+from tests.seeds import long_cases
 
 SOURCE = Path(splinescope.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -357,3 +359,12 @@ def test_experiments_are_judged_without_what_runs_them(module: str) -> None:
             continue
         assert not {name.rpartition(".")[2] for name in ours(path)} & {"run", "settings", "reproduce"}, path
         assert not hasattr(importlib.import_module(name_of(path)), "Parts"), path
+
+
+def test_long_cases_are_cases_of_tests_that_are_there() -> None:
+    """What the gate leaves to the thorough run still exists there."""
+    tests = Path(__file__).parent
+    assert len(set(long_cases())) == len(long_cases())
+    for case in long_cases():
+        file, name = re.fullmatch(r"tests/(.*\.py)::(?:\w+::)*(\w+)(?:\[.*\])?", case).groups()
+        assert f"def {name}(" in (tests / file).read_text(encoding="utf-8"), case

@@ -161,6 +161,12 @@ MAY_FAIL = {
 }
 """Experiments of which some claims fail in the preset smoke, and why."""
 
+OF_MANY = {
+    "spirals": "its claims are of networks without an error, or of ten of them",
+    "volume-boundary": "all of its claims are of ten networks or more",
+}
+"""Experiments of which smoke decides no claim, and why."""
+
 
 def check_claims(report: Report) -> None:
     assert len(report.claims) >= 3
@@ -171,7 +177,7 @@ def check_claims(report: Report) -> None:
         assert claim.ours
         assert (claim.verdict is Verdict.NOT_COMPARABLE) == (claim.tolerance == "")
         assert report.name in MAY_FAIL or claim.verdict is not Verdict.FAILED
-    assert Verdict.REPRODUCED in {claim.verdict for claim in report.claims}
+    assert report.name in OF_MANY or Verdict.REPRODUCED in {claim.verdict for claim in report.claims}
 
 
 def cells_of_lines(weight: np.ndarray, bias: np.ndarray, half: float) -> int:

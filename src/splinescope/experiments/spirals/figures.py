@@ -57,10 +57,10 @@ def draw_ways(numbers: Numbers) -> Figure:
     for number, name in enumerate(NAMES):
         own = of(numbers, name)
         label = NAMES[name] if name != "absent" else f"$C^1$, no identity in layer {numbers['config']['absent']}"
-        _line(steps, 1, np.array([np.array(one["steps"]) / np.sum(one["steps"]) for one in own]), number, label)
+        _line(steps, 1.0, np.array([np.array(one["steps"]) / np.sum(one["steps"]) for one in own]), number, label)
         _line(changes, 1.5, np.array([np.array(one["changes"]) / np.sum(one["steps"]) for one in own]), number, label)
         if name != "plain":  # injective: what seems to cross there is too thin for polylines
-            _line(crossings, 0, np.array([np.array(one["crossings"]) > 0 for one in own], float), number, label, True)
+            _line(crossings, 0.0, np.array([np.array(one["crossings"]) > 0 for one in own], float), number, label, True)
         values = np.array([roughness(one) for one in own])
         spread = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(1)
         rough.plot(number + spread, values, MARKERS[number], ms=2.8, color=SERIES[number], mec="white", mew=0.25)

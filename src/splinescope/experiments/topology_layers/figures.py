@@ -57,5 +57,6 @@ def draw(numbers: Numbers, kept: Kept) -> Figure:
         below.yaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
         if column == 0:
             below.set_ylabel("parts and holes too many")
-        below.legend(loc="best")
+        if below.lines:  # else no network was without an error
+            below.legend(loc="best")
     return figure
