@@ -238,7 +238,7 @@ def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_command_and_option_has_help() -> None:
     commands = get_command(app).commands
     names = "demo info slice compare regions preimage reproduce path geodesic topology sample segment surface".split()
-    names += ["landscape", "view"]
+    names += ["sweep", "landscape", "view"]
     assert list(commands) == names
     for name, command in commands.items():
         assert command.help, name

@@ -49,7 +49,7 @@ def test_segment(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["segment", "nets.py:named", "--from", "a.npy", "--to", "b.npy", "--target", "dog"]
     assert main(words) == 0
     assert "of class dog, against" in " ".join(capsys.readouterr().out.split())
-    assert main([*words[:-1], "1", "--json"]) == 0
+    assert main([*words[:-1], "1", "--json", "--force"]) == 0
     assert json.loads(capsys.readouterr().out)["margin"]["targets"] == [1]
 
 

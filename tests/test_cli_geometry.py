@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_a_geodesic_in_a_plane_of_latents(place: Path, capsys: pytest.CaptureFix
     arrays = np.load(place / "geodesic" / "geodesic.npz")
     np.testing.assert_allclose(arrays["latents"][0], np.load("p.npy"))
     np.testing.assert_allclose(arrays["latents"][-1], np.load("q.npy"))
-    assert main(["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--seed", "3"]) == 0
+    assert main(["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--seed", "3", "--force"]) == 0
 
 
 def test_regions(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +134,8 @@ def test_interrupted(
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(where, stopped)
+    module, _, name = where.rpartition(".")  # a function of its package has the name of one of the modules
+    monkeypatch.setattr(importlib.import_module(module), name, stopped)
     assert main(words) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
     assert not list((place / words[0]).glob("*"))

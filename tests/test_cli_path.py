@@ -54,7 +54,10 @@ def test_a_straight_path_is_refuted_with_the_place(place: Path, capsys: pytest.C
 
 
 def test_bending_finds_a_path_that_is_certified(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["path", "notch.npz", "--from", "left.npy", "--to", "right.npy", "--bend", "--format", "svg"]) == 0
+    assert (
+        main(["path", "notch.npz", "--from", "left.npy", "--to", "right.npy", "--bend", "--format", "svg", "--force"])
+        == 0
+    )
     facts = json.loads((place / "path" / "summary.json").read_text())
     assert facts["bent"]["verdicts"] == ["certified"]
     assert facts["bent"]["methods"] == ["band"]
@@ -77,13 +80,21 @@ def test_bending_finds_a_path_that_is_certified(place: Path, capsys: pytest.Capt
     np.savez("wall.npz", W0=np.array([[1.0], [-1.0]]), b0=np.zeros(2), W1=np.ones((1, 2)), b1=np.array([-0.5]))
     np.save("a.npy", np.array([-2.0]))
     np.save("b.npy", np.array([2.0]))
-    assert main([*[{"notch.npz": "wall.npz", "left.npy": "a.npy", "right.npy": "b.npy"}.get(w, w) for w in words]]) == 0
+    assert (
+        main(
+            [
+                *[{"notch.npz": "wall.npz", "left.npy": "a.npy", "right.npy": "b.npy"}.get(w, w) for w in words],
+                "--force",
+            ]
+        )
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["bent"]["verdicts"] == ["refuted"]
 
 
 def test_many_paths_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["path", "notch.npz", "--from", "starts.npy", "--to", "ends.npy", "--bend", "--out", "all"]
-    assert main([*words, "--json"]) == 0
+    assert main([*words, "--json", "--force"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["paths"] == 3
     assert facts["straight"]["verdicts"] == ["refuted", "certified", "certified"]
@@ -152,6 +163,6 @@ def test_a_budget_leaves_paths_undecided(place: Path, capsys: pytest.CaptureFixt
     words = ["path", "dip.npz", "--from", "zero.npy", "--to", "one.npy", "--method", "refine", "--json", "--no-picture"]
     verdicts = []
     for budget in (["--budget", "1"], []):
-        assert main([*words, *budget]) == 0
+        assert main([*words, *budget, "--force"]) == 0
         verdicts += json.loads(capsys.readouterr().out)["straight"]["verdicts"]
     assert verdicts == ["undecided", "refuted"]

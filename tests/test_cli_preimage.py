@@ -91,7 +91,7 @@ def test_several_boxes_and_a_limit(model: str, tmp_path: Path, capsys: pytest.Ca
         ([], "`--target`, `--spec`: expected one of them"),
         (["--target", "class:5"], "`--target`: got 5; expected a class from 0 to 1"),
         (["--target", "best"], "`--target`: got 'best'; expected class:K or smallest:K"),
-        (["--spec", "none.vnnlib"], "`spec`: 'none.vnnlib' cannot be read"),
+        (["--spec", "none.vnnlib"], "`--spec`: none.vnnlib does not exist"),
         (["--target", "class:0", "--box", "1,1", "0,0"], "expected low <= high"),
     ],
 )

@@ -72,11 +72,11 @@ def test_stopped_and_resumed(model: str, tmp_path: Path, capsys: pytest.CaptureF
     assert summary(out)["complete"] is False
     assert main(["regions", model, "--out", str(out), "--resume", str(file)]) == 0
     assert summary(out)["cells"] == 32
-    assert main(["regions", model, "--out", str(out), "--time-limit", "60"]) == 0
+    assert main(["regions", model, "--out", str(out), "--time-limit", "60", "--force"]) == 0
 
 
 def test_workers(model: str, tmp_path: Path) -> None:
-    assert main(["regions", model, "--out", str(tmp_path), "--workers", "2"]) == 0
+    assert main(["regions", model, "--out", str(tmp_path), "--workers", "2", "--force"]) == 0
     assert summary(tmp_path)["cells"] == 32
 
 
@@ -123,7 +123,10 @@ def test_around_a_point(model: str, tmp_path: Path) -> None:
     starts = tmp_path / "starts.npy"
     np.save(starts, [[0.5, 0.5, 1.5, 1.5, 1.5], [-0.5, 0.5, 1.5, 1.5, 1.5]])
     options = ["--start", str(starts), "--max-cells", "2"]
-    assert main(["regions", model, "--point", str(point), "--radius", "1", "--out", str(tmp_path), *options]) == 0
+    assert (
+        main(["regions", model, "--point", str(point), "--radius", "1", "--out", str(tmp_path), *options, "--force"])
+        == 0
+    )
     assert summary(tmp_path)["cells"] == 2
 
 
@@ -150,10 +153,10 @@ BAD = {
     "`--data`, `--indices`: only one": ["--data", "digits"],
     "`--point`: got 5 points": ["--point", "point.npy"] * 5,
     "`--point`: none.npy does not exist": ["--point", "none.npy"],
-    "`resume`: there is no file": ["--resume", "none.npz"],
+    "`--resume`: none.npz does not exist": ["--resume", "none.npz"],
     "`time_limit`: got -1.0": ["--time-limit", "-1"],
     "outside the domain": ["--start", "far.npy"],
-    "`starts`, `resume`: both": ["--start", "point.npy", "--resume", "search.npz"],
+    "`starts`, `resume`: both": ["--start", "point.npy", "--resume", "point.npy"],
 }
 
 

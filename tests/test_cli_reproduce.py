@@ -43,7 +43,7 @@ print(json.dumps([status, [name for name in ("torch", "matplotlib", "sklearn", "
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["fold"], f"there is no experiment 'fold'; expected one of {KNOWN}"),
+        (["fold"], "there is no experiment 'fold'; did you mean manifold?"),
         ([], f"no experiment named; expected one of {KNOWN}"),
         (["cats", "--preset", "huge"], "'huge' is not one of 'smoke', 'paper'"),
         (["cats", "--preset", "paper"], "`data`: got none; expected where CIFAR-10 is"),

@@ -51,8 +51,8 @@ def test_clockwise_polygons_are_turned() -> None:
         (lambda: Slice.through([0.0, 1], [1.0, 1, 2], [2.0, 0]), "expected one shape"),
         (lambda: Slice.through([0.0, 1], [1.0, 2], [2.0, 0], margin=-1.0), "`margin`"),
         (lambda: Slice.through([0.0, 1, 2], radius=-1.0), "`radius`"),
-        (lambda: Slice.box([1, 1], [0, 2]), "not below"),
-        (lambda: Slice.box([0, 0, 0], [1, 1, 1]), "two numbers"),
+        (lambda: Slice.box([1, 1], [0, 2]), "exactly two that vary"),
+        (lambda: Slice.box([0, 0, 0], [1, 1, 1]), "in 3 inputs; expected exactly two that vary"),
         (lambda: Slice(np.zeros(2), np.eye(2), np.array([[0, 0], [1, 1], [2, 2]])), "enclose no area"),
         (
             lambda: Slice(np.zeros(2), np.eye(2), np.array([[0, 0], [2, 0], [1, 0.1], [0, 2]])),

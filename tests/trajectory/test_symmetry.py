@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import math
 
@@ -121,7 +122,7 @@ def test_one_wrong_group_changes_the_function(name: str) -> None:
         order = torch.roll(torch.arange(node.shape[0]), 1)
         axis = 1 if type(node.op).__name__ == "TransposedConvolution" else 0
         weight = node.op.weight.index_select(axis, order)
-        op = type(node.op)(**{**vars(node.op), "weight": weight, "bias": node.op.bias[order]})
+        op = dataclasses.replace(node.op, weight=weight, bias=node.op.bias[order])
         nodes = list(network.nodes)
         nodes[index] = type(node)(node.name, op, node.inputs, node.shape)
         assert np.abs(Network(tuple(nodes), network.output)(x) - network(x)).max() > 1e-6

@@ -120,7 +120,7 @@ def regions(
     from splinescope.plotting.region_graphs import plot_region_graph
     from splinescope.tessellation.region_graph import region_graph
 
-    run = Run(out, model, as_json, force)
+    run = Run(out, model, as_json, force or resume is not None)
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension, vnnlib)
     points = where.points(most=4)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)

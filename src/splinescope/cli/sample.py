@@ -113,7 +113,7 @@ def sample(
     from splinescope.cli.models import read_generator
     from splinescope.network import Network
 
-    run = Run(out, generator, as_json, force)
+    run = Run(out, generator, as_json, force or (out / "pool").is_dir())
     model = read_generator(generator, weights, input_shape, trust=trust)
     shape = _latent_shape(model, input_shape)
     asked = Asked(rho, number, base, way, pool, replacement, method, top, seed)

@@ -116,7 +116,7 @@ def sweep(
     groups = _groups(data, indices, random, 2 if segments else 3, seed)
     if segments and any(group is None or group.count(",") != 1 for group in groups):
         raise InvalidInputError("`--segments`: expected pairs, as in `--data digits --indices '3,7 5,1'`")
-    run = Run(out, model, as_json)
+    run = Run(out, model, as_json, force=True)
     shape, files = input_shape, _known_by([*models, *filter(None, states)])
     common = Common(
         data,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TILE = 10.0
 """Side in points of the tiles in which it is looked at how dense lines are."""
 _CASING, _COVERED = 2.6, 0.6
-"""Width of a boundary with its casing in points, and how much of a tile it may cover."""
+"""Width of a boundary with its casing in points, and how much of a square it may cover."""
 
 
 def draw_fills(ax: Axes, fills: FilledPolygons) -> None:

@@ -29,7 +29,7 @@ def orthonormal_frame(shape: tuple[int, ...], directions: int = 25, *, generator
 
     Example:
         >>> frame = orthonormal_frame((28, 28), 3, generator=torch.Generator().manual_seed(0))
-        >>> (frame.flatten(1) @ frame.flatten(1).T).round(decimals=12).tolist()
+        >>> (frame.flatten(1) @ frame.flatten(1).T).round(decimals=12).abs().tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     size = math.prod(shape)

@@ -16,7 +16,8 @@ from torch.autograd import forward_ad
 from torch.nn import functional
 
 from splinescope.network.ops.base import Affine, AffineOp
-from splinescope.network.ops.direct_convolution import LANES, Geometry, Weights, convolve
+from splinescope.network.ops.convolution_plan import Geometry
+from splinescope.network.ops.direct_convolution import LANES, Weights, convolve
 
 CHUNK = 1 << 16
 """Numbers that one call of a convolution may produce; larger batches are taken in parts.

@@ -9,17 +9,14 @@ sums are made in blocks of the size of a processor's cache, four channels and fo
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
 
+from splinescope.network.ops.convolution_plan import Geometry, OutputPart, plan_of
 from splinescope.numerics import in_ranges
 
 BLOCK = 512
@@ -28,173 +25,6 @@ LANES = 4
 """Channels, and taps, that are summed at once."""
 PLANES = 1 << 18
 """Numbers of the padded images that are taken together."""
-
-Three = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What a convolution does to images of one size, apart from its weights; axes are padded to three.
-
-    Attributes:
-        sizes: Of an input image.
-        sizes_out: Of an output image.
-        kernel: Of the weights.
-        stride: One for each axis.
-        before: Zeros put before the image on each axis; negative numbers cut it.
-        dilation: One for each axis.
-        transposed: Whether outputs, and not inputs, lie a stride apart.
-    """
-
-    sizes: Three
-    sizes_out: Three
-    kernel: Three
-    stride: Three
-    before: Three
-    dilation: Three
-    transposed: bool
-
-    @classmethod
-    def of(
-        cls,
-        sizes: Sequence[int],
-        sizes_out: Sequence[int],
-        kernel: Sequence[int],
-        stride: Sequence[int],
-        before: Sequence[int],
-        dilation: Sequence[int],
-        *,
-        transposed: bool,
-    ) -> Geometry:
-        """From one to three axes; arguments as the attributes."""
-        ones = (sizes, sizes_out, kernel, stride, dilation)
-        sizes, sizes_out, kernel, stride, dilation = ((1,) * (3 - len(numbers)) + tuple(numbers) for numbers in ones)
-        before = (0,) * (3 - len(before)) + tuple(before)
-        return cls(sizes, sizes_out, kernel, stride, before, dilation, transposed)  # type: ignore[arg-type]
-
-    @property
-    def steps_in(self) -> Three:
-        """How far apart inputs lie that are neighbours in one plane."""
-        return (1, 1, 1) if self.transposed else self.stride
-
-    @property
-    def steps_out(self) -> Three:
-        """How far apart outputs lie that are neighbours in one part."""
-        return self.stride if self.transposed else (1, 1, 1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Outputs that are sums of the same taps at the same shifts.
-
-    Attributes:
-        first: The first of them, on each axis.
-        counts: How many there are, on each axis.
-        taps: Flat indices of the taps.
-        planes: For each tap, the plane of the input that it reads.
-        shifts: For each tap, how many places further than the output it reads.
-    """
-
-    first: Three
-    counts: Three
-    taps: np.ndarray
-    planes: np.ndarray
-    shifts: np.ndarray
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How images of one size are laid out and summed.
-
-    Attributes:
-        geometry: The convolution's.
-        plane: Sizes of one padded plane.
-        before: Zeros before the image in the planes, in steps of the input.
-        parts: Which outputs are summed together.
-    """
-
-    geometry: Geometry
-    plane: Three
-    before: Three
-    parts: tuple[Part, ...]
-
-    @property
-    def places(self) -> int:
-        """Numbers of one plane."""
-        return math.prod(self.plane)
-
-    @property
-    def planes(self) -> int:
-        """Planes of one channel."""
-        return math.prod(self.geometry.steps_in)
-
-
-@lru_cache(maxsize=1024)
-def plan_of(geometry: Geometry) -> Plan:
-    """Lay out a convolution.
-
-    Args:
-        geometry: What it does to images of one size.
-
-    Returns:
-        The plan. Cost: one entry for each tap and each remainder of the stride.
-    """
-    along = [_Axis.of(geometry, axis) for axis in range(3)]
-    plane = (along[0].places, along[1].places, along[2].places)
-    before = (along[0].before, along[1].before, along[2].before)
-    steps = geometry.steps_in
-    parts = []
-    for first in itertools.product(*(range(step) for step in geometry.steps_out)):
-        reads = [axis.reads[rest] for axis, rest in zip(along, first, strict=True)]
-        taps, planes, shifts = [], [], []
-        for chosen in itertools.product(*reads):
-            (a, b, c), remainders, moves = zip(*chosen, strict=True)
-            taps.append((a * geometry.kernel[1] + b) * geometry.kernel[2] + c)
-            planes.append((remainders[0] * steps[1] + remainders[1]) * steps[2] + remainders[2])
-            shifts.append((moves[0] * plane[1] + moves[1]) * plane[2] + moves[2])
-        counts = tuple(axis.counts[rest] for axis, rest in zip(along, first, strict=True))
-        if min(counts) > 0:
-            numbers = (np.array(values, dtype=np.int64) for values in (taps, planes, shifts))
-            parts.append(Part(first, counts, *numbers))  # type: ignore[arg-type]
-    return Plan(geometry, plane, before, tuple(parts))
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """One axis of a plan.
-
-    Attributes:
-        places: Length of a plane.
-        before: Zeros before the image.
-        reads: For each remainder of the output, what its taps read: (tap, remainder of the input, shift).
-        counts: For each remainder of the output, how many outputs there are.
-    """
-
-    places: int
-    before: int
-    reads: list[list[tuple[int, int, int]]]
-    counts: list[int]
-
-    @classmethod
-    def of(cls, geometry: Geometry, axis: int) -> _Axis:
-        size, size_out = geometry.sizes[axis], geometry.sizes_out[axis]
-        taps = [(tap, tap * geometry.dilation[axis] - geometry.before[axis]) for tap in range(geometry.kernel[axis])]
-        stride = geometry.stride[axis]
-        if geometry.transposed:  # input i reaches output i * stride + reach
-            reads = [
-                [(tap, 0, (rest - reach) // stride) for tap, reach in taps if (rest - reach) % stride == 0]
-                for rest in range(stride)
-            ]
-            counts = [-(-(size_out - rest) // stride) for rest in range(stride)]
-            step = 1
-        else:  # output i reads input i * stride + reach
-            reads = [[(tap, reach % stride, reach // stride) for tap, reach in taps]]
-            counts = [size_out]
-            step = stride
-        before = max(0, -min((shift for read in reads for _, _, shift in read), default=0))
-        reads = [[(tap, rest, shift + before) for tap, rest, shift in read] for read in reads]
-        ends = [count + max((s for _, _, s in read), default=0) for read, count in zip(reads, counts, strict=True)]
-        return cls(max(*ends, before + -(-size // step)), before, reads, counts)
 
 
 class Weights:
@@ -218,7 +48,7 @@ class Weights:
         self.bias = np.zeros(self.channels_out) if bias is None else np.ascontiguousarray(bias.detach().numpy())
         self._of_part: dict[bytes, np.ndarray] = {}
 
-    def of(self, part: Part) -> np.ndarray:
+    def of(self, part: OutputPart) -> np.ndarray:
         """[groups, out of a group, terms] weights of the terms of a part's sums, channel by channel."""
         key = part.taps.tobytes()
         if key not in self._of_part:
@@ -241,7 +71,10 @@ def convolve(x: Tensor, weights: Weights, geometry: Geometry) -> Tensor:
     """
     plan = plan_of(geometry)
     images = np.ascontiguousarray(x.detach().numpy()).reshape(len(x), weights.channels, *geometry.sizes)
-    out = np.empty((len(x), weights.channels_out, *geometry.sizes_out))
+    out = torch.empty(
+        len(x), weights.channels_out, *geometry.sizes_out, dtype=torch.float64
+    )  # aligned as products want
+    values = out.numpy()
     rows = weights.channels * plan.planes
     together = max(1, min(len(x), PLANES // max(1, rows * plan.places)))
     padded = np.zeros(rows * together * plan.places + BLOCK)
@@ -259,9 +92,9 @@ def convolve(x: Tensor, weights: Weights, geometry: Geometry) -> Tensor:
             in_ranges(
                 _sum_shifted, -(-(int(last) + 1) // BLOCK), int(last) + 1, padded, zeros, starts, weights.of(part),
                 plan.planes * together * plan.places * (weights.channels // len(weights.flat)), weights.bias,
-                layout[0], counts, np.array(geometry.steps_out), np.array(part.first), out[start:stop], grain=1,
+                layout[0], counts, np.array(geometry.steps_out), np.array(part.first), values[start:stop], grain=1,
             )  # fmt: skip
-    return torch.from_numpy(out).reshape(len(x), weights.channels_out, *geometry.sizes_out[3 - weights.axes :])
+    return out.reshape(len(x), weights.channels_out, *geometry.sizes_out[3 - weights.axes :])
 
 
 @njit(cache=True, nogil=True)
