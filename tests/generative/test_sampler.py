@@ -93,7 +93,8 @@ def test_stores_are_gone_on_from(tmp_path: Path) -> None:
         _ = VolumeSampler(formula_net([2, 8, 3], 1), BOX, pool=2_500, store=tmp_path).latents
     with ThreadPoolExecutor(2) as executor:
         threads = VolumeSampler(module, BOX, pool=2_500, executor=executor)
-        np.testing.assert_array_equal(threads.log_volumes, whole.log_volumes)
+        # Products differ in their last bits with the number of threads that they are given.
+        np.testing.assert_allclose(np.exp(threads.log_volumes), np.exp(whole.log_volumes), rtol=1e-10, atol=1e-12)
 
 
 class Conditional(nn.Module):
