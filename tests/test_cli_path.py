@@ -74,7 +74,19 @@ def test_bending_finds_a_path_that_is_certified(place: Path, capsys: pytest.Capt
     )
     assert "bent" in capsys.readouterr().out
     # Within a box that leaves no way around there is none, and nothing is claimed.
-    words = ["path", "notch.npz", "--from", "left.npy", "--to", "right.npy", "--bend", "--json", "--max-steps", "20"]
+    words = [
+        "path",
+        "notch.npz",
+        "--from",
+        "left.npy",
+        "--to",
+        "right.npy",
+        "--bend",
+        "--json",
+        "--max-steps",
+        "20",
+        "--force",
+    ]
     assert main([*words, "--box", "none", "2", "--no-picture"]) == 0
     assert json.loads(capsys.readouterr().out)["bent"]["verdicts"] == ["certified"]
     np.savez("wall.npz", W0=np.array([[1.0], [-1.0]]), b0=np.zeros(2), W1=np.ones((1, 2)), b1=np.array([-0.5]))
@@ -93,7 +105,7 @@ def test_bending_finds_a_path_that_is_certified(place: Path, capsys: pytest.Capt
 
 
 def test_many_paths_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["path", "notch.npz", "--from", "starts.npy", "--to", "ends.npy", "--bend", "--out", "all"]
+    words = ["path", "notch.npz", "--from", "starts.npy", "--to", "ends.npy", "--bend", "--out", "all", "--force"]
     assert main([*words, "--json", "--force"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["paths"] == 3

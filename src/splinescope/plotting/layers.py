@@ -16,8 +16,8 @@ from splinescope.tessellation.boundary import DecisionBoundary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TILE = 10.0
-"""Side in points of the tiles in which it is looked at how dense lines are."""
+_SQUARE = 10.0
+"""Side in points of the squares in which it is looked at how dense lines are."""
 _CASING, _COVERED = 2.6, 0.6
 """Width of a boundary with its casing in points, and how much of a square it may cover."""
 
@@ -168,10 +168,10 @@ def boundary_widths(segments: np.ndarray, paper: np.ndarray) -> np.ndarray:
     Returns:
         [S] factors from 0.2 to 1 of the usual width.
     """
-    counts = np.maximum(1, paper // _TILE).astype(np.int64)
+    counts = np.maximum(1, paper // _SQUARE).astype(np.int64)
     steps = segments[:, 1] - segments[:, 0]
     lengths = np.hypot(steps[:, 0], steps[:, 1])
-    marks = np.clip(np.ceil(lengths / _TILE), 1, 256).astype(np.int64)
+    marks = np.clip(np.ceil(lengths / _SQUARE), 1, 256).astype(np.int64)
     owner = np.repeat(np.arange(len(segments)), marks)
     share = (np.arange(len(owner)) - np.repeat(np.cumsum(marks) - marks, marks) + 0.5) / marks[owner]
     points = segments[owner, 0] + share[:, None] * steps[owner]

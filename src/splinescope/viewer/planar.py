@@ -221,7 +221,7 @@ def _add_measure(packer: Packer, key: str, values: np.ndarray, label: str, weigh
     finite = np.isfinite(values)
     positive = finite & (values > 0)
     scale: ColorScale = scale_of(values, label, weights=weights)
-    logarithmic = bool(scale.logarithmic and positive.any())
+    logarithmic = bool(scale.logarithmic and positive.any() and (positive == finite).all())  # zero has no logarithm
     usable = positive if logarithmic else finite
     kept = np.log(values[usable]) if logarithmic else values[usable]
     low, high = (float(kept.min()), float(kept.max())) if len(kept) else (0.0, 1.0)
