@@ -91,7 +91,7 @@ imports: $(VENV)/.installed-dev  ## which module may import which
 	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/.installed-dev  ## the documentation with its executed gallery, in docs/_build/html
-	$(BIN)/python -m sphinx -j auto -W --keep-going -q docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 
 # The bundle is committed, so that nobody else needs Node.js; its first line names the source that it was made of.
 VIEWER := src/splinescope/viewer

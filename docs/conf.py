@@ -29,7 +29,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "sphinx_mathjax_offline",
+    "sphinx-mathjax-offline",
 ]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "**/GALLERY_HEADER.rst"]
 default_role = "code"
@@ -56,7 +56,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "min_reported_time": 1,
     "plot_gallery": True,
-    "parallel": True,
+    "parallel": os.cpu_count() or 1,
 }
 suppress_warnings = ["config.cache"]
 
