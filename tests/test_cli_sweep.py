@@ -105,3 +105,18 @@ def test_complaints(
     monkeypatch.chdir(tmp_path)
     assert main(["sweep", model, "--out", "out", *BAD[message]]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_model_that_is_not_there_or_cannot_be_read(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line and status 2, whether it is seen at once or by every row; the table stays."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", "none.npz"]) == 2
+    assert capsys.readouterr().err.startswith("splinescope: `MODEL`: none.npz does not exist")
+    np.savez("nan.npz", W0=np.full((3, 2), np.nan), b0=np.zeros(3), W1=np.ones((1, 3)), b1=np.zeros(1))
+    assert main(["sweep", "nan.npz", "--box", "-1", "1", "--out", "out"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "every row of out failed; the first: " in told
+    assert "NaN" in told
+    assert (tmp_path / "out" / "table.csv").is_file()

@@ -28,6 +28,7 @@ Models = Annotated[
         metavar="MODEL",
         help="A model, as `splinescope slice --help` says; or a folder of model files.",
         show_default=False,
+        callback=of.present_model,
     ),
 ]
 Checkpoints = Annotated[
@@ -149,6 +150,8 @@ def sweep(
         )
     table: Files = {"table": ("table.csv", found.export)}
     run.leave(None, None, _facts(found), table, _lines)
+    if found.failed and len(found.failed) == found.tasks:
+        raise InvalidInputError(f"every row of {out} failed; the first: {found.failed[0]['error']}")
 
 
 def models_of(text: str) -> list[str]:

@@ -37,7 +37,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             f"test {chance:.2g}); medians {np.median(gaps[small]):.3g} and {np.median(gaps[large]):.3g} times the "
             "median distance of neighbours",
             tolerance="sign test below 0.05",
-            holds=bool(chance < 0.05),
+            holds=chance < 0.05,
             samples=repeats,
         ),
         Claim.judged(
@@ -47,7 +47,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             ours=f"largest stretches {np.median(stretches[small]):.3g} and {np.median(stretches[large]):.3g} "
             f"(medians), at most {max(stretches[small].max(), stretches[large].max()):.3g}",
             tolerance="all finite",
-            holds=bool(np.isfinite(np.concatenate(list(stretches.values()))).all()),
+            holds=np.isfinite(np.concatenate(list(stretches.values()))).all(),
         ),
         Claim.told(
             "Both networks have an error of zero",

@@ -122,7 +122,7 @@ def _before(numbers: Numbers) -> tuple[Claim, ...]:
             theirs=f"{len(apart)} values, six regimes",
             ours=f"the farthest is {max(worst, 0.0):.1f} standard deviations away, beyond rounding to two digits",
             tolerance="four standard deviations of both simulations",
-            holds=bool(worst <= 4),
+            holds=worst <= 4,
         ),
     )
 

@@ -28,7 +28,7 @@ def _shorter(numbers: Numbers) -> Claim:
         ours=f"by {np.median(saved):.1%} (median; {saved.min():.1%} to {saved.max():.1%}) over {len(pairs)} pairs in "
         f"{numbers['cells']:,} cells; the lengths are those by the network up to {errors:.1g}",
         tolerance="none longer, lengths to 1e-9",
-        holds=bool(saved.min() > -1e-9 and errors < 1e-9),
+        holds=saved.min() > -1e-9 and errors < 1e-9,
     )
 
 
@@ -41,7 +41,7 @@ def _proved(numbers: Numbers) -> Claim:
         theirs="none",
         ours=f"proved up to {max(gaps):.2%} of the length for {len(proved)} pairs",
         tolerance="5 %",
-        holds=bool(min(gaps) >= 0 and max(gaps) < 0.05),
+        holds=min(gaps) >= 0 and max(gaps) < 0.05,
     )
 
 
@@ -62,7 +62,7 @@ def _away(numbers: Numbers, where: str) -> Claim:
         f"{len(both)} leave the data somewhere; less of the shortest path in {wins} of {len(apart)} pairs that differ "
         f"(sign test {chance:.2g})",
         tolerance="sign test below 0.05",
-        holds=bool(chance < 0.05),
+        holds=chance < 0.05,
         samples=len(both),
         needed=30,
     )

@@ -114,7 +114,7 @@ def _at_start(numbers: Numbers) -> tuple[Claim, ...]:
                 ours=f"{deepest} layers: infinite for {share:.0%} of the inputs (rank {np.median(plain['rank']):.0%} "
                 f"of the width) and for {own:.0%}",
                 tolerance="all and none",
-                holds=bool(share == 1.0 and own == 0.0),
+                holds=share == 1.0 and own == 0.0,
             )
         )
     return (

@@ -28,7 +28,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             ours="factors at all layers, from the outputs back, times Jacobians from the input up to there, by the "
             f"network's recursion, are that of all up to {worst['product_error']:.1g}, in {len(networks)} networks",
             tolerance="1e-12, relative",
-            holds=bool(worst["product_error"] < 1e-12),
+            holds=worst["product_error"] < 1e-12,
         ),
         Claim.judged(
             "Balls of radius e are ellipses with semi-axes e / sqrt(eigenvalue), and circles at the last layer",
@@ -37,7 +37,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             ours=f"v^T g v = e^2 on all semi-axes up to {worst['form_error']:.1g}; those of the last layer are e up to "
             f"{worst['output_error']:.1g}",
             tolerance="1e-9, relative",
-            holds=bool(max(worst["form_error"], worst["output_error"]) < 1e-9),
+            holds=max(worst["form_error"], worst["output_error"]) < 1e-9,
         ),
         Claim.judged(
             "The layers that follow make a circle of each ellipse",
@@ -47,7 +47,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             f"radius; those that are drawn up to {drawn[0]:.1%} from the input and {drawn[len(drawn) // 2]:.1%} from "
             f"layer {len(drawn) // 2} (medians), since layers bend",
             tolerance="1e-3 for small ones",
-            holds=bool(worst["roundness_error"] < 1e-3),
+            holds=worst["roundness_error"] < 1e-3,
         ),
         Claim.told(
             "How long balls are at the input",

@@ -92,7 +92,7 @@ def _values(functions: Mapping[str, Any], depths: Sequence[int]) -> tuple[Claim,
             theirs=_few(laws),
             ours=f"{_few(errors)}; at breakpoints {at_breakpoints:g}",
             tolerance="relative error 1e-12",
-            holds=bool(np.allclose(errors, laws, rtol=1e-12, atol=0)),
+            holds=np.allclose(errors, laws, rtol=1e-12, atol=0),
         ),
         Claim.judged(
             "The maximum of Takagi's function is 2/3; its partial sums reach 2/3 (1 - 4^(-ceil(m/2)))",
@@ -100,7 +100,7 @@ def _values(functions: Mapping[str, Any], depths: Sequence[int]) -> tuple[Claim,
             theirs=_few([2 / 3 * (1 - 4.0 ** -((m + 1) // 2)) for m in depths]),
             ours=_few(heights),
             tolerance="relative error 1e-12",
-            holds=bool(np.allclose(heights, [2 / 3 * (1 - 4.0 ** -((m + 1) // 2)) for m in depths], rtol=1e-12)),
+            holds=np.allclose(heights, [2 / 3 * (1 - 4.0 ** -((m + 1) // 2)) for m in depths], rtol=1e-12),
         ),
     )
 

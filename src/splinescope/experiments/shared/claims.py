@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 
 class Verdict(StrEnum):
     """What became of a claim."""
@@ -43,7 +45,7 @@ class Claim:
         theirs: str,
         ours: str,
         tolerance: str,
-        holds: bool,
+        holds: bool | np.bool_,
         samples: int | None = None,
         needed: int = 10,
     ) -> Claim:
@@ -55,7 +57,7 @@ class Claim:
             theirs: The source's value.
             ours: The value found.
             tolerance: What counts as agreement.
-            holds: Whether they agree.
+            holds: Whether they agree, as Python or NumPy says it.
             samples: Number of samples, for claims about averages.
             needed: Number of samples below which an average is not compared.
 

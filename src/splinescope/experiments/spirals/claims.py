@@ -77,7 +77,7 @@ def _errors(numbers: Numbers) -> Claim:
         ours=", ".join(f"{WORDS[name]}: {count} of {repeats}" for name, count in right.items())
         + f"; the least accuracy is {min(one['accuracy'] for one in numbers['networks']):.1%}",
         tolerance="at least one network of each kind, as in the source",
-        holds=bool(min(right.values()) > 0),
+        holds=min(right.values()) > 0,
         samples=repeats,
     )
 
@@ -101,7 +101,7 @@ def _lengths(numbers: Numbers) -> tuple[Claim, Claim]:
             f"than C1 in {wins['residual']} and than C2 in {wins['second-order']} of {repeats} pairs "
             f"(sign tests {chances[0]:.2g} and {chances[1]:.2g})",
             tolerance="both sign tests below 0.05",
-            holds=bool(max(chances) < 0.05),
+            holds=max(chances) < 0.05,
             samples=repeats,
         ),
         Claim.told(
@@ -127,7 +127,7 @@ def _absent(numbers: Numbers) -> Claim:
         f"{np.median(shares['residual']):.1%} with it (medians); larger in {wins} of {repeats} pairs from the same "
         f"weights (sign test {chance:.2g})",
         tolerance="sign test below 0.05",
-        holds=bool(chance < 0.05),
+        holds=chance < 0.05,
         samples=repeats,
     )
 
@@ -146,7 +146,7 @@ def _crossings(numbers: Numbers) -> Claim:
         + ", ".join(f"{WORDS[name]} {count} of {repeats}" for name, count in crossed.items())
         + f"; those of C2 {where}. Layers of C0 are injective, so that nothing crosses there; those of C1 need not be",
         tolerance="most second-order networks",
-        holds=bool(2 * crossed["second-order"] > repeats),
+        holds=2 * crossed["second-order"] > repeats,
         samples=repeats,
     )
 

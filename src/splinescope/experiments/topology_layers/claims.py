@@ -77,7 +77,7 @@ def _known(numbers: Numbers) -> Claim:
         f"as many for cavities) at {numbers['config']['steps']} steps between "
         f"{numbers['config']['neighbours']} neighbours",
         tolerance="95 %",
-        holds=bool(known >= 0.95 * len(networks)),
+        holds=known >= 0.95 * len(networks),
     )
 
 
@@ -119,7 +119,7 @@ def _faster(numbers: Numbers) -> Claim:
         theirs="ReLU is faster, tanh keeps the topology up to the last layers",
         ours="; ".join(words) + f" on average of the layers (medians); sign test of all {chance:.2g}",
         tolerance="sign test below 0.05",
-        holds=bool(chance < 0.05),
+        holds=chance < 0.05,
         samples=pairs,
     )
 
@@ -138,7 +138,7 @@ def _end(numbers: Numbers) -> Claim:
         theirs="for well trained networks",
         ours=", ".join(words) + " networks without an error",
         tolerance="most networks of each kind",
-        holds=bool(min(shares) > 0.5),
+        holds=min(shares) > 0.5,
         samples=len(right),
     )
 

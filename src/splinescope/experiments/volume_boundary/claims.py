@@ -72,7 +72,7 @@ def _grown(numbers: Numbers, problem: str) -> Claim:
         ours=f"mean along the boundary by mean over the plane: {medians[1]:.3g} after and {medians[0]:.3g} before "
         f"training (medians), more in {wins} of {len(both)} networks (sign test {chance:.2g})",
         tolerance="sign test below 0.05",
-        holds=bool(chance < 0.05),
+        holds=chance < 0.05,
         samples=len(both),
     )
 
@@ -88,7 +88,7 @@ def _largest(numbers: Numbers, problem: str) -> Claim:
         theirs="to be seen in the pictures",
         ours=f"in {wins} of {len(ratios)} networks (sign test {chance:.2g})",
         tolerance="sign test below 0.05",
-        holds=bool(chance < 0.05),
+        holds=chance < 0.05,
         samples=len(ratios),
     )
 
