@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-import numpy as np
+from typing import Protocol, runtime_checkable
 
 
 class Verdict(StrEnum):
@@ -14,6 +13,14 @@ class Verdict(StrEnum):
     REPRODUCED = "reproduced"
     FAILED = "does not hold as stated"
     NOT_COMPARABLE = "not comparable"
+
+
+@runtime_checkable
+class Truth(Protocol):
+    """True or false, as Python or NumPy says it."""
+
+    def __bool__(self) -> bool:
+        """Which of them."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Claim:
         theirs: str,
         ours: str,
         tolerance: str,
-        holds: bool | np.bool_,
+        holds: Truth,
         samples: int | None = None,
         needed: int = 10,
     ) -> Claim:
@@ -57,7 +64,7 @@ class Claim:
             theirs: The source's value.
             ours: The value found.
             tolerance: What counts as agreement.
-            holds: Whether they agree, as Python or NumPy says it.
+            holds: Whether they agree.
             samples: Number of samples, for claims about averages.
             needed: Number of samples below which an average is not compared.
 
