@@ -5,9 +5,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
-PYTEST := -m pytest -n auto --maxprocesses=8 --durations=20
+# Each process keeps the tests of a file together, which share what they make and compile; idle ones take from others.
+PYTEST := -m pytest -n auto --maxprocesses=8 --dist worksteal --durations=20
 # Tests run in one process per core; two threads in each, that wait without spinning, leave the cores to one another.
-TEST_ENV := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
+# Bytecode is kept, since a hundred commands are started.
+TEST_ENV := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE=
 INPUTS := pyproject.toml constraints.txt
 # What `make thorough` runs: networks of each family that sweeps try, changed files that are read, and all Pythons that are
 # found, pyenv's among them.

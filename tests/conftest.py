@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import hypothesis
-import jaxtyping
 import pytest
 
+from tests import annotations
 from tests.seeds import long_cases
 
-SOURCE = Path(__file__).resolve().parent.parent / "src"
-EXACT = ("flint", "fractions")
-"""Modules that work with numbers of these call small functions millions of times; mypy alone checks their types."""
-
-
-def checked_modules() -> list[str]:
-    """The modules whose annotations beartype checks: all but those with compiled kernels, which numba itself types."""
-    names = []
-    for path in sorted(SOURCE.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        exact = any(f"from {module} import" in text for module in EXACT)
-        if path.name != "__init__.py" and "njit" not in text and not exact:
-            names.append(".".join(path.relative_to(SOURCE).with_suffix("").parts))
-    return names
-
-
 os.environ.setdefault("MPLBACKEND", "Agg")
-jaxtyping.install_import_hook(checked_modules(), "beartype.beartype")
+annotations.install()
 
 _SYSCONF = os.sysconf
 
@@ -52,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("thorough" if config.getoption("thorough") else "gate")
+    if config.getoption("thorough"):
+        annotations.check_all_calls()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -106,10 +106,10 @@ def in_blocks(function: Callable[[int, int], Any], count: int, grain: int = 2048
         >>> in_blocks(lambda start, stop: stop - start, 4)
         [4]
     """
-    if _here.in_pool:
-        return [function(0, count)]
     threads = number_of_threads()
-    blocks = max(1, min(4 * threads if threads > 1 else 1, count // grain))
+    if threads == 1 or _here.in_pool:
+        return [function(0, count)]
+    blocks = max(1, min(4 * threads, count // grain))
     bounds = [count * block // blocks for block in range(blocks + 1)]
     pool = _pool(threads)
     futures = [pool.submit(function, bounds[i], bounds[i + 1]) for i in range(blocks)]

@@ -172,7 +172,7 @@ def test_slices_segments_and_flat_boxes() -> None:
 
 
 def test_a_slice_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    net = network(formula([4, 16, 8, 3], 1))
+    net = network(formula([4, 10, 6, 3], 1))
     polygon = np.array([[0.0, 0.0], [1.0, 0.0], [1.5, 1.0], [0.0, 1.2]])
     for domain in (
         Slice(np.zeros(4), np.eye(4)[:2], polygon),

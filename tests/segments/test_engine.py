@@ -16,9 +16,9 @@ from tests.seeds import large
 
 CONV = nn.Sequential(
     nn.Conv2d(2, 6, 3, padding=1),
-    nn.ReLU(),
-    nn.Conv2d(6, 6, 3, stride=2, padding=1, groups=2),
     nn.ReLU6(),
+    nn.Conv2d(6, 6, 3, stride=2, padding=1, groups=2),
+    nn.ReLU(),
     nn.MaxPool2d(2),
     nn.Flatten(),
     nn.Linear(24, 8),
@@ -136,6 +136,16 @@ def test_a_budget_of_cells_keeps_the_start(budget: int | None) -> None:
     assert "3 truncated" in repr(part)
 
 
+def test_units_that_tie_at_an_upper_bound() -> None:
+    """Maxima over units that are clamped to the same value: the lead is decided exactly, and is nobody's fold."""
+    conv()  # gives the weights
+    network = splinescope.from_torch(nn.Sequential(*CONV[:3], nn.ReLU6(), *CONV[4:]), input_shape=(2, 8, 8))
+    points = 3 * ends(1)
+    cells = splinescope.tessellate(network, splinescope.Segment(points[0, 0], points[1, 0]), verify="proof")
+    assert cells.certificate is not None
+    assert cells.certificate.level == "proof"
+
+
 def test_a_large_budget_of_cells_is_none() -> None:
     network, points = conv(), ends(3)
     assert_same(tessellate_segments(network, *points, max_cells=10_000), tessellate_segments(network, *points))
@@ -239,7 +249,7 @@ def test_certificates_catch_a_moved_breakpoint_and_a_lost_one() -> None:
 
     cells = tessellate_segments(conv(), *ends(2))
     moved = cells.t.copy()
-    moved[3] = 0.5 * (moved[3] + moved[4])
+    moved[10] = 0.5 * (moved[10] + moved[11])
     with pytest.raises(CertificateError, match="check `patterns` failed"):
         certify_segments(replace(cells, t=moved), "proof")
     backward = cells.t.copy()

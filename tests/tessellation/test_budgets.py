@@ -70,7 +70,7 @@ def test_store_gives_the_same_complex(tmp_path: Path) -> None:
 
 
 def test_memory_stays_bounded() -> None:
-    case = Case("wide", gaussian(12, (2, 120, 120, 1)), HEXAGON)
+    case = Case("wide", gaussian(12, (2, 60, 60, 1)), HEXAGON)
     complex_of()  # compiles
     peaks = []
     for budget in (100_000, None):
