@@ -1,4 +1,4 @@
-"""Annotations are checked while tests run: types, and shapes where they are named, of arguments and of what is returned.
+"""Annotations are checked while tests run: types and named shapes, of arguments and of what is returned.
 
 A check costs more than most functions do. It is made on the first calls of each function in a process and on fewer and
 fewer of those that follow, and built when it is first made; `--thorough` checks all calls.

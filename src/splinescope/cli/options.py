@@ -182,4 +182,12 @@ MaxCells = Annotated[int | None, how(metavar="N", min=1, help="Stop refining at 
 Memory = Annotated[str | None, how(metavar="SIZE", help="Memory for the values at vertices: 500M, 4G.")]
 Store = Annotated[Path | None, how(metavar="DIR", help="Folder for finished parts, for more cells than fit in memory.")]
 Out = Annotated[Path, how(metavar="DIR", help="Folder for the results; made if missing.")]
+Profiled = Annotated[
+    bool,
+    how(
+        "--profile",
+        help="Say where the time goes: by phase, and by node of the network beside torch's own forward pass in float64 "
+        "at one point of each cell.",
+    ),
+]
 Force = Annotated[bool, how("--force", help="Overwrite a result that is in the folder already.")]

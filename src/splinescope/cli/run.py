@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from splinescope.errors import InvalidInputError
+from splinescope.profiling import spent
 from splinescope.storage import json_text, write_json
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Run:
                 f"`--out`: {out} has a result already; give another folder, or `--force` to overwrite it"
             )
         self._out, self._model, self._as_json, self._seconds = out, model, as_json, 0.0
+        self.profiled: Callable[[], Facts] | None = None
+        """Where the time went, which the summary says last and people are shown; None if nobody asked."""
 
     @property
     def shown(self) -> bool:
@@ -86,11 +89,12 @@ class Run:
             what: The file.
         """
         if not self.shown:
-            yield
+            with spent(verb):
+                yield
             return
         from splinescope.cli.terminal import phase_shown
 
-        with phase_shown(f"{verb} {what}"):
+        with spent(verb), phase_shown(f"{verb} {what}"):
             yield
 
     def leave(
@@ -119,13 +123,17 @@ class Run:
         for kind, (name, write) in files.items():
             with self.phase("drawing" if kind == "picture" else "saving", name):
                 _written(self._out / name, write)
+        if self.profiled is not None:
+            summary["profile"] = self.profiled()
         summary["files"] = {kind: name for kind, (name, _) in files.items()} | {"summary": SUMMARY}
         _written(self._out / SUMMARY, lambda path: write_json(path, summary))
         if self._as_json:
             typer.echo(json_text(summary))
             return
-        from splinescope.cli.terminal import show_facts
+        from splinescope.cli.terminal import show_facts, show_profile
 
+        if "profile" in summary:
+            show_profile(summary["profile"])
         show_facts(lines(summary) | {"left in": f"{self._out}: {', '.join(summary['files'].values())}"})
 
 

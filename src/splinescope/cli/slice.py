@@ -59,6 +59,7 @@ def slice_(
     output: of.OutputName = None,
     fixed: of.Fixed = None,
     force: of.Force = False,
+    profile: of.Profiled = False,
     as_json: of.Json = False,
 ) -> None:
     """Cut MODEL's exact tessellation in a plane of its input space; leave a picture, the arrays and a summary.
@@ -84,7 +85,9 @@ def slice_(
     """
     from splinescope.cli.domains import Where
     from splinescope.cli.models import read_model
+    from splinescope.cli.profile import facts_of
     from splinescope.cli.values import colormap
+    from splinescope.profiling import profiling
     from splinescope.tessellation.planar.engine import tessellate_slice
 
     memory_budget = size_in_bytes("--memory", memory)
@@ -113,17 +116,19 @@ def slice_(
     plane = where.plane(network.input_shape, points)
     if not as_json:
         _announce(network, plane, verify, max_cells)
-    with run.computing() as progress:
-        cells = tessellate_slice(
-            network,
-            plane,
-            verify=verify,
-            max_cells=max_cells,
-            memory_budget=memory_budget,
-            store=store,
-            progress=progress,
-        )
-    leave_cells(run, cells, picture)
+    with profiling() as times:
+        with run.computing() as progress:
+            cells = tessellate_slice(
+                network,
+                plane,
+                verify=verify,
+                max_cells=max_cells,
+                memory_budget=memory_budget,
+                store=store,
+                progress=progress,
+            )
+        run.profiled = (lambda: facts_of(times, cells)) if profile else None
+        leave_cells(run, cells, picture)
 
 
 def _announce(network: Network, plane: Slice, verify: str, max_cells: int | None) -> None:

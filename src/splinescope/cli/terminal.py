@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from numba.core import event
 from rich.console import Console
@@ -75,3 +76,36 @@ def show_facts(lines: dict[str, str]) -> None:
     for name, value in lines.items():
         table.add_row(name, Text(value))
     Console().print(table)
+
+
+def show_profile(profile: dict[str, Any]) -> None:
+    """Print where the time went: phases, and the nodes of the network beside a forward pass.
+
+    Args:
+        profile: What `splinescope.cli.profile.facts_of` returned.
+    """
+    total = sum(profile["phases"].values())
+    table = Table("", "seconds", "share", "forward pass", "ratio", box=None, padding=(0, 2, 0, 0))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for phase, seconds in profile["phases"].items():
+        beside = (f"{profile['forward']:.3f}", _ratio(seconds, profile["forward"])) if phase == "cutting" else ()
+        table.add_row(Text(phase, "bold"), f"{seconds:.3f}", f"{seconds / total:.0%}", *beside)
+        for node in profile["nodes"] if phase == "cutting" else ():
+            times = (node["cutting"], node["forward"])
+            table.add_row(
+                Text(f"  {node['node']} ({node['op']})"),
+                f"{times[0]:.3f}",
+                f"{times[0] / total:.0%}",
+                f"{times[1]:.3f}",
+                _ratio(*times),
+            )
+    table.add_row(
+        Text("in all", "bold"), f"{total:.3f}", "", f"{profile['forward']:.3f}", _ratio(total, profile["forward"])
+    )
+    Console().print(table)
+
+
+def _ratio(seconds: float, beside: float) -> str:
+    """How many times as long, to two digits."""
+    return f"{seconds / beside:.2g}" if beside > 0 else ""

@@ -21,6 +21,7 @@ from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum, Op
 from splinescope.numerics import in_blocks
+from splinescope.profiling import spent
 from splinescope.tessellation.codes import NodeCodes, compress, select_columns
 from splinescope.tessellation.maxima import Tournament, agreed, position_codes, tournament_of
 from splinescope.tessellation.rounding import Bounds
@@ -125,12 +126,13 @@ def advance(state: State, network: Network, last_use: tuple[int, ...]) -> None:
     """
     index = state.position
     node = network.nodes[index]
-    if isinstance(node.op, Activation):
-        _activate(state, index, node.op, node.inputs[0])
-    elif isinstance(node.op, Maximum):
-        _maximise(state, index, node.op, node.inputs[0])
-    else:
-        state.evaluate(index)
+    with spent("cutting", node.name):
+        if isinstance(node.op, Activation):
+            _activate(state, index, node.op, node.inputs[0])
+        elif isinstance(node.op, Maximum):
+            _maximise(state, index, node.op, node.inputs[0])
+        else:
+            state.evaluate(index)
     if state.begun is not None:
         return
     for source in set(node.inputs):

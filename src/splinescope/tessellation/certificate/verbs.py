@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from splinescope.errors import CertificateWarning
+from splinescope.profiling import spent
 from splinescope.progress import Advance, Report, reporting, unseen
 from splinescope.tessellation.certificate.record import Certificate
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
@@ -47,7 +48,7 @@ def certified(cells: _Complex, level: str, progress: bool | Report = False, pati
     """
     end = time.monotonic() + patience
     try:
-        with reporting(progress is True, phase="checking") as report:
+        with spent("checking"), reporting(progress is True, phase="checking") as report:
             certificate = _certificate(cells, level, _Clock(report, len(cells), end))
     except KeyboardInterrupt:
         certificate = replace(_certificate(cells, "topology"), requested=level)

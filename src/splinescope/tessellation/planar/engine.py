@@ -15,6 +15,7 @@ from splinescope.geometry.planar.subdivision import convex_polygon
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance, available_memory
+from splinescope.profiling import spent
 from splinescope.progress import remark, reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
@@ -68,7 +69,8 @@ def tessellate_slice(
     if not isinstance(domain, Slice) or domain.dimension != 2:
         raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice of two dimensions")
     budget = memory_budget or available_memory() // 4
-    plan = Plan.of(network, domain, tolerance or Tolerance(), max_cells, budget)
+    with spent("planning"):
+        plan = Plan.of(network, domain, tolerance or Tolerance(), max_cells, budget)
     run = _Run(plan, domain, max_cells, budget)
     run.store = PieceStore(store)
     with run.store:
@@ -78,10 +80,15 @@ def tessellate_slice(
         if run.interrupted:
             kept = f"the {run.store.cells:,} finished cells, {run.done:.1%} of the area,"
             remark(progress, f"interrupted: {kept} are kept; they are checked and written now")
-        finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
+        with spent("assembling"):
+            finished = join(run.store.pieces(), run.borders.ends, partial=not complete)
     signs = (plan.tally.signs, plan.tally.exact)
-    straightened = placed(_straightened(finished, network), plan)
-    cells = build_complex(straightened, network, domain, tolerance or Tolerance(), not complete, signs)
+    with spent("assembling"):
+        straightened = _straightened(finished, network)
+    with spent("placing"):
+        exact = placed(straightened, plan)
+    with spent("assembling"):
+        cells = build_complex(exact, network, domain, tolerance or Tolerance(), not complete, signs)
     return certified(cells, verify, progress, _PATIENCE if run.interrupted else math.inf)
 
 

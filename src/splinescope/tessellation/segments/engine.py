@@ -14,6 +14,7 @@ from splinescope.network.graph import Network
 from splinescope.network.inputs import in_shape
 from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import Tolerance, available_memory, in_blocks, number_of_threads
+from splinescope.profiling import spent
 from splinescope.progress import reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
@@ -134,7 +135,8 @@ def tessellate_segments(
         raise InvalidInputError(f"`starts`, `ends`: both ends of segment {same[0]} are the same point")
     question(network, Segment(a[0], b[0]), verify, max_cells, memory_budget)
     batch = _tessellated(network, Segments(a, b), max_cells, memory_budget, tolerance, progress)
-    return replace(batch, certificate=certify_segments(batch, verify))
+    with spent("checking"):
+        return replace(batch, certificate=certify_segments(batch, verify))
 
 
 def points_of(network: Network, name: str, points: np.ndarray) -> np.ndarray:
@@ -170,7 +172,7 @@ def _tessellated(
     plan, tally = SegmentsPlan.of(network, tolerance or Tolerance()), Tally()
     budget = memory_budget or min(available_memory() // 4, _LARGEST_BUDGET)
     starts, ends = (points.reshape(len(domain), -1) for points in (domain.starts, domain.ends))
-    with reporting(progress) as report:
+    with spent("cutting"), reporting(progress) as report:
         if len(domain) == 1:
             finished = SegmentsRun(plan, budget, max_cells, report, tally=tally).through_network(starts, ends)
         else:

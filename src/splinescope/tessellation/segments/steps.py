@@ -14,6 +14,7 @@ from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, AffineOp, Convolution, Maximum, Op
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_blocks
+from splinescope.profiling import spent
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import pack
 from splinescope.tessellation.rounding import Bounds, largest
@@ -123,23 +124,32 @@ def advance(part: SegmentsPart, work: Work) -> bool:
     """
     index, plan = part.position, work.plan
     node = plan.network.nodes[index]
-    if isinstance(node.op, Activation):
-        if not _activate(part, work, index, node.op):
-            return False
-    elif isinstance(node.op, Maximum):
-        if not _maximise(part, work, index, node.op):
-            return False
-    elif node.affine is not None and node.affine.keeps_order:
-        part.values[index] = part.values[node.inputs[0]]
-    elif index in plan.transposed or index in plan.stencils:
-        _follow(part, plan, index)
-    else:
-        _evaluate(part, plan, index)
+    with spent("cutting", node.name):
+        if isinstance(node.op, Activation):
+            through = _activate(part, work, index, node.op)
+        elif isinstance(node.op, Maximum):
+            through = _maximise(part, work, index, node.op)
+        else:
+            through = True
+            _carry(part, plan, index)
+    if not through:
+        return False
     for source in node.inputs:
         if plan.last_use[source] <= index:
             part.values.pop(source, None)
     part.position += 1
     return True
+
+
+def _carry(part: SegmentsPart, plan: SegmentsPlan, index: int) -> None:
+    """The values of a node without folds."""
+    node = plan.network.nodes[index]
+    if node.affine is not None and node.affine.keeps_order:
+        part.values[index] = part.values[node.inputs[0]]
+    elif index in plan.transposed or index in plan.stencils:
+        _follow(part, plan, index)
+    else:
+        _evaluate(part, plan, index)
 
 
 def _sample(rows: np.ndarray) -> np.ndarray:

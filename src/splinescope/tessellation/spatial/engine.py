@@ -12,6 +12,7 @@ from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance, available_memory
+from splinescope.profiling import spent
 from splinescope.progress import reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
@@ -73,7 +74,8 @@ def tessellate_polytope(
     if domain.dimension < 3:
         raise InvalidInputError(f"`domain`: got {domain.dimension} dimensions; expected three or more")
     tolerance, last_use = tolerance or Tolerance(), last_uses(network)
-    state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
+    with spent("planning"):
+        state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
     state.shortage = shortage
     with reporting(progress) as report:
         while state.position < len(network.nodes):
@@ -85,7 +87,9 @@ def tessellate_polytope(
                 offsets, items = state.cell_vertices()
                 state.restrict(np.flatnonzero(keep(before, state.rows, items, offsets)))
             report(state.position / len(network.nodes), state.lattice.num_cells)
-    return certified(_complex(state, network, domain, tolerance), verify)
+    with spent("assembling"):
+        cells = _complex(state, network, domain, tolerance)
+    return certified(cells, verify)
 
 
 def _complex(state: SpatialState, network: Network, domain: Domain, tolerance: Tolerance) -> SpatialComplex:
