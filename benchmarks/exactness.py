@@ -16,10 +16,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.common import ROOT, save
 
 MLPS = {"N1": (2, 64, 64, 64, 1), "N2": (2, 256, 256, 256, 10), "N5s": (3, 16, 16, 16, 1), "N5": (3, 32, 32, 32, 1)}
-CASES = ("N1", "N2", "N3", "N4", "N5s", "N5", "ResNet-20")
+CASES = ("N1", "N2", "N3", "N4", "N5s", "N5", "ResNet-20", "ACAS")
+ACAS, ACAS_HALF = "acasxu_open/ACASXU_run2a_1_1_batch_2000.onnx", 0.03
+"""The network of the assets, and half the side of its box around zero: a region graph of 2,815 cells."""
 
 PROGRAM = """
 import json, sys, time
@@ -27,11 +31,13 @@ import torch
 torch.set_num_threads(1)
 import splinescope
 from benchmarks.exactness import scene
+from splinescope.tessellation.region_graph import region_graph
 network, domain = scene(sys.argv[1])
+cut = region_graph if domain.dimension > 4 else splinescope.tessellate
 times = []
 for _ in range(1 + int(sys.argv[3])):
     start = time.process_time()
-    cells = splinescope.tessellate(network, domain, verify=sys.argv[2])
+    cells = cut(network, domain, verify=sys.argv[2])
     times.append(time.process_time() - start)
 decisions = getattr(cells, "decisions", None)
 signs = None if decisions is None else [decisions.signs, decisions.exact]
@@ -43,13 +49,17 @@ def scene(name: str) -> tuple[Any, Any]:
     """A network and a domain by name."""
     import splinescope
     from benchmarks import real
-    from benchmarks.common import reference_weights, to_module
+    from benchmarks.common import ASSETS, reference_weights, to_module
 
     if name in MLPS:
         widths = MLPS[name]
         network = splinescope.load(to_module(reference_weights(name, widths)), input_shape=widths[:1])
         low, high = [-1.0] * widths[0], [1.0] * widths[0]
         return network, splinescope.Slice.box(low, high) if widths[0] == 2 else splinescope.Box(low, high)
+    if name == "ACAS":
+        network = splinescope.load(ASSETS / "models" / ACAS)
+        corner = np.full(network.input_shape, ACAS_HALF)
+        return network, splinescope.Box(-corner, corner)
     cases = {"N3": real.mnist_mlp, "N4": real.cifar_conv, "ResNet-20": real.resnet20}
     return cases[name]()
 
