@@ -133,7 +133,7 @@ def pieces_of(
 
 
 class _Clock:
-    """Looks at the clock whenever an engine says how far it is, after every node."""
+    """Looks at the clock whenever an engine says how far it is: after every node, and some thousands of cells."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline, self.cells = deadline, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -26,6 +27,9 @@ from splinescope.geometry.lattice.surgery import (
 
 _SLACK = 1.5
 """Factor by which arrays grow."""
+
+_STRETCH = 1 << 12
+"""Cells that are made between two looks at how far it is: some hundredths of a second."""
 
 
 @runtime_checkable
@@ -198,7 +202,12 @@ def decide(
 
 
 def insert_folds(
-    lattice: FaceLattice, signed: Vertices, layer: LatticeLayer, judge: LatticeJudge, limit: int = 1 << 62
+    lattice: FaceLattice,
+    signed: Vertices,
+    layer: LatticeLayer,
+    judge: LatticeJudge,
+    limit: int = 1 << 62,
+    watch: Callable[[int], None] | None = None,
 ) -> Inserted:
     """Cut the cells of a lattice along the folds of one layer, in place.
 
@@ -208,6 +217,7 @@ def insert_folds(
         layer: The folds.
         judge: Decides where float64 does not.
         limit: Number of cells from which no more folds are inserted.
+        watch: Called with the number of cells while there come to be thousands; what it raises ends the work.
 
     Returns:
         What was added. Afterwards `lattice.cells.positive` tells for each cell which columns are positive in it, and
@@ -228,8 +238,14 @@ def insert_folds(
         np.empty((0, 0), np.int32),
     )
     work.grow(1.0)
-    while (status := work.insert(limit)) not in (DONE, TANGLED, FULL):
-        if status == NO_ROOM:
+    while True:
+        pause = min(limit, lattice.num_cells + _STRETCH)
+        status = work.insert(pause)
+        if status in (DONE, TANGLED) or (status == FULL and pause == limit):
+            break
+        if status == FULL and watch is not None:
+            watch(lattice.num_cells)
+        elif status == NO_ROOM:
             work.grow(_SLACK)
         elif status == UNPLACED:
             work.place(judge)

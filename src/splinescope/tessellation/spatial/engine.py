@@ -78,6 +78,7 @@ def tessellate_polytope(
         state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
     state.shortage = shortage
     with reporting(progress) as report:
+        state.watch = lambda cells: report(state.position / len(network.nodes), cells)
         while state.position < len(network.nodes):
             before = state.position
             advance(state, network, last_use)

@@ -71,6 +71,7 @@ class SpatialState:
         position: The next node.
         truncated: Whether cells were dropped.
         shortage: Called before a budget drops some.
+        watch: Called with the number of cells while there come to be more.
         signs: Number of signs taken.
     """
 
@@ -91,6 +92,7 @@ class SpatialState:
     position: int = 0
     truncated: bool = False
     shortage: Callable[[], None] | None = None
+    watch: Callable[[int], None] | None = None
     signs: int = 0
 
     @property
@@ -186,7 +188,7 @@ class SpatialState:
         rest: LatticeLayer | None = self._layer(folds)
         while rest is not None:
             limit = self._limit(values.shape[1]) if self.tournament is None else _NO_LIMIT
-            inserted = insert_folds(self.lattice, signed, rest, self.judge, limit)
+            inserted = insert_folds(self.lattice, signed, rest, self.judge, limit, self.watch)
             if inserted.tangled >= 0:
                 raise _tangled(self.lattice, columns.node)
             self._name(inserted.parents, columns)
