@@ -95,12 +95,14 @@ imports: $(VENV)/.installed-dev  ## which module may import which
 docs: $(VENV)/.installed-dev  ## the documentation with its executed gallery, in docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 
-# The bundle is committed, so that nobody else needs Node.js; its first line names the source that it was made of.
+# The bundles are committed, so that nobody else needs Node.js; the first line of each names the source that it was made of.
 VIEWER := src/splinescope/viewer
-viewer:  ## bundle the viewer's script anew after a change of its source (needs Node.js)
+viewer:  ## bundle the viewer's scripts anew after a change of its source (needs Node.js)
 	cd $(VIEWER)/source && npm ci --silent && npm run --silent build
-	printf '/* %s */\n' "$$(cat $(VIEWER)/source/*.ts | sha256sum | cut -d' ' -f1)" | cat - $(VIEWER)/viewer.js > $(VIEWER)/viewer.tmp
-	mv $(VIEWER)/viewer.tmp $(VIEWER)/viewer.js
+	digest=$$(cat $(VIEWER)/source/*.ts | sha256sum | cut -d' ' -f1); \
+	for script in $(VIEWER)/scripts/*.js; do \
+		printf '/* %s */\n' "$$digest" | cat - $$script > $$script.tmp && mv $$script.tmp $$script; \
+	done
 
 # Each package is tried outside of the sources, in an environment that has nothing else.
 release-check: $(VENV)/.installed-dev  ## build wheel and sdist, and run the demo from each in an empty environment of every Python

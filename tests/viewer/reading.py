@@ -6,8 +6,10 @@ import base64
 import gzip
 import html
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,23 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 def read(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The record of a page and its arrays."""
-    record = json.loads(re.search(r'<script type="application/json" id="record">(.*?)</script>', text, re.S).group(1))
-    coded = re.search(r'<script type="text/plain" id="arrays">(.*?)</script>', text, re.S).group(1)
-    data, at, arrays = gzip.decompress(base64.b64decode(coded)), 0, {}
-    for item in record["arrays"]:
+    record = record_of(text)
+    return record, arrays_of(text, record["arrays"])
+
+
+def record_of(text: str) -> dict[str, Any]:
+    """The record of a page."""
+    found = re.search(r'<script type="application/json" id="record">(.*?)</script>', text, re.S)
+    assert found
+    return json.loads(found.group(1))
+
+
+def arrays_of(text: str, listing: list[dict[str, Any]], name: str = "arrays") -> dict[str, np.ndarray]:
+    """The arrays of one block of a page."""
+    coded = re.search(rf'<script type="text/plain" id="{name}">(.*?)</script>', text, re.S)
+    assert coded
+    data, at, arrays = gzip.decompress(base64.b64decode(coded.group(1))), 0, {}
+    for item in listing:
         count, width = item["count"], item["width"]
         planes = np.frombuffer(data, np.uint8, count * width, at).reshape(width, count).astype(object)
         numbers = sum(planes[i] << 8 * i for i in range(width)) if count else np.zeros(0, object)
@@ -32,12 +47,14 @@ def read(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         arrays[item["name"]] = numbers.astype(np.int64)
         if item.get("float"):
             arrays[item["name"]] = numbers.astype(np.uint32).view(np.float32)
+        if item.get("double"):
+            arrays[item["name"]] = (numbers.astype(np.uint64) << np.uint64(24)).view(np.float64)
         at += count * width
     assert at == len(data)
-    return record, arrays
+    return arrays
 
 
-def in_browser(text: str, script: str, folder: Path, seconds: int = 120) -> Any:
+def in_browser(text: str, script: str, folder: Path, seconds: int = 60) -> Any:
     """What a script finds in a page once it is ready; `page` is the page, and what the script returns comes back."""
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
@@ -61,9 +78,22 @@ def in_browser(text: str, script: str, folder: Path, seconds: int = 120) -> Any:
         f"--user-data-dir={folder / 'profile'}",
         "--virtual-time-budget=60000", "--dump-dom", file.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    found = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
-    assert found, done.stderr[-2000:]
+    said = _ran(command, folder, seconds) or _ran(command, folder, seconds)
+    found = re.search(r'<pre id="answer">(.*?)</pre>', said, re.S)
+    assert found, (folder / "errors").read_text()[-2000:]
     answer = json.loads(html.unescape(found.group(1)))
     assert not (isinstance(answer, dict) and "error" in answer), answer
     return answer
+
+
+def _ran(command: list[str], folder: Path, seconds: int) -> str:
+    """What a browser printed; nothing where it did not end, as it does once in some hundred starts on a busy machine."""
+    with (folder / "page").open("w") as out, (folder / "errors").open("w") as errors:
+        browser = subprocess.Popen(command, stdout=out, stderr=errors, start_new_session=True)
+        try:
+            browser.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(browser.pid, signal.SIGKILL)
+            browser.wait()
+            return ""
+    return (folder / "page").read_text(encoding="utf-8")

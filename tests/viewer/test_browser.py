@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from torch import nn
 
-from splinescope.viewer import explore
+import splinescope
+from splinescope.viewer import explore, explore_frames
+from splinescope.viewer.planar import FEW_MAP_NUMBERS
 
 from .reading import in_browser
-from .test_page import planar
+from .test_page import network, planar, segment
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def test_pixels_are_those_of_cells(cells, tmp_path: Path) -> None:
         page.tools.choices.boundary = false;
         page.tools.choices.color = "norm";
         page.changed(true);
-        const measure = page.record.measures[0], colors = page.pixels(measure);
+        const measure = page.record.measures[0], colors = page.pixels();
         for (const zoom of [1, 1e4, 1e7]) {
           for (let cell = 0; cell < cells.count; cell += 7) {
             const [x, y] = cells.middle(cell);
@@ -105,3 +107,126 @@ def test_search_and_keys(cells, tmp_path: Path) -> None:
     assert answer["x"] == 0.5
     assert answer["color"] == "class"
     assert "neighbours" in answer["cell"]
+
+
+def test_maps_made_of_weights(tmp_path: Path) -> None:
+    """The map of every cell that the page multiplies out is that of `affine_maps`, to 1e-6 of its largest number."""
+    cells = planar(widths=(2, 48, 48, 48, 10))
+    assert 30 * len(cells) > FEW_MAP_NUMBERS
+    script = """
+        const numbers = page.found.get("numbers"), some = [];
+        for (let cell = 0; cell < page.cells.count; cell += 5) some.push([numbers[cell], page.affineMap(cell)]);
+        return { maps: page.record.maps, some };
+    """
+    answer = in_browser(explore(cells).text, script, tmp_path)
+    assert answer["maps"] == "weights"
+    numbers = np.array([number for number, _ in answer["some"]])
+    maps = cells.affine_maps(which=numbers)
+    A, c = (np.array([told[name] for _, told in answer["some"]]) for name in "Ac")
+    scale = np.maximum(np.abs(maps.A).max(axis=(1, 2)), np.abs(maps.c).max(axis=1))
+    assert (np.abs(A - maps.A).max(axis=(1, 2)) <= 1e-6 * scale).all()
+    assert (np.abs(c - maps.c).max(axis=1) <= 1e-6 * scale).all()
+
+
+def test_a_segment_in_the_browser(tmp_path: Path) -> None:
+    cells = segment()
+    t = np.linspace(0.001, 0.999, 333)
+    script = f"""
+        const hovered = () => document.getElementById("cell").textContent, stage = document.getElementById("stage");
+        const about = {json.dumps(t.tolist())}.map((t) => page.about(t));
+        const said = [page.find("no"), page.find("99999"), page.find("t = 7"), page.find("3")];
+        stage.dispatchEvent(new PointerEvent("pointermove", {{ clientX: 300, clientY: 300, pointerId: 1 }}));
+        return {{ about, said, text: hovered() }};
+    """
+    answer = in_browser(explore(cells).text, script, tmp_path)
+    about = answer["about"]
+    assert [one["cell"] for one in about] == cells.locate(t).tolist()
+    outputs = np.array([one["outputs"] for one in about])
+    wanted = cells.network(cells.domain.embed(t[:, None]))
+    np.testing.assert_allclose(outputs, wanted, atol=1e-5 * np.abs(wanted).max())
+    assert [one["label"] for one in about] == np.argmax(wanted, axis=1).tolist()
+    target = int(np.argmax(wanted[0]))
+    others = np.delete(wanted, target, axis=1).max(axis=1)
+    np.testing.assert_allclose([one["margin"] for one in about], wanted[:, target] - others, atol=1e-4)
+    counts = [[int(cells.patterns[one["cell"], a:b].sum()) for _, a, b in cells.pattern_nodes] for one in about]
+    assert [one["counts"] for one in about] == counts
+    assert answer["said"] == [
+        "type a cell's number, or a position as t = 0.5", "no such cell", "outside of the segment", "",
+    ]  # fmt: skip
+    assert "margin of" in answer["text"]
+
+
+def test_a_solid_in_the_browser(tmp_path: Path) -> None:
+    """Points are in the cells that Python says, on the cut as well; maps and counts are those of the cells."""
+    cells = splinescope.tessellate(network((3, 7, 7, 2)), splinescope.Box([-1, -2, -1], [1, 2, 3]))
+    rng = np.random.default_rng(0)
+    points = cells.domain.bounds[0] + rng.random((150, 3)) * np.ptp(cells.domain.bounds, axis=0)
+    script = f"""
+        page.tools.choices.boundary = false;
+        page.render();
+        const seen = [];
+        for (let x = 150; x < 600; x += 23) for (let y = 80; y < 600; y += 23) {{
+          const {{ item, at }} = page.seen(x, y);
+          if (item >= 0) seen.push([item, at]);
+        }}
+        const items = Array.from({{ length: page.record.counts.items }}, (_, item) => page.about(item));
+        return {{ seen, items, located: {json.dumps(points.tolist())}.map((point) => page.locate(point)) }};
+    """
+    answer = in_browser(explore(cells).text, script, tmp_path)
+    assert answer["located"] == cells.locate(points).tolist()
+    assert len(answer["seen"]) > 50
+    middle = cells.domain.bounds.mean(axis=0)
+    inside = np.array([at for _, at in answer["seen"]])
+    assert (np.abs(inside[:, 1] - middle[1]) < 1e-3).any()
+    which = np.array([item for item, _ in answer["seen"]])
+    found = cells.locate(inside + 1e-4 * (cells.interior_points[which] - inside))  # off the faces
+    assert (found == which).mean() > 0.9  # others are less than a pixel from an edge
+    scale = cells.domain.size
+    beyond = [
+        (cells.halfspaces(item)[:, :-1] @ at + cells.halfspaces(item)[:, -1]).max()
+        for item, at in zip(which, inside, strict=True)
+    ]
+    assert max(beyond) < 0.02 * scale
+    maps = cells.affine_maps()
+    for item, told in enumerate(answer["items"]):
+        np.testing.assert_allclose(told["map"]["A"], maps.A[item], atol=1e-6 * np.abs(maps.A[item]).max())
+        assert told["counts"] == [int(cells.patterns[item, a:b].sum()) for _, a, b in cells.pattern_nodes]
+
+
+def test_frames_in_the_browser(tmp_path: Path) -> None:
+    frames = [planar(seed) for seed in range(3)]
+    script = """
+        page.view.zoom(3);
+        const scale = page.view.scale, found = [];
+        for (const frame of [2, 0, 1, 1]) {
+          await timeline.go(frame);
+          found.push([timeline.current, page.cells.count, page.locate(0.3, -0.4), page.view.scale === scale]);
+        }
+        return found;
+    """
+    answer = in_browser(explore_frames(frames).text, script, tmp_path)
+    wanted = [[k, len(frames[k]), int(frames[k].locate([[0.3, -0.4]])[0]), True] for k in (2, 0, 1, 1)]
+    assert answer == wanted
+
+
+def test_a_surface_in_the_browser(tmp_path: Path) -> None:
+    cells = splinescope.tessellate(network((3, 7, 7, 2)), splinescope.Box([-1, -1, -1], [1, 1, 1]))
+    surface = cells.decision_boundary()
+    script = """
+        const seen = [];
+        for (let x = 150; x < 600; x += 11) for (let y = 80; y < 600; y += 11) {
+          const { item, at } = page.seen(x, y);
+          if (item >= 0) seen.push([item, at]);
+        }
+        return seen;
+    """
+    seen = in_browser(explore(surface, color="class").text, script, tmp_path)
+    assert len(seen) > 20
+    which, points = np.array([item for item, _ in seen]), np.array([at for _, at in seen])
+    first = surface.vertices[surface.corners[surface.offsets[which]]]
+    off = np.abs(((points - first) * surface.normals[which]).sum(axis=1))
+    assert off.max() < 1e-6
+    within = cells.locate(points) == surface.cells[which]  # a pixel's middle may be beside the polygon that it shows
+    gap = np.abs(np.diff(cells.network(points[within]), axis=1))
+    assert within.mean() > 0.8
+    assert gap.max() < 1e-4 * np.abs(cells.vertex_outputs).max()

@@ -16,14 +16,15 @@ from torch import nn
 import splinescope
 from splinescope.cli import main
 from splinescope.errors import InvalidInputError
-from splinescope.viewer import explore
+from splinescope.viewer import explore, explore_frames
 from splinescope.viewer.packing import hilbert_order
-from splinescope.viewer.planar import mixed
+from splinescope.viewer.parts import mixed
+from splinescope.viewer.weights import chain_of
 
-from .reading import read
+from .reading import arrays_of, read, record_of
 
 
-def planar(seed: int = 0, widths: tuple[int, ...] = (2, 12, 12, 3), activation: type[nn.Module] = nn.ReLU):
+def network(widths: tuple[int, ...], seed: int = 0, activation: type[nn.Module] = nn.ReLU) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     layers: list[nn.Module] = []
     for i, o in itertools.pairwise(widths):
@@ -31,9 +32,12 @@ def planar(seed: int = 0, widths: tuple[int, ...] = (2, 12, 12, 3), activation: 
         for parameter in linear.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         layers += [linear, activation()]
-    return splinescope.tessellate(
-        nn.Sequential(*layers[:-1]), splinescope.Slice.box([-1, -2], [3, 1]), verify="topology"
-    )
+    return nn.Sequential(*layers[:-1])
+
+
+def planar(seed: int = 0, widths: tuple[int, ...] = (2, 12, 12, 3), activation: type[nn.Module] = nn.ReLU):
+    domain = splinescope.Slice.box([-1, -2], [3, 1])
+    return splinescope.tessellate(network(widths, seed, activation), domain, verify="topology")
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Hardtanh])
@@ -112,15 +116,16 @@ def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
     assert "MB" in repr(page)
 
 
-def test_the_script_is_that_of_its_source() -> None:
+def test_the_scripts_are_those_of_their_source() -> None:
     home = files("splinescope.viewer")
     source = Path(str(home / "source"))
     if not source.is_dir():
         pytest.skip("the source of the script is not part of an installed package")
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.glob("*.ts")))).hexdigest()
-    script = (home / "viewer.js").read_text(encoding="utf-8")
-    assert script.startswith(f"/* {digest} */"), "run `make viewer`"
-    assert len(script.encode()) <= 60_000
+    for kind in ("planar", "segment", "space"):
+        script = (home / "scripts" / f"{kind}.js").read_text(encoding="utf-8")
+        assert script.startswith(f"/* {digest} */"), "run `make viewer`"
+        assert len(script.encode()) <= 60_000
 
 
 def test_neighbours_on_the_curve_are_neighbours() -> None:
@@ -141,12 +146,117 @@ def test_mistakes(options: dict, message: str) -> None:
         explore(planar(), **options)
 
 
-def test_other_dimensions_are_refused() -> None:
-    cells = splinescope.tessellate(
-        nn.Sequential(nn.Linear(2, 3), nn.ReLU()), splinescope.Segment([0.0, 0.0], [1.0, 1.0])
-    )
-    with pytest.raises(InvalidInputError, match="got SegmentComplex; expected cells of a plane"):
-        cells.explore()
+def test_what_has_no_page_is_refused() -> None:
+    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    box = splinescope.Box([-1.0] * 4, [1.0] * 4)
+    for cells, what in (
+        (splinescope.tessellate(net, box), "SpatialComplex of dimension 4"),
+        (splinescope.region_graph(net, box), "RegionGraph of dimension 4"),
+    ):
+        with pytest.raises(InvalidInputError, match=f"got {what}; expected a complex of one to three dimensions"):
+            explore(cells)
+
+
+def segment():
+    return splinescope.tessellate(network((2, 12, 12, 3)), splinescope.Segment([-2.0, 1.0], [2.0, -1.0]))
+
+
+def test_the_page_holds_a_segment() -> None:
+    cells = segment()
+    record, arrays = read(explore(cells, values={"score": np.arange(len(cells))}).text)
+    np.testing.assert_allclose(arrays["t"] / (2**48 - 1), cells.t, rtol=0, atol=2.0**-47)
+    outputs = arrays["outputs"].reshape(3, -1)
+    order = [int(label["name"]) for label in record["labels"]]
+    np.testing.assert_allclose(outputs, cells.vertex_outputs[:, order].T, rtol=1e-6, atol=1e-7)
+    assert record["panels"] == ["norm of A", "score"]
+    slopes = np.linalg.norm(cells.affine_maps().A[:, :, 0], axis=1)
+    np.testing.assert_allclose(arrays["panel.0"], slopes / cells.domain.length, rtol=1e-6)
+    flips = np.repeat(np.arange(len(cells.t)), arrays["flips.sizes"])
+    for at, unit in zip(flips, arrays["flips.units"], strict=True):
+        before, after = cells.patterns[at - 1], cells.patterns[at]
+        assert before[unit] != after[unit]
+    assert len(flips) == np.count_nonzero(np.diff(cells.patterns.astype(int), axis=0))
+
+
+def test_the_page_holds_a_solid() -> None:
+    cells = splinescope.tessellate(network((3, 6, 6, 2)), splinescope.Box([-1, -2, -1], [1, 2, 3]))
+    record, arrays = read(explore(cells).text)
+    low, extent = (np.array(record["frame"][name]) for name in ("low", "extent"))
+    shares = np.stack([arrays[f"vertices.{letter}"] for letter in "xyz"], axis=1) / (2**32 - 1)
+    np.testing.assert_allclose(low + shares * extent, cells.vertices, rtol=0, atol=4 * 2.0**-31)
+    loops = cells.face_loops()
+    np.testing.assert_array_equal(arrays["vertices.corners"], loops.items)
+    np.testing.assert_array_equal(np.stack([arrays["sides.0"], arrays["sides.1"]], axis=1) - 1, cells.facet_cells)
+    maps = cells.affine_maps()
+    np.testing.assert_allclose(arrays["maps.A"].reshape(len(cells), 2, 3), maps.A, rtol=1e-6, atol=1e-7)
+    assert record["surface"] == "decision boundary"
+
+
+def test_a_batch_is_a_page_of_frames() -> None:
+    ends = np.array([[[-1.0, 0.0], [1.0, 0.5]], [[0.0, -1.0], [0.5, 1.0]]])
+    batch = splinescope.tessellate_segments(network((2, 6, 3)), ends[:, 0], ends[:, 1])
+    record = record_of(explore(batch).text)
+    assert [frame["name"] for frame in record["frames"]] == ["segment 0", "segment 1"]
+    with pytest.raises(InvalidInputError, match="a batch of segments has none"):
+        explore(batch, values={"x": [1.0]})
+
+
+def test_frames_share_their_scales() -> None:
+    cells = [planar(seed) for seed in range(3)]
+    text = explore_frames(dict(zip(("first", 10, 200), cells, strict=True)), color="norm").text
+    record = record_of(text)
+    assert [frame["name"] for frame in record["frames"]] == ["first", "step 10", "step 200"]
+    records = [{**record, **frame["record"]} for frame in record["frames"]]
+    lows = {measure["low"] for one in records for measure in one["measures"] if measure["key"] == "norm"}
+    assert len(lows) == 1
+    for number, (one, mine) in enumerate(zip(records, cells, strict=True)):
+        arrays = arrays_of(text, one["arrays"], f"arrays-{number}")
+        assert sorted(arrays["numbers"].tolist()) == list(range(len(mine)))
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        ([], "`frames`: got 0; expected 1 to 1,000 complexes"),
+        ([planar, segment], "`frames`: step 1 is of another domain or kind than the first"),
+    ],
+)
+def test_frames_that_do_not_fit(frames: list, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        explore_frames([make() for make in frames])
+
+
+def test_weights_are_those_of_the_network() -> None:
+    """A forward pass by the stages alone is the network's, for chains of any activation."""
+    rng = np.random.default_rng(0)
+    for act in (nn.ReLU(), nn.Hardtanh(), nn.LeakyReLU(0.1)):
+        net = nn.Sequential(
+            nn.Linear(5, 4), act, nn.BatchNorm1d(4).eval(), nn.Linear(4, 4), act, nn.Linear(4, 2)
+        ).double()
+        domain = splinescope.Slice.through(*rng.normal(size=(3, 5)))
+        stages = chain_of(splinescope.load(net.eval(), input_shape=(5,)), domain)
+        assert stages is not None
+        points = rng.normal(size=(7, 2))
+        value = points
+        for stage in stages:
+            value = value @ stage.matrix.T + stage.offset
+            if stage.slopes is not None:
+                value = act(torch.from_numpy(value)).numpy()
+        with torch.no_grad():
+            wanted = net(torch.from_numpy(domain.embed(points))).numpy()
+        np.testing.assert_allclose(value, wanted, atol=1e-12)
+
+
+def test_networks_that_are_no_chain_have_no_weights() -> None:
+    class Skip(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.relu(self.layer(x))
+
+    assert chain_of(splinescope.load(Skip(), input_shape=(2,)), splinescope.Slice.box([0, 0], [1, 1])) is None
 
 
 def test_empty_layers() -> None:

@@ -1,5 +1,7 @@
-"""A viewer in the browser: one self-contained page for a complex, opened from disk."""
+"""A viewer in the browser: one self-contained page for cells, opened from disk."""
 
-from splinescope.viewer.page import explore as explore
+from splinescope.viewer.explore import explore as explore
+from splinescope.viewer.frames import explore_frames as explore_frames
+from splinescope.viewer.page import Page as Page
 
-__all__ = ["explore"]
+__all__ = ["Page", "explore", "explore_frames"]

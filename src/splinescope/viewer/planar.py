@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from splinescope.plotting.colors import ColorScale, class_colors, color_numbers, pattern_palette, scale_of
 from splinescope.plotting.thumbnails import anchor_images
 from splinescope.tessellation.affine import norms
 from splinescope.tessellation.boundary import class_regions, decision_boundary
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.viewer.packing import Packer, hilbert_order
+from splinescope.viewer.parts import Patterns, add_measure, class_record, facts_of, layer_record, layers_of, mixed
+from splinescope.viewer.weights import chain_of
 
 COORDINATE_BYTES = 6
 """Bytes of a coordinate: 48 bits of its share of the domain's extent, which browsers draw as two exact float32."""
@@ -21,19 +22,20 @@ COORDINATE_BYTES = 6
 MAP_NUMBERS = 600_000
 """Numbers of affine maps up to which a page holds those of all cells."""
 
+FEW_MAP_NUMBERS = 60_000
+"""Numbers of affine maps up to which they are stored, however few the weights are."""
+
 MOST_CLASSES = 1000
 """Outputs up to which they are taken for classes."""
-
-_PALETTES = {"viridis": "viridis", "cividis": "cividis", "magma": "magma", "grey": "Greys"}
 
 
 @dataclass(frozen=True)
 class ViewFrame:
-    """The rectangle around a domain, in which coordinates are shares.
+    """The rectangle or box around a domain, in which coordinates are shares.
 
     Attributes:
-        low: [2] its lower left corner.
-        extent: [2] its sides.
+        low: [d] its lower left corner.
+        extent: [d] its sides.
     """
 
     low: np.ndarray
@@ -45,9 +47,9 @@ class ViewFrame:
         low = points.min(axis=0)
         return cls(low, np.maximum(points.max(axis=0) - low, np.finfo(float).tiny))
 
-    def shares(self, points: np.ndarray) -> np.ndarray:
-        """[n, 2] positions as whole numbers of 48 bits."""
-        most = float((1 << 8 * COORDINATE_BYTES) - 1)
+    def shares(self, points: np.ndarray, width: int = COORDINATE_BYTES) -> np.ndarray:
+        """[n, d] positions as whole numbers of `width` bytes."""
+        most = float((1 << 8 * width) - 1)
         return np.rint(np.clip((points - self.low) / self.extent, 0, 1) * most).astype(np.uint64)
 
     def add(self, packer: Packer, name: str, points: np.ndarray) -> None:
@@ -66,33 +68,32 @@ def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray]) -> tuple[di
     Returns:
         The record and the arrays.
     """
-    packer, frame = Packer(), ViewFrame.around(cells.vertices)
+    packer, frame = Packer(), ViewFrame.around(cells.domain.corners)
     order = hilbert_order(cells.interior_points)
     numbers = _add_rings(packer, frame, cells, order)
+    counts = {"cells": len(cells), "edges": len(cells.edges), "vertices": len(cells.vertices)}
     record: dict[str, Any] = {
         "kind": "planar",
         "frame": {"low": frame.low.tolist(), "extent": frame.extent.tolist()},
-        "counts": {"cells": len(cells), "edges": len(cells.edges), "vertices": len(cells.vertices)},
+        "counts": counts,
         "axes": list(cells.domain.names or ("t1", "t2")),
-        "certificate": cells.certificate.level if cells.certificate else "none",
-        "truncated": cells.truncated,
+        "facts": facts_of(cells, ", ".join(f"{count:,} {what}" for what, count in counts.items())),
         "network": {"inputs": list(cells.network.input_shape), "outputs": int(cells.vertex_outputs.shape[1])},
     }
     packer.add("numbers", order, 4)
-    patterns = _Patterns.of(cells)
+    layers = layers_of(cells)
+    patterns = Patterns.of(len(cells), layers, cells.patterns_of)
     record["layers"] = _add_patterns(packer, cells, patterns, order, numbers)
-    record["palettes"] = _palettes()
     packer.add("pattern", patterns.colors[order], 1)
-    record["pattern_palette"] = _bytes(pattern_palette())
     measures = {"norm": (norms(cells), "spectral norm of A"), "area": (np.asarray(cells.measures), "area of the cell")}
     measures |= {name: (np.asarray(found, float), name) for name, found in values.items()}
     record["measures"] = [
-        _add_measure(packer, key, number[order], label, cells.measures[order])
+        add_measure(packer, key, number[order], label, cells.measures[order], stored=key != "area")
         for key, (number, label) in measures.items()
     ]
     record["classes"] = _add_classes(packer, frame, cells, order)
     record["anchors"] = _anchors(cells)
-    record["maps"] = _add_maps(packer, cells, order)
+    record["maps"], record["weights"] = _add_maps(packer, cells, order, record["layers"]["flips"])
     return record, packer
 
 
@@ -116,16 +117,8 @@ def _add_rings(packer: Packer, frame: ViewFrame, cells: PlanarComplex, order: np
     return numbers
 
 
-def mixed(units: np.ndarray) -> np.ndarray:
-    """32 pseudo-random bits of each number: the finaliser of MurmurHash3, which the page computes as well."""
-    bits = (np.asarray(units, np.uint64) + np.uint64(1)).astype(np.uint32)
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        bits = (bits ^ (bits >> np.uint32(shift))) * np.uint32(factor)
-    return bits ^ (bits >> np.uint32(16))
-
-
 def _add_patterns(
-    packer: Packer, cells: PlanarComplex, patterns: _Patterns, order: np.ndarray, numbers: np.ndarray
+    packer: Packer, cells: PlanarComplex, patterns: Patterns, order: np.ndarray, numbers: np.ndarray
 ) -> dict[str, Any]:
     """Append the unit of each edge, and what tells the patterns of all cells: the first one's where units flip."""
     layout = cells.pattern_nodes
@@ -148,17 +141,9 @@ def _add_patterns(
     if flips:
         packer.add("root", cells.patterns_of(order[:1])[0], 1)
     else:
-        packer.add("hashes", hashes[order], 4)
-        for number in range(len(layout)):
-            packer.add(f"counts.{number}", patterns.counts[order, number], 4, differences=True)
-    names = [cells.network.nodes[node].name for node in nodes]
-    return {
-        "flips": flips,
-        "nodes": [
-            {"name": name, "start": start, "stop": stop} for name, (_, start, stop) in zip(names, layout, strict=True)
-        ],
-        "root_hash": int(hashes[order[0]]) if len(cells) else 0,
-    }
+        patterns.add(packer, order)
+    root_hash = int(hashes[order[0]]) if len(cells) else 0
+    return layer_record(layers_of(cells), flips=flips, root_hash=root_hash)
 
 
 def _edge_order(cells: PlanarComplex, order: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -181,66 +166,6 @@ def _edge_order(cells: PlanarComplex, order: np.ndarray, numbers: np.ndarray) ->
     return found[np.argsort(first)]
 
 
-@dataclass(frozen=True)
-class _Patterns:
-    """What a page tells of all activation patterns.
-
-    Attributes:
-        hashes: [F] 32 bits of each.
-        counts: [F, layers] units of each layer that are not on their first piece.
-        colors: [F] places in the palette of patterns.
-    """
-
-    hashes: np.ndarray
-    counts: np.ndarray
-    colors: np.ndarray
-
-    @classmethod
-    def of(cls, cells: PlanarComplex) -> _Patterns:
-        """Read the patterns of all cells once, in parts."""
-        layout = cells.pattern_nodes
-        units = int(layout[-1][2]) if layout else 0
-        found = cls(
-            np.zeros(len(cells), np.uint32),
-            np.zeros((len(cells), len(layout)), np.int64),
-            np.zeros(len(cells), np.int64),
-        )
-        step, weights = max(1, (1 << 22) // max(1, units)), mixed(np.arange(units))
-        for start in range(0, len(cells) if units else 0, step):
-            rows = slice(start, start + step)
-            pieces = cells.patterns_of(np.arange(start, min(start + step, len(cells))))
-            found.hashes[rows] = np.bitwise_xor.reduce(weights * pieces, axis=1)
-            found.colors[rows] = color_numbers(pieces)
-            for number, (_, low, high) in enumerate(layout):
-                found.counts[rows, number] = np.count_nonzero(pieces[:, low:high], axis=1)
-        return found
-
-
-def _add_measure(packer: Packer, key: str, values: np.ndarray, label: str, weights: np.ndarray) -> dict[str, Any]:
-    """Append numbers of all cells in 16 bits, of their logarithms where these spread better."""
-    finite = np.isfinite(values)
-    positive = finite & (values > 0)
-    scale: ColorScale = scale_of(values, label, weights=weights)
-    logarithmic = bool(scale.logarithmic and positive.any() and (positive == finite).all())  # zero has no logarithm
-    usable = positive if logarithmic else finite
-    kept = np.log(values[usable]) if logarithmic else values[usable]
-    low, high = (float(kept.min()), float(kept.max())) if len(kept) else (0.0, 1.0)
-    shares = np.full(len(values), 65535, np.uint64)
-    shares[usable] = np.rint((kept - low) / max(high - low, np.finfo(float).tiny) * 65534).astype(np.uint64)
-    if key != "area":  # the page has the corners
-        packer.add(f"measure.{key}", shares, 2)
-    return {
-        "key": key,
-        "label": label,
-        "stored_as_logarithms": logarithmic,
-        "least": low,
-        "most": high,
-        "low": scale.low,
-        "high": scale.high,
-        "positive": bool((positive == finite).all()),
-    }
-
-
 def _add_classes(packer: Packer, frame: ViewFrame, cells: PlanarComplex, order: np.ndarray) -> dict[str, Any] | None:
     """Append each cell's class, the pieces of cells of several classes, and the decision boundary."""
     if not 1 <= cells.network.num_classes <= MOST_CLASSES:
@@ -253,13 +178,7 @@ def _add_classes(packer: Packer, frame: ViewFrame, cells: PlanarComplex, order: 
     packer.add("pieces.classes", regions.classes[cut], 2)
     frame.add(packer, "pieces", regions.points[np.repeat(cut, sizes)])
     frame.add(packer, "boundary", boundary.segments.reshape(-1, 2))
-    count = int(max(classes.max(initial=0), regions.classes.max(initial=0))) + 1
-    present = np.union1d(classes, regions.classes).tolist()
-    return {
-        "present": present,
-        "names": [cells.network.class_name(label) for label in range(count)],
-        "colors": _bytes(class_colors(count)),
-    }
+    return class_record(cells.network, np.union1d(classes, regions.classes))
 
 
 def _anchors(cells: PlanarComplex) -> list[dict[str, Any]]:
@@ -271,12 +190,12 @@ def _anchors(cells: PlanarComplex) -> list[dict[str, Any]]:
     for number, place in enumerate(np.asarray(cells.domain.anchors)):
         anchor: dict[str, Any] = {"name": chr(ord("A") + number % 26), "place": [float(part) for part in place]}
         if pictures:
-            anchor["picture"] = _png(pictures[number])
+            anchor["picture"] = png_address(pictures[number])
         found.append(anchor)
     return found
 
 
-def _png(pixels: np.ndarray) -> str:
+def png_address(pixels: np.ndarray) -> str:
     """A picture as a data address."""
     import base64
     from io import BytesIO
@@ -288,26 +207,22 @@ def _png(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _add_maps(packer: Packer, cells: PlanarComplex, order: np.ndarray) -> bool:
-    """Append the affine maps of all cells in the domain's coordinates, where a page can hold them."""
-    outputs = int(cells.vertex_outputs.shape[1])
-    if 3 * outputs * len(cells) > MAP_NUMBERS:
-        return False
+def _add_maps(
+    packer: Packer, cells: PlanarComplex, order: np.ndarray, flips: bool
+) -> tuple[str | None, list[dict[str, Any]] | None]:
+    """Append the affine maps of all cells, or the weights of which the page makes them, where a page can hold either.
+
+    Returns:
+        Which of both, and the stages of weights.
+    """
+    numbers = 3 * int(cells.vertex_outputs.shape[1]) * len(cells)
+    if numbers > FEW_MAP_NUMBERS and flips:
+        stages = chain_of(cells.network, cells.domain)
+        if stages is not None and (numbers > MAP_NUMBERS or sum(stage.matrix.size for stage in stages) < numbers):
+            return "weights", [stage.add(packer, number) for number, stage in enumerate(stages)]
+    if numbers > MAP_NUMBERS:
+        return None, None
     maps = cells.affine_maps()
     packer.add_floats("maps.A", maps.A[order].ravel())
     packer.add_floats("maps.c", maps.c[order].ravel())
-    return True
-
-
-def _bytes(colors: np.ndarray) -> list[list[int]]:
-    """Colours as [n, 3] whole numbers from 0 to 255."""
-    table: list[list[int]] = np.rint(np.asarray(colors)[:, :3] * 255).astype(int).tolist()
-    return table
-
-
-def _palettes() -> dict[str, list[list[int]]]:
-    """Colour maps by name, in 64 steps, which the page blends."""
-    from matplotlib import colormaps
-
-    steps = np.linspace(0, 1, 64)
-    return {name: _bytes(colormaps[source](steps)) for name, source in _PALETTES.items()}
+    return "stored", None

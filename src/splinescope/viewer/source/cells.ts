@@ -2,15 +2,16 @@
 
 import { mixed, type Layer, type Measure, type Numbers, type PlanarRecord } from "./data";
 
-const SHARE = 2 ** 48 - 1;
+export const SHARE = 2 ** 48 - 1;
 
 /** Positions as shares of the frame, in float64, which holds their 48 bits. */
 export interface Points { x: Float64Array; y: Float64Array }
 
 export function points(found: Map<string, Numbers>, name: string): Points {
   const scaled = (letter: string) => {
-    const numbers = found.get(`${name}.${letter}`) as Float64Array;
-    for (let i = 0; i < numbers.length; i++) numbers[i] /= SHARE;
+    const key = `${name}.${letter}`, shares = `${key} as shares`, numbers = found.get(key) as Float64Array;
+    if (!found.has(shares)) for (let i = 0; i < numbers.length; i++) numbers[i] /= SHARE;
+    found.set(shares, numbers);
     return numbers;
   };
   return { x: scaled("x"), y: scaled("y") };

@@ -1,6 +1,6 @@
 /* Colours of cells: by pattern, by class, or by a number through a table. */
 
-import type { Color, Measure, Numbers } from "./data";
+import type { Color, Measure, Numbers, PageRecord } from "./data";
 
 export function packed([red, green, blue]: Color): number {
   return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
@@ -48,4 +48,29 @@ export function told(number: number): string {
   if (!Number.isFinite(number)) return String(number);
   const size = Math.abs(number);
   return number === 0 ? "0" : size >= 1e5 || size < 1e-3 ? number.toExponential(3) : String(Number(number.toPrecision(5)));
+}
+
+/** Classes are filled with three quarters of their colour, so that lines stay visible. */
+export function paled(color: number): number {
+  const part = (shift: number) => Math.round(255 - 0.75 * (255 - ((color >>> shift) & 255)));
+  return (0xff000000 | (part(16) << 16) | (part(8) << 8) | part(0)) >>> 0;
+}
+
+/** Round numbers along an axis, and how they are written. */
+export function ticks(low: number, high: number, wanted: number): { value: number; text: string }[] {
+  const rough = (high - low) / Math.max(1, wanted), power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10), found = [];
+  const digits = Math.max(0, Math.min(20, -Math.floor(Math.log10(step) + 1e-9)));
+  const written = (value: number) => (Math.abs(value) >= 1e5 ? told(value) : value.toFixed(digits));
+  for (let number = Math.ceil(low / step); number * step <= high && found.length < 50; number++) found.push({ value: number * step, text: written(number * step) });
+  return found;
+}
+
+/** Colours of items by a choice: a measure, classes, nothing, or patterns. */
+export function pixelsOf(record: PageRecord, found: Map<string, Numbers>, choices: { color: string; palette: string; logarithmic: boolean }, count: number): Uint32Array {
+  const { color, palette, logarithmic } = choices, measure = record.measures.find(({ key }) => key === color);
+  if (measure) return looked(tableOf(measure, record.palettes[palette], logarithmic), found.get(`measure.${measure.key}`)!);
+  if (color === "class") return looked(record.classes!.colors.map(packed).map(paled), found.get("classes")!);
+  if (color === "none") return new Uint32Array(count);
+  return looked(record.pattern_palette.map(packed), found.get("pattern")!);
 }

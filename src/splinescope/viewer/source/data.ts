@@ -1,6 +1,6 @@
 /* What the page was given: a record, and arrays as byte planes in one compressed text. */
 
-export interface Listed { name: string; count: number; width: number; differences: boolean; float?: boolean }
+export interface Listed { name: string; count: number; width: number; differences: boolean; float?: boolean; double?: boolean }
 export interface Layer { name: string; start: number; stop: number }
 export interface Measure {
   key: string; label: string; stored_as_logarithms: boolean; least: number; most: number;
@@ -8,17 +8,36 @@ export interface Measure {
 }
 export interface Anchor { name: string; place: [number, number]; picture?: string }
 export type Color = [number, number, number];
+export interface Classes { names: string[]; colors: Color[]; present: number[] }
+export interface Layers { flips: boolean; nodes: Layer[]; root_hash: number }
+export interface WeightStage { inputs: number; outputs: number; slopes: number[][] | null; intercepts: number[][] | null }
 
-export interface PlanarRecord {
-  kind: "planar"; title: string; arrays: Listed[];
-  frame: { low: [number, number]; extent: [number, number] };
+/** What pages of every kind have. */
+export interface PageRecord {
+  kind: "planar" | "segment" | "space"; title: string; arrays: Listed[]; facts: string;
+  axes: string[]; layers: Layers; palettes: Record<string, Color[]>; pattern_palette: Color[];
+  measures: Measure[]; classes: Classes | null; color: string; frames?: Frame[];
+}
+export interface Frame { name: string; record: Partial<PageRecord> }
+
+export interface PlanarRecord extends PageRecord {
+  kind: "planar"; frame: { low: [number, number]; extent: [number, number] };
   counts: { cells: number; edges: number; vertices: number };
-  axes: [string, string]; certificate: string; truncated: boolean;
   network: { inputs: number[]; outputs: number };
-  layers: { flips: boolean; nodes: Layer[]; root_hash: number };
-  palettes: Record<string, Color[]>; pattern_palette: Color[];
-  measures: Measure[]; classes: { names: string[]; colors: Color[]; present: number[] } | null;
-  anchors: Anchor[]; maps: boolean; color: string;
+  anchors: Anchor[]; maps: "stored" | "weights" | null; weights: WeightStage[] | null;
+}
+
+/** `extra`: names of further numbers of cells, drawn as panels; the outputs that are stored are `labels`. */
+export interface SegmentRecord extends PageRecord {
+  kind: "segment"; counts: { cells: number; flips: number };
+  labels: { name: string; color: Color | null }[]; margin: string | null; covered: [number, number]; panels: string[];
+}
+
+/** Cells of space, or polygons of a surface (`solid` says which), and a surface within the cells. */
+export interface SpaceRecord extends PageRecord {
+  kind: "space"; frame: { low: number[]; extent: number[] }; solid: boolean; item: string;
+  counts: { items: number; vertices: number }; surface: string | null;
+  maps: boolean; outputs: number;
 }
 
 export type Numbers = Uint32Array | Float32Array | Float64Array;
@@ -31,7 +50,7 @@ async function unpacked(text: string): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function joined(bytes: Uint8Array, at: number, { count, width, differences, float }: Listed): Numbers {
+function joined(bytes: Uint8Array, at: number, { count, width, differences, float, double }: Listed): Numbers {
   const wide = width > 4;
   const low = new Uint32Array(count), high = wide ? new Uint32Array(count) : low;
   for (let plane = 0; plane < width; plane++) {
@@ -44,10 +63,21 @@ function joined(bytes: Uint8Array, at: number, { count, width, differences, floa
     if (differences) for (let i = 1; i < count; i++) low[i] = ((low[i] + low[i - 1]) & mask) >>> 0;
     return low;
   }
+  if (double) return doubles(low, high);
   const found = new Float64Array(count), modulus = 2 ** (8 * width);
   for (let i = 0; i < count; i++) {
     const number = high[i] * 4294967296 + low[i];
     found[i] = differences && i ? (number + found[i - 1]) % modulus : number;
+  }
+  return found;
+}
+
+/** Numbers of which the upper five bytes were stored. */
+function doubles(low: Uint32Array, high: Uint32Array): Float64Array {
+  const found = new Float64Array(low.length), words = new Uint32Array(found.buffer);
+  for (let i = 0; i < low.length; i++) {
+    words[2 * i] = low[i] << 24;
+    words[2 * i + 1] = (low[i] >>> 8) | (high[i] << 24);
   }
   return found;
 }

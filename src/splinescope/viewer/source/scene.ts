@@ -48,37 +48,51 @@ interface Positions { texture: WebGLTexture; points: Points }
 export interface Fill { positions: Positions; array: WebGLVertexArrayObject; chunks: Chunk[]; colors: WebGLTexture; cells: number }
 export interface Lines { positions: Positions; array: WebGLVertexArrayObject; buffer: WebGLBuffer; chunks: Chunk[] }
 
+/** A program of a vertex and a fragment shader. */
+export function programOf(gl: WebGL2RenderingContext, sources: string[]): WebGLProgram {
+  const program = gl.createProgram()!;
+  sources.forEach((source, stage) => {
+    const shader = gl.createShader(stage === 0 ? gl.VERTEX_SHADER : gl.FRAGMENT_SHADER)!;
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS)) throw new Error(gl.getShaderInfoLog(shader) ?? "shader");
+  });
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? "program");
+  return program;
+}
+
+/** What a canvas is drawn with; throws in words where a browser has none. */
+export function drawnWith(canvas: HTMLCanvasElement): WebGL2RenderingContext {
+  const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true, preserveDrawingBuffer: true });
+  if (!gl) throw new Error("This browser has no WebGL2, which the picture is drawn with.");
+  return gl;
+}
+
 export class Scene {
   readonly gl: WebGL2RenderingContext;
   private readonly fillProgram: WebGLProgram;
   private readonly lineProgram: WebGLProgram;
+  private readonly held: (() => void)[] = [];
 
   constructor(readonly canvas: HTMLCanvasElement) {
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true, preserveDrawingBuffer: true });
-    if (!gl) throw new Error("This browser has no WebGL2, which the picture is drawn with.");
+    const gl = drawnWith(canvas);
     this.gl = gl;
-    this.fillProgram = this.program(FILL);
-    this.lineProgram = this.program(LINE);
+    this.fillProgram = programOf(gl, FILL);
+    this.lineProgram = programOf(gl, LINE);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
-  private program(sources: string[]): WebGLProgram {
-    const gl = this.gl, program = gl.createProgram()!;
-    sources.forEach((source, stage) => {
-      const shader = gl.createShader(stage === 0 ? gl.VERTEX_SHADER : gl.FRAGMENT_SHADER)!;
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      gl.attachShader(program, shader);
-      if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS)) throw new Error(gl.getShaderInfoLog(shader) ?? "shader");
-    });
-    gl.linkProgram(program);
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? "program");
-    return program;
+  /** Give back what was drawn until now. */
+  forget(): void {
+    for (const free of this.held.splice(0)) free();
   }
 
   private texture(count: number, format: number, layout: number, type: number, data: ArrayBufferView | null): WebGLTexture {
     const gl = this.gl, texture = gl.createTexture()!;
+    this.held.push(() => gl.deleteTexture(texture));
     gl.bindTexture(gl.TEXTURE_2D, texture);
     for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, side, gl.NEAREST);
     gl.texImage2D(gl.TEXTURE_2D, 0, format, ROW, Math.max(1, Math.ceil(count / ROW)), 0, layout, type, data);
@@ -116,9 +130,11 @@ export class Scene {
 
   private attributes(...columns: Uint32Array[]): [WebGLVertexArrayObject, WebGLBuffer[]] {
     const gl = this.gl, array = gl.createVertexArray()!;
+    this.held.push(() => gl.deleteVertexArray(array));
     gl.bindVertexArray(array);
     const buffers = columns.map((column, location) => {
       const buffer = gl.createBuffer()!;
+      this.held.push(() => gl.deleteBuffer(buffer));
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.bufferData(gl.ARRAY_BUFFER, column, gl.STATIC_DRAW);
       gl.enableVertexAttribArray(location);

@@ -1,83 +1,96 @@
 /* What can be chosen: colours, their scale, folds of each layer, the boundary; search and export. */
 
 import { blended, lineColor, told } from "./colors";
-import type { Color, PlanarRecord } from "./data";
+import { check, css, element, select } from "./dom";
+import type { PageRecord } from "./data";
 
 export interface Choices { color: string; palette: string; logarithmic: boolean; layers: boolean[]; boundary: boolean; dark: boolean }
 export interface Actions {
-  changed(recolored: boolean): void; find(text: string): string; reset(): void; png(): void; svg(): string;
+  changed(recolored: boolean): void; find(text: string): string; reset(): void; png(): void; svg?(): string;
 }
-
-const css = ([red, green, blue]: Color) => `rgb(${red} ${green} ${blue})`;
-
-function element<K extends keyof HTMLElementTagNameMap>(tag: K, options: Partial<HTMLElementTagNameMap[K]> = {}, ...children: (Node | string)[]): HTMLElementTagNameMap[K] {
-  const made = Object.assign(document.createElement(tag), options);
-  made.append(...children);
-  return made;
-}
+/** What a kind of page offers: lines of layers, a boundary by its name, colours or none, and boxes of its own. */
+export interface Offer { layers: string[]; boundary: string | null; colors: boolean; place: string; more: HTMLElement[] }
 
 export class Tools {
   readonly choices: Choices;
   private readonly legend = element("div", { id: "legend" });
   private readonly swatches: HTMLElement[] = [];
+  private readonly boxes: HTMLInputElement[] = [];
   private readonly note = element("p", { id: "note" });
   private readonly color: HTMLSelectElement;
 
-  constructor(private readonly record: PlanarRecord, layers: string[], private readonly actions: Actions) {
+  constructor(private record: PageRecord, offer: Offer, private readonly actions: Actions) {
     const dark = window.matchMedia("(prefers-color-scheme: dark)").matches;
-    this.choices = { color: record.color, palette: "viridis", logarithmic: false, layers: layers.map(() => true), boundary: record.classes !== null, dark };
+    this.choices = { color: record.color, palette: "viridis", logarithmic: false, layers: offer.layers.map(() => true), boundary: offer.boundary !== null, dark };
     document.documentElement.classList.toggle("dark", dark);
     const options: [string, string][] = [["pattern", "activation pattern"]];
     if (record.classes) options.push(["class", "class"]);
     for (const { key, label } of record.measures) options.push([key, label]);
     options.push(["none", "nothing"]);
-    this.color = this.select(options, record.color, (chosen) => this.recolor(chosen));
+    this.color = select(options, record.color, (chosen) => this.recolor(chosen));
     const box = document.getElementById("tools")!;
-    box.append(element("label", {}, "Colour", this.color), this.legend);
-    const lines = element("fieldset", {}, element("legend", { textContent: "Folds" }));
-    layers.forEach((name, layer) => {
-      const swatch = element("span", { className: "swatch" });
-      this.swatches.push(swatch);
-      lines.append(element("label", {}, this.check(true, (on) => (this.choices.layers[layer] = on)), swatch, `layer ${name}`));
-    });
-    if (record.classes) lines.append(element("label", {}, this.check(true, (on) => (this.choices.boundary = on)), element("span", { className: "swatch", style: "border-color:#c7380d" } as object), "decision boundary"));
-    box.append(lines);
-    const search = element("input", { type: "search", placeholder: "cell, or x, y" });
-    search.setAttribute("aria-label", "Find a cell by its number or by a point");
+    if (offer.colors) box.append(element("label", {}, "Colour", this.color));
+    box.append(this.legend, ...this.lines(offer), ...offer.more);
+    const search = element("input", { type: "search", placeholder: offer.place });
+    search.setAttribute("aria-label", `Find: ${offer.place}`);
     search.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.note.textContent = this.actions.find(search.value);
+      event.stopPropagation();
+      if (event.key === "Enter") this.say(this.actions.find(search.value));
     });
-    box.append(element("fieldset", {}, element("label", {}, "Find", search)));
-    const button = (text: string, title: string, act: () => void) => {
-      const made = element("button", { textContent: text, title, type: "button" });
-      made.addEventListener("click", act);
-      return made;
-    };
-    const theme = () => {
-      this.choices.dark = document.documentElement.classList.toggle("dark");
-      this.paintSwatches();
-      actions.changed(false);
-    };
-    box.append(element("div", { className: "row" }, button("All", "Show the whole domain (0)", () => actions.reset()), button("PNG", "Save the view as PNG", () => actions.png()),
-      button("SVG", "Save the view as SVG", () => (this.note.textContent = actions.svg())), button("Light/dark", "Change the background", theme)), this.note);
+    box.append(element("fieldset", {}, element("label", {}, "Find", search)), this.buttons(), this.note);
     this.paintSwatches();
     this.scaleChosen();
   }
 
-  private select(options: [string, string][], chosen: string, change: (value: string) => void): HTMLSelectElement {
-    const made = element("select");
-    for (const [value, text] of options) made.append(element("option", { value, textContent: text, selected: value === chosen }));
-    made.addEventListener("change", () => change(made.value));
-    return made;
+  /** A line for the reader, below all choices. */
+  say(text: string): void {
+    this.note.textContent = text;
   }
 
-  private check(on: boolean, change: (on: boolean) => void): HTMLInputElement {
-    const made = element("input", { type: "checkbox", checked: on });
-    made.addEventListener("change", () => {
-      change(made.checked);
-      this.actions.changed(false);
+  /** Another frame of the same cells: its numbers, the same choices. */
+  follow(record: PageRecord): void {
+    this.record = record;
+  }
+
+  private lines(offer: Offer): HTMLElement[] {
+    const lines = element("fieldset", {}, element("legend", { textContent: "Folds" }));
+    offer.layers.forEach((name, layer) => {
+      const swatch = element("span", { className: "swatch" }), box = check(true, (on) => this.switched(() => (this.choices.layers[layer] = on)));
+      this.swatches.push(swatch);
+      this.boxes.push(box);
+      lines.append(element("label", {}, box, swatch, `layer ${name}`));
     });
-    return made;
+    if (offer.boundary) {
+      const swatch = element("span", { className: "swatch" });
+      swatch.style.borderColor = "#c7380d";
+      lines.append(element("label", {}, check(true, (on) => this.switched(() => (this.choices.boundary = on))), swatch, offer.boundary));
+    }
+    return offer.layers.length || offer.boundary ? [lines] : [];
+  }
+
+  private buttons(): HTMLElement {
+    const { actions } = this, row = element("div", { className: "row" });
+    const button = (text: string, title: string, act: () => void) => {
+      const made = element("button", { textContent: text, title, type: "button" });
+      made.addEventListener("click", act);
+      row.append(made);
+    };
+    button("All", "Show the whole domain (0)", () => actions.reset());
+    button("PNG", "Save the view as PNG", () => actions.png());
+    if (actions.svg) button("SVG", "Save the view as SVG", () => this.say(actions.svg!()));
+    button("Light/dark", "Change the background", () => this.turn());
+    return row;
+  }
+
+  private turn(): void {
+    this.choices.dark = document.documentElement.classList.toggle("dark");
+    this.paintSwatches();
+    this.actions.changed(false);
+  }
+
+  private switched(change: () => void): void {
+    change();
+    this.actions.changed(false);
   }
 
   private recolor(color: string): void {
@@ -105,20 +118,20 @@ export class Tools {
         this.actions.changed(true);
       };
       const palettes = Object.keys(this.record.palettes).map((name) => [name, name] as [string, string]);
-      const row = element("label", {}, "Map", this.select(palettes, this.choices.palette, (name) => {
+      const row = element("label", {}, "Map", select(palettes, this.choices.palette, (name) => {
         this.choices.palette = name;
         again();
       }));
-      if (measure.positive) row.append(this.select([["", "linear"], ["log", "log"]], this.choices.logarithmic ? "log" : "", (kind) => {
+      if (measure.positive) row.append(select([["", "linear"], ["log", "log"]], this.choices.logarithmic ? "log" : "", (kind) => {
         this.choices.logarithmic = kind === "log";
         again();
       }));
       this.legend.append(bar, ticks, row);
       paint();
     } else if (this.choices.color === "class") {
-      const { names, colors } = this.record.classes!;
+      const { names, colors, present } = this.record.classes!;
       names.forEach((name, label) => {
-        if (!this.record.classes!.present.includes(label)) return;
+        if (!present.includes(label)) return;
         const box = element("span", { className: "box" });
         box.style.background = css(colors[label]);
         this.legend.append(element("label", {}, box, name));
@@ -136,13 +149,13 @@ export class Tools {
 
   /** Keys for what can be chosen: c the next colour, f all folds. */
   key(key: string): boolean {
-    if (key === "c") {
+    if (key === "c" && this.color.isConnected) {
       this.color.selectedIndex = (this.color.selectedIndex + 1) % this.color.options.length;
       this.recolor(this.color.value);
-    } else if (key === "f") {
-      const boxes = [...document.querySelectorAll<HTMLInputElement>("#tools fieldset:first-of-type input[type=checkbox]")].slice(0, this.swatches.length);
-      const on = !boxes.some((box) => box.checked);
-      boxes.forEach((box, layer) => (this.choices.layers[layer] = box.checked = on));
+    } else if (key === "f" && this.boxes.length) {
+      const on = !this.boxes.some((box) => box.checked);
+      this.boxes.forEach((box, layer) => (this.choices.layers[layer] = box.checked = on));
+      this.actions.changed(false);
     } else return false;
     return true;
   }
