@@ -74,7 +74,7 @@ def in_browser(text: str, script: str, folder: Path, seconds: int = 60) -> Any:
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader",
         "--enable-unsafe-swiftshader", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--window-size=900,700",
+        "--disable-component-update", "--disable-sync", "--disable-features=IsolateSandboxedIframes", "--window-size=900,700",
         f"--user-data-dir={folder / 'profile'}",
         "--virtual-time-budget=60000", "--dump-dom", file.as_uri(),
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def in_browser(text: str, script: str, folder: Path, seconds: int = 60) -> Any:
 
 
 def _ran(command: list[str], folder: Path, seconds: int) -> str:
-    """What a browser printed; nothing where it did not end, as it does once in some hundred starts on a busy machine."""
+    """What a browser printed; nothing where it hung, as one start in a hundred does on a busy machine."""
     with (folder / "page").open("w") as out, (folder / "errors").open("w") as errors:
         browser = subprocess.Popen(command, stdout=out, stderr=errors, start_new_session=True)
         try:

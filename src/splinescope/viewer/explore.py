@@ -1,4 +1,4 @@
-"""What `cells.explore()` shows: one page for cells of one to three dimensions, for surfaces, and for frames of either."""
+"""What `cells.explore()` shows: a page for cells of one to three dimensions, and for surfaces."""
 
 from __future__ import annotations
 

@@ -108,9 +108,9 @@ def surface_page(mesh: SurfaceMesh, values: dict[str, np.ndarray]) -> tuple[dict
     packer.add("pattern", patterns.colors, 1)
     measures = {"area": (mesh.areas, "area of the polygon"), "part": (mesh.parts.astype(float), "part of the surface")}
     measures |= {name: (found, name) for name, found in values.items()}
-    level = mesh.certificate.level
+    counts = f"{len(mesh):,} polygons, {len(mesh.vertices):,} vertices, {mesh.num_parts:,} parts"
     record = _record(frame, mesh.domain.names, solid=False, items=len(mesh)) | {
-        "facts": f"{len(mesh):,} polygons, {len(mesh.vertices):,} vertices, {mesh.num_parts:,} parts; certificate: {level}",
+        "facts": f"{counts}; certificate: {mesh.certificate.level}",
         "layers": layer_record(layers),
         "measures": [add_measure(packer, key, number, label, mesh.areas) for key, (number, label) in measures.items()],
     }

@@ -17,6 +17,7 @@ async function begun<R extends PageRecord>(Page: Maker<R>): Promise<void> {
     document.getElementById("arrays")!.remove();
     Object.assign(window, { splinescope: new Page(record, found, []) });
   }
+  if (window.parent !== window) window.parent.postMessage({ splinescope: { ready: true } }, "*");
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 

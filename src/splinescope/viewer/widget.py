@@ -1,0 +1,52 @@
+"""The page as a widget of a notebook: what is chosen in it comes back to Python."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from splinescope.numerics import require
+
+if TYPE_CHECKING:
+    from splinescope.viewer.page import Page
+
+_anywidget = require("anywidget", "notebook", "the viewer as a widget")
+_traitlets = require("traitlets", "notebook", "the viewer as a widget")
+
+
+class ViewerWidget(_anywidget.AnyWidget):  # type: ignore[misc,name-defined]
+    """The page of cells in Jupyter, VS Code, Colab or marimo.
+
+    A click in the page chooses a cell, a click with the shift key one more; `selected_cells` holds their numbers, as of
+    `cells[i]`, and setting it chooses them in the page. `observe(function, "selected_cells")` calls a function at every
+    change.
+
+    Attributes:
+        page: The page's text.
+        height: Its height, in pixels.
+        selected_cells: Numbers of the cells that are chosen, in the order of the clicks.
+    """
+
+    _esm = (files("splinescope.viewer") / "widget.mjs").read_text(encoding="utf-8")
+    page = _traitlets.Unicode().tag(sync=True)
+    height = _traitlets.Int(600).tag(sync=True)
+    selected_cells = _traitlets.List(_traitlets.Int()).tag(sync=True)
+
+    def __init__(self, page: str, **options: Any) -> None:
+        super().__init__(page=page, **options)
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"ViewerWidget({len(self.page) / 1e6:.1f} MB, {len(self.selected_cells)} cells chosen)"
+
+
+def widget_of(page: Page) -> ViewerWidget:
+    """The widget of a page.
+
+    Args:
+        page: The page.
+
+    Returns:
+        The widget, which a notebook shows.
+    """
+    return ViewerWidget(page.text)
