@@ -76,7 +76,7 @@ def test_advice_on_memory_fits_the_command(monkeypatch: pytest.MonkeyPatch, caps
         raise MemoryError
 
     monkeypatch.setattr(app, "app", full)
-    monkeypatch.setattr(app, "_sizes", dict)
+    monkeypatch.setattr(app, "_sizes", lambda words: {})
 
     def full_of_tensors(*arguments: object, **named: object) -> None:
         torch.empty(1 << 60, dtype=torch.uint8)

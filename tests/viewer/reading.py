@@ -74,7 +74,8 @@ def in_browser(text: str, script: str, folder: Path, seconds: int = 60) -> Any:
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader",
         "--enable-unsafe-swiftshader", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--disable-features=IsolateSandboxedIframes", "--window-size=900,700",
+        "--disable-component-update", "--disable-sync",
+        "--disable-features=IsolateSandboxedIframes", "--window-size=900,700",
         f"--user-data-dir={folder / 'profile'}",
         "--virtual-time-budget=60000", "--dump-dom", file.as_uri(),
     ]  # fmt: skip

@@ -270,6 +270,36 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     planar().save(tmp_path / "complex.npz")
     assert main(["view", str(tmp_path), "--no-open", "--color", "class"]) == 0
     assert (tmp_path / "view.html").is_file()
-    assert read((tmp_path / "view.html").read_text())[0]["color"] == "class"
+    assert record_of((tmp_path / "view.html").read_text())["color"] == "class"
     assert main(["view", str(tmp_path / "nothing"), "--no-open"]) == 2
-    assert "expected cells that `splinescope slice` left" in capsys.readouterr().err
+    assert "there are no cells at" in capsys.readouterr().err
+
+
+def test_the_command_makes_a_slider_of_several_results(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for step in (5, 10, 100):
+        planar(step).save(tmp_path / "run" / f"step{step}.npz")
+    page = tmp_path / "page.html"
+    assert main(["view", str(tmp_path / "run"), "--no-open", "--out", str(page)]) == 0
+    assert [frame["name"] for frame in record_of(page.read_text())["frames"]] == ["step5", "step10", "step100"]
+    pair = [str(tmp_path / "run" / f"step{step}.npz") for step in (100, 5)]
+    assert main(["view", *pair, "--no-open", "--out", str(page)]) == 0
+    assert [frame["name"] for frame in record_of(page.read_text())["frames"]] == ["step100", "step5"]
+
+
+def test_other_commands_leave_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    weights = {
+        "W0": rng.normal(size=(6, 3)),
+        "b0": rng.normal(size=6),
+        "W1": rng.normal(size=(2, 6)),
+        "b1": np.zeros(2),
+    }
+    np.savez("net.npz", **weights)
+    for name in "ab":
+        np.save(f"{name}.npy", rng.normal(size=3))
+    assert main(["segment", "net.npz", "--from", "a.npy", "--to", "b.npy", "--view", "--no-picture"]) == 0
+    assert record_of(Path("segment/view.html").read_text())["kind"] == "segment"
+    assert main(["surface", "net.npz", "--box", "-1", "1", "--decision", "--page", "--no-picture"]) == 0
+    assert record_of(Path("surface/view.html").read_text())["kind"] == "space"

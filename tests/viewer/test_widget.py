@@ -32,7 +32,10 @@ window.addEventListener("message", ({ data }) => {
   const stage = document.getElementById("stage");
   stage.setPointerCapture = () => {};
   if (data.click) for (const kind of ["pointermove", "pointerdown", "pointerup"])
-    stage.dispatchEvent(new PointerEvent(kind, { clientX: data.click[0], clientY: data.click[1], pointerId: 1, shiftKey: data.more }));
+  {
+    const [clientX, clientY] = data.click;
+    stage.dispatchEvent(new PointerEvent(kind, { clientX, clientY, pointerId: 1, shiftKey: data.more }));
+  }
 });
 </script></body>"""
 """What a reader's hand does, in the frame."""
@@ -56,7 +59,8 @@ def test_clicks_reach_the_model_and_back(tmp_path: Path) -> None:
         }};
         const widget = (() => {{ {module} }})(), el = document.createElement("div");
         const wait = (time) => new Promise((go) => setTimeout(go, time));
-        const ready = new Promise((go) => window.addEventListener("message", ({{ data }}) => data.splinescope?.ready && go()));
+        const heard = (go) => window.addEventListener("message", ({{ data }}) => data.splinescope?.ready && go());
+        const ready = new Promise(heard);
         document.body.append(el);
         const free = widget.render({{ model, el }});
         await ready;

@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _write_anything()
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        check_values(words, _sizes())
+        check_values(words, _sizes(words))
         status = app(words, prog_name="splinescope", standalone_mode=False)
     except SplinescopeError as error:
         status = _complain(str(error))
@@ -152,10 +152,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _sizes() -> dict[str, int]:
-    """Number of values of the options that take more than one."""
-    commands = get_command(app).commands.values()  # type: ignore[attr-defined]
-    options = [option for command in commands for option in command.params if option.nargs > 1]
+def _sizes(words: Sequence[str]) -> dict[str, int]:
+    """Number of values of the options of the command among the words that take more than one."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    command = next((commands[word] for word in words if word in commands), None)
+    options = [option for option in command.params if option.nargs > 1] if command is not None else []
     return {name: option.nargs for option in options for name in option.opts}
 
 

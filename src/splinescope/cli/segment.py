@@ -41,6 +41,7 @@ def segment(
     target: Target = None,
     picture: of.Picture = True,
     picture_format: of.Format = "png",
+    view: of.View = False,
     verify: of.Verify = "values",
     max_cells: MaxCells = None,
     memory: of.Memory = None,
@@ -60,7 +61,7 @@ def segment(
     Files with several points, one per row, give as many segments; the picture then shows the one with the least margin.
 
     **What it leaves.** In the folder of `--out`: `picture.png`, `segment.npz` (breakpoints, units that flip, outputs,
-    class intervals as plain arrays) and `summary.json`.
+    class intervals as plain arrays), `summary.json`, and with `--view` the page `view.html`.
 
     **Examples.**
 
@@ -95,6 +96,8 @@ def segment(
     if picture:
         files["picture"] = (f"picture.{picture_format}", drawing(lambda: _draw(cells, facts, title_of(model))))
     files["arrays"] = ("segment.npz", lambda path: save_segments(cells, path))
+    if view:
+        files["view"] = ("view.html", lambda path: _explore(cells, facts, path, title_of(model)))
     run.leave(cells.network, cells.certificate, facts, files, _lines)
 
 
@@ -159,6 +162,18 @@ def _draw(cells: SegmentBatch, facts: Facts, title: str) -> Axes:
     count = f"{'at least ' if chosen.truncated else ''}{len(chosen):,} cell{'' if len(chosen) == 1 else 's'}"
     place = "" if len(cells) == 1 else f", segment {number}"
     return plot_segment(chosen, target, title=f"{title}{place}: {count}")
+
+
+def _explore(cells: SegmentBatch, facts: Facts, path: Path, title: str) -> None:
+    """The page of the segments, or of the one with the least margin where they are too many for one."""
+    from splinescope.viewer import explore
+    from splinescope.viewer.explore import MOST_SEGMENTS
+
+    number = _worst(facts)[0]
+    if 1 < len(cells) <= MOST_SEGMENTS:
+        explore(cells, path, title=title)
+    else:
+        explore(cells[number], path, title=title if len(cells) == 1 else f"{title}, segment {number}")
 
 
 def _worst(facts: Facts) -> tuple[int, int | None]:

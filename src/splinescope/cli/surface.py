@@ -49,6 +49,9 @@ View = Annotated[
     tuple[float, float],
     of.draw(metavar="ELEVATION AZIMUTH", help="From where the picture is taken, in degrees."),
 ]
+PageOption = Annotated[
+    bool, of.draw("--page", help="Leave `view.html`, too: a page to turn the surface in, which any browser opens.")
+]
 Up = Annotated[int, of.draw(min=-3, max=3, help="Coordinate that points up; negative if down.")]
 
 
@@ -69,6 +72,7 @@ def surface(
     view: View = (22.0, -60.0),
     up: Up = 3,
     picture: of.Picture = True,
+    page: PageOption = False,
     verify: of.Verify = "values",
     max_cells: of.MaxCells = None,
     memory: of.Memory = None,
@@ -88,7 +92,8 @@ def surface(
     says whether the mesh is watertight, its Euler characteristic, and the largest distance of the network's output from
     the value at any vertex.
 
-    **What it leaves.** In the folder of `--out`: `surface.ply` (or .obj, .stl), `picture.png` and `summary.json`.
+    **What it leaves.** In the folder of `--out`: `surface.ply` (or .obj, .stl), `picture.png`, `summary.json`, and with
+    `--page` the page `view.html`.
 
     **Examples.**
 
@@ -127,7 +132,16 @@ def surface(
     if picture:
         drawn = drawing(lambda: _draw(mesh, color, view, up, title_of(model)), dpi=220.0)
         files["picture"] = ("picture.png", drawn)
+    if page:
+        files["view"] = ("view.html", lambda path: _explore(mesh, path, color, title_of(model)))
     run.leave(network, mesh.certificate, sought | _facts(mesh), files, _lines)
+
+
+def _explore(mesh: SurfaceMesh, path: Path, color: str, title: str) -> None:
+    """Write the page; it starts with the colours of the picture, or with the parts."""
+    from splinescope.viewer import explore
+
+    explore(mesh, path, color="part" if color == "uniform" else color, title=title)
 
 
 def _pairs(mesh: SurfaceMesh) -> list[dict[str, Any]]:
