@@ -21,6 +21,7 @@ from splinescope.complexity.branches import folds_before
 from splinescope.complexity.metric import Frame
 from splinescope.network.graph import Network, nodes_behind
 from splinescope.network.ops.base import flat
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import (
     CHUNK_BYTES,
     FAR,
@@ -31,7 +32,7 @@ from splinescope.tessellation.branches.walk import (
 
 
 @dataclass(frozen=True, eq=False)
-class NodeWalls:
+class NodeWalls(Shown):
     """Walls of one node's units, for a batch of branches.
 
     Attributes:
@@ -52,7 +53,7 @@ class NodeWalls:
 
 
 @dataclass(frozen=True, eq=False)
-class BranchForms:
+class BranchForms(Shown):
     """All affine forms of a batch of branches.
 
     Attributes:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from splinescope.generative.draws import shares
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.simplices import simplices
 
@@ -16,7 +17,7 @@ _NUMBERS = 1 << 24
 
 
 @dataclass(frozen=True)
-class Moments:
+class Moments(Shown):
     """Mean and covariance of the output.
 
     Attributes:

@@ -12,10 +12,11 @@ from scipy.special import ndtri
 
 from splinescope.errors import InvalidInputError
 from splinescope.generative.sampler import VolumeSampler
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Frequencies:
+class Frequencies(Shown):
     """Shares of classes, or of the values of an attribute.
 
     Attributes:

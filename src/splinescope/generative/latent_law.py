@@ -13,6 +13,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.generative.draws import ManifoldSamples, draw_from
 from splinescope.generative.manifold import cell_log_volumes, latent_measures, law
 from splinescope.generative.projection import NearestPoints, project
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 
 _LARGEST = 50.0
@@ -20,7 +21,7 @@ _LARGEST = 50.0
 
 
 @dataclass(frozen=True, eq=False)
-class LatentLaw:
+class LatentLaw(Shown):
     r"""The law of latents that reproduces data: mass of each cell, uniform within it.
 
     Attributes:

@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 from splinescope.errors import InvalidInputError
 from splinescope.generative.manifold import cell_log_volumes, latent_measures, volume
 from splinescope.numerics import require
+from splinescope.shown import Shown
 from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 
@@ -28,7 +29,7 @@ TOGETHER = 2.0**-30
 
 
 @dataclass(frozen=True)
-class Overlap:
+class Overlap(Shown):
     """The image of a domain as a set, beside the image counted with multiplicity.
 
     Attributes:

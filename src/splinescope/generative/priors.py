@@ -12,6 +12,7 @@ from jaxtyping import Float
 from scipy.special import gammainc, gammaincinv, gammaln
 
 from splinescope.errors import InvalidInputError
+from splinescope.shown import Shown
 
 
 @runtime_checkable
@@ -146,7 +147,7 @@ class Gaussian:
 
 
 @dataclass(frozen=True)
-class Custom:
+class Custom(Shown):
     """Any law that can be drawn from.
 
     Attributes:

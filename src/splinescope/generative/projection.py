@@ -19,6 +19,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.generative.jacobians import latent_map
 from splinescope.generative.priors import Prior
 from splinescope.network.differentials import DifferentiableMap
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.simplices import simplices
 
@@ -27,7 +28,7 @@ _PAIRS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class NearestPoints:
+class NearestPoints(Shown):
     """Nearest points of a manifold.
 
     Attributes:

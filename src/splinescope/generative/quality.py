@@ -15,13 +15,14 @@ from jaxtyping import Float
 from scipy.spatial.distance import cdist
 
 from splinescope.errors import InvalidInputError
+from splinescope.shown import Shown
 
 _PAIRS = 1 << 22
 """Distances that are held at once."""
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(Shown):
     """Likeness of samples to data.
 
     Attributes:

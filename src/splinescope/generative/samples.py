@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from splinescope.shown import Shown
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class LatentSamples:
+class LatentSamples(Shown):
     """Latents that were drawn, with what became of them; `numpy.asarray` gives the latents.
 
     Attributes:

@@ -23,10 +23,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from splinescope.errors import InvalidInputError
 from splinescope.initialization.fusion import ChannelScale, absorb, affine_of, layers_before
 from splinescope.initialization.modules import affine_layers, batch_of, batchnorms, hooked, private_copy, units_last
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class BatchStatistics:
+class BatchStatistics(Shown):
     """What a batch-norm layer normalises by.
 
     Attributes:

@@ -24,6 +24,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.initialization.discs import areas_in_polygon, lengths_inside
 from splinescope.initialization.modules import network_of
 from splinescope.network.load import ModelLike
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.tangents import TangentWalk
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.folds import folds
@@ -35,7 +36,7 @@ MEMORY = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
-class FoldDensity:
+class FoldDensity(Shown):
     """Length of the folds of each layer per unit of area, in the metric of the input space.
 
     Attributes:
@@ -109,7 +110,7 @@ def fold_density(cells: PlanarComplex, points: Any, radius: float) -> FoldDensit
 
 
 @dataclass(frozen=True, eq=False)
-class LocalFoldDensity:
+class LocalFoldDensity(Shown):
     """How many units of each layer have their fold near each point, by the local formula.
 
     Attributes:

@@ -22,10 +22,11 @@ from splinescope.errors import InvalidInputError
 from splinescope.initialization.batchnorm import statistics_of
 from splinescope.initialization.fusion import layers_before
 from splinescope.initialization.modules import affine_layers, batch_of, batchnorms, hooked, private_copy, units_last
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class BoundaryJitter:
+class BoundaryJitter(Shown):
     """Standard deviations, over mini-batches, of the distance of hyperplanes from the origin.
 
     Attributes:

@@ -30,12 +30,13 @@ from splinescope.network.evaluate import chunk_rows, walk
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.network.ops import Activation, Convolution, Dense, SharedDense
+from splinescope.shown import Shown
 
 _KINDS = (Dense, SharedDense, Convolution)
 
 
 @dataclass(frozen=True, eq=False)
-class LayerFit:
+class LayerFit(Shown):
     r"""How the hyperplanes of one layer lie to the data, in the layer's own input space.
 
     Units with zero weights have no hyperplane; their numbers are NaN.

@@ -26,13 +26,14 @@ from splinescope.network import ModelLike, Network, as_network
 from splinescope.network.evaluate import CHUNK_NUMBERS, forward
 from splinescope.network.inputs import read_inputs
 from splinescope.network.splits import boundaries, split
+from splinescope.shown import Shown
 
 ROUNDING = 64 * np.finfo(np.float64).eps
 """Share of the largest singular value, for each number of a side of a matrix, that is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
-class Conditioning:
+class Conditioning(Shown):
     r"""Singular values along a chain of places $z_0, ..., z_L$ that all data passes, for N inputs.
 
     Attributes:

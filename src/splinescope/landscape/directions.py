@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from splinescope.errors import InvalidInputError
 from splinescope.landscape.factors import Layer, layer_node
 from splinescope.network import ModelLike, as_network
+from splinescope.shown import Shown
 
 NORMALISATIONS = ("filter", "tensor", "none")
 POLICIES = ("zero", "copy", "random")
@@ -26,7 +27,7 @@ _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True, eq=False)
-class ParameterPlane:
+class ParameterPlane(Shown):
     r"""A line or plane of parameters, $\theta + \sum_j u_j d_j$, in float64.
 
     Attributes:

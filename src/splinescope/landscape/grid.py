@@ -30,6 +30,7 @@ from splinescope.landscape.functional import (
     private,
 )
 from splinescope.progress import counting
+from splinescope.shown import Shown
 from splinescope.storage import read_arrays, write_arrays
 from splinescope.workers import finished, result_of
 
@@ -37,7 +38,7 @@ STATISTICS = ("keep", "recompute")
 
 
 @dataclass(frozen=True, eq=False)
-class LossGrid:
+class LossGrid(Shown):
     """The loss on a grid.
 
     Attributes:

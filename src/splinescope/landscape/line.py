@@ -30,6 +30,7 @@ from splinescope.network import ModelLike
 from splinescope.network.evaluate import forward
 from splinescope.network.inputs import real_numbers
 from splinescope.numerics import available_memory
+from splinescope.shown import Shown
 
 CHECKS = 8
 """Places of the line where the loss is evaluated directly."""
@@ -70,7 +71,7 @@ class Pieces(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class LossLine:
+class LossLine(Shown):
     """The loss on an interval of a line of parameters.
 
     Attributes:

@@ -12,13 +12,14 @@ from torch import Tensor
 from splinescope.landscape.parameters import Motion
 from splinescope.landscape.propagation import FlipCounts, Intervals, propagated
 from splinescope.landscape.sums import running_sums, turning_points, with_coincidences
+from splinescope.shown import Shown
 
 NEGLIGIBLE = 2.0**-70
 """Share of the largest coefficient up to which a derivative is zero: what sums in two float64 numbers may leave."""
 
 
 @dataclass(frozen=True, eq=False)
-class Polynomials:
+class Polynomials(Shown):
     """A piecewise polynomial of s.
 
     Attributes:

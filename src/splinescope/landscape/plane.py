@@ -29,6 +29,7 @@ from splinescope.landscape.side_by_side import side_by_side
 from splinescope.landscape.softmax_cells import softmax_cells
 from splinescope.network import ModelLike
 from splinescope.network.ops import Op
+from splinescope.shown import Shown
 from splinescope.tessellation import Slice, tessellate
 from splinescope.tessellation.planar import PlanarComplex
 
@@ -42,7 +43,7 @@ Minima = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class PlaneMinimum:
+class PlaneMinimum(Shown):
     """A local minimum of the loss on a plane.
 
     Attributes:
@@ -57,7 +58,7 @@ class PlaneMinimum:
 
 
 @dataclass(frozen=True, eq=False)
-class LossPlane:
+class LossPlane(Shown):
     """The loss on a plane of one layer's parameters.
 
     Attributes:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from splinescope.landscape.functional import Batches
+from splinescope.shown import Shown
 
 
 class _Inside(nn.Module):
@@ -28,7 +29,7 @@ class _Inside(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Span:
+class Span(Shown):
     """A module whose first layer is written in an orthonormal basis of the data.
 
     Attributes:

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import eigh_tridiagonal
 
+from splinescope.shown import Shown
+
 Product = Callable[[np.ndarray], np.ndarray]
 
 
@@ -37,7 +39,7 @@ def hutch_plus_plus(product: Product, size: int, products: int, rng: np.random.G
 
 
 @dataclass(frozen=True, eq=False)
-class SpectralDensity:
+class SpectralDensity(Shown):
     """A quadrature of the density of eigenvalues.
 
     Attributes:

@@ -10,10 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True)
-class TrainingResult:
+class TrainingResult(Shown):
     """What a training run came to.
 
     Attributes:

@@ -15,13 +15,14 @@ from scipy.stats import binomtest
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.paths.proof.results import StraightPaths
+from splinescope.shown import Shown
 
 _POINTS_TOGETHER = 1 << 26
 """Numbers in all values of a network, of the points that it is evaluated at together."""
 
 
 @dataclass(frozen=True)
-class Proportion:
+class Proportion(Shown):
     """A share that was counted, with Wilson's interval for the probability behind it.
 
     Attributes:
@@ -80,7 +81,7 @@ def proportion(successes: int, trials: int, confidence: float = 0.95) -> Proport
 
 
 @dataclass(frozen=True)
-class Components:
+class Components(Shown):
     """Points that are joined by chains of pairs.
 
     Attributes:
@@ -220,7 +221,7 @@ def _leading(network: Network, points: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class FalseVerdicts:
+class FalseVerdicts(Shown):
     """Pairs that a sampled check calls joined and the exact check does not.
 
     Attributes:

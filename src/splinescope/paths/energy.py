@@ -12,6 +12,7 @@ from torch import Tensor
 
 from splinescope.network.evaluate import CHUNK_NUMBERS, walk
 from splinescope.network.graph import Network
+from splinescope.shown import Shown
 
 
 @runtime_checkable
@@ -32,7 +33,7 @@ class Energy(Protocol):
 
 
 @dataclass(frozen=True)
-class FunctionEnergy:
+class FunctionEnergy(Shown):
     """A function that torch differentiates, the same for all paths.
 
     Attributes:
@@ -63,7 +64,7 @@ class ClassValues(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ClassEnergy:
+class ClassEnergy(Shown):
     r"""Cross-entropy $\log \sum_j e^{f_j} - f_y$ of a class, of the outputs before the head.
 
     It is summed as $\log(1 + \sum_{j \ne y} e^{f_j - f_y})$, so that it keeps its digits, and its gradient does not

@@ -14,12 +14,13 @@ from splinescope.network.graph import Network
 from splinescope.network.inputs import in_shape
 from splinescope.network.load import ModelLike, as_network
 from splinescope.paths.energy import ClassEnergy
+from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.segments import cross_entropy, margins, tessellate_segments
 
 
 @dataclass(frozen=True)
-class PathProfile:
+class PathProfile(Shown):
     """What a network says along a path.
 
     Between two positions the margin is concave and the cross-entropy convex: the least margin and the largest loss are

@@ -19,21 +19,27 @@ from splinescope.plotting.landscape import (
 from splinescope.plotting.manifold import plot_manifold
 from splinescope.plotting.meshes import plot_mesh
 from splinescope.plotting.network_graph import plot_network_graph
+from splinescope.plotting.numbers import plot_numbers
+from splinescope.plotting.outlines import plot_boundary, plot_domain
 from splinescope.plotting.paths import plot_loss_profile, plot_path_strip
 from splinescope.plotting.preimages import plot_preimage
 from splinescope.plotting.region_graphs import plot_region_graph
+from splinescope.plotting.results import plot_result
 from splinescope.plotting.samples import plot_samples
 from splinescope.plotting.segments import plot_segment
+from splinescope.plotting.solids import plot_solid
 from splinescope.plotting.surface import plot_surface
 from splinescope.plotting.tessellation import plot_tessellation
 
 __all__ = [
     "animate",
     "plot_betti_profile",
+    "plot_boundary",
     "plot_cells",
     "plot_comparison",
     "plot_decision_boundary",
     "plot_distances",
+    "plot_domain",
     "plot_geodesic",
     "plot_landscape",
     "plot_landscape_surface",
@@ -44,12 +50,15 @@ __all__ = [
     "plot_manifold",
     "plot_mesh",
     "plot_network_graph",
+    "plot_numbers",
     "plot_path_strip",
     "plot_preimage",
     "plot_region",
     "plot_region_graph",
+    "plot_result",
     "plot_samples",
     "plot_segment",
+    "plot_solid",
     "plot_surface",
     "plot_tessellation",
     "save_figure",

@@ -11,6 +11,7 @@ from scipy.spatial import HalfspaceIntersection, QhullError
 from splinescope.network.graph import Network
 from splinescope.preimage.polytopes import polytope
 from splinescope.preimage.targets.marks import Marks
+from splinescope.shown import Shown
 from splinescope.tessellation.domains import Box, Domain, Slice
 from splinescope.tessellation.enclosure import AffineBounds, Enclosure, over_boxes
 
@@ -19,7 +20,7 @@ _SHARE = 0.4871
 
 
 @dataclass(frozen=True, eq=False)
-class Boxes:
+class Boxes(Shown):
     """Boxes in a domain's coordinates.
 
     Attributes:
@@ -61,7 +62,7 @@ def _ends(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True, eq=False)
-class Verdicts:
+class Verdicts(Shown):
     """What bounds say of some boxes.
 
     Attributes:

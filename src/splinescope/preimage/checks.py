@@ -14,6 +14,7 @@ from splinescope.preimage.boxes import uniform
 from splinescope.preimage.parts import WITH_VERTICES
 from splinescope.preimage.preimage import Preimage
 from splinescope.preimage.shares import proportion
+from splinescope.shown import Shown
 
 Original = Callable[[np.ndarray], Any]
 """A function of inputs [n, *input_shape] that gives outputs before the head."""
@@ -29,7 +30,7 @@ _MEASURED = 64
 
 
 @dataclass(frozen=True)
-class PreimageCertificate:
+class PreimageCertificate(Shown):
     """What was verified of a preimage.
 
     Attributes:

@@ -14,13 +14,14 @@ from splinescope.preimage.boxes import Boxes
 from splinescope.preimage.engine import preimage_of
 from splinescope.preimage.preimage import Preimage
 from splinescope.preimage.targets.sets import Target
+from splinescope.shown import Shown
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.enclosure import Enclosure, over_boxes
 
 
 @dataclass(frozen=True, eq=False)
-class IntermediatePreimage:
+class IntermediatePreimage(Shown):
     """The preimage at one layer.
 
     Attributes:

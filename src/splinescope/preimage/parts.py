@@ -12,6 +12,7 @@ from splinescope.network.graph import Network
 from splinescope.preimage.polytopes import MEASURED, Polytope, polytope
 from splinescope.preimage.pruning import NEVER, Exceeded, Pruner, give_up
 from splinescope.preimage.targets.marks import Marks
+from splinescope.shown import Shown
 from splinescope.tessellation import tessellate
 from splinescope.tessellation.certificate import certify
 from splinescope.tessellation.complex import PolyhedralComplex
@@ -24,7 +25,7 @@ WITH_VERTICES = 5
 
 
 @dataclass(frozen=True, eq=False)
-class PreimagePart:
+class PreimagePart(Shown):
     """A piece of a preimage within one box.
 
     Attributes:

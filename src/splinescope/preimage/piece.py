@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from splinescope.preimage.polytopes import Polytope, polytope
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class Piece(Shown):
     """One polytope of a preimage: a view of a row of its arrays.
 
     Attributes:

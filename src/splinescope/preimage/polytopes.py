@@ -18,6 +18,7 @@ from scipy.optimize import OptimizeResult, linprog
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
 from splinescope.errors import DegenerateArrangementError, InvalidInputError
+from splinescope.shown import Shown
 from splinescope.tessellation.simplices import uniform_weights
 
 FLAT = 2.0**-30
@@ -34,7 +35,7 @@ MEASURED = 6
 
 
 @dataclass(frozen=True, eq=False)
-class Polytope:
+class Polytope(Shown):
     """A convex polyhedron, not empty, bounded or not.
 
     Attributes:

@@ -23,6 +23,7 @@ from splinescope.preimage.piece import Piece
 from splinescope.preimage.polytopes import Polytope
 from splinescope.preimage.shares import Interval, proportion
 from splinescope.preimage.targets.sets import Target
+from splinescope.shown import Shown
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.queries import ask
 
@@ -37,7 +38,7 @@ _DRAWN = 20_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Preimage:
+class Preimage(Shown):
     """All that a domain has of a target: polytopes in the domain's coordinates, each in one cell of the network.
 
     Pieces of full dimension have disjoint interiors. What meets a target without equalities in
@@ -346,17 +347,6 @@ class Preimage:
         """
         written: Path = ask("preimage.saving", "save_preimage")(self, path)
         return written
-
-    def plot(self, **options: Any) -> Any:
-        """Draw it in a plane or in space.
-
-        Args:
-            **options: Those of `splinescope.plotting.plot_preimage`.
-
-        Returns:
-            The axes.
-        """
-        return ask("plotting.preimages", "plot_preimage")(self, **options)
 
     def taken(self, which: Int[np.ndarray, " some"]) -> Preimage:
         """Some of its pieces.

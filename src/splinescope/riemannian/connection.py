@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from splinescope.errors import InvalidInputError
 from splinescope.network.differentials import DifferentiableMap
 from splinescope.network.graph import Network
+from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
 
 
 @dataclass(frozen=True, eq=False)
-class Transport:
+class Transport(Shown):
     """The end of a geodesic, and vectors that were carried along it without turning, as the model measures them.
 
     Attributes:

@@ -15,13 +15,14 @@ from splinescope.geometry.geodesics.spreading import Spread, spread_from
 from splinescope.progress import Report
 from splinescope.riemannian.geodesic import point_of
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
+from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.metric import plane_of
 from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 @dataclass(frozen=True, eq=False)
-class DistanceField:
+class DistanceField(Shown):
     """Distances from one point of a plane, as a network measures them.
 
     Attributes:

@@ -23,6 +23,7 @@ from splinescope.progress import Report
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
 from splinescope.riemannian.space_geodesic import SpaceGeodesic, space_geodesic
 from splinescope.riemannian.walks import walk_of
+from splinescope.shown import Shown
 from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.domains.samples import embedded
@@ -33,7 +34,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
 @dataclass(frozen=True, eq=False)
-class Geodesic:
+class Geodesic(Shown):
     """A shortest path between two points of a plane, as a network measures it.
 
     Attributes:

@@ -14,12 +14,13 @@ from scipy.sparse.csgraph import connected_components
 from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.geometry.geodesics.polyhedral import PolyhedralSurface, is_manifold, twins_of
 from splinescope.riemannian.sheets import Edge, Sheets
+from splinescope.shown import Shown
 from splinescope.tessellation.domains.samples import embedded
 from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 @dataclass(frozen=True, eq=False)
-class ImageSurface:
+class ImageSurface(Shown):
     """The surface that a network makes of a plane, with the way back to the plane.
 
     Points with one image, where cells are flattened, are one vertex.

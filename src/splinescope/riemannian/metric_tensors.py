@@ -24,6 +24,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.differentials import BUDGET, DifferentiableMap
 from splinescope.network.graph import Network
 from splinescope.network.layer_values import Layers
+from splinescope.shown import Shown
 from splinescope.tessellation.metric import check_choice
 
 DENSE = 1 << 27
@@ -31,7 +32,7 @@ DENSE = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
-class Metrics:
+class Metrics(Shown):
     r"""Metrics at points: positive semi-definite forms $g = F^TF$ of rank at most that of F.
 
     Attributes:
@@ -138,7 +139,7 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class LayerMetrics:
+class LayerMetrics(Shown):
     """Metrics at one layer.
 
     Attributes:

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float, Int
 
+from splinescope.shown import Shown
 from splinescope.tessellation.factors import DEFICIENT, cell_factors
 from splinescope.tessellation.planar.complex import PlanarComplex
 
@@ -25,7 +26,7 @@ _ON = 1e-13
 
 
 @dataclass(eq=False)
-class Sheets:
+class Sheets(Shown):
     """Polygons with the lengths of their images.
 
     Attributes:

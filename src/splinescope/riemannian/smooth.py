@@ -13,11 +13,12 @@ from torch import nn
 from splinescope.errors import InvalidInputError
 from splinescope.network.differentials import DifferentiableMap
 from splinescope.network.graph import Network
+from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
 
 
 @dataclass(frozen=True, eq=False)
-class Curves:
+class Curves(Shown):
     """Polylines between pairs of points, short as the model measures them.
 
     Attributes:

@@ -15,13 +15,14 @@ from splinescope.errors import InvalidInputError
 from splinescope.geometry.geodesics.potential import SimplexGradients, Steepest, steepest
 from splinescope.geometry.geodesics.simplex_cuts import cut_longest_edges
 from splinescope.riemannian.quadratic import corner_gradients
+from splinescope.shown import Shown
 from splinescope.tessellation.factors import DEFICIENT, cell_factors
 from splinescope.tessellation.simplices import simplices
 from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
 @dataclass(frozen=True, eq=False)
-class Solid:
+class Solid(Shown):
     """Tetrahedra, each with the factor of the metric of its cell.
 
     Attributes:

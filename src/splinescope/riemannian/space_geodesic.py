@@ -10,12 +10,13 @@ from jaxtyping import Float, Int
 
 from splinescope.riemannian.solids import Solid
 from splinescope.riemannian.steiner import short_path
+from splinescope.shown import Shown
 from splinescope.tessellation.domains.samples import embedded
 from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
 @dataclass(frozen=True, eq=False)
-class SpaceGeodesic:
+class SpaceGeodesic(Shown):
     """A short path between two points of a space, as a network measures it, and a bound that no path is below.
 
     Attributes:

@@ -11,6 +11,7 @@ import numpy as np
 from splinescope.geometry.geodesics.spreading import Crossing
 from splinescope.riemannian.image_surface import ImageSurface
 from splinescope.riemannian.sheets import Edge
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class Walk:
+class Walk(Shown):
     """A path in the plane, piece by piece.
 
     Attributes:

@@ -12,6 +12,7 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import require
+from splinescope.shown import Shown
 from splinescope.storage import replacing
 from splinescope.sweeps.store import Row, read_rows, read_shard
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sweep:
+class Sweep(Shown):
     """Results of a sweep, as far as they are there.
 
     Attributes:

@@ -15,6 +15,7 @@ from splinescope.geometry.planar.polygons import polygon_areas
 from splinescope.geometry.surface.chains import join_segments
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.progress import Report
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.contest import competing
 from splinescope.tessellation.metric import check_choice, isometry, plane_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Polyline:
+class Polyline(Shown):
     """A maximal piece of a decision boundary between the same two classes.
 
     Attributes:
@@ -44,7 +45,7 @@ class Polyline:
 
 
 @dataclass(frozen=True)
-class DecisionBoundary:
+class DecisionBoundary(Shown):
     """Where the predicted class changes, as segments; each is straight because it lies in one cell.
 
     Attributes:
@@ -102,7 +103,7 @@ class DecisionBoundary:
 
 
 @dataclass(frozen=True)
-class ClassRegions:
+class ClassRegions(Shown):
     """The slice cut into convex pieces on each of which one class is predicted.
 
     Attributes:

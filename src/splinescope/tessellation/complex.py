@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
+from splinescope.shown import Shown
 from splinescope.tessellation.cell import Cell
 from splinescope.tessellation.codes import Codes, pieces_by_node
 from splinescope.tessellation.domains import Domain
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Facets:
+class Facets(Shown):
     """Facets between two cells, with what made them: breakpoints on a line, edges in a plane, polygons in space.
 
     Attributes:

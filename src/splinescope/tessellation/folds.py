@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
+from splinescope.shown import Shown
 from splinescope.tessellation.affine import pieces_of
 from splinescope.tessellation.branches.walk import branch_gradients, chunk_length
 from splinescope.tessellation.complex import PolyhedralComplex
@@ -23,7 +24,7 @@ from splinescope.tessellation.results import Folds as Folds
 
 
 @dataclass(frozen=True)
-class DihedralAngles:
+class DihedralAngles(Shown):
     """Angles between the pieces of folded hyperplanes.
 
     Attributes:

@@ -8,11 +8,12 @@ import numpy as np
 from flint import fmpz, fmpz_mat
 
 from splinescope.network.ops import AffineOp
+from splinescope.shown import Shown
 from splinescope.tessellation.dyadics import integers
 
 
 @dataclass(frozen=True)
-class IntegerRow:
+class IntegerRow(Shown):
     """One row of an affine op.
 
     Attributes:

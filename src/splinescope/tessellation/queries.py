@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from splinescope.shown import Shown
 from splinescope.tessellation.results import Extrema, Folds, LinearRegions
 
 
@@ -19,7 +20,7 @@ def ask(home: str, name: str) -> Any:
     return getattr(import_module(f"splinescope.{home}"), name)
 
 
-class Queries:
+class Queries(Shown):
     """Methods of complexes of every dimension; what has no meaning in one is refused in a line that says why."""
 
     @property
@@ -78,10 +79,6 @@ class Queries:
     def to_geodataframe(self, *, maps: bool = True) -> Any:
         """The cells of a plane as a `geopandas.GeoDataFrame`: see `splinescope.tessellation.export.to_geodataframe`."""
         return ask("tessellation.export", "to_geodataframe")(self, maps=maps)
-
-    def plot(self, **options: Any) -> Any:
-        """A picture: see `splinescope.plotting.plot_tessellation`, and `plot_segment` for a segment; axes come back."""
-        return ask("plotting.complexes", "plot_cells")(self, **options)
 
     def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
         """A page for the browser to look around in: see `splinescope.viewer.explore`."""

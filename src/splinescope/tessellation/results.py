@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from splinescope.shown import Shown
+
 
 @dataclass(frozen=True)
-class AffineMaps:
+class AffineMaps(Shown):
     """The maps `x -> A x + c` of some cells, before the network's head.
 
     Attributes:
@@ -25,7 +27,7 @@ class AffineMaps:
 
 
 @dataclass(frozen=True)
-class Extrema:
+class Extrema(Shown):
     """Least and largest value of every output over the domain, before the network's head.
 
     Attributes:
@@ -42,7 +44,7 @@ class Extrema:
 
 
 @dataclass(frozen=True)
-class LinearRegions:
+class LinearRegions(Shown):
     """Maximal connected sets of cells with one affine map; unlike cells they need not be convex.
 
     Attributes:
@@ -65,7 +67,7 @@ class LinearRegions:
 
 
 @dataclass(frozen=True)
-class Folds:
+class Folds(Shown):
     """The facets between cells of a complex and what made them.
 
     Attributes:

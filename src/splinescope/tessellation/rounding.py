@@ -12,10 +12,11 @@ from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Fold, Op
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Bounds(Shown):
     """Magnitude and rounding error of the elements of a node.
 
     Attributes:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.geometry.planar.polygons import measure_polygons
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.metric import isometry, plane_of, positions
 from splinescope.tessellation.regions import interior_edges
@@ -15,7 +16,7 @@ from splinescope.tessellation.segments.batch import SegmentBatch
 
 
 @dataclass(frozen=True)
-class CellStatistics:
+class CellStatistics(Shown):
     """Sizes and shapes, one entry per cell.
 
     Attributes:

@@ -10,11 +10,12 @@ import numpy as np
 from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.shown import Shown
 from splinescope.tessellation.rounding import Bounds
 
 
 @dataclass(frozen=True)
-class Columns:
+class Columns(Shown):
     """What the columns of a layer stand for.
 
     Attributes:
@@ -65,7 +66,7 @@ def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, group
 
 
 @dataclass(frozen=True)
-class LayerFolds:
+class LayerFolds(Shown):
     """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
 
     Attributes:

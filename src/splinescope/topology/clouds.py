@@ -13,10 +13,11 @@ from scipy.sparse.csgraph import shortest_path
 
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import available_memory, require
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class CloudTopology:
+class CloudTopology(Shown):
     """What a cloud of points is connected like, at every scale.
 
     Attributes:

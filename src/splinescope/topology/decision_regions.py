@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from splinescope.errors import CertificateError, InvalidInputError
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 from splinescope.tessellation.engine import tessellate
 from splinescope.tessellation.planar.complex import PlanarComplex
@@ -25,7 +26,7 @@ from splinescope.topology.margins import above_level, within_class
 
 
 @dataclass(frozen=True, eq=False)
-class RegionTopology:
+class RegionTopology(Shown):
     """A region of a domain, cell by cell, with its topology.
 
     Attributes:

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.layer_values import Layers
+from splinescope.shown import Shown
 from splinescope.tessellation.metric import check_choice
 from splinescope.topology.clouds import CloudTopology, farthest_points, hop_distances, persistence, spanning_tree
 
@@ -25,7 +26,7 @@ DISTANCES = ("euclidean", "hops")
 
 
 @dataclass(frozen=True, eq=False)
-class BettiProfile:
+class BettiProfile(Shown):
     """Topology of each class of data at each layer.
 
     Attributes:

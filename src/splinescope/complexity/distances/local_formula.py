@@ -36,13 +36,14 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.inputs import in_shape
 from splinescope.network.load import ModelLike, as_network
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.metric import check_choice
 
 
 @dataclass(frozen=True, eq=False)
-class LocalDistances:
+class LocalDistances(Shown):
     """What the local formula gives at some points, in the metric of the input space.
 
     Attributes:

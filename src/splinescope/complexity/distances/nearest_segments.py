@@ -8,12 +8,14 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
+from splinescope.shown import Shown
+
 _BLOCK = 4096
 """Points that are looked up at once."""
 
 
 @dataclass(frozen=True)
-class NearestSegments:
+class NearestSegments(Shown):
     """For some points the nearest segment.
 
     Attributes:

@@ -14,6 +14,7 @@ from splinescope.complexity.distances.local_formula import inputs_of, local_dist
 from splinescope.complexity.distances.nearest_segments import nearest_segments
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.shown import Shown
 from splinescope.tessellation.boundary import decision_boundary
 from splinescope.tessellation.metric import check_choice, isometry
 from splinescope.tessellation.planar.complex import PlanarComplex
@@ -27,7 +28,7 @@ _QUANTILES = {"median_ratio": 0.5, "least_ratio": 0.0, "largest_ratio": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
-class DistanceComparison:
+class DistanceComparison(Shown):
     """True distances in a planar domain, and what the local formula says.
 
     A fold outside the domain may be nearer than every one inside. Then the true distance in the plane is not known, but

@@ -21,6 +21,7 @@ from scipy.optimize import nnls
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.shown import Shown
 
 FAR_AWAY = 2.0**20
 """Distance, relative to the largest violation at the origin, from which on a polyhedron counts as empty."""
@@ -36,7 +37,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Projection:
+class Projection(Shown):
     """The nearest point of a polyhedron to the origin.
 
     Attributes:

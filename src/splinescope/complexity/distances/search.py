@@ -34,6 +34,7 @@ from splinescope.complexity.walls import Branches, BranchForms
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.tessellation.domains import Domain
 
@@ -54,7 +55,7 @@ _REMEMBERED = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
-class NearestPoint:
+class NearestPoint(Shown):
     """The nearest point of a decision boundary or of folds, or bounds for its distance.
 
     Attributes:

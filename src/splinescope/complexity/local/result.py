@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from splinescope.shown import Shown
+
 
 @dataclass(frozen=True, eq=False)
-class LocalComplexity:
+class LocalComplexity(Shown):
     """How many units fold in the neighbourhood of each of n points.
 
     Attributes:

@@ -13,10 +13,11 @@ from scipy.sparse.csgraph import maximum_flow
 from splinescope.network.graph import Network, Node, nodes_behind
 from splinescope.network.load import ModelLike, as_network
 from splinescope.network.ops import Scale
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True)
-class FoldingLayer:
+class FoldingLayer(Shown):
     """The units of one activation or max node.
 
     Attributes:

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from splinescope.numerics import check_number
+from splinescope.shown import Shown
 
 
 def zaslavsky(hyperplanes: int, dimension: int) -> int:
@@ -190,7 +191,7 @@ def shallow_mean_degree(hyperplanes: int, dimension: int) -> Fraction:
 
 
 @dataclass(frozen=True)
-class LinesInWindow:
+class LinesInWindow(Shown):
     """Lines and their crossings in a convex window of the plane.
 
     Attributes:

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from splinescope.complexity.theory.arrangements import mean_degree_upper
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 
 
 @dataclass(frozen=True)
-class DegreeStatistics:
+class DegreeStatistics(Shown):
     """Degrees of the dual graph: numbers of neighbours of cells, across facets inside the domain.
 
     Attributes:

@@ -27,12 +27,13 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
 from splinescope.network.load import ModelLike, as_network
 from splinescope.network.ops import Select
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
 
 
 @dataclass(frozen=True)
-class FaceCounts:
+class FaceCounts(Shown):
     """Numbers of faces of a complex with vertices, of the complex without a unit, and of the unit's fold.
 
     Attributes:
@@ -53,7 +54,7 @@ class FaceCounts:
 
 
 @dataclass(frozen=True)
-class DeletionRestriction:
+class DeletionRestriction(Shown):
     """Both sides of the count.
 
     Attributes:

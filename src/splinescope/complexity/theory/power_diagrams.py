@@ -26,6 +26,7 @@ from jaxtyping import Float, Int
 from splinescope.complexity.branches import folds_before, pattern_columns, rows_numbered
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network, Node
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import branch_gradients, chunk_length
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.metric import check_choice
@@ -35,7 +36,7 @@ _BLOCK = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
-class PowerDiagram:
+class PowerDiagram(Shown):
     """Centroids and squared radii of a layer's cells, one cell of the layers before after the other.
 
     Attributes:
@@ -116,7 +117,7 @@ class PowerDiagram:
 
 
 @dataclass(frozen=True)
-class PowerCheck:
+class PowerCheck(Shown):
     """Agreement of a power diagram with a tessellation.
 
     Attributes:

@@ -13,6 +13,7 @@ from splinescope.complexity.theory.degrees import is_complete, mean_degree, touc
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import as_network
+from splinescope.shown import Shown
 
 _WRITTEN = 4000
 """Numbers of more digits are not written in decimals: Python itself refuses above 4300."""
@@ -53,7 +54,7 @@ class BoundRow:
 
 
 @dataclass(frozen=True)
-class RegionBounds:
+class RegionBounds(Shown):
     """What theory says of a network's regions, beside the number of cells in a domain.
 
     Attributes:

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from splinescope.complexity.transformers.dataflow import Arrival, Dataflow
 from splinescope.complexity.transformers.states import Units
 from splinescope.errors import InvalidInputError, UnsupportedOpError
+from splinescope.shown import Shown
 
 PROBE = 8
 """Tokens of the run that finds the blocks, unless the caller gives some."""
 
 
 @dataclass(frozen=True, eq=False)
-class MlpBlock:
+class MlpBlock(Shown):
     r"""One MLP block, $x \mapsto D\,(\sigma(W x + b) \odot (U x + c))$ or, if plain, $x \mapsto D\,\sigma(W x + b)$.
 
     Given its input it is a spline with breakpoints on the hyperplanes $w_k \cdot x + b_k = 0$ if $\sigma$ is a ReLU.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from splinescope.shown import Shown
+
 FEATURES = (
     "sign rate mean",
     "sign rate minimum",
@@ -20,7 +22,7 @@ FEATURES = (
 
 
 @dataclass(frozen=True, eq=False)
-class SplineFeatures:
+class SplineFeatures(Shown):
     """Spline features of texts, and what they were made of.
 
     Attributes:

@@ -21,6 +21,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.paths.bending.polyline import Polylines
 from splinescope.paths.bending.steps import Fire, largest_of
 from splinescope.paths.energy import Energy, FunctionEnergy
+from splinescope.shown import Shown
 
 _CLIMB_BELOW = 0.1
 """Share of the first forces below which a band is settled enough for its highest vertex to climb."""
@@ -29,7 +30,7 @@ _CONVERGED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Forces:
+class Forces(Shown):
     """What acts on the vertices of bands; zero at their ends.
 
     Attributes:
@@ -49,7 +50,7 @@ class Forces:
 
 
 @dataclass(frozen=True, eq=False)
-class Band:
+class Band(Shown):
     """A band in an energy.
 
     Attributes:

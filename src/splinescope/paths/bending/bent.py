@@ -11,12 +11,13 @@ from jaxtyping import Bool, Float
 from splinescope.network.graph import Network
 from splinescope.network.splits import Boundary
 from splinescope.paths.proof.certify import PolylineCertificate
+from splinescope.shown import Shown
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.segments import SegmentBatch
 
 
 @dataclass(frozen=True, eq=False)
-class BentPath:
+class BentPath(Shown):
     """A polyline between two points of one class.
 
     Attributes:

@@ -10,9 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from splinescope.shown import Shown
+
 
 @dataclass(frozen=True, eq=False)
-class Polylines:
+class Polylines(Shown):
     """Some polylines, one after another.
 
     Attributes:

@@ -22,6 +22,7 @@ from splinescope.paths.proof.exact import exact_margins
 from splinescope.paths.proof.refinement import BUDGET, margins_at, refine
 from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED
 from splinescope.paths.proof.rounding import margin_rounding
+from splinescope.shown import Shown
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.metric import check_choice
@@ -57,7 +58,7 @@ class Check:
 
 
 @dataclass(frozen=True, eq=False)
-class PolylineCertificate:
+class PolylineCertificate(Shown):
     r"""What is known about the margin and the loss of a class on a whole polyline.
 
     Between breakpoints the margin is concave and cross-entropy is convex, so that both are worst at breakpoints.

@@ -19,6 +19,7 @@ from splinescope.errors import CertificateError
 from splinescope.network.evaluate import CHUNK_NUMBERS, walk
 from splinescope.network.graph import Network, Node
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.errors import UP
 from splinescope.tessellation.segments import SegmentBatch
 
@@ -30,7 +31,7 @@ _MOST = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Confirmed:
+class Confirmed(Shown):
     """What forward passes say about margins on segments.
 
     Attributes:

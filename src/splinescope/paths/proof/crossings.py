@@ -9,10 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.network.ops import Activation, Fold, Maximum
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Crossings:
+class Crossings(Shown):
     """Folds between neighbouring points.
 
     Attributes:

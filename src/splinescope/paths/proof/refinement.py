@@ -17,6 +17,7 @@ from splinescope.paths.proof.marching import March, Part
 from splinescope.paths.proof.results import CERTIFIED, REFUTED, UNDECIDED
 from splinescope.paths.proof.rounding import MarginRounding
 from splinescope.progress import Advance, counting
+from splinescope.shown import Shown
 from splinescope.tessellation.enclosure import AffineBounds, Enclosure
 
 BUDGET = 1 << 17
@@ -34,7 +35,7 @@ _ATTEMPT = _PASSES + 2
 
 
 @dataclass(frozen=True, eq=False)
-class Refinement:
+class Refinement(Shown):
     """What the refinement found out about S paths.
 
     Attributes:

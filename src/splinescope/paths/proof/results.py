@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from splinescope.network.graph import Network
 from splinescope.network.splits import Boundary
+from splinescope.shown import Shown
 from splinescope.tessellation.certificate import Certificate
 from splinescope.tessellation.segments import ClassIntervals, SegmentBatch
 
@@ -17,7 +18,7 @@ CERTIFIED, REFUTED, UNDECIDED = "certified", "refuted", "undecided"
 
 
 @dataclass(frozen=True)
-class StraightPath:
+class StraightPath(Shown):
     """One straight path.
 
     Attributes:
@@ -48,7 +49,7 @@ class StraightPath:
 
 
 @dataclass(frozen=True, eq=False)
-class StraightPaths:
+class StraightPaths(Shown):
     r"""Straight paths between pairs of points, and whether a network keeps its class on them.
 
     Margins are those of the outputs before the head, $f_y - \max_{j \ne y} f_j$.

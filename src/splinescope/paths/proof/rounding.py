@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
+from splinescope.shown import Shown
 from splinescope.tessellation.rounding import running_bounds
 
 FLOAT32_ROUNDOFF = 2.0**-24
@@ -18,7 +19,7 @@ _SAMPLED = 64
 
 
 @dataclass(frozen=True)
-class MarginRounding:
+class MarginRounding(Shown):
     """Rounding errors of margins, by running-error analysis with independent errors (see `Tolerance`).
 
     Attributes:

@@ -20,10 +20,11 @@ from jaxtyping import Complex, Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.preimage.layers.dual_basis import outputs_of
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Circulant:
+class Circulant(Shown):
     """A circulant layer with one bias.
 
     Attributes:
@@ -219,7 +220,7 @@ class Circulant:
 
 
 @dataclass(frozen=True, eq=False)
-class CirculantPreimage:
+class CirculantPreimage(Shown):
     """The preimage of one output of a circulant layer, not cut with the orthant.
 
     Attributes:

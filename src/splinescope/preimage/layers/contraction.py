@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 
 from splinescope.errors import InvalidInputError
 from splinescope.preimage.layers.dual_basis import layer_of
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 
 
@@ -55,7 +56,7 @@ def nested_pieces(dimension: int, layers: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Contraction:
+class Contraction(Shown):
     """What becomes of a domain along the layers of a network with ReLUs.
 
     Attributes:

@@ -18,6 +18,7 @@ from jaxtyping import Complex, Float
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.preimage.layers.nesting import Nesting, nesting
+from splinescope.shown import Shown
 
 
 def frequency_blocks(kernel: Any, size: tuple[int, ...]) -> Complex[np.ndarray, "frequencies out in"]:
@@ -84,7 +85,7 @@ def distance_to_circulant(matrix: Float[np.ndarray, "d d"], shape: tuple[int, ..
 
 
 @dataclass(frozen=True, eq=False)
-class LayerNesting:
+class LayerNesting(Shown):
     """How one layer of a network is nested.
 
     Attributes:

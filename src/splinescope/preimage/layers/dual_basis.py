@@ -21,10 +21,11 @@ from scipy.linalg import LinAlgError, lu_factor, lu_solve
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.preimage.polytopes import Polytope, polytope
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Fan:
+class Fan(Shown):
     """A point and the rays from it: the preimage of one output of a layer of full rank, not cut with the orthant.
 
     Attributes:
@@ -57,7 +58,7 @@ class Fan:
 
 
 @dataclass(frozen=True, eq=False)
-class DualBasis:
+class DualBasis(Shown):
     """The dual basis of one square layer of full rank; see `dual_basis`.
 
     Attributes:

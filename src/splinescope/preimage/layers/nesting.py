@@ -25,6 +25,7 @@ from jaxtyping import Float
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.preimage.layers.dual_basis import layer_of
+from splinescope.shown import Shown
 
 COUNTED = 12
 """Units up to which all index sets are looked at; 2 to the power of it of them."""
@@ -50,7 +51,7 @@ class Obstacle:
 
 
 @dataclass(frozen=True, eq=False)
-class Nesting:
+class Nesting(Shown):
     """How far a layer's cone is nested; see `nesting`.
 
     Attributes:

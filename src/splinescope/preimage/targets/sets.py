@@ -12,11 +12,12 @@ from jaxtyping import Bool, Float
 
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import check_number
+from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
 
 
 @dataclass(frozen=True, eq=False)
-class Alternative:
+class Alternative(Shown):
     """One polyhedron of outputs `y`; of its inequalities some may be strict.
 
     Attributes:

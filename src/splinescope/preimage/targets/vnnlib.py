@@ -16,6 +16,7 @@ import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.preimage.targets.sets import PolytopeTarget, Target, UnionTarget
+from splinescope.shown import Shown
 
 _MOST = 4096
 """Cases of a specification, at most."""
@@ -24,7 +25,7 @@ _WORDS = re.compile(r";[^\n]*|\(|\)|[^\s();]+")
 
 
 @dataclass(frozen=True, eq=False)
-class Specification:
+class Specification(Shown):
     """Inputs in a box, and a set of outputs that is asked for; in VNN-LIB it is the unsafe one.
 
     Attributes:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from splinescope.errors import CertificateError
+from splinescope.shown import Shown
 
 LEVELS = ("topology", "values", "calibrated", "proof")
 """Levels of a certificate, from the weakest."""
@@ -17,7 +18,7 @@ MEASURE_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Shown):
     """What was verified about a complex.
 
     Attributes:
@@ -74,7 +75,7 @@ class Certificate:
 
 
 @dataclass(frozen=True)
-class Topology:
+class Topology(Shown):
     """What the checks that need no network measured.
 
     Attributes:

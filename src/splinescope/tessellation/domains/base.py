@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from splinescope.errors import InvalidInputError
+from splinescope.shown import Shown
 
 D = TypeVar("D", bound="Domain")
 """A kind of domain."""
@@ -70,7 +71,7 @@ def coordinate_names(names: Sequence[str] | None, *counts: int) -> tuple[str, ..
     return given
 
 
-class Domain(ABC):
+class Domain(Shown, ABC):
     r"""A bounded convex polytope of dimension $d$, at the inputs $x = \text{origin} + \sum_i t_i\,\text{basis}_i$.
 
     Measures of a complex (lengths, areas, volumes) are those of the coordinates $t$; with an orthonormal basis they are

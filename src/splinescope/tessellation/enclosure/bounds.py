@@ -10,9 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from splinescope.shown import Shown
+
 
 @dataclass(frozen=True, eq=False)
-class AffineBounds:
+class AffineBounds(Shown):
     """Enclosures of n numbers on many domains.
 
     Attributes:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.network.graph import Network
+from splinescope.shown import Shown
 from splinescope.tessellation.contest import competing, with_winner
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.region_graph.engine import region_graph
@@ -17,7 +18,7 @@ from splinescope.tessellation.region_graph.graph import RegionGraph
 
 
 @dataclass(frozen=True)
-class DecisionFacets:
+class DecisionFacets(Shown):
     """Where the predicted class changes, as facets of cells of the network followed by the contest of its outputs.
 
     Attributes:

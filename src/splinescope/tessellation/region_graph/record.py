@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from splinescope.shown import Shown
+
 
 @dataclass(frozen=True)
-class RegionCertificate:
+class RegionCertificate(Shown):
     """What was verified about a region graph.
 
     Attributes:

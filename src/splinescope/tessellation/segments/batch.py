@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from splinescope.geometry.bits import unpack
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
+from splinescope.shown import Shown
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.queries import ask
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Segments:
+class Segments(Shown):
     """Several segments between inputs of one shape: segment `s` is `starts[s] + t (ends[s] - starts[s])`.
 
     Attributes:
@@ -75,7 +76,7 @@ class Segments:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class SegmentBatch:
+class SegmentBatch(Shown):
     """The cells of a network along many segments, as flat arrays over all of them; item `s` is a `SegmentComplex`.
 
     Segment `s` has the vertices `offsets[s]:offsets[s + 1]`, in ascending order of t; its cells lie between them, so
@@ -161,6 +162,10 @@ class SegmentBatch:
             codes=tuple(codes.of_segments(segments) for codes in self.codes),
             truncated=self.truncated[segments],
         )
+
+    def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
+        """A page for the browser, with a frame for each segment: see `splinescope.viewer.explore`."""
+        return ask("viewer", "explore")(self, path, **options)
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
         """Write the batch to one `.npz` file, by default with its network; `splinescope.open` reads it.

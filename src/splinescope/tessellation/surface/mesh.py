@@ -20,12 +20,13 @@ from splinescope.geometry.surface.meshes import (
     polygon_centres,
     vertex_normals,
 )
+from splinescope.shown import Shown
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.queries import ask
 
 
 @dataclass(frozen=True)
-class SurfaceCertificate:
+class SurfaceCertificate(Shown):
     """What was verified about a surface.
 
     Attributes:
@@ -64,7 +65,7 @@ class SurfaceCertificate:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SurfaceMesh:
+class SurfaceMesh(Shown):
     r"""A surface made of flat convex polygons, one or more for each cell that it meets.
 
     Coordinates, areas and volumes are those of the domain. Half-edges are the sides of the polygons, one polygon after
@@ -269,6 +270,10 @@ class SurfaceMesh:
             patterns=self.patterns[polygons],
             classes=None if self.classes is None else self.classes[polygons],
         )
+
+    def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
+        """A page for the browser to turn it in: see `splinescope.viewer.explore`."""
+        return ask("viewer", "explore")(self, path, **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the mesh to a file: .ply, .obj or .stl; see `write_mesh`.

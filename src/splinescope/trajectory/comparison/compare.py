@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.load import ModelLike, as_network
+from splinescope.shown import Shown
 from splinescope.tessellation.affine import extrema
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 from splinescope.tessellation.domains import Domain
@@ -23,7 +24,7 @@ from splinescope.trajectory.comparison.joint import Joint, join
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkComparison:
+class NetworkComparison(Shown):
     r"""Two networks $a$ and $b$ on a domain.
 
     Outputs are those before the networks' heads (softmax and the like), in the order of the flat output. All numbers

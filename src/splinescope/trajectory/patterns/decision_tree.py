@@ -12,13 +12,14 @@ from jaxtyping import Int
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
 from splinescope.network.splits import boundaries
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import pieces_at
 from splinescope.trajectory.patterns.information import conditional_entropy, entropy
 from splinescope.trajectory.patterns.prefixes import parts, prefixes
 
 
 @dataclass(frozen=True, eq=False)
-class TreeLevel:
+class TreeLevel(Shown):
     r"""One level of the tree: the prefixes of patterns up to one layer. Information is in bits.
 
     Attributes:
@@ -63,7 +64,7 @@ class TreeLevel:
 
 
 @dataclass(frozen=True, eq=False)
-class DecisionTree:
+class DecisionTree(Shown):
     """The trie of the prefixes of activation patterns on data.
 
     Attributes:

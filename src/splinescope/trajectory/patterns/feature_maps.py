@@ -15,13 +15,14 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import forward
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import branch_value, pieces_at
 from splinescope.trajectory.patterns.information import entropy, mutual_information
 from splinescope.trajectory.patterns.prefixes import parts, prefixes
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureMaps:
+class FeatureMaps(Shown):
     r"""The feature maps $\phi_i(x) = 1\{x \in \omega_i\}(A_i x + c_i)$ of a network on data, and their patterns.
 
     Information is in bits.

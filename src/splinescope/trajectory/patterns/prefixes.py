@@ -16,11 +16,12 @@ from splinescope.network.graph import Network, nodes_behind
 from splinescope.network.inputs import finite_batch
 from splinescope.network.ops import Fold
 from splinescope.progress import counting
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import chunk_length, pieces_at
 
 
 @dataclass(frozen=True, eq=False)
-class PatternPrefixes:
+class PatternPrefixes(Shown):
     """Which inputs share the pattern of all layers up to each.
 
     Attributes:

@@ -12,10 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class DepthLimit:
+class DepthLimit(Shown):
     r"""Residual networks of growing depth, and what they tend to.
 
     Attributes:

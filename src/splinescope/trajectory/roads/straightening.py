@@ -12,12 +12,13 @@ from jaxtyping import Float
 
 from splinescope.network.evaluate import forward
 from splinescope.network.load import ModelLike, as_network
+from splinescope.shown import Shown
 from splinescope.tessellation.segments import tessellate_segments
 from splinescope.trajectory.roads.trajectories import parts_between
 
 
 @dataclass(frozen=True, eq=False)
-class Straightening:
+class Straightening(Shown):
     """Images of segments after each place.
 
     Attributes:

@@ -18,10 +18,11 @@ from splinescope.network.graph import Network
 from splinescope.network.inputs import finite_batch
 from splinescope.network.load import ModelLike, as_network
 from splinescope.network.splits import boundaries, split
+from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Trajectories:
+class Trajectories(Shown):
     r"""Inputs on their way through a network, $z_0 = x$ to $z_L = f(x)$, at places that all of its data passes.
 
     Lengths and angles need one space for all places: values with fewer numbers are filled up with zeros, which changes

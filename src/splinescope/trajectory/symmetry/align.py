@@ -16,6 +16,7 @@ from splinescope.network.graph import Network
 from splinescope.network.inputs import finite_batch
 from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import check_number
+from splinescope.shown import Shown
 from splinescope.trajectory.symmetry.canonical import check_same_graph
 from splinescope.trajectory.symmetry.matching import distance, match_activations, match_weights
 from splinescope.trajectory.symmetry.modules import permute_module
@@ -118,7 +119,7 @@ def alignment(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sw
 
 
 @dataclass(frozen=True)
-class LossBarrier:
+class LossBarrier(Shown):
     r"""The loss on the straight line between two networks.
 
     Attributes:

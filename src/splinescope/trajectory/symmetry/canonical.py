@@ -9,12 +9,13 @@ import numpy as np
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
+from splinescope.shown import Shown
 from splinescope.trajectory.symmetry.symmetries import Symmetries, Symmetry, symmetries
 from splinescope.trajectory.symmetry.weights import weights_of
 
 
 @dataclass(frozen=True, eq=False)
-class CanonicalForm:
+class CanonicalForm(Shown):
     """A network in canonical form.
 
     Attributes:

@@ -11,12 +11,13 @@ from jaxtyping import Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
+from splinescope.shown import Shown
 from splinescope.trajectory.symmetry.layouts import Layouts, layouts
 from splinescope.trajectory.symmetry.weights import along, permuted, weights_of, with_weights
 
 
 @dataclass(frozen=True, eq=False)
-class Symmetry:
+class Symmetry(Shown):
     r"""One symmetry: for each group of channels a permutation and positive factors.
 
     The new channel $j$ of a group is the old channel `permutations[g][j]`, times `factors[g][j]`.
@@ -52,7 +53,7 @@ class Symmetry:
 
 
 @dataclass(frozen=True, eq=False)
-class Symmetries:
+class Symmetries(Shown):
     r"""All permutations and positive rescalings that leave a network's function as it is.
 
     Attributes:

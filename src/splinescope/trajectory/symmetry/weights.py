@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Activation, Convolution, Dense, Scale, TransposedConvolution
+from splinescope.shown import Shown
 from splinescope.trajectory.symmetry.layouts import Layouts
 
 
@@ -31,7 +32,7 @@ class Axis:
 
 
 @dataclass(frozen=True, eq=False)
-class Weight:
+class Weight(Shown):
     """One array of an op.
 
     Attributes:

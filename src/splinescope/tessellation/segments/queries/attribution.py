@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import branch_gradients, chunk_length
 from splinescope.tessellation.codes import pieces_by_node
 from splinescope.tessellation.segments.batch import SegmentBatch
@@ -18,7 +19,7 @@ from splinescope.tessellation.segments.queries.classes import Classes
 
 
 @dataclass(frozen=True)
-class IntegratedGradients:
+class IntegratedGradients(Shown):
     """Attributions of the change of one output along segments to the coordinates of the input.
 
     Attributes:

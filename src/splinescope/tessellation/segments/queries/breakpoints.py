@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from splinescope.shown import Shown
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
 
 
 @dataclass(frozen=True)
-class Breakpoints:
+class Breakpoints(Shown):
     """One row for each unit that flips; units that flip at one point have rows of their own.
 
     Attributes:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
+from splinescope.shown import Shown
 from splinescope.tessellation.contest import competing
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -22,7 +23,7 @@ Classes: TypeAlias = int | Sequence[int] | np.ndarray
 
 
 @dataclass(frozen=True)
-class ClassIntervals:
+class ClassIntervals(Shown):
     """Maximal intervals of t on which one class has the largest output, one row each.
 
     Attributes:

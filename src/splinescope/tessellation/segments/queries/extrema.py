@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from splinescope.errors import InvalidInputError
+from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -16,7 +17,7 @@ from splinescope.tessellation.segments.queries.margins import worst_vertices
 
 
 @dataclass(frozen=True)
-class SegmentExtrema:
+class SegmentExtrema(Shown):
     """Least and largest values along segments, before the network's head.
 
     Attributes:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from splinescope.shown import Shown
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
 
 
 @dataclass(frozen=True)
-class ImageLengths:
+class ImageLengths(Shown):
     """Lengths of segments and of their images under the network, before its head.
 
     Attributes:

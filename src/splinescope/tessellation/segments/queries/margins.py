@@ -13,13 +13,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import logsumexp
 
+from splinescope.shown import Shown
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.queries.classes import Classes, checked_targets, competitors
 
 
 @dataclass(frozen=True)
-class Margins:
+class Margins(Shown):
     """Margins of one class against all others.
 
     Attributes:
@@ -45,7 +46,7 @@ class Margins:
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(Shown):
     """Cross-entropy in nats, of the softmax of the outputs before the network's head.
 
     Attributes:
