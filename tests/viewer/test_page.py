@@ -18,7 +18,7 @@ from splinescope.cli import main
 from splinescope.errors import InvalidInputError
 from splinescope.viewer import explore, explore_frames
 from splinescope.viewer.packing import hilbert_order
-from splinescope.viewer.parts import mixed
+from splinescope.viewer.page_record import mixed
 from splinescope.viewer.weights import chain_of
 
 from .reading import arrays_of, read, record_of

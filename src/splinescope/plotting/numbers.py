@@ -61,12 +61,14 @@ def plot_numbers(columns: Mapping[str, Any], ax: Axes | None = None, *, title: s
 
 def _panel(ax: Axes, name: str, numbers: np.ndarray) -> None:
     """One histogram, with the median marked."""
+    from matplotlib.ticker import MaxNLocator
+
     style: dict[str, Any] = {"color": _FILL, "edgecolor": INK, "linewidth": 0.4}
     low, high = float(numbers.min()), float(numbers.max())
     if numbers.dtype.kind in "biu" and high - low < _BINS:
         values, counts = np.unique(numbers.astype(np.int64), return_counts=True)
         ax.bar(values, counts, width=0.9, **style)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     elif low > 0 and high > _RATIO * low:
         ax.hist(numbers, bins=np.geomspace(0.999 * low, 1.001 * high, _BINS + 1).tolist(), **style)
         ax.set_xscale("log")

@@ -9,7 +9,7 @@ from typing import Any
 
 from splinescope.errors import InvalidInputError
 from splinescope.progress import Report
-from splinescope.viewer.explore import contents
+from splinescope.viewer.contents import contents
 from splinescope.viewer.packing import Packer
 from splinescope.viewer.page import Page, page_of
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from splinescope.storage import replacing
 from splinescope.viewer.packing import Packer
-from splinescope.viewer.parts import colors_of_all
+from splinescope.viewer.page_record import colors_of_all
 
 if TYPE_CHECKING:
     from splinescope.viewer.widget import ViewerWidget
@@ -69,9 +69,9 @@ class Page:
         Raises:
             MissingDependencyError: If anywidget is not installed; it comes with `splinescope[notebook]`.
         """
-        from splinescope.viewer.widget import widget_of
+        from splinescope.viewer.widget import ViewerWidget
 
-        return widget_of(self)
+        return ViewerWidget(self.text)
 
     def _repr_html_(self) -> str:
         """A frame with the page in it, for notebooks."""

@@ -13,7 +13,7 @@ from splinescope.tessellation.affine import norms
 from splinescope.tessellation.boundary import class_regions, decision_boundary
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.viewer.packing import Packer, hilbert_order
-from splinescope.viewer.parts import Patterns, add_measure, class_record, facts_of, layer_record, layers_of, mixed
+from splinescope.viewer.page_record import Patterns, add_measure, class_record, facts_of, layer_record, layers_of, mixed
 from splinescope.viewer.weights import chain_of
 
 COORDINATE_BYTES = 6

@@ -11,7 +11,7 @@ from splinescope.plotting.segments import SegmentProfile, segment_profile
 from splinescope.tessellation.affine import norms
 from splinescope.tessellation.segments import SegmentComplex, class_intervals
 from splinescope.viewer.packing import Packer
-from splinescope.viewer.parts import Patterns, class_record, facts_of, layer_record, layers_of, whole_bytes
+from splinescope.viewer.page_record import Patterns, class_record, facts_of, layer_record, layers_of, whole_bytes
 
 SHARE_BYTES = 6
 """Bytes of a place along the segment, as of a coordinate of a plane."""

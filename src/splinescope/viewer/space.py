@@ -12,8 +12,8 @@ from splinescope.tessellation.boundary import decision_boundary
 from splinescope.tessellation.spatial.complex import SpatialComplex
 from splinescope.tessellation.surface import SurfaceMesh
 from splinescope.viewer.packing import Packer
-from splinescope.viewer.parts import (
-    Layer,
+from splinescope.viewer.page_record import (
+    PatternLayer,
     Patterns,
     add_measure,
     class_record,
@@ -70,7 +70,7 @@ def solid_page(cells: SpatialComplex, values: dict[str, np.ndarray]) -> tuple[di
     if 1 <= cells.network.num_classes <= MOST_CLASSES:
         packer.add("classes", cells.classes, 2)
         record["classes"] = class_record(cells.network, np.unique(cells.classes))
-        surface = None if cells.truncated else decision_boundary(cells)
+        surface: Any = None if cells.truncated else decision_boundary(cells)
         if surface is not None and len(surface):
             _add_polygons(packer, frame, "surface", surface.vertices, surface.offsets, surface.corners)
             packer.add("surface.cells", surface.cells, 4)
@@ -102,7 +102,7 @@ def surface_page(mesh: SurfaceMesh, values: dict[str, np.ndarray]) -> tuple[dict
     _add_polygons(packer, frame, "vertices", mesh.vertices, mesh.offsets, mesh.corners)
     packer.add("cells", mesh.cells, 4)
     units = mesh.patterns.shape[1]
-    layers = [Layer("all", 0, units)] if units else []
+    layers = [PatternLayer("all", 0, units)] if units else []
     patterns = Patterns.of(len(mesh), layers, lambda rows: np.asarray(mesh.patterns[rows]))
     patterns.add(packer)
     packer.add("pattern", patterns.colors, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 
 from splinescope.network.graph import Network, Node
-from splinescope.network.ops.activation import Activation
 from splinescope.tessellation.domains import Domain
 from splinescope.viewer.packing import Packer
 
@@ -64,7 +62,7 @@ def chain_of(network: Network, domain: Domain) -> list[Stage] | None:
     nodes = network.nodes[1 : network.output + 1]
     if any(node.inputs != (number,) for number, node in enumerate(nodes)):
         return None
-    if not all(node.affine or _has_tables(node) for node in nodes):
+    if not all(node.affine or (node.fold and node.fold.elementwise) for node in nodes):
         return None
     stages: list[Stage] = []
     rows, numbers = _start(domain, network.input_shape), 0
@@ -81,11 +79,6 @@ def chain_of(network: Network, domain: Domain) -> list[Stage] | None:
         rows = torch.eye(node.size + 1, node.size, dtype=torch.float64).reshape(-1, *node.shape)
     stages.append(_stage(rows, None))
     return stages if numbers + stages[-1].matrix.size <= WEIGHT_NUMBERS else None
-
-
-def _has_tables(node: Node) -> bool:
-    """Whether its units fold one by one, with pieces that all share or one row for each unit."""
-    return isinstance(node.op, Activation) and math.prod(node.op.slopes.shape[1:]) in (1, node.size)
 
 
 def _start(domain: Domain, input_shape: tuple[int, ...]) -> torch.Tensor:
@@ -106,6 +99,16 @@ def _stage(rows: torch.Tensor, node: Node | None) -> Stage:
     flat = rows.reshape(len(rows), -1).numpy()
     if node is None:
         return Stage(flat[:-1].T, flat[-1], None, None)
-    assert isinstance(node.op, Activation)
-    slopes, intercepts = (np.asarray(table, float) for table in (node.op.slopes, node.op.intercepts))
-    return Stage(flat[:-1].T, flat[-1], slopes.reshape(len(slopes), -1), intercepts.reshape(len(slopes), -1))
+    slopes, intercepts = _tables(node)
+    return Stage(flat[:-1].T, flat[-1], slopes, intercepts)
+
+
+def _tables(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and intercepts of the pieces of units that fold one by one: one column where all units share them."""
+    assert node.fold is not None
+    pieces = int(node.fold.piece_counts(node.size).max())
+    which = torch.arange(pieces)[:, None].expand(pieces, node.size)
+    at = [node.fold.on_pieces(which, torch.full((pieces, node.size), x, dtype=torch.float64)) for x in (0.0, 1.0)]
+    intercepts, slopes = at[0].numpy(), (at[1] - at[0]).numpy()
+    shared = bool((slopes == slopes[:, :1]).all() and (intercepts == intercepts[:, :1]).all())
+    return (slopes[:, :1], intercepts[:, :1]) if shared else (slopes, intercepts)

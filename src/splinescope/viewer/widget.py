@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from splinescope.numerics import require
-
-if TYPE_CHECKING:
-    from splinescope.viewer.page import Page
 
 _anywidget = require("anywidget", "notebook", "the viewer as a widget")
 _traitlets = require("traitlets", "notebook", "the viewer as a widget")
 
 
-class ViewerWidget(_anywidget.AnyWidget):  # type: ignore[misc,name-defined]
+class ViewerWidget(_anywidget.AnyWidget):  # type: ignore[name-defined]
     """The page of cells in Jupyter, VS Code, Colab or marimo.
 
     A click in the page chooses a cell, a click with the shift key one more; `selected_cells` holds their numbers, as of
@@ -38,15 +35,3 @@ class ViewerWidget(_anywidget.AnyWidget):  # type: ignore[misc,name-defined]
     def __repr__(self) -> str:
         """One line."""
         return f"ViewerWidget({len(self.page) / 1e6:.1f} MB, {len(self.selected_cells)} cells chosen)"
-
-
-def widget_of(page: Page) -> ViewerWidget:
-    """The widget of a page.
-
-    Args:
-        page: The page.
-
-    Returns:
-        The widget, which a notebook shows.
-    """
-    return ViewerWidget(page.text)

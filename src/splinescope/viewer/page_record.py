@@ -39,7 +39,7 @@ class Patterns:
     colors: np.ndarray
 
     @classmethod
-    def of(cls, count: int, layers: Sequence[Layer], pieces_of: Callable[[np.ndarray], np.ndarray]) -> Patterns:
+    def of(cls, count: int, layers: Sequence[PatternLayer], pieces_of: Callable[[np.ndarray], np.ndarray]) -> Patterns:
         """Read the patterns of all cells once, in parts.
 
         Args:
@@ -76,7 +76,7 @@ class Patterns:
 
 
 @dataclass(frozen=True)
-class Layer:
+class PatternLayer:
     """The units of one layer among those of all patterns.
 
     Attributes:
@@ -90,12 +90,12 @@ class Layer:
     stop: int
 
 
-def layers_of(cells: PolyhedralComplex) -> list[Layer]:
+def layers_of(cells: PolyhedralComplex) -> list[PatternLayer]:
     """The layers of a complex's patterns."""
-    return [Layer(cells.network.nodes[node].name, start, stop) for node, start, stop in cells.pattern_nodes]
+    return [PatternLayer(cells.network.nodes[node].name, start, stop) for node, start, stop in cells.pattern_nodes]
 
 
-def layer_record(layers: Sequence[Layer], *, flips: bool = False, root_hash: int = 0) -> dict[str, Any]:
+def layer_record(layers: Sequence[PatternLayer], *, flips: bool = False, root_hash: int = 0) -> dict[str, Any]:
     """What the page reads of layers.
 
     Args:

@@ -1,0 +1,75 @@
+"""Which page shows which cells, and what its colours may mean at first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from splinescope.errors import InvalidInputError
+from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.segments import SegmentComplex
+from splinescope.tessellation.spatial.complex import SpatialComplex
+from splinescope.tessellation.surface import SurfaceMesh
+from splinescope.viewer.packing import Packer
+from splinescope.viewer.planar import planar_page
+from splinescope.viewer.segments import segment_page
+from splinescope.viewer.space import solid_page, surface_page
+
+
+def heading(cells: Any) -> str:
+    """What stands at the top of a page: how many cells of what."""
+    if isinstance(cells, SurfaceMesh):
+        return f"a surface of {len(cells):,} polygons"
+    place = {1: "a segment", 2: "a plane", 3: "three dimensions"}[cells.dimension]
+    return f"{len(cells):,} cell{'' if len(cells) == 1 else 's'} of {place}"
+
+
+def contents(cells: Any, values: Mapping[str, Any], color: str) -> tuple[dict[str, Any], Packer]:
+    """The record and the arrays of a page of one complex.
+
+    Args:
+        cells: A complex or a surface.
+        values: Further numbers, one for each cell, by their label.
+        color: What cells are coloured by at first.
+
+    Returns:
+        Both.
+
+    Raises:
+        InvalidInputError: As for `explore`.
+    """
+    make = _maker(cells)
+    found = {name: np.asarray(column, dtype=np.float64) for name, column in values.items()}
+    for name, column in found.items():
+        if column.shape != (len(cells),):
+            raise InvalidInputError(
+                f"`values`: {name!r} has the shape {column.shape}; expected ({len(cells)},), one per cell"
+            )
+    record, packer = make(cells, found)
+    if record["kind"] == "segment":
+        return {**record, "color": "none"}, packer
+    classes = ["class"] if record["classes"] else []
+    known = ["pattern", *classes, *(measure["key"] for measure in record["measures"]), "none"]
+    if color not in known:
+        raise InvalidInputError(f"`color`: got {color!r}; expected one of {', '.join(map(repr, known))}")
+    return {**record, "color": color}, packer
+
+
+def _maker(cells: Any) -> Any:
+    """What makes the page of cells, or an error that says which have one."""
+    if isinstance(cells, SurfaceMesh):
+        return surface_page
+    if isinstance(cells, SegmentComplex):
+        return segment_page
+    if isinstance(cells, PlanarComplex):
+        return planar_page
+    if isinstance(cells, SpatialComplex) and cells.dimension == 3:
+        return solid_page
+    dimension = getattr(cells, "dimension", None)
+    what = type(cells).__name__ + (f" of dimension {dimension}" if dimension is not None else "")
+    raise InvalidInputError(
+        f"`cells`: got {what}; expected a complex of one to three dimensions or a surface; tessellate a Segment, "
+        "a Slice or a Box with at most three free inputs"
+    )
