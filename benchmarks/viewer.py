@@ -26,11 +26,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 POINTS = 100_000
 MAPS = 4000
 FRAMES = 8
+REDRAWS = 7
 
 TOOLS = """
 const median = (list) => list.slice().sort((a, b) => a - b)[list.length >> 1];
 const share = (list, part) => list.slice().sort((a, b) => a - b)[Math.floor(part * (list.length - 1))];
 const timed = (act) => { const start = performance.now(); act(); return performance.now() - start; };
+const mark = async (name) => { console.log("MARK " + name + " TRAP"); await new Promise((go) => setTimeout(go, 300)); };
 const many = (count, act) => Array.from({ length: count }, (_, i) => timed(() => act(i)));
 """
 
@@ -44,7 +46,9 @@ finish();
 const out = { "ready, ms": Number(document.documentElement.dataset.ready) };
 out.requests = performance.getEntriesByType("resource").length;
 out["recolour, ms"] = median(many(15, () => { scene.recolor(page.fill, page.pixels()); finish(); }));
-out["redraw, ms"] = median(many(7, redraw));
+await mark("redraw");
+out["redraw, ms"] = median(many(REDRAWS, redraw));
+await mark("redrawn");
 out["moving the picture, ms"] = median(many(200, (i) => { view.move(i % 2 ? 5 : -5, 0); page.slide(); }));
 const hovers = many(2000, () => page.point(150 + Math.random() * 900, 60 + Math.random() * 650));
 out["hover, ms (median)"] = median(hovers);
@@ -129,11 +133,14 @@ def in_browser(file: Path, script: str, seconds: float = 400) -> dict[str, Any]:
     watch.start()
     parts: list[str] = []
     ready: dict[str, float] = {}
+    marks: dict[str, float] = {}
     try:
         assert started.stderr is not None
         for line in started.stderr:
             if '"READY"' in line:
                 ready = {"processor seconds": processor_seconds(started.pid), "MB": peak_memory(started.pid)}
+            elif '"MARK' in line:
+                marks[line.split("MARK ")[1].split()[0]] = processor_seconds(started.pid)
             elif '"PART' in line:
                 parts.append(line[line.index('"PART') + 5 : line.rindex("TRAP")])
             elif '"DONE"' in line:
@@ -147,7 +154,7 @@ def in_browser(file: Path, script: str, seconds: float = 400) -> dict[str, Any]:
     answer = json.loads("".join(parts))
     if isinstance(answer, str):
         sys.exit(answer)
-    return {"answer": answer, "ready": ready}
+    return {"answer": answer, "ready": ready, "marks": marks}
 
 
 def plane(cells: PlanarComplex, folder: Path) -> dict[str, Any]:
@@ -162,7 +169,7 @@ def plane(cells: PlanarComplex, folder: Path) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     low, high = cells.vertices.min(axis=0), cells.vertices.max(axis=0)
     points = (low + rng.random((POINTS, 2)) * (high - low)).round(9)
-    script = f"const MAPS = {MAPS}, points = {json.dumps(points.ravel().tolist())};" + PLANE
+    script = f"const REDRAWS = {REDRAWS}, MAPS = {MAPS}, points = {json.dumps(points.ravel().tolist())};" + PLANE
     told = in_browser(file, script)
     answer = told["answer"]
     blank = folder / "blank.html"
@@ -170,6 +177,8 @@ def plane(cells: PlanarComplex, folder: Path) -> dict[str, Any]:
     base = in_browser(blank, "return 1;")["ready"]
     row |= answer["times"]
     row["ready, processor s above a blank page's"] = told["ready"]["processor seconds"] - base["processor seconds"]
+    marks = told["marks"]
+    row["redraw, processor s"] = (marks["redrawn"] - marks["redraw"]) / REDRAWS
     row["memory when ready, MB"] = told["ready"]["MB"]
     row["memory of a blank page, MB"] = base["MB"]
     row["points in the same cell as in Python"] = int((np.array(answer["found"]) == cells.locate(points)).sum())

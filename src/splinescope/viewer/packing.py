@@ -52,12 +52,15 @@ class Packer:
         self.listing[-1]["float"] = True
 
     def add_doubles(self, name: str, values: np.ndarray) -> None:
-        """Append an array as the upper five bytes of float64: 28 bits behind the point, all of a float32's.
+        """Append an array as float32 where these are the same numbers, else as the upper five bytes of float64.
 
         Args:
             name: What the page calls it.
             values: [n] finite numbers.
         """
+        if (np.asarray(values, np.float32) == values).all():
+            self.add_floats(name, values)
+            return
         bits = np.ascontiguousarray(values, dtype="<f8").view("<u8")
         self.add(name, (bits + np.uint64(1 << 23)) >> np.uint64(24), 5)
         self.listing[-1]["double"] = True

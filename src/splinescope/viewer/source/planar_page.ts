@@ -16,6 +16,8 @@ import { mapOfPattern, type AffineMap } from "./weights";
 const MARGIN = 0.25;
 /** Milliseconds without a move after which the picture is drawn anew. */
 const IDLE = 120;
+/** Cells below which their sides are smooth without lines, too. */
+const SMOOTH = 50000;
 
 export class PlanarPage {
   cells!: Cells;
@@ -43,7 +45,7 @@ export class PlanarPage {
 
   constructor(record: PlanarRecord, found: Map<string, Numbers>, more: HTMLElement[]) {
     this.view = new View(record.frame.extent[1] / record.frame.extent[0]);
-    this.scene = new Scene(by<HTMLCanvasElement>("picture"));
+    this.scene = new Scene(by<HTMLCanvasElement>("picture"), record.counts.cells < SMOOTH);
     this.load(record, found);
     for (const { name, picture } of record.anchors) {
       if (!picture) continue;

@@ -25,8 +25,10 @@ void main() { pixel = color; }`,
 
 const LINE = [
   `${POSITION}
-uniform vec2 size; uniform float width; layout(location = 0) in uvec2 ends; out float across;
+precision highp usampler2D;
+uniform usampler2D edges; uniform uint first; uniform vec2 size; uniform float width; out float across;
 void main() {
+  uvec2 ends = texelFetch(edges, place(first + uint(gl_VertexID >> 2)), 0).xy;
   vec2 a = at(ends.x), b = at(ends.y), step = (b - a) * size;
   float length = length(step);
   vec2 along = length > 0.0 ? step / length : vec2(1.0, 0.0), normal = vec2(-along.y, along.x);
@@ -46,7 +48,7 @@ void main() {
 interface Chunk { first: number; count: number; box: [number, number, number, number] }
 interface Positions { texture: WebGLTexture; points: Points }
 export interface Fill { positions: Positions; array: WebGLVertexArrayObject; chunks: Chunk[]; colors: WebGLTexture; cells: number }
-export interface Lines { positions: Positions; array: WebGLVertexArrayObject; buffer: WebGLBuffer; chunks: Chunk[] }
+export interface Lines { positions: Positions; edges: WebGLTexture; chunks: Chunk[] }
 
 /** A program of a vertex and a fragment shader. */
 export function programOf(gl: WebGL2RenderingContext, sources: string[]): WebGLProgram {
@@ -64,8 +66,8 @@ export function programOf(gl: WebGL2RenderingContext, sources: string[]): WebGLP
 }
 
 /** What a canvas is drawn with; throws in words where a browser has none. */
-export function drawnWith(canvas: HTMLCanvasElement): WebGL2RenderingContext {
-  const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true, preserveDrawingBuffer: true });
+export function drawnWith(canvas: HTMLCanvasElement, antialias: boolean): WebGL2RenderingContext {
+  const gl = canvas.getContext("webgl2", { antialias, alpha: true, premultipliedAlpha: true, preserveDrawingBuffer: true });
   if (!gl) throw new Error("This browser has no WebGL2, which the picture is drawn with.");
   return gl;
 }
@@ -74,13 +76,20 @@ export class Scene {
   readonly gl: WebGL2RenderingContext;
   private readonly fillProgram: WebGLProgram;
   private readonly lineProgram: WebGLProgram;
+  /** Two triangles for each of the lines of a chunk. Instances would be simpler, and are drawn one by one in software. */
+  private readonly quads: WebGLVertexArrayObject;
   private readonly held: (() => void)[] = [];
 
-  constructor(readonly canvas: HTMLCanvasElement) {
-    const gl = drawnWith(canvas);
+  /** Lines are smooth by themselves; `antialias` smooths cells without lines, and triples the work. */
+  constructor(readonly canvas: HTMLCanvasElement, antialias: boolean) {
+    const gl = drawnWith(canvas, antialias);
     this.gl = gl;
     this.fillProgram = programOf(gl, FILL);
     this.lineProgram = programOf(gl, LINE);
+    this.quads = gl.createVertexArray()!;
+    gl.bindVertexArray(this.quads);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, Uint16Array.from({ length: 6 * CHUNK }, (_, i) => 4 * Math.floor(i / 6) + [0, 1, 2, 2, 1, 3][i % 6]), gl.STATIC_DRAW);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
@@ -128,20 +137,19 @@ export class Scene {
     return chunks;
   }
 
-  private attributes(...columns: Uint32Array[]): [WebGLVertexArrayObject, WebGLBuffer[]] {
+  private attributes(...columns: Uint32Array[]): WebGLVertexArrayObject {
     const gl = this.gl, array = gl.createVertexArray()!;
     this.held.push(() => gl.deleteVertexArray(array));
     gl.bindVertexArray(array);
-    const buffers = columns.map((column, location) => {
+    columns.forEach((column, location) => {
       const buffer = gl.createBuffer()!;
       this.held.push(() => gl.deleteBuffer(buffer));
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.bufferData(gl.ARRAY_BUFFER, column, gl.STATIC_DRAW);
       gl.enableVertexAttribArray(location);
       gl.vertexAttribIPointer(location, 1, gl.UNSIGNED_INT, 0, 0);
-      return buffer;
     });
-    return [array, buffers];
+    return array;
   }
 
   /** Convex polygons as fans of triangles; `cells` says which colour each has. */
@@ -160,7 +168,7 @@ export class Scene {
         cells[at] = cells[at + 1] = cells[at + 2] = cell;
         at += 3;
       }
-    const [array] = this.attributes(vertices, cells), gl = this.gl;
+    const array = this.attributes(vertices, cells), gl = this.gl;
     const colors = this.texture(count, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, null);
     return { positions, array, chunks: this.chunks(positions.points, vertices, 3), colors, cells: count };
   }
@@ -173,10 +181,9 @@ export class Scene {
   }
 
   lines(positions: Positions, ends: Uint32Array): Lines {
-    const gl = this.gl, [array, [buffer]] = this.attributes(ends);
-    gl.vertexAttribIPointer(0, 2, gl.UNSIGNED_INT, 0, 0);
-    gl.vertexAttribDivisor(0, 1);
-    return { positions, array, buffer, chunks: this.chunks(positions.points, ends, 2) };
+    const gl = this.gl, rows = Math.max(1, Math.ceil(ends.length / 2 / ROW)), padded = new Uint32Array(2 * ROW * rows);
+    padded.set(ends);
+    return { positions, edges: this.texture(ends.length / 2, gl.RG32UI, gl.RG_INTEGER, gl.UNSIGNED_INT, padded), chunks: this.chunks(positions.points, ends, 2) };
   }
 
   clear(width: number, height: number, ratio: number, background: number[]): void {
@@ -221,11 +228,13 @@ export class Scene {
     gl.uniform2f(at("size"), this.canvas.width / 2, this.canvas.height / 2);
     gl.uniform1f(at("width"), width);
     gl.uniform4f(at("color"), color[0], color[1], color[2], 1);
-    gl.bindVertexArray(lines.array);
-    gl.bindBuffer(gl.ARRAY_BUFFER, lines.buffer);
+    gl.activeTexture(gl.TEXTURE1);
+    gl.bindTexture(gl.TEXTURE_2D, lines.edges);
+    gl.uniform1i(at("edges"), 1);
+    gl.bindVertexArray(this.quads);
     for (const { first, count } of this.seen(lines.chunks, view, width)) {
-      gl.vertexAttribIPointer(0, 2, gl.UNSIGNED_INT, 0, 8 * first);
-      gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count);
+      gl.uniform1ui(at("first"), first);
+      gl.drawElements(gl.TRIANGLES, 6 * count, gl.UNSIGNED_SHORT, 0);
     }
   }
 }
