@@ -164,7 +164,15 @@ class SegmentBatch(Shown):
         )
 
     def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
-        """A page for the browser, with a frame for each segment: see `splinescope.viewer.explore`."""
+        """A page for the browser, with a frame for each segment: see `splinescope.viewer.explore`.
+
+        Args:
+            path: A file to write it to; None to write none.
+            **options: Those of `splinescope.viewer.explore`.
+
+        Returns:
+            The page.
+        """
         return ask("viewer", "explore")(self, path, **options)
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
