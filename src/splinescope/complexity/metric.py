@@ -15,12 +15,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from splinescope.network.graph import Network
-from splinescope.shown import Shown
 from splinescope.tessellation.domains import Domain
 
 
 @dataclass(frozen=True, eq=False)
-class Frame(Shown):
+class Frame:
     """Coordinates in which distances are measured, and the domain in them.
 
     Attributes:

@@ -21,7 +21,6 @@ from splinescope.complexity.branches import folds_before
 from splinescope.complexity.metric import Frame
 from splinescope.network.graph import Network, nodes_behind
 from splinescope.network.ops.base import flat
-from splinescope.shown import Shown
 from splinescope.tessellation.branches.walk import (
     CHUNK_BYTES,
     FAR,
@@ -32,7 +31,7 @@ from splinescope.tessellation.branches.walk import (
 
 
 @dataclass(frozen=True, eq=False)
-class NodeWalls(Shown):
+class NodeWalls:
     """Walls of one node's units, for a batch of branches.
 
     Attributes:
@@ -53,7 +52,7 @@ class NodeWalls(Shown):
 
 
 @dataclass(frozen=True, eq=False)
-class BranchForms(Shown):
+class BranchForms:
     """All affine forms of a batch of branches.
 
     Attributes:

@@ -21,7 +21,6 @@ from splinescope.network import Network, Node
 from splinescope.network.evaluate import CHUNK_NUMBERS
 from splinescope.network.ops import Convolution, Dense, SharedDense, TransposedConvolution
 from splinescope.network.ops.base import flat
-from splinescope.shown import Shown
 
 Layer = Dense | SharedDense | Convolution | TransposedConvolution
 """Ops with weights."""
@@ -119,7 +118,7 @@ def chunk_rows(network: Network) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Around(Shown):
+class Around:
     """What is before and behind a node, for some inputs.
 
     Attributes:
@@ -178,7 +177,7 @@ def _gradient(total: Tensor, leaf: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Factors(Shown):
+class Factors:
     r"""Derivatives of the outputs by the weights of a layer, as sums of products over places.
 
     The derivative of output k of sample n by the weight (g, u, q) is $\sum_p$ slopes[n,k,g,u,p] features[n,g,p,q].

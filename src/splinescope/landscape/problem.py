@@ -14,13 +14,12 @@ from splinescope.errors import InvalidInputError
 from splinescope.landscape.losses import LOSSES, one_hot
 from splinescope.network import ModelLike, Network, as_network, from_torch
 from splinescope.network.inputs import finite_batch, real_numbers
-from splinescope.shown import Shown
 
 LABELS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class Problem(Shown):
+class Problem:
     """A network, inputs with targets, and a loss, in float64.
 
     Attributes:

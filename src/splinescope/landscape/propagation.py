@@ -31,11 +31,10 @@ from splinescope.landscape.splitting import (
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Node
 from splinescope.network.ops import Activation, Maximum
-from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Intervals(Shown):
+class Intervals:
     """Intervals of the line for samples, those of one sample one after the other, and values on them.
 
     Attributes:

@@ -17,11 +17,10 @@ from splinescope.landscape.parameters import Motion
 from splinescope.landscape.propagation import FlipCounts, degrees, propagated
 from splinescope.landscape.softmax_slopes import row_ranges, swept, turning
 from splinescope.landscape.sums import with_coincidences
-from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class SoftmaxPieces(Shown):
+class SoftmaxPieces:
     """A mean of cross-entropies of piecewise polynomial outputs.
 
     Attributes:

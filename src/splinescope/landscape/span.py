@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from splinescope.landscape.functional import Batches
-from splinescope.shown import Shown
 
 
 class _Inside(nn.Module):
@@ -29,7 +28,7 @@ class _Inside(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Span(Shown):
+class Span:
     """A module whose first layer is written in an orthonormal basis of the data.
 
     Attributes:

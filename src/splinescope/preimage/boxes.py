@@ -20,7 +20,7 @@ _SHARE = 0.4871
 
 
 @dataclass(frozen=True, eq=False)
-class Boxes(Shown):
+class Boxes:
     """Boxes in a domain's coordinates.
 
     Attributes:

@@ -11,7 +11,6 @@ import numpy as np
 from splinescope.geometry.geodesics.spreading import Crossing
 from splinescope.riemannian.image_surface import ImageSurface
 from splinescope.riemannian.sheets import Edge
-from splinescope.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class Walk(Shown):
+class Walk:
     """A path in the plane, piece by piece.
 
     Attributes:

@@ -8,12 +8,11 @@ import numpy as np
 from flint import fmpz, fmpz_mat
 
 from splinescope.network.ops import AffineOp
-from splinescope.shown import Shown
 from splinescope.tessellation.dyadics import integers
 
 
 @dataclass(frozen=True)
-class IntegerRow(Shown):
+class IntegerRow:
     """One row of an affine op.
 
     Attributes:

@@ -16,14 +16,13 @@ import numpy as np
 from splinescope.geometry.bits import WORD, unpack, words_for
 from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.shown import Shown
 from splinescope.tessellation.codes import NodeCodes, compress, pack
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.thresholds import Columns, LayerFolds, padded
 
 
 @dataclass(frozen=True)
-class Tournament(Shown):
+class Tournament:
     """One round; candidates are columns, `candidate * groups + group`.
 
     Attributes:
@@ -203,7 +202,7 @@ def agreed(
 
 
 @dataclass(frozen=True)
-class Visible(Shown):
+class Visible:
     """Which facets of a max node are real.
 
     Attributes:

@@ -12,11 +12,10 @@ from splinescope.network.evaluate import last_uses, walk
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Fold, Op
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.shown import Shown
 
 
 @dataclass(frozen=True)
-class Bounds(Shown):
+class Bounds:
     """Magnitude and rounding error of the elements of a node.
 
     Attributes:

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -17,7 +16,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
 @dataclass(frozen=True)
-class Simplices(Shown):
+class Simplices:
     """Simplices that fill the cells of a complex; those without volume are left out.
 
     Attributes:

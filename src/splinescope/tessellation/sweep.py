@@ -22,7 +22,6 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import Activation, Maximum, Op
 from splinescope.numerics import in_blocks
 from splinescope.profiling import spent
-from splinescope.shown import Shown
 from splinescope.tessellation.codes import NodeCodes, compress, select_columns
 from splinescope.tessellation.maxima import Tournament, agreed, position_codes, tournament_of
 from splinescope.tessellation.rounding import Bounds
@@ -34,7 +33,7 @@ CANDIDATES, DIFFERENCES = -1, -2
 
 
 @dataclass(frozen=True)
-class Begun(Shown):
+class Begun:
     """A node of which some folds are in.
 
     Attributes:

@@ -10,12 +10,11 @@ import numpy as np
 from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.shown import Shown
 from splinescope.tessellation.rounding import Bounds
 
 
 @dataclass(frozen=True)
-class Columns(Shown):
+class Columns:
     """What the columns of a layer stand for.
 
     Attributes:
@@ -66,7 +65,7 @@ def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, group
 
 
 @dataclass(frozen=True)
-class LayerFolds(Shown):
+class LayerFolds:
     """The folds of one layer: breakpoints of its units, and how near to them counts as on them.
 
     Attributes:

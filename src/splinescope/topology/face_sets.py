@@ -9,14 +9,13 @@ from jaxtyping import Bool, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from splinescope.shown import Shown
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
 @dataclass(frozen=True, eq=False)
-class FaceSets(Shown):
+class FaceSets:
     """Which faces of each dimension are in which, from vertices to cells.
 
     FaceSets are those of the whole complex: where an edge of one cell ends within a side of its neighbour, the

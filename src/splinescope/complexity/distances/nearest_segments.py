@@ -8,14 +8,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
-from splinescope.shown import Shown
-
 _BLOCK = 4096
 """Points that are looked up at once."""
 
 
 @dataclass(frozen=True)
-class NearestSegments(Shown):
+class NearestSegments:
     """For some points the nearest segment.
 
     Attributes:

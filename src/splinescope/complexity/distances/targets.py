@@ -12,11 +12,10 @@ from jaxtyping import Float, Int
 from splinescope.complexity.branches import folds_before
 from splinescope.complexity.walls import BranchForms
 from splinescope.network.graph import Network
-from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class TargetRows(Shown):
+class TargetRows:
     """What is looked for in one cell: its points where `normals @ s + offsets` is zero or negative, for some row.
 
     Attributes:

@@ -30,7 +30,7 @@ _CONVERGED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Forces(Shown):
+class Forces:
     """What acts on the vertices of bands; zero at their ends.
 
     Attributes:

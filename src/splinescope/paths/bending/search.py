@@ -21,7 +21,6 @@ from splinescope.paths.energy import ClassEnergy, ClassValues
 from splinescope.paths.pairs import ends_of, network_at, targets_of
 from splinescope.paths.proof.certify import Check, PolylineCertificate, certify_polylines
 from splinescope.paths.proof.refinement import BUDGET
-from splinescope.shown import Shown
 from splinescope.tessellation.metric import check_choice
 
 _SAMPLES = 32
@@ -93,7 +92,7 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Weakest(Shown):
+class Weakest:
     """Where some paths are worst.
 
     Attributes:

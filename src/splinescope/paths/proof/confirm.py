@@ -19,7 +19,6 @@ from splinescope.errors import CertificateError
 from splinescope.network.evaluate import CHUNK_NUMBERS, walk
 from splinescope.network.graph import Network, Node
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.shown import Shown
 from splinescope.tessellation.branches.errors import UP
 from splinescope.tessellation.segments import SegmentBatch
 
@@ -31,7 +30,7 @@ _MOST = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Confirmed(Shown):
+class Confirmed:
     """What forward passes say about margins on segments.
 
     Attributes:

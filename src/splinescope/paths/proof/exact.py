@@ -9,7 +9,6 @@ import numpy as np
 from splinescope.network.graph import Network
 from splinescope.paths.proof.confirm import Confirmed, confirmed_margins
 from splinescope.progress import counting
-from splinescope.shown import Shown
 from splinescope.tessellation.certificate import LEVELS, Certificate
 from splinescope.tessellation.segments import (
     ClassIntervals,
@@ -25,7 +24,7 @@ _UNITS_TOGETHER = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
-class Exact(Shown):
+class Exact:
     """What all breakpoints of some segments say about one class on each.
 
     Attributes:

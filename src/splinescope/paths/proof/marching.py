@@ -27,14 +27,13 @@ from splinescope.network.evaluate import last_uses, products
 from splinescope.network.graph import Network
 from splinescope.network.ops import Fold
 from splinescope.paths.proof.crossings import Crossings, crossings
-from splinescope.shown import Shown
 
 _NUMBERS = 1 << 22
 """Numbers that a curve may have before it is cut: what fits into caches."""
 
 
 @dataclass(frozen=True, eq=False)
-class Part(Shown):
+class Part:
     """A part of a segment.
 
     Attributes:

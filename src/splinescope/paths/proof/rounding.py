@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 
 from splinescope.network.graph import Network
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
-from splinescope.shown import Shown
 from splinescope.tessellation.rounding import running_bounds
 
 FLOAT32_ROUNDOFF = 2.0**-24
@@ -19,7 +18,7 @@ _SAMPLED = 64
 
 
 @dataclass(frozen=True)
-class MarginRounding(Shown):
+class MarginRounding:
     """Rounding errors of margins, by running-error analysis with independent errors (see `Tolerance`).
 
     Attributes:

@@ -11,11 +11,10 @@ from jaxtyping import Bool, Float, Int
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Concatenate, Dense, PiecewiseAffine, Reshape
 from splinescope.preimage.targets.sets import Alternative, Target
-from splinescope.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Marks(Shown):
+class Marks:
     """A target as units behind a network; see `marks`.
 
     Attributes:

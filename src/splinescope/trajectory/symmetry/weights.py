@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Activation, Convolution, Dense, Scale, TransposedConvolution
-from splinescope.shown import Shown
 from splinescope.trajectory.symmetry.layouts import Layouts
 
 
@@ -32,7 +31,7 @@ class Axis:
 
 
 @dataclass(frozen=True, eq=False)
-class Weight(Shown):
+class Weight:
     """One array of an op.
 
     Attributes:
