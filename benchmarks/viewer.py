@@ -220,13 +220,16 @@ def slider(folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--million", type=float, help="half the side of a larger plane of the same net")
+    parser.add_argument("--larger", type=float, help="half the side of a larger plane of the same net")
     parser.add_argument("--no-frames", action="store_true")
     options = parser.parse_args()
     network = splinescope.load(to_module(reference_weights("N2", (2, 256, 256, 256, 10))), input_shape=(2,))
     rows = {}
     with tempfile.TemporaryDirectory() as place:
-        for name, half in {"N2 [-1, 1]": 1.0, **({"larger": options.million} if options.million else {})}.items():
+        for name, half in {
+            "N2 [-1, 1]": 1.0,
+            **({f"N2 [-{options.larger:g}, {options.larger:g}]": options.larger} if options.larger else {}),
+        }.items():
             cells = splinescope.tessellate(network, splinescope.Slice.box([-half, -half], [half, half]))
             rows[name] = {"half side": half, **plane(cells, Path(place))}
             sys.stdout.write(json.dumps(rows[name], indent=1) + "\n")
