@@ -119,6 +119,7 @@ release-check: $(VENV)/.installed-dev  ## build wheel and sdist, and run the dem
 readme-picture: $(VENV)/.installed  ## make the README's picture anew, by a real run
 	$(BIN)/python docs/readme_picture.py
 	$(BIN)/python docs/comparison_picture.py
+	$(BIN)/python docs/training_movie.py
 
 clean:  ## remove the environment and everything that runs leave behind
 	rm -rf $(VENV) demo build dist docs/_build docs/gallery docs/sg_execution_times.rst .coverage .coverage.*
