@@ -123,35 +123,32 @@ class Solid(Shown):
         points = np.vstack([self.points, self.points[middles].mean(axis=1)])
         return Solid(points, corners, self.cells[owners], self.factors, self.flat, self.ends), owners
 
-    def proved(self, rounds: int = 8, iterations: int = 500, most: int = 3_000) -> float:
+    def proved(self, rounds: int = 6, most: int = 3_000) -> float:
         """A bound of the distance of the two ends from below, by a function that is quadratic on tetrahedra.
 
         Where a cell is flattened, functions are affine, and constant along the directions that vanish.
 
         Args:
             rounds: How often tetrahedra where it matters are cut in half.
-            iterations: Steps in each round; four times as many in the last one.
             most: Tetrahedra above which none are cut.
 
         Returns:
             The bound.
         """
-        solid, best, start = self, 0.0, None
+        solid, best = self, 0.0
         for round_ in range(rounds + 1):
             last = round_ == rounds or len(solid.corners) > most
-            found = solid._bound(iterations * (4 if last else 1), start)
+            found = solid._bound(_FINELY if last else _ROUGHLY)
             if found is None:
                 return 0.0
             best = max(best, found.bound)
             if last:
                 break
             flow = found.flow.reshape(-1, 4).sum(axis=1)
-            chosen = (flow > _MATTERS * flow.max()) & ~solid.flat[solid.cells]
-            solid, owners = solid.bisected(chosen)
-            start = _handed_down(found, owners)
+            solid = solid.bisected((flow > _MATTERS * flow.max()) & ~solid.flat[solid.cells])[0]
         return best
 
-    def _bound(self, iterations: int, start: Steepest | None) -> Steepest | None:
+    def _bound(self, tolerance: float) -> Steepest | None:
         """The bound on these tetrahedra; None if the ends have one image."""
         corners = self.corners
         steps = self.points[corners[:, 1:]] - self.points[corners[:, :1]]
@@ -173,27 +170,16 @@ class Solid(Shown):
         slopes = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2)
         plain, bent = corner_gradients(corners, slopes, np.asarray(known.all(axis=1)), len(self.points))
         heights = np.where(known, values, np.inf).min(axis=1)
-        sizes = np.cbrt(np.abs(np.linalg.det(edges)) + 1e-9 * values[:, 0] ** 3) ** 2
         gradients = SimplexGradients(
             tuple(csr_array(hstack([one @ free, other])) for one, other in zip(plain, bent, strict=True)),
             np.repeat(heights / 4, 4),  # numbers at edges count four times
-            np.repeat(sizes, 4),
             float(values.max()),
         )
-        return steepest(gradients, csr_array(hstack([rise, csr_array((1, bent[0].shape[1]))])), iterations, start)
+        return steepest(gradients, csr_array(hstack([rise, csr_array((1, bent[0].shape[1]))])), tolerance)
 
 
-def _handed_down(found: Steepest, owners: Int[np.ndarray, " T"]) -> Steepest:
-    """Where to go on from on tetrahedra that are parts of those before: means over corners, multipliers by share."""
-    parts = np.bincount(owners)[owners]
-    inside, multipliers = (
-        part.reshape(3, -1, 4).mean(axis=2)[:, owners] for part in (found.inside, found.multipliers)
-    )  # fmt: skip
-    flow = found.flow.reshape(-1, 4).mean(axis=1)[owners]
-    spread = [np.repeat(part, 4, axis=-1) for part in (flow, inside, multipliers / parts)]
-    return Steepest(0.0, spread[0], spread[1], spread[2], found.penalty)
-
-
+_ROUGHLY, _FINELY = 1e-3, 1e-6
+"""How near to the optimum programs are solved that say where to cut, and that prove."""
 _MATTERS = 1e-2
 """Share of the largest flow of multipliers from which on tetrahedra are cut."""
 _MOST_BOUND = 3000

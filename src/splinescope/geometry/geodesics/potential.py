@@ -13,20 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csc_array, csr_array, diags_array, vstack
-from scipy.sparse.linalg import splu
+from scipy.sparse import csr_array, vstack
 
 from splinescope.geometry.geodesics.bisection import bisected
+from splinescope.geometry.geodesics.cones import climb
 from splinescope.geometry.geodesics.polyhedral import PolyhedralSurface
 
-_RELAXATION = 1.6
+_ROUGHLY, _FINELY = 1e-3, 1e-9
+"""How near to the optimum programs are solved that say where to cut, and that prove."""
 _ROUNDOFF = 2.0**-46
 """What sums and products of a gradient may be off by, relative to their largest part."""
 
 
-def lower_bound(
-    surface: PolyhedralSurface, source: int, goal: int, *, rounds: int = 3, iterations: int = 1000, most: int = 60_000
-) -> float:
+def lower_bound(surface: PolyhedralSurface, source: int, goal: int, *, rounds: int = 3, most: int = 60_000) -> float:
     """Prove a distance between two vertices from below.
 
     Args:
@@ -34,18 +33,19 @@ def lower_bound(
         source: One vertex.
         goal: The other one.
         rounds: How often triangles where it matters are cut in half, for a better bound.
-        iterations: Steps in each round.
         most: Triangles above which none are cut.
 
     Returns:
-        A length below which there is no path. Cost: in each step a solve with a factored Laplacian.
+        A length below which there is no path. Cost: in each round some twenty factorizations of a sparse matrix.
     """
     best = 0.0
     for round_ in range(rounds + 1):
+        triangles = len(surface.corners)
+        last = round_ == rounds or triangles > most or not triangles
         rise = csr_array(([1.0, -1.0], ([0, 0], [goal, source])), shape=(1, surface.num_vertices))
-        found = steepest(surface_gradients(surface), rise, iterations)
-        best, triangles = max(best, found.bound), len(surface.corners)
-        if round_ == rounds or triangles > most or not triangles:
+        found = steepest(surface_gradients(surface), rise, _FINELY if last else _ROUGHLY)
+        best = max(best, found.bound)
+        if last:
             break
         surface = bisected(surface, where_it_matters(found.flow[:triangles]))
     return best
@@ -70,13 +70,11 @@ class SimplexGradients:
     Attributes:
         components: For each coordinate, from values at vertices to one number for each simplex.
         heights: The least height of each simplex; gradients are known as well as these.
-        sizes: Weights of the simplices, such as their volumes to the power 2 / dimension.
         length: A length of the whole.
     """
 
     components: tuple[csr_array, ...]
     heights: Float[np.ndarray, " simplices"]
-    sizes: Float[np.ndarray, " simplices"]
     length: float
 
     def of(self, values: Float[np.ndarray, " V"]) -> Float[np.ndarray, "d simplices"]:
@@ -130,7 +128,6 @@ def surface_gradients(surface: PolyhedralSurface) -> SimplexGradients:
     return SimplexGradients(
         (csr_array(vstack([along, edges])), csr_array(vstack([across, nothing]))),
         np.concatenate([y, sizes]),
-        np.concatenate([length * y / 2, sizes**2]),
         float(surface.lengths.max(initial=1.0)),
     )
 
@@ -142,70 +139,33 @@ def _rows(values: np.ndarray, columns: Int[np.ndarray, "n k"], number: int) -> c
 
 @dataclass(frozen=True, eq=False)
 class Steepest:
-    """How far a program for a bound has come.
+    """A function that rises as much as it can.
 
     Attributes:
         bound: What the best function that was found proves, its rise divided by its slope.
         flow: How much of the multipliers of the constraints flows through each simplex.
-        inside: Gradients that keep the constraint.
-        multipliers: Those of the constraint, for each component and simplex.
-        penalty: Weight of what is between both kinds of gradients.
     """
 
     bound: float
     flow: Float[np.ndarray, " simplices"]
-    inside: Float[np.ndarray, "d simplices"]
-    multipliers: Float[np.ndarray, "d simplices"]
-    penalty: float
 
 
-def steepest(gradients: SimplexGradients, rise: csr_array, iterations: int, start: Steepest | None = None) -> Steepest:
+def steepest(gradients: SimplexGradients, rise: csr_array, tolerance: float) -> Steepest:
     """How much a function can rise from one point to another if its gradients are at most one.
 
     Args:
         gradients: Gradients on the simplices, by the numbers that make a function.
         rise: [1, V] what the function rises by, by the same numbers.
-        iterations: Steps of the alternating directions.
-        start: Where to go on from, on the same simplices in the same coordinates.
+        tolerance: How near to the most it is to come, relative to it.
 
     Returns:
-        How far it has come.
+        What the best function proves, whether or not it came so near.
     """
-    weights = np.sqrt(np.maximum(gradients.sizes / gradients.sizes.max(), 1e-16))
-    laplacian = csr_array(sum(part.T @ diags_array(weights) @ part for part in gradients.components))
-    # constants have no gradient: a little of the identity fixes them, and changes nothing that is proved
-    small = 1e-12 * float(laplacian.diagonal().max())
-    solve = splu(csc_array(laplacian + small * diags_array(np.ones(laplacian.shape[0])))).solve
     load = np.asarray(rise.toarray()).ravel()
-    values = solve(load)
-    first = float(load @ values)
-    penalty = first / gradients.length if first > 0 else 1.0
-    inside = np.zeros((len(gradients.components), len(weights)))
-    dual, proved = np.zeros_like(inside), 0.0
-    if start is not None:
-        inside, penalty, dual = start.inside, start.penalty, start.multipliers / (start.penalty * weights)
-    for step in range(iterations):
-        wanted = weights * (inside - dual)
-        right = sum(part.T @ row for part, row in zip(gradients.components, wanted, strict=True)) + load / penalty
-        values = solve(np.asarray(right))
-        slopes = gradients.of(values)
-        relaxed = _RELAXATION * slopes + (1 - _RELAXATION) * inside + dual
-        before, inside = inside, relaxed / np.maximum(np.sqrt((relaxed**2).sum(axis=0)), 1.0)
-        dual = relaxed - inside
-        if step % 20 == 19:
-            slope = gradients.slope(values)
-            if np.isfinite(slope):
-                proved = max(proved, float(load @ values) / slope * (1 - _ROUNDOFF))
-            if step < 0.6 * iterations:
-                change = _balance(weights, slopes - inside, inside - before)
-                penalty *= change
-                dual /= change
-    multipliers = penalty * weights * dual
-    flow = np.sqrt((multipliers**2).sum(axis=0) * gradients.sizes)
-    return Steepest(proved, flow, inside, multipliers, penalty)
-
-
-def _balance(weights: np.ndarray, primal: np.ndarray, dual: np.ndarray) -> float:
-    """What the penalty is to be multiplied with, for both residuals to shrink alike."""
-    one, other = (float(np.sqrt((weights * (part**2).sum(axis=0)).sum())) for part in (primal, dual))
-    return 2.0 if one > 5 * other else 0.5 if other > 5 * one else 1.0
+    proved, flow = 0.0, np.zeros(len(gradients.heights))
+    for found in climb(gradients.components, load, tolerance=tolerance):
+        slope = gradients.slope(found.values)
+        if np.isfinite(slope):
+            proved = max(proved, float(load @ found.values) / slope * (1 - _ROUNDOFF))
+        flow = np.sqrt((found.multipliers**2).sum(axis=0))
+    return Steepest(proved, flow)
