@@ -340,3 +340,37 @@ def test_searches_in_slices_are_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sorted(shares) == pytest.approx(shares, abs=1e-9)
     assert 0 <= shares[0] < shares[-1] <= 1
     np.testing.assert_array_equal(distances(cells, [-0.9, -0.9]).at_vertices, field.at_vertices)
+
+
+EDGES = [
+    ([2, 4, 3], 586795, 1.0, [0.07553420289172341, -1.0], [1.0, 0.6079836421180274]),
+    ([2, 6, 6, 2], 316221, 10.0, [10.0, -0.5506595104493925], [2.0023320524617048, -0.7627082607143674]),
+]
+
+
+@pytest.mark.parametrize(("sizes", "seed", "size", "a", "b"), EDGES)
+def test_paths_along_edges_that_are_glued(sizes: list[int], seed: int, size: float, a: list, b: list) -> None:
+    """Both sides of a flattened cell have one image: a piece along one of them is in a cell that has it."""
+    plane = splinescope.Slice.box([-size, -size], [size, size])
+    path = geodesic(splinescope.tessellate(formula_net(sizes, seed), plane), a, b)
+    assert path.network_length == pytest.approx(path.length, rel=1e-12)
+    assert path.chord <= path.length * (1 + 1e-12)
+    check(path)
+
+
+def test_the_bound_is_near_in_thin_domains() -> None:
+    """A long strip, cut as often as it takes; and loose edges without length, which rounding leaves between strips."""
+    plane = splinescope.Slice.box([0.3, -2.0], [0.31, 5.0])
+    cells = splinescope.tessellate(formula_net([2, 8, 8, 3], 5), plane)
+    for a, b in [([0.305, -1.9], [0.31, 4.0]), ([0.3, 1.2], [0.309, 4.9])]:
+        path = geodesic(cells, a, b)
+        assert 0.999 * path.length <= path.lower_bound <= path.length
+
+
+def test_loose_edges_of_no_length_do_not_spoil_the_bound() -> None:
+    net = formula_net([2, 4, 4, 4, 4, 4], 156640)
+    steep = nn.Sequential(*[nn.Hardtanh() if isinstance(part, nn.ReLU) else part for part in net])
+    cells = splinescope.tessellate(steep, splinescope.Slice.box([-10, -10], [10, 10]))
+    path = geodesic(cells, [-0.9721784, -0.5274833442487622], [2.2403413374104524, 10.0])
+    assert 0.999 * path.length <= path.lower_bound <= path.length
+    assert path.chord < 0.8 * path.length

@@ -37,6 +37,8 @@ class ImageSurface(Shown):
         joins: Pairs of points with one image, and the cell in which they are joined.
         pairs: Pairs of edges (of two points each) with one image, and the cell between them.
         edge_points: Two points for each edge of the surface.
+        edge_cells: A cell that has both of them, and on which they are so far from each other as the edge is long.
+        factors: Coordinates of each cell in which it has the lengths of its image.
     """
 
     cells: PlanarComplex
@@ -50,6 +52,7 @@ class ImageSurface(Shown):
     joins: list[tuple[int, int, int]]
     pairs: list[tuple[Edge, Edge, int]]
     edge_points: Int[np.ndarray, "E 2"]
+    edge_cells: Int[np.ndarray, " E"]
     factors: Float[np.ndarray, "F 2 2"]
 
 
@@ -166,12 +169,14 @@ def _glue(
     labels = _merged(len(every), which[len(sides) :].reshape(-1, 2).tolist())
     edges = int(labels.max(initial=-1)) + 1
     numbers = labels[which]
-    lengths, ends, shown = np.zeros(edges), np.zeros((edges, 2), np.int64), np.zeros((edges, 2), np.int64)
+    lengths, holders = np.zeros(edges), np.zeros(edges, np.int64)
+    ends, shown = np.zeros((2, edges, 2), np.int64)
     listed = np.concatenate([sides, strips])[::-1]
     owners = np.concatenate([np.repeat(owner, 3), of_strips])[::-1]
     steps = np.einsum("eij,ej->ei", sheets.factors[owners], points[listed[:, 1]] - points[listed[:, 0]])
     lengths[numbers[::-1]] = np.hypot(steps[:, 0], steps[:, 1])
     ends[numbers[::-1]], shown[numbers[::-1]] = vertices[listed], listed
+    holders[numbers[::-1]] = owners
     own = numbers[: len(sides)].reshape(-1, 3)
     if not is_manifold(own, edges).all():
         raise DegenerateArrangementError("flattened cells join more than two others along one edge")
@@ -182,7 +187,7 @@ def _glue(
     )
     outputs = _outputs(cells, points, vertices, surface.num_vertices)
     return ImageSurface(cells, surface, points, vertices, outputs, corners, owner, marks, sheets.joins, sheets.pairs,
-                        shown, sheets.factors)  # fmt: skip
+                        shown, holders, sheets.factors)  # fmt: skip
 
 
 def _outputs(cells: PlanarComplex, points: np.ndarray, vertices: np.ndarray, number: int) -> np.ndarray:

@@ -175,7 +175,7 @@ class Solid(Shown):
             np.repeat(heights / 4, 4),  # numbers at edges count four times
             float(values.max()),
         )
-        return steepest(gradients, csr_array(hstack([rise, csr_array((1, bent[0].shape[1]))])), tolerance)
+        return steepest(gradients, np.concatenate([rise.toarray().ravel(), np.zeros(bent[0].shape[1])]), tolerance)
 
 
 _ROUGHLY, _FINELY = 1e-3, 1e-6

@@ -71,10 +71,7 @@ class _Walker:
         self.cells: list[int] = []
         self.free: set[int] = set()
         self._loose: set[int] = set()
-        surface = image.surface
         self._corners = image.triangle_points.ravel()
-        self._edge_cells = np.full(len(surface.lengths), -1)
-        self._edge_cells[surface.sides.ravel()] = np.repeat(image.triangle_cells, 3)
         self._joined: dict[int, list[tuple[int, int]]] = {}
         for a, b, cell in image.joins:
             self._joined.setdefault(a, []).append((b, cell))
@@ -112,7 +109,7 @@ class _Walker:
             a, b = self.image.edge_points[other.edge].tolist()
             if self.image.vertices[b] == one.vertex and self.image.vertices[a] == other.vertex:
                 a, b = b, a
-            return _Place((a, a)), _Place((b, b)), self._cell_of_edge(other.edge)
+            return _Place((a, a)), _Place((b, b)), int(self.image.edge_cells[other.edge])
         if one.half >= 0:
             first, cell = self._on(one.half, one.share), int(cells[one.half // 3])
         else:
@@ -128,12 +125,6 @@ class _Walker:
 
     def _on(self, half: int, share: float) -> _Place:
         return _Place((self._corner(half, 0).edge[0], self._corner(half, 1).edge[0]), share)
-
-    def _cell_of_edge(self, edge: int) -> int:
-        if self._edge_cells[edge] >= 0:
-            return int(self._edge_cells[edge])
-        ends = set(self.image.edge_points[edge].tolist())
-        return next(cell for one, two, cell in self.image.pairs if ends in (set(one), set(two)))
 
     def result(self) -> Walk:
         """The path without pieces that lead nowhere, and without turns within a flattened cell."""
