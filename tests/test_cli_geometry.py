@@ -101,6 +101,8 @@ def test_data_through_layers(place: Path) -> None:
         (["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--box", "-1", "1"], "it is for two inputs"),
         (["topology", "images.npz"], "`--through`: no points were given"),
         (["topology", "ring.npz", "--data", "digits", "--labels", "labels.npy"], "has its own"),
+        (["topology", "images.npz", "--data", "cloud.npy"], "`--data`: got points of 2 numbers; the model's input has"),
+        (["topology", "ring.npz", "--data", "cloud.npy", "--above", "0"], "`--above`: is about regions"),
         pytest.param(
             ["topology", "ring.npz", "--data", "cloud.npy", "--degree", "1"],
             "splinescope[topology]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,10 +93,13 @@ def topology(
 
     run = Run(out, model, as_json, force)
     if data is not None:
+        if above is not None:
+            raise InvalidInputError("`--above`: is about regions; expected none with `--data`")
         points, own = _labelled(data, labels, count, mean, std)
         network = read_model(model, weights, input_shape, [points[0]], trust=trust)
+        points = _inputs(points, network)
         with run.computing():
-            profile = betti_profile(network, points.reshape(len(points), *network.input_shape), own, degree=degree)
+            profile = betti_profile(network, points, own, degree=degree)
         run.leave(network, None, _data_facts(profile), _profile_picture(profile, model, picture_format), _data_lines)
         return
     where = Where(through, point, None, None, box, None, margin, radius, seed, mean, std)
@@ -121,6 +125,15 @@ def _labelled(data: str, labels: Path | None, count: int, mean: str, std: str) -
     points = np.atleast_2d(read_array("--data", Path(data)))[:count]
     classes = None if labels is None else read_array("--labels", labels).ravel()[:count].astype(np.int64)
     return np.stack(normalise(list(points), mean, std)), classes
+
+
+def _inputs(points: np.ndarray, network: Network) -> np.ndarray:
+    """Points in the shape of the network's inputs."""
+    if points[0].size != math.prod(network.input_shape):
+        raise InvalidInputError(
+            f"`--data`: got points of {points[0].size} numbers; the model's input has the shape {network.input_shape}"
+        )
+    return points.reshape(len(points), *network.input_shape)
 
 
 def _regions(
