@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.riemannian import geodesic
 from splinescope.riemannian.quadratic import PAIRS, corner_gradients
 from splinescope.riemannian.solids import Solid
+from splinescope.riemannian.steiner import _faces
 from tests.generative.nets import cells_of, formula_net
 from tests.seeds import seeds
 
@@ -90,9 +92,29 @@ def test_flattened_cells_cost_nothing_and_bind() -> None:
     assert nothing.lower_bound == pytest.approx(0.0, abs=1e-12)
 
 
+def test_no_path_is_longer_than_the_straight_line() -> None:
+    """Two outputs flatten all cells: points of a lattice do not lie on the lines along which nothing changes."""
+    cells = splinescope.tessellate(formula_net([3, 3, 3, 2], 73784), splinescope.Box([-1.0] * 3, [1.0, 0.5, 2.0]))
+    a, b = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 3))
+    path = geodesic(cells, a, b)
+    assert path.chord <= path.length <= path.straight_length * (1 + 1e-9)
+    assert path.network_length == pytest.approx(path.length, rel=1e-9)
+
+
 def test_refusals() -> None:
     cells = cells_of(formula_net([3, 3, 2], 0), 3)
     with pytest.raises(InvalidInputError, match=r"`a`: got shape \(2,\); expected 3 coordinates"):
         geodesic(cells, [0, 0], [0, 0, 0])
     with pytest.raises(InvalidInputError, match="is not in the domain"):
         geodesic(cells, [0, 0, 0], [0, 0, 3])
+
+
+def test_cells_without_volume_keep_their_place() -> None:
+    """A cell so thin that its volume is rounded to zero is still between its neighbours: no face is left alone."""
+    cells = splinescope.tessellate(formula_net([3, 3, 3, 2], 73784), splinescope.Box([-1.0] * 3, [1.0, 0.5, 2.0]))
+    solid = Solid.of(cells, [np.zeros(3), np.full(3, 0.1)])
+    faces, sides = _faces(solid)
+    alone = solid.points[faces[np.bincount(sides.ravel()) == 1]]
+    low, high = np.array([-1.0, -1.0, -1.0]), np.array([1.0, 0.5, 2.0])
+    on_border = (np.abs(alone - low) < 1e-9).all(axis=1) | (np.abs(alone - high) < 1e-9).all(axis=1)
+    assert on_border.any(axis=1).all()

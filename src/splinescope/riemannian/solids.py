@@ -58,7 +58,7 @@ class Solid(Shown):
         factors = cell_factors(cells)
         values = np.linalg.svd(factors, compute_uv=False)
         flat = ~(values[:, -1] > DEFICIENT * values[:, 0])
-        parts = simplices(cells)
+        parts = simplices(cells, flat=True)
         solid = Solid(np.asarray(cells.vertices), parts.corners, parts.cells, factors, flat, (0, 0))
         numbers = []
         for place in ends:

@@ -20,6 +20,8 @@ def short_path(
 ) -> tuple[Float[np.ndarray, "k 3"], Int[np.ndarray, " pieces"]]:
     """A short path between the ends of a solid; no shorter one is near it, but there may be others elsewhere.
 
+    Among the first points are those in which the straight line crosses faces, so that the path is never longer.
+
     Args:
         solid: The solid.
         degree: Points on an edge of a face, at first.
@@ -31,7 +33,9 @@ def short_path(
     faces, sides = _faces(solid)
     lattice = _lattice(degree)
     every = np.arange(len(solid.corners))
-    places = np.einsum("lk,fkd->fld", lattice, solid.points[faces])
+    corners = solid.points[faces]
+    crossed = _nearest_to_line(corners, *solid.points[list(solid.ends)])
+    places = np.concatenate([np.einsum("lk,fkd->fld", lattice, corners), crossed[:, None]], axis=1)
     path = _search(solid, faces, sides, every, places)
     spread = 1.0
     for _ in range(rounds):
@@ -80,7 +84,20 @@ def _nearest(triangles: Float[np.ndarray, "F 3 3"], points: Float[np.ndarray, "k
     """A point of each triangle near a path: the point of the path that is nearest to its middle, moved into it."""
     middles = triangles.mean(axis=1)
     away = np.linalg.norm(middles[:, None] - points[None], axis=2)
-    wanted = points[np.argmin(away, axis=1)]
+    return _moved_into(triangles, points[np.argmin(away, axis=1)])
+
+
+def _nearest_to_line(triangles: Float[np.ndarray, "F 3 3"], a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, "F 3"]:
+    """Where a straight piece crosses the plane of each triangle, moved into it."""
+    normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = ((triangles[:, 0] - a) * normals).sum(axis=1) / (normals @ (b - a))
+    share = np.clip(np.nan_to_num(share, nan=0.5, posinf=1.0, neginf=0.0), 0.0, 1.0)
+    return _moved_into(triangles, a + share[:, None] * (b - a))
+
+
+def _moved_into(triangles: Float[np.ndarray, "F 3 3"], wanted: Float[np.ndarray, "F 3"]) -> Float[np.ndarray, "F 3"]:
+    """A point of each triangle, for one point each: the same, if it is in there."""
     a, u, v = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     gram = np.stack([np.stack([(u * u).sum(1), (u * v).sum(1)], 1), np.stack([(u * v).sum(1), (v * v).sum(1)], 1)], 1)
     right = np.stack([((wanted - a) * u).sum(1), ((wanted - a) * v).sum(1)], axis=1)

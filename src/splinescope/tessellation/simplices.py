@@ -17,7 +17,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 
 @dataclass(frozen=True)
 class Simplices:
-    """Simplices that fill the cells of a complex; those without volume are left out.
+    """Simplices that fill the cells of a complex; those without volume are left out, if nothing else is asked.
 
     Attributes:
         corners: Vertices of the complex at the corners of each simplex.
@@ -34,7 +34,7 @@ class Simplices:
         return len(self.cells)
 
 
-def simplices(cells: PolyhedralComplex) -> Simplices:
+def simplices(cells: PolyhedralComplex, flat: bool = False) -> Simplices:
     """Cut every cell of a complex into simplices without new vertices.
 
     A convex polytope is the union of the pyramids from one of its vertices over its facets; taken down to edges, this
@@ -42,6 +42,7 @@ def simplices(cells: PolyhedralComplex) -> Simplices:
 
     Args:
         cells: A complex with vertices: of a segment, a plane, or a space of three or four dimensions.
+        flat: Whether to keep those whose volume is rounded to zero, too: without them neighbours may not fit together.
 
     Returns:
         The simplices, cell by cell.
@@ -67,7 +68,7 @@ def simplices(cells: PolyhedralComplex) -> Simplices:
             f"`cells`: got a {type(cells).__name__}; expected a complex with vertices, of one to four dimensions"
         )
     measures = _measures(cells, corners)
-    kept = np.flatnonzero(measures > 0)
+    kept = np.arange(len(measures)) if flat else np.flatnonzero(measures > 0)
     return Simplices(corners[kept], owners[kept], measures[kept])
 
 

@@ -118,8 +118,8 @@ def surface_gradients(surface: PolyhedralSurface) -> tuple[SimplexGradients, Int
         surface: The surface.
 
     Returns:
-        The gradients of triangles, then those of loose edges; and for each vertex the number that is its value. Vertices
-        that loose edges of next to no length join have one number, since rounding knows no gradient along these.
+        The gradients of triangles, then those of loose edges; and for each vertex the number that is its value.
+        Vertices that loose edges of next to no length join have one number: rounding knows no gradient along these.
     """
     longest, number = np.argmax(surface.lengths[surface.sides], axis=1), surface.num_vertices
     rows = np.arange(len(longest))
