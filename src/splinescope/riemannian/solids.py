@@ -107,21 +107,21 @@ class Solid(Shown):
             shares = np.column_stack([1 - found.sum(axis=1), found])
         return np.where(np.isfinite(shares).all(axis=1, keepdims=True), shares, -np.inf)
 
-    def bisected(self, chosen: Bool[np.ndarray, " T"]) -> tuple[Solid, Int[np.ndarray, " T"]]:
+    def bisected(self, chosen: Bool[np.ndarray, " T"]) -> Solid:
         """Cut the longest edges of some tetrahedra in half, as their images have lengths.
 
         Args:
             chosen: Which tetrahedra.
 
         Returns:
-            The solid, in which old vertices keep their numbers, and for each tetrahedron the one it is a part of.
+            The solid, in which old vertices keep their numbers.
         """
         pairs = np.array(list(itertools.combinations(range(4), 2)))
         steps = self.points[self.corners[:, pairs[:, 1]]] - self.points[self.corners[:, pairs[:, 0]]]
         lengths = np.linalg.norm(np.einsum("tij,tej->tei", self.factors[self.cells], steps), axis=2)
         corners, owners, middles = cut_longest_edges(self.corners, lengths, chosen, len(self.points))
         points = np.vstack([self.points, self.points[middles].mean(axis=1)])
-        return Solid(points, corners, self.cells[owners], self.factors, self.flat, self.ends), owners
+        return Solid(points, corners, self.cells[owners], self.factors, self.flat, self.ends)
 
     def proved(self, rounds: int = 6, most: int = 3_000) -> float:
         """A bound of the distance of the two ends from below, by a function that is quadratic on tetrahedra.
@@ -145,7 +145,7 @@ class Solid(Shown):
             if last:
                 break
             flow = found.flow.reshape(-1, 4).sum(axis=1)
-            solid = solid.bisected((flow > _MATTERS * flow.max()) & ~solid.flat[solid.cells])[0]
+            solid = solid.bisected((flow > _MATTERS * flow.max()) & ~solid.flat[solid.cells])
         return best
 
     def _bound(self, tolerance: float) -> Steepest | None:
