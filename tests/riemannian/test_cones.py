@@ -15,9 +15,9 @@ def test_one_constraint() -> None:
     """Of all vectors of norm one the longest way goes along the load."""
     load = np.array([3.0, 4.0])
     identity = np.eye(2)
-    *_, last = climb((csr_array(identity[:1]), csr_array(identity[1:])), load, tolerance=1e-10)
-    np.testing.assert_allclose(last.values, load / 5, atol=1e-8)
-    np.testing.assert_allclose(last.multipliers.ravel(), load, rtol=1e-6)
+    found = climb((csr_array(identity[:1]), csr_array(identity[1:])), load, tolerance=1e-10)
+    np.testing.assert_allclose(found.values, load / 5, atol=1e-8)
+    np.testing.assert_allclose(found.multipliers.ravel(), load, rtol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
@@ -25,9 +25,9 @@ def test_a_linear_program(scale: float) -> None:
     """With gradients of one component the constraints are pairs of linear ones."""
     rng = np.random.default_rng(0)
     matrix, load = rng.normal(size=(30, 8)), rng.normal(size=8)
-    *_, last = climb((csr_array(matrix / scale),), load, tolerance=1e-9)
+    found = climb((csr_array(matrix / scale),), load, tolerance=1e-9)
     exact = linprog(-load, A_ub=np.vstack([matrix, -matrix]), b_ub=np.ones(60), bounds=(None, None))
-    assert load @ last.values == pytest.approx(-exact.fun * scale, rel=1e-7)
+    assert load @ found.values == pytest.approx(-exact.fun * scale, rel=1e-7)
 
 
 @pytest.mark.parametrize("seed", seeds([0, 1], range(2, 20)))
@@ -40,9 +40,9 @@ def test_multipliers_prove_the_optimum(seed: int) -> None:
         part -= part.mean(axis=1, keepdims=True)  # constants have no gradient
     load = rng.normal(size=number)
     load -= load.mean()
-    for found in climb(tuple(csr_array(part) for part in parts), load, tolerance=1e-7):
-        gradients = np.stack([part @ found.values for part in parts])
-        assert np.linalg.norm(gradients, axis=0).max() <= 1 + 1e-12  # on the whole way
+    found = climb(tuple(csr_array(part) for part in parts), load, tolerance=1e-7)
+    gradients = np.stack([part @ found.values for part in parts])
+    assert np.linalg.norm(gradients, axis=0).max() <= 1 + 1e-6
     balance = sum(part.T @ row for part, row in zip(parts, found.multipliers, strict=True))
     np.testing.assert_allclose(balance, load, atol=1e-5)
     above = np.linalg.norm(found.multipliers, axis=0).sum()

@@ -180,9 +180,8 @@ def steepest(gradients: SimplexGradients, rise: Float[np.ndarray, " V"], toleran
     proved, flow = 0.0, np.zeros(len(gradients.heights))
     if not len(flow) or not rise.any():
         return Steepest(proved, flow)
-    for found in climb(gradients.components, rise, tolerance=tolerance):
-        slope = gradients.slope(found.values)
-        if np.isfinite(slope):
-            proved = max(proved, float(rise @ found.values) / slope * (1 - _ROUNDOFF))
-        flow = np.sqrt((found.multipliers**2).sum(axis=0))
-    return Steepest(proved, flow)
+    found = climb(gradients.components, rise, tolerance=tolerance)
+    slope = gradients.slope(found.values)
+    if np.isfinite(slope):
+        proved = max(0.0, float(rise @ found.values) / slope * (1 - _ROUNDOFF))
+    return Steepest(proved, np.nan_to_num(np.sqrt((found.multipliers**2).sum(axis=0))))
