@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.common import RESULTS, save
 
-MAX_CELLS = 8
+MAX_CELLS = 100
 BUDGET = 2 << 30
 """Bytes for the values at vertices."""
 

@@ -94,6 +94,39 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
         for mode in ("linear", "cubic", "nearest")
         for scale in (0.6, 1.5, 2.3)
     },
+    **{
+        f"Resize cubic, {mode}": lambda m=mode, e=outside: resized(
+            1.7, mode="cubic", coordinate_transformation_mode=m, cubic_coeff_a=-0.5, exclude_outside=e
+        )
+        for mode, outside in (
+            ("half_pixel", 1), ("pytorch_half_pixel", 0), ("asymmetric", 1), ("half_pixel_symmetric", 0)
+        )
+    },
+    "Compress": lambda: behind_relu([node("Compress", "r c", axis=1)], [4], {"c": np.array([True, False, True])}),
+    "a sequence": lambda: behind_relu(
+        [
+            node("SequenceConstruct", "r one4", "s"), node("SequenceInsert", "s r zero", "t"),
+            node("SequenceErase", "t two", "u"), node("ConcatFromSequence", "u", axis=1, new_axis=1),
+        ],
+        [4], {"one4": np.ones((1, 4), np.float32), "zero": np.array(0), "two": np.array(2)},
+    ),
+    "parts of a sequence": lambda: behind_relu(
+        [
+            node("SplitToSequence", "r n", "s", axis=1), node("SequenceAt", "s last", "a"),
+            node("SequenceAt", "s zero", "b"), node("SequenceLength", "s", "l"), node("Cast", "l", "m", to=1),
+            node("Mul", "b m", "c"), node("Add", "a c"),
+        ],
+        [4], {"n": np.array([2, 2]), "last": np.array(-1), "zero": np.array(0)},
+    ),
+    "GridSample": lambda: behind_relu(
+        [node("GridSample", "r g", align_corners=1, padding_mode="border")], [1, 3, 2],
+        {"g": RNG.uniform(-1, 1, (1, 2, 3, 2)).astype(np.float32)}, 16,
+    ),
+    "EyeLike": lambda: onnx_model([node("EyeLike", "x", "e", k=1), node("Add", "x e", "h"), node("Relu", "h")], [3, 3],
+                                  {}, 13),
+    "optional": lambda: behind_relu(
+        [node("Optional", "r", "o"), node("OptionalGetElement", "o", "g"), node("Neg", "g")], [4], {}, 15
+    ),
     "Resize nearest of ties": lambda: resized(2.3, mode="nearest"),
     "Where": lambda: onnx_model(
         [node("Greater", "x z", "c"), node("Mul", "x k", "m"), node("Where", "c x m")],
@@ -204,6 +237,20 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "many steps": (
         lambda: onnx_model([node("RNN", "x w k", hidden_size=3, activations=["Relu"])], [1001, 1, 4], TWO),
         r"\(RNN\): it has 1,001 steps; splinescope writes out at most 1,000",
+    ),
+    "place in a sequence": (
+        lambda: onnx_model(
+            [
+                node("ArgMax", "x", "i", axis=1, keepdims=0),
+                node("Squeeze", "i", "j"),
+                node("SequenceConstruct", "x x", "s"),
+                node("SequenceAt", "s j"),
+            ],
+            [1, 4],
+            {},
+            13,
+        ),
+        r"\((ArgMax|SequenceAt)\): it",
     ),
     "Normalizer": (lambda: classical("Normalizer"), r"\(Normalizer\): it normalises"),
     "trees": (lambda: classical("TreeEnsembleRegressor"), "does not know this op of the operator set ai.onnx.ml"),

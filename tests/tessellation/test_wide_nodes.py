@@ -109,10 +109,10 @@ def test_a_plane_in_portions_is_the_same(module: nn.Module, monkeypatch: pytest.
     full = splinescope.tessellate(network, PLANE, verify="proof")
     portions, fitting = [], PlanarPiece.fitting
 
-    def noting(self: PlanarPiece, key: int, folds: object, start: int) -> int:
-        stop = fitting(self, key, folds, start)
-        portions.append((start, stop))
-        return stop
+    def noting(self: PlanarPiece, key: int, folds: object, left: np.ndarray) -> np.ndarray:
+        portion = fitting(self, key, folds, left)
+        portions.append(portion)
+        return portion
 
     monkeypatch.setattr(PlanarPiece, "fitting", noting)
     parts = splinescope.tessellate(network, PLANE, verify="proof", memory_budget=50_000)

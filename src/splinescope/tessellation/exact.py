@@ -205,6 +205,31 @@ class ExactForms:
             self._remember(keys.of(index), known[index])
         return Dyadic(known[node].rows_of(units), known[node].value.exponent)
 
+    def affords(self, pieces: Pieces, op: int, columns: Iterable[int], most: int) -> bool:
+        """Whether `forms` takes at most so many products; it is not called, and no more is looked at than that.
+
+        Args:
+            pieces: Pattern of the cell at all folding nodes before `op`.
+            op: Node that folds, or -1 for the sides of the domain.
+            columns: Folds of it.
+            most: Number of products.
+        """
+        if op < 0:
+            return True
+        node = self._network.nodes[op]
+        walls = self._network.folds[op].walls(np.asarray(columns, np.int64), node.size)
+        units = np.unique(np.concatenate([walls.plus, walls.minus[walls.minus >= 0]]))
+        masks, spent = {node.inputs[0]: np.isin(np.arange(self._network.nodes[node.inputs[0]].size), units)}, 0
+        while masks:
+            index = max(masks)
+            wanted, one = np.flatnonzero(masks.pop(index)), self._network.nodes[index]
+            spent += len(wanted) * (one.op.addends if one.fold is None else 1)
+            if spent > most:
+                return False
+            for source, read in self._reads(index, wanted, pieces):
+                masks.setdefault(source, np.zeros(self._network.nodes[source].size, bool))[read] = True
+        return True
+
     def _remember(self, key: tuple[int, bytes], known: _Known) -> None:
         if key in self._cache:
             self._held -= len(self._cache[key].units)
@@ -307,17 +332,12 @@ class ExactForms:
     def _dense(self, index: int, units: np.ndarray, before: _Known | None) -> Dyadic:
         rows = self._rows_of(index)
         assert before is not None
-        assert rows.matrix is not None
-        matrix, power = rows.matrix
-        if _few(units, matrix.nrows()):
-            width = matrix.ncols()
-            matrix = fmpz_mat(len(units), width, [matrix[u, j] for u in units.tolist() for j in range(width)])
-            chosen = list(range(len(units)))
-        else:
-            chosen = units.tolist()
-        self.products += matrix.nrows() * matrix.ncols()
-        product = (matrix * fmpz_mat(before.value.rows)).tolist()
-        linear = Dyadic([product[i] for i in chosen], power + before.value.exponent)
+        forms, parts = fmpz_mat(before.value.rows), []
+        for matrix, power in rows.blocks(units):
+            self.products += matrix.nrows() * matrix.ncols()
+            parts.append(Dyadic((matrix * forms).tolist(), power + before.value.exponent))
+        together, exponent = aligned(parts)
+        linear = Dyadic([row for part in together for row in part], exponent)
         return self._shifted_by(linear, [rows.bias(unit) for unit in units.tolist()], rows.bias_exponent)
 
     def _sparse(self, index: int, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:

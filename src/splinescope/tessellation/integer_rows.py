@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,14 @@ from flint import fmpz, fmpz_mat
 
 from splinescope.network.ops import AffineOp
 from splinescope.tessellation.dyadics import integers
+
+_REMEMBERED = 1 << 22
+"""Numbers of a matrix up to which its integers are remembered, and that are made at once of a larger one."""
+
+
+def _matrix(weight: np.ndarray) -> tuple[fmpz_mat, int]:
+    flat, exponent = integers(weight)
+    return fmpz_mat(*weight.shape, flat), exponent
 
 
 @dataclass(frozen=True)
@@ -39,16 +48,31 @@ class IntegerRows:
         self._starts = np.cumsum([0, *(np.prod(shape, dtype=np.int64) for shape in shapes)])
         self._bias, self.bias_exponent = integers(op.offsets(*shapes))
         self._known: dict[int, IntegerRow] = {}
+        self._weights: dict[bytes, tuple[list[fmpz], int]] = {}  # many rows of a convolution have the same ones
         self._matrix: tuple[fmpz_mat, int] | None = None
 
-    @property
-    def matrix(self) -> tuple[fmpz_mat, int] | None:
-        """All weights of an op that keeps them as a matrix, and their power of two."""
-        if self._matrix is None and self._op.matrix is not None:
-            weight = self._op.matrix.numpy()
-            flat, exponent = integers(weight)
-            self._matrix = fmpz_mat(*weight.shape, flat), exponent
-        return self._matrix
+    def blocks(self, units: np.ndarray) -> Iterator[tuple[fmpz_mat, int]]:
+        """Rows of an op that keeps its weights as a matrix, block by block, each with its power of two.
+
+        All rows of a matrix that is not too large are remembered.
+
+        Args:
+            units: Which rows.
+        """
+        assert self._op.matrix is not None
+        weight = self._op.matrix.numpy()
+        count, width = weight.shape
+        if weight.size <= _REMEMBERED:
+            if self._matrix is None:
+                self._matrix = _matrix(weight)
+            matrix, power = self._matrix
+            if len(units) < count:
+                matrix = fmpz_mat(len(units), width, [matrix[u, j] for u in units.tolist() for j in range(width)])
+            yield matrix, power
+            return
+        step = max(1, _REMEMBERED // max(1, width))
+        for start in range(0, len(units), step):
+            yield _matrix(weight[units[start : start + step]])
 
     def of(self, unit: int) -> IntegerRow:
         """The row of a unit that was prepared."""
@@ -77,4 +101,11 @@ class IntegerRows:
             places = rows.indices[part].astype(np.int64)
             cuts = np.searchsorted(places, self._starts)
             reads = [places[a:b] - start for a, b, start in zip(cuts, cuts[1:], self._starts, strict=False)]
-            self._known[unit] = IntegerRow(reads, *integers(rows.data[part]))
+            self._known[unit] = IntegerRow(reads, *self._integers(rows.data[part]))
+
+    def _integers(self, weights: np.ndarray) -> tuple[list[fmpz], int]:
+        """The integers of a row, made once for rows with the same weights."""
+        key = weights.tobytes()
+        if key not in self._weights:
+            self._weights[key] = integers(weights)
+        return self._weights[key]

@@ -29,7 +29,7 @@ class Tournament:
         node: The max node.
         size: Members of a group.
         groups: Number of groups that take part.
-        first: Number of the first of them.
+        names: [groups] numbers of these among all groups of the node.
         total: Number of all groups of the node.
         present: [width, groups] which candidates there are; those of a group come first.
         standing: [F or 1, width * groups] position in its group of each candidate, on each cell.
@@ -39,7 +39,7 @@ class Tournament:
     node: int
     size: int
     groups: int
-    first: int
+    names: np.ndarray
     total: int
     present: np.ndarray
     standing: np.ndarray
@@ -75,7 +75,7 @@ class Tournament:
         error, magnitude = (np.add(*self.sides(table)) for table in (self.bounds.error, self.bounds.magnitude))
         thresholds = np.maximum(error + 4 * UNIT_ROUNDOFF * magnitude, np.finfo(np.float64).tiny)
         thresholds[~self.contested] = np.inf
-        where = (self.size, self.groups, self.first, self.total)
+        where = (self.size, self.groups, self.names, self.total)
         columns = Columns(self.node, pairs, WORD * words_for(pairs), *where, self.standing)
         return LayerFolds(np.zeros((1, pairs)), thresholds[None], padded(magnitude), columns)
 
@@ -87,6 +87,12 @@ class Tournament:
     def positions(self, cells: int) -> np.ndarray:
         """[cells, groups] positions of the winners, once no pairs are left."""
         return np.broadcast_to(self.standing, (cells, self.groups))
+
+    def places(self, columns: np.ndarray) -> np.ndarray:
+        """Places, among the groups that take part, of those that folds of the node belong to; -1 for other groups."""
+        places = np.full(self.total, -1, np.int64)
+        places[self.names] = np.arange(self.groups)
+        return places[columns % self.total]
 
     def taken(self, cells: np.ndarray) -> Tournament:
         """The tournament on some cells (repeats allowed)."""
@@ -137,22 +143,19 @@ class Tournament:
         )
 
 
-def tournament_of(
-    node: int, index: np.ndarray, bounds: Bounds, start: int = 0, stop: int | None = None
-) -> tuple[Tournament, np.ndarray]:
+def tournament_of(node: int, index: np.ndarray, bounds: Bounds, names: np.ndarray) -> tuple[Tournament, np.ndarray]:
     """The first round.
 
     Args:
         node: The max node.
         index: [total, size] members of each group, -1 for none.
         bounds: Bounds of the node's input.
-        start: The first group that takes part.
-        stop: The one behind the last; that is the last of all if None.
+        names: [groups] numbers of the groups that take part.
 
     Returns:
         The round, and the unit that each candidate is.
     """
-    total, index = len(index), index[start:stop]
+    total, index = len(index), index[names]
     groups, size = index.shape
     present = index >= 0
     for k in range(1, size):
@@ -163,7 +166,7 @@ def tournament_of(
     units = np.take_along_axis(index, order, axis=1).T.reshape(-1)
     standing = order.T.reshape(1, -1).astype(np.uint8)
     chosen = Bounds(bounds.magnitude[units], bounds.error[units])
-    return Tournament(node, size, groups, start, total, np.ascontiguousarray(there.T), standing, chosen), units
+    return Tournament(node, size, groups, names, total, np.ascontiguousarray(there.T), standing, chosen), units
 
 
 def agreed(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from splinescope.network.evaluate import last_uses, walk
+from splinescope.network.evaluate import last_uses, products, walk
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Fold, Op
 from splinescope.numerics import UNIT_ROUNDOFF
@@ -37,6 +37,8 @@ _SOUND = 2.0**-33
 """Share of a unit's magnitude up to which a proved bound is small enough to route its signs by."""
 
 
+_FEWEST, _MOST, _PROBED = 4, 16, 10**10
+"""Probes beside the corners, and products that an evaluation at all of them should not exceed."""
 _ROOM = 1 << 23
 """Bytes that the values of the widest node may take: points are tried in parts."""
 
@@ -59,7 +61,7 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
     """
     x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
     parts = x.split(max(1, _ROOM // (8 * max(node.size for node in network.nodes))))
-    magnitudes = _magnitudes(network, parts)
+    magnitudes, asleep = _seen(network, parts)
     proved = _proved_errors(network, magnitudes)
     for error in proved:
         np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
@@ -68,20 +70,31 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
     folding = {network.nodes[index].inputs[0] for index in network.folds} | {network.output}
     if all(small[index].all() for index in folding):
         return tuple(bounds)
-    measured = _measured_errors(network, parts)
+    measured = _measured_errors(network, parts, asleep)
     for index, part in enumerate(small):
         error = np.maximum(np.minimum(proved[index], safety * measured[index]), np.finfo(np.float64).tiny)
         bounds[index] = Bounds(magnitudes[index], np.where(part, proved[index], error))
     return tuple(bounds)
 
 
-def _magnitudes(network: Network, parts: Sequence[torch.Tensor]) -> list[np.ndarray]:
-    """Largest absolute value of each unit of each node."""
+def _seen(network: Network, parts: Sequence[torch.Tensor]) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
+    """Largest absolute value of each unit of each node, and what of each folding node none of some points shows.
+
+    The latter, [pieces, units], are pieces of which the difference of two evaluations tells nothing: not which errors
+    they pass on elsewhere.
+    """
+    readers: dict[int, list[int]] = {}
+    for index in network.folds:
+        readers.setdefault(network.nodes[index].inputs[0], []).append(index)
     tops = [np.zeros(node.size) for node in network.nodes]
+    asleep = {index: np.ones((op.count, network.nodes[index].size), bool) for index, op in network.folds.items()}
     for x in parts:
-        for index, value in walk(network, x):
-            np.maximum(tops[index], value.abs().amax(dim=0).reshape(-1).numpy(), out=tops[index])
-    return tops
+        for source, value in walk(network, x):
+            np.maximum(tops[source], value.abs().amax(dim=0).reshape(-1).numpy(), out=tops[source])
+            for index in readers.get(source, ()):
+                pieces = network.folds[index].pieces(value).reshape(len(value), -1).numpy()
+                asleep[index][pieces, np.arange(pieces.shape[1])] = False
+    return tops, asleep
 
 
 def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -104,30 +117,15 @@ def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray]) -> list[n
     return errors
 
 
-def _measured_errors(network: Network, parts: Sequence[torch.Tensor]) -> list[np.ndarray]:
+def _measured_errors(
+    network: Network, parts: Sequence[torch.Tensor], asleep: Mapping[int, np.ndarray]
+) -> list[np.ndarray]:
     """Largest difference of each unit between two evaluations, the second one with rounding errors made anew."""
-    generator, asleep = np.random.default_rng(0), _asleep(network, parts)
+    generator = np.random.default_rng(0)
     errors = [np.zeros(node.size) for node in network.nodes]
     for x in parts:
         _compare_evaluations(network, x, asleep, generator, errors)
     return errors
-
-
-def _asleep(network: Network, parts: Sequence[torch.Tensor]) -> dict[int, np.ndarray]:
-    """[pieces, units] what of each folding node none of some points shows.
-
-    The difference of two evaluations tells nothing of the errors that these pieces pass on elsewhere.
-    """
-    readers: dict[int, list[int]] = {}
-    for index in network.folds:
-        readers.setdefault(network.nodes[index].inputs[0], []).append(index)
-    out = {index: np.ones((op.count, network.nodes[index].size), bool) for index, op in network.folds.items()}
-    for x in parts:
-        for source, value in walk(network, x):
-            for index in readers.get(source, ()):
-                pieces = network.folds[index].pieces(value).reshape(len(value), -1).numpy()
-                out[index][pieces, np.arange(pieces.shape[1])] = False
-    return out
 
 
 def _compare_evaluations(
@@ -181,16 +179,17 @@ def _carried(op: Op, tops: list[torch.Tensor], errors: list[torch.Tensor], top: 
     return op.carried(*errors) * (1 + _SOUND) + (op.addends + 3) * UNIT_ROUNDOFF * op.terms(tops, top)
 
 
-def probes(corners: np.ndarray, count: int = 16) -> np.ndarray:
+def probes(corners: np.ndarray, network: Network) -> np.ndarray:
     """Points of the convex hull of some corners: the corners, and others at random.
 
     Args:
         corners: [m, d] coordinates.
-        count: Number of others.
+        network: What is to be evaluated there; where that takes long, there are fewer others.
 
     Returns:
-        [m + count, d] coordinates.
+        [m + k, d] coordinates, with k from 4 to 16.
     """
+    count = max(_FEWEST, min(_MOST, _PROBED // max(1, sum(products(network)))))
     weights = np.random.default_rng(0).dirichlet(np.full(len(corners), 0.7), count)
     return np.concatenate([corners, weights @ corners])
 

@@ -1,8 +1,8 @@
 """One sweep through a network for planes and spaces: set, evaluate, activate, maximise, release, node by node.
 
-A node with more folds than there is room for is inserted in portions, of units or of groups: between them cells may be
-split from others or left out, as between nodes. Those that are left are cells of the portions before, whole ones; of a
-max node that is so between groups only, since within one hidden folds separate what will be merged.
+A node with more folds than there is room for is inserted in portions, of units or of groups in any order: between them
+cells may be split from others or left out, as between nodes. Those that are left are cells of the portions before,
+whole ones; of a max node that is so between groups only, since within one hidden folds separate what will be merged.
 
 What is cut, and how, is the state's business: polygons around half-edges in the plane, a face lattice in space. Both
 keep the rows of values of the nodes that are still needed at their vertices, and patterns of their cells.
@@ -23,10 +23,13 @@ from splinescope.network.ops import Activation, Maximum, Op
 from splinescope.numerics import in_blocks
 from splinescope.profiling import spent
 from splinescope.tessellation.codes import NodeCodes, compress, select_columns
+from splinescope.tessellation.leaders import leaders_of
 from splinescope.tessellation.maxima import Tournament, agreed, position_codes, tournament_of
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.thresholds import LayerFolds
 from splinescope.tessellation.zeros import mark_unproved
+
+_NONE = np.empty(0, np.int64)
 
 CANDIDATES, DIFFERENCES = -1, -2
 """Keys of the rows of a running tournament among those of nodes: its candidates, and their differences by pairs."""
@@ -37,16 +40,23 @@ class Begun:
     """A node of which some folds are in.
 
     Attributes:
-        stop: So many units or groups.
-        patterns: [F, k] bits of the columns of these units, or winners of these groups, in each cell.
+        places: [k] numbers of these units or groups.
+        patterns: [F, words] bits of all columns of the node, or [F, k] winners of these groups, in each cell.
     """
 
-    stop: int
+    places: np.ndarray
     patterns: np.ndarray
 
     def taken(self, cells: np.ndarray) -> Begun:
         """The same of some cells (repeats allowed)."""
-        return Begun(self.stop, self.patterns[cells])
+        return Begun(self.places, self.patterns[cells])
+
+
+def without(places: np.ndarray, count: int) -> np.ndarray:
+    """The numbers below `count` but some, ascending."""
+    left = np.ones(count, bool)
+    left[places] = False
+    return np.flatnonzero(left)
 
 
 @runtime_checkable
@@ -69,6 +79,10 @@ class State(Protocol):
     def num_cells(self) -> int:
         """Number of cells."""
 
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """[V] how well the positions of the vertices are known."""
+
     def values(self, key: int) -> np.ndarray:
         """[V, n] rows of a node at the vertices; 0.0 only where that is proved."""
 
@@ -87,8 +101,8 @@ class State(Protocol):
     def activation_folds(self, index: int, op: Activation) -> LayerFolds:
         """The folds of an activation."""
 
-    def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
-        """Up to which unit or group, from `start` on, there is room for the folds that rows decide."""
+    def fitting(self, key: int, folds: LayerFolds, left: np.ndarray) -> np.ndarray:
+        """Of the units or groups that are not in, those for whose folds, decided by rows, there is room."""
 
     def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
         """Cut all cells where rows are at their breakpoints, and extend all rows to the new vertices.
@@ -143,13 +157,15 @@ def advance(state: State, network: Network, last_use: tuple[int, ...]) -> None:
 
 def _activate(state: State, index: int, op: Activation, source: int) -> None:
     """An elementwise activation: cut at its breakpoints, then apply it to the rows."""
-    folds, start = state.activation_folds(index, op), 0 if state.begun is None else state.begun.stop
-    stop = state.fitting(source, folds, start)
-    bits = state.cut(source, folds.between(start, stop))
+    folds = state.activation_folds(index, op)
+    before = _NONE if state.begun is None else state.begun.places
+    left = without(before, folds.size)
+    portion = state.fitting(source, folds, left)
+    bits = state.cut(source, folds.among(portion))
     if state.begun is not None:
         bits = bits | state.begun.patterns
-    if stop < folds.size:
-        state.begun = Begun(stop, bits)
+    if len(portion) < len(left):
+        state.begun = Begun(np.concatenate([before, portion]), bits)
         return
     state.begun = None
     levels, units = folds.shifts.shape
@@ -161,28 +177,49 @@ def _activate(state: State, index: int, op: Activation, source: int) -> None:
 
 
 def _maximise(state: State, index: int, op: Maximum, source: int) -> None:
-    """Maxima over groups, by a tournament of pairs; cells that a hidden fold separates are merged at the end."""
-    members, begun, bounds = op.index.numpy(), state.begun, state.bounds(source)
-    start, stop = 0 if begun is None else begun.stop, len(members)
-    units = _enter(state, *tournament_of(index, members, bounds, start), source)
-    if state.tournament is not None and state.tournament.pairs:
-        stop = start + state.fitting(DIFFERENCES, state.tournament.folds(), 0)
-    if stop < len(members):
-        units = _enter(state, *tournament_of(index, members, bounds, start, stop), source)
-    _decide(state, units)
+    """Maxima over groups, by a tournament of pairs in those that no member leads everywhere."""
+    members, bounds = op.index.numpy(), state.bounds(source)
+    leaders = leaders_of(state.values(source), members, bounds, state.uncertainty)
+    left = without(_NONE if state.begun is None else state.begun.places, len(members))
+    left = left[leaders[left] < 0]
+    if len(left) and len(_compete(state, index, members, bounds, left, source)) < len(left):
+        return
+    values = np.take(state.values(source), members[np.arange(len(members)), np.maximum(leaders, 0)], axis=1)
+    positions = np.tile(leaders.astype(np.uint8), (state.num_cells, 1))
+    if state.begun is not None:
+        values[:, state.begun.places] = state.values(index)
+        positions[:, state.begun.places] = state.begun.patterns
+    state.put(index, values)
+    state.begun = None
+    state.codes.append(position_codes(index, positions, members.shape[1]))
+
+
+def _compete(
+    state: State, index: int, members: np.ndarray, bounds: Bounds, groups: np.ndarray, source: int
+) -> np.ndarray:
+    """Hold the tournament in those of some groups for which there is room, and note the winners; these groups.
+
+    Cells that a hidden fold separates are merged at the end.
+    """
+    units = _enter(state, *tournament_of(index, members, bounds, groups), source)
     assert state.tournament is not None
+    fitting = state.fitting(DIFFERENCES, state.tournament.folds(), np.arange(len(groups)))
+    if len(fitting) < len(groups):
+        groups = groups[fitting]
+        units = _enter(state, *tournament_of(index, members, bounds, groups), source)
+    _decide(state, units)
     positions = state.tournament.positions(state.num_cells)
     cells = state.merge_hidden(index, positions)
     positions, values = positions[cells], state.values(CANDIDATES)
     state.tournament = None
     state.release(CANDIDATES)
-    if state.begun is not None:
-        positions = np.hstack([state.begun.patterns, positions])
+    before = state.begun
+    if before is not None:
+        positions = np.hstack([before.patterns, positions])
         values = np.hstack([state.values(index), values])
     state.put(index, values)
-    state.begun = Begun(stop, positions) if stop < len(members) else None
-    if state.begun is None:
-        state.codes.append(position_codes(index, positions, members.shape[1]))
+    state.begun = Begun(groups if before is None else np.concatenate([before.places, groups]), positions)
+    return groups
 
 
 def _enter(state: State, tournament: Tournament, units: np.ndarray, source: int) -> np.ndarray:

@@ -23,7 +23,7 @@ class Columns:
         padded: All columns of one level.
         width: Members of a group of a max node; 0 for activations.
         groups: Number of groups that take part.
-        first: Number of the first of them.
+        names: [groups] numbers of these; None for activations.
         total: Number of all groups of the node.
         standing: [F or 1, candidates * groups] position of each candidate of the tournament, by cell.
     """
@@ -33,13 +33,14 @@ class Columns:
     padded: int
     width: int = 0
     groups: int = 1
-    first: int = 0
+    names: np.ndarray | None = None
     total: int = 1
     standing: np.ndarray | None = None
 
     def group(self, columns: np.ndarray) -> np.ndarray:
         """Groups that columns belong to."""
-        return np.asarray(self.first + columns % self.groups)
+        assert self.names is not None
+        return np.asarray(self.names[columns % self.groups])
 
     def candidates(self, cells: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the first and of the second candidate of pairs, in some cells."""
@@ -62,6 +63,10 @@ class Columns:
 def pair_columns(first: np.ndarray, second: np.ndarray, group: np.ndarray, groups: int, width: int) -> np.ndarray:
     """`maximum_column` of many pairs of members."""
     return np.asarray((first * width + second) * groups + group)
+
+
+Crossings = Callable[[np.ndarray], np.ndarray]
+"""For columns that are given as bits, how many of them cross each cell."""
 
 
 @dataclass(frozen=True)
@@ -99,46 +104,49 @@ class LayerFolds:
         """Number of units, or of groups that take part."""
         return self.columns.groups if self.columns.width else self.shifts.shape[1]
 
-    def between(self, start: int, stop: int) -> LayerFolds:
-        """Those of some units or groups alone; nothing else folds."""
-        if (start, stop) == (0, self.size):
+    def among(self, places: np.ndarray) -> LayerFolds:
+        """Those of some units or groups alone, given by their numbers or as a mask; nothing else folds."""
+        inside = np.zeros(self.size, bool)
+        inside[places] = True
+        if inside.all():
             return self
-        place = np.arange(self.shifts.shape[1]) % self.size
-        inside = (place >= start) & (place < stop)
+        inside = np.tile(inside, self.shifts.shape[1] // self.size)
         return replace(self, thresholds=np.where(inside, self.thresholds, np.inf))
 
-    def fitting(
-        self,
-        start: int,
-        limit: int,
-        counts: Callable[[np.ndarray], np.ndarray],
-        dimension: int,
-        at_once: int | None = None,
-    ) -> int:
-        """Up to which unit or group folds may be inserted so that there are no more cells than allowed.
+    def most_cells(self, places: np.ndarray, crossings: Crossings, dimension: int) -> float:
+        """How many cells there may be at most when the folds of some units or groups are in.
 
         Args:
-            start: The first one that is not in.
-            limit: Number of cells. One unit or group is inserted in any case.
-            counts: How many of some columns, given as bits, cross each cell.
+            places: Numbers of the units or groups.
+            crossings: How many of some columns, given as bits, cross each cell.
             dimension: Dimension of the cells: k hyperplanes cut one into at most the sum of k over i for i up to it.
-            at_once: Number of cells if all that are left are inserted together; `limit` if None.
 
         Returns:
-            The one behind the last.
+            The number.
         """
         rounds = -(-(self.columns.width - 1) // max(1, self.columns.width // 2)) if self.columns.width else 1
-        stop, allowed = self.size, limit if at_once is None else at_once
-        while stop > start + 1:
-            crossing = rounds * counts(self.between(start, stop).folding).astype(np.float64)
-            parts, cells = np.ones_like(crossing), np.ones_like(crossing)
-            for i in range(dimension):
-                parts = parts * np.maximum(crossing - i, 0.0) / (i + 1)
-                cells += parts
-            if cells.sum() <= allowed:
-                break
-            stop, allowed = (start + stop + 1) // 2, limit
-        return stop
+        crossing = rounds * crossings(self.among(places).folding).astype(np.float64)
+        parts, cells = np.ones_like(crossing), np.ones_like(crossing)
+        for i in range(dimension):
+            parts = parts * np.maximum(crossing - i, 0.0) / (i + 1)
+            cells += parts
+        return float(cells.sum())
+
+    def fitting(self, order: np.ndarray, limit: int, crossings: Crossings, dimension: int) -> np.ndarray:
+        """The first units or groups whose folds may be inserted so that there are no more cells than allowed.
+
+        Args:
+            order: Numbers of the units or groups that are not in.
+            limit: Number of cells. One unit or group is inserted in any case.
+            crossings: How many of some columns, given as bits, cross each cell.
+            dimension: Dimension of the cells.
+
+        Returns:
+            The first ones of `order`.
+        """
+        while len(order) > 1 and self.most_cells(order, crossings, dimension) > limit:
+            order = order[: (len(order) + 1) // 2]
+        return order
 
 
 def activation_folds(op: Activation, bounds: Bounds, node: int) -> LayerFolds:

@@ -109,7 +109,7 @@ class Builder:
             InvalidInputError: If a number is NaN or infinite.
         """
         weight = to_float64(self.number(value))
-        if not bool(torch.isfinite(weight).all()):
+        if weight.numel() and not bool(torch.stack(weight.aminmax()).isfinite().all()):
             bad = int((~torch.isfinite(weight)).sum())
             raise InvalidInputError(
                 f"`model`: node `{self.origin}` ({self.op}) has {bad} weights that are NaN or infinite; "

@@ -177,6 +177,7 @@ class OnnxReader:
         from splinescope.network.importers.onnx_checks import check_node
         from splinescope.network.importers.onnx_handlers import Call
         from splinescope.network.importers.onnx_ops import handle, run_node
+        from splinescope.network.importers.onnx_sequences import SEQUENCES, Listed
 
         b = self.builder
         b.origin, b.op = _name(node), node.op_type
@@ -184,6 +185,10 @@ class OnnxReader:
         b.check_arguments(inputs)
         if any(isinstance(value, np.ndarray) for value in inputs):
             raise b.refusal("it takes texts or complex numbers")
+        if node.op_type in SEQUENCES and node.domain in ("", "ai.onnx"):
+            return self._passed_on(node, inputs)
+        if any(isinstance(value, Listed) for value in inputs):
+            raise b.refusal("it takes a sequence of tensors")
         if node.op_type not in ("If", "Loop", "Scan"):
             trouble = check_node(node, inputs, self._opset)
             self.invalid = self.invalid or trouble
@@ -200,6 +205,21 @@ class OnnxReader:
             made = handle(b, node, Call(node.op_type, inputs, attributes, opset, outputs))
         else:
             made = [_real(array) for array in run_node(node, list(inputs), opset)]
+        self._count(made)
+        return made
+
+    def _passed_on(self, node: onnx.NodeProto, inputs: tuple[Any, ...]) -> list[Any]:
+        """What an op of sequences and optional values passes on."""
+        import onnx
+
+        from splinescope.network.importers.onnx_sequences import SEQUENCES
+
+        attributes = {a.name: _plain(onnx.helper.get_attribute_value(a)) for a in node.attribute}
+        try:
+            made = [SEQUENCES[node.op_type](self.builder, inputs, attributes)]
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            message = f"node `{_name(node)}` ({node.op_type}) does not fit its arguments: {first_line(error)}"
+            raise InvalidInputError(f"`model`: {message}") from error
         self._count(made)
         return made
 

@@ -265,7 +265,7 @@ def _retraced(copies: Copies, shape: tuple[int, ...], x: Tensor) -> tuple[Tensor
 
 def _exported_graph(copies: Copies, dtype: torch.dtype | None, shape: tuple[int, ...]) -> tuple[ExportedProgram, bool]:
     """The module's graph by torch.export, which goes on with no number that it has not in the graph."""
-    program = exported(copies(dtype), _example(copies(dtype), dtype, shape))
+    program = exported(copies(dtype), _example(copies, dtype, shape))
     if decisions(program.graph):
         _checked_escapes(copies, dtype, shape)
     return program, True
@@ -274,15 +274,18 @@ def _exported_graph(copies: Copies, dtype: torch.dtype | None, shape: tuple[int,
 def _recorded_graph(copies: Copies, dtype: torch.dtype | None, shape: tuple[int, ...]) -> tuple[GraphModule, bool]:
     """The module's graph by running it, and whether no number that it reads matters."""
     found = _checked_escapes(copies, dtype, shape)
-    graph = recorded(copies(dtype), _example(copies(dtype), dtype, shape, run=True))
+    graph = recorded(copies(dtype), _example(copies, dtype, shape, run=True))
     return graph, found.harmless == decisions(graph.graph)
 
 
-def _example(module: nn.Module, dtype: torch.dtype | None, shape: tuple[int, ...], *, run: bool = False) -> Tensor:
-    """An input; if it is run on it, one that the module does not refuse, if there is one."""
+def _example(copies: Copies, dtype: torch.dtype | None, shape: tuple[int, ...], *, run: bool = False) -> Tensor:
+    """An input; if copies are to run on it, one that they do not refuse, if there is one."""
     numbers = torch.linspace(-0.5, 0.5, max(1, int(torch.Size(shape).numel())), dtype=torch.float64)
-    numbers = numbers.reshape(1, *shape).to(dtype or _own_type(module))
-    for example in (numbers, numbers + 0.5, torch.zeros_like(numbers)) if run else ():
+    numbers = numbers.reshape(1, *shape).to(_own_type(copies(None)) if dtype is None else dtype)
+    if not run:
+        return numbers
+    module = copies(dtype)
+    for example in (numbers, numbers + 0.5, torch.zeros_like(numbers)):
         with suppress(Exception):
             module(example)
             return example
@@ -291,7 +294,7 @@ def _example(module: nn.Module, dtype: torch.dtype | None, shape: tuple[int, ...
 
 def _checked_escapes(copies: Copies, dtype: torch.dtype | None, shape: tuple[int, ...]) -> Escapes:
     """Refuse a module that goes on with values that left torch: a graph of torch's ops has them as constants."""
-    found = escapes(partial(copies, dtype), _example(copies(dtype), dtype, shape, run=True))
+    found = escapes(partial(copies, dtype), _example(copies, dtype, shape, run=True))
     if found.matters is not None:
         raise UnsupportedOpError(f"`module`: {found.matters.reason}")
     return found

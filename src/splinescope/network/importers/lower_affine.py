@@ -258,3 +258,27 @@ def pooling_matrix(size: int, function: object) -> Tensor:
     """The matrix of a linear function of vectors of a length, given on batches [n, 1, n]."""
     assert callable(function)
     return function(torch.eye(size, dtype=torch.float64)[:, None])[:, 0].T.contiguous()
+
+
+def sampled(b: Builder, x: Variable, grid: Value, mode: int, padding: int, align_corners: bool) -> Value:
+    """Numbers at fixed places of a grid, as one matrix for all channels.
+
+    Args:
+        b: The builder.
+        x: [batch, channels, ...] the grid's numbers.
+        grid: [1, ..., axes] places, from -1 to 1.
+        mode: Linear, nearest or cubic interpolation: 0, 1 or 2.
+        padding: Beyond the border zeros, the border or a reflection: 0, 1 or 2.
+        align_corners: Whether -1 and 1 are the centres of the outermost numbers, or their outer sides.
+
+    Returns:
+        [batch, channels, ...] the numbers.
+    """
+    if not isinstance(grid, Tensor) or len(grid) != 1:
+        raise b.refusal("the places at which it samples depend on the input")
+    sizes, results = x.shape[2:], tuple(grid.shape[1:-1])
+    n = math.prod(sizes)
+    images = torch.eye(n, dtype=torch.float64).reshape(1, n, *sizes)
+    matrix = torch.ops.aten.grid_sampler(images, grid.double(), mode, padding, align_corners).reshape(n, -1)
+    rows = b.variable(b.reshape(x, (*x.shape[:2], n)))
+    return b.reshape(linear(b, rows, matrix.T, None), (*x.shape[:2], *results))

@@ -93,6 +93,10 @@ def _frozen(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
+_NUMBERS_OF_OBJECTS = ("_torchdynamo_wrapper_id",)
+"""Attributes in which torch says which object something is, and so another one for each copy."""
+
+
 class UncopyableError(Exception):
     """A hook of a module, or what it holds, cannot be copied."""
 
@@ -120,7 +124,7 @@ def _differences(child: nn.Module, twin: nn.Module) -> list[str]:
         found += [key for key in {**own, **other} if not _same_tensor(own.get(key), other.get(key))]
     for key, value in child.__dict__.items():
         plain = isinstance(value, bool | int | float | str)
-        if plain and repr(twin.__dict__.get(key)) != repr(value):
+        if plain and key not in _NUMBERS_OF_OBJECTS and repr(twin.__dict__.get(key)) != repr(value):
             found.append(key)
     return found
 

@@ -178,6 +178,23 @@ def imputer(b: Builder, c: Call) -> Value:
     return c.value(0)
 
 
+# -- places
+
+_MODES = {"linear": 0, "bilinear": 0, "nearest": 1, "cubic": 2, "bicubic": 2}
+_PADDINGS = {"zeros": 0, "border": 1, "reflection": 2}
+
+
+def grid_sample(b: Builder, c: Call) -> Value:
+    """Interpolation at fixed places: one matrix for all channels."""
+    mode, padding = _MODES[c.attributes.get("mode", "linear")], _PADDINGS[c.attributes.get("padding_mode", "zeros")]
+    return affine.sampled(b, b.variable(c.value(0)), c.value(1), mode, padding, bool(c.attributes.get("align_corners")))
+
+
+def identity(b: Builder, c: Call) -> Value:
+    """A constant: it only looks at the shape."""
+    return torch.from_numpy(np.eye(*c.value(0).shape, k=c.attributes.get("k", 0)))
+
+
 # -- padding
 
 

@@ -18,6 +18,7 @@ from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_handlers import Call, Handler
 from splinescope.network.importers.onnx_recurrent import recurrent
 from splinescope.network.importers.onnx_resize import resize
+from splinescope.network.importers.onnx_sequences import SEQUENCES
 from splinescope.network.importers.rearrangements import move
 from splinescope.network.importers.refusals import reason_for
 from splinescope.network.importers.views import DEPENDENT, Smooth, Step, Value
@@ -29,6 +30,7 @@ _MOVED = {
         (
             "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Gather", "GatherElements",
             "GatherND", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Trilu", "CenterCropPad", "ReverseSequence",
+            "Compress",
         ),
         (0,),
     ),
@@ -105,6 +107,8 @@ _HANDLERS: dict[str, Handler] = {
     "DequantizeLinear": further.dequantize,
     "RNN": recurrent,
     "Pad": further.pad,
+    "GridSample": further.grid_sample,
+    "EyeLike": further.identity,
     "Resize": resize,
     "Upsample": resize,
 }
@@ -116,6 +120,7 @@ def described() -> dict[str, str]:
     lines.update(dict.fromkeys((*_MOVED, "Concat"), "Only moves numbers."))
     lines.update(dict.fromkeys(("Shape", "Size"), "Only looks at the shape."))
     lines.update(dict.fromkeys(("Cast", "CastLike"), "A cast between types of real numbers, which changes nothing."))
+    lines.update({name: (handler.__doc__ or "").splitlines()[0] for name, handler in SEQUENCES.items()})
     lines["If"] = "The branch of a constant condition."
     return lines
 

@@ -15,7 +15,7 @@ from splinescope.network.graph import Network
 from splinescope.network.importers.sides import Sides, UnseenSide, work
 
 SAMPLES = 32
-"""Inputs of a comparison, beside those that woke further units."""
+"""Inputs of a comparison, beside those that woke further units; 8 at least of networks that take long."""
 
 SIZES = (1.0, 10.0, 0.1, 100.0, 0.01, 1e3, 1e-3)
 """Sizes of inputs that are tried, those before that are preferred."""
@@ -23,8 +23,8 @@ SIZES = (1.0, 10.0, 0.1, 100.0, 0.01, 1e3, 1e-3)
 LARGEST = 1e6
 """Size of inputs up to which units are looked for."""
 
-_EACH = 4
-"""Inputs of each size that are tried; of the natural one, as many again."""
+_EACH, _COMPARE_WORK = 4, 4 * 10**10
+"""Inputs of each size that are tried, of the natural one as many again; fewer where they would cost more products."""
 
 _AS_GOOD = 0.7
 """A size that is preferred is natural, too, if it wakes this share of the units that the best one does."""
@@ -91,6 +91,7 @@ class _InputSearch:
         self._more: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
         self._woken: list[tuple[Tensor, Tensor, Tensor]] = []
         self._best = 0
+        self._each = max(1, min(_EACH, _COMPARE_WORK // (8 * max(1, work(network)))))
 
     def _inputs(self, rows: int, size: float) -> Tensor:
         """Normally distributed inputs, every other one with an offset in all entries; or some of the data's range."""
@@ -105,18 +106,19 @@ class _InputSearch:
 
     def try_sizes(self) -> None:
         """Look at inputs of all sizes, and at those of the data's range, and choose the natural one."""
-        x = torch.cat([self._inputs(_EACH, size) for size in self._sizes])
+        each = self._each
+        x = torch.cat([self._inputs(each, size) for size in self._sizes])
         seen = [Sides(self.network) for _ in self._sizes]
-        groups = max(1, chunk_rows(self.network) // _EACH)
+        groups = max(1, chunk_rows(self.network) // each)
         for start in range(0, len(seen), groups):
-            chunk = x[start * _EACH : (start + groups) * _EACH]
+            chunk = x[start * each : (start + groups) * each]
             outputs = self._walked(chunk, seen[start : start + groups])
-            self._tried += zip(chunk.split(_EACH), outputs.split(_EACH), strict=True)
+            self._tried += zip(chunk.split(each), outputs.split(each), strict=True)
         for here in seen:
             self.sides.update(here)
         awake = [here.awake for here in seen]
         self._best = next(i for i, count in enumerate(awake) if count >= _AS_GOOD * max(awake))
-        more = self._inputs(_EACH, self._sizes[self._best])
+        more = self._inputs(each, self._sizes[self._best])
         self._more = (more, self._walked(more, [self.sides]))
         self._compared.update(self.sides)
 
@@ -217,9 +219,10 @@ class _InputSearch:
         """The inputs for the comparison: of the natural size, of each other one, and those that woke units."""
         natural, others = self._tried[self._best], [g for i, g in enumerate(self._tried) if i != self._best]
         # A short comparison takes the first few: two of the natural size, then one of each other size.
-        parts = [_rows(natural, 0, 2), *(_rows(group, 0, 1) for group in others), _rows(natural, 2, _EACH), self._more]
-        parts += [_rows(group, 1, _EACH) for group in others]
-        natural_rows = [True] * 2 + [False] * len(others) + [True] * (2 * _EACH - 2)
+        first, each = min(2, self._each), self._each
+        parts = [_rows(natural, 0, first), *(_rows(group, 0, 1) for group in others), _rows(natural, first, each)]
+        parts += [self._more, *(_rows(group, 1, each) for group in others)]
+        natural_rows = [True] * first + [False] * len(others) + [True] * (2 * each - first)
         parts += self._most_woken()
         x, y = (torch.cat([part[place] for part in parts]) for place in (0, 1))
         size = self._sizes[self._best]

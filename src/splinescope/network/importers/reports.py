@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from splinescope.errors import UnsupportedOpError
 from splinescope.network.copies import placed
-from splinescope.network.evaluate import chunk_rows, forward
+from splinescope.network.evaluate import chunk_rows, forward, last_uses
 from splinescope.network.graph import Deviation, ImportReport, Network
 from splinescope.network.importers.disagreements import DisagreementError, check_own_fault, check_repeats
 from splinescope.network.importers.module_copy import first_line
@@ -28,6 +28,9 @@ SLACK = 1024.0
 
 _MEASURED = 3
 """Inputs of each size on which float32 rounding is measured."""
+
+_TOGETHER = 2
+"""Inputs of which batches are made where there are few in all: what is left is one by one already."""
 
 _SATURATED = 2.0**-6
 """Outputs of a sigmoid, relatively to the largest, below which their absolute errors are looked at."""
@@ -179,13 +182,14 @@ class Agreement:
             Exception: Whatever it raises for one input.
         """
         single = outputs_of(function, self.x[:SAMPLES])
-        whole = self._at_once(function) if batches else None
-        if whole is None or whole.numel() * len(single) != single.numel() * len(self.x):
+        together = self.x if len(self.x) >= SAMPLES else self.x[:_TOGETHER]
+        whole = self._at_once(function, together) if batches else None
+        if whole is None or whole.numel() * len(single) != single.numel() * len(together):
             rest = self.x[SAMPLES:]
             return torch.cat([single, outputs_of(function, rest)]) if len(rest) else single
-        whole = whole.reshape(len(self.x), *single.shape[1:])
-        rows = torch.arange(len(single))
-        difference = (whole[:SAMPLES] - single).reshape(len(single), -1).double().abs()
+        whole = whole.reshape(len(together), *single.shape[1:])
+        rows = torch.arange(min(len(single), len(together)))
+        difference = (whole[: len(rows)] - single[: len(rows)]).reshape(len(rows), -1).double().abs()
         allowed = torch.maximum(math.sqrt(unit) * self._sizes(rows), self.tolerances(rows, unit))
         # What overflows or is not a number is compared no further.
         if bool((difference > allowed.unsqueeze(1)).any()) and bool(difference.isfinite().all()):
@@ -196,10 +200,10 @@ class Agreement:
             )
         return torch.cat([single, whole[SAMPLES:]])
 
-    def _at_once(self, function: Function) -> Tensor | None:
+    def _at_once(self, function: Function, x: Tensor) -> Tensor | None:
         """Outputs of batches; None if the model is made for one input."""
         try:
-            parts = self.x.split(max(2, chunk_rows(self.network)))
+            parts = x.split(max(2, chunk_rows(self.network)))
             return torch.cat([outputs_of(function, part, together=True).reshape(len(part), -1) for part in parts])
         except Exception:  # noqa: BLE001 - the user's code may fail in any way
             return None
@@ -211,10 +215,17 @@ def _largest(values: Tensor) -> float:
 
 def absolute_terms(network: Network, x: Tensor) -> Tensor:
     """[N, ...] sums of the absolute values of all terms that outputs are made of, which bound their rounding errors."""
-    values: list[Tensor] = [x.abs()]
-    for node in network.nodes[1:]:
+    return torch.cat([_terms(network, part.abs()) for part in x.split(chunk_rows(network))])
+
+
+def _terms(network: Network, x: Tensor) -> Tensor:
+    values, last = {0: x}, last_uses(network)
+    for index, node in enumerate(network.nodes[1:], start=1):
         inputs = [values[source].reshape(len(x), *network.nodes[source].shape) for source in node.inputs]
-        values.append(node.op.magnitude(*inputs))
+        values[index] = node.op.magnitude(*inputs)
+        for source in set(node.inputs):
+            if last[source] == index:
+                del values[source]
     return values[network.output]
 
 

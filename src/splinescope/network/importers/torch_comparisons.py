@@ -65,6 +65,11 @@ def sign(b: Builder, a: Arguments) -> Value:
     return stepping.add(b, positive, negative, -1.0)
 
 
+def step(b: Builder, a: Arguments) -> Value:
+    """1 where x is positive, else 0: what it is at 0 says nothing of what is continuous."""
+    return stepping.compare(b, a["self"], torch.zeros((), dtype=torch.float64), strict=True)
+
+
 def where(b: Builder, a: Arguments) -> Value:
     """x where a condition holds, else y."""
     x, y = tensor_of(a["self"]), tensor_of(a["other"])

@@ -112,17 +112,8 @@ def bilinear(b: Builder, a: Arguments) -> Value:
 
 def grid_sample(b: Builder, a: Arguments) -> Value:
     """Interpolation at fixed places: one matrix for all channels."""
-    grid = a["grid"]
-    if not isinstance(grid, Tensor) or len(grid) != 1:
-        raise b.refusal("the places at which it samples depend on the input")
-    x = b.variable(a["input"])
-    sizes, results = x.shape[2:], tuple(grid.shape[1:-1])
-    n = int(np.prod(sizes))
-    images = torch.eye(n, dtype=torch.float64).reshape(1, n, *sizes)
-    options = [a[name] for name in ("interpolation_mode", "padding_mode", "align_corners")]
-    matrix = torch.ops.aten.grid_sampler(images, grid.double(), *options).reshape(n, -1)
-    rows = b.variable(b.reshape(x, (*x.shape[:2], n)))
-    return b.reshape(affine.linear(b, rows, matrix.T, None), (*x.shape[:2], *results))
+    options = (a["interpolation_mode"], a["padding_mode"], a["align_corners"])
+    return affine.sampled(b, b.variable(a["input"]), a["grid"], *options)
 
 
 def power(b: Builder, a: Arguments) -> Value:

@@ -62,6 +62,16 @@ def matmul(b: Builder, a: Arguments) -> Value:
     return affine.matrix_product(b, a["self"], other, PRODUCT)
 
 
+def solve(b: Builder, a: Arguments) -> Value:
+    """The inverse of a constant matrix @ x."""
+    matrix, x = _constant(b, a["A"]), b.variable(a["B"])
+    assert matrix is not None
+    inverse = torch.linalg.inv(matrix)
+    if not a.get("left", True):
+        return affine.matrix_product(b, x, inverse, PRODUCT)
+    return affine.matrix_product(b, inverse, x, PRODUCT)
+
+
 def addmm(b: Builder, a: Arguments) -> Value:
     """beta * x + alpha * (y @ z)."""
     names = next(n for n in (("mat1", "mat2"), ("batch1", "batch2"), ("mat", "vec")) if n[0] in a)

@@ -269,6 +269,8 @@ _HANDLERS: dict[str, Handler] = {
     "nan_to_num": _says("Nothing: real numbers are finite.", lambda b, a: a["self"]),
     "sign": comparisons.sign,
     "sgn": comparisons.sign,
+    "heaviside": comparisons.step,
+    "linalg_solve": handlers.solve,
     "softmax": _head("softmax"),
     "_softmax": _head("softmax"),
     "log_softmax": _head("log_softmax"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +14,9 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from splinescope.network.ops.base import Affine, AffineOp, Op, copies, flat, places_of_slices
+
+_BLOCK = 1 << 22
+"""Numbers of a weight that are copied at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +98,17 @@ class Dense(_Matrix):
 
     def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """See `AffineOp`."""
-        return torch.addmm(self.bias.abs(), flat(x[0]), self.weight.abs().T)
+        return self._by_rows(lambda weight, bias: torch.addmm(bias.abs(), flat(x[0]), weight.abs().T))
 
     def spread(self, *v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """See `AffineOp`."""
-        return flat(v[0]) @ self.weight.square().T
+        return self._by_rows(lambda weight, _: flat(v[0]) @ weight.square().T)
+
+    def _by_rows(self, function: Callable[[Tensor, Tensor], Tensor]) -> Float[Tensor, "batch out"]:
+        """A function of blocks of rows and their offsets: what it makes of large weights needs little room."""
+        rows = max(1, _BLOCK // max(1, self.weight.shape[1]))
+        blocks = zip(self.weight.split(rows), self.bias.split(rows), strict=True)
+        return torch.cat([function(weight, bias) for weight, bias in blocks], dim=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,64 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 
-from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, OUTSIDE
+from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import Subdivision, half_edges
-from splinescope.numerics import in_ranges
+from splinescope.tessellation.planar.centroids import centroids_and_areas
 from splinescope.tessellation.planar.piece import PlanarPiece
-
-
-@njit(cache=True, nogil=True)
-def _centroids(
-    start: int,
-    stop: int,
-    first: np.ndarray,
-    halves: np.ndarray,
-    points: np.ndarray,
-    out: np.ndarray,
-    areas: np.ndarray,
-) -> None:
-    """Centroid and area of each face, with its first corner as origin so that slivers keep their digits."""
-    for face in range(start, stop):
-        half = first[face]
-        x0, y0 = points[halves[half, ORIGIN], 0], points[halves[half, ORIGIN], 1]
-        area = 0.0
-        sx = 0.0
-        sy = 0.0
-        mx = 0.0
-        my = 0.0
-        count = 0
-        while True:
-            here = halves[half, ORIGIN]
-            ax, ay = points[here, 0] - x0, points[here, 1] - y0
-            half = halves[half, FOLLOWING]
-            there = halves[half, ORIGIN]
-            bx, by = points[there, 0] - x0, points[there, 1] - y0
-            cross = ax * by - ay * bx
-            area += cross
-            sx += (ax + bx) * cross
-            sy += (ay + by) * cross
-            mx += ax
-            my += ay
-            count += 1
-            if half == first[face]:
-                break
-        areas[face] = 0.5 * area
-        if area > 0.0:
-            out[face, 0] = x0 + sx / (3.0 * area)
-            out[face, 1] = y0 + sy / (3.0 * area)
-        else:
-            out[face, 0] = x0 + mx / count
-            out[face, 1] = y0 + my / count
-
-
-def centroids_and_areas(subdivision: Subdivision) -> tuple[np.ndarray, np.ndarray]:
-    """[F, 2] centroids and [F] areas of the faces."""
-    out, areas = np.empty((subdivision.num_faces, 2)), np.empty(subdivision.num_faces)
-    arguments = (subdivision.first, subdivision.halves, subdivision.points, out, areas)
-    in_ranges(_centroids, subdivision.num_faces, *arguments)
-    return out, areas
 
 
 class Borders:

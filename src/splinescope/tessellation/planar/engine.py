@@ -21,7 +21,8 @@ from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.assembly import FinishedPiece, join
-from splinescope.tessellation.planar.borders import Borders, centroids_and_areas, halves_of, part_of
+from splinescope.tessellation.planar.borders import Borders, halves_of, part_of
+from splinescope.tessellation.planar.centroids import centroids_and_areas
 from splinescope.tessellation.planar.complex import PlanarComplex, build_complex
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
 from splinescope.tessellation.planar.piece import PlanarPiece
@@ -172,7 +173,7 @@ class _Run:
         if piece.subdivision.num_faces <= allowed:
             return piece
         centroids, _ = centroids_and_areas(piece.subdivision)
-        distance = np.sum((centroids - self.domain.polygon.mean(axis=0)) ** 2, axis=1)
+        distance = np.sum((centroids - self.plan.centre) ** 2, axis=1)
         self.dropped = True
         return part_of(piece, np.sort(np.argsort(distance, kind="stable")[:allowed]))
 

@@ -110,6 +110,15 @@ class PlanarJudge:
             self._place(vertex)
         return self._points[vertex]
 
+    def affords(self, vertex: int, most: int) -> bool:
+        """Whether `point` takes at most so many products for each of the edges that it asks about."""
+        self._find_corners(np.array([vertex]))
+        half, subdivision = self._corners[vertex][0], self.subdivision
+        pattern = self._pattern(int(subdivision.face[half]))
+        edges = [half >> 1, int(subdivision.preceding[half]) >> 1]
+        named = ((int(subdivision.edge_op[edge]), int(subdivision.edge_column[edge])) for edge in edges)
+        return all(self.plan.forms.affords(pattern, op, [column], most) for op, column in named)
+
     def pattern_at(self, vertex: int) -> Pieces:
         """Pattern of a cell that has a vertex."""
         self._find_corners(np.array([vertex]))

@@ -14,6 +14,7 @@ from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.ops import Activation
 from splinescope.tessellation.codes import NodeCodes, pack
 from splinescope.tessellation.maxima import Tournament, visible
+from splinescope.tessellation.planar.centroids import central_triangle
 from splinescope.tessellation.planar.dissolve import without_edges, without_straight_vertices
 from splinescope.tessellation.planar.folding import fold, signs_of
 from splinescope.tessellation.planar.judge import PlanarJudge
@@ -62,6 +63,11 @@ class PlanarPiece:
         return self.subdivision.num_faces
 
     @property
+    def uncertainty(self) -> np.ndarray:
+        """[V] how well the positions of the vertices are known."""
+        return self.subdivision.uncertainty
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the cells and of the values at their vertices."""
         return _BYTES_OF_CELL * self.num_cells + sum(rows.nbytes for rows in self.rows.values())
@@ -69,7 +75,7 @@ class PlanarPiece:
     @property
     def way(self) -> float:
         """Share of the way through the network that is behind it."""
-        begun = 0.0 if self.begun is None else self.begun.stop / self.plan.network.nodes[self.position].size
+        begun = 0.0 if self.begun is None else len(self.begun.places) / self.plan.network.nodes[self.position].size
         return self.plan.work.behind(self.position, min(1.0, begun))
 
     def values(self, key: int) -> np.ndarray:
@@ -130,10 +136,11 @@ class PlanarPiece:
             self.folds = activation_folds(op, self.bounds(source), index) if signed is None else signed.folds
         return self.folds
 
-    def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
-        """Up to which unit or group there is room: within the budgets, or for as many cells again as there are.
+    def fitting(self, key: int, folds: LayerFolds, left: np.ndarray) -> np.ndarray:
+        """For which units or groups there is room: within the budgets, or for as many cells again as there are.
 
-        Where the way that is left is long, there is room for no more cells than should go it together.
+        Where the way that is left is long, there is room for no more cells than should go it together. With a limit of
+        cells, those that fold nearest to the centre are first: what is farther away will then be left out.
 
         Rows stay unsettled where an activation is inserted whole, and new cells take bits for its columns only.
         """
@@ -152,7 +159,24 @@ class PlanarPiece:
             return chord_counts(subdivision.first, subdivision.halves, *signs)
 
         whole = self.begun is None and not folds.columns.width
-        return folds.fitting(start, limit, counts, 2, at_once if whole else limit)
+        if folds.most_cells(left, counts, 2) <= (at_once if whole else limit):
+            return left
+        if self.plan.max_cells is not None:
+            left = left[np.argsort(self._nearness(key, folds)[left], kind="stable")]
+        return folds.fitting(left, limit, counts, 2)
+
+    def _nearness(self, key: int, folds: LayerFolds) -> np.ndarray:
+        """About how far from the domain's centre units or groups fold, by their slopes on the nearest cell."""
+        corners = central_triangle(self.subdivision, self.plan.centre)
+        places, (first, *others) = self.subdivision.points[corners], self.rows[key].values[corners]
+        (ax, ay), (bx, by) = places[1:] - places[0]
+        cx, cy = self.plan.centre - places[0]
+        along, across = others[0] - first, others[1] - first
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            slopes = np.stack([by * along - ay * across, ax * across - bx * along]) / (ax * by - ay * bx)
+            distances = np.abs(first + cx * slopes[0] + cy * slopes[1] - folds.shifts) / np.hypot(*slopes)
+        distances[~np.isfinite(folds.thresholds) | np.isnan(distances)] = np.inf
+        return distances.reshape(-1, folds.size).min(axis=0)
 
     def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
         """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`."""
@@ -173,7 +197,7 @@ class PlanarPiece:
         """Put the units of earlier portions where the cells around say, at the vertices that this portion made."""
         assert self.begun is not None
         assert self.folds is not None
-        before = self.folds.between(0, self.begun.stop)
+        before = self.folds.among(self.begun.places)
         tables = (before.folding, before.shifts, before.thresholds)
         reconcile(self.subdivision.halves, self.begun.patterns, *tables, fresh)
 
@@ -190,14 +214,14 @@ class PlanarPiece:
         assert self.tournament is not None
         subdivision, tournament = self.subdivision, self.tournament
         left, right = subdivision.face[0::2], subdivision.face[1::2]
-        group = subdivision.edge_column % tournament.total - tournament.first
-        made = (subdivision.edge_op == index) & (group >= 0) & (group < tournament.groups)
+        group = tournament.places(subdivision.edge_column)
+        made = (subdivision.edge_op == index) & (group >= 0)
         edges = np.flatnonzero(made & (left != OUTSIDE) & (right != OUTSIDE))
         sides = np.stack([left[edges], right[edges]], axis=1)
         seen = visible(sides, group[edges], positions)
         first, second = (positions[sides[:, k], seen.units].astype(np.int64) for k in range(2))
         columns, hidden = subdivision.edge_column.copy(), np.zeros(subdivision.num_edges, bool)
-        names = pair_columns(first, second, tournament.first + seen.units, tournament.total, tournament.size)
+        names = pair_columns(first, second, tournament.names[seen.units], tournament.total, tournament.size)
         columns[edges] = np.where(seen.hidden, columns[edges], names)
         hidden[edges] = seen.hidden
         self.subdivision = subdivision = replace(subdivision, edge_column=columns)

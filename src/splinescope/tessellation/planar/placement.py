@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numba import njit
 
 from splinescope.geometry.planar.halfedges import ORIGIN
 from splinescope.geometry.planar.subdivision import Subdivision
-from splinescope.network.evaluate import products
+from splinescope.network.evaluate import forward, products
 from splinescope.tessellation.planar.assembly import FinishedPiece
 from splinescope.tessellation.planar.judge import PlanarJudge
 from splinescope.tessellation.planar.plan import Plan
@@ -26,6 +27,9 @@ _SMALL, _FEW = 1 << 11, 64
 """So many vertices are a few; complexes with more than so many have only the coarse ones placed anew."""
 _LARGE = 1 << 26
 """Products of a forward pass from which exact forms take minutes: then the coarse ones alone are placed anew."""
+_DEAR, _BEARABLE = 1 << 28, 1 << 22
+"""Products of a forward pass from which exact outputs take hours: then float64 evaluates them at vertices that are
+placed, and only those are whose edges take no more than so many products."""
 _VAGUE = 2.0**-33
 """Doubt of an output, as a share of the largest, from which all vertices are placed anew, if they are few."""
 _ILL = 2.0**-40
@@ -48,11 +52,18 @@ def placed(finished: FinishedPiece, plan: Plan) -> FinishedPiece:
     judge = PlanarJudge(plan, finished.subdivision, finished.codes, Columns(plan.network.output, 0, 1))
     points, outputs = finished.subdivision.points.copy(), finished.outputs.copy()
     units = np.arange(plan.network.nodes[plan.network.output].size)
+    if cost > _DEAR:
+        vertices = np.array([vertex for vertex in vertices.tolist() if judge.affords(vertex, _BEARABLE)], np.int64)
     for vertex in vertices.tolist():
         point = judge.point(vertex)
         points[vertex] = coordinates(point)
-        values = plan.forms.values(judge.pattern_at(vertex), plan.network.output, units)
-        outputs[vertex] = values_at(values, point)
+        if cost <= _DEAR:
+            values = plan.forms.values(judge.pattern_at(vertex), plan.network.output, units)
+            outputs[vertex] = values_at(values, point)
+    if cost > _DEAR and len(vertices):
+        x = torch.from_numpy(plan.domain.embed(points[vertices])).reshape(-1, *plan.network.input_shape)
+        with torch.no_grad():
+            outputs[vertices] = forward(plan.network, x).reshape(len(vertices), -1).numpy()
     return replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
 
 

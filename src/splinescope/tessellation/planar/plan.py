@@ -63,11 +63,16 @@ class Plan:
     ) -> Plan:
         """The plan for a network on a planar slice."""
         safety = _WIDE * tolerance.safety
-        bounds = measured_bounds(network, domain.embed(probes(domain.polygon)), safety)
+        bounds = measured_bounds(network, domain.embed(probes(domain.polygon, network)), safety)
         extents, calibration = np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety)
         return cls(
             network, domain, last_uses(network), extents, calibration, max_cells, memory_budget, NodeWork.of(network)
         )
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        """[2] point of the domain around which cells are kept where there are too many."""
+        return np.asarray(self.domain.polygon.mean(axis=0))
 
     def bounds(self, node: int, points: np.ndarray) -> Bounds:
         """Magnitude of a node, and how near to zero its sign is in doubt, at points of the domain."""

@@ -117,6 +117,11 @@ class SpatialState:
         points = self.lattice.points[: self.lattice.num_vertices]
         return measured(self.calibration.at(index, points, self.embed), self.rows[index])
 
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """[V] how well the positions of the vertices are known."""
+        return self.lattice.uncertainty[: self.lattice.num_vertices]
+
     def evaluate(self, index: int) -> None:
         """Set the rows of a node without folds."""
         nodes = self.network.nodes
@@ -203,10 +208,10 @@ class SpatialState:
         self.signs += len(values) * int(np.isfinite(folds.thresholds).sum())
         return self.lattice.cells.positive[: self.lattice.num_cells].copy()
 
-    def fitting(self, key: int, folds: LayerFolds, start: int) -> int:
-        """Up to which unit or group there is room: of groups, within the budgets; units leave out cells meanwhile."""
+    def fitting(self, key: int, folds: LayerFolds, left: np.ndarray) -> np.ndarray:
+        """For which units or groups there is room: of groups, within the budgets; units leave out cells meanwhile."""
         if not folds.columns.width:
-            return folds.size
+            return left
         limit = max(self._limit(self.rows[key].shape[1]), 2 * self.num_cells)
         offsets, items = self.cell_vertices()
         values, tables = self.rows[key], (folds.shifts, folds.thresholds, folds.slopes, self.lattice.uncertainty)
@@ -214,7 +219,7 @@ class SpatialState:
         in_ranges(pack_decided, len(values), values, *tables, positive, negative, doubtful)
         signs = [np.bitwise_or.reduceat(bits[items], offsets[:-1], axis=0) for bits in (positive, negative)]
         both = signs[0] & signs[1]
-        return folds.fitting(start, limit, lambda columns: count_bits(both & columns), self.lattice.dimension)
+        return folds.fitting(left, limit, lambda columns: count_bits(both & columns), self.lattice.dimension)
 
     def _layer(self, folds: LayerFolds) -> LatticeLayer:
         """The folds as the lattice takes them."""
@@ -272,12 +277,12 @@ class SpatialState:
         lattice, tournament = self.lattice, self.tournament
         count = int(lattice.counts[0, lattice.dimension - 1])
         sides, labels = lattice.facets.cells[:count], lattice.facets.labels[:count]
-        group = labels[:, 1] % tournament.total - tournament.first
-        among = (labels[:, 0] == index) & (group >= 0) & (group < tournament.groups)
+        group = tournament.places(labels[:, 1])
+        among = (labels[:, 0] == index) & (group >= 0)
         made = np.flatnonzero(among & (sides >= 0).all(axis=1))
         seen = visible(sides[made], group[made], positions)
         low, high = (positions[side, seen.units].astype(np.int64) for side in sides[made].T)
-        units = tournament.first + seen.units.astype(np.int64)
+        units = tournament.names[seen.units]
         labels[made, 1] = pair_columns(high, low, units, tournament.total, tournament.size)
         hidden = sides[made[seen.hidden]]
         if not len(hidden):
@@ -318,7 +323,7 @@ def first_state(
     inputs = domain_rows(domain.origin, domain.basis)
     judge = SpatialJudge(network, ExactForms(network, inputs, exact_sides(domain, _incidence(lattice))))
     safety = _SAFETY * tolerance.safety
-    bounds = measured_bounds(network, domain.embed(probes(domain.corners)), safety)
+    bounds = measured_bounds(network, domain.embed(probes(domain.corners, network)), safety)
     extents = np.ptp(domain.corners, axis=0)
     resolution = float((np.abs(domain.corners).max(axis=0) / extents).max())
     state = SpatialState(

@@ -28,6 +28,6 @@ def doubtful_outputs(network: Network, domain: Domain, safety: float, points: np
         safety: Multiple of measured errors.
         points: [n, d] points that count beside corners and some others.
     """
-    some = probes(domain.corners)
+    some = probes(domain.corners, network)
     inputs = domain.embed(some if points is None else np.concatenate([some, points]))
     return measured_bounds(network, inputs, safety)[network.output]
