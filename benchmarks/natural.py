@@ -1,10 +1,11 @@
 """The networks that people use, at 224 x 224: import, and a slice with a limit of cells; seconds and peak memory.
 
-Each one has a process of its own, so that the peaks are its own: `python -m benchmarks.natural [NAME ...]`.
+Each one has a process of its own, so that the peaks are its own: `python -m benchmarks.natural [--cells N] [NAME ...]`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 from benchmarks.common import RESULTS, save
 
 MAX_CELLS = 100
+"""Cells where no other number is asked for."""
 BUDGET = 2 << 30
 """Bytes for the values at vertices."""
 
@@ -24,8 +26,13 @@ def main() -> None:
 
     path = RESULTS / "natural.json"
     results = json.loads(path.read_text())["results"] if path.exists() else {}
-    for name in sys.argv[1:] or MODELS:
-        command = [sys.executable, "-c", f"from benchmarks import natural; natural.measure({name!r})"]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.natural", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks; all by default")
+    parser.add_argument("--cells", type=int, default=MAX_CELLS, help="most cells of a slice")
+    options = parser.parse_args()
+    for name in options.names or MODELS:
+        call = f"natural.measure({name!r}, {options.cells})"
+        command = [sys.executable, "-c", f"from benchmarks import natural; {call}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             row: dict[str, Any] = {}
@@ -36,7 +43,7 @@ def main() -> None:
                 save("natural", {name: results[name] for name in MODELS if name in results})
 
 
-def measure(name: str) -> None:
+def measure(name: str, max_cells: int) -> None:
     """Print what a network takes, in lines of JSON: sizes, seconds, and peaks of the process in bytes."""
     import torch
     from tests.network.natural_models import INPUT, seeded
@@ -58,7 +65,7 @@ def measure(name: str) -> None:
     )
     points = torch.randn(3, *INPUT, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     started = time.process_time()
-    cells = tessellate(network, Slice.through(*points.numpy()), max_cells=MAX_CELLS, memory_budget=BUDGET)
+    cells = tessellate(network, Slice.through(*points.numpy()), max_cells=max_cells, memory_budget=BUDGET)
     _tell(
         slice_seconds=time.process_time() - started,
         slice_bytes=_peak(),

@@ -37,7 +37,7 @@ Every model here is defined in the tests, imported, and compared with its origin
 Inputs of 3 x 224 x 224, weights at random, batch-norm with statistics of its inputs; one thread, and seconds of a
 processor. The sizes are peaks of the process: with the module alone in float32, after its import in float64 and the
 comparison, and after a slice through three random inputs, cut into as many cells as are stated, with its certificate
-of the level "values" and at most 2 GiB for the values at vertices. Measured on {machine} by
+of the level that is stated and at most 2 GiB for the values at vertices. Measured on {machine} by
 `python -m benchmarks.natural`.
 
 """
@@ -67,7 +67,7 @@ def natural() -> str:
     where = f"{machine['machine']} with torch {machine['torch'].partition('+')[0]}"
     head = (
         "Network", "Parameters", "Units", "Deviation", "Module, GB", "Import, GB", "Import, s", "Cells", "Slice, GB",
-        "Slice, s",
+        "Slice, s", "Certificate",
     )  # fmt: skip
     return HEAD.format(machine=where) + table(
         head, [_measured(name, rows[name]) for name in MODELS if "units" in rows.get(name, {})]
@@ -78,7 +78,8 @@ def _measured(name: str, row: dict[str, Any]) -> tuple[str, ...]:
     sizes = [f"{row[key]:,}" for key in ("parameters", "units")]
     module, imported, cut = (_number(row, key, 1e-9, 1) for key in ("module_bytes", "import_bytes", "slice_bytes"))
     seconds, cells, cutting = (_number(row, key) for key in ("import_seconds", "cells", "slice_seconds"))
-    return name, *sizes, f"{row['deviation']:.0e}", module, imported, seconds, cells, cut, cutting
+    taken = (module, imported, seconds, cells, cut, cutting)
+    return name, *sizes, f"{row['deviation']:.0e}", *taken, row.get("certificate", "-")
 
 
 def _number(row: dict[str, Any], key: str, factor: float = 1.0, digits: int = 0) -> str:

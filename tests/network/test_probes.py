@@ -216,3 +216,16 @@ def test_info_says_first_that_there_was_no_comparison(tmp_path: Path, capsys: py
     assert "not compared with the original" in lines[0]
     assert main(["info", f"{path}:net", "--input-shape", "2", "--json"]) == 0
     assert '"not_compared": "The module does not run in torch.float64' in capsys.readouterr().out
+
+
+def test_networks_that_take_long_are_compared_on_fewer_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = from_torch(shifted(0.5))
+    monkeypatch.setattr("splinescope.network.importers.probes._COMPARE_WORK", 0)
+    monkeypatch.setattr("splinescope.network.importers.probes._WAKE_WORK", 0)
+    probes = probe(network)
+    assert len(probes.inputs) == 8
+    sizes = probes.inputs.abs().amax(dim=1).log10()
+    assert sizes.max() - sizes.min() > 4  # of all sizes
+    report = from_torch(shifted(0.5)).import_report
+    assert report.samples == 8
+    assert report.reference == "module float64, module float32"

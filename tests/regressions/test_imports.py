@@ -118,3 +118,11 @@ def test_a_wrong_shape_is_one_error_and_no_traceback_of_torch() -> None:
     done = subprocess.run([sys.executable, "-c", WRONG_SHAPE], capture_output=True, text=True, check=True)
     assert "input_shape" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_compiled_modules_are_imported(whole: bool) -> None:
+    """torch gives each copy of a compiled module another number, which was taken for a difference."""
+    inner = torch.compile(nn.Sequential(nn.Linear(6, 8), nn.ReLU()), backend="eager")
+    report = from_torch(inner if whole else nn.Sequential(inner, nn.Linear(8, 2)), (6,)).import_report
+    assert report.max_relative < 1e-6

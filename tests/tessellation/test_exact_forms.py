@@ -11,6 +11,7 @@ from flint import fmpz
 from torch import nn
 
 import splinescope
+from splinescope.tessellation.codes import pieces_of_cells
 from splinescope.tessellation.dyadics import Dyadic, dyadic, integers
 from splinescope.tessellation.exact import ExactForms, domain_rows
 from splinescope.tessellation.predicates import coordinates, crossing, exact_point, fraction_between, sign_at
@@ -119,3 +120,20 @@ def test_shares_of_a_way_are_rounded_once() -> None:
     form = dyadic(np.array([[1.0, 0.0, -0.1]])).rows[0]
     tail, head = exact_point(np.array([0.0, 0.0])), exact_point(np.array([0.3, 5.0]))
     assert fraction_between(form, tail, head) == float(Fraction(0.1) / Fraction(0.3))
+
+
+def test_what_forms_take_is_known_before() -> None:
+    """No fewer products are foreseen than are made, and those of one unit of a convolution are few."""
+    torch.manual_seed(0)
+    network = splinescope.load(_Mixed().eval(), input_shape=(1, 6, 6))
+    domain = splinescope.Slice.through(*np.random.default_rng(0).normal(size=(3, 1, 6, 6)))
+    cells = splinescope.tessellate(network, domain, max_cells=1)
+    pattern = pieces_of_cells(network, cells.codes, np.array([0]))[0]
+    forms = ExactForms(network, domain_rows(domain.origin, domain.basis), _NONE)
+    for op in network.folds:
+        forms.products = 0
+        most = next(m for m in (2**k for k in range(30)) if forms.affords(pattern, op, [0], m))
+        forms.forms(pattern, op, [0])
+        assert forms.products <= most
+    assert forms.affords(pattern, min(network.folds), [0], 100)
+    assert not forms.affords(pattern, max(network.folds), [0], 1)

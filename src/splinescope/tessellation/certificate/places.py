@@ -16,6 +16,11 @@ from splinescope.tessellation.segments.batch import Segments
 class Place(ABC):
     """A domain, or several segments."""
 
+    @property
+    @abstractmethod
+    def reach(self) -> np.ndarray:
+        """[d] largest absolute coordinate on each axis."""
+
     @abstractmethod
     def embed(self, coordinates: np.ndarray) -> np.ndarray:
         """Inputs at coordinates."""
@@ -48,6 +53,11 @@ class DomainPlace(Place):
         ones = np.isin(self._basis, (0.0, 1.0, -1.0)).all(axis=0)
         summands = (self._basis != 0).sum(axis=0) + (self._origin != 0)
         self._rounded = ~ones | (summands > 1)
+
+    @property
+    def reach(self) -> np.ndarray:
+        """[d] largest absolute coordinate on each axis."""
+        return np.abs(np.asarray(self._domain.corners, np.float64)).max(axis=0)
 
     def embed(self, coordinates: np.ndarray) -> np.ndarray:
         """Inputs at coordinates."""
@@ -97,6 +107,11 @@ class SegmentsPlace(Place):
         self._segments = segments
         self._starts = segments.starts.reshape(len(segments), -1)
         self._ends = segments.ends.reshape(len(segments), -1)
+
+    @property
+    def reach(self) -> np.ndarray:
+        """[1] the largest parameter."""
+        return np.ones(1)
 
     def embed(self, coordinates: np.ndarray) -> np.ndarray:
         """Inputs at coordinates."""

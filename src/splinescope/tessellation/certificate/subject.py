@@ -111,8 +111,8 @@ class Subject:
 
     @cached_property
     def scale(self) -> np.ndarray:
-        """[d] largest absolute coordinate on each axis."""
-        size = np.abs(self.vertices[:, self.first :]).max(axis=0, initial=0.0)
+        """[d] largest absolute coordinate on each axis of the domain, out of all of which cells were cut."""
+        size = np.maximum(np.abs(self.vertices[:, self.first :]).max(axis=0, initial=0.0), self.place.reach)
         return np.where(size > 0, size, 1.0)
 
     @cached_property
