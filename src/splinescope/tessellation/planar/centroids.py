@@ -66,7 +66,8 @@ def central_triangle(subdivision: Subdivision, centre: np.ndarray) -> np.ndarray
     """[3] vertices of the face nearest to a point: its first corner, and two with which the triangle is largest."""
     centroids, _ = centroids_and_areas(subdivision)
     face = int(np.argmin(np.sum((centroids - centre) ** 2, axis=1)))
-    corners, half = [], int(subdivision.first[face])
+    corners: list[int] = []
+    half = int(subdivision.first[face])
     while not corners or half != subdivision.first[face]:
         corners.append(int(subdivision.origin[half]))
         half = int(subdivision.following[half])
