@@ -192,7 +192,8 @@ def grid_sample(b: Builder, c: Call) -> Value:
 
 def identity(b: Builder, c: Call) -> Value:
     """A constant: it only looks at the shape."""
-    return torch.from_numpy(np.eye(*c.value(0).shape, k=c.attributes.get("k", 0)))
+    rows, columns = c.value(0).shape
+    return torch.from_numpy(np.eye(rows, columns, k=int(c.attributes.get("k", 0))))
 
 
 # -- padding

@@ -83,8 +83,11 @@ def _split(b: Builder, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> A
     total, sizes = tuple(x.shape)[axis], inputs[1] if len(inputs) > 1 else None
     if isinstance(sizes, DEPENDENT):
         raise b.refusal(_WHERE)
-    step = 1 if sizes is None else int(sizes) if sizes.ndim == 0 else 0
-    cuts = np.arange(step, total, step) if step else np.cumsum(sizes.tolist())[:-1]
+    if sizes is None or sizes.ndim == 0:
+        step = 1 if sizes is None else int(sizes)
+        cuts = np.arange(step, total, step)
+    else:
+        cuts = np.cumsum(sizes.tolist())[:-1]
 
     def function(array: np.ndarray) -> list[np.ndarray]:
         parts = np.split(array, cuts, axis=axis)
