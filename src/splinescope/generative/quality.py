@@ -62,7 +62,7 @@ def quality(data: Any, samples: Any, neighbours: int = 5) -> Quality:
     Example:
         >>> x = np.arange(10.0)[:, None]
         >>> quality(x, x[:6], 1)
-        Quality(precision=1.0, recall=0.7, density=2.8333333333333335, coverage=0.7, neighbours=1)
+        Quality(precision=1, recall=0.7, density=2.83333, coverage=0.7, neighbours=1)
     """
     real, made = _flat("data", data), _flat("samples", samples)
     if real.shape[1] != made.shape[1]:
