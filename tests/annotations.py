@@ -22,6 +22,8 @@ FIRST = 16
 """So many first calls of each function are checked; of the rest those whose numbers are powers of two."""
 
 _CHECK = jaxtyping.jaxtyped
+_NOBODYS = "<@jaxtyped>"
+"""File of the code that checks, named as beartype names its own: messages about the user's code pass it over."""
 _all_calls = False
 
 
@@ -83,4 +85,5 @@ def checked_at_times(function: Any = None, *, typechecker: Callable[..., Any] | 
             checked = _CHECK(function, typechecker=typechecker)
         return checked(*args, **kwargs)
 
+    call.__code__ = call.__code__.replace(co_filename=_NOBODYS)
     return call

@@ -307,7 +307,7 @@ def test_no_time_at_all() -> None:
 
 
 def test_a_box_inside_counts_before_it_is_explored() -> None:
-    net = network(formula([3, 10, 8, 3], 0))
+    net = network(formula([3, 6, 4, 3], 0))
     everything = BoxTarget([-1e3] * 3, [1e3] * 3)
     part = preimage_of(net, everything, cube(3), max_cells=1)
     assert not part.complete

@@ -109,10 +109,10 @@ def test_selected_segments_are_those_of_the_batch() -> None:
 
 
 def test_segments_of_all_sizes_in_one_batch() -> None:
-    network, points = conv(), ends(6)
-    points *= 10.0 ** np.array([0, -4, 3, 0, -8, 5])[:, None, None, None]
+    network, points = conv(), ends(4)
+    points *= 10.0 ** np.array([0, -4, 3, -8])[:, None, None, None]
     cells = tessellate_segments(network, *points, verify="proof")
-    for number in range(6):
+    for number in range(4):
         segment = splinescope.Segment(points[0, number], points[1, number])
         assert_same(splinescope.tessellate(network, segment).batch, cells.select([number]))
 
@@ -250,7 +250,7 @@ def test_certificates_catch_a_moved_breakpoint_and_a_lost_one() -> None:
     cells = tessellate_segments(conv(), *ends(2))
     moved = cells.t.copy()
     moved[10] = 0.5 * (moved[10] + moved[11])
-    with pytest.raises(CertificateError, match="check `(patterns|values)` failed"):
+    with pytest.raises(CertificateError, match=r"check `(patterns|values)` failed"):
         certify_segments(replace(cells, t=moved), "proof")
     backward = cells.t.copy()
     backward[[3, 4]] = backward[[4, 3]]
