@@ -70,7 +70,12 @@ def test_every_part_is_drawn() -> None:
     assert len(classes.patches) == len(class_intervals(cells))
     assert margin.get_ylabel() == "margin of 2"
     curve = max(margin.lines, key=lambda line: len(line.get_xdata()))
-    np.testing.assert_array_equal(curve.get_ydata(), margins(cells, 2).at_vertices)
+    drawn = curve.get_xdata(), curve.get_ydata()
+    np.testing.assert_array_equal(np.interp(cells.t, *drawn), margins(cells, 2).at_vertices)
+    between = np.linspace(0, 1, 501)
+    values = cells.network(cells.domain.embed(between[:, None]))
+    expected = values[:, 2] - np.delete(values, 2, axis=1).max(axis=1)
+    np.testing.assert_allclose(np.interp(between, *drawn), expected, atol=1e-9)
     (marks,) = [c for c in layers.collections if isinstance(c, LineCollection)]
     assert len(marks.get_segments()) == len(cells.flip_op)
     assert all(panel.get_xlim() == (0.0, 1.0) for panel in (classes, outputs, margin, layers))

@@ -46,8 +46,10 @@ class SegmentProfile:
             those that vary most.
         intervals: Where which class leads; None where outputs are no classes.
         target: Class of the margin; None where outputs are no classes.
-        margin: [V] margin of the target at the vertices; empty where there is none.
-        worst: Vertex with the least margin; -1 where there is none.
+        bends: Where the margin of the target bends: at vertices, and where its nearest rival changes within a cell;
+            empty where there is none.
+        margin: The margin there.
+        worst: The bend with the least margin; -1 where there is none.
         rug_t: Parameter of each flip.
         rug_layers: Layer of each flip, an index into `layers`.
         layers: Names of the layers that fold.
@@ -62,6 +64,7 @@ class SegmentProfile:
     colored: Int[np.ndarray, " c"]
     intervals: ClassIntervals | None
     target: int | None
+    bends: Float[np.ndarray, " m"]
     margin: Float[np.ndarray, " m"]
     worst: int
     rug_t: Float[np.ndarray, " flips"]
@@ -89,13 +92,13 @@ def segment_profile(cells: SegmentComplex, target: int | None = None) -> Segment
     outputs = cells.vertex_outputs
     intervals = class_intervals(cells) if competes(cells) else None
     labels = np.arange(outputs.shape[1])
-    margin, worst = np.empty(0), -1
+    bends, margin, worst = np.empty(0), np.empty(0), -1
     if intervals is None:
         varying = np.argsort(-np.abs(np.diff(outputs, axis=0)).sum(axis=0), kind="stable")
         colored = labels = np.sort(varying[:_SHOWN])
     else:
         target = int(intervals.classes[0]) if target is None else target
-        margin = margins(cells, target).at_vertices
+        bends, margin = _bent_margin(cells, target)
         worst = int(margin.argmin())
         shares = np.bincount(intervals.classes, intervals.lengths, max(2, outputs.shape[1]))
         shares[target] += 1.0
@@ -110,6 +113,7 @@ def segment_profile(cells: SegmentComplex, target: int | None = None) -> Segment
         colored,
         intervals,
         target,
+        bends,
         margin,
         worst,
         table.t,
@@ -119,6 +123,17 @@ def segment_profile(cells: SegmentComplex, target: int | None = None) -> Segment
         cells.covered,
         None if intervals is None else cells.network.classes,
     )
+
+
+def _bent_margin(cells: SegmentComplex, target: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the margin bends, and its values there."""
+    outputs = cells.vertex_outputs
+    rivals = [label for label in range(outputs.shape[1]) if label != target]
+    if len(rivals) < 2:
+        return cells.t, margins(cells, target).at_vertices
+    bends = np.union1d(cells.t, class_intervals(cells, rivals).start)
+    values = np.stack([np.interp(bends, cells.t, outputs[:, label]) for label in range(outputs.shape[1])])
+    return bends, values[target] - values[rivals].max(axis=0)
 
 
 def _film(cells: SegmentComplex) -> list[np.ndarray]:
@@ -293,7 +308,7 @@ def _draw_classes(ax: Axes, profile: SegmentProfile) -> None:
 
 def _draw_margin(ax: Axes, profile: SegmentProfile) -> None:
     """The margin, what is below zero, and the minimum."""
-    t, margin = profile.t, profile.margin
+    t, margin = profile.bends, profile.margin
     ax.axhline(0.0, color=INK, lw=0.6, zorder=2)
     below = with_crossings(t, margin)
     ax.fill_between(below[0], np.minimum(below[1], 0.0), 0.0, color=ACCENT, alpha=0.25, lw=0, zorder=1)

@@ -62,6 +62,10 @@ class DecisionBoundary(Shown):
     cells: Int[np.ndarray, " segments"]
     ends: Int[np.ndarray, "segments 2 2"]
 
+    def __repr__(self) -> str:
+        length, classes = self.lengths.sum(), len(np.unique(self.classes))
+        return f"DecisionBoundary({len(self.segments)} segments between {classes} classes, length {length:.6g})"
+
     @property
     def lengths(self) -> Float[np.ndarray, " segments"]:
         """Lengths of the segments in slice coordinates."""

@@ -9,7 +9,7 @@ import numpy as np
 from splinescope.plotting.colors import class_colors
 from splinescope.plotting.segments import SegmentProfile, segment_profile
 from splinescope.tessellation.affine import norms
-from splinescope.tessellation.segments import SegmentComplex, class_intervals
+from splinescope.tessellation.segments import SegmentComplex
 from splinescope.viewer.packing import Packer
 from splinescope.viewer.page_record import Patterns, class_record, facts_of, layer_record, layers_of, whole_bytes
 
@@ -39,9 +39,8 @@ def segment_page(cells: SegmentComplex, values: dict[str, np.ndarray]) -> tuple[
     packer.add("flips.units", _units(cells), 4)
     Patterns.of(len(cells), layers, cells.patterns_of).add(packer)
     if len(profile.margin):
-        corners, margin = margin_corners(cells, profile)
-        add_places(packer, "margin.t", corners)
-        packer.add_floats("margin", margin)
+        add_places(packer, "margin.t", profile.bends)
+        packer.add_floats("margin", profile.margin)
     panels = {"norm of A": norms(cells), **values}
     for number, column in enumerate(panels.values()):
         packer.add_floats(f"panel.{number}", column)
@@ -64,17 +63,6 @@ def segment_page(cells: SegmentComplex, values: dict[str, np.ndarray]) -> tuple[
         packer.add("intervals.classes", profile.intervals.classes, 2)
         record["classes"] = class_record(cells.network, np.unique(profile.intervals.classes))
     return record, packer
-
-
-def margin_corners(cells: SegmentComplex, profile: SegmentProfile) -> tuple[np.ndarray, np.ndarray]:
-    """Where the margin bends, and its values: at vertices, and where its nearest rival changes within a cell."""
-    outputs = cells.vertex_outputs
-    rivals = [label for label in range(outputs.shape[1]) if label != profile.target]
-    if len(rivals) < 2:
-        return cells.t, profile.margin
-    corners = np.union1d(cells.t, class_intervals(cells, rivals).start)
-    values = np.stack([np.interp(corners, cells.t, outputs[:, label]) for label in range(outputs.shape[1])])
-    return corners, values[profile.target or 0] - values[rivals].max(axis=0)
 
 
 def add_places(packer: Packer, name: str, places: np.ndarray) -> None:
