@@ -20,7 +20,23 @@ def ask(home: str, name: str) -> Any:
     return getattr(import_module(f"splinescope.{home}"), name)
 
 
-class Queries(Shown):
+class Explorable(Shown):
+    """What has a page for the browser."""
+
+    def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
+        """A page for the browser to look around in: see `splinescope.viewer.explore`.
+
+        Args:
+            path: A file to write it to; None to write none.
+            **options: Those of `splinescope.viewer.explore`.
+
+        Returns:
+            The page.
+        """
+        return ask("viewer", "explore")(self, path, **options)
+
+
+class Queries(Explorable):
     """Methods of complexes of every dimension; what has no meaning in one is refused in a line that says why."""
 
     @property
@@ -79,10 +95,6 @@ class Queries(Shown):
     def to_geodataframe(self, *, maps: bool = True) -> Any:
         """The cells of a plane as a `geopandas.GeoDataFrame`: see `splinescope.tessellation.export.to_geodataframe`."""
         return ask("tessellation.export", "to_geodataframe")(self, maps=maps)
-
-    def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
-        """A page for the browser to look around in: see `splinescope.viewer.explore`."""
-        return ask("viewer", "explore")(self, path, **options)
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
         """Write it to one `.npz` file, by default with its network; `splinescope.open` reads it.

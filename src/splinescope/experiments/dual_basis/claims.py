@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +18,16 @@ ROUNDING = 1e-12
 
 def claims(numbers: Numbers) -> tuple[Claim, ...]:
     """The source's claims with their verdicts."""
-    layers, circulant, fourier = numbers["layers"], numbers["circulant"], numbers["fourier"]
+    return (*_of_layers(numbers["layers"]), *_of_circulant_layers(numbers))
+
+
+def _of_layers(layers: list[dict[str, Any]]) -> tuple[Claim, ...]:
+    """What is claimed of any square layer."""
     count = sum(row["preimages"] for row in layers)
     mapped, missed, duality = (
         max(row[name] for row in layers) for name in ("mapped_error", "missed_error", "duality_error")
     )
     dimensions, polyhedra = (sum(row[name] for row in layers) for name in ("dimensions_right", "polyhedra_agree"))
-    cone = float(np.interp(0.0, numbers["angles"]["entry"], numbers["angles"]["plane"]))
-    ray = float(np.interp(0.0, numbers["angles"]["entry"], numbers["angles"]["ray"]))
-    angles = max(circulant["plane_angle_error"], circulant["ray_angle_error"])
-    singular = numbers["singular"]["kernels"]
     return (
         Claim.judged(
             "All planes but one meet in a line, and along it only that one's unit changes (the dual basis)",
@@ -53,6 +54,17 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             tolerance="all of them",
             holds=dimensions == polyhedra == count,
         ),
+    )
+
+
+def _of_circulant_layers(numbers: Numbers) -> tuple[Claim, ...]:
+    """What is claimed of circulant ones."""
+    circulant, fourier = numbers["circulant"], numbers["fourier"]
+    cone = float(np.interp(0.0, numbers["angles"]["entry"], numbers["angles"]["plane"]))
+    ray = float(np.interp(0.0, numbers["angles"]["entry"], numbers["angles"]["ray"]))
+    angles = max(circulant["plane_angle_error"], circulant["ray_angle_error"])
+    singular = numbers["singular"]["kernels"]
+    return (
         Claim.judged(
             "The planes of a circulant layer meet the identity line in one point and at one angle, a regular cone",
             CIRCULANT,

@@ -12,19 +12,13 @@ THEOREM = "this library, from Carlsson's definition"
 
 def claims(numbers: Numbers) -> tuple[Claim, ...]:
     """The source's claims with their verdicts."""
-    theorem, axis, faces = numbers["theorem"], numbers["axis"]["entries"], numbers["faces"]
-    total, both, neither, refuted, unrefuted = (
-        sum(row[name] for row in theorem)
-        for name in ("matrices", "nested_both", "neither", "refuted_nested", "unrefuted_other")
-    )
+    return (*_of_faces(numbers), *_of_the_theorem(numbers))
+
+
+def _of_faces(numbers: Numbers) -> tuple[Claim, ...]:
+    """What the source says of preimages of zeros, and of how far a layer nests."""
+    axis, faces = numbers["axis"]["entries"], numbers["faces"]
     identity, narrow, wide = (faces[name] for name in ("identity", "narrow", "wide"))
-    middle = numbers["degrees"]["entry"]
-    nested = [
-        degree == 1.0
-        for degrees in numbers["degrees"]["degrees"].values()
-        for entry, degree in zip(middle, degrees, strict=True)
-        if entry > 1e-9
-    ]
     return (
         Claim.judged(
             "Preimages of one zero are lines and of two zeros planes, and reach the face of the orthant if nested",
@@ -61,6 +55,22 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             tolerance="none",
             holds=not any(row["differences"] for row in axis),
         ),
+    )
+
+
+def _of_the_theorem(numbers: Numbers) -> tuple[Claim, ...]:
+    """What follows from its definition."""
+    total, both, neither, refuted, unrefuted = (
+        sum(row[name] for row in numbers["theorem"])
+        for name in ("matrices", "nested_both", "neither", "refuted_nested", "unrefuted_other")
+    )
+    nested = [
+        degree == 1.0
+        for degrees in numbers["degrees"]["degrees"].values()
+        for entry, degree in zip(numbers["degrees"]["entry"], degrees, strict=True)
+        if entry > 1e-9
+    ]
+    return (
         Claim.judged(
             "Complete nesting: W is a nonsingular M-matrix and no bias is positive",
             THEOREM,

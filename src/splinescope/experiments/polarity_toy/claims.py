@@ -19,7 +19,6 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
     generators = numbers["generators"]
     means = {name: column(found, "expected_log_volume") for name, found in generators.items()}
     modes = {name: column(found, "in_modes") for name, found in generators.items()}
-    entropies = {name: column(found, "entropy") for name, found in generators.items()}
     rhos = [row["rho"] for row in next(iter(generators.values()))["by_rho"]]
     low, own, high = 0, rhos.index(0.0), len(rhos) - 1
     z = {
@@ -67,13 +66,7 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             "Samples at negative exponents are less diverse",
             SOURCE,
             theirs="quality is traded for diversity",
-            ours=f"at rho {rhos[low]:g}, 0 and {rhos[high]:g}: "
-            + "; ".join(
-                f"{name}: entropy {', '.join(f'{entropies[name][k]:.3g}' for k in (low, own, high))} nats, "
-                f"{', '.join(f'{seen[k]:.0f}' for k in (low, own, high))} of {found['modes']} modes seen"
-                for name, found in generators.items()
-                for seen in [column(found, "modes_seen")]
-            ),
+            ours=f"at rho {rhos[low]:g}, 0 and {rhos[high]:g}: {_diversity(generators, (low, own, high))}",
         ),
         Claim.judged(
             "Samplers over pools agree with the exact law",
@@ -98,6 +91,18 @@ def column(found: Any, name: str) -> np.ndarray:
         The values.
     """
     return np.array([row[name] for row in found["by_rho"]], np.float64)
+
+
+def _diversity(generators: dict[str, Any], places: tuple[int, ...]) -> str:
+    """Entropies and numbers of modes that were seen, at some exponents."""
+    parts = []
+    for name, found in generators.items():
+        entropies, seen = column(found, "entropy"), column(found, "modes_seen")
+        parts.append(
+            f"{name}: entropy {', '.join(f'{entropies[k]:.3g}' for k in places)} nats, "
+            f"{', '.join(f'{seen[k]:.0f}' for k in places)} of {found['modes']} modes seen"
+        )
+    return "; ".join(parts)
 
 
 def _shares(modes: dict[str, np.ndarray], rhos: list[float], end: int, own: int) -> str:

@@ -19,16 +19,17 @@ LEAST = 50.0
 
 def claims(numbers: Numbers) -> tuple[Claim, ...]:
     """The claims with their verdicts, on features of a classifier."""
-    exponents, truncations = numbers["exponents"]["rows"], numbers["truncations"]["rows"]
+    return (*_of_exponents(numbers), _of_truncation(numbers), *_of_a_surface(numbers["surface"]))
+
+
+def _of_exponents(numbers: Numbers) -> tuple[Claim, ...]:
+    """What is claimed of precision and recall against the exponent."""
+    exponents = numbers["exponents"]["rows"]
     usable = [row for row in exponents if row["size"] >= LEAST]
     own = next(row for row in exponents if row["rho"] == 0)
     modes = max((row for row in usable if row["rho"] < 0), key=lambda row: mean(row, "precision"), default=own)
     wide = max((row for row in usable if row["rho"] > 0), key=lambda row: mean(row, "recall"), default=own)
     uniform = next(row for row in exponents if row["rho"] == 1)
-    short, plain = truncations[0], truncations[-1]
-    surface = numbers["surface"]
-    off, made = surface["off"], surface["quality"]
-    fitted = "no exponent" if surface["rho"] is None else f"{surface['rho']:.2f} +- {surface['rho_error']:.2f}"
     return (
         Claim.judged(
             "Some negative exponent raises precision",
@@ -55,16 +56,29 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             ours=f"precision {mean(own, 'precision'):.3f} to {mean(uniform, 'precision'):.3f}, recall "
             f"{mean(own, 'recall'):.3f} to {mean(uniform, 'recall'):.3f}; effective sample size {uniform['size']:,.0f}",
         ),
-        Claim.judged(
-            "Truncation of the latents trades recall for precision",
-            "Kynkäänniemi et al. 2019, arXiv 1904.06991",
-            theirs="precision rises and recall falls",
-            ours=f"at a deviation of {short['deviation']:g} precision {spoken(short, 'precision')}, recall "
-            f"{spoken(short, 'recall')}; of {plain['deviation']:g} {spoken(plain, 'precision')}, "
-            f"{spoken(plain, 'recall')}",
-            tolerance="both by more than two standard errors",
-            holds=above(short, plain, "precision", numbers) and above(plain, short, "recall", numbers),
-        ),
+    )
+
+
+def _of_truncation(numbers: Numbers) -> Claim:
+    """What is claimed of latents that are cut off."""
+    short, plain = numbers["truncations"]["rows"][0], numbers["truncations"]["rows"][-1]
+    return Claim.judged(
+        "Truncation of the latents trades recall for precision",
+        "Kynkäänniemi et al. 2019, arXiv 1904.06991",
+        theirs="precision rises and recall falls",
+        ours=f"at a deviation of {short['deviation']:g} precision {spoken(short, 'precision')}, recall "
+        f"{spoken(short, 'recall')}; of {plain['deviation']:g} {spoken(plain, 'precision')}, "
+        f"{spoken(plain, 'recall')}",
+        tolerance="both by more than two standard errors",
+        holds=above(short, plain, "precision", numbers) and above(plain, short, "recall", numbers),
+    )
+
+
+def _of_a_surface(surface: Any) -> tuple[Claim, ...]:
+    """What a surface of two latents says of the open question."""
+    off, made = surface["off"], surface["quality"]
+    fitted = "no exponent" if surface["rho"] is None else f"{surface['rho']:.2f} +- {surface['rho_error']:.2f}"
+    return (
         Claim.told(
             "Uniform sampling tests whether the manifold was learned",
             QUESTION,

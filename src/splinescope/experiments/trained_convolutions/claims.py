@@ -21,7 +21,6 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
     count = len(networks)
     last = [layer for one in networks for layer in one["moments"][-1]["layers"]]
     complete = sum(layer["complete"] for layer in last)
-    moved = np.array([network["moments"][-1]["accuracy"] - network["moments"][0]["accuracy"] for network in networks])
     found = [
         Claim.judged(
             "Trained convolutions are not completely nested",
@@ -67,17 +66,20 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             tolerance="a change of less than 0.05",
             holds=abs(_change(networks, "layers", "from_circulant")[0]) < 0.05,
         ),
-        Claim.judged(
-            "The networks have learnt",
-            "this library",
-            theirs="not said",
-            ours=f"accuracy on held-out {numbers['images']} "
-            f"{np.mean([one['moments'][-1]['accuracy'] for one in networks]):.3f}",
-            tolerance="0.2 more than before",
-            holds=moved.mean() > 0.2,
-        ),
     ]
-    return (*found, *(_told(one) for one in given))
+    return (*found, _learnt(networks, numbers["images"]), *(_told(one) for one in given))
+
+
+def _learnt(networks: list[dict[str, Any]], images: str) -> Claim:
+    first, last = (np.mean([one["moments"][place]["accuracy"] for one in networks]) for place in (0, -1))
+    return Claim.judged(
+        "The networks have learnt",
+        "this library",
+        theirs="not said",
+        ours=f"accuracy on held-out {images} {last:.3f}",
+        tolerance="0.2 more than before",
+        holds=last - first > 0.2,
+    )
 
 
 def _told(one: dict[str, Any]) -> Claim:

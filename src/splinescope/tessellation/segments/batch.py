@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,7 +18,7 @@ from splinescope.numerics import Tolerance
 from splinescope.shown import Shown
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Segment
-from splinescope.tessellation.queries import ask
+from splinescope.tessellation.queries import Explorable, ask
 from splinescope.tessellation.resolved import resolved_cells
 from splinescope.tessellation.segments.assembly import FinishedSegments
 from splinescope.tessellation.segments.codes import FlipCodes
@@ -76,7 +76,7 @@ class Segments(Shown):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class SegmentBatch(Shown):
+class SegmentBatch(Explorable):
     """The cells of a network along many segments, as flat arrays over all of them; item `s` is a `SegmentComplex`.
 
     Segment `s` has the vertices `offsets[s]:offsets[s + 1]`, in ascending order of t; its cells lie between them, so
@@ -162,18 +162,6 @@ class SegmentBatch(Shown):
             codes=tuple(codes.of_segments(segments) for codes in self.codes),
             truncated=self.truncated[segments],
         )
-
-    def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
-        """A page for the browser, with a frame for each segment: see `splinescope.viewer.explore`.
-
-        Args:
-            path: A file to write it to; None to write none.
-            **options: Those of `splinescope.viewer.explore`.
-
-        Returns:
-            The page.
-        """
-        return ask("viewer", "explore")(self, path, **options)
 
     def save(self, path: str | os.PathLike[str], *, with_network: bool = True) -> Path:
         """Write the batch to one `.npz` file, by default with its network; `splinescope.open` reads it.

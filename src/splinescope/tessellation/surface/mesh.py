@@ -22,7 +22,7 @@ from splinescope.geometry.surface.meshes import (
 )
 from splinescope.shown import Shown
 from splinescope.tessellation.domains import Domain
-from splinescope.tessellation.queries import ask
+from splinescope.tessellation.queries import Explorable, ask
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class SurfaceCertificate(Shown):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SurfaceMesh(Shown):
+class SurfaceMesh(Explorable):
     r"""A surface made of flat convex polygons, one or more for each cell that it meets.
 
     Coordinates, areas and volumes are those of the domain. Half-edges are the sides of the polygons, one polygon after
@@ -270,18 +270,6 @@ class SurfaceMesh(Shown):
             patterns=self.patterns[polygons],
             classes=None if self.classes is None else self.classes[polygons],
         )
-
-    def explore(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
-        """A page for the browser to turn it in: see `splinescope.viewer.explore`.
-
-        Args:
-            path: A file to write it to; None to write none.
-            **options: Those of `splinescope.viewer.explore`.
-
-        Returns:
-            The page.
-        """
-        return ask("viewer", "explore")(self, path, **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the mesh to a file: .ply, .obj or .stl; see `write_mesh`.
