@@ -21,7 +21,7 @@ from splinescope.geometry.geodesics.heap import pop, push
 
 LOW, HIGH, X, Y, BASE = range(5)
 SIDE, PARENT = range(2)
-UNREACHED, BY_WINDOW, BY_EDGE = range(3)
+UNREACHED, BY_WINDOW, BY_EDGE = np.arange(3)  # numbers of numpy, for each of which no kernel is compiled anew
 WINDOWS, WAITING = range(2)
 
 

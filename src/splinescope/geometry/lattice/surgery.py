@@ -149,7 +149,7 @@ def _cut_faces(
     used, facet_used = counts[1, dimension], counts[1, dimension - 1]
     for i in range(found):
         face, child, section = cut[i], counts[0, dimension] + i, counts[0, dimension - 1] + i
-        below = above = inside = 0
+        below, above, inside = 0, 0, np.int64(0)
         for at in range(lists[face, START], lists[face, START] + lists[face, LENGTH]):
             facet = pool[at]
             if marks[facet] == serial:

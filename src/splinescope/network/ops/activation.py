@@ -226,7 +226,7 @@ class Activation(Fold):
         for table in (self.breakpoints, self.slopes, self.intercepts):
             rows = table.numpy().reshape(len(table), -1)
             chosen = rows if units is None or rows.shape[1] == 1 else rows[:, units]
-            parts.append(np.ascontiguousarray(np.broadcast_to(chosen, (len(rows), size))))
+            parts.append(np.broadcast_to(chosen, (len(rows), size)).copy())
         return Tables(*parts)
 
     @staticmethod

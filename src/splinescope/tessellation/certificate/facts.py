@@ -151,13 +151,13 @@ def _decided(
     passed: Passed, bundle: Bundle, errors: np.ndarray, shifts: np.ndarray, folds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bits of values above and below their breakpoints beyond doubt, and of the columns that fold."""
-    reach = np.broadcast_to(errors, shifts.shape)
+    reach = np.broadcast_to(errors, shifts.shape).copy()
     if bundle.doubt.any():
         reach = reach + 1.1 * _CERTAIN * (passed.highest - passed.lowest + 2 * errors)
     columns = shifts.size
     above = np.empty((len(passed.values), (columns + 63) // 64), np.uint64)
     below = np.empty_like(above)
-    _decide(passed.values, shifts, np.ascontiguousarray(reach), above, below)
+    _decide(passed.values, shifts, reach, above, below)
     return above, below, pack(folds.reshape(1, -1).astype(np.uint8))[0]
 
 

@@ -103,7 +103,7 @@ def _passed(index: int, value: Tensor, bound: Tensor, limits: Range) -> Passed:
     lowest, highest = (limit.numpy().ravel() for limit in limits)
     if not (np.isfinite(lowest).all() and np.isfinite(highest).all()):
         fail("overflow", np.arange(0), "values overflow float64")
-    flat = value.reshape(len(value), -1).numpy()
+    flat = value.reshape(len(value), -1).contiguous().numpy()
     return Passed(index, flat, np.nan_to_num(errors, nan=np.inf, posinf=np.inf), lowest, highest)
 
 
@@ -115,7 +115,7 @@ def _extent(value: Tensor, limits: Range | None) -> Tensor:
 def _range(value: Tensor) -> Range:
     """Least and largest value over all points."""
     low, high = torch.empty((2, 1, *value.shape[1:]), dtype=torch.float64)
-    _extremes(value.reshape(len(value), -1).numpy(), low.numpy().ravel(), high.numpy().ravel())
+    _extremes(value.reshape(len(value), -1).contiguous().numpy(), low.numpy().ravel(), high.numpy().ravel())
     return low, high
 
 

@@ -125,11 +125,7 @@ class Bend(FoldRelaxation):
     @cached_property
     def _tables(self) -> tuple[np.ndarray, ...]:
         """Breakpoints, slopes and intercepts, each as [pieces, units]."""
-        tables = [
-            table.numpy().reshape(len(table), -1)
-            for table in (self._op.breakpoints, self._op.slopes, self._op.intercepts)
-        ]
-        return tuple(np.ascontiguousarray(np.broadcast_to(table, (len(table), self._units))) for table in tables)
+        return tuple(self._op.tables(self._units))
 
 
 class Largest(FoldRelaxation):

@@ -16,7 +16,7 @@ from numba import njit
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.region_graph.programs.cells import BOXED, FLOOR, row_length
 from splinescope.tessellation.region_graph.programs.facets import multiplied, optimise, reach
-from splinescope.tessellation.region_graph.programs.simplex import reset
+from splinescope.tessellation.region_graph.programs.simplex import NO_ROW, reset
 from splinescope.tessellation.region_graph.programs.space import ABSENT, Space
 
 SHOWN, DOUBTFUL, WRONG = 0, 1, 2
@@ -90,7 +90,7 @@ def _bounded(s: Space, d: int, facets: int) -> None:
     for sign in (1.0, -1.0):
         for j in range(d):
             c[j] = sign
-            optimise(s, d, facets, -1, -1)
+            optimise(s, d, facets, NO_ROW, NO_ROW)
             bound = reach(s, d, low, high) + multiplied(s, d)
             c[j] = 0.0
             if sign > 0:
@@ -131,7 +131,7 @@ def _implied(s: Space, d: int, facets: int, rows: int) -> int:
             continue
         for j in range(d):
             s.c[j] = s.A[j, i]
-        optimise(s, d, facets, -1, -1)
+        optimise(s, d, facets, NO_ROW, NO_ROW)
         if not reach(s, d, s.box[0], s.box[1]) + multiplied(s, d) < s.offsets[i] - s.uncertain[i]:
             if _passed(s, d, facets, i):
                 return WRONG
@@ -187,7 +187,7 @@ def _checked(
 ) -> tuple[int, float]:  # fmt: skip
     """What becomes of one cell, and how well its facets are known; see `check_cells`."""
     d, facets = gradients.shape[0], len(recorded)
-    taken, verdict = _take(s, gradients, values, errors, recorded, 0)
+    taken, verdict = _take(s, gradients, values, errors, recorded, np.int64(0))
     if taken < facets:
         return max(verdict, DOUBTFUL), np.inf
     known = _straight(s, d, facets, planes, centre, slack, crooked)

@@ -23,7 +23,7 @@ from numba import njit
 
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.region_graph.programs.facets import decide_rows, optimise, reach
-from splinescope.tessellation.region_graph.programs.simplex import OPTIMAL, VIRTUAL, reset
+from splinescope.tessellation.region_graph.programs.simplex import NO_ROW, OPTIMAL, VIRTUAL, reset
 from splinescope.tessellation.region_graph.programs.space import (
     ABSENT,
     CONTRADICTED,
@@ -111,7 +111,7 @@ def _move_to_centre(s: Space, d: int, rows: int) -> tuple[int, float]:
         s.c[j] = 0.0
     s.c[d] = 1.0
     reset(d + 1, s.active, s.inverse, s.tight, rows)
-    status = optimise(s, d + 1, rows, -1, -1)
+    status = optimise(s, d + 1, rows, NO_ROW, NO_ROW)
     radius = np.inf
     sliver = False
     for i in range(rows):
@@ -137,7 +137,7 @@ def _find_box(s: Space, d: int, rows: int) -> None:
     for sign in (1.0, -1.0):
         for j in range(d):
             c[j] = sign
-            optimise(s, d, rows, -1, -1)
+            optimise(s, d, rows, NO_ROW, NO_ROW)
             bound = reach(s, d, low, high)
             c[j] = 0.0
             if sign > 0:

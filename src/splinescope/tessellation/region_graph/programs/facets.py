@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.tessellation.region_graph.programs.simplex import (
+    NO_ROW,
     OPTIMAL,
     VIRTUAL,
     maximise,
@@ -134,7 +135,7 @@ def _widest(s: Space, d: int, rows: int, row: int) -> None:
     reset(d + 1, s.active, s.inverse, s.tight, rows)
     replace(A, d + 1, row, steepest, s.active, s.inverse, s.w)
     s.tight[row] = True
-    optimise(s, d + 1, rows, -1, row)
+    optimise(s, d + 1, rows, NO_ROW, row)
     for j in range(d):
         s.y[j] = s.x[j]
 
@@ -149,7 +150,7 @@ def _decide_without(s: Space, d: int, rows: int, row: int) -> int:
         if s.active[k] == row:
             s.active[k] = VIRTUAL
     s.tight[row] = False
-    status = optimise(s, d, rows, row, -1)
+    status = optimise(s, d, rows, row, NO_ROW)
     uncertain = s.uncertain[row]
     beyond = -s.offsets[row]
     for j in range(d):
@@ -185,7 +186,7 @@ def decide_rows(s: Space, d: int, rows: int) -> None:
             continue
         for j in range(d):
             s.c[j] = s.A[j, row]
-        optimise(s, d, rows, -1, -1)
+        optimise(s, d, rows, NO_ROW, NO_ROW)
         farthest = reach(s, d, s.box[0], s.box[1])
         if farthest + multiplied(s, d) < s.offsets[row] - s.uncertain[row]:
             status[row] = REDUNDANT

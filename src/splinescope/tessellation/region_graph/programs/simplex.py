@@ -16,6 +16,9 @@ OPTIMAL, UNBOUNDED, GAVE_UP = 0, 1, 2
 VIRTUAL = -1
 """An active constraint that is no row: a direction in which the point may still move both ways."""
 
+NO_ROW = np.int64(-1)
+"""No row is meant. One of numpy's numbers: a kernel is compiled anew for each of Python's that is handed to it."""
+
 _FLAT = 1e-14
 """Objective per unit of length along an edge below which the edge is not followed; a hundred roundings."""
 
