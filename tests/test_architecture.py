@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import importlib
 import json
@@ -47,9 +48,15 @@ def in_fresh_process(code: str) -> dict[str, object]:
     return json.loads(done.stdout)
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    """What a file says; many tests ask for it."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path, *, for_type_checkers: bool = False) -> dict[str, str]:
     """Names that a file imports at its top, or in its branch for type checkers, and the module of each."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     branch = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     body = [line for node in branch for line in node.body] if for_type_checkers else tree.body
     return {
@@ -88,7 +95,7 @@ def test_pictures_are_exported() -> None:
     drawn = {
         node.name
         for path in (SOURCE / "plotting").glob("*.py")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in tree_of(path).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("plot_")
     }
     assert drawn == {name for name in splinescope.plotting.__all__ if name.startswith("plot_")}
@@ -98,7 +105,7 @@ def properties() -> list[tuple[str, str]]:
     """Each property of the library, and the first line of what it says of itself."""
     found = []
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.FunctionDef):
                 continue
             if any("property" in ast.unparse(decorator) for decorator in node.decorator_list):
@@ -109,8 +116,9 @@ def properties() -> list[tuple[str, str]]:
 
 def test_properties_say_what_they_are() -> None:
     """Sphinx takes what stands before a colon in the first line of a property's docstring for its type."""
-    assert [where for where, line in properties() if ":" in line] == []
-    assert len(properties()) > 200
+    found = properties()
+    assert [where for where, line in found if ":" in line] == []
+    assert len(found) > 200
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -250,7 +258,7 @@ def test_ops_answer_for_themselves() -> None:
         name = path.relative_to(SOURCE).as_posix()
         if name.startswith("network/"):
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         imported = {
             alias.asname or alias.name
             for node in ast.walk(tree)
@@ -266,7 +274,7 @@ def test_ops_answer_for_themselves() -> None:
 def test_modules_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 400, "split it, or say beside it why not"
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree_of(path)):
         assert not (isinstance(node, ast.ExceptHandler) and node.type is None), "bare except"
         assert not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"), "print"
     assert "utils" not in path.name
@@ -280,7 +288,7 @@ SHARED_CLASSES = {
 def test_class_names_are_unique() -> None:
     homes: dict[str, list[str]] = {}
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
     assert {name: where for name, where in homes.items() if len(where) > 1 and name not in SHARED_CLASSES} == {}
@@ -323,12 +331,15 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
+NAMES = {name_of(module) for module in MODULES}
+
+
 def ours(path: Path) -> set[str]:
     """Modules of ours that a file imports: at its top, within functions, or for type checkers."""
-    names, found = {name_of(module) for module in MODULES}, set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found: set[str] = set()
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("splinescope."):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} & names or {node.module}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} & NAMES or {node.module}
     return found
 
 
