@@ -21,7 +21,7 @@ PYTHONS ?= $(shell for version in 3.11 3.12 3.13; do \
 	$$python -c "" 2>/dev/null && echo $$python && break; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage thorough all-tests sweeps fuzz pythons check release-check format lint types imports docs viewer readme-picture clean
+.PHONY: help demo test coverage thorough all-tests sweeps fuzz pythons check release-check notebooks format lint types imports docs viewer readme-picture clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,7 +76,10 @@ pythons:
 		$(MAKE) test PYTHON=$$python VENV=.venv-$$version || failed=1; \
 	done; test -z "$$failed"
 
-check: lint types imports docs test  ## the whole gate: format, lint, types, imports, docs, tests
+notebooks: $(VENV)/.installed-dev  ## run the tutorials as notebooks in a Jupyter kernel
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest tests/test_notebooks.py --thorough
+
+check: lint types imports docs notebooks test  ## the whole gate: format, lint, types, imports, docs, notebooks, tests
 
 format: $(VENV)/.installed-dev  ## rewrite the code in the house format
 	$(BIN)/ruff format .

@@ -15,6 +15,7 @@ from torch import nn
 import splinescope
 from splinescope import Box, Network, Segment, Slice, plotting
 from splinescope.network import load
+from splinescope.preimage import ClassTarget, preimage_of
 from splinescope.tessellation.boundary import class_regions
 from splinescope.tessellation.surface import decision_surface
 
@@ -56,6 +57,17 @@ def test_planes(draw: object) -> None:
     assert (ax.get_xlabel(), ax.get_ylabel()) == PLANE
     present = sorted({int(label) for label in class_regions(cells).classes})
     assert legend_of(ax) == [CLASSES[label] for label in present]
+
+
+@pytest.mark.parametrize(("names", "aspect"), [(None, 1.0), (("angle (rad)", "speed (rad/s)"), "auto")])
+def test_coordinates_with_units_of_their_own_fill_the_picture(names: tuple[str, str] | None, aspect: object) -> None:
+    cells = splinescope.tessellate(network_of(2), Slice.box([-0.6, -2.0], [0.6, 2.0], names=names))
+    found = preimage_of(network_of(2), ClassTarget(0), Box([-0.6, -2.0], [0.6, 2.0], names=names))
+    for ax in (plotting.plot_tessellation(cells, "class"), plotting.plot_preimage(found)):
+        assert ax.get_aspect() == aspect
+        ax.figure.canvas.draw()
+        ends = [text.get_window_extent() for text in ax.get_xticklabels() if text.get_text()]
+        assert all(left.x1 < right.x0 for left, right in zip(ends[:-1], ends[1:], strict=True))
 
 
 def test_numbers_where_there_are_no_names() -> None:

@@ -29,6 +29,9 @@ ACCENT = "#c4001a"
 _NARROW = 8.0
 """Length of a domain by its width from which coordinates have scales of their own: metres beside radians, say."""
 
+_NAMED_NARROW = 2.0
+"""The same where the coordinates have names."""
+
 RASTER_LIMIT = 5000
 """Above this many elements a layer of a vector picture is stored as pixels, so that the file opens."""
 
@@ -57,24 +60,36 @@ def frame_slice(ax: Axes, cells: PlanarComplex, title: str | None) -> None:
         cells: The complex whose domain they show.
         title: Title; None for the number of cells, "" for none.
     """
-    from matplotlib.ticker import MaxNLocator
-
     polygon = np.asarray(cells.domain.polygon)
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     rectangle = len(polygon) == 4 and bool(((polygon == low) | (polygon == high)).all())
     margin = 0.0 if rectangle else 0.02 * (high - low).max()
     ax.set_xlim(low[0] - margin, high[0] + margin)
     ax.set_ylim(low[1] - margin, high[1] + margin)
-    narrow = float((high - low).max() / (high - low).min()) > _NARROW
-    ax.set_aspect("auto" if narrow else "equal")
+    proportion_plane(ax, high - low, cells.domain.names is not None)
     if not rectangle:
         ax.fill(*polygon.T, fill=False, ec=INK, lw=0.8, zorder=4)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     first, second = axis_labels(cells)
     ax.set_xlabel(first)
     ax.set_ylabel(second)
     ax.set_title(cell_title(cells) if title is None else title)
+
+
+def proportion_plane(ax: Axes, sides: np.ndarray, named: bool) -> None:
+    """Equal units along both coordinates where they can be compared and the plane is no strip; ticks that fit.
+
+    Args:
+        ax: Axes.
+        sides: [2] size of the plane along each coordinate.
+        named: Whether the coordinates have names of their own, and so perhaps units of their own: rad and rad/s, say.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    stretched = float(sides.max() / sides.min()) > (_NAMED_NARROW if named else _NARROW)
+    ax.set_aspect("auto" if stretched else "equal")
+    for axis, side in zip((ax.xaxis, ax.yaxis), sides, strict=True):
+        ticks = 5 if stretched else max(2, round(5 * float(side / sides.max())))
+        axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
 
 
 def cell_title(cells: PlanarComplex) -> str:

@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.colors import color_numbers, pattern_palette
-from splinescope.plotting.figures import INK, add_polygons, new_axes
+from splinescope.plotting.figures import INK, add_polygons, new_axes, proportion_plane
 from splinescope.preimage.faces import faces_of
 
 if TYPE_CHECKING:
@@ -102,9 +102,13 @@ def _frame(axes: Axes, preimage: Preimage) -> None:
     from matplotlib.ticker import MaxNLocator
 
     corners = preimage.domain.corners
+    sides = np.ptp(corners, axis=0)
     names = preimage.domain.names or tuple(f"$t_{at + 1}$" for at in range(preimage.dimension))
     for axis, name, low, high in zip("xyz", names, corners.min(axis=0), corners.max(axis=0), strict=False):
         getattr(axes, f"set_{axis}lim")(low, high)
         getattr(axes, f"set_{axis}label")(name)
         getattr(axes, f"{axis}axis").set_major_locator(MaxNLocator(5))
-    axes.set_aspect("equal")
+    if len(sides) == 2:
+        proportion_plane(axes, sides, preimage.domain.names is not None)
+    else:
+        axes.set_aspect("equal")
