@@ -1,4 +1,4 @@
-"""Make the poster of the fox: `python docs/poster.py FOX.npz`, with `sample_inputs/fox.npz` of nmwsharp/neural-implicit-queries.
+"""Make the poster of the fox: `python docs/poster.py FOX.npz`, with the `fox.npz` of nmwsharp/neural-implicit-queries.
 
 The picture is kept in `_static`, since the network is not ours to keep.
 """
