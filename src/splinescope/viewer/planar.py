@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.plotting.thumbnails import anchor_images
@@ -131,7 +133,10 @@ def _add_patterns(
         if units
         else np.zeros(len(cells.edges), np.int64)
     )
-    packer.add("edge_units", unit[_edge_order(cells, order, numbers)], 4)
+    found = _edge_order(cells, order, numbers)
+    first = _firsts_of_folds(cells, found)
+    follows = (first < np.arange(len(found))) & (unit[found[first]] == unit[found])
+    packer.add("edge_units", np.where(follows, 0, unit[found] + 1), 4)
     pairs, hashes = cells.edge_cells[inner], patterns.hashes
     flips = bool(
         len(cells)
@@ -164,6 +169,23 @@ def _edge_order(cells: PlanarComplex, order: np.ndarray, numbers: np.ndarray) ->
     by_key = np.argsort(known)
     found = by_key[np.searchsorted(known, keys, sorter=by_key)]
     return found[np.argsort(first)]
+
+
+def _firsts_of_folds(cells: PlanarComplex, found: np.ndarray) -> np.ndarray:
+    """[E] place in the order `found` of the first edge of each edge's fold, as far as it goes on beyond crossings.
+
+    Four edges meet in a crossing; two that share no cell go on from one another.
+    """
+    ends, count = cells.edges[found].ravel(), len(found)
+    degrees = np.bincount(ends, minlength=len(cells.vertices))
+    meeting = (np.argsort(ends, kind="stable")[degrees[np.sort(ends)] == 4] // 2).reshape(-1, 4)
+    one, two = (meeting[:, list(places)].ravel() for places in zip(*itertools.combinations(range(4), 2), strict=True))
+    sides = cells.edge_cells[found]
+    shared = (sides[one, :, None] == sides[two][:, None, :]) & (sides[one, :, None] >= 0)
+    apart = ~shared.any(axis=(1, 2))
+    graph = coo_array((np.ones(int(apart.sum()), bool), (one[apart], two[apart])), shape=(count, count))
+    folds = connected_components(graph, directed=False)[1]
+    return np.unique(folds, return_index=True)[1][folds] if count else np.zeros(0, np.int64)
 
 
 def _add_classes(packer: Packer, frame: ViewFrame, cells: PlanarComplex, order: np.ndarray) -> dict[str, Any] | None:

@@ -44,11 +44,12 @@ export class Cells {
     this.offsets = offsetsOf(found.get("sizes")!);
     this.corners = this.renumbered(found.get("corners") as Uint32Array);
     this.vertices = points(found, "vertices");
-    this.units = found.get("edge_units") as Uint32Array;
+    this.units = (found.get("edge_units") as Uint32Array).slice();
     this.ends = new Uint32Array(2 * this.units.length);
     this.sides = new Int32Array(2 * this.units.length).fill(-1);
     this.edgeOf = new Uint32Array(this.corners.length);
     this.findEdges();
+    this.followFolds();
     this.parents = record.layers.flips ? this.spanned() : null;
     this.grid = this.bucketed();
   }
@@ -88,6 +89,29 @@ export class Cells {
         this.edgeOf[at] = edge;
       }
     }
+  }
+
+  /** Units of the edges: 0 is stored for that of the first edge of the same fold, else the unit plus one. */
+  private followFolds(): void {
+    const { ends, sides, units } = this, count = this.vertices.x.length;
+    const at = new Uint32Array(4 * count), degrees = new Uint32Array(count), first = Uint32Array.from(units, (_, edge) => edge);
+    for (let side = 0; side < ends.length; side++) if (degrees[ends[side]]++ < 4) at[4 * ends[side] + degrees[ends[side]] - 1] = side >> 1;
+    const found = (edge: number) => {
+      while (first[edge] !== edge) edge = first[edge] = first[first[edge]];
+      return edge;
+    };
+    const touch = (cell: number, other: number) => cell >= 0 && (sides[2 * other] === cell || sides[2 * other + 1] === cell);
+    for (let vertex = 0; vertex < count; vertex++) {
+      if (degrees[vertex] !== 4) continue;
+      for (let i = 0; i < 3; i++)
+        for (let j = i + 1; j < 4; j++) {
+          const a = at[4 * vertex + i], b = at[4 * vertex + j];
+          if (touch(sides[2 * a], b) || touch(sides[2 * a + 1], b)) continue;
+          const one = found(a), two = found(b);
+          first[Math.max(one, two)] = Math.min(one, two);
+        }
+    }
+    for (let edge = 0; edge < units.length; edge++) units[edge] = units[edge] ? units[edge] - 1 : units[found(edge)];
   }
 
   /** The edge through which a search from cell 0 came to each cell. */
