@@ -132,8 +132,11 @@ class Calibrated(Evaluator):
             yield Passed(passed.index, passed.values, self.measured[passed.index], passed.lowest, passed.highest)
 
     def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
-        """More digits, where that is affordable."""
-        return self.exact.passes(coordinates) if len(coordinates) <= self.few else None
+        """More digits, where that is affordable; else measured errors that are none where a unit sleeps."""
+        if len(coordinates) <= self.few:
+            return self.exact.passes(coordinates)
+        place = self.subject.place
+        return forward(self.subject.network, place.embed(coordinates), place.errors(coordinates), True, self.measured)
 
 
 def resolution(passed: Passed) -> float:

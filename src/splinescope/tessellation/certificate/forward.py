@@ -7,7 +7,7 @@ inputs. Nothing is assumed about signs or independence, and nothing comes from t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +54,13 @@ def gamma(operations: int) -> float:
 
 
 @without_gradients
-def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise: bool = False) -> Iterator[Passed]:
+def forward(
+    network: Network,
+    inputs: np.ndarray,
+    errors: np.ndarray,
+    pointwise: bool = False,
+    measured: Mapping[int, np.ndarray] | None = None,
+) -> Iterator[Passed]:
     """Values before every folding node, then the outputs, each with bounds of its errors.
 
     Args:
@@ -63,6 +69,7 @@ def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise:
         errors: [1 or N, n_in] bounds of their errors.
         pointwise: Whether each point has bounds of its own, which are smaller and cost a second pass; otherwise all
             points share one row.
+        measured: [1, n] errors of what each folding node reads, taken where they are smaller than the bounds.
 
     Yields:
         Folding nodes in order, and last the output.
@@ -78,6 +85,10 @@ def forward(network: Network, inputs: np.ndarray, errors: np.ndarray, pointwise:
         if not node.inputs:
             bounds[index] = torch.from_numpy(np.ascontiguousarray(errors)).reshape(shape)
         else:
+            if measured is not None and node.fold is not None:
+                source = node.inputs[0]
+                allowed = torch.from_numpy(measured[index]).reshape(1, *values[source].shape[1:])
+                bounds[source] = torch.minimum(bounds[source], allowed)
             read, known = ([table[source] for source in node.inputs] for table in (values, bounds))
             limits = None
             if not pointwise:

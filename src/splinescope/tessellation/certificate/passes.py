@@ -23,6 +23,9 @@ _CHUNK_BYTES = 1 << 23
 _CHUNKS = 16
 """Chunks that a thread takes between two reports."""
 
+_MANY = 1 << 17
+"""Facts that one chunk may leave open for all of them to be settled together."""
+
 _HIDDEN = 0.5
 """Roundings of the coordinates, as a share of a unit's swing over a cell, from which the swing is nothing but these."""
 
@@ -37,6 +40,7 @@ class Seen:
         sign_error: Largest distance from a fold as a share of what it was held to.
         resolution: Largest bound of an error, relative to the size of its unit's values.
         open: Facts that are not decided yet.
+        sifted: Number of facts that bounds of each point's own have decided since.
         off: Facts about corners that are not on a fold through them, and how far they may be.
         apart: Outputs that are not those of the forward pass: their cells, the points, what is recorded there, how far
             that may be off, and is.
@@ -47,6 +51,7 @@ class Seen:
     sign_error: float = 0.0
     resolution: float = 0.0
     open: list[Facts] = field(default_factory=list)
+    sifted: int = 0
     off: list[tuple[Facts, np.ndarray]] = field(default_factory=list)
     apart: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
@@ -58,6 +63,7 @@ def together(parts: list[Seen]) -> Seen:
         for name in ("output_error", "output_tolerance", "sign_error", "resolution"):
             setattr(seen, name, max(getattr(seen, name), getattr(part, name)))
         seen.open += part.open
+        seen.sifted += part.sifted
         seen.off += part.off
         seen.apart += part.apart
     return seen
@@ -111,13 +117,26 @@ def check_interiors(
     @np.errstate(all="ignore")  # bounds may be infinite
     def block(start: int, stop: int) -> list[Seen]:
         return [
-            _interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale, near)
+            _sifted(
+                _interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale, near),
+                settlement.sifted_at_points,
+            )
             for low in range(start, stop, size)
         ]
 
     seen = _in_stretches(block, len(subject), size, 256, advance)
+    settlement.settled.signs += seen.sifted
     settlement.at_points(Facts.joined(seen.open))
     _settle_outputs(settlement, seen, "values", scale)
+    return seen
+
+
+def _sifted(seen: Seen, sift: Callable[[Facts], Facts]) -> Seen:
+    """What a chunk showed, without what closer bounds decide where it is much, such as ties of sleeping units."""
+    if sum(map(len, seen.open)) > _MANY:
+        facts = Facts.joined(seen.open)
+        rest = sift(facts)
+        seen.open, seen.sifted = [rest], len(facts) - len(rest)
     return seen
 
 
@@ -220,13 +239,17 @@ def check_corners(
     groups = list(_groups_of_cells(subject, chunk_size(subject)))
     known = near.knowledge()
 
+    def sift(facts: Facts) -> Facts:
+        return settlement.sifted_at_corners(facts, known.doubt[facts.corner])
+
     @np.errstate(all="ignore")  # bounds may be infinite
     def block(start: int, stop: int) -> list[Seen]:
-        return [_corner_chunk(subject, evaluator, known, group) for group in groups[start:stop]]
+        return [_sifted(_corner_chunk(subject, evaluator, known, group), sift) for group in groups[start:stop]]
 
     seen = _in_stretches(block, len(groups), 1, 1, advance)
     off = Facts.joined([facts for facts, _ in seen.off])
     settlement.on_folds(off, np.concatenate([np.zeros(0), *(allowed for _, allowed in seen.off)]))
+    settlement.settled.signs += seen.sifted
     facts = Facts.joined(seen.open)
     settlement.at_corners(facts, known.doubt[facts.corner])
     _settle_outputs(settlement, seen, "vertices", _scale(subject))

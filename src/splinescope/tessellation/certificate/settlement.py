@@ -65,8 +65,16 @@ class Settlement:
         Raises:
             CertificateError: If one is wrong.
         """
-        rest = self._pointwise(facts, self.subject.points, facts.cell, np.zeros(len(facts)))
-        self._exactly(rest, "patterns", corners=False)
+        self.settled.signs += len(facts)
+        self._exactly(self.sifted_at_points(facts), "patterns", corners=False)
+
+    def sifted_at_points(self, facts: Facts) -> Facts:
+        """Those facts at interior points that bounds of each point's own don't prove, either; nothing is counted.
+
+        Args:
+            facts: What the forward pass left open.
+        """
+        return self._sifted(facts, self.subject.points, facts.cell, np.zeros(len(facts)))
 
     def at_corners(self, facts: Facts, doubt: np.ndarray) -> None:
         """Settle facts at corners of cells.
@@ -78,9 +86,18 @@ class Settlement:
         Raises:
             CertificateError: If one is wrong.
         """
+        self.settled.signs += len(facts)
+        self._exactly(self.sifted_at_corners(facts, doubt), "proof", corners=True)
+
+    def sifted_at_corners(self, facts: Facts, doubt: np.ndarray) -> Facts:
+        """Those facts at corners of cells that bounds of each point's own don't prove, either; nothing is counted.
+
+        Args:
+            facts: What the forward pass left open.
+            doubt: Share of a unit's swing that the position of each corner leaves open.
+        """
         place = self.subject.cell_vertices[facts.corner]
-        rest = self._pointwise(facts, self.subject.vertices, place, doubt)
-        self._exactly(rest, "proof", corners=True)
+        return self._sifted(facts, self.subject.vertices, place, doubt)
 
     def outputs(
         self, cells: np.ndarray, points: np.ndarray, values: np.ndarray, allowed: np.ndarray, error: np.ndarray
@@ -187,7 +204,7 @@ class Settlement:
         return Fraction(_SEPARATE) * sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
 
     @np.errstate(all="ignore")  # bounds may be infinite
-    def _pointwise(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray) -> Facts:
+    def _sifted(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray) -> Facts:
         """Those facts that bounds at each point don't prove, either."""
         subject, kept = self.subject, []
         used, row = np.unique(place, return_inverse=True)
@@ -212,7 +229,6 @@ class Settlement:
                 zero = (margin == 0) & (error == 0) & ((share == 0) | (here.swing == 0))
                 proved = (margin > error + slack) | zero
                 kept.append(here.taken(np.flatnonzero(~proved)))
-        self.settled.signs += len(facts)
         return Facts.joined(kept)
 
     def _exactly(self, facts: Facts, check: str, corners: bool) -> None:
