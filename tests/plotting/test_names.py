@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_coordinates_with_units_of_their_own_fill_the_picture(names: tuple[str, 
         assert ax.get_aspect() == aspect
         ax.figure.canvas.draw()
         ends = [text.get_window_extent() for text in ax.get_xticklabels() if text.get_text()]
-        assert all(left.x1 < right.x0 for left, right in zip(ends[:-1], ends[1:], strict=True))
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(ends))
 
 
 def test_numbers_where_there_are_no_names() -> None:
