@@ -8,6 +8,7 @@ moves adds its step's rows times s.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -230,7 +231,7 @@ def sign_changes_inside(polynomial: fmpz_poly) -> tuple[int, list[float]]:
         return 0, []
     cuts = [0, *map(int, roots_inside(polynomial)), 1 << _DIGITS]
     form, found, sign, first = list(polynomial.coeffs())[::-1], [], 0, 0
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in itertools.pairwise(cuts):
         if high - low < 4:  # nearer than roots are known
             continue
         own = sign_at(form, (fmpz((low + high) // 2), _DIGITS))
@@ -279,7 +280,7 @@ def _variations(polynomial: fmpz_poly) -> int:
     """Sign changes of the Bernstein coefficients on (0, 1)."""
     numbers = fmpz_poly(list(polynomial.coeffs())[::-1])(fmpz_poly([1, 1])).coeffs()
     signs = [number > 0 for number in numbers if number != 0]
-    return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+    return sum(a != b for a, b in itertools.pairwise(signs))
 
 
 def pieces_between(
@@ -297,7 +298,7 @@ def pieces_between(
     numbers = sorted({int(r) for polynomial in polynomials if polynomial != 0 for r in roots_inside(polynomial)})
     cuts = [0, *numbers, 1 << _DIGITS]
     piece, events, first = -1, [], -1
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in itertools.pairwise(cuts):
         if high - low < 4:  # nearer than roots are known
             continue
         middle = fmpz((low + high) // 2), _DIGITS

@@ -22,10 +22,10 @@ from splinescope.errors import InvalidInputError
 from splinescope.landscape.losses import sample_losses
 from splinescope.landscape.parameters import Motion, motion
 from splinescope.landscape.pieces import Polynomials, polynomial_pieces
+from splinescope.landscape.polynomials import COINCIDENT
 from splinescope.landscape.problem import problem
 from splinescope.landscape.propagation import FlipCounts, degrees
 from splinescope.landscape.softmax import softmax_pieces
-from splinescope.landscape.polynomials import COINCIDENT
 from splinescope.network import ModelLike
 from splinescope.network.evaluate import forward
 from splinescope.network.inputs import real_numbers
@@ -83,8 +83,8 @@ class LossLine(Shown):
         maxima: All local maxima, in the same way.
         flips: How often units of each node changed their piece, over all samples.
         degree: Degree of the outputs as polynomials of t on each piece.
-        doubts: Pieces on which a sign of the slope of the loss was within the bound of its error and was not decided; it
-            counts as zero there.
+        doubts: Pieces on which a sign of the slope of the loss was within the bound of its error and was not decided;
+            it counts as zero there.
         decided: Units on intervals, and pieces of the loss, of which a sign was within the bound of its error, and that
             were decided in exact arithmetic.
         undecided: Those that were not, since they were too many.

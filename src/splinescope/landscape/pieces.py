@@ -106,7 +106,7 @@ def polynomial_pieces(
 
 
 def _squares(part: Intervals, output: int, targets: Tensor) -> np.ndarray:
-    """[R, 2 degree + 3] coefficients of the squared distance from the targets; the error of its slope; 1 if it moves."""
+    """[R, 2 degree + 3] coefficients of the squared distance; the error of its slope; 1 if it moves."""
     outputs = part.values[output]
     rest = outputs.reshape(len(outputs), outputs.shape[1], -1).clone()
     rest[:, 0] -= targets[part.samples]

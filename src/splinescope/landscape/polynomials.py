@@ -243,9 +243,9 @@ def sign_changes(
                 count += 1
             sign = -sign
             continue
-        if not ambiguous and unsure == 1 and changes == 0 and high == 1.0:
-            if reach_of_end(own, known) * (high - low) <= margin:
-                continue
+        alone = not ambiguous and unsure == 1 and changes == 0 and high == 1.0
+        if alone and reach_of_end(own, known) * (high - low) <= margin:
+            continue
         near = high <= margin or low >= 1.0 - margin
         share = 0.0 if near or depth >= _HALVINGS else _share(own, known, buffer)
         if share == 0.0:
