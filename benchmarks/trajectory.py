@@ -13,7 +13,7 @@ from tests.network.asset_modules import build
 from torch import nn
 
 import splinescope
-from benchmarks.common import ASSETS, save, seconds
+from benchmarks.common import ASSETS, save, saved, seconds
 from splinescope.experiments.shared.cifar import cifar10
 from splinescope.landscape import loss_line
 from splinescope.trajectory import alignment, compare, decision_tree, feature_maps, loss_barrier
@@ -149,8 +149,7 @@ def cifar_alignments(epochs: int = 6) -> list[dict[str, Any]]:
     """Two trainings of small networks on CIFAR-10: barriers before and after, and where only one layer differs."""
     inputs, labels = cifar_images()
     rows = []
-    for name, build_one, width in (("convolutions", convolutions, 16), ("convolutions", convolutions, 64),
-                                   ("residual", residual, 16)):  # fmt: skip
+    for name, build_one, width in (("convolutions", convolutions, 16), ("residual", residual, 8)):
         pair = [build_one(width, seed) for seed in (0, 1)]
         for seed, net in enumerate(pair):
             generator = torch.Generator().manual_seed(seed)
@@ -160,18 +159,19 @@ def cifar_alignments(epochs: int = 6) -> list[dict[str, Any]]:
             net.eval()
         a, b = pair
         policies = ("keep", "recompute") if name == "residual" else ("keep",)
-        before = {policy: loss_barrier(a, b, inputs, labels, points=11, statistics=policy) for policy in policies}
+        seen = inputs[:1000], labels[:1000]
+        before = {policy: loss_barrier(a, b, *seen, points=11, statistics=policy) for policy in policies}
         for by, data in (("weights", None), ("activations", inputs[:1000])):
             found: list[Any] = []
-            spent = seconds(lambda a=a, b=b, x=data, f=found: f.append(alignment(a, b, x)))
+            spent = seconds(lambda a=a, b=b, x=data, f=found: f.append(alignment(a, b, x, input_shape=(3, 16, 16))))
             moved = found[0].aligned
-            after = {p: loss_barrier(a, moved, inputs, labels, points=11, statistics=p) for p in policies}
+            after = {p: loss_barrier(a, moved, *seen, points=11, statistics=p) for p in policies}
             row: dict[str, Any] = {"network": name, "width": width, "by": by, "seconds": round(spent, 2)}
             row["loss"] = [float(before["keep"].losses[0]), float(before["keep"].losses[-1])]
             row["distance"] = [found[0].distance_before, found[0].distance_after]
             row["barrier"] = {policy: [before[policy].barrier, after[policy].barrier] for policy in policies}
-            if name == "convolutions" and width == 16:
-                rest = inputs[:100], labels[:100]
+            if name == "convolutions":
+                rest = inputs[:20], labels[:20]
                 row["one layer"] = [one_layer(a, b, layer, *rest) | {"of": "as it is"} for layer in ("0", "7", "9")]
                 row["one layer"] += [one_layer(a, moved, layer, *rest) | {"of": "aligned"} for layer in ("0", "7", "9")]
             rows.append(row)
@@ -275,8 +275,7 @@ def main() -> None:
         if chosen.only in (None, name):
             results[name] = part()
             print(name, results[name])
-    if chosen.only is None:
-        save("trajectory", results)
+    save("trajectory", (saved("trajectory") if chosen.only else {}) | results)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -50,7 +51,7 @@ def sturm(coefficients: list[Fraction], low: Fraction, high: Fraction) -> int:
 
     def changes(x: Fraction) -> int:
         signs = [v > 0 for v in (value(one, x) for one in chain) if v != 0]
-        return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+        return sum(a != b for a, b in itertools.pairwise(signs))
 
     return changes(low) - changes(high)
 

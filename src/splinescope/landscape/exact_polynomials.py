@@ -17,7 +17,8 @@ from flint import fmpz, fmpz_poly
 from jaxtyping import Float
 
 from splinescope.landscape.parameters import Motion
-from splinescope.network.ops import Activation, Maximum
+from splinescope.network.graph import Node
+from splinescope.network.ops import Maximum
 from splinescope.tessellation.dyadics import Dyadic, Form, aligned, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
 from splinescope.tessellation.integer_rows import IntegerRows
@@ -56,23 +57,9 @@ class PolynomialForms(ExactForms):
             Of an activation the argument less each breakpoint; of a maximum the differences of each two of its
             members. And for each the place in the group of both, or the number of the breakpoint and -1.
         """
-        op, source = self._network.nodes[node].op, self._network.nodes[node].inputs[0]
         pieces = self._pattern(node, np.array([unit]), place)
-        if isinstance(op, Activation):
-            value = self.values(pieces, source, np.array([unit]))
-            table = np.broadcast_to(op.breakpoints.numpy().reshape(len(op.breakpoints), -1),
-                                    (len(op.breakpoints), self._network.nodes[node].size))[:, unit]  # fmt: skip
-            return _less(value, table), [(level, -1) for level in range(len(table))]
-        assert isinstance(op, Maximum)
-        group = op.index.numpy()[unit]
-        members = np.flatnonzero(group >= 0)
-        units = np.unique(group[members])
-        known = dict(zip(units.tolist(), self.values(pieces, source, units).rows, strict=True))
-        pairs = [(int(one), int(two)) for i, one in enumerate(members) for two in members[i + 1 :]]
-        found = [
-            [a - b for a, b in zip(known[int(group[one])], known[int(group[two])], strict=True)] for one, two in pairs
-        ]
-        return found, pairs
+        columns, pairs = decisive(self._network.nodes[node], unit)
+        return self.forms(pieces, node, columns), pairs
 
     def squared(self, targets: Float[np.ndarray, " n_out"], place: tuple[fmpz, int]) -> tuple[fmpz_poly, int]:
         """The squared distance of the outputs from what is wanted, and the power of two that it is times.
@@ -109,54 +96,23 @@ class PolynomialForms(ExactForms):
             if one.fold is None or (index == node and index != self._network.output):
                 continue
             pieces[index] = np.zeros(one.size, np.uint8)  # one byte for each, by which forms are remembered
-            own, source = needed[index], one.inputs[0]
-            if isinstance(one.op, Activation):
-                value = self.values(pieces, source, own)
-                table = np.broadcast_to(
-                    one.op.breakpoints.numpy().reshape(len(one.op.breakpoints), -1), (len(one.op.breakpoints), one.size)
-                )
-                for unit, row in zip(own.tolist(), value.rows, strict=True):
-                    rest = _less(Dyadic([row], value.exponent), table[:, unit])
-                    pieces[index][unit] = sum(sign_at(form, place) > 0 for form in rest)
-            else:
-                assert isinstance(one.op, Maximum)
-                self._lead(one.op.index.numpy(), source, own, place, pieces, index)
+            asked = [decisive(one, unit) for unit in needed[index].tolist()]
+            forms = iter(self.forms(pieces, index, [column for columns, _ in asked for column in columns]))
+            for unit, (_, pairs) in zip(needed[index].tolist(), asked, strict=True):
+                signs = [sign_at(next(forms), place) for _ in pairs]
+                pieces[index][unit] = _piece_of(signs, pairs, -1)
         return pieces
-
-    def _lead(
-        self,
-        groups: np.ndarray,
-        source: int,
-        own: np.ndarray,
-        place: tuple[fmpz, int],
-        pieces: dict[int, np.ndarray],
-        index: int,
-    ) -> None:
-        """The first member of each group that is the largest."""
-        units = np.unique(groups[own])
-        units = units[units >= 0]
-        known = dict(zip(units.tolist(), self.values(pieces, source, units).rows, strict=True))
-        for unit in own.tolist():
-            leader = -1
-            for position, member in enumerate(groups[unit].tolist()):
-                if member < 0:
-                    continue
-                if leader >= 0:
-                    best = known[int(groups[unit, leader])]
-                    if sign_at([a - b for a, b in zip(known[member], best, strict=True)], place) <= 0:
-                        continue
-                leader = position
-            pieces[index][unit] = leader
 
     def _supports(self, index: int, units: np.ndarray) -> Iterable[tuple[int, Any]]:
         """Units of the inputs that some units of a node depend on, on any piece."""
         node = self._network.nodes[index]
         if node.fold is None:
             return self._reads(index, units, {})
-        if isinstance(node.op, Maximum):
-            groups = node.op.index.numpy()[units]
-            return [(node.inputs[0], np.unique(groups[groups >= 0]))]
-        return [(node.inputs[0], units)]
+        columns = [column for unit in units.tolist() for column in decisive(node, unit)[0]]
+        walls = node.fold.walls(np.array(columns, np.int64), node.size)
+        read = np.concatenate([walls.plus, walls.minus[walls.minus >= 0]]) if len(columns) else np.array([], np.int64)
+        alone = node.fold.reads(np.zeros(len(units), np.uint8), units).places  # where nothing is compared
+        return [(node.inputs[0], np.unique(np.append(read, alone)))]
 
     def _rows_of(self, index: int) -> IntegerRows:
         """Rows of a node, or of the step of the node ~index."""
@@ -186,17 +142,25 @@ class PolynomialForms(ExactForms):
         return Dyadic(rows, exponent)
 
 
-def _less(value: Dyadic, constants: np.ndarray) -> list[Form]:
-    """One polynomial less some constants, each up to a positive factor."""
-    (row,) = value.rows
-    whole, power = integers(constants)
-    least = min(value.exponent, power)
-    out = []
-    for constant in whole:
-        form = [number << (value.exponent - least) for number in row]
-        form[-1] -= constant << (power - least)
-        out.append(form)
-    return out
+def decisive(node: Node, unit: int) -> tuple[list[int], list[tuple[int, int]]]:
+    """Folds of a unit whose signs say on which piece it is.
+
+    Args:
+        node: A node that folds.
+        unit: Flat index.
+
+    Returns:
+        Numbers of folds, as `Fold.walls` takes them; and of each the number of the breakpoint and -1, or the places in
+        the group of both members, of those that are there.
+    """
+    fold, units = node.fold, node.size
+    assert fold is not None
+    if isinstance(fold, Maximum):
+        present = np.flatnonzero(fold.index[unit].numpy() >= 0).tolist()
+        pairs = [(one, two) for i, one in enumerate(present) for two in present[i + 1 :]] or [(present[0], present[0])]
+        return [(one * fold.count + two) * units + unit for one, two in pairs], pairs
+    levels = range(fold.count - 1)
+    return [level * units + unit for level in levels], [(level, -1) for level in levels]
 
 
 def whole(place: float) -> tuple[fmpz, int]:

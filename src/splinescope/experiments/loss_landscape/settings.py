@@ -80,7 +80,7 @@ class Settings(Config):
             blocks=4,
             pool=2,
             images=4000,
-            epochs=90,
+            epochs=30,
             learning_rate=3e-3,
             shown=300,
             reach=1.0,
@@ -88,7 +88,7 @@ class Settings(Config):
             rays=24,
             ray_points=25,
             plane_samples=2,
-            plane_reach=0.2,
+            plane_reach=0.5,
             plane_cells=20_000,
             digits=False,
         )
