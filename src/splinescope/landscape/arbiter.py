@@ -125,9 +125,11 @@ class Arbiter:
             places += [place for place, _ in events]
             steps += [step for _, step in events]
             bounds.append(len(places))
-        rows_units = np.array(found, np.int64).reshape(-1, 3).T
+        units = np.array(found, np.int64).reshape(-1, 3)
         return Decisions(
-            *(np.ascontiguousarray(part) for part in rows_units),
+            np.ascontiguousarray(units[:, 0]),
+            np.ascontiguousarray(units[:, 1]),
+            np.ascontiguousarray(units[:, 2]),
             np.array(bounds, np.int64),
             np.array(places, np.float64),
             np.array(steps, np.int64),
