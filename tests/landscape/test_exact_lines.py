@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from splinescope.landscape import arbiter, loss_line
-from splinescope.landscape.arbiter import Arbiter, no_decisions, with_both
+from splinescope.landscape.arbiter import LineArbiter, no_decisions, with_both
 from splinescope.landscape.exact_polynomials import on_interval, roots_inside, sign_changes_inside, whole
 from splinescope.landscape.parameters import motion
 from splinescope.landscape.polynomials import sign_changes
@@ -157,7 +157,7 @@ def test_the_slope_in_rational_numbers() -> None:
     moving = motion(module, from_torch(module, (3,), fused=False), direction)
     ends = np.array([-1.0, *line.breakpoints, 1.0])
     some = np.arange(len(ends) - 1)
-    found = Arbiter(moving, x, 3).slopes(y.numpy(), ends, some)
+    found = LineArbiter(moving, x, 3).slopes(y.numpy(), ends, some)
     assert found.pieces.tolist() == some.tolist()
     for piece in some:
         low, high = ends[piece], ends[piece + 1]

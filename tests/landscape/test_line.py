@@ -17,7 +17,7 @@ from torch.func import functional_call
 import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.landscape import LossLine, loss_line
-from splinescope.landscape.arbiter import Arbiter
+from splinescope.landscape.arbiter import LineArbiter
 from splinescope.landscape.coefficient_errors import layer_norms
 from splinescope.landscape.parameters import motion
 from splinescope.landscape.polynomials import first_sign, shifted, sign_changes, to_bernstein
@@ -306,7 +306,7 @@ def test_bounds_hold_the_exact_coefficients() -> None:
     assert norms[1].linear == pytest.approx(float(module[0].weight.detach().abs().sum(dim=1).max()))
     exact = {name: fractions(p) for name, p in module.named_parameters()}
     steps = {name: fractions(step) for name, step in direction.items()}
-    for part in propagated(line, x, (-1.0, 1.0), 1 << 20, FlipCounts(), Arbiter(line, x, 4)):
+    for part in propagated(line, x, (-1.0, 1.0), 1 << 20, FlipCounts(), LineArbiter(line, x, 4)):
         for row in range(len(part)):
             middle = (part.starts[row] + part.ends[row]) / 2
             sample = x[part.samples[row]]

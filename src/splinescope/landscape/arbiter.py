@@ -23,7 +23,7 @@ MOST_PRODUCTS = 100_000_000
 """Products of whole numbers that one line may take; units beyond stay undecided."""
 
 
-class Decisions(NamedTuple):
+class DecidedPieces(NamedTuple):
     """Pieces of units on rows, those with smaller rows first, and of one row those with smaller units.
 
     Attributes:
@@ -65,13 +65,13 @@ def no_slopes() -> Slopes:
     return Slopes(empty, empty, np.zeros(1, np.int64), np.empty(0))
 
 
-def no_decisions() -> Decisions:
+def no_decisions() -> DecidedPieces:
     """None at all."""
     empty = np.empty(0, np.int64)
-    return Decisions(empty, empty, empty, np.zeros(1, np.int64), np.empty(0), empty)
+    return DecidedPieces(empty, empty, empty, np.zeros(1, np.int64), np.empty(0), empty)
 
 
-class Arbiter:
+class LineArbiter:
     """Exact decisions about one line of parameters.
 
     Args:
@@ -98,7 +98,7 @@ class Arbiter:
         starts: Float[np.ndarray, " R"],
         ends: Float[np.ndarray, " R"],
         doubtful: Int[np.ndarray, "K two"],
-    ) -> Decisions:
+    ) -> DecidedPieces:
         """On which pieces some units of a node are; no more of them than may be decided.
 
         Args:
@@ -126,7 +126,7 @@ class Arbiter:
             steps += [step for _, step in events]
             bounds.append(len(places))
         units = np.array(found, np.int64).reshape(-1, 3)
-        return Decisions(
+        return DecidedPieces(
             np.ascontiguousarray(units[:, 0]),
             np.ascontiguousarray(units[:, 1]),
             np.ascontiguousarray(units[:, 2]),
@@ -191,8 +191,8 @@ def _middle(start: float, end: float) -> tuple[fmpz, int]:
     return (low << (digits - one)) + (high << (digits - other)), digits + 1
 
 
-def with_both(one: Decisions, other: Decisions) -> Decisions:
-    """Decisions of both, in order."""
+def with_both(one: DecidedPieces, other: DecidedPieces) -> DecidedPieces:
+    """DecidedPieces of both, in order."""
     order = np.lexsort((np.append(one.units, other.units), np.append(one.rows, other.rows)))
     counts = np.append(np.diff(one.bounds), np.diff(other.bounds))
     begins = np.append(one.bounds[:-1], other.bounds[:-1] + len(one.places))
@@ -200,7 +200,7 @@ def with_both(one: Decisions, other: Decisions) -> Decisions:
     events = [np.arange(begins[k], begins[k] + counts[k]) for k in order]
     taken = np.concatenate(events) if events else np.empty(0, np.int64)
     taken = taken.astype(np.int64)
-    return Decisions(
+    return DecidedPieces(
         np.append(one.rows, other.rows)[order],
         np.append(one.units, other.units)[order],
         np.append(one.first, other.first)[order],

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from splinescope.landscape.arbiter import Arbiter, no_slopes
+from splinescope.landscape.arbiter import LineArbiter, no_slopes
 from splinescope.landscape.parameters import Motion
 from splinescope.landscape.propagation import FlipCounts, Intervals, degrees, propagated
 from splinescope.landscape.sums import running_sums, turning_points, with_coincidences
@@ -82,7 +82,7 @@ def polynomial_pieces(
         The piecewise polynomial.
     """
     starts, samples, coefficients = [], [], []
-    arbiter = Arbiter(line, inputs, max(degrees(line)) + 1)
+    arbiter = LineArbiter(line, inputs, max(degrees(line)) + 1)
     for part in propagated(line, inputs, span, numbers, tally, arbiter):
         starts.append(part.starts)
         samples.append(part.samples)

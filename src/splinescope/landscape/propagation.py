@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.landscape.arbiter import Arbiter, no_decisions, with_both
+from splinescope.landscape.arbiter import LineArbiter, no_decisions, with_both
 from splinescope.landscape.coefficient_errors import Norms, largest, layer_norms, padded
 from splinescope.landscape.parameters import Motion, split_op
 from splinescope.landscape.polynomials import MOST_DEGREE
@@ -106,7 +106,7 @@ def propagated(
     span: tuple[float, float],
     numbers: int,
     tally: FlipCounts,
-    arbiter: Arbiter,
+    arbiter: LineArbiter,
     together: int = 64,
 ) -> Iterator[Intervals]:
     """Take samples through the network.
@@ -159,7 +159,7 @@ def _held(motion: Motion, state: Intervals) -> int:
 
 
 def _advanced(
-    motion: Motion, state: Intervals, last: tuple[int, ...], norms: Norms, tally: FlipCounts, arbiter: Arbiter
+    motion: Motion, state: Intervals, last: tuple[int, ...], norms: Norms, tally: FlipCounts, arbiter: LineArbiter
 ) -> Intervals:
     """The next node."""
     index = state.position
@@ -212,7 +212,7 @@ def _padded(value: Tensor, size: int) -> Tensor:
 
 
 def _folded(
-    node: Node, state: Intervals, x: Tensor, errors: np.ndarray, tally: FlipCounts, arbiter: Arbiter
+    node: Node, state: Intervals, x: Tensor, errors: np.ndarray, tally: FlipCounts, arbiter: LineArbiter
 ) -> tuple[Intervals, Tensor]:
     """Cut the intervals where units of a node change their piece; the value on the pieces."""
     values = np.ascontiguousarray(x.reshape(*x.shape[:2], -1).numpy())
@@ -240,7 +240,7 @@ def _events(
     errors: np.ndarray,
     pieces: np.ndarray,
     tally: FlipCounts,
-    arbiter: Arbiter,
+    arbiter: LineArbiter,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Where units of a node change their piece; what float64 does not know is decided, and all is done again."""
     op, decisions = node.op, no_decisions()

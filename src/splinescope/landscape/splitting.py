@@ -55,7 +55,7 @@ def fold_events(
     starts: np.ndarray,  # [R]
     ends: np.ndarray,  # [R]
     fresh: np.ndarray,  # [R] whether a row is not the continuation of the one before
-    fixed: tuple,  # rows, units and pieces that were decided elsewhere: see `landscape.arbiter.Decisions`
+    fixed: tuple,  # rows, units and pieces that were decided elsewhere: see `landscape.arbiter.DecidedPieces`
     breakpoints: np.ndarray,  # [B, U]
     pieces: np.ndarray,  # [R, U] out: piece of each unit at the start of each row
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
