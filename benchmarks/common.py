@@ -111,6 +111,13 @@ def machine() -> dict[str, Any]:
     }
 
 
+def saved(name: str) -> dict[str, Any]:
+    """The results that were written before; none if there are none."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text())["results"] if path.exists() else {}
+    return found
+
+
 def save(name: str, results: Any) -> None:
     """Write results as JSON, under a temporary name first."""
     RESULTS.mkdir(exist_ok=True)

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.common import ASSETS, ROOT, mlp_weights, save, to_module
+from benchmarks.common import ASSETS, ROOT, mlp_weights, save, saved, to_module
 from splinescope import datasets
 from splinescope.landscape import hessian, layer_hessian, loss_grid, loss_line, loss_plane, random_plane
 from splinescope.network import from_torch
@@ -255,8 +255,7 @@ def main() -> None:
         results[name] = PARTS[name]()
         sys.stdout.write(json.dumps({name: results[name]}, indent=1) + "\n")
         sys.stdout.flush()
-    if not options.part:
-        save("landscape", results)
+    save("landscape", (saved("landscape") if options.part else {}) | results)
 
 
 if __name__ == "__main__":

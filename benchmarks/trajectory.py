@@ -13,7 +13,9 @@ from tests.network.asset_modules import build
 from torch import nn
 
 import splinescope
-from benchmarks.common import ASSETS, save, seconds
+from benchmarks.common import ASSETS, save, saved, seconds
+from splinescope.experiments.shared.cifar import cifar10
+from splinescope.landscape import loss_line
 from splinescope.trajectory import alignment, compare, decision_tree, feature_maps, loss_barrier
 
 
@@ -112,6 +114,94 @@ def alignments() -> list[dict[str, Any]]:
     return rows
 
 
+def cifar_images() -> tuple[torch.Tensor, torch.Tensor]:
+    """The 4,000 images of the assets, 16 x 16 pixels, mean 0 and deviation 1; random ones where these are absent."""
+    path = ASSETS / "data" / "cifar10_train_first4000" / "cifar10_train_first4000.npz"
+    if path.exists():
+        data = cifar10(path)
+        inputs, labels = data.inputs, data.labels
+    else:
+        generator = torch.Generator().manual_seed(0)
+        inputs = torch.rand(400, 3, 32, 32, generator=generator)
+        labels = torch.randint(10, (400,), generator=generator)
+    inputs = nn.functional.avg_pool2d(inputs, 2)
+    return (inputs - inputs.mean()) / inputs.std(), labels
+
+
+def convolutions(width: int, seed: int) -> nn.Sequential:
+    """Two convolutions and two dense layers for images of 3 x 16 x 16."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(
+            nn.Conv2d(3, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(width, 2 * width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(32 * width, 64), nn.ReLU(), nn.Linear(64, 10),
+        )  # fmt: skip
+
+
+def residual(width: int, seed: int) -> nn.Sequential:
+    """Three residual blocks with batch-norm."""
+    generator = torch.Generator().manual_seed(seed)
+    return splinescope.models.residual_convnet((3, 16, 16), 10, (width, 2 * width, 4 * width), 1, generator=generator)
+
+
+def cifar_alignments(epochs: int = 4, images: int = 2000) -> list[dict[str, Any]]:
+    """Two trainings of small networks on CIFAR-10: barriers before and after, and where only one layer differs."""
+    inputs, labels = (part[:images] for part in cifar_images())
+    rows = []
+    for name, build_one, width in (("convolutions", convolutions, 16), ("residual", residual, 8)):
+        pair = [build_one(width, seed) for seed in (0, 1)]
+        for seed, net in enumerate(pair):
+            generator = torch.Generator().manual_seed(seed)
+            splinescope.models.train_classifier(
+                net, inputs, labels, generator=generator, epochs=epochs, batch_size=100, learning_rate=3e-3
+            )
+            net.eval()
+        a, b = pair
+        policies = ("keep", "recompute") if name == "residual" else ("keep",)
+        seen = inputs[:1000], labels[:1000]
+        before = {policy: loss_barrier(a, b, *seen, points=11, statistics=policy) for policy in policies}
+        for by, data in (("weights", None), ("activations", inputs[:1000])):
+            found: list[Any] = []
+            spent = seconds(lambda a=a, b=b, x=data, f=found: f.append(alignment(a, b, x, input_shape=(3, 16, 16))))
+            moved = found[0].aligned
+            after = {p: loss_barrier(a, moved, *seen, points=11, statistics=p) for p in policies}
+            row: dict[str, Any] = {"network": name, "width": width, "by": by, "seconds": round(spent, 2)}
+            row["loss"] = [float(before["keep"].losses[0]), float(before["keep"].losses[-1])]
+            row["distance"] = [found[0].distance_before, found[0].distance_after]
+            row["barrier"] = {policy: [before[policy].barrier, after[policy].barrier] for policy in policies}
+            if name == "convolutions":
+                rest = inputs[:20], labels[:20]
+                row["one layer"] = [one_layer(a, b, layer, *rest) | {"of": "as it is"} for layer in ("7", "9")]
+                row["one layer"] += [one_layer(a, moved, layer, *rest) | {"of": "aligned"} for layer in ("7", "9")]
+            rows.append(row)
+            print(row, flush=True)
+    return rows
+
+
+def one_layer(a: nn.Module, b: nn.Module, layer: str, inputs: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
+    """The exact loss from a network to the same one with one layer of the other, beside eleven points of it."""
+    one, other = dict(a.named_parameters()), dict(b.named_parameters())
+    step = {name: (other[name] - one[name]).detach().double() for name in one if name.startswith(f"{layer}.")}
+    line = loss_line(a, step, inputs, labels, "cross-entropy", (0.0, 1.0))
+    twin = copy.deepcopy(a)
+    with torch.no_grad():
+        for name, parameter in twin.named_parameters():
+            if name in step:
+                parameter.copy_(other[name])
+    sampled = loss_barrier(a, twin, inputs, labels, points=11)
+    return {
+        "layer": layer,
+        "pieces": len(line),
+        "minima": len(line.minima),
+        "barrier": line.barrier,
+        "sampled": sampled.barrier,
+        "certified": line.certified,
+        "deviation": line.deviation,
+        "ends": [float(line(0.0)), float(line(1.0))],
+    }
+
+
 def planted() -> dict[str, Any]:
     """A permutation of ResNet-20 found again by its weights."""
     module, shape = build("resnet20_cifar10", next((ASSETS / "models" / "resnet20_cifar10").glob("*.th")))
@@ -171,11 +261,12 @@ def mnist(count: int) -> tuple[torch.Tensor, np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=60_000)
-    parser.add_argument("--only", choices=["compare", "align", "planted", "patterns"])
+    parser.add_argument("--only", choices=["compare", "align", "cifar", "planted", "patterns"])
     chosen = parser.parse_args()
     parts = {
         "compare": comparisons,
         "align": alignments,
+        "cifar": cifar_alignments,
         "planted": planted,
         "patterns": lambda: [patterns(network, chosen.inputs) for network in ("mlp", "convolutions")],
     }
@@ -184,8 +275,7 @@ def main() -> None:
         if chosen.only in (None, name):
             results[name] = part()
             print(name, results[name])
-    if chosen.only is None:
-        save("trajectory", results)
+    save("trajectory", (saved("trajectory") if chosen.only else {}) | results)
 
 
 if __name__ == "__main__":

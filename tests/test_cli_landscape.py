@@ -122,3 +122,17 @@ def test_refusals(place: Path, capsys: pytest.CaptureFixture[str], words: list[s
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_images_come_to_modules_of_flat_inputs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A module that tells its input's length takes digits; few cells of many samples are drawn where they are."""
+    (place / "flat.py").write_text(
+        CODE.replace("Linear(3, 6)", "Linear(64, 6)").replace("Linear(4, 3)", "Linear(4, 10)")
+    )
+    words = ["landscape", "flat.py:net", "--data", "digits", "--samples", "40", "--max-cells", "50", "--json"]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["truncated"]
+    assert (place / "landscape" / "picture.png").exists()
+    assert main(["landscape", "flat.py:net", "--data", "inputs.npy", "--labels", "labels.npy", "--out", "other"]) == 2
+    assert "input has the shape (64,)" in capsys.readouterr().err

@@ -42,7 +42,8 @@ def read_model(
         text: A file, `file.py:name`, or `package.module:name`.
         weights: File of a state dict for a module made by Python code.
         input_shape: Sizes of one input without batch, where the model itself does not tell.
-        points: Points whose shape a module is taken to expect if `input_shape` is None.
+        points: Points whose shape a module is taken to expect if `input_shape` is None; where it does not take them,
+            and tells the shape of its input itself, that one.
         trust: Whether a file may run code that it holds.
         output: Which output, by name or index, where there are several.
         fixed: For each further input its name and value.
@@ -62,8 +63,17 @@ def read_model(
     model = _from_code(text, weights)
     if isinstance(model, Network):
         return model
-    shape = shape or (points[0].shape if points else None)
-    return load(model.eval() if isinstance(model, nn.Module) else model, shape, output=output, fixed=values)
+    model = model.eval() if isinstance(model, nn.Module) else model
+    if shape is not None or not points:
+        return load(model, shape, output=output, fixed=values)
+    try:
+        return load(model, points[0].shape, output=output, fixed=values)
+    except InvalidInputError:
+        try:
+            return load(model, None, output=output, fixed=values)  # images may come to a module of flat inputs
+        except InvalidInputError:
+            pass
+        raise
 
 
 def read_module(text: str, weights: Path | None) -> nn.Module:

@@ -22,10 +22,10 @@ from splinescope.errors import InvalidInputError
 from splinescope.landscape.losses import sample_losses
 from splinescope.landscape.parameters import Motion, motion
 from splinescope.landscape.pieces import Polynomials, polynomial_pieces
+from splinescope.landscape.polynomials import COINCIDENT
 from splinescope.landscape.problem import problem
 from splinescope.landscape.propagation import FlipCounts, degrees
 from splinescope.landscape.softmax import softmax_pieces
-from splinescope.landscape.sums import COINCIDENT
 from splinescope.network import ModelLike
 from splinescope.network.evaluate import forward
 from splinescope.network.inputs import real_numbers
@@ -83,9 +83,11 @@ class LossLine(Shown):
         maxima: All local maxima, in the same way.
         flips: How often units of each node changed their piece, over all samples.
         degree: Degree of the outputs as polynomials of t on each piece.
-        doubts: Pairs of roots, of units or of the slope of the loss, that were too close for float64 to tell apart, and
-            that count as none.
-        undecided: Units on intervals of which a sign was within the bound of its rounding error.
+        doubts: Pieces on which a sign of the slope of the loss was within the bound of its error and was not decided;
+            it counts as zero there.
+        decided: Units on intervals, and pieces of the loss, of which a sign was within the bound of its error, and that
+            were decided in exact arithmetic.
+        undecided: Those that were not, since they were too many.
         deviation: Largest difference from a direct evaluation at some places of the line, relative to the loss there.
         loss: "squared" or "cross-entropy".
     """
@@ -97,6 +99,7 @@ class LossLine(Shown):
     flips: dict[str, int]
     degree: int
     doubts: int
+    decided: int
     undecided: int
     deviation: float
     loss: str
@@ -139,9 +142,11 @@ class LossLine(Shown):
 
     @property
     def certified(self) -> bool:
-        """Whether every sign that decides where units fold is proved by a bound of its error.
+        """Whether every sign that decides where units fold, and where the loss falls or rises, is known for certain.
 
-        Of the line whose parameters at both ends are those in float64; places themselves are rounded.
+        By bounds of errors, or in exact arithmetic; of the line by `s` whose parameters are those in float64. Places
+        themselves are rounded, and what is nearer to a breakpoint than 2e-13 of the interval is at it. Of
+        cross-entropy, whose slope has exponentials in it, it is about folds only.
         """
         return not self.doubts and not self.undecided
 
@@ -245,7 +250,8 @@ def loss_line(
         tuple(turn for turn, kind in zip(turns, kinds, strict=True) if kind < 0),
         dict(tally.flips),
         degree,
-        tally.doubts + pieces.doubts,
+        pieces.doubts,
+        tally.decided,
         tally.undecided,
         _deviation(line, span, pieces, asked.inputs, asked.targets, loss),
         loss,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from splinescope.landscape.arbiter import LineArbiter, no_slopes
 from splinescope.landscape.parameters import Motion
-from splinescope.landscape.propagation import FlipCounts, Intervals, propagated
+from splinescope.landscape.propagation import FlipCounts, Intervals, degrees, propagated
 from splinescope.landscape.sums import running_sums, turning_points, with_coincidences
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.shown import Shown
 
 NEGLIGIBLE = 2.0**-70
-"""Share of the largest coefficient up to which a derivative is zero: what sums in two float64 numbers may leave."""
+"""Share of the largest coefficient that sums in two float64 numbers may leave of what cancels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,28 +27,22 @@ class Polynomials(Shown):
         points: [M - 1] breakpoints.
         coefficients: [M, degree + 1] by powers of s.
         span: Range of s, within [-1, 1].
+        turns: Where it stops falling (1) or rising (-1), ascending, and which.
+        doubts: Pieces on which a sign of the derivative is within the bound of its error, and was not decided.
     """
 
     points: Float[np.ndarray, " _"]
     coefficients: Float[np.ndarray, "M size"]
     span: tuple[float, float]
+    turns: tuple[np.ndarray, np.ndarray]
+    doubts: int
 
     @property
     def turning_points(self) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """Where it stops falling (1) or rising (-1), and which."""
-        places, kinds, _ = self._turns
+        """Those inside the span."""
+        places, kinds = self.turns
         inside = (places > self.span[0]) & (places < self.span[1])
         return places[inside], kinds[inside]
-
-    @property
-    def doubts(self) -> int:
-        """Pairs of roots of the derivative that float64 does not tell apart."""
-        return self._turns[2]
-
-    @cached_property
-    def _turns(self) -> tuple[np.ndarray, np.ndarray, int]:
-        largest = float(np.abs(self.coefficients).max(initial=0.0))
-        return turning_points(self.points, self.coefficients, self.span, NEGLIGIBLE * largest)
 
     def values(self, s: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Values at some places."""
@@ -87,7 +82,8 @@ def polynomial_pieces(
         The piecewise polynomial.
     """
     starts, samples, coefficients = [], [], []
-    for part in propagated(line, inputs, span, numbers, tally):
+    arbiter = LineArbiter(line, inputs, max(degrees(line)) + 1)
+    for part in propagated(line, inputs, span, numbers, tally, arbiter):
         starts.append(part.starts)
         samples.append(part.samples)
         coefficients.append(_squares(part, line.network.output, targets))
@@ -97,17 +93,33 @@ def polynomial_pieces(
     begins, later = with_coincidences(begins, fresh), np.flatnonzero(~fresh)
     order = later[np.argsort(begins[later], kind="stable")]
     points, sums = running_sums(order, begins, fresh, own)
-    return Polynomials(points, sums / len(inputs), span)
+    means = sums / len(inputs)
+    coefficients, constant = means[:, :-2], sums[:, -1] == 0
+    errors = 1.001 * means[:, -2] + NEGLIGIBLE * float(np.abs(coefficients).max(initial=0.0))
+    decisions = no_slopes()
+    for _ in range(2):
+        *turns, doubtful = turning_points(points, coefficients, errors, constant, span, tuple(decisions))
+        if len(doubtful) and not len(decisions.pieces):
+            decisions = arbiter.slopes(targets.numpy(), np.array([span[0], *points, span[1]]), doubtful)
+            tally.decided += len(decisions.pieces)
+    return Polynomials(points, coefficients, span, (turns[0], turns[1]), len(doubtful))
 
 
 def _squares(part: Intervals, output: int, targets: Tensor) -> np.ndarray:
-    """[R, 2 degree + 1] coefficients of the squared distance from the targets."""
+    """[R, 2 degree + 3] coefficients of the squared distance; the error of its slope; 1 if it moves."""
     outputs = part.values[output]
     rest = outputs.reshape(len(outputs), outputs.shape[1], -1).clone()
     rest[:, 0] -= targets[part.samples]
-    size = rest.shape[1]
-    found = rest.new_zeros(len(rest), 2 * size - 1)
+    size, width = rest.shape[1:]
+    errors = part.errors[output][:, :size].copy()
+    errors[:, 0] += UNIT_ROUNDOFF * rest[:, 0].abs().amax(dim=1).numpy()
+    sums, norms = rest.abs().sum(dim=2).numpy(), rest.norm(dim=2).numpy()
+    found = np.zeros((len(rest), 2 * size + 1))
     for i in range(size):
         for j in range(size):
-            found[:, i + j] += (rest[:, i] * rest[:, j]).sum(dim=1)
-    return found.numpy()
+            found[:, i + j] += (rest[:, i] * rest[:, j]).sum(dim=1).numpy()
+            rounding = 1.01 * (width + size + 2) * UNIT_ROUNDOFF * norms[:, i] * norms[:, j]
+            error = errors[:, i] * sums[:, j] + errors[:, j] * sums[:, i] + width * errors[:, i] * errors[:, j]
+            found[:, -2] += (i + j) * (error + rounding)
+    found[:, -1] = sums[:, 1:].any(axis=1)
+    return found

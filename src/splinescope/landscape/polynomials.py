@@ -2,9 +2,9 @@ r"""Where polynomials change their sign on an interval, isolated by the signs of
 
 A polynomial of degree d on [a, b] lies in the convex hull of its Bernstein coefficients. Where these have no sign
 change there is no root; where they have one, there is one simple root, which bisection encloses to the last bit; else
-the interval is halved (de Casteljau). So no root is missed, however close to another one, down to the resolution of
-float64: two roots that are nearer, as where a polynomial all but touches zero, do not change its sign beyond, and are
-counted as doubts.
+the interval is cut in two (de Casteljau). Coefficients come with a bound of their errors, and only signs beyond it
+count. So no root is missed and none invented, however close to another one, but where float64 cannot know, as where a
+polynomial all but touches zero: such are doubts, which `landscape.arbiter` decides in exact arithmetic.
 
 Polynomials come by their coefficients of powers of s on [-1, 1], the lowest first. What is compiled here is called by
 other kernels, and returns the number of roots found, which it writes into a buffer.
@@ -15,8 +15,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from splinescope.numerics import UNIT_ROUNDOFF
+
 MOST_DEGREE = 30
 """Largest degree; binomials beyond lose digits, and so do powers."""
+
+COINCIDENT = 2.0**-42
+"""Distance by s up to which breakpoints are one: rounding moves them, and a sliver between two has nobody's slope."""
 
 _HALVINGS = 52
 """How often an interval is halved before two roots in it count as none."""
@@ -67,32 +72,64 @@ def to_bernstein(powers: np.ndarray, out: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _variations(bernstein: np.ndarray, start: int) -> int:
-    """Sign changes of coefficients, zeros left out, the sign before the first one given."""
-    count, sign = 0, start
-    for value in bernstein:
-        own = 1 if value > 0 else (-1 if value < 0 else 0)
-        if own != 0:
-            if own != sign:
-                count += 1
-            sign = own
-    return count
+def conversion_noise(coefficients: np.ndarray, a: float, length: float) -> float:
+    """Bound of what rounding does to Bernstein coefficients on [a, a + length], by `shifted` and `to_bernstein`.
+
+    Both are sums; a sum of absolute values in the same order bounds every number on the way.
+    """
+    degree = len(coefficients) - 1
+    sizes, moved = np.abs(coefficients), np.empty(degree + 1)
+    shifted(sizes, abs(a), abs(length), moved)
+    total = 0.0
+    for k in range(degree + 1):
+        total += moved[k]
+    return 4.0 * (degree + 2) * UNIT_ROUNDOFF * total
 
 
 @njit(cache=True, nogil=True)
-def last_sign(bernstein: np.ndarray, fallback: int) -> int:
-    """Sign towards the right end: that of the last coefficient that is not zero."""
+def _looked_at(bernstein: np.ndarray, start: int, noise: float) -> tuple[int, int, bool]:
+    """Sign changes of coefficients behind the first, how many at the end are unsure, and whether the number is.
+
+    One unsure coefficient between two of other signs makes no difference; between two of the same sign it does.
+    """
+    changes, unsure, sign, ambiguous = 0, 0, start, False
+    for i in range(1, len(bernstein)):
+        if abs(bernstein[i]) <= noise:
+            unsure += 1
+            continue
+        own = 1 if bernstein[i] > 0 else -1
+        if own != sign:
+            changes += 1
+        if unsure > (1 if own != sign else 0):
+            ambiguous = True
+        sign, unsure = own, 0
+    return changes, unsure, ambiguous
+
+
+@njit(cache=True, nogil=True)
+def reach_of_end(bernstein: np.ndarray, noise: float) -> float:
+    """How far from its right end, as a share, a polynomial can vanish whose last coefficient alone is unsure."""
+    degree = len(bernstein) - 1
+    least = np.inf
+    for i in range(1 if degree > 1 else 0, degree):
+        least = min(least, abs(bernstein[i]))
+    return 2.0 * noise / (degree * least) if least > noise else 1.0
+
+
+@njit(cache=True, nogil=True)
+def last_sign(bernstein: np.ndarray, noise: float, fallback: int) -> int:
+    """Sign towards the right end: that of the last coefficient that is larger than noise."""
     for i in range(len(bernstein) - 1, -1, -1):
-        if bernstein[i] != 0.0:
+        if abs(bernstein[i]) > noise:
             return 1 if bernstein[i] > 0 else -1
     return fallback
 
 
 @njit(cache=True, nogil=True)
-def first_sign(bernstein: np.ndarray, fallback: int) -> int:
-    """Sign right of the left end: that of the first coefficient that is not zero."""
+def first_sign(bernstein: np.ndarray, noise: float, fallback: int) -> int:
+    """Sign right of the left end: that of the first coefficient that is larger than noise."""
     for value in bernstein:
-        if value != 0.0:
+        if abs(value) > noise:
             return 1 if value > 0 else -1
     return fallback
 
@@ -124,54 +161,106 @@ def _enclosed(powers: np.ndarray, low: float, high: float, start: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _halved(own: np.ndarray, left: np.ndarray, share: float) -> None:
+    """Coefficients on both parts of an interval: the left ones, and in place the right ones."""
+    degree = len(own) - 1
+    for i in range(degree + 1):
+        left[i] = own[0]
+        for j in range(degree - i):
+            own[j] = own[j] + share * (own[j + 1] - own[j])
+
+
+@njit(cache=True, nogil=True)
+def _value_at(bernstein: np.ndarray, share: float, buffer: np.ndarray) -> float:
+    """Value at a share of the interval."""
+    degree = len(bernstein) - 1
+    for i in range(degree + 1):
+        buffer[i] = bernstein[i]
+    for i in range(degree):
+        for j in range(degree - i):
+            buffer[j] = buffer[j] + share * (buffer[j + 1] - buffer[j])
+    return float(buffer[0])
+
+
+@njit(cache=True, nogil=True)
+def _share(bernstein: np.ndarray, noise: float, buffer: np.ndarray) -> float:
+    """Where to cut an interval so that the sign there is certain; 0 if it is at none of three places."""
+    for share in (0.5, 0.4375, 0.5625):
+        if abs(_value_at(bernstein, share, buffer)) > noise:
+            return share
+    return 0.0
+
+
+@njit(cache=True, nogil=True)
 def sign_changes(
-    powers: np.ndarray, start: int, noise: float, roots: np.ndarray, stack: np.ndarray, places: np.ndarray
+    powers: np.ndarray,
+    start: int,
+    noise: float,
+    margin: float,
+    roots: np.ndarray,
+    stack: np.ndarray,
+    places: np.ndarray,
 ) -> tuple[int, int, int]:
     """Places in (0, 1) where a polynomial changes its sign, in ascending order.
+
+    Every sign that is used is that of a Bernstein coefficient larger than its error, on intervals that are cut where
+    the sign is certain. What cannot be told so is a doubt, and counts as no change.
 
     Args:
         powers: Coefficients by powers of u on [0, 1].
         start: Its sign at the beginning, which is not asked for again.
-        noise: Bernstein coefficients up to this count as zero.
+        noise: Bound of the errors of the Bernstein coefficients.
+        margin: Lengths at both ends within which signs do not matter.
         roots: Buffer for the places, one more than the degree.
         stack: [60, at least degree + 1] buffer.
         places: [60, 3] buffer.
 
     Returns:
-        How many there are, the sign at the end, and how many pairs of roots were too close to be told apart.
+        How many there are, the sign at the end, and on how many intervals it was not decided.
     """
     degree = len(powers) - 1
     to_bernstein(powers, stack[0, : degree + 1])
+    largest = 0.0
     for i in range(degree + 1):
-        if abs(stack[0, i]) <= noise:
-            stack[0, i] = 0.0
-    stack[0, 0] = start * abs(stack[0, 0])  # a sign that was decided before is not decided again by rounding
+        largest = max(largest, abs(stack[0, i]))
+    if largest == 0.0:
+        return 0, start, 0
+    cutting = 2.0 * degree * UNIT_ROUNDOFF * largest
     places[0, 0], places[0, 1], places[0, 2] = 0.0, 1.0, 0.0
     top, count, doubts, sign = 1, 0, 0, start
-    left = stack[-1, : degree + 1]
+    left, buffer = stack[-1, : degree + 1], stack[-2, : degree + 1]
     while top > 0:
         top -= 1
         low, high, depth = places[top, 0], places[top, 1], places[top, 2]
         own = stack[top, : degree + 1]
-        changes = _variations(own, sign)
-        if changes == 0:
+        known = noise + depth * cutting
+        changes, unsure, ambiguous = _looked_at(own, sign, known)
+        if not ambiguous and unsure == 0 and changes == 0:
             continue
-        if changes == 1 or depth >= _HALVINGS:
-            after = last_sign(own, sign)
-            if changes > 1:
+        if not ambiguous and unsure == 0 and changes == 1:
+            if count < len(roots):
+                roots[count] = _enclosed(powers, low, high, sign)
+                count += 1
+            sign = -sign
+            continue
+        alone = not ambiguous and unsure == 1 and changes == 0 and high == 1.0
+        if alone and reach_of_end(own, known) * (high - low) <= margin:
+            continue
+        near = high <= margin or low >= 1.0 - margin
+        share = 0.0 if near or depth >= _HALVINGS else _share(own, known, buffer)
+        if share == 0.0:
+            after = last_sign(own, known, sign)
+            if not near:
                 doubts += 1
             if after != sign and count < len(roots):
-                roots[count] = _enclosed(powers, low, high, sign) if changes == 1 else 0.5 * (low + high)
+                roots[count] = _enclosed(powers, low, high, sign)
                 count += 1
                 sign = after
             continue
-        for i in range(degree + 1):
-            left[i] = own[0]
-            for j in range(degree - i):
-                own[j] = 0.5 * (own[j] + own[j + 1])
+        _halved(own, left, share)
         for i in range(degree + 1):
             stack[top + 1, i] = left[i]
-        middle = 0.5 * (low + high)
+        middle = low + share * (high - low)
         places[top + 1, 0], places[top + 1, 1], places[top + 1, 2] = low, middle, depth + 1
         places[top, 0], places[top, 1], places[top, 2] = middle, high, depth + 1
         top += 2

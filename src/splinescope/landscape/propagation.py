@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.landscape.arbiter import LineArbiter, no_decisions, with_both
 from splinescope.landscape.coefficient_errors import Norms, largest, layer_norms, padded
 from splinescope.landscape.parameters import Motion, split_op
 from splinescope.landscape.polynomials import MOST_DEGREE
@@ -31,6 +32,9 @@ from splinescope.landscape.splitting import (
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Node
 from splinescope.network.ops import Activation, Maximum
+
+_ROUNDS = 5
+"""How often doubts are decided: a decision changes pieces behind it, which may leave others in doubt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +82,12 @@ class FlipCounts:
 
     Attributes:
         flips: For the name of each node that folds how often a unit of it changed its piece.
-        doubts: Pairs of roots that float64 did not tell apart.
-        undecided: Units on intervals with a Bernstein coefficient whose sign is within its bound of rounding.
+        decided: Units on intervals with a sign within the bound of its rounding error, decided in exact arithmetic.
+        undecided: Those that were not, since they were too many.
     """
 
     flips: dict[str, int] = field(default_factory=dict)
-    doubts: int = 0
+    decided: int = 0
     undecided: int = 0
 
 
@@ -102,6 +106,7 @@ def propagated(
     span: tuple[float, float],
     numbers: int,
     tally: FlipCounts,
+    arbiter: LineArbiter,
     together: int = 64,
 ) -> Iterator[Intervals]:
     """Take samples through the network.
@@ -112,6 +117,7 @@ def propagated(
         span: Range of s, within [-1, 1].
         numbers: Numbers that may be held at once.
         tally: Where to count.
+        arbiter: Who decides what float64 does not know.
         together: Samples that are taken together at first.
 
     Yields:
@@ -141,7 +147,7 @@ def propagated(
                 half = len(state) // 2
                 waiting += [state.taken(slice(half, None)), state.taken(slice(None, half))]
                 continue
-            waiting.append(_advanced(motion, state, last, norms[state.position], tally))
+            waiting.append(_advanced(motion, state, last, norms[state.position], tally, arbiter))
 
 
 def _held(motion: Motion, state: Intervals) -> int:
@@ -152,7 +158,9 @@ def _held(motion: Motion, state: Intervals) -> int:
     return known + 3 * size * nodes[state.position].size
 
 
-def _advanced(motion: Motion, state: Intervals, last: tuple[int, ...], norms: Norms, tally: FlipCounts) -> Intervals:
+def _advanced(
+    motion: Motion, state: Intervals, last: tuple[int, ...], norms: Norms, tally: FlipCounts, arbiter: LineArbiter
+) -> Intervals:
     """The next node."""
     index = state.position
     node = motion.network.nodes[index]
@@ -165,7 +173,7 @@ def _advanced(motion: Motion, state: Intervals, last: tuple[int, ...], norms: No
     state = Intervals(index + 1, state.samples, state.starts, state.ends, kept, known)
     if node.fold is not None:
         state.errors[index] = found
-        state, value = _folded(node, state, read[0], errors, tally)
+        state, value = _folded(node, state, read[0], errors, tally, arbiter)
     else:
         value = _mapped(motion, index, read)
         state.errors[index] = found
@@ -203,20 +211,14 @@ def _padded(value: Tensor, size: int) -> Tensor:
     return torch.cat([value, zeros], dim=1)
 
 
-def _folded(node: Node, state: Intervals, x: Tensor, errors: np.ndarray, tally: FlipCounts) -> tuple[Intervals, Tensor]:
+def _folded(
+    node: Node, state: Intervals, x: Tensor, errors: np.ndarray, tally: FlipCounts, arbiter: LineArbiter
+) -> tuple[Intervals, Tensor]:
     """Cut the intervals where units of a node change their piece; the value on the pieces."""
     values = np.ascontiguousarray(x.reshape(*x.shape[:2], -1).numpy())
     pieces = np.empty((len(state), node.size), np.int16)
-    common = (values, errors, state.starts, state.ends, state.fresh)
+    rows, places, which, steps = _events(node, state, values, errors, pieces, tally, arbiter)
     op = node.op
-    if isinstance(op, Activation):
-        rows, places, which, steps, doubts, undecided = fold_events(*common, _table(op.breakpoints, node.size), pieces)
-    else:
-        assert isinstance(op, Maximum)
-        rows, places, which, steps, doubts, undecided = maximum_events(*common, op.index.numpy(), pieces)
-    tally.flips[node.name] = tally.flips.get(node.name, 0) + len(rows)
-    tally.doubts += doubts
-    tally.undecided += undecided
     order = np.lexsort((places, rows))
     events = (rows[order], places[order], which[order], steps[order])
     parents, starts, ends, found = split_rows(state.starts, state.ends, pieces, *events)
@@ -224,10 +226,41 @@ def _folded(node: Node, state: Intervals, x: Tensor, errors: np.ndarray, tally: 
         tables = _table(op.slopes, node.size), _table(op.intercepts, node.size)
         value = on_activation_pieces(values, parents, found, *tables)
     else:
+        assert isinstance(op, Maximum)
         value = on_maximum_pieces(values, parents, found, op.index.numpy())
     cut = state.taken(torch.from_numpy(parents))
     cut = Intervals(state.position, cut.samples, starts, ends, cut.values, cut.errors)
     return cut, torch.from_numpy(value).reshape(len(parents), x.shape[1], *node.shape)
+
+
+def _events(
+    node: Node,
+    state: Intervals,
+    values: np.ndarray,
+    errors: np.ndarray,
+    pieces: np.ndarray,
+    tally: FlipCounts,
+    arbiter: LineArbiter,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where units of a node change their piece; what float64 does not know is decided, and all is done again."""
+    op, decisions = node.op, no_decisions()
+    for _ in range(_ROUNDS):
+        common = (values, errors, state.starts, state.ends, state.fresh, tuple(decisions))
+        if isinstance(op, Activation):
+            *found, doubtful = fold_events(*common, _table(op.breakpoints, node.size), pieces)
+        else:
+            assert isinstance(op, Maximum)
+            *found, doubtful = maximum_events(*common, op.index.numpy(), pieces)
+        if not len(doubtful) or arbiter.exhausted:
+            break
+        # The node that folds is the one before the position.
+        new = arbiter.decided(state.position - 1, state.samples, state.starts, state.ends, doubtful)
+        decisions = with_both(decisions, new)
+    rows, places, which, steps = found
+    tally.flips[node.name] = tally.flips.get(node.name, 0) + len(rows)
+    tally.decided += len(decisions.rows)
+    tally.undecided += len(doubtful)
+    return rows, places, which, steps
 
 
 def _table(table: Tensor, units: int) -> np.ndarray:

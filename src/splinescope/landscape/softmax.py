@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from splinescope.landscape.arbiter import LineArbiter
 from splinescope.landscape.parameters import Motion
 from splinescope.landscape.propagation import FlipCounts, degrees, propagated
 from splinescope.landscape.softmax_slopes import row_ranges, swept, turning
@@ -103,7 +104,8 @@ def softmax_pieces(
     """
     starts, owners, lines = [], [], []
     size = 1 + max(1, degrees(line)[line.network.output])
-    for part in propagated(line, inputs, span, numbers, tally):
+    arbiter = LineArbiter(line, inputs, max(degrees(line)) + 1)
+    for part in propagated(line, inputs, span, numbers, tally, arbiter):
         value = part.values[line.network.output]
         outputs = value.reshape(len(value), value.shape[1], -1).numpy()
         padded = np.zeros((len(outputs), size, outputs.shape[2]))

@@ -4,7 +4,8 @@ Intervals are rows, those of one sample one after the other. A unit's piece at t
 at the end of the row before, and is not decided anew: so no change of piece is lost or found twice at the end of a row,
 where its argument is zero up to rounding.
 
-With bounds of the errors of the coefficients, every sign that decides something is certain, or counted as undecided.
+With bounds of the errors of the coefficients, every sign that decides something is certain; units for which it is not
+are named, and asked again with what was decided about them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from splinescope.landscape.polynomials import first_sign, shifted, sign_changes, to_bernstein
-
-_ROUNDOFF = 2.0**-53
+from splinescope.landscape.polynomials import (
+    COINCIDENT,
+    conversion_noise,
+    first_sign,
+    shifted,
+    sign_changes,
+    to_bernstein,
+)
+from splinescope.numerics import UNIT_ROUNDOFF
 
 _NEAR = 2.0**-50
 """Share of a row within which a change of piece counts as one at its end."""
@@ -31,51 +38,82 @@ def _grown(rows: np.ndarray, places: np.ndarray, units: np.ndarray, steps: np.nd
 
 
 @njit(cache=True, nogil=True)
+def _noted(doubtful: np.ndarray, count: int, row: int, unit: int) -> tuple[np.ndarray, int]:
+    """A list of rows and units with one more."""
+    if count == len(doubtful):
+        more = np.empty((2 * count, 2), np.int64)
+        more[:count] = doubtful
+        doubtful = more
+    doubtful[count, 0], doubtful[count, 1] = row, unit
+    return doubtful, count + 1
+
+
+@njit(cache=True, nogil=True)
 def fold_events(
     values: np.ndarray,  # [R, degree + 1, U] arguments of the units, by powers of s
     errors: np.ndarray,  # [R, degree + 1] bounds of their errors
     starts: np.ndarray,  # [R]
     ends: np.ndarray,  # [R]
     fresh: np.ndarray,  # [R] whether a row is not the continuation of the one before
+    fixed: tuple,  # rows, units and pieces that were decided elsewhere: see `landscape.arbiter.DecidedPieces`
     breakpoints: np.ndarray,  # [B, U]
     pieces: np.ndarray,  # [R, U] out: piece of each unit at the start of each row
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, int]:
-    """Where units change their piece: rows, places in [0, 1], units, steps; doubts; undecided signs."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where units change their piece: rows, places in [0, 1], units, steps; and rows with units that are in doubt."""
     count_rows, size, units = values.shape
     levels = len(breakpoints)
     rows, places = np.empty(1024, np.int64), np.empty(1024)
     which, steps = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    doubtful, doubts = np.empty((64, 2), np.int64), 0
     signs = np.empty((levels, units), np.int8)
     own, powers, bernstein = np.empty(size), np.empty(size), np.empty(size)
     roots, stack, intervals = np.empty(size + 1), np.empty((60, size)), np.empty((60, 3))
-    count = doubts = undecided = 0
+    count = given = 0
     for row in range(count_rows):
         length = ends[row] - starts[row]
+        margin = COINCIDENT / length if length > COINCIDENT else 1.0
         for unit in range(units):
             piece = 0
+            if given < len(fixed[0]) and fixed[0][given] == row and fixed[1][given] == unit:
+                for level in range(levels):
+                    piece += not fresh[row] and signs[level, unit] > 0
+                while count + len(fixed[4]) + 1 > len(rows):
+                    rows, places, which, steps = _grown(rows, places, which, steps)
+                piece, last, count = _as_decided(
+                    fixed, given, piece, fresh[row], rows, places, which, steps, count, row, unit
+                )
+                pieces[row, unit] = piece
+                for level in range(levels):
+                    signs[level, unit] = 1 if level < last else -1
+                given += 1
+                continue
             for k in range(size):
                 own[k] = values[row, k, unit]
-            known = _noise(own, errors[row])
+            loose = _noise(own, errors[row])
             shifted(own, starts[row], length, powers)
-            base = powers[0]
+            base, sure = powers[0], True
             for level in range(levels):
                 powers[0] = base - breakpoints[level, unit]
                 reach = 0.0
                 for k in range(1, size):
                     reach += abs(powers[k])
-                noise = known + 4.0 * _ROUNDOFF * abs(breakpoints[level, unit])
+                beyond = 4.0 * UNIT_ROUNDOFF * abs(breakpoints[level, unit])
                 if fresh[row]:
                     to_bernstein(powers, bernstein)
-                    signs[level, unit] = first_sign(bernstein, -1)
+                    signs[level, unit] = first_sign(bernstein, 0.0, -1)
                 sign = signs[level, unit]
                 if sign > 0:
                     piece += 1
-                if powers[0] * sign > reach + noise:
+                if powers[0] * sign > reach + loose + beyond:
                     continue
                 to_bernstein(powers, bernstein)
-                undecided += _unsure(bernstein, noise, fresh[row])
-                found, after, unclear = sign_changes(powers, sign, 0.0, roots, stack, intervals)
-                doubts += unclear
+                if not bernstein.any():
+                    continue  # what is zero in every number is so on either side of a fold
+                noise = beyond + min(loose, errors[row, :size].sum() + conversion_noise(own, starts[row], length))
+                if fresh[row] and abs(bernstein[0]) <= noise:
+                    sure = False
+                found, after, unclear = sign_changes(powers, sign, noise, margin, roots, stack, intervals)
+                sure = sure and unclear == 0
                 signs[level, unit] = after
                 while count + found > len(rows):
                     rows, places, which, steps = _grown(rows, places, which, steps)
@@ -84,32 +122,55 @@ def fold_events(
                     rows[count], places[count], which[count], steps[count] = row, roots[root], unit, sign
                     count += 1
             pieces[row, unit] = piece
-    return rows[:count], places[:count], which[:count], steps[:count], doubts, undecided
+            if not sure:
+                doubtful, doubts = _noted(doubtful, doubts, row, unit)
+    return rows[:count], places[:count], which[:count], steps[:count], doubtful[:doubts]
+
+
+@njit(cache=True, nogil=True)
+def _as_decided(
+    fixed: tuple,
+    given: int,
+    inherited: int,
+    first: bool,
+    rows: np.ndarray,
+    places: np.ndarray,
+    which: np.ndarray,
+    steps: np.ndarray,
+    count: int,
+    row: int,
+    unit: int,
+) -> tuple[int, int, int]:
+    """Write down the events of a decision: the piece at the start, the last one, and the number of events.
+
+    Where the piece before is another one, it changes at the start.
+    """
+    begin, end = fixed[3][given], fixed[3][given + 1]
+    piece = fixed[2][given]
+    start = piece if first else inherited
+    if piece != start:
+        rows[count], places[count], which[count], steps[count] = row, 0.0, unit, piece - start
+        count += 1
+    for event in range(begin, end):
+        rows[count], places[count], which[count] = row, fixed[4][event], unit
+        steps[count] = fixed[5][event]
+        piece += fixed[5][event]
+        count += 1
+    return start, piece, count
 
 
 @njit(cache=True, nogil=True)
 def _noise(own: np.ndarray, errors: np.ndarray) -> float:
-    """Bound of the errors of the Bernstein coefficients of a polynomial on a part of [-1, 1].
+    """Bound of the errors of the Bernstein coefficients of a polynomial on any part of [-1, 1], quick and coarse.
 
     They are values of its blossom there, and no error grows; on the way they are sums of at most 3^k times a
     coefficient.
     """
     noise, growth = 0.0, 1.0
     for k in range(len(own)):
-        noise += errors[k] + 8.0 * len(own) * _ROUNDOFF * growth * abs(own[k])
+        noise += errors[k] + 8.0 * len(own) * UNIT_ROUNDOFF * growth * abs(own[k])
         growth *= 3.0
     return noise
-
-
-@njit(cache=True, nogil=True)
-def _unsure(bernstein: np.ndarray, noise: float, first: bool) -> bool:
-    """Whether a sign is within rounding; the first one only where it has not been decided before.
-
-    What is zero in every number is so on either side of a fold.
-    """
-    if not bernstein.any():
-        return False
-    return np.abs(bernstein if first else bernstein[1:]).min() <= noise if first or len(bernstein) > 1 else False
 
 
 @njit(cache=True, nogil=True)
@@ -119,30 +180,42 @@ def maximum_events(
     starts: np.ndarray,
     ends: np.ndarray,
     fresh: np.ndarray,
+    fixed: tuple,
     members: np.ndarray,  # [U, size] inputs of each maximum, -1 for none
     pieces: np.ndarray,  # [R, U] out: place of the leader in its group at the start of each row
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, int]:
-    """Where the leaders of maxima change: rows, places in [0, 1], units, steps; doubts; undecided signs."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where the leaders of maxima change: rows, places in [0, 1], units, steps; and rows with units in doubt."""
     count_rows, size, _ = values.shape
     units, group = members.shape
     rows, places = np.empty(1024, np.int64), np.empty(1024)
     which, steps = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    doubtful, doubts = np.empty((64, 2), np.int64), 0
     leaders = np.zeros(units, np.int64)
     all_powers, powers, bernstein, own = np.empty((group, size)), np.empty(size), np.empty(size), np.empty(size)
     roots, stack, intervals = np.empty(size + 1), np.empty((60, size)), np.empty((60, 3))
-    count = doubts = undecided = 0
+    count = given = 0
     for row in range(count_rows):
         length = ends[row] - starts[row]
         for unit in range(units):
+            if given < len(fixed[0]) and fixed[0][given] == row and fixed[1][given] == unit:
+                while count + len(fixed[4]) + 1 > len(rows):
+                    rows, places, which, steps = _grown(rows, places, which, steps)
+                pieces[row, unit], leaders[unit], count = _as_decided(
+                    fixed, given, leaders[unit], fresh[row], rows, places, which, steps, count, row, unit
+                )
+                given += 1
+                continue
             noise = 0.0
             for j in range(group):
                 if members[unit, j] >= 0:
                     for k in range(size):
                         own[k] = values[row, k, members[unit, j]]
                     shifted(own, starts[row], length, all_powers[j])
-                    noise = max(noise, 2.0 * _noise(own, errors[row]))
+                    exact = errors[row, :size].sum() + conversion_noise(own, starts[row], length)
+                    noise = max(noise, 2.0 * exact)
+            sure = True
             if fresh[row]:
-                leaders[unit] = _first_leader(all_powers, members[unit], powers, bernstein)
+                leaders[unit], sure = _first_leader(all_powers, members[unit], noise, powers, bernstein)
             leader, at = leaders[unit], 0.0
             pieces[row, unit] = leader
             for _ in range(size * group * group):
@@ -151,10 +224,10 @@ def maximum_events(
                     if j == leader or members[unit, j] < 0:
                         continue
                     _rest(all_powers[j], all_powers[leader], at, powers)
-                    to_bernstein(powers, bernstein)
-                    undecided += _unsure(bernstein, noise, fresh[row] and at == 0.0)
-                    found, _, unclear = sign_changes(powers, -1, 0.0, roots, stack, intervals)
-                    doubts += unclear
+                    rest = (1.0 - at) * length
+                    margin = COINCIDENT / rest if rest > COINCIDENT else 1.0
+                    found, _, unclear = sign_changes(powers, -1, noise, margin, roots, stack, intervals)
+                    sure = sure and unclear == 0
                     place = at + (1.0 - at) * roots[0]
                     if found > 0 and place < best:
                         best, rival = place, j
@@ -166,7 +239,9 @@ def maximum_events(
                 count += 1
                 leader, at = rival, best
             leaders[unit] = leader
-    return rows[:count], places[:count], which[:count], steps[:count], doubts, undecided
+            if not sure:
+                doubtful, doubts = _noted(doubtful, doubts, row, unit)
+    return rows[:count], places[:count], which[:count], steps[:count], doubtful[:doubts]
 
 
 @njit(cache=True, nogil=True)
@@ -177,8 +252,10 @@ def _rest(one: np.ndarray, other: np.ndarray, at: float, out: np.ndarray) -> Non
 
 
 @njit(cache=True, nogil=True)
-def _first_leader(all_powers: np.ndarray, members: np.ndarray, powers: np.ndarray, bernstein: np.ndarray) -> int:
-    """The first member that is the largest right of the start."""
+def _first_leader(
+    all_powers: np.ndarray, members: np.ndarray, noise: float, powers: np.ndarray, bernstein: np.ndarray
+) -> tuple[int, bool]:
+    """The first member that is the largest right of the start, and whether that is sure."""
     leader = -1
     for j in range(len(members)):
         if members[j] < 0:
@@ -188,9 +265,14 @@ def _first_leader(all_powers: np.ndarray, members: np.ndarray, powers: np.ndarra
             continue
         powers[:] = all_powers[j] - all_powers[leader]
         to_bernstein(powers, bernstein)
-        if first_sign(bernstein, -1) > 0:
+        if first_sign(bernstein, 0.0, -1) > 0:
             leader = j
-    return leader
+    sure = True
+    for j in range(len(members)):
+        if members[j] >= 0 and j != leader:
+            powers[:] = all_powers[j] - all_powers[leader]
+            sure = sure and (abs(powers[0]) > noise or not powers.any())
+    return leader, sure
 
 
 @njit(cache=True, nogil=True)

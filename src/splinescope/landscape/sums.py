@@ -9,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from splinescope.landscape.polynomials import derivative, first_sign, shifted, sign_changes, to_bernstein
-
-_ROUNDING = 2.0**-50
-"""What rounding may make of a coefficient, as a share of it."""
-
-COINCIDENT = 2.0**-42
-"""Distance by s up to which breakpoints are one: rounding moves them, and a sliver between two has nobody's slope."""
+from splinescope.landscape.polynomials import (
+    COINCIDENT,
+    conversion_noise,
+    derivative,
+    first_sign,
+    reach_of_end,
+    shifted,
+    sign_changes,
+    to_bernstein,
+)
 
 
 @njit(cache=True, nogil=True)
@@ -76,44 +79,75 @@ def running_sums(
 
 
 @njit(cache=True, nogil=True)
+def _slopes(
+    slope: np.ndarray,
+    low: float,
+    length: float,
+    noise: float,
+    margin: float,
+    powers: np.ndarray,
+    bernstein: np.ndarray,
+    roots: np.ndarray,
+    stack: np.ndarray,
+    intervals: np.ndarray,
+) -> tuple[int, int, bool]:
+    """The first sign of a derivative on a piece, 0 if there is none; the number of its changes; whether all is sure."""
+    shifted(slope, low, length, powers)
+    to_bernstein(powers, bernstein)
+    start = first_sign(bernstein, noise, 0)
+    if start == 0:
+        return 0, 0, margin >= 1.0
+    sure = abs(bernstein[0]) > noise or (len(bernstein) > 1 and reach_of_end(bernstein[::-1], noise) <= margin)
+    found, _, unclear = sign_changes(powers, start, noise, margin, roots, stack, intervals)
+    return start, found, sure and unclear == 0
+
+
+@njit(cache=True, nogil=True)
 def turning_points(
     points: np.ndarray,  # [M - 1] breakpoints
     coefficients: np.ndarray,  # [M, size]
+    errors: np.ndarray,  # [M] bounds of the errors of the derivative
+    constant: np.ndarray,  # [M] whether it is constant for certain
     span: tuple[float, float],
-    negligible: float,
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Where a piecewise polynomial stops falling and rises (1), or the reverse (-1); and doubts.
+    fixed: tuple,  # pieces that were decided elsewhere, first signs, and signs changed in [0, 1] with their bounds
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a piecewise polynomial stops falling and rises (1), or the reverse (-1); and pieces in doubt.
 
-    Where it is constant in between it is the middle of that. Bernstein coefficients of the derivative that do not
-    exceed rounding, or `negligible`, count as zero.
+    Where it is constant in between it is the middle of that, also where nothing says that it is not.
     """
     pieces, size = coefficients.shape
     order = max(1, size - 1)
     places, kinds = np.empty(64), np.empty(64, np.int64)
     slope, powers, bernstein = np.zeros(order), np.empty(order), np.empty(order)
     roots, stack, intervals = np.empty(order + 1), np.empty((60, order)), np.empty((60, 3))
-    count = doubts = sign = 0
+    doubtful = np.empty(64, np.int64)
+    count = doubts = sign = given = 0
     since = span[0]
     for piece in range(pieces):
+        if constant[piece]:
+            continue
         low = points[piece - 1] if piece > 0 else span[0]
         high = points[piece] if piece < pieces - 1 else span[1]
-        derivative(coefficients[piece], slope)
-        shifted(slope, low, high - low, powers)
-        to_bernstein(powers, bernstein)
-        noise = negligible
-        for k in range(1, size):
-            noise += _ROUNDING * k * abs(coefficients[piece, k])
-        for k in range(order):
-            if abs(bernstein[k]) <= noise:
-                bernstein[k] = 0.0
-        if not bernstein.any():
+        length = high - low
+        if given < len(fixed[0]) and fixed[0][given] == piece:
+            start, found = fixed[1][given], fixed[2][given + 1] - fixed[2][given]
+            roots[:found] = fixed[3][fixed[2][given] : fixed[2][given + 1]]
+            given += 1
+        else:
+            derivative(coefficients[piece], slope)
+            noise = errors[piece] + conversion_noise(slope, low, length)
+            margin = COINCIDENT / length if length > COINCIDENT else 1.0
+            start, found, sure = _slopes(slope, low, length, noise, margin, powers, bernstein, roots, stack, intervals)
+            if not sure:
+                if doubts == len(doubtful):
+                    doubtful = np.concatenate((doubtful, np.empty(doubts, np.int64)))
+                doubtful[doubts] = piece
+                doubts += 1
+        if start == 0:
             continue
-        start = first_sign(bernstein, 1)
         own = start
-        found, _, unclear = sign_changes(powers, start, noise, roots, stack, intervals)
-        doubts += unclear
         for event in range(-1, found):
-            place = low if event < 0 else low + (high - low) * roots[event]
+            place = low if event < 0 else low + length * roots[event]
             own = start if event < 0 else -own
             if own == -sign:
                 if count == len(places):
@@ -124,4 +158,4 @@ def turning_points(
                 count += 1
             sign = own
         since = high
-    return places[:count], kinds[:count], doubts
+    return places[:count], kinds[:count], doubtful[:doubts]

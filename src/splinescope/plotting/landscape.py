@@ -12,7 +12,7 @@ from splinescope.landscape import LossGrid, LossLine, LossPlane
 from splinescope.plotting.colors import OKABE_ITO, SEQUENTIAL
 from splinescope.plotting.data import fold_lines
 from splinescope.plotting.figures import ACCENT, INK, cell_title, figure_of, frame_slice, new_axes, settle_layout
-from splinescope.plotting.landscape_data import LEVELS, Contours, contours, profile
+from splinescope.plotting.landscape_data import LEVELS, Contours, contours, profile, window
 from splinescope.plotting.layers import draw_folds
 
 if TYPE_CHECKING:
@@ -324,6 +324,10 @@ def plot_loss_plane(
     axes = new_axes(5.6, 4.7) if ax is None else ax
     samples = f"{plane.samples} sample{'' if plane.samples == 1 else 's'}"
     frame_slice(axes, plane.cells, f"{cell_title(plane.cells)}, {samples}" if title is None else title)
+    if plane.cells.truncated:
+        low, high = window(plane)
+        axes.set_xlim(low[0], high[0])
+        axes.set_ylim(low[1], high[1])
     _draw_contours(axes, contours(plane, logarithmic=logarithmic), "loss")
     if folds:
         settle_layout(axes)

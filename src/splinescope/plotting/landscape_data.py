@@ -64,6 +64,12 @@ class Profile:
     breakpoints: Float[np.ndarray, " b"]
 
 
+def window(plane: LossPlane) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]:
+    """Lowest and highest coordinates of what a picture shows: the domain, or of one that is cut short its cells."""
+    shown = plane.cells.vertices if plane.cells.truncated else plane.cells.domain.polygon
+    return shown.min(axis=0), shown.max(axis=0)
+
+
 def contours(grid: LossGrid | LossPlane, levels: int = LEVELS, logarithmic: bool | None = None) -> Contours:
     """Values and levels of a picture.
 
@@ -80,7 +86,7 @@ def contours(grid: LossGrid | LossPlane, levels: int = LEVELS, logarithmic: bool
         InvalidInputError: If the grid is a line, or no loss is finite.
     """
     if isinstance(grid, LossPlane):
-        low, high = grid.cells.domain.polygon.min(axis=0), grid.cells.domain.polygon.max(axis=0)
+        low, high = window(grid)
         x, y = (np.linspace(a, b, _FINE) for a, b in zip(low, high, strict=True))
         values = grid(np.stack(np.meshgrid(x, y, indexing="ij"), axis=2)).reshape(_FINE, _FINE)
     elif len(grid.axes) == 2:

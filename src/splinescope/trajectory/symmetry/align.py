@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +42,15 @@ class Alignment:
     distance_after: float
 
 
-def align(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sweeps: int = 100) -> Any:
+def align(
+    a: ModelLike,
+    b: ModelLike,
+    data: Any = None,
+    *,
+    seed: int = 0,
+    sweeps: int = 100,
+    input_shape: Sequence[int] | None = None,
+) -> Any:
     """The copy of `b` with its channels permuted to be those of `a`; what it computes stays.
 
     Args:
@@ -51,6 +59,7 @@ def align(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sweeps
         data: [N, *input_shape] inputs on which channels are compared; None compares weights.
         seed: Of the order in which groups of channels are matched.
         sweeps: Most passes over the groups.
+        input_shape: Shape of one input, for modules with convolutions that are compared without data.
 
     Returns:
         The permuted copy: a module of the same class if `b` is one, else a network. See `alignment` for more of it.
@@ -72,10 +81,18 @@ def align(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sweeps
         >>> torch.equal(align(a, b)[0].weight, a[0].weight)
         True
     """
-    return alignment(a, b, data, seed=seed, sweeps=sweeps).aligned
+    return alignment(a, b, data, seed=seed, sweeps=sweeps, input_shape=input_shape).aligned
 
 
-def alignment(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sweeps: int = 100) -> Alignment:
+def alignment(
+    a: ModelLike,
+    b: ModelLike,
+    data: Any = None,
+    *,
+    seed: int = 0,
+    sweeps: int = 100,
+    input_shape: Sequence[int] | None = None,
+) -> Alignment:
     """Align two networks and say how.
 
     Channels are matched by `scipy.optimize.linear_sum_assignment`, group by group: by their weights (coordinate
@@ -88,6 +105,7 @@ def alignment(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sw
         data: [N, *input_shape] inputs on which channels are compared; None compares weights.
         seed: Of the order in which groups are matched.
         sweeps: Most passes over the groups.
+        input_shape: Shape of one input, for modules with convolutions that are compared without data.
 
     Returns:
         The alignment.
@@ -103,7 +121,9 @@ def alignment(a: ModelLike, b: ModelLike, data: Any = None, *, seed: int = 0, sw
         >>> torch.equal(alignment(a, a).aligned[0].weight, a[0].weight)
         True
     """
-    shape = None if data is None else tuple(np.shape(data)[1:])
+    shape = None if input_shape is None else tuple(input_shape)
+    if data is not None and shape is None:
+        shape = tuple(np.shape(data)[1:])
     one = as_network(a, shape, "a")
     other = as_network(b, one.input_shape, "b")
     check_same_graph(one, other)
