@@ -18,6 +18,7 @@ from splinescope.generative import (
     VolumeSampler,
     approach,
     cell_log_volumes,
+    conditioned,
     entropy,
     frequencies_by_rho,
     log_volume,
@@ -114,7 +115,13 @@ def test_conditional_gans(name: str, channels: int) -> None:
     logs = log_volume(network, z)
     expected = [np.log(np.linalg.svd(_differences(network, x), compute_uv=False)).sum() for x in z[:6]]
     np.testing.assert_allclose(logs[:6], expected, rtol=1e-5)
-    sampler = VolumeSampler(network, UniformBox((-0.5,) * 5, (0.5,) * 5), 1.0, pool=50)
+    near = conditioned(network, {0: 0.25})
+    latents = z[:, 1:]
+    whole = np.column_stack([np.full(20, 0.25), latents])
+    np.testing.assert_allclose(near(latents[:3]), network(whole[:3]), atol=1e-12)
+    expected = [np.linalg.slogdet(J.T @ J)[1] / 2 for J in (_differences(near, x) for x in latents[:3])]
+    np.testing.assert_allclose(log_volume(near, latents)[:3], expected, rtol=1e-5)
+    sampler = VolumeSampler(near, UniformBox((-0.5,) * 4, (0.5,) * 4), 1.0, pool=50)
     assert 1 < sampler.effective_sample_size <= 50
     assert sampler.sample(10).outputs.shape == (10, channels, 32, 32)
 

@@ -15,7 +15,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.chains import Chain
 from splinescope.network.evaluate import forward
 from splinescope.network.graph import Network
-from splinescope.network.importers.module_copy import duplicate
+from splinescope.network.importers.module_copy import duplicate, first_line
 from splinescope.network.load import as_network
 
 BUDGET = 1 << 26
@@ -144,8 +144,10 @@ class DifferentiableMap:
                 with torch.no_grad():
                     rows = None if condition is None else condition[:few]
                     outputs = function(z[:few].flatten(1), rows).shape[1]
-            except RuntimeError as error:  # torch's, of shapes that do not fit
-                reason = str(error).splitlines()[0]
+            except InvalidInputError:
+                raise
+            except Exception as error:  # torch's, of shapes that do not fit, or the user's own
+                reason = first_line(error)
                 raise InvalidInputError(f"`{name}`: it fails for {given} of shape {shape}: {reason}") from error
         return DifferentiableMap(function, z.detach().flatten(1), condition, int(outputs), shape, name)
 
