@@ -59,7 +59,8 @@ def test_networks_and_threads() -> None:
     network = splinescope.from_torch(module, input_shape=(4,))
     z = torch.from_numpy(np.random.default_rng(0).standard_normal((50, 4)))
     chains = Chain.of(module), Chain.of(network)
-    assert chains[0] is not None and chains[1] is not None
+    assert chains[0] is not None
+    assert chains[1] is not None
     one, two = (torch.cat(list(chain.jacobians(z))) for chain in chains)
     torch.testing.assert_close(one, two, rtol=1e-13, atol=1e-13)
     before = torch.get_num_threads()

@@ -13,7 +13,6 @@ from splinescope.generative.samples import LatentSamples
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.simplices import Simplices, simplices, uniform_weights
 
-
 _NUMBERS = 1 << 15
 """Numbers of latents and outputs that are made at once, few enough for the caches of a processor."""
 

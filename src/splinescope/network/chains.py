@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain as joined
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -177,7 +177,7 @@ class Chain:
 
     def _slopes(self, z: Tensor) -> list[Tensor]:
         """[rows, units] slopes of the functions of all layers."""
-        slopes = []
+        slopes: list[Tensor] = []
         for layer in self.layers:
             if layer is self.layers[-1] and layer.function is None:
                 slopes.append(z.new_ones(len(z), len(layer.weight)))
@@ -186,8 +186,9 @@ class Chain:
             if layer.function is None:
                 slopes.append(torch.ones_like(z))
             else:
-                z, slope = torch.func.jvp(layer.function, (z,), (torch.ones_like(z),))
-                slopes.append(slope.detach())
+                pushed: Any = torch.func.jvp(layer.function, (z,), (torch.ones_like(z),))
+                z = pushed[0]
+                slopes.append(pushed[1].detach())
         return slopes
 
     def _behind(self, slopes: list[Tensor], count: int) -> Tensor:

@@ -81,7 +81,9 @@ def _of_published(numbers: Numbers) -> tuple[Claim, ...]:
     rest = [one for one in found["laws"] if one is not own]
     theirs = [one for one in rest if one["latents"] == "uniform" and one["rho"]]
     said = f"its own law {own['imbalance']:.3f}; "
-    said += ", ".join(f"{_named(one)} {one['imbalance']:.3f} (worth {one['size']:,.0f} draws)" for one in rest)
+    said += ", ".join(
+        f"{_named(one)} {one['imbalance']:.3f} (effective sample size {one['size']:,.0f})" for one in rest
+    )
     deficient = found["deficient"]
     return (
         Claim.told(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ SHORT = {"own": "own law", "published": "as published", "latents": "uniform late
 
 def figures(numbers: Numbers, kept: Kept) -> dict[str, Callable[[], Figure]]:
     """Frequencies, and samples."""
+    found: dict[str, Callable[[], Figure]]
     found = {"frequencies": partial(draw_frequencies, numbers), "samples": partial(draw_samples, numbers, kept)}
     if "published" in numbers:
         found["published"] = partial(draw_published, numbers)
@@ -60,7 +61,7 @@ def draw_published(numbers: Numbers) -> Figure:
     """Shares of the classes of a published generator, for latents of each law with and without volumes."""
     figure = new_figure(PAGE, 2.9)
     panels = figure.subplots(1, 2, sharey=True)
-    handles: dict[str, object] = {}
+    handles: dict[str, Any] = {}
     for letter, ax, latents in zip("ab", panels, ("gaussian", "uniform"), strict=True):
         laws = [one for one in numbers["published"]["laws"] if one["latents"] == latents]
         ax.axhline(0.1, color=MUTED, lw=0.6, ls=":")

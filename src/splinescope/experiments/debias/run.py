@@ -113,7 +113,7 @@ def published_of(settings: Settings, images: ImageSplit) -> nn.Sequential:
 
 def _published(settings: Settings, generator: nn.Sequential, classifier: nn.Module) -> dict[str, Any]:
     """Class frequencies of the published generator: by its own law, of latents uniform in a ball, and by volume."""
-    latents = generator[0][0].in_features
+    latents = next(layer.in_features for layer in generator.modules() if isinstance(layer, nn.Linear))
     laws: dict[str, Prior] = {"gaussian": Gaussian(latents), "uniform": UniformBall(latents, np.sqrt(latents))}
     rows: list[dict[str, Any]] = []
     deficient = {}
