@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 import splinescope
-from benchmarks.common import alternate, mlp_weights, save, seconds, to_module
+from benchmarks.common import RESULTS, alternate, mlp_weights, save, seconds, to_module
 from splinescope.generative import UniformBox, VolumeSampler, expected_log_volume, log_volume, sample
 
 SHAPES = [(d, outputs) for outputs in (784, 3072) for d in (16, 64, 128)]
@@ -120,6 +121,7 @@ def samplers() -> dict[str, Any]:
     drawn: list[Any] = []
     spent["exact samples"] = seconds(lambda: drawn.append(sample(cells, 100_000, 1.0, 0)))
     truth = expected_log_volume(cells, 1.0)
+    log_volume(module, np.zeros((10, 3)), "gram")  # so that kernels are loaded
     pool = VolumeSampler(module, UniformBox((-1.0,) * 3, (1.0,) * 3), 1.0, pool=20_000, method="gram")
     spent["pool of 20,000"] = seconds(lambda: pool.log_volumes)
     spent["pooled samples"] = seconds(lambda: pool.sample(100_000))
@@ -147,10 +149,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--number", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--samplers", action="store_true", help="measure samplers anew, and keep the rest")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     results: dict[str, Any] = {"samplers": samplers()}
     print("samplers", results["samplers"])
+    if chosen.samplers:
+        kept = json.loads((RESULTS / "generative.json").read_text())["results"]
+        save("generative", kept | results)
+        return
     for d, outputs in SHAPES:
         found = volumes(d, outputs, chosen.number, chosen.repeats)
         results[f"{d} latents, {outputs} outputs"] = found

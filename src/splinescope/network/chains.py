@@ -27,7 +27,7 @@ _FUNCTIONS = (
 _NOTHING = (nn.Identity, nn.Flatten, nn.Dropout)
 
 
-class Layer(NamedTuple):
+class ChainLayer(NamedTuple):
     """A matrix, an offset, and what is done to each number after them.
 
     Attributes:
@@ -61,7 +61,7 @@ class Chain:
         layers: The layers.
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[ChainLayer, ...]
 
     @staticmethod
     def of(model: nn.Module | Network) -> Chain | None:
@@ -80,9 +80,9 @@ class Chain:
         steps = _of_network(model) if isinstance(model, Network) else _of_module(model)
         if steps is None:
             return None
-        layers: list[Layer] = []
+        layers: list[ChainLayer] = []
         for step in steps:
-            if isinstance(step, Layer):
+            if isinstance(step, ChainLayer):
                 layers.append(step)
             elif not layers:
                 return None
@@ -120,7 +120,7 @@ class Chain:
         if last.function is not None or last.weight.shape[0] <= last.weight.shape[1]:
             return self
         upper = torch.linalg.qr(last.weight.double(), mode="r")[1].to(last.weight)
-        return replace(self, layers=(*self.layers[:-1], Layer(upper, None, None)))
+        return replace(self, layers=(*self.layers[:-1], ChainLayer(upper, None, None)))
 
     def jacobians(self, z: Tensor, project: Tensor | None = None) -> Iterator[Tensor]:
         """[rows, outputs, d] Jacobians in parts of bounded memory.
@@ -235,7 +235,7 @@ def _composed(first: Elementwise | None, second: Elementwise) -> Elementwise:
     return second if first is None else lambda x: second(first(x))
 
 
-def _of_module(module: nn.Module) -> list[Layer | Elementwise] | None:
+def _of_module(module: nn.Module) -> list[ChainLayer | Elementwise] | None:
     """Steps of a module that is plainly a chain."""
     if module._forward_hooks or module._forward_pre_hooks:
         return None
@@ -243,17 +243,17 @@ def _of_module(module: nn.Module) -> list[Layer | Elementwise] | None:
         parts = [_of_module(part) for part in module]
         return None if any(part is None for part in parts) else list(joined.from_iterable(p for p in parts if p))
     if type(module) is nn.Linear:
-        return [Layer(module.weight.detach(), None if module.bias is None else module.bias.detach(), None)]
+        return [ChainLayer(module.weight.detach(), None if module.bias is None else module.bias.detach(), None)]
     if type(module) in _FUNCTIONS and not getattr(module, "inplace", False):
         return [module]
     return [] if type(module) in _NOTHING else None
 
 
-def _of_network(network: Network) -> list[Layer | Elementwise] | None:
+def _of_network(network: Network) -> list[ChainLayer | Elementwise] | None:
     """Steps of a network whose nodes each read the one before."""
     if network.output != len(network.nodes) - 1 or network.head is not None:
         return None
-    steps: list[Layer | Elementwise] = []
+    steps: list[ChainLayer | Elementwise] = []
     for position, node in enumerate(network.nodes[1:], 1):
         if node.inputs != (position - 1,):
             return None
@@ -261,7 +261,7 @@ def _of_network(network: Network) -> list[Layer | Elementwise] | None:
             steps.append(node.fold.evaluate)
         elif node.affine is not None and node.affine.matrix is not None:
             offset = node.affine.offset
-            steps.append(Layer(node.affine.matrix, None if offset is None else offset.flatten(), None))
+            steps.append(ChainLayer(node.affine.matrix, None if offset is None else offset.flatten(), None))
         elif node.affine is None or not node.affine.keeps_order:
             return None
     return steps
