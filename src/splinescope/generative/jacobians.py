@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from splinescope.network import Network, as_network
-from splinescope.network.chains import Chain
 from splinescope.network.differentials import DifferentiableMap
+from splinescope.network.layer_chains import Chain
 from splinescope.network.ops import Dense
 
 NAMES = ("generator", "latents")

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.chains import Chain
 from splinescope.network.evaluate import forward
 from splinescope.network.graph import Network
 from splinescope.network.importers.module_copy import duplicate, first_line
+from splinescope.network.layer_chains import Chain
 from splinescope.network.load import as_network
 
 BUDGET = 1 << 26

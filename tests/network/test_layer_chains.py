@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import splinescope
-from splinescope.network.chains import Chain
+from splinescope.network.layer_chains import Chain
 from tests.generative.nets import formula_net
 
 MODULES = {
