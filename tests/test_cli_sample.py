@@ -167,7 +167,8 @@ def test_class_by_class(tmp_path: Path) -> None:
     for label in (3, 8):
         out = tmp_path / str(label)
         assert run(*words, "--label", str(label), out=out)["label"] == label
-        drawn = np.load(out / "samples.npz")
+        with np.load(out / "samples.npz") as arrays:
+            drawn = dict(arrays)
         z = torch.from_numpy(drawn["latents"]).float()
         outputs = code["module"](z, torch.full((9,), label)).detach().numpy()
         np.testing.assert_allclose(drawn["outputs"], outputs, atol=1e-6)
