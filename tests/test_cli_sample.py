@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+import splinescope
 from splinescope.cli import main
+from splinescope.cli.plane_result import fitting_color
+from splinescope.generative import volume
 from splinescope.generative.pool import Pool
+from splinescope.network.splits import split
 from tests.generative.nets import formula_net
 
 CODE = """
@@ -132,3 +136,87 @@ def test_a_pool_of_another_generator(model: str, tmp_path: Path, capsys: pytest.
     run(model, "--pool", "100", out=out)
     assert main(["sample", model, "--pool", "100", "--scale", "2", "--out", str(out)]) == 2
     assert "is of another generator, prior or seed" in capsys.readouterr().err
+
+
+CONDITIONAL = """
+import torch
+from torch import nn
+
+
+class Conditional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.classes = nn.Embedding(10, 4)
+        self.layers = nn.Sequential(nn.Linear(7, 16), nn.ReLU(), nn.Linear(16, 64))
+
+    def forward(self, z, label):
+        return self.layers(torch.cat([z, self.classes(label)], 1))
+
+
+torch.manual_seed(0)
+module = Conditional()
+"""
+
+
+def test_class_by_class(tmp_path: Path) -> None:
+    """A module that takes a class after the latents: as with the class written into its first layer."""
+    (tmp_path / "code.py").write_text(CONDITIONAL)
+    words = (f"{tmp_path}/code.py:module", "--input-shape", "3", "--pool", "200", "--number", "9")
+    code: dict[str, Any] = {}
+    exec(CONDITIONAL, code)
+    for label in (3, 8):
+        out = tmp_path / str(label)
+        assert run(*words, "--label", str(label), out=out)["label"] == label
+        with np.load(out / "samples.npz") as arrays:
+            drawn = dict(arrays)
+        z = torch.from_numpy(drawn["latents"]).float()
+        outputs = code["module"](z, torch.full((9,), label)).detach().numpy()
+        np.testing.assert_allclose(drawn["outputs"], outputs, atol=1e-6)
+        J = torch.func.jacrev(lambda x, k=label: code["module"](x[None], torch.tensor([k]))[0])(z[0]).detach()
+        assert drawn["log_volumes"][0] == pytest.approx(0.5 * float(torch.logdet(J.T @ J)), abs=1e-4)
+
+
+def test_a_condition_within_the_input(tmp_path: Path) -> None:
+    """One number of three given: what is left is a plane of the same generator, with an exact area."""
+    rng = np.random.default_rng(0)
+    arrays = {"W0": rng.standard_normal((8, 3)), "b0": rng.standard_normal(8)}
+    arrays |= {
+        "W1": rng.standard_normal((4, 8)),
+        "b1": np.zeros(4),
+        "W2": rng.standard_normal((1, 4)),
+        "b2": np.zeros(1),
+    }
+    np.savez(tmp_path / "net.npz", **arrays)
+    words = (str(tmp_path / "net.npz"), "--condition", "1=0.5", "--prior", "box", "--number", "9")
+    facts = run(*words, "--layer", "layer1", "--way", "exact", out=tmp_path / "exact")
+    corners = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    area = splinescope.Slice(np.array([0.0, 0.5, 0.0]), np.eye(3)[[0, 2]], corners)
+    part = split(splinescope.load(tmp_path / "net.npz"), "layer1").before
+    assert facts["volume"] == pytest.approx(volume(splinescope.tessellate(part, area)), rel=1e-12)
+    assert facts["latent_shape"] == [2]
+
+
+def test_conditions_that_are_none(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, expected in (
+        (["--condition", "0"], "expected PLACE=NUMBER"), (["--condition", "2=1"], "expected some from 0 to 1"),
+        (["--condition", "0=nan"], "expected finite"), (["--label", "1"], "only modules of Python code"),
+        (["--layer", "none"], "no node or module `none`"),
+    ):  # fmt: skip
+        assert main(["sample", model, *words, "--out", str(tmp_path / "out")]) == 2
+        told = capsys.readouterr().err
+        assert expected in told
+        assert told.count("\n") == 1
+
+
+def test_slices_of_generators_show_volumes(model: str, tmp_path: Path) -> None:
+    """More outputs than the slice has dimensions: colours are log volumes; of a classifier they stay classes."""
+    assert main(["slice", model, "--out", str(tmp_path / "slice")]) == 0
+    cells = splinescope.open(tmp_path / "slice" / "complex.npz")
+    assert volume(cells) > 0
+    assert fitting_color(cells) == "log-volume"
+    assert (tmp_path / "slice" / "picture.png").read_bytes().startswith(b"\x89PNG")
+    square = splinescope.Slice.box([-1, -1], [1, 1])
+    classifier = splinescope.tessellate(formula_net([2, 8, 2], 0), square)
+    assert fitting_color(classifier) == "class"
+    softmax = torch.nn.Sequential(formula_net([2, 8, 3], 0), torch.nn.Softmax(1))
+    assert fitting_color(splinescope.tessellate(softmax, square)) == "class"

@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 import splinescope
 from splinescope import datasets, models
+from splinescope.experiments.debias import run as debias
+from splinescope.experiments.debias import settings as debias_settings
+from splinescope.experiments.shared.images import images_of
 from splinescope.generative import (
     Gaussian,
     UniformBox,
     VolumeSampler,
     approach,
     cell_log_volumes,
+    conditioned,
     entropy,
     frequencies_by_rho,
     log_volume,
@@ -29,6 +33,7 @@ from splinescope.generative import (
 from splinescope.network import Network
 from tests.network.asset_modules import build
 from tests.network.assets import ABSENT, ASSETS, assets
+from tests.seeds import thorough
 
 FILES = {asset.name: asset.paths[0] for asset in assets()}
 pytestmark = pytest.mark.skipif(not FILES, reason=ABSENT)
@@ -114,7 +119,13 @@ def test_conditional_gans(name: str, channels: int) -> None:
     logs = log_volume(network, z)
     expected = [np.log(np.linalg.svd(_differences(network, x), compute_uv=False)).sum() for x in z[:6]]
     np.testing.assert_allclose(logs[:6], expected, rtol=1e-5)
-    sampler = VolumeSampler(network, UniformBox((-0.5,) * 5, (0.5,) * 5), 1.0, pool=50)
+    near = conditioned(network, {0: 0.25})
+    latents = z[:, 1:]
+    whole = np.column_stack([np.full(20, 0.25), latents])
+    np.testing.assert_allclose(near(latents[:3]), network(whole[:3]), atol=1e-12)
+    expected = [np.linalg.slogdet(J.T @ J)[1] / 2 for J in (_differences(near, x) for x in latents[:3])]
+    np.testing.assert_allclose(log_volume(near, latents)[:3], expected, rtol=1e-5)
+    sampler = VolumeSampler(near, UniformBox((-0.5,) * 4, (0.5,) * 4), 1.0, pool=50)
     assert 1 < sampler.effective_sample_size <= 50
     assert sampler.sample(10).outputs.shape == (10, channels, 32, 32)
 
@@ -161,3 +172,26 @@ def _shifted(weights: list[np.ndarray], biases: list[np.ndarray], image: Tensor)
     end = nn.Linear(*reversed(last.shape)).double()
     end.weight.data, end.bias.data = last, torch.from_numpy(biases[1].copy()).double()
     return nn.Sequential(start, nn.ReLU(), end, nn.Sigmoid())
+
+
+@thorough
+def test_classes_of_the_published_digits_by_the_experiment() -> None:
+    """What `debias` measures of it: rank-deficient nearly everywhere, and no law of latents with equal shares."""
+    folder = ASSETS / "data" / "mnist"
+    if not folder.is_dir():
+        pytest.skip(f"no MNIST in {folder}")
+    settings = replace(
+        debias_settings.Settings.smoke(0), data=str(folder), generator=str(FILES["csinva_mnist_mlp_generator"])
+    )
+    images = images_of(settings.data, 700)
+    rng = torch.Generator().manual_seed(0)
+    classifier = models.mlp([784, 16, 10], generator=rng)
+    models.train_classifier(classifier, images.inputs, images.labels, generator=rng, epochs=3)
+    classifier.double()
+    found = debias._published(replace(settings, published_pool=200), debias.published_of(settings, images), classifier)
+    assert found["latents"] == 64
+    assert min(found["deficient"].values()) > 0.9
+    assert [(law["latents"], law["rho"], law["top"]) for law in found["laws"] if law["top"] or not law["rho"]] == [
+        ("gaussian", 0.0, 0), ("gaussian", 1.0, 10), ("uniform", 0.0, 0), ("uniform", 1.0, 10),
+    ]  # fmt: skip
+    assert all(law["imbalance"] > 0.1 for law in found["laws"])

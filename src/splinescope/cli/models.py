@@ -19,6 +19,7 @@ from splinescope.cli.points import read_array
 from splinescope.cli.values import first_line, numbers, shape_of
 from splinescope.errors import InvalidInputError, SplinescopeError
 from splinescope.network import Network, load
+from splinescope.network.importers.choice import Choice, Door
 from splinescope.network.importers.from_sklearn import Estimator, is_estimator
 from splinescope.network.load import is_script, script_advice
 
@@ -100,7 +101,15 @@ def read_module(text: str, weights: Path | None) -> nn.Module:
     return module.eval()
 
 
-def read_generator(text: str, weights: Path | None, input_shape: str | None, *, trust: bool) -> nn.Module | Network:
+def read_generator(
+    text: str,
+    weights: Path | None,
+    input_shape: str | None,
+    *,
+    trust: bool,
+    output: str | None = None,
+    fixed: Sequence[str] | None = None,
+) -> nn.Module | Network:
     """What the argument MODEL means where smooth modules will do: a module made by Python code, else a network.
 
     Args:
@@ -108,6 +117,8 @@ def read_generator(text: str, weights: Path | None, input_shape: str | None, *, 
         weights: File of a state dict for a module made by Python code.
         input_shape: Sizes of one input without batch, where a file itself does not tell.
         trust: Whether a file may run code that it holds.
+        output: Which output, by name or index, where there are several.
+        fixed: For each further input its name and value.
 
     Returns:
         The module in eval mode, or the network.
@@ -116,10 +127,11 @@ def read_generator(text: str, weights: Path | None, input_shape: str | None, *, 
         InvalidInputError: If there is no such model, it is damaged, or the weights don't fit.
     """
     if Path(text).is_file() and text.lower().endswith(MODEL_SUFFIXES):
-        return read_model(text, weights, input_shape, trust=trust)
+        return read_model(text, weights, input_shape, trust=trust, output=output, fixed=fixed)
     model = _from_code(text, weights)
     if isinstance(model, nn.Module):
-        return model.eval()
+        chosen = Choice(output, fixed_inputs(fixed or ()))
+        return (Door(model, chosen) if output is not None or chosen.fixed else model).eval()
     return model if isinstance(model, Network) else load(model, shape_of("--input-shape", input_shape))
 
 

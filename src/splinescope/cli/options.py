@@ -142,8 +142,8 @@ Color = Annotated[
     ColorName | None,
     draw(
         help="What the cells' colours mean. By default `class` for classifiers; `log-volume`, how much the network "
-        "stretches areas, where outputs are too many for a classifier; else `pattern`, a colour of its own for each, "
-        "where cells are few, and `norm` where they are many."
+        "stretches areas, where there are more outputs than inputs or too many for a classifier; else `pattern`, a "
+        "colour of its own for each, where cells are few, and `norm` where they are many."
     ),
 ]
 Classes = Annotated[

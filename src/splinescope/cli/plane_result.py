@@ -37,6 +37,10 @@ _MOST = 1000
 """Outputs beyond which comparing them all is no classification that a picture could show."""
 
 
+_MOST_OF_FEW = 100
+"""The same for networks that make more numbers than they are given."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """What the picture shows.
@@ -116,16 +120,23 @@ def fitting_color(cells: PlanarComplex) -> str:
         The colouring.
     """
     outputs = math.prod(cells.network.output_shape)
+    if outputs > cells.dimension and (is_generator(cells.network) or not is_classifier(cells.network)):
+        return "log-volume"
     if is_classifier(cells.network) and outputs > 1:
         return "class"
-    if outputs >= cells.dimension and not is_classifier(cells.network):
-        return "log-volume"
     return "pattern" if len(cells) <= _FEW else "norm"
 
 
 def is_classifier(network: Network) -> bool:
     """Whether a decision boundary between all outputs makes sense: a vector of few."""
-    return len(network.output_shape) <= 1 and math.prod(network.output_shape) <= _MOST
+    outputs = math.prod(network.output_shape)
+    return len(network.output_shape) <= 1 and outputs <= (_MOST_OF_FEW if is_generator(network) else _MOST)
+
+
+def is_generator(network: Network) -> bool:
+    """Whether a network makes more numbers than it is given, and does not say that they are shares of classes."""
+    softmax = network.head is not None and network.head.axis is not None
+    return math.prod(network.output_shape) > math.prod(network.input_shape) and not softmax
 
 
 def _facts(cells: PlanarComplex, classes: list[int] | None, boundary: DecisionBoundary | None) -> Facts:

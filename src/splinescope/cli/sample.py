@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.storage import write_arrays
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from splinescope.generative import Drawn, ManifoldSamples, Prior
@@ -64,6 +66,23 @@ Method = Annotated[
     of.how(help="How volumes are computed, see the page on generators."),
 ]
 Top = Annotated[int | None, of.how(metavar="K", min=1, help="Take the K largest singular values only: a heuristic.")]
+Label = Annotated[
+    int | None,
+    of.ask(
+        "--label", metavar="K", min=0, help="Class that a module is given after the latents, one whole number for each."
+    ),
+]
+Layer = Annotated[
+    str | None,
+    of.ask("--layer", metavar="NAME", help="Node at which the generator ends, where more follows; `info` lists them."),
+]
+Condition = Annotated[
+    list[str] | None,
+    of.ask(
+        metavar="PLACE=NUMBER",
+        help="A number of the input that is a condition, such as a class, and no latent: 0=0.5; once for each.",
+    ),
+]
 OutputShape = Annotated[
     str | None, of.draw(metavar="N,N,...", help="Shape of one output as it is drawn, such as 3,32,32 or 64,2.")
 ]
@@ -79,6 +98,9 @@ def sample(
     prior: PriorName = "gaussian",
     scale: Scale = 1.0,
     cut: Cut = None,
+    condition: Condition = None,
+    label: Label = None,
+    layer: Layer = None,
     base: Base = "prior",
     way: Way = "pool",
     pool: PoolSize = 10_000,
@@ -92,12 +114,17 @@ def sample(
     weights: of.Weights = None,
     trust: of.Trust = False,
     input_shape: of.InputShape = None,
+    output: of.OutputNameOnly = None,
+    fixed: of.Fixed = None,
     force: of.Force = False,
     as_json: of.Json = False,
 ) -> None:
     """Draw from GENERATOR by the volume that it gives to its latents: uniform on its manifold, modes or anti-modes.
 
     Any differentiable module will do; what is exact needs a continuous piecewise affine one.
+
+    **Classes and other conditions.** A module that takes a class after the latents is given it by `--label`, one for
+    each call; an input of its own is given by `--fixed`, numbers of the one input by `--condition`.
 
     **What it leaves.** In the folder of `--out`: `samples.npz` (`outputs`, `latents`, `log_volumes`), `picture.png`
     where outputs are images, outlines or points of the plane, `summary.json` with the effective sample size, and
@@ -109,14 +136,18 @@ def sample(
     `splinescope sample gan.py:Generator --weights gan.pt --rho 1 --number 64 --prior gaussian --out uniform`
 
     `splinescope sample net.npz --rho -1 --prior box --way exact`
+
+    `splinescope sample cgan.onnx --condition 0=0.5 --layer ConvTranspose_13 --out near`
+
+    `splinescope sample gan.py:Conditional --weights gan.pt --input-shape 100 --label 3 --out threes`
     """
     from splinescope.cli.models import read_generator
     from splinescope.network import Network
 
     run = Run(out, generator, as_json, force or (out / "pool").is_dir())
-    model = read_generator(generator, weights, input_shape, trust=trust)
-    shape = _latent_shape(model, input_shape)
-    asked = Asked(rho, number, base, way, pool, replacement, method, top, seed)
+    model = read_generator(generator, weights, input_shape, trust=trust, output=output, fixed=fixed)
+    model, shape = _given(model, _latent_shape(model, input_shape), layer, condition)
+    asked = Asked(rho, number, base, way, pool, replacement, method, top, seed, _label(label, model, way))
     law = _law(prior, scale, cut, math.prod(shape))
     drawn_as = shape_of("--output-shape", output_shape)
     drawn: LatentSamples
@@ -128,7 +159,13 @@ def sample(
         else:
             drawn, facts = _pooled(model, law, shape, asked, out / "pool", progress)
             certificate = None
-    facts = {"prior": {"kind": prior, "scale": scale, "cut": cut}, **facts, **_facts(drawn, asked, shape)}
+    law_facts = {
+        "prior": {"kind": prior, "scale": scale, "cut": cut},
+        "condition": condition,
+        "label": label,
+        "fixed": fixed,
+    }
+    facts = {**law_facts, **facts, **_facts(drawn, asked, shape)}
     files = _files(drawn, picture, drawn_as, f"{title_of(generator)}: $\\rho$ = {rho:g}")
     run.leave(model if isinstance(model, Network) else None, certificate, facts, files, _lines)
 
@@ -146,6 +183,7 @@ class Asked:
     method: str
     top: int | None
     seed: int
+    label: int | None
 
 
 def _latent_shape(model: nn.Module | Network, given: str | None) -> tuple[int, ...]:
@@ -163,6 +201,48 @@ def _latent_shape(model: nn.Module | Network, given: str | None) -> tuple[int, .
     if shape is None:
         raise InvalidInputError("`--input-shape`: not given; expected the shape of one latent, as in 100 or 100,1,1")
     return shape
+
+
+def _given(
+    model: nn.Module | Network, shape: tuple[int, ...], layer: str | None, words: list[str] | None
+) -> tuple[nn.Module | Network, tuple[int, ...]]:
+    """The generator up to a layer and with its condition given, and the shape of what is left of its input."""
+    from splinescope.generative import conditioned
+    from splinescope.network import Network
+    from splinescope.network.splits import split
+
+    if layer is not None:
+        if not isinstance(model, Network):
+            raise InvalidInputError("`--layer`: got a module; expected a model file")
+        try:
+            model = split(model, layer).before
+        except InvalidInputError as error:
+            raise InvalidInputError(str(error).replace("`at`", "`--layer`")) from error
+    if not words:
+        return model, shape
+    numbers = {}
+    for word in words:
+        place, _, value = word.partition("=")
+        try:
+            numbers[int(place)] = float(value)
+        except ValueError:
+            raise InvalidInputError(f"`--condition`: got {word!r}; expected PLACE=NUMBER, as in 0=0.5") from None
+    return conditioned(model, numbers, shape), (math.prod(shape) - len(numbers),)
+
+
+def _label(label: int | None, model: nn.Module | Network, way: str) -> int | None:
+    """The class, where it can be given."""
+    from splinescope.network import Network
+
+    if label is not None and (isinstance(model, Network) or way == "exact"):
+        raise InvalidInputError("`--label`: only modules of Python code take one, and no exact way; see `--fixed`")
+    return label
+
+
+def _labels(label: int, number: int, _rng: np.random.Generator) -> torch.Tensor:
+    import torch
+
+    return torch.full((number,), label)
 
 
 def _law(kind: str, scale: float, cut: float | None, dimension: int) -> Prior:
@@ -193,6 +273,7 @@ def _pooled(
         latent_shape=shape,
         method=asked.method,
         top=asked.top,
+        condition=None if asked.label is None else partial(_labels, asked.label),
         seed=asked.seed,
         store=store,
         progress=progress,

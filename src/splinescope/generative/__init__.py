@@ -1,5 +1,6 @@
 """Generators: the volume that a network gives to its latents, and sampling that knows it."""
 
+from splinescope.generative.conditions import conditioned
 from splinescope.generative.draws import ManifoldSamples, draw_from, sample
 from splinescope.generative.expectations import Moments, moments
 from splinescope.generative.frequencies import Frequencies, frequencies, frequencies_by_rho
@@ -44,6 +45,7 @@ __all__ = [
     "VolumeSampler",
     "approach",
     "cell_log_volumes",
+    "conditioned",
     "draw_from",
     "entropy",
     "expected_log_volume",

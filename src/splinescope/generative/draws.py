@@ -13,6 +13,9 @@ from splinescope.generative.samples import LatentSamples
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.simplices import Simplices, simplices, uniform_weights
 
+_NUMBERS = 1 << 15
+"""Numbers of latents and outputs that are made at once, few enough for the caches of a processor."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ManifoldSamples(LatentSamples):
@@ -100,11 +103,17 @@ def _drawn(
     ends = np.cumsum(_spread(masses, parts))
     chosen = np.searchsorted(ends, rng.random(number) * ends[-1], side="right")
     weights = uniform_weights(number, parts.corners.shape[1], rng)
-    corners, values = parts.corners[chosen], cells.vertex_outputs  # type: ignore[attr-defined]
-    latents = np.einsum("nk,nkd->nd", weights, cells.vertices[corners])  # type: ignore[attr-defined]
-    outputs = np.zeros((number, values.shape[1]))
-    for corner in range(corners.shape[1]):
-        outputs += weights[:, corner, None] * values[corners[:, corner]]
+    corners = parts.corners[chosen]
+    # latents and outputs of vertices side by side, so that they are looked up together
+    table = np.concatenate([cells.vertices, cells.vertex_outputs], axis=1)  # type: ignore[attr-defined]
+    latents, outputs = np.empty((number, cells.dimension)), np.empty((number, table.shape[1] - cells.dimension))
+    step = max(1, _NUMBERS // table.shape[1])
+    for start in range(0, number, step):
+        rows = slice(start, start + step)
+        points = weights[rows, :1] * table[corners[rows, 0]]
+        for corner in range(1, corners.shape[1]):
+            points += weights[rows, corner, None] * table[corners[rows, corner]]
+        latents[rows], outputs[rows] = points[:, : cells.dimension], points[:, cells.dimension :]
     owners = parts.cells[chosen]
     return ManifoldSamples(
         latents=latents,

@@ -13,6 +13,7 @@ from torch import nn
 
 from splinescope.network import Network, as_network
 from splinescope.network.differentials import DifferentiableMap
+from splinescope.network.layer_chains import Chain
 from splinescope.network.ops import Dense
 
 NAMES = ("generator", "latents")
@@ -28,8 +29,8 @@ def latent_map(generator: Any, latents: Any, method: str, condition: Any) -> Dif
         condition: Given to the generator after the latents, or None.
 
     Returns:
-        The map. For all methods but "sketch" outputs of a last dense layer that has more of them than inputs are
-        turned into as few, which no Gram matrix of a Jacobian sees.
+        The map, with the chain of its layers if it is plainly one. For all methods but "sketch" outputs of a last
+        dense layer that has more of them than inputs are turned into as few, which no Gram matrix of a Jacobian sees.
 
     Raises:
         InvalidInputError: If an argument is none of what is expected.
@@ -40,6 +41,12 @@ def latent_map(generator: Any, latents: Any, method: str, condition: Any) -> Dif
         generator = as_network(generator, shape[1:], "generator")
     if isinstance(generator, Network) and method == "affine":
         generator = replace(generator, head=None, classes=None)
+    chain = Chain.of(generator) if isinstance(generator, nn.Module | Network) and condition is None else None
+    if chain is not None:
+        map_ = DifferentiableMap.of(generator, latents, affine=False, names=NAMES)
+        if chain.dimension == map_.dimension and chain.dtype == map_.points.dtype:
+            pays = method == "svd" and _pays(chain.outputs, chain.last_inputs, columns)
+            return replace(map_, chain=chain.shortened if pays else chain)
     if isinstance(generator, Network) and generator.head is None and method != "sketch":
         generator = _condensed(generator, columns)
     elif isinstance(generator, nn.Module) and method != "sketch":

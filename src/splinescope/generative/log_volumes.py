@@ -31,6 +31,10 @@ _RESOLUTION = {torch.float64: 2.0**-44, torch.float32: 2.0**-17}
 """A Jacobian whose least singular value is at most this share of its largest counts as rank-deficient."""
 
 
+_HOPELESS = 0.9
+"""Share of latents from which no more Gram matrices are tried."""
+
+
 @dataclass(frozen=True)
 class SketchBias:
     """What a random orthonormal projection of the outputs does to log volumes.
@@ -96,13 +100,13 @@ def log_volume(
         raise InvalidInputError(f"`top`: got {top}; expected from 1 to {map_.dimension}, the dimension of the latents")
     if method == "sketch":
         return _sketched(map_, _sketch_size(sketch, map_), top, seed)
-    parts = [_logs(J, top, gram=method != "svd") for J in map_.jacobians()]
-    logs = np.concatenate([np.empty(0), *parts])
-    doubtful = np.flatnonzero(np.isneginf(logs))
-    if method == "auto" and len(doubtful) and _is_single(generator, map_):
+    again = method == "auto" and _is_single(generator, map_)
+    logs = _all_logs(map_, top, gram=method != "svd", settle=not again)
+    doubtful = np.flatnonzero(~(logs > -np.inf))
+    if again and len(doubtful):
         few = None if condition is None else condition[torch.from_numpy(doubtful)]
         twice = latent_map(duplicate(generator).double(), map_.shaped(doubtful).double(), "svd", few)
-        logs[doubtful] = np.concatenate([_logs(J, top, gram=False) for J in twice.jacobians()])
+        logs[doubtful] = _all_logs(twice, top, gram=twice.chain is not None)
     return logs
 
 
@@ -189,6 +193,32 @@ def measured_bias(generator: Any, latents: Any, sketch: int | None = None, seed:
     return SketchBias(bias.mean, bias.deviation, float(np.mean((projected - full)[seen])))
 
 
+def _all_logs(map_: DifferentiableMap, top: int | None, gram: bool, settle: bool = True) -> np.ndarray:
+    """Log volumes at all points of a map; where these are doubtful and need not be settled, -inf or NaN."""
+    if map_.chain is not None and gram and top is None and map_.outputs >= map_.dimension:
+        return _chain_logs(map_, settle)
+    return np.concatenate([np.empty(0), *(_logs(J, top, gram) for J in map_.jacobians())])
+
+
+def _chain_logs(map_: DifferentiableMap, settle: bool) -> np.ndarray:
+    """Log volumes of a chain by Gram matrices; what these don't tell by singular values, all if they tell little."""
+    assert map_.chain is not None
+    logs = np.full(len(map_.points), np.nan)
+    start = 0
+    for gram in map_.chain.grams(map_.points):
+        found, doubtful = _factored(gram.matrices, gram.sizes.double())
+        stop = start + len(found)
+        logs[start:stop] = np.where(doubtful.cpu().numpy(), np.nan, found.cpu().numpy())
+        start = stop
+        if np.isnan(logs[:stop]).mean() > _HOPELESS:
+            break
+    rest = np.flatnonzero(np.isnan(logs))
+    if settle and len(rest):
+        points = map_.points[torch.from_numpy(rest)]
+        logs[rest] = np.concatenate([_by_values(J, None) for J in map_.chain.jacobians(points)])
+    return logs
+
+
 def _logs(J: torch.Tensor, top: int | None, gram: bool) -> np.ndarray:
     """Log volumes from Jacobians."""
     n, outputs, d = J.shape
@@ -199,18 +229,25 @@ def _logs(J: torch.Tensor, top: int | None, gram: bool) -> np.ndarray:
     scale = J.abs().amax(dim=(1, 2)).double()
     scale = torch.where((scale > 0) & scale.isfinite(), scale, 1.0)
     J = J / scale.to(J.dtype)[:, None, None]
-    factor, failed = torch.linalg.cholesky_ex(torch.bmm(J.mT, J))
-    diagonal = factor.diagonal(dim1=1, dim2=2).double()
-    logs = diagonal.log().sum(dim=1) + d * scale.log()
-    # pivots of the Gram matrix carry errors of its largest entry's rounding: small ones are not known
-    doubtful = (failed != 0) | ~(
-        diagonal.amin(dim=1) ** 2 > 1e4 * d * torch.finfo(J.dtype).eps * diagonal.amax(dim=1) ** 2
-    )
-    found = logs.cpu().numpy()
+    matrices = torch.bmm(J.mT, J)
+    logs, doubtful = _factored(matrices, matrices.diagonal(dim1=1, dim2=2).amax(dim=1).double())
+    found = (logs + d * scale.log()).cpu().numpy()
     if bool(doubtful.any()):
         rows = doubtful.cpu().numpy()
         found[rows] = _by_values(J[doubtful], None) + d * np.log(scale.cpu().numpy()[rows])
     return found
+
+
+def _factored(matrices: torch.Tensor, sizes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Half the logarithms of determinants of Gram matrices, and which of them rounding makes doubtful."""
+    d, eps = matrices.shape[1], torch.finfo(matrices.dtype).eps
+    sizes = torch.where((sizes > 0) & sizes.isfinite(), sizes, 1.0)
+    factor, failed = torch.linalg.cholesky_ex(matrices / sizes.to(matrices.dtype)[:, None, None])
+    diagonal = factor.diagonal(dim1=1, dim2=2).double()
+    # pivots of the Gram matrix carry errors of its largest entry's rounding: small ones are not known
+    largest = (diagonal.amax(dim=1) ** 2).clamp_min(1.0)
+    doubtful = (failed != 0) | ~(diagonal.amin(dim=1) ** 2 > 1e4 * d * eps * largest)
+    return diagonal.log().sum(dim=1) + 0.5 * d * sizes.log(), doubtful
 
 
 def _by_values(J: torch.Tensor, top: int | None) -> np.ndarray:

@@ -128,6 +128,8 @@ def uniform_weights(count: int, corners: int, generator: np.random.Generator) ->
     Returns:
         One row for each point, with sum 1.
     """
-    marks = generator.random((count, corners - 1))
-    marks.sort(axis=1)
-    return np.diff(marks, axis=1, prepend=0.0, append=1.0)
+    marks = np.ones((count, corners))
+    marks[:, :-1] = generator.random((count, corners - 1))
+    marks[:, :-1].sort(axis=1)
+    marks[:, 1:] -= marks[:, :-1].copy()
+    return marks

@@ -68,7 +68,49 @@ def claims(numbers: Numbers) -> tuple[Claim, ...]:
             ours="; ".join(f"{LAWS[name][2]}: effective sample size {one['size']:,.0f}" for name, one in found.items())
             + f"; {numbers['uniform']['deficient']:.1%} of the uniform latents are rank-deficient",
         ),
+        *_of_published(numbers),
     )
+
+
+def _of_published(numbers: Numbers) -> tuple[Claim, ...]:
+    """What becomes of a published generator, if there is one."""
+    if "published" not in numbers:
+        return ()
+    found = numbers["published"]
+    own = next(one for one in found["laws"] if one["latents"] == "gaussian" and not one["rho"])
+    rest = [one for one in found["laws"] if one is not own]
+    theirs = [one for one in rest if one["latents"] == "uniform" and one["rho"]]
+    said = f"its own law {own['imbalance']:.3f}; "
+    said += ", ".join(
+        f"{_named(one)} {one['imbalance']:.3f} (effective sample size {one['size']:,.0f})" for one in rest
+    )
+    deficient = found["deficient"]
+    return (
+        Claim.told(
+            "How far uniform on the manifold is from balanced classes, for a published generator of MNIST",
+            FIGURE,
+            theirs="fairness by uniform sampling",
+            ours=f"total variation distance from equal shares: {said}; of {found['latents']} latents "
+            + ", ".join(f"{share:.1%} of the {name} ones are rank-deficient" for name, share in deficient.items()),
+        ),
+        Claim.judged(
+            "Sampling uniformly on its manifold balances its classes",
+            FIGURE,
+            theirs="fairness by uniform sampling",
+            ours=", ".join(f"{_named(one)}: {one['imbalance']:.3f}" for one in theirs)
+            + f"; its own law {own['imbalance']:.3f}",
+            tolerance="distance from equal shares at most half of that of its own law, by every volume",
+            holds=bool(theirs) and all(one["imbalance"] <= 0.5 * own["imbalance"] for one in theirs),
+        ),
+    )
+
+
+def _named(law: dict[str, Any]) -> str:
+    """A law of latents in words."""
+    latents = "Gaussian latents" if law["latents"] == "gaussian" else "uniform latents"
+    if not law["rho"]:
+        return latents
+    return f"{latents} by volume" + (f" of {law['top']} singular values" if law["top"] else "")
 
 
 def of_law(numbers: Numbers, name: str) -> dict[str, Any]:
@@ -109,4 +151,22 @@ def tables(numbers: Numbers) -> dict[str, Table]:
             rows += [
                 (pool, rho, label, *(found[key][label] for key in ("shares", "low", "high"))) for label in range(10)
             ]
-    return {"frequencies": Table(("latents", "rho", "class", "share", "low", "high"), tuple(rows))}
+    found = {"frequencies": Table(("latents", "rho", "class", "share", "low", "high"), tuple(rows))}
+    balance: list[tuple[Any, ...]] = [("data", "", "", "", numbers["data"]["imbalance"], "")]
+    for name, (pool, rho, _) in LAWS.items():
+        one = of_law(numbers, name)
+        balance.append(("trained", pool, rho, 0, one["imbalance"], one["size"]))
+    for one in numbers.get("published", {}).get("laws", []):
+        balance.append(("published", one["latents"], one["rho"], one["top"], one["imbalance"], one["size"]))
+    keys = ("generator", "latents", "rho", "top", "distance_from_equal_shares", "effective_sample_size")
+    found["balance"] = Table(keys, tuple(balance))
+    if "published" in numbers:
+        found["published"] = Table(
+            ("latents", "rho", "top", "class", "share", "low", "high"),
+            tuple(
+                (one["latents"], one["rho"], one["top"], label, *(one[key][label] for key in ("shares", "low", "high")))
+                for one in numbers["published"]["laws"]
+                for label in range(10)
+            ),
+        )
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,11 @@ SHORT = {"own": "own law", "published": "as published", "latents": "uniform late
 
 def figures(numbers: Numbers, kept: Kept) -> dict[str, Callable[[], Figure]]:
     """Frequencies, and samples."""
-    return {"frequencies": partial(draw_frequencies, numbers), "samples": partial(draw_samples, numbers, kept)}
+    found: dict[str, Callable[[], Figure]]
+    found = {"frequencies": partial(draw_frequencies, numbers), "samples": partial(draw_samples, numbers, kept)}
+    if "published" in numbers:
+        found["published"] = partial(draw_published, numbers)
+    return found
 
 
 @on_page
@@ -49,6 +53,28 @@ def draw_frequencies(numbers: Numbers) -> Figure:
     right.legend(loc="best")
     put_title(right, "b", "the rare class")
     figure.legend(*left.get_legend_handles_labels(), ncols=5, loc="outside lower center")
+    return figure
+
+
+@on_page
+def draw_published(numbers: Numbers) -> Figure:
+    """Shares of the classes of a published generator, for latents of each law with and without volumes."""
+    figure = new_figure(PAGE, 2.9)
+    panels = figure.subplots(1, 2, sharey=True)
+    handles: dict[str, Any] = {}
+    for letter, ax, latents in zip("ab", panels, ("gaussian", "uniform"), strict=True):
+        laws = [one for one in numbers["published"]["laws"] if one["latents"] == latents]
+        ax.axhline(0.1, color=MUTED, lw=0.6, ls=":")
+        for number, one in enumerate(laws):
+            volume = f"{one['top']} values" if one["top"] else "all values"
+            label = f"by volume, {volume}" if one["rho"] else "as drawn"
+            _errors(ax, np.arange(10) + 0.18 * (number - (len(laws) - 1) / 2), one, range(10), number, label)
+        ax.set_xticks(range(10))
+        ax.set(xlabel="class", ylim=(0, None))
+        put_title(ax, letter, "Gaussian latents" if latents == "gaussian" else "latents uniform in a ball")
+        handles |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    panels[0].set_ylabel("share of samples")
+    figure.legend(handles.values(), handles.keys(), ncols=4, loc="outside lower center")
     return figure
 
 

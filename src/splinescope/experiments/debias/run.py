@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from splinescope.errors import InvalidInputError
 from splinescope.experiments.debias.settings import Settings
 from splinescope.experiments.shared.images import ImageSplit, classifier_of, decoder_of, images_of
 from splinescope.experiments.shared.parts import Parts
+from splinescope.experiments.shared.perceptrons import perceptron_of
 from splinescope.generative import (
     Frequencies,
     Gaussian,
@@ -39,6 +41,8 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     parts.arrays("samples", partial(_shown, samplers))
     tasks = {name: partial(_measure, settings, sampler, classifier) for name, sampler in samplers.items()}
     tasks["data"] = partial(_data, settings, images, chosen, classifier)
+    if settings.generator:
+        tasks["published"] = partial(_published, settings, published_of(settings, images), classifier)
     return parts.each(tasks, "law")
 
 
@@ -57,6 +61,11 @@ def _classes(classifier: nn.Module, outputs: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         found: np.ndarray = classifier(torch.from_numpy(outputs).double()).argmax(dim=1).numpy()
     return found
+
+
+def _classes_of_signed(classifier: nn.Module, outputs: np.ndarray) -> np.ndarray:
+    """The same of images from -1 to 1."""
+    return _classes(classifier, (outputs + 1) / 2)
 
 
 def _plain(found: Frequencies) -> dict[str, Any]:
@@ -78,6 +87,50 @@ def _measure(settings: Settings, sampler: VolumeSampler, classifier: nn.Module) 
         "deficient": float(np.isneginf(sampler.log_volumes).mean()),
         "log_volume_deviation": float(np.std(sampler.log_volumes[np.isfinite(sampler.log_volumes)])),
     }
+
+
+def published_of(settings: Settings, images: ImageSplit) -> nn.Sequential:
+    """The published generator, whose images are from -1 to 1.
+
+    Args:
+        settings: The sizes.
+        images: The images that it was trained on.
+
+    Returns:
+        The generator, in float64.
+
+    Raises:
+        InvalidInputError: If it makes no such images.
+    """
+    perceptron = perceptron_of(settings.generator, "generator")
+    made, wanted = perceptron[-1].out_features, images.inputs.shape[1]
+    if made != wanted:
+        raise InvalidInputError(
+            f"`generator`: {settings.generator} makes images of {made} pixels; expected {wanted}: give `data`, too"
+        )
+    return nn.Sequential(perceptron, nn.Tanh())
+
+
+def _published(settings: Settings, generator: nn.Sequential, classifier: nn.Module) -> dict[str, Any]:
+    """Class frequencies of the published generator: by its own law, of latents uniform in a ball, and by volume."""
+    latents = next(layer.in_features for layer in generator.modules() if isinstance(layer, nn.Linear))
+    laws: dict[str, Prior] = {"gaussian": Gaussian(latents), "uniform": UniformBall(latents, np.sqrt(latents))}
+    rows: list[dict[str, Any]] = []
+    deficient = {}
+    for name, law in laws.items():
+        for top in settings.tops:
+            sampler = VolumeSampler(
+                generator, law, 0.0, pool=settings.published_pool, top=top or None, seed=settings.seed
+            )
+            if not top:
+                deficient[name] = float(np.isneginf(sampler.log_volumes).mean())
+            # exponent 0 needs no volume, so that it is the same for all; of exponent 1 there may be none
+            rhos = [0.0] if top == settings.tops[0] else []
+            rhos += [1.0] if np.isfinite(sampler.log_volumes).any() else []
+            found = frequencies_by_rho(sampler, partial(_classes_of_signed, classifier), rhos, 10)
+            for rho, one in zip(rhos, found, strict=True):
+                rows.append({"latents": name, "rho": rho, "top": top if rho else 0, **_plain(one)})
+    return {"laws": rows, "deficient": deficient, "latents": latents}
 
 
 def _data(settings: Settings, images: ImageSplit, chosen: torch.Tensor, classifier: nn.Module) -> dict[str, Any]:

@@ -23,6 +23,10 @@ class Settings(Config):
         pool: Latents of each pool.
         radius: Of the ball in which latents are uniform, and at which Gaussian ones are cut.
         rhos: Exponents.
+        tops: Leading singular values that are the volume of a published generator; 0 for all.
+        published_pool: Latents of each of its pools.
+        generator: File of the weights of a published generator of MNIST, whose images are from -1 to 1: a perceptron
+            with ReLU and tanh; empty for none. It needs `data`.
         data: Folder of MNIST; empty for the small digits.
     """
 
@@ -36,6 +40,9 @@ class Settings(Config):
     pool: int
     radius: float
     rhos: tuple[float, ...]
+    tops: tuple[int, ...]
+    published_pool: int
+    generator: str = ""
     data: str = ""
 
     @classmethod
@@ -53,6 +60,8 @@ class Settings(Config):
             pool=3_000,
             radius=3.0,
             rhos=(-1.0, 0.0, 1.0),
+            tops=(0, 10),
+            published_pool=300,
         )
 
     @classmethod
@@ -70,6 +79,8 @@ class Settings(Config):
             pool=50_000,
             radius=4.0,
             rhos=(-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0),
+            tops=(0, 30, 10),
+            published_pool=5_000,
         )
 
     def with_data(self, path: Path) -> Settings:
