@@ -147,6 +147,10 @@ def region_topology(
         network = above_level(cells.network, float(above), output)
     fine = tessellate(network, cells.domain, verify="topology", tolerance=cells.tolerance)
     assert isinstance(fine, VertexComplex)
+    if fine.truncated:
+        if isinstance(fine, PlanarComplex):  # planes have no budget here: somebody interrupted
+            raise KeyboardInterrupt
+        raise InvalidInputError("`cells`: there is not enough memory for all of them, cut at the border of the region")
     _, start, _ = fine.pattern_nodes[-1]
     return topology_of(fine, fine.patterns[:, start] > 0, closed)
 

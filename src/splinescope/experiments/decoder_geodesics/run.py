@@ -10,6 +10,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
+from splinescope.experiments.decoder_geodesics.generators import measured
 from splinescope.experiments.decoder_geodesics.settings import Settings
 from splinescope.experiments.shared.images import ImageSplit, autoencoder_of, images_of
 from splinescope.experiments.shared.parts import Parts
@@ -53,6 +54,12 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
         "shown": shown.tolist(),
         "cells": len(cells),
         "limits": limits,
+        "images": "MNIST" if settings.data else "digits",
+        "generators": [
+            measured(name, settings.generator_pairs, settings.seed, parts)
+            for name in settings.generators.split(",")
+            if name
+        ],
         **_quality(images, decoder, held),
     }
 

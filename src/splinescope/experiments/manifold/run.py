@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ from scipy.stats import chi2
 from torch import nn
 
 from splinescope import datasets, models
-from splinescope.errors import InvalidInputError
 from splinescope.experiments.manifold.settings import Settings
 from splinescope.experiments.shared.parts import Parts
+from splinescope.experiments.shared.perceptrons import read_perceptron
 from splinescope.experiments.shared.planes import cells_of, square
 from splinescope.experiments.shared.training import trained
 from splinescope.generative import cell_log_volumes, entropy, expected_log_volume, log_volume, sample, volume
@@ -48,7 +47,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
 def _generator(settings: Settings, parts: Parts) -> nn.Sequential:
     """The user's, or a decoder trained on the small digits."""
     if settings.data:
-        return _read(settings.data)
+        return read_perceptron("data", settings.data)
     rng = torch.Generator().manual_seed(settings.seed)
     images = datasets.digits().inputs.flatten(1)
     width = settings.decoder_width
@@ -57,24 +56,6 @@ def _generator(settings: Settings, parts: Parts) -> nn.Sequential:
     decoder = nn.Sequential(*list(layers)[1:])
     train = partial(models.train_vae, encoder, decoder, images, generator=rng, epochs=settings.epochs, deviation=0.2)
     return trained(parts, "weights", decoder, train)
-
-
-def _read(path: str) -> nn.Sequential:
-    """A perceptron with ReLU whose layers are the matrices of a state dict in their order."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        layers = [(value, state[name[:-6] + "bias"]) for name, value in state.items() if name.endswith("weight")]
-        fits = all(one[0].shape[0] == two[0].shape[1] for one, two in pairwise(layers)) and len(layers) > 1
-    except Exception as error:  # torch reads old formats as pickle opcodes, which fail in any way
-        raise InvalidInputError(f"`data`: {path} cannot be read as a state dict: {error}") from error
-    if not fits:
-        raise InvalidInputError(f"`data`: {path} is not of a perceptron: expected matrices that follow each other")
-    modules: list[nn.Module] = []
-    for weight, bias in layers:
-        linear = nn.utils.skip_init(nn.Linear, *reversed(weight.shape), dtype=torch.float64)
-        linear.weight.data, linear.bias.data = weight.double(), bias.double()
-        modules += [linear, nn.ReLU()]
-    return nn.Sequential(*modules[:-1]).eval()
 
 
 def _plane(settings: Settings, latents: int) -> Slice:
