@@ -1,9 +1,9 @@
 """Metrics beside `torch.func.jacrev`, and exact shortest paths of ReLU decoders beside straight lines.
 
-Peers are not installed here. On smooth decoders stochman's method is restated (`benchmarks.splines`), and both are timed
-in one run, at lengths as short as its own. Of stochman itself `PUBLISHED` has what was measured elsewhere, its lengths on
-ReLU decoders among it. geomstats and latent-geometry integrate the equation of geodesics, whose acceleration is zero
-within cells: on a ReLU decoder they return the straight line. geomstats does not import with NumPy 2.4.
+Peers are not run. On smooth decoders stochman's method is restated (`benchmarks.splines`), and both are timed in one
+run, at lengths as short as its own. Of stochman itself `PUBLISHED` has what was measured elsewhere, its lengths on ReLU
+decoders among it. geomstats and latent-geometry integrate the equation of geodesics, whose acceleration is zero within
+cells: on a ReLU decoder they return the straight line. geomstats does not import with NumPy 2.4.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def energies(pairs: int) -> list[dict[str, Any]]:
         row["straight_length"] = float(splines.lengths(net, np.stack([a, b], axis=1)).mean())
         for name, method in (("adam", splines.by_adam), ("lbfgs", splines.by_lbfgs)):
             seconds, points = timed(lambda method=method, net=net, a=a, b=b: method(net, a, b))
-            row |= {f"{name}_seconds_each": seconds / pairs, f"{name}_length": float(splines.lengths(net, points).mean())}
+            row |= {
+                f"{name}_seconds_each": seconds / pairs,
+                f"{name}_length": float(splines.lengths(net, points).mean()),
+            }
         for corners in (8, 10, 12, 14, 17, 20, 24, 28, 40, 60):
             seconds, found = timed(
                 lambda c=corners, net=net, a=a, b=b: energy_geodesics(net, a, b, corners=c, tolerance=1e-5)

@@ -125,7 +125,10 @@ def test_data_through_layers(place: Path) -> None:
         (["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--plane", "a.npy"], "two inputs"),
         (["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--box", "-0.1", "0.1"], "not in the domain"),
         (["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--box", "-1", "1"], "it is for two inputs"),
-        (["geodesic", "decoder.npz", "--space", "--from", "a.npy", "--to", "b.npy"], "`--space`: the model's input has"),
+        (
+            ["geodesic", "decoder.npz", "--space", "--from", "a.npy", "--to", "b.npy"],
+            "`--space`: the model's input has",
+        ),
         (
             ["geodesic", "space.npz", "--space", "--from", "a3.npy", "--to", "b3.npy", "--distances"],
             "`--space`: it goes neither with",

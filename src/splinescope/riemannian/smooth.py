@@ -148,7 +148,7 @@ def _step(values: np.ndarray, jacobians: np.ndarray, damping: np.ndarray) -> np.
 
 
 def _solved(blocks: np.ndarray, beside: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solutions of symmetric systems of blocks on the diagonal and beside it, by elimination from the first to the last.
+    """Solutions of symmetric systems of blocks on the diagonal and beside it, by elimination from the first one on.
 
     Args:
         blocks: [pairs, n, d, d] on the diagonal.

@@ -110,7 +110,6 @@ class FaceSets:
         found[chosen] = labels
         return found
 
-
     def closed_parts(
         self, cells: Bool[np.ndarray, " cells"], lower: list[Bool[np.ndarray, " _"]]
     ) -> tuple[Int[np.ndarray, " cells"], list[Int[np.ndarray, " _"]]]:

@@ -2,8 +2,8 @@ r"""Faces inside a region on which its margin is exactly zero: they are no part 
 
 On each cell the margin is affine; around a face inside the region all cells have it positive. If it vanishes on the
 face, every direction in which it has no kink there must be one in which it stays zero, so that the margin $m_1$ of one
-cell is a combination of the differences $m_i - m_1$; and since these vanish on the face, the converse holds, too. So the
-ranks of two small matrices of integers decide, and no place of a vertex is asked for.
+cell is a combination of the differences $m_i - m_1$; and since these vanish on the face, the converse holds, too. So
+the ranks of two small matrices of integers decide, and no place of a vertex is asked for.
 """
 
 from __future__ import annotations

@@ -82,7 +82,9 @@ def _quality(numbers: Numbers) -> Claim:
 
 def _generator(one: Numbers) -> Claim:
     """What became of a generator that others trained."""
-    planes, curves = ([1 - way["length"] / way["straight_length"] for way in one[kind]] for kind in ("planes", "curves"))
+    planes, curves = (
+        [1 - way["length"] / way["straight_length"] for way in one[kind]] for kind in ("planes", "curves")
+    )
     errors = max(abs(way["network_length"] / way["length"] - 1) for way in one["planes"])
     away = [float(np.mean([way[f"{kind}_away"] for way in one["curves"]])) for kind in ("curve", "straight")]
     sizes = [way["cells"] for way in one["planes"]]
@@ -93,9 +95,9 @@ def _generator(one: Numbers) -> Claim:
         theirs="none",
         ours=f"{one['latents']} latents, {one['outputs']} outputs; in planes through three latents ({min(sizes):,} to "
         f"{max(sizes):,} cells{before}) shortest paths are {np.median(planes):.1%} shorter than straight lines (median "
-        f"of {len(planes)}; up to {max(planes):.1%}; lengths by the network to {errors:.1g}), curves through all latents "
-        f"{np.median(curves):.1%} (up to {max(curves):.1%}); farther from all of its outputs than 95 % of new ones are: "
-        f"{away[0]:.1%} of the curves, {away[1]:.1%} of the straight lines",
+        f"of {len(planes)}; up to {max(planes):.1%}; lengths by the network to {errors:.1g}), curves of little energy "
+        f"through all latents {np.median(curves):.1%} (up to {max(curves):.1%}); farther from all of its outputs than "
+        f"95 % of new ones are: {away[0]:.1%} of the curves, {away[1]:.1%} of the straight lines",
     )
 
 

@@ -130,6 +130,6 @@ def _outputs(ax: Axes, values: np.ndarray) -> None:
     points = values.reshape(len(values), -1, 2)
     step = 1.15 * float(np.ptp(points[..., 0]))
     for number, outline in enumerate(points):
-        ax.plot(*(outline + [number * step, 0.0]).T, color=INK, lw=0.8)
+        ax.plot(outline[:, 0] + number * step, outline[:, 1], color=INK, lw=0.8)
     ax.set_aspect("equal")
     _without_frame(ax)

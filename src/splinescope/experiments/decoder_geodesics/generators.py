@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import nn
 
 from splinescope.errors import InvalidInputError
+from splinescope.experiments.decoder_geodesics.away import nearest_distances
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.perceptrons import read_perceptron
 from splinescope.experiments.shared.planes import cells_of
@@ -22,7 +22,7 @@ DRAWN, HELD = 4_000, 1_000
 """Outputs that a generator makes of Gaussian latents, and how many more say what is near to them."""
 PLACES = 7
 """Points on each way at which outputs are looked at, at equal distances in the space of outputs."""
-_FINE, _CORNERS = 200, 40
+_FINE, _CORNERS = 200, 24
 """Points by which ways are divided evenly; inner corners of curves of little energy."""
 
 
@@ -42,8 +42,7 @@ def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
     d = before[0].in_features
     rng = np.random.default_rng(seed)
     drawn, held = (_outputs(module, rng.normal(size=(n, d))) for n in (DRAWN, HELD))
-    tree = cKDTree(drawn)
-    limit = float(np.quantile(tree.query(held)[0], 0.95))
+    limit = float(np.quantile(nearest_distances(held, drawn), 0.95))
     ends = rng.normal(size=(pairs, 3, d))  # two that are joined, and a third one for the plane
     curves = parts.arrays(f"curves-{stem(name)}", partial(_curves, module, ends))
     tasks = {f"{stem(name)}-plane-{k}": partial(_in_plane, before, ends[k]) for k in range(pairs)}
@@ -55,7 +54,9 @@ def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
         }
         for k in range(pairs)
     ]
-    away = [{way: float((tree.query(values)[0] > limit).mean()) for way, values in row.items()} for row in ways]
+    away = [
+        {way: float((nearest_distances(values, drawn) > limit).mean()) for way, values in row.items()} for row in ways
+    ]
     best = int(np.argmin(curves["lengths"] / curves["straight"]))
     parts.arrays(f"generator-{stem(name)}", lambda: ways[best])
     return {
@@ -111,7 +112,7 @@ def _outputs(module: nn.Module, latents: np.ndarray) -> np.ndarray:
 
 
 def _curves(module: nn.Module, ends: np.ndarray) -> dict[str, np.ndarray]:
-    found = energy_geodesics(module, ends[:, 0], ends[:, 1], corners=_CORNERS, steps=60, tolerance=1e-7)
+    found = energy_geodesics(module, ends[:, 0], ends[:, 1], corners=_CORNERS, steps=30, tolerance=1e-6)
     return {
         "points": found.points,
         "lengths": found.lengths,

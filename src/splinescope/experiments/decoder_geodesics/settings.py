@@ -34,7 +34,7 @@ class Settings(Config):
     places: int
     shown: int
     generators: str = ""
-    generator_pairs: int = 8
+    generator_pairs: int = 4
     data: str = ""
 
     @classmethod

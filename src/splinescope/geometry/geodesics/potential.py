@@ -1,9 +1,9 @@
 r"""Lower bounds of distances: functions that rise by at most one for each unit of length.
 
 For any function $\psi$ that is affine on triangles with gradients of norm at most one, every path from $a$ to $b$ has
-at least the length $\psi(b) - \psi(a)$. The largest such difference is a convex program; whatever comes out of it, also if it
-is interrupted, is divided by the largest gradient and is a bound, which owes nothing to the search for the path. Gradients are those in the lengths of the surface, so that functions are constant where it is
-flattened to a point.
+at least the length $\psi(b) - \psi(a)$. The largest such difference is a convex program; whatever comes out of it, also
+if it is interrupted, is divided by the largest gradient and is a bound, which owes nothing to the search for the path.
+Gradients are those in the lengths of the surface, so that functions are constant where it is flattened to a point.
 """
 
 from __future__ import annotations
