@@ -192,8 +192,9 @@ def topology_of(
     faces = FaceSets.of(cells)
     if without is not None and not any(some.any() for some in without):
         without = None
+    lower: list[np.ndarray] = []
     if without is None:
-        own, rest, lower = faces.parts(inside, closed), faces.parts(~inside, not closed), []
+        own, rest = faces.parts(inside, closed), faces.parts(~inside, not closed)
     else:
         own = faces.parts(inside, closed, without[-1])
         rest, lower = faces.closed_parts(~inside, without)

@@ -49,7 +49,7 @@ class BettiProfile(Shown):
 
     @property
     def finished(self) -> bool:
-        """Whether all layers are there: nobody interrupted."""
+        """Whether all layers are there, since nobody interrupted."""
         return len(self.layers) == self.asked
 
     def components(self, factor: float = 4.0) -> Int[np.ndarray, "layers classes"]:

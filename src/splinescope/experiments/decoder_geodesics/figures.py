@@ -43,7 +43,8 @@ def draw_paths(numbers: Numbers, kept: Kept) -> Figure:
             left.plot(*points.T, color="white", lw=2.4, zorder=4)
             left.plot(*points.T, color=color, lw=1.3, ls=style, zorder=5)
         left.plot(*path[[0, -1]].T, "o", ms=3.5, mfc="white", mec=INK, mew=0.8, zorder=6, ls="none")
-        left.annotate(str(number + 1), path[0], (4, 3), textcoords="offset points", zorder=7)
+        left.annotate(str(number + 1), path[0], (5, 4), textcoords="offset points", zorder=7, fontsize=7,
+                      bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.85})  # fmt: skip
     put_title(left, "a", "shortest paths and straight lines")
     lengths = np.array([[one["straight_length"], one["length"], one["chord"]] for one in numbers["pairs"]])
     right.plot([0, lengths[:, 0].max()], [0, lengths[:, 0].max()], color=MUTED, lw=0.7, ls=":")
@@ -110,7 +111,8 @@ def draw_generators(numbers: Numbers, kept: Kept) -> Figure:
             ax.plot(*lengths.T, MARKERS[number], color=(ACCENT, SERIES[0])[number], ms=3, mec="white", mew=0.3,
                     label=label)  # fmt: skip
         ax.set(xlabel="length of the straight line", ylabel="length", xlim=(0, None), ylim=(0, None))
-        ax.legend(loc="lower right")
+        if one is given[0]:
+            ax.legend(loc="upper left")
         put_title(ax, "ab"[given.index(one)] if len(given) < 3 else "", one["name"])
         both, ways = kept.arrays(f"generator-{one['name']}"), one["curves"][one["shown"]]
         axes = right.subplots(2, 1)
