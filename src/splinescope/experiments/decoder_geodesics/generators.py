@@ -39,7 +39,9 @@ def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
         The measures, as plain values.
     """
     before, module, squashed = read(name)
-    d = before[0].in_features
+    first = before[0]
+    assert isinstance(first, nn.Linear)
+    d = first.in_features
     rng = np.random.default_rng(seed)
     drawn, held = (_outputs(module, rng.normal(size=(n, d))) for n in (DRAWN, HELD))
     limit = float(np.quantile(nearest_distances(held, drawn), 0.95))
@@ -123,7 +125,7 @@ def _curves(module: nn.Module, ends: np.ndarray) -> dict[str, np.ndarray]:
 
 def _in_plane(before: nn.Sequential, ends: np.ndarray) -> dict[str, Any]:
     """The shortest path in the plane through two latents and a third one."""
-    plane = Slice.through(*ends, 0.2)
+    plane = Slice.through(ends[0], ends[1], ends[2], 0.2)
     cells = cells_of(before, plane)
     path = geodesic(cells, *np.asarray(plane.anchors)[:2])
     return {
