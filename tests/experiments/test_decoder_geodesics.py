@@ -38,7 +38,7 @@ def test_a_generator_of_others(tmp_path: Path) -> None:
     assert (found["latents"], found["outputs"], found["squashed"]) == (3, 8, False)
     for plane, curve in zip(found["planes"], found["curves"], strict=True):
         assert plane["chord"] <= plane["length"] * (1 + 1e-9) <= plane["straight_length"] * (1 + 2e-9)
-        assert plane["straight_length"] == pytest.approx(curve["straight_length"], rel=1e-3)
+        assert plane["straight_length"] == pytest.approx(curve["straight_length"], rel=0.05)
     assert "3 latents, 8 outputs" in _generator(found).ours
     with pytest.raises(InvalidInputError, match="expected FILE or FILE"):
         read(f"{path}+relu")

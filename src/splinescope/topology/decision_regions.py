@@ -221,7 +221,9 @@ def topology_of(
         for face, cell in [star[part >= 0].nonzero()]
         for face in [np.flatnonzero(part >= 0)[face]]
     ]
-    pairs = np.concatenate([parts[cells.facets.cells], *beside])
+    across = parts[cells.facets.cells]
+    across = across[(across < number).sum(axis=1) == 1]  # two parts of the region only have a face of `without` between
+    pairs = np.concatenate([across, *beside])
     return RegionTopology(betti, euler, closed, cells, inside, parts, _depths(pairs, reached), measures)
 
 
