@@ -109,3 +109,34 @@ def test_a_specification_of_another_size(model: str, tmp_path: Path, capsys: pyt
     spec.write_text(SPEC.replace("(declare-const Y_1 Real)\n", "") + "(assert (>= Y_0 2))")
     assert main(["preimage", model, "--spec", str(spec), "--out", str(tmp_path / "out")]) == 2
     assert "is of 2 inputs and 1 outputs; the model has 2 and 2" in capsys.readouterr().err
+
+
+@pytest.fixture
+def folded(tmp_path: Path) -> str:
+    """A network with some hundred cells."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "folded.npz"
+    sizes = ((12, 2), (12, 12), (2, 12))
+    weights = {f"W{k}": rng.normal(size=size) for k, size in enumerate(sizes)}
+    np.savez(path, **weights, **{f"b{k}": rng.uniform(-1, 1, size[0]) for k, size in enumerate(sizes)})
+    return str(path)
+
+
+def test_a_run_that_was_cut_short_goes_on(folded: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, part = str(tmp_path / "whole"), str(tmp_path / "part")
+    words = ["preimage", folded, "--target", "class:1", "--box", "-3", "3", "--no-picture"]
+    assert main([*words, "--out", whole]) == 0
+    assert main([*words, "--out", part, "--max-cells", "20"]) == 0
+    few, all_ = summary(tmp_path / "part"), summary(tmp_path / "whole")
+    assert not few["complete"]
+    assert few["volume_bounds"][0] <= all_["volume"] <= few["volume_bounds"][1]
+    assert main([*words, "--resume", part, "--out", part, "--workers", "1"]) == 0
+    facts = summary(tmp_path / "part")
+    assert facts["complete"]
+    assert facts["volume"] == pytest.approx(all_["volume"], rel=1e-12)
+    capsys.readouterr()
+    for changed in (["--target", "class:0"], ["--box", "-2", "3"]):
+        assert main([*words, *changed, "--resume", part, "--out", str(tmp_path / "other")]) == 2
+        assert "`resume`: it is a preimage of another" in capsys.readouterr().err
+    assert main([*words, "--resume", str(tmp_path), "--out", str(tmp_path / "other")]) == 2
+    assert "expected the folder of an earlier run" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from splinescope.geometry.geodesics.cones import climb
+from splinescope.riemannian import geodesic
+from tests.generative.nets import cells_of, formula_net
 from tests.seeds import seeds
 
 
@@ -47,3 +49,35 @@ def test_multipliers_prove_the_optimum(seed: int) -> None:
     np.testing.assert_allclose(balance, load, atol=1e-5)
     above = np.linalg.norm(found.multipliers, axis=0).sum()
     assert load @ found.values == pytest.approx(above, rel=1e-5)
+
+
+def test_interrupting_leaves_where_it_is() -> None:
+    """Ctrl-C arrives while one waits for the solver, which ends after its step."""
+    rng = np.random.default_rng(0)
+    matrix, load = rng.normal(size=(4000, 200)), rng.normal(size=200)
+    shares = []
+
+    def interrupt(share: float) -> None:
+        shares.append(share)
+        raise KeyboardInterrupt
+
+    found = climb((csr_array(matrix),), load, tolerance=1e-9, watch=interrupt)
+    assert shares
+    assert not found.finished
+    assert np.isfinite(found.values).all()
+    assert climb((csr_array(matrix[:9, :3]),), load[:3], watch=shares.append).finished
+
+
+def test_a_proof_that_is_interrupted_proves_less() -> None:
+    path = geodesic(cells_of(formula_net([2, 8, 3], 0), 2), [-0.5, -0.5], [0.5, 0.5])
+    other = geodesic(path.cells_of_plane, [-0.5, -0.5], [0.5, 0.5])
+
+    def interrupt(share: float, _: int) -> None:
+        if share > 0.1:
+            raise KeyboardInterrupt
+
+    short = other.prove(progress=interrupt)
+    assert not short.finished
+    assert path.chord <= short.bound <= path.lower_bound <= path.length
+    assert other.lower_bound == short.bound
+    assert path.prove().finished

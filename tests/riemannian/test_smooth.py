@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.riemannian import energy_geodesics, exponential_map, geodesic, metrics, parallel_transport
+from splinescope.riemannian.smooth import _solved
 from tests.generative.nets import cells_of, formula_net
 from tests.riemannian.test_metric_tensors import tanh_net
 
@@ -106,6 +108,37 @@ def test_curves_of_smooth_networks() -> None:
     speed = (found.points[0, 1] - found.points[0, 0]) * 31
     near = exponential_map(module, a[0], speed / 31)
     np.testing.assert_allclose(near, found.points[0, 1], atol=0.02 * np.linalg.norm(found.points[0, 1] - a[0]) + 1e-3)
+
+
+def test_blocks_are_solved_like_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    pairs, n, d = 3, 5, 4
+    blocks, beside = rng.normal(size=(pairs, n, d, d)), rng.normal(size=(pairs, n - 1, d, d))
+    blocks = blocks @ blocks.transpose(0, 1, 3, 2) + 20 * np.eye(d)
+    right = rng.normal(size=(pairs, n, d))
+    whole = np.zeros((pairs, n, d, n, d))
+    for k in range(n):
+        whole[:, k, :, k] = blocks[:, k]
+        if k + 1 < n:
+            whole[:, k, :, k + 1], whole[:, k + 1, :, k] = beside[:, k], beside[:, k].transpose(0, 2, 1)
+    expected = np.linalg.solve(whole.reshape(pairs, n * d, n * d), right.reshape(pairs, -1, 1))
+    np.testing.assert_allclose(_solved(blocks, beside, right).ravel(), expected.ravel(), atol=1e-14)
+
+
+def test_lengths_of_networks_are_exact() -> None:
+    """As the cells of the straight line have them; many points beside each other come near to that from below."""
+    module = formula_net([3, 12, 12, 5], 1)
+    network = splinescope.load(module, input_shape=(3,))
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(-1, 1, (2, 4, 3))
+    found = energy_geodesics(network, a, b, steps=3)
+    sampled = energy_geodesics(module, a, b, steps=3, fine=400)
+    assert (found.straight_lengths >= sampled.straight_lengths * (1 - 1e-12)).all()
+    np.testing.assert_allclose(found.straight_lengths, sampled.straight_lengths, rtol=1e-4)
+    for one, two, length in zip(a, b, found.straight_lengths, strict=True):
+        line = splinescope.tessellate(network, splinescope.Segment(one, two))
+        assert length == pytest.approx(np.linalg.norm(np.diff(line.vertex_outputs, axis=0), axis=1).sum(), rel=1e-12)
+    assert energy_geodesics(network, a[:1], a[:1]).lengths.tolist() == [0.0]
 
 
 def test_piecewise_affine_decoders() -> None:

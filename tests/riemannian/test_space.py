@@ -35,7 +35,7 @@ def test_bounds_do_not_cross(seed: int) -> None:
     cells = cells_of(formula_net([3, 4, 3, 4], seed), 3)
     a, b = np.random.default_rng(seed).uniform(-0.9, 0.9, (2, 3))
     path = geodesic(cells, a, b)
-    low = Solid.of(cells, [a, b]).proved(rounds=3)
+    low = Solid.of(cells, [a, b]).proved(rounds=3).bound
     assert low <= path.length * (1 + 1e-9)
     assert path.length <= path.straight_length * (1 + 1e-6)
     assert path.network_length == pytest.approx(path.length, rel=1e-9)

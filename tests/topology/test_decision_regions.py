@@ -89,11 +89,89 @@ def test_nested_shells_have_depths() -> None:
     assert found.depths[centre] == 4
 
 
-def test_a_crease_at_the_level_has_no_volume() -> None:
-    """Where the output only touches the level, on a surface, both sides are one part."""
+def cross(x: Tensor, y: Tensor) -> Tensor:
+    return torch.minimum(x.abs(), y.abs())
+
+
+def slit(x: Tensor, y: Tensor) -> Tensor:
+    """Zero on the segment from (-0.5, 0) to (0.5, 0), which does not reach the border."""
+    return y.abs() + (x.abs() - 0.5).relu()
+
+
+def square(x: Tensor, y: Tensor) -> Tensor:
+    """Zero on the border of a square."""
+    return (torch.maximum(x.abs(), y.abs()) - 0.5).abs()
+
+
+def key(x: Tensor, y: Tensor) -> Tensor:
+    """Zero on a full square and on a segment from it that ends inside."""
+    return torch.minimum((torch.maximum(x.abs(), y.abs()) - 0.25).relu(), y.abs() + (x - 0.75).relu() + (-x).relu())
+
+
+def axis(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    return x.abs() + y.abs()
+
+
+def point(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    return x.abs() + y.abs() + z.abs()
+
+
+def sheet(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Zero on a square that does not reach the border: what is left is a thickened sphere."""
+    return z.abs() + (torch.maximum(x.abs(), y.abs()) - 0.5).relu()
+
+
+def loop(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Zero on the border of a square in space: its complement has a loop through it, and a cavity around it."""
+    return z.abs() + (torch.maximum(x.abs(), y.abs()) - 0.5).abs()
+
+
+def box(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    return (torch.maximum(torch.maximum(x.abs(), y.abs()), z.abs()) - 0.5).abs()
+
+
+TOUCHING = [
+    (lambda x, y: x.abs(), 2, (2, 0), (1, 0)),
+    (lambda x, y: (x - 0.1).abs() + (y + 0.2).abs(), 2, (1, 1), (1, 0)),
+    (cross, 2, (4, 0), (1, 0)),
+    (slit, 2, (1, 1), (1, 0)),
+    (square, 2, (2, 1), (1, 0)),
+    (key, 2, (1, 1), (1, 1)),
+    (axis, 3, (1, 1, 0), (1, 0, 0)),
+    (point, 3, (1, 0, 1), (1, 0, 0)),
+    (sheet, 3, (1, 0, 1), (1, 0, 0)),
+    (loop, 3, (1, 1, 1), (1, 0, 0)),
+    (box, 3, (2, 0, 1), (1, 0, 0)),
+    (lambda x, y, z: z.abs(), 3, (2, 0, 0), (1, 0, 0)),
+]
+
+
+@pytest.mark.parametrize(("formula", "dimension", "opened", "closed"), TOUCHING)
+def test_where_an_output_only_touches_the_level(formula, dimension, opened, closed) -> None:
+    """An open region does not have the lines and points within it at which the output is the level; exactly those."""
+    cells = cells_of(Formula(formula), dimension)
+    assert betti_numbers(cells, above=0.0) == betti_numbers(cells, 1) == opened
+    assert betti_numbers(cells, above=0.0, closed=True) == closed
+    assert betti_numbers(cells, above=-(2.0**-45)) == tuple(int(k == 0) for k in range(dimension))
+
+
+def test_parts_and_depths_beside_a_touching_line() -> None:
     found = region_topology(cells_of(Formula(lambda x, y: x.abs()), 2), above=0.0)
-    assert found.betti == (1, 0)
-    assert found.measures.tolist() == [4.0]
+    assert found.measures.tolist() == [2.0, 2.0, 0.0]
+    assert found.depths.tolist() == [0, 0, 0]
+    ringed = region_topology(cells_of(Formula(square), 2), above=0.0)
+    own = sorted(zip(ringed.measures.tolist(), ringed.depths.tolist(), strict=True))
+    assert own == [(0.0, 1), (pytest.approx(1.0), 2), (pytest.approx(3.0), 0)]
+
+
+def test_creases_of_a_level_that_float64_does_not_hold() -> None:
+    """|x - a| with a = 1/3 rounded, written with other roundings, is zero on one line exactly, or nowhere."""
+    third = 1 / 3
+    same = Formula(lambda x, y: (x - third).relu() + (third - x).relu())
+    other = Formula(lambda x, y: (x - third).relu() + (third - x).relu() + 2.0**-60)
+    assert betti_numbers(cells_of(same, 2), above=0.0) == (2, 0)
+    assert betti_numbers(cells_of(other, 2), above=0.0) == (1, 0)
+    assert betti_numbers(cells_of(other, 2), above=2.0**-60) == (2, 0)
 
 
 @pytest.mark.parametrize("closed", [False, True])

@@ -22,6 +22,7 @@ from splinescope.cli.path import path
 from splinescope.cli.preimage import preimage
 from splinescope.cli.regions import regions
 from splinescope.cli.reproduce import reproduce
+from splinescope.cli.run import INTERRUPTED
 from splinescope.cli.sample import sample
 from splinescope.cli.segment import segment
 from splinescope.cli.slice import slice_
@@ -107,9 +108,6 @@ _UNSUPPORTED = (
 )
 """What helps after a refusal of an op."""
 
-_INTERRUPTED = 130
-"""Exit status after Ctrl-C, that of shells."""
-
 _KEPT = {"reproduce": "; what is finished is kept, and the same command goes on from there"}
 """What is left of a command that was interrupted, where that is something."""
 
@@ -146,8 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _complain(_too_little(arguments))
     except (KeyboardInterrupt, typer.Abort):
-        status = _INTERRUPTED
-    if status == _INTERRUPTED:  # typer makes this status of Ctrl-C, and says nothing
+        status = INTERRUPTED
+    if status == INTERRUPTED:  # typer makes this status of Ctrl-C, and says nothing
         typer.echo(f"interrupted{_KEPT.get(next(iter(words), ''), '')}", err=True)
     return status if isinstance(status, int) else 0
 

@@ -75,7 +75,8 @@ def topology(
     """Count parts and holes: of MODEL's regions of classes in a plane or in space, exactly; or of data, layer by layer.
 
     Betti numbers are parts, holes (in space tunnels), and in space cavities. Regions are counted from the faces of the
-    tessellation; data by a minimum spanning tree, which has its components at every scale.
+    tessellation; data by a minimum spanning tree, which has its components at every scale. Ctrl-C leaves the classes
+    or layers that are counted.
 
     **What it leaves.** In the folder of `--out`: a picture and `summary.json`.
 
@@ -98,9 +99,10 @@ def topology(
         points, own = _labelled(data, labels, count, mean, std)
         network = read_model(model, weights, input_shape, [points[0]], trust=trust)
         points = _inputs(points, network)
-        with run.computing():
-            profile = betti_profile(network, points, own, degree=degree)
-        run.leave(network, None, _data_facts(profile), _profile_picture(profile, model, picture_format), _data_lines)
+        with run.computing() as progress:
+            profile = betti_profile(network, points, own, degree=degree, progress=progress)
+        picture = _profile_picture(profile, model, picture_format)
+        run.leave(network, None, _data_facts(profile), picture, _data_lines, profile.finished)
         return
     where = Where(through, point, None, None, box, None, margin, radius, seed, mean, std)
     starts = where.points(most=4 if space else 3)
@@ -108,7 +110,9 @@ def topology(
     with run.computing() as progress:
         regions = _regions(network, where, starts, space, above, output, closed, max_cells, progress)
     files: Files = {} if space else _region_picture(regions, network, model, picture_format)
-    run.leave(network, next(iter(regions.values())).cells.certificate, _facts(regions, above), files, _lines)
+    asked = network.num_classes if above is None else 1
+    certificate = next(iter(regions.values())).cells.certificate
+    run.leave(network, certificate, _facts(regions, above, asked), files, _lines, len(regions) == asked)
 
 
 def _labelled(data: str, labels: Path | None, count: int, mean: str, std: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -147,21 +151,33 @@ def _regions(
     max_cells: int | None,
     progress: Any,
 ) -> dict[str, RegionTopology]:
-    """The regions by their names."""
+    """The regions by their names; if somebody interrupts, those that are counted, if there are any."""
+    from splinescope.progress import each
     from splinescope.tessellation.engine import tessellate
+    from splinescope.tessellation.planar.complex import PlanarComplex
     from splinescope.topology import region_topology
 
     domain = where.space(network.input_shape, points) if space else where.plane(network.input_shape, points)
     cells = tessellate(network, domain, max_cells=max_cells, progress=progress)
+    if cells.truncated and max_cells is None and isinstance(cells, PlanarComplex):  # else memory is short
+        raise KeyboardInterrupt
     if above is not None:
         return {f"above {above:g}": region_topology(cells, above=above, output=output, closed=closed)}
-    return {str(k): region_topology(cells, k, closed=closed) for k in range(network.num_classes)}
+    found: dict[str, RegionTopology] = {}
+    try:
+        for label in each(range(network.num_classes), "class", progress):
+            found[str(label)] = region_topology(cells, label, closed=closed)
+    except KeyboardInterrupt:
+        if not found:
+            raise
+    return found
 
 
-def _facts(regions: dict[str, RegionTopology], above: float | None) -> Facts:
+def _facts(regions: dict[str, RegionTopology], above: float | None, asked: int) -> Facts:
     """What is worth knowing of regions, as plain values for JSON."""
     return {
         "kind": "classes" if above is None else "level",
+        "asked": asked,
         "closed": next(iter(regions.values())).closed,
         "regions": {
             name: {
@@ -184,6 +200,7 @@ def _data_facts(profile: BettiProfile) -> Facts:
         "units": [[cloud.unit for cloud in row] for row in profile.clouds],
         "largest_scales": [[float(cloud.scales.max(initial=0.0)) for cloud in row] for row in profile.clouds],
         "largest_stretches": profile.largest_stretches.tolist(),
+        "asked": profile.asked,
     }
 
 
@@ -210,6 +227,8 @@ def _lines(facts: Facts) -> dict[str, str]:
         label = f"class {class_name(facts, name)}" if facts["kind"] == "classes" else f"output {name}"
         lines[label] = f"Betti numbers {', '.join(map(str, one['betti']))}; {_sizes(one['measures'])}"
     lines["regions are"] = "closed" if facts["closed"] else "open"
+    if not facts["finished"]:
+        lines["interrupted"] = f"{len(facts['regions'])} of {facts['asked']} regions are counted"
     return lines
 
 
@@ -224,4 +243,6 @@ def _data_lines(facts: Facts) -> dict[str, str]:
     for name, row, stretch in zip(facts["layers"], facts["betti"], facts["largest_stretches"], strict=True):
         numbers = "  ".join("/".join(map(str, betti)) for betti in row)
         lines[name] = f"{numbers}; largest stretch {max(stretch):.3g}"
+    if not facts["finished"]:
+        lines["interrupted"] = f"{len(facts['layers'])} of {facts['asked']} layers are looked at"
     return lines

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splinescope.cli.values import Shape
-    from splinescope.riemannian import Geodesic
-    from splinescope.tessellation.domains import Slice
+    from splinescope.geometry.geodesics.potential import LengthProof
+    from splinescope.network import Network
+    from splinescope.riemannian import Geodesic, SpaceGeodesic
+    from splinescope.tessellation.domains import Domain, Slice
 
 Plane = Annotated[
     Path | None,
@@ -27,6 +29,14 @@ Plane = Annotated[
         help="File with a third point, for latents of more than two dimensions: the path stays in the plane through "
         "the three. Without it the plane's second direction is random.",
         callback=of.present,
+    ),
+]
+Space = Annotated[
+    bool,
+    of.where(
+        "--space",
+        help="Look in all directions of a decoder of three latents: a short path between bounds from both sides, since "
+        "there is no exact algorithm.",
     ),
 ]
 Images = Annotated[int, of.draw(metavar="N", min=2, help="Outputs to draw along the paths, if they are images.")]
@@ -43,6 +53,7 @@ def geodesic(
     data: of.Data = None,
     indices: of.PairIndices = None,
     plane: Plane = None,
+    space: Space = False,
     box: of.Box = None,
     margin: of.Margin = 0.2,
     seed: of.Seed = 0,
@@ -64,7 +75,8 @@ def geodesic(
     """Find the shortest path between two latents of a decoder, as it measures lengths in its outputs; exactly.
 
     MODEL is any piecewise affine network; of more than two inputs, a plane through both points is looked at. The path
-    is the shortest of all within the square, with a proof: its length by the network, and a bound from below.
+    is the shortest of all within the square, with a proof: its length by the network, and a bound from below. With
+    `--space` it is a short one, and the bounds say how short. Ctrl-C during the proof leaves what is proved so far.
 
     **What it leaves.** In the folder of `--out`: `picture.png` (over what the network stretches areas by), `images.png`
     where outputs are images, `geodesic.npz` (corners of the path, the latents, the outputs) and `summary.json`.
@@ -74,6 +86,8 @@ def geodesic(
     `splinescope geodesic decoder.onnx --from a.npy --to b.npy`
 
     `splinescope geodesic nets.py:decoder --input-shape 32 --from a.npy --to b.npy --plane c.npy --distances`
+
+    `splinescope geodesic decoder3.onnx --space --from a.npy --to b.npy`
     """
     from splinescope.cli.geodesic_pictures import draw_images, image_shape_of
     from splinescope.cli.models import read_model
@@ -81,6 +95,7 @@ def geodesic(
     from splinescope.plotting import plot_distances, plot_geodesic
     from splinescope.riemannian import distances as distances_from
     from splinescope.riemannian import geodesic as shortest
+    from splinescope.tessellation.engine import tessellate
     from splinescope.tessellation.planar.engine import tessellate_slice
 
     run = Run(out, model, as_json, force)
@@ -90,13 +105,25 @@ def geodesic(
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     if len(starts) != 1:
         raise InvalidInputError(f"`--from`: got {len(starts)} points; expected one, and one for `--to`")
+    name = title_of(model)
+    if space:
+        if third or distances:
+            raise InvalidInputError("`--space`: it goes neither with `--plane` nor with `--distances`")
+        inside = _space(network.input_shape, starts[0], ends[0], box)
+        with run.computing() as progress:
+            solid = tessellate(network, inside, verify=verify, max_cells=max_cells, progress=progress)
+            short = shortest(solid, starts[0].ravel(), ends[0].ravel(), progress=progress)
+            proof = short.prove(progress=progress) if bound and short.finished else None
+        _leave_space(run, network, short, proof, name, picture_format)
+        return
     domain, one, two = _plane(network.input_shape, starts[0], ends[0], third, box, margin, seed)
     with run.computing() as progress:
         cells = tessellate_slice(network, domain, verify=verify, max_cells=max_cells, progress=progress)
         path = shortest(cells, one, two, progress=progress)
-        lower = path.lower_bound if bound else None
-        field = distances_from(cells, one, progress=progress) if distances else None
-    name = title_of(model)
+        proof = path.prove(progress=progress) if bound else None
+        field = None
+        if distances and (proof is None or proof.finished):
+            field = distances_from(cells, one, progress=progress)
     title = f"{name}: length {path.length:.6g}, straight line {path.straight_length:.6g}"
     files: Files = {"picture": (f"picture.{picture_format}", drawing(lambda: plot_geodesic(path, title=title)))}
     if field is not None:
@@ -104,7 +131,8 @@ def geodesic(
     if image_shape_of(network) is not None:
         files["images"] = (f"images.{picture_format}", lambda file: draw_images(path, images, file))
     files["arrays"] = ("geodesic.npz", lambda file: write_arrays(file, _arrays(path), compress=True))
-    run.leave(network, cells.certificate, _facts(path, lower), files, _lines)
+    finished = proof is None or proof.finished
+    run.leave(network, cells.certificate, _facts(path, proof), files, _lines, finished)
 
 
 def _plane(
@@ -138,13 +166,68 @@ def _plane(
     return plane, anchors[0], anchors[1]
 
 
-def _facts(path: Geodesic, lower: float | None) -> Facts:
+def _space(shape: Shape, start: np.ndarray, end: np.ndarray, box: tuple[str, str] | None) -> Domain:
+    """The box in which a path of three latents is sought."""
+    from splinescope.cli.domains import Where
+    from splinescope.tessellation.domains import Box
+
+    if int(np.prod(shape)) != 3:
+        raise InvalidInputError(f"`--space`: the model's input has the shape {tuple(shape)}; expected three numbers")
+    if box is not None:
+        return Where(box=box).space(shape, [])
+    both = np.stack([start.ravel(), end.ravel(), -np.ones(3), np.ones(3)])
+    return Box(both.min(axis=0).reshape(shape), both.max(axis=0).reshape(shape))
+
+
+def _leave_space(
+    run: Run, network: Network, path: SpaceGeodesic, proof: LengthProof | None, name: str, kind: str
+) -> None:
+    """Leave a path of three latents."""
+    from splinescope.plotting import plot_space_geodesic
+
+    facts = {
+        "cells": len(path.cells_of_space),
+        "length": path.length,
+        "lower_bound": path.chord if proof is None else proof.bound,
+        "network_length": path.network_length,
+        "straight_length": path.straight_length,
+        "chord": path.chord,
+        "pieces": len(path.cells),
+        "points": path.points.tolist(),
+    }
+    title = f"{name}: length {path.length:.6g}, straight line {path.straight_length:.6g}"
+    arrays = {"points": path.points, "cells": path.cells, "lengths": path.lengths}
+    files: Files = {
+        "picture": (f"picture.{kind}", drawing(lambda: plot_space_geodesic(path, title=title))),
+        "arrays": ("geodesic.npz", lambda file: write_arrays(file, arrays, compress=True)),
+    }
+    finished = path.finished and (proof is None or proof.finished)
+    run.leave(network, path.cells_of_space.certificate, facts, files, _space_lines, finished)
+
+
+def _space_lines(facts: Facts) -> dict[str, str]:
+    """The main facts of a path of three latents, for people."""
+    length, straight, lower = facts["length"], facts["straight_length"], facts["lower_bound"]
+    shorter = f", {1 - length / straight:.1%} shorter" if straight > 0 else ""
+    open_ = f"; {1 - lower / length:.2%} are not known" if length > 0 else ""
+    return {
+        "cells": f"{facts['cells']:,}, in {facts['seconds']:.2f} s",
+        "length": f"{length:.9g} in {facts['pieces']:,} straight pieces; by the network {facts['network_length']:.9g}",
+        "straight line": f"{straight:.9g}{shorter}",
+        "nothing is shorter than": f"{lower:.9g}{open_}{'' if facts['finished'] else _PLAINER}",
+    }
+
+
+_PLAINER = "; interrupted, and more may be provable"
+
+
+def _facts(path: Geodesic, proof: LengthProof | None) -> Facts:
     """What is worth knowing, as plain values for JSON."""
     refraction = np.abs(path.refraction[~np.isnan(path.refraction)])
     return {
         "cells": len(path.cells_of_plane),
         "length": path.length,
-        "lower_bound": lower,
+        "lower_bound": None if proof is None else proof.bound,
         "network_length": path.network_length,
         "straight_length": path.straight_length,
         "chord": path.chord,
@@ -178,5 +261,5 @@ def _lines(facts: Facts) -> dict[str, str]:
         f"{facts['largest_refraction_error']:.1g}",
     }
     if facts["lower_bound"] is not None:
-        lines["nothing is shorter than"] = f"{facts['lower_bound']:.9g}"
+        lines["nothing is shorter than"] = f"{facts['lower_bound']:.9g}{'' if facts['finished'] else _PLAINER}"
     return lines

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from splinescope.cli import options as of
-from splinescope.cli.regions import Box, Dimension, MaxCells, Point, TimeLimit
+from splinescope.cli.regions import Box, Dimension, MaxCells, Point, TimeLimit, Workers, pool_of
 from splinescope.cli.run import Facts, Files, Run, drawing
 from splinescope.errors import InvalidInputError
 from splinescope.storage import write_json
@@ -39,6 +39,15 @@ Spec = Annotated[
     ),
 ]
 
+Resume = Annotated[
+    Path | None,
+    of.how(
+        metavar="DIR",
+        help="Go on from what an earlier run left there, with the same model, target and domain.",
+        callback=of.present,
+    ),
+]
+
 _TRIED = 64
 """Witnesses that the original is asked about, at most."""
 
@@ -62,6 +71,8 @@ def preimage(
     verify: of.Verify = "values",
     max_cells: MaxCells = None,
     time_limit: TimeLimit = None,
+    resume: Resume = None,
+    workers: Workers = None,
     out: of.Out = Path("preimage"),
     weights: of.Weights = None,
     trust: of.Trust = False,
@@ -75,7 +86,8 @@ def preimage(
 
     The answer is a union of polytopes, with its exact volume up to five dimensions. Of a specification it says whether
     it holds or is violated, with a counterexample that the original model confirms, and the share of the inputs that
-    violate it. Within a limit of time or cells it may say between which bounds the share lies.
+    violate it. Within a limit of time or cells, or when interrupted, it may say between which bounds the share lies,
+    and `--resume` goes on from there.
 
     **What it leaves.** In the folder of `--out`: `preimage.npz` (read by `splinescope.preimage.open_preimage`),
     `polytopes.json`, `picture.png` for domains of two or three dimensions, and `summary.json`.
@@ -87,6 +99,8 @@ def preimage(
     `splinescope preimage controller.onnx --spec unsafe.vnnlib.gz --time-limit 60`
 
     `splinescope preimage net.onnx --target class:cat --through a.npy b.npy c.npy`
+
+    `splinescope preimage controller.onnx --spec unsafe.vnnlib.gz --time-limit 60 --resume preimage --workers 8`
     """
     from splinescope.cli.domains import Where
     from splinescope.cli.models import read_model
@@ -95,21 +109,25 @@ def preimage(
 
     if (target is None) == (spec is None):
         raise InvalidInputError("`--target`, `--spec`: expected one of them")
-    run = Run(out, model, as_json, force)
+    run = Run(out, model, as_json, force or (resume is not None and resume.resolve() == out.resolve()))
     where = Where(through, point, data, indices, box, None, margin, radius, seed, mean, std, dimension)
     points = where.points(most=4)
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
     asked = _questions(target, spec, where, points, network)
     original = original_of(model, network, input_shape, output=output, fixed=fixed)
+    former = _former(resume, len(asked))
+    waiting = sum(before is None or not before.complete for before in former)
     found, facts = [], []
-    with run.computing() as progress:
-        for sought, domain in asked:
+    with run.computing() as progress, pool_of(workers) as executor:
+        for (sought, domain), before in zip(asked, former, strict=True):
             answer = preimage_of(
                 network,
                 sought,
                 domain,
                 max_cells=max_cells,
-                time_limit=time_limit and time_limit / len(asked),
+                time_limit=time_limit and time_limit / max(waiting, 1),
+                resume=before,
+                executor=executor,
                 verify=verify,
                 progress=progress,
             )
@@ -118,6 +136,23 @@ def preimage(
     files = _files(found, picture, Path(model).name)
     certificate = found[0].certify(original=original)
     run.leave(network, certificate, _together(facts, str(spec) if spec else target), files, _lines)
+
+
+def _former(folder: Path | None, questions: int) -> list[Preimage | None]:
+    """What an earlier run left of each question."""
+    from splinescope.preimage import open_preimage
+
+    if folder is None:
+        return [None] * questions
+    files = [folder / _file_of(number) for number in range(1, questions + 1)]
+    if not files[0].is_file():
+        raise InvalidInputError(f"`--resume`: {folder} has no {files[0].name}; expected the folder of an earlier run")
+    return [open_preimage(file) if file.is_file() else None for file in files]
+
+
+def _file_of(number: int) -> str:
+    """Name of the file of the preimage of a question, from 1."""
+    return f"preimage{'' if number == 1 else f'-{number}'}.npz"
 
 
 def _questions(
@@ -214,7 +249,7 @@ def _files(found: list[Preimage], picture: bool, name: str) -> Files:
     files: Files = {}
     for number, answer in enumerate(found, start=1):
         mark = "" if number == 1 else f"-{number}"
-        files[f"preimage{mark}"] = (f"preimage{mark}.npz", answer.save)
+        files[f"preimage{mark}"] = (_file_of(number), answer.save)
         files[f"polytopes{mark}"] = (f"polytopes{mark}.json", _polytopes(answer))
         if picture and answer.dimension in (2, 3):
             files[f"picture{mark}"] = (f"picture{mark}.png", _picture(answer, name))

@@ -126,7 +126,7 @@ def regions(
     network = read_model(model, weights, input_shape, points, trust=trust, output=output, fixed=fixed)
     domain = where.domain(network.input_shape, points)
     starts = _starts(start, network.input_shape, mean, std)
-    with run.computing() as progress, _pool(workers) as executor:
+    with run.computing() as progress, pool_of(workers) as executor:
         graph = region_graph(
             network,
             domain,
@@ -146,8 +146,15 @@ def regions(
 
 
 @contextmanager
-def _pool(workers: int | None) -> Iterator[Executor | None]:
-    """Processes that outlive one another, or none."""
+def pool_of(workers: int | None) -> Iterator[Executor | None]:
+    """Processes that outlive one another, or none.
+
+    Args:
+        workers: How many; None for none.
+
+    Yields:
+        The pool.
+    """
     if workers is None:
         yield None
         return

@@ -29,6 +29,9 @@ Files = dict[str, tuple[str, Write]]
 _LONGEST = 26
 """Letters of a name in a title, about: titles are as wide as pictures."""
 
+INTERRUPTED = 130
+"""Exit status of what was interrupted (Ctrl-C), as shells have it."""
+
 SUMMARY = "summary.json"
 """File of the facts, in every folder that a command leaves; written last."""
 
@@ -104,6 +107,7 @@ class Run:
         facts: Mapping[str, Any],
         files: Files,
         lines: Callable[[Facts], dict[str, str]],
+        finished: bool | None = None,
     ) -> None:
         """Write the files and the summary, and tell.
 
@@ -113,8 +117,15 @@ class Run:
             facts: What was found, as plain values for JSON.
             files: What else to leave.
             lines: What to print for people, by name, made of the summary.
+            finished: Whether this is all; False for what there was when somebody interrupted, which the summary says
+                and the status, too; None for commands that always finish.
+
+        Raises:
+            Exit: Afterwards, with the status of an interruption, if it was one.
         """
         summary = {"model": self._model, "seconds": round(self._seconds, 3), **facts, **_origin(network)}
+        if finished is not None:
+            summary["finished"] = finished
         summary["certificate"] = None if certificate is None else certificate.to_dict()
         try:
             self._out.mkdir(parents=True, exist_ok=True)
@@ -129,7 +140,13 @@ class Run:
         _written(self._out / SUMMARY, lambda path: write_json(path, summary))
         if self._as_json:
             typer.echo(json_text(summary))
-            return
+        else:
+            self._show(summary, lines)
+        if finished is False:
+            raise typer.Exit(INTERRUPTED)
+
+    def _show(self, summary: Facts, lines: Callable[[Facts], dict[str, str]]) -> None:
+        """Print the facts for people."""
         from splinescope.cli.terminal import show_facts, show_profile
 
         if "profile" in summary:

@@ -8,7 +8,7 @@ from splinescope.plotting.boundary import plot_decision_boundary
 from splinescope.plotting.comparison import plot_comparison
 from splinescope.plotting.complexes import plot_cells
 from splinescope.plotting.figures import save_figure
-from splinescope.plotting.geodesics import plot_distances, plot_geodesic
+from splinescope.plotting.geodesics import plot_distances, plot_geodesic, plot_space_geodesic
 from splinescope.plotting.landscape import (
     plot_landscape,
     plot_landscape_surface,
@@ -59,6 +59,7 @@ __all__ = [
     "plot_samples",
     "plot_segment",
     "plot_solid",
+    "plot_space_geodesic",
     "plot_surface",
     "plot_tessellation",
     "save_figure",

@@ -17,7 +17,7 @@ from splinescope.tessellation.metric import isometry
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from splinescope.riemannian import DistanceField, Geodesic
+    from splinescope.riemannian import DistanceField, Geodesic, SpaceGeodesic
     from splinescope.tessellation.planar.complex import PlanarComplex
 
 _STRAIGHT = OKABE_ITO[5]
@@ -72,6 +72,50 @@ def plot_geodesic(path: Geodesic, ax: Axes | None = None, *, title: str | None =
     axes.plot(*ends.T, "o", ms=5, mfc="white", mec=INK, mew=1.0, zorder=6, ls="none")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, ncols=2)
     return axes
+
+
+def plot_space_geodesic(path: SpaceGeodesic, ax: Any = None, *, title: str | None = None) -> Axes:
+    """Draw a short path of three latents beside the straight line, with their shadows on the walls of the domain.
+
+    Args:
+        path: The path.
+        ax: Axes of space to draw in; new ones if None.
+        title: Title; the lengths if None, none if "".
+
+    Returns:
+        The axes. Nothing is shown or saved.
+
+    Cost: none worth mentioning.
+
+    Example:
+        >>> import splinescope, torch
+        >>> from splinescope.riemannian import geodesic
+        >>> cells = splinescope.tessellate(torch.nn.Identity(), splinescope.Box([-1.0] * 3, [1.0] * 3))
+        >>> plot_space_geodesic(geodesic(cells, [0, 0, 0], [0, 0.3, 0.4])).get_title()
+        'length 0.5, straight line 0.5'
+    """
+    from matplotlib.figure import Figure
+
+    axes = Figure((5.6, 5.2), layout="constrained").add_subplot(projection="3d") if ax is None else ax
+    low, high = path.cells_of_space.vertices.min(axis=0), path.cells_of_space.vertices.max(axis=0)
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
+    axes.set_box_aspect(high - low)
+    known = f"length {path.length:.6g}, straight line {path.straight_length:.6g}"
+    axes.set_title(known if title is None else title)
+    ends = path.points[[0, -1]]
+    lines = ((ends, _STRAIGHT, (0, (4, 2)), "straight line"), (path.points, ACCENT, "solid", "short path"))
+    walls = ((0, low[0]), (1, high[1]), (2, low[2]))  # behind what is seen from the usual side
+    for points, color, style, label in lines:
+        for axis, wall in walls:
+            shadow = points.copy()
+            shadow[:, axis] = wall
+            axes.plot(*shadow.T, color=color, lw=0.8, ls=style, alpha=0.35)
+        axes.plot(*points.T, color=color, lw=1.8, ls=style, label=label)
+    axes.plot(*ends.T, "o", ms=5, mfc="white", mec=INK, mew=1.0, ls="none")
+    axes.set(xlabel="$z_1$", ylabel="$z_2$", zlabel="$z_3$")
+    axes.legend(loc="upper left", frameon=False)
+    drawn: Axes = axes
+    return drawn
 
 
 def draw_volumes(ax: Axes, cells: PlanarComplex) -> None:

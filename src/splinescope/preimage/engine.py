@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import Any
 
 import numpy as np
 import torch
 
-from splinescope.errors import InvalidInputError
+from splinescope.errors import InvalidInputError, StoreError
 from splinescope.network.graph import Network, Node
 from splinescope.network.load import ModelLike
 from splinescope.network.ops import Dense, Input, PiecewiseAffine
@@ -23,8 +24,10 @@ from splinescope.preimage.pruning import NEVER
 from splinescope.preimage.targets.marks import Marks, marks
 from splinescope.preimage.targets.sets import ClassTarget, Target
 from splinescope.progress import reporting
+from splinescope.storage import fingerprint
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.domains import Box, Domain
+from splinescope.tessellation.files import network_fingerprint
 
 
 def preimage_of(
@@ -54,7 +57,8 @@ def preimage_of(
         domain: A box, slice or segment of inputs, in their shape or flat.
         max_cells: Stop after so many cells.
         time_limit: Stop after so many seconds of work; the compilation of kernels is not counted.
-        resume: What an earlier call with the same arguments found; what it left is explored.
+        resume: What an earlier call with the same network, target and domain found; what it left is explored. It may
+            come from a file.
         executor: Who opens boxes, any `concurrent.futures.Executor`, such as one of processes; None for here. The
             domain is cut into several boxes then, and pieces are those that one box would have, up to rounding.
         verify: Level of the certificate of the cells, as for `tessellate`.
@@ -88,7 +92,7 @@ def preimage_of(
     if time_limit is not None and not 0 < time_limit < math.inf:
         raise InvalidInputError(f"`time_limit`: got {time_limit}; expected a positive number of seconds or None")
     marked = marks(asked.network, target)
-    boxes = Boxes.around(asked.domain) if resume is None else _resumed(resume, asked.network, asked.domain)
+    boxes = Boxes.around(asked.domain) if resume is None else _resumed(resume, asked.network, target, asked.domain)
     if time_limit is not None:
         _compile(asked.domain.dimension)
     with reporting(progress) as report:
@@ -143,11 +147,21 @@ def _measure(domain: Domain, low: np.ndarray, high: np.ndarray) -> float:
     return 0.0 if part is None else part.measure
 
 
-def _resumed(former: Preimage, network: Network, domain: Domain) -> Boxes:
-    same = former.domain.input_shape == domain.input_shape and (former.domain.corners.shape == domain.corners.shape)
-    if not same or former.network.num_units != network.num_units:
-        raise InvalidInputError("`resume`: it is a preimage of another network or domain; expected the same ones")
+def _resumed(former: Preimage, network: Network, target: Target, domain: Domain) -> Boxes:
+    """What is left of a preimage, which must be one of the same network, target and domain, to the last bit."""
+    asked = (("network", former.network, network), ("target", former.target, target), ("domain", former.domain, domain))
+    for name, one, other in asked:
+        if one is not other and _print_of(name, one) != _print_of(name, other):
+            raise InvalidInputError(f"`resume`: it is a preimage of another {name}; expected the same one")
     return former.left
+
+
+def _print_of(name: str, value: Any) -> str:
+    """A hash of a network, target or domain; of those with parts of the user's own what is known of them."""
+    try:
+        return network_fingerprint(value) if isinstance(value, Network) else fingerprint(value, name)
+    except (StoreError, TypeError):
+        return f"{type(value).__qualname__} {getattr(value, 'num_units', '')}"
 
 
 def _with_former(found: Searched, former: Preimage) -> Searched:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.geodesics.potential import lower_bound
+from splinescope.geometry.geodesics.potential import LengthProof, lower_bound
 from splinescope.geometry.geodesics.spreading import spread_from
 from splinescope.progress import Report
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
@@ -82,12 +82,27 @@ class Geodesic(Shown):
         """Length of the path from the network's outputs at its corners, which is `length` by other means."""
         return float(np.linalg.norm(np.diff(self.outputs, axis=0), axis=1).sum())
 
-    @cached_property
+    @property
     def lower_bound(self) -> float:
         """A length below which there is no path, proved by means that owe nothing to the search, when first asked."""
-        source, goal = (int(self._image.vertices[mark]) for mark in self._image.marks)
-        proved = 0.0 if source == goal else lower_bound(self._image.surface, source, goal)
-        return min(max(proved, self.chord), self.length)
+        return self.prove().bound
+
+    def prove(self, *, progress: bool | Report = False) -> LengthProof:
+        """The lower bound with a bar; it is computed once. Interrupting (Ctrl-C) leaves what is proved so far.
+
+        Args:
+            progress: Whether to show a bar, or a function to call with the share done and the number of triangles.
+
+        Returns:
+            The bound, and whether it was interrupted.
+        """
+        if "_proof" not in vars(self):
+            source, goal = (int(self._image.vertices[mark]) for mark in self._image.marks)
+            same = source == goal
+            found = LengthProof(0.0) if same else lower_bound(self._image.surface, source, goal, progress=progress)
+            vars(self)["_proof"] = found.within(self.chord, self.length)
+        proof: LengthProof = vars(self)["_proof"]
+        return proof
 
     def along(self, number: int) -> Float[np.ndarray, "number 2"]:
         """Points on the path at equal distances in the space of outputs.
@@ -131,7 +146,7 @@ def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> 
         a: [2] or [3] the first point, in the domain's coordinates.
         b: The second one.
         progress: Whether to show a bar on a long search, or a function to call with the share done and the number of
-            windows; in planes.
+            windows, or of tetrahedra.
 
     Returns:
         The path, with what certifies it: its length by the network, Snell's law (in planes), and a bound from below.
@@ -141,7 +156,7 @@ def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> 
         DegenerateArrangementError: If the search grows beyond all bounds.
 
     Cost: the affine maps of all cells, and a number of windows that for n cells is usually below n^1.5, at some hundred
-    thousand in a second; `lower_bound`, when it is asked for, some thousands of solves with sparse factors.
+    thousand in a second; `lower_bound`, when it is asked for, some hundred factorizations of sparse matrices.
 
     Sources: Mitchell, Mount, Papadimitriou (1987), Chen, Han (1990): the discrete geodesic problem; pulled back to the
     latents of networks as in Hauser, Ray, "Principles of Riemannian geometry in neural networks" (NeurIPS 2017).
@@ -164,7 +179,7 @@ def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> 
         raise InvalidInputError("`cells`: some are missing (a budget ended the work); expected all: raise `max_cells`")
     ends = [point_of(name, value, complex_.dimension) for name, value in (("a", a), ("b", b))]
     straight = _straight_length(complex_, ends)
-    return space_geodesic(cells, ends, straight) if space else _on_plane(complex_, ends, straight, progress)
+    return space_geodesic(cells, ends, straight, progress) if space else _on_plane(complex_, ends, straight, progress)
 
 
 def _on_plane(plane: PlanarComplex, ends: list[np.ndarray], straight: float, progress: bool | Report) -> Geodesic:

@@ -13,8 +13,10 @@ from torch import nn
 from splinescope.errors import InvalidInputError
 from splinescope.network.differentials import DifferentiableMap
 from splinescope.network.graph import Network
+from splinescope.network.load import as_network
 from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
+from splinescope.tessellation.segments import tessellate_segments
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,8 @@ class Curves(Shown):
 
     Attributes:
         points: Corners of each, from its start to its end.
-        lengths: Length of each in the space of outputs, with every piece divided into `fine`.
+        lengths: Length of each in the space of outputs: of a network exactly, cell by cell; else with every piece
+            divided into `fine`.
         straight_lengths: The same of the straight lines.
         energies: Discrete energy of each, which is at least the square of the length.
         steps: Steps that were taken.
@@ -61,7 +64,7 @@ def energy_geodesics(
         corners: Inner corners of each curve.
         steps: Steps after which to stop.
         tolerance: Relative change of an energy that ends the work on a curve.
-        fine: Parts of each piece for the lengths that are reported.
+        fine: Parts of each piece for the lengths that are reported, but those of networks, which are exact.
 
     Returns:
         The curves.
@@ -69,7 +72,8 @@ def energy_geodesics(
     Raises:
         InvalidInputError: If the points do not fit, or the model cannot be differentiated.
 
-    Cost: in each step the Jacobians at all corners, and a linear system of corners x d for each pair.
+    Cost: in each step the Jacobians at all corners, and for each pair as many systems of d equations as corners; memory
+    for the Jacobians.
 
     Example:
         >>> found = energy_geodesics(lambda z: torch.stack([z[:, 0], z[:, 0] ** 2], dim=1)[:, :1], [[0.0]], [[1.0]])
@@ -118,8 +122,12 @@ def _at(model: Any, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _map(model: Any, points: np.ndarray) -> DifferentiableMap:
-    affine = isinstance(model, Network) or not (isinstance(model, nn.Module) or callable(model))
-    return DifferentiableMap.of(model, torch.from_numpy(points), affine=affine)
+    return DifferentiableMap.of(model, torch.from_numpy(points), affine=_is_affine(model))
+
+
+def _is_affine(model: Any) -> bool:
+    """Whether it is a piecewise affine network, or a file of one."""
+    return isinstance(model, Network) or not (isinstance(model, nn.Module) or callable(model))
 
 
 def _energy(values: np.ndarray) -> np.ndarray:
@@ -128,29 +136,49 @@ def _energy(values: np.ndarray) -> np.ndarray:
 
 def _step(values: np.ndarray, jacobians: np.ndarray, damping: np.ndarray) -> np.ndarray:
     """Move of the inner corners: of the least squares of differences of neighbours, block by block."""
-    pairs, corners, _, d = jacobians.shape
-    inner = corners - 2
     J = jacobians[:, 1:-1]
-    metric = np.einsum("pcki,pckj->pcij", J, J)
-    beside = np.einsum("pcki,pckj->pcij", J[:, :-1], J[:, 1:])
+    metric = np.einsum("pcki,pckj->pcij", J, J, optimize=True)
+    beside = np.einsum("pcki,pckj->pcij", J[:, :-1], J[:, 1:], optimize=True)
     pull = 2 * values[:, 1:-1] - values[:, :-2] - values[:, 2:]
-    gradient = np.einsum("pcki,pck->pci", J, pull)
-    system = np.zeros((pairs, inner, d, inner, d))
-    for k in range(inner):
-        system[:, k, :, k] = 2 * metric[:, k]
-        if k + 1 < inner:
-            system[:, k, :, k + 1] = -beside[:, k]
-            system[:, k + 1, :, k] = -beside[:, k].transpose(0, 2, 1)
-    matrix = system.reshape(pairs, inner * d, inner * d)
-    diagonal = np.einsum("pii->pi", matrix)
-    scale = np.maximum(diagonal, 1e-12 * diagonal.max(axis=1, initial=1e-300, keepdims=True))
-    matrix = matrix + damping[:, None, None] * scale[:, :, None] * np.eye(inner * d)
-    return np.asarray(-np.linalg.solve(matrix, gradient.reshape(pairs, -1, 1)).reshape(pairs, inner, d))
+    gradient = np.einsum("pcki,pck->pci", J, pull, optimize=True)
+    diagonal = 2 * np.einsum("pcii->pci", metric)
+    scale = np.maximum(diagonal, 1e-12 * diagonal.max(axis=(1, 2), initial=1e-300, keepdims=True))
+    blocks = 2 * metric + (damping[:, None, None] * scale)[..., None] * np.eye(jacobians.shape[3])
+    return _solved(blocks, -beside, -gradient)
+
+
+def _solved(blocks: np.ndarray, beside: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solutions of symmetric systems of blocks on the diagonal and beside it, by elimination from the first one on.
+
+    Args:
+        blocks: [pairs, n, d, d] on the diagonal.
+        beside: [pairs, n - 1, d, d] to the right of it; below it are their transposes.
+        right: [pairs, n, d] right-hand sides.
+
+    Returns:
+        [pairs, n, d] solutions.
+    """
+    number = blocks.shape[1]
+    left = np.concatenate([beside, np.zeros_like(blocks[:, :1])], axis=1)
+    ratios, found = np.empty_like(left), np.empty_like(right)
+    pivot, known = blocks[:, 0], right[:, 0]
+    for k in range(number):
+        if k:
+            below = beside[:, k - 1].transpose(0, 2, 1)
+            pivot = blocks[:, k] - below @ ratios[:, k - 1]
+            known = right[:, k] - np.einsum("pij,pj->pi", below, found[:, k - 1])
+        both = np.linalg.solve(pivot, np.concatenate([left[:, k], known[..., None]], axis=2))
+        ratios[:, k], found[:, k] = both[..., :-1], both[..., -1]
+    for k in range(number - 2, -1, -1):
+        found[:, k] -= np.einsum("pij,pj->pi", ratios[:, k], found[:, k + 1])
+    return found
 
 
 def _lengths(model: Any, curves: np.ndarray, fine: int) -> np.ndarray:
-    """Lengths of images of polylines, by points between their corners."""
+    """Lengths of images of polylines: of a network from cell to cell, else by points between their corners."""
     pairs, corners, d = curves.shape
+    if _is_affine(model):
+        return _exact_lengths(as_network(model, (d,)), curves)
     places = np.linspace(0, corners - 1, (corners - 1) * fine + 1)
     low = np.minimum(places.astype(int), corners - 2)
     share = (places - low)[None, :, None]
@@ -159,3 +187,17 @@ def _lengths(model: Any, curves: np.ndarray, fine: int) -> np.ndarray:
     with torch.no_grad():
         values = map_.function(map_.points, None).double().numpy().reshape(pairs, len(places), -1)
     return np.asarray(np.linalg.norm(np.diff(values, axis=1), axis=2).sum(axis=1))
+
+
+def _exact_lengths(network: Network, curves: np.ndarray) -> np.ndarray:
+    """Lengths of images of polylines by the cells along them, in which a network is affine."""
+    pairs, corners, d = curves.shape
+    starts, ends = curves[:, :-1].reshape(-1, d), curves[:, 1:].reshape(-1, d)
+    moved = (starts != ends).any(axis=1)
+    lengths = np.zeros(len(starts))
+    if moved.any():
+        batch = tessellate_segments(network, starts[moved], ends[moved], verify="topology")
+        steps = np.linalg.norm(np.diff(np.reshape(batch.vertex_outputs, (len(batch.t), -1)), axis=0), axis=1)
+        steps[batch.offsets[1:-1] - 1] = 0.0  # from the end of one segment to the start of the next
+        lengths[moved] = np.add.reduceat(np.append(steps, 0.0), batch.offsets[:-1])
+    return np.asarray(lengths.reshape(pairs, corners - 1).sum(axis=1))

@@ -12,8 +12,10 @@ from scipy.sparse import coo_array, csr_array, hstack
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.geodesics.potential import SimplexGradients, Steepest, steepest
+from splinescope.geometry.geodesics.cones import Watch
+from splinescope.geometry.geodesics.potential import LengthProof, SimplexGradients, Steepest, rounds_watched, steepest
 from splinescope.geometry.geodesics.simplex_cuts import cut_longest_edges
+from splinescope.progress import Report, reporting
 from splinescope.riemannian.quadratic import corner_gradients
 from splinescope.shown import Shown
 from splinescope.tessellation.factors import DEFICIENT, cell_factors
@@ -123,7 +125,7 @@ class Solid(Shown):
         points = np.vstack([self.points, self.points[middles].mean(axis=1)])
         return Solid(points, corners, self.cells[owners], self.factors, self.flat, self.ends)
 
-    def proved(self, rounds: int = 6, most: int = 3_000) -> float:
+    def proved(self, rounds: int = 6, most: int = 3_000, progress: bool | Report = False) -> LengthProof:
         """A bound of the distance of the two ends from below, by a function that is quadratic on tetrahedra.
 
         Where a cell is flattened, functions are affine, and constant along the directions that vanish.
@@ -131,24 +133,30 @@ class Solid(Shown):
         Args:
             rounds: How often tetrahedra where it matters are cut in half.
             most: Tetrahedra above which none are cut.
+            progress: Whether to show a bar, or a function to call with the share done and the number of tetrahedra.
 
         Returns:
-            The bound.
+            The bound; interrupting leaves what is proved so far.
         """
-        solid, best = self, 0.0
-        for round_ in range(rounds + 1):
-            last = round_ == rounds or len(solid.corners) > most
-            found = solid._bound(_FINELY if last else _ROUGHLY)
-            if found is None:
-                return 0.0
-            best = max(best, found.bound)
-            if last:
-                break
-            flow = found.flow.reshape(-1, 4).sum(axis=1)
-            solid = solid.bisected((flow > _MATTERS * flow.max()) & ~solid.flat[solid.cells])
-        return best
+        solid, best, finished = self, 0.0, True
+        with reporting(progress, "tetrahedra", phase="proving") as report:
+            try:
+                for round_ in range(rounds + 1):
+                    last = round_ == rounds or len(solid.corners) > most
+                    watch = rounds_watched(report, round_, rounds + 1, len(solid.corners))
+                    found = solid._bound(_FINELY if last else _ROUGHLY, watch)
+                    if found is None:
+                        break
+                    best, finished = max(best, found.bound), found.finished
+                    if last or not finished:
+                        break
+                    flow = found.flow.reshape(-1, 4).sum(axis=1)
+                    solid = solid.bisected((flow > _MATTERS * flow.max()) & ~solid.flat[solid.cells])
+            except KeyboardInterrupt:
+                finished = False
+        return LengthProof(best, finished)
 
-    def _bound(self, tolerance: float) -> Steepest | None:
+    def _bound(self, tolerance: float, watch: Watch) -> Steepest | None:
         """The bound on these tetrahedra; None if the ends have one image."""
         corners = self.corners
         steps = self.points[corners[:, 1:]] - self.points[corners[:, :1]]
@@ -175,7 +183,8 @@ class Solid(Shown):
             np.repeat(heights / 4, 4),  # numbers at edges count four times
             float(values.max()),
         )
-        return steepest(gradients, np.concatenate([rise.toarray().ravel(), np.zeros(bent[0].shape[1])]), tolerance)
+        rises = np.concatenate([rise.toarray().ravel(), np.zeros(bent[0].shape[1])])
+        return steepest(gradients, rises, tolerance, watch)
 
 
 _ROUGHLY, _FINELY = 1e-3, 1e-6

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from splinescope.geometry.geodesics.potential import LengthProof
+from splinescope.progress import Report
 from splinescope.riemannian.solids import Solid
 from splinescope.riemannian.steiner import short_path
 from splinescope.shown import Shown
@@ -26,6 +27,7 @@ class SpaceGeodesic(Shown):
         lengths: Length of each piece in the space of outputs.
         straight_length: Length of the straight line between the points.
         chord: Distance of the outputs of the points.
+        finished: Whether nobody interrupted the search: else the path is the best so far, and others may be shorter.
     """
 
     cells_of_space: SpatialComplex
@@ -34,6 +36,7 @@ class SpaceGeodesic(Shown):
     lengths: Float[np.ndarray, " pieces"]
     straight_length: float
     chord: float
+    finished: bool
     _solid: Solid
 
     def __repr__(self) -> str:
@@ -55,10 +58,24 @@ class SpaceGeodesic(Shown):
         outputs = np.asarray(found).reshape(len(self.points), -1)
         return float(np.linalg.norm(np.diff(outputs, axis=0), axis=1).sum())
 
-    @cached_property
+    @property
     def lower_bound(self) -> float:
         """A length below which there is no path, proved by a potential on tetrahedra when it is first asked."""
-        return min(max(self._solid.proved(), self.chord), self.length)
+        return self.prove().bound
+
+    def prove(self, *, progress: bool | Report = False) -> LengthProof:
+        """The lower bound with a bar; it is computed once. Interrupting (Ctrl-C) leaves what is proved so far.
+
+        Args:
+            progress: Whether to show a bar, or a function to call with the share done and the number of tetrahedra.
+
+        Returns:
+            The bound, and whether it was interrupted.
+        """
+        if "_proof" not in vars(self):
+            vars(self)["_proof"] = self._solid.proved(progress=progress).within(self.chord, self.length)
+        proof: LengthProof = vars(self)["_proof"]
+        return proof
 
     @property
     def gap(self) -> float:
@@ -66,13 +83,16 @@ class SpaceGeodesic(Shown):
         return 1.0 - self.lower_bound / self.length if self.length > 0 else 0.0
 
 
-def space_geodesic(cells: SpatialComplex, ends: list[np.ndarray], straight: float) -> SpaceGeodesic:
+def space_geodesic(
+    cells: SpatialComplex, ends: list[np.ndarray], straight: float, progress: bool | Report = False
+) -> SpaceGeodesic:
     """A short path between two points of a space.
 
     Args:
         cells: The tessellation of a domain of three dimensions.
         ends: The two points.
         straight: Length of the straight line between them.
+        progress: Whether to show a bar, or a function to call with the share done and the number of tetrahedra.
 
     Returns:
         The path; the straight line, if nothing shorter was found.
@@ -82,8 +102,9 @@ def space_geodesic(cells: SpatialComplex, ends: list[np.ndarray], straight: floa
     """
     solid = Solid.of(cells, ends)
     one, two = (np.asarray(cells.network(embedded(cells.domain, np.array([end])))).ravel() for end in ends)
-    points, owners = short_path(solid)
+    found = short_path(solid, progress=progress)
+    points, owners = found.points, found.cells
     steps = np.einsum("kij,kj->ki", solid.factors[owners], np.diff(points, axis=0))
     lengths = np.linalg.norm(steps, axis=1)
     chord = float(np.linalg.norm(one - two))
-    return SpaceGeodesic(cells, points, owners, lengths, straight, chord, solid)
+    return SpaceGeodesic(cells, points, owners, lengths, straight, chord, found.finished, solid)

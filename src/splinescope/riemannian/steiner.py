@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
+from splinescope.progress import Report, reporting
 from splinescope.riemannian.solids import Solid
 
 _SHRINK = 0.7
 """By how much the surroundings shrink in which points are tried, each time."""
 
 
-def short_path(
-    solid: Solid, *, degree: int = 4, rounds: int = 40
-) -> tuple[Float[np.ndarray, "k 3"], Int[np.ndarray, " pieces"]]:
+@dataclass(frozen=True, eq=False)
+class ShortPath:
+    """A path through a solid.
+
+    Attributes:
+        points: Its corners.
+        cells: The cell of each piece.
+        finished: Whether nobody interrupted the search.
+    """
+
+    points: Float[np.ndarray, "k 3"]
+    cells: Int[np.ndarray, " pieces"]
+    finished: bool
+
+
+def short_path(solid: Solid, *, degree: int = 4, rounds: int = 40, progress: bool | Report = False) -> ShortPath:
     """A short path between the ends of a solid; no shorter one is near it, but there may be others elsewhere.
 
     Among the first points are those in which the straight line crosses faces, so that the path is never longer.
@@ -26,9 +41,11 @@ def short_path(
         solid: The solid.
         degree: Points on an edge of a face, at first.
         rounds: How often points are set more closely around the path.
+        progress: Whether to show a bar, or a function to call with the share done and the number of tetrahedra.
 
     Returns:
-        Its corners, and the cell of each piece. Cost: shortest paths in graphs with some ten points on each face.
+        The path; interrupting leaves the best so far, once there is one. Cost: shortest paths in graphs with some ten
+        points on each face.
     """
     faces, sides = _faces(solid)
     lattice = _lattice(degree)
@@ -36,24 +53,43 @@ def short_path(
     corners = solid.points[faces]
     crossed = _nearest_to_line(corners, *solid.points[list(solid.ends)])
     places = np.concatenate([np.einsum("lk,fkd->fld", lattice, corners), crossed[:, None]], axis=1)
-    path = _search(solid, faces, sides, every, places)
-    spread = 1.0
-    for _ in range(rounds):
-        spread *= _SHRINK
-        points, on = path[0], path[2]
-        near = _corridor(solid, path[1], wide=spread > 0.2)
-        centres = np.empty((len(faces), 3))
-        used = np.unique(sides[near])
-        centres[used] = _nearest(solid.points[faces[used]], points)
-        for point, face in zip(points, on.tolist(), strict=True):
-            if face >= 0:
-                centres[face] = point
-        corners = solid.points[faces[used]]
-        around = (1 - spread) * centres[used][:, None] + spread * np.einsum("lk,fkd->fld", lattice, corners)
-        places = np.zeros((len(faces), len(lattice) + 1, 3))
-        places[used] = np.concatenate([around, centres[used][:, None]], axis=1)
-        path = _search(solid, faces, sides, near, places)
-    return path[0], solid.cells[path[1]]
+    path, finished = _search(solid, faces, sides, every, places), True
+    with reporting(progress, "tetrahedra", phase="searching") as report:
+        try:
+            for number in range(rounds):
+                report(number / rounds, len(solid.corners))
+                path = _closer(solid, faces, sides, lattice, path, _SHRINK ** (number + 1))
+        except KeyboardInterrupt:
+            finished = False
+    return ShortPath(path[0], solid.cells[path[1]], finished)
+
+
+_Found = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Corners of a path, the tetrahedron of each piece, the face of each corner."""
+
+
+def _closer(
+    solid: Solid,
+    faces: Int[np.ndarray, "F 3"],
+    sides: Int[np.ndarray, "T 4"],
+    lattice: Float[np.ndarray, "points 3"],
+    path: _Found,
+    spread: float,
+) -> _Found:
+    """The shortest path through points that are set around those of a path."""
+    points, on = path[0], path[2]
+    near = _corridor(solid, path[1], wide=spread > 0.2)
+    centres = np.empty((len(faces), 3))
+    used = np.unique(sides[near])
+    centres[used] = _nearest(solid.points[faces[used]], points)
+    for point, face in zip(points, on.tolist(), strict=True):
+        if face >= 0:
+            centres[face] = point
+    corners = solid.points[faces[used]]
+    around = (1 - spread) * centres[used][:, None] + spread * np.einsum("lk,fkd->fld", lattice, corners)
+    places = np.zeros((len(faces), len(lattice) + 1, 3))
+    places[used] = np.concatenate([around, centres[used][:, None]], axis=1)
+    return _search(solid, faces, sides, near, places)
 
 
 def _faces(solid: Solid) -> tuple[Int[np.ndarray, "F 3"], Int[np.ndarray, "T 4"]]:
@@ -113,7 +149,7 @@ def _search(
     sides: Int[np.ndarray, "T 4"],
     near: Int[np.ndarray, " near"],
     places: Float[np.ndarray, "F points 3"],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> _Found:
     """Shortest path through given points of faces: its corners, the tetrahedron of each piece, the face of each."""
     count = places.shape[1]
     own = (sides[near][:, :, None] * count + np.arange(count)).reshape(len(near), -1)

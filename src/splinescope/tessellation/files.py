@@ -122,7 +122,7 @@ def stored_form(
         del record["fields"]["network"]
         arrays = {name: array for name, array in arrays.items() if not name.startswith("cells.network.")}
     named = {name.removeprefix("cells."): array for name, array in arrays.items()}
-    header = {"splinescope": "cells", "format": FORMAT, "kind": kind, "network": _identity(cells.network)}
+    header = {"splinescope": "cells", "format": FORMAT, "kind": kind, "network": network_fingerprint(cells.network)}
     return named, header | {"cells": record}
 
 
@@ -217,7 +217,7 @@ def _chosen(
     if network is None:
         assert found is not None
         return found
-    if _identity(network) != (expected or (found and _identity(found))):
+    if network_fingerprint(network) != (expected or (found and network_fingerprint(found))):
         raise InvalidInputError(
             f"`network`: it is not the network that the cells in {str(path)!r} were made of; expected that one, to the "
             "last bit of its weights" + ("" if kept is None else ", or None for the one in the file")
@@ -225,8 +225,18 @@ def _chosen(
     return network
 
 
-def _identity(network: Network) -> str:
-    """A hash of what a network computes: its ops, not their names."""
+def network_fingerprint(network: Network) -> str:
+    """A hash of what a network computes, to the last bit of its weights: its ops, not their names.
+
+    Args:
+        network: The network.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        StoreError: If it has ops of a class of your own.
+    """
     return fingerprint([[node.op, node.inputs, node.shape] for node in network.nodes] + [network.output], "network")
 
 

@@ -1,8 +1,8 @@
 r"""Exact topology of the regions that a network makes: parts, holes and cavities, from the cells of its tessellation.
 
 The network gets one unit more, which folds at the border of the region; its sign in each cell is decided exactly, and
-Betti numbers follow from counting faces. They are those of a set of full dimension: where an output only touches the
-level, on a set without area or volume, that set does not count.
+Betti numbers follow from counting faces. Where an output only touches the level, on a line or in a point within the
+region, that is decided exactly, too: an open region does not have it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 from splinescope.tessellation.surface.mesh import SurfaceMesh
 from splinescope.topology.face_sets import FaceSets
 from splinescope.topology.margins import above_level, within_class
+from splinescope.topology.touching import zero_faces
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,8 @@ class RegionTopology(Shown):
             connected.
         cells: The cells, cut at the border of the region.
         inside: Whether each cell is in the region.
-        parts: Part of the region or of its complement that each cell is in: those of the region first.
+        parts: Part of the region or of its complement that each cell is in: those of the region first. Parts of the
+            complement of an open region may be lines or points, without a cell.
         depths: For each part, how many borders of the region separate it from the boundary of the domain.
         measures: Area or volume of each part, in the domain's coordinates.
     """
@@ -71,7 +73,8 @@ def betti_numbers(
         above: Or a level $c$, for the region $f_k > c$.
         output: The output $k$ that is compared with the level, before the network's head.
         closed: Whether the region is taken with its border (the closure of its interior). The open region and the
-            closed one differ where parts touch in a point or along an edge.
+            closed one differ where parts touch in a point or along an edge, and where the output only touches the level
+            within the region: the open one is cut there, or punctured.
 
     Returns:
         The numbers; zeros for an empty region.
@@ -147,17 +150,29 @@ def region_topology(
         network = above_level(cells.network, float(above), output)
     fine = tessellate(network, cells.domain, verify="topology", tolerance=cells.tolerance)
     assert isinstance(fine, VertexComplex)
+    if fine.truncated:
+        if isinstance(fine, PlanarComplex):  # planes have no budget here: somebody interrupted
+            raise KeyboardInterrupt
+        raise InvalidInputError("`cells`: there is not enough memory for all of them, cut at the border of the region")
     _, start, _ = fine.pattern_nodes[-1]
-    return topology_of(fine, fine.patterns[:, start] > 0, closed)
+    inside = fine.patterns[:, start] > 0
+    return topology_of(fine, inside, closed, None if closed else zero_faces(fine, FaceSets.of(fine), inside))
 
 
-def topology_of(cells: VertexComplex, inside: Bool[np.ndarray, " cells"], closed: bool) -> RegionTopology:
+def topology_of(
+    cells: VertexComplex,
+    inside: Bool[np.ndarray, " cells"],
+    closed: bool,
+    without: list[Bool[np.ndarray, " _"]] | None = None,
+) -> RegionTopology:
     """The topology of any set of cells of a complex of two or three dimensions that fills a convex domain.
 
     Args:
         cells: The complex.
         inside: The set.
         closed: Whether cells are taken with their borders.
+        without: For each dimension below the cells', faces between cells of an open set that are not in it, with all of
+            theirs; None for none.
 
     Returns:
         The region that they are.
@@ -175,12 +190,21 @@ def topology_of(cells: VertexComplex, inside: Bool[np.ndarray, " cells"], closed
         ((1, 0), (2, 0))
     """
     faces = FaceSets.of(cells)
-    own, rest = faces.parts(inside, closed), faces.parts(~inside, not closed)
-    number, others = int(own.max(initial=-1)) + 1, int(rest.max(initial=-1)) + 1
+    if without is not None and not any(some.any() for some in without):
+        without = None
+    lower: list[np.ndarray] = []
+    if without is None:
+        own, rest = faces.parts(inside, closed), faces.parts(~inside, not closed)
+    else:
+        own = faces.parts(inside, closed, without[-1])
+        rest, lower = faces.closed_parts(~inside, without)
+    number, others = int(own.max(initial=-1)) + 1, 1 + max(int(part.max(initial=-1)) for part in (rest, *lower))
     parts = np.where(inside, own, number + rest)
     reached = _reach_border(faces, parts, np.arange(number + others) < number, closed)
+    for part, border in zip(lower, faces.border, strict=False):
+        reached[number + part[(part >= 0) & border]] = True
     enclosed = int((~reached[number:]).sum())
-    euler = _euler(faces, inside, closed)
+    euler = _euler(faces, inside, closed, without)
     if cells.dimension == 2:
         betti: tuple[int, ...] = (number, enclosed)
     else:
@@ -191,7 +215,16 @@ def topology_of(cells: VertexComplex, inside: Bool[np.ndarray, " cells"], closed
             f"fit the Euler characteristic {euler}"
         )
     measures = np.bincount(parts, cells.measures, number + others)
-    return RegionTopology(betti, euler, closed, cells, inside, parts, _depths(cells, parts, reached), measures)
+    beside = [
+        np.column_stack([parts[cell], number + part[face]])
+        for part, star in zip(lower, faces.stars(), strict=False)
+        for face, cell in [star[part >= 0].nonzero()]
+        for face in [np.flatnonzero(part >= 0)[face]]
+    ]
+    across = parts[cells.facets.cells]
+    across = across[(across < number).sum(axis=1) == 1]  # two parts of the region only have a face of `without` between
+    pairs = np.concatenate([across, *beside])
+    return RegionTopology(betti, euler, closed, cells, inside, parts, _depths(pairs, reached), measures)
 
 
 def _reach_border(
@@ -211,24 +244,28 @@ def _reach_border(
     return reached
 
 
-def _euler(faces: FaceSets, inside: Bool[np.ndarray, " cells"], closed: bool) -> int:
+def _euler(
+    faces: FaceSets,
+    inside: Bool[np.ndarray, " cells"],
+    closed: bool,
+    without: list[Bool[np.ndarray, " _"]] | None = None,
+) -> int:
     """The Euler characteristic of a region, from its faces."""
     if closed:
         counted = faces.closure(inside)
     else:
         border = [*faces.border, np.zeros(len(inside), bool)]
+        if without is not None:
+            border = [outer | gone for outer, gone in zip(border, [*without, border[-1]], strict=True)]
         pairs = zip(faces.closure(~inside), border, strict=True)
         counted = [~(outside | outer) for outside, outer in pairs]
     total = sum((-1) ** k * int(some.sum()) for k, some in enumerate(counted))
     return total if closed else (-1) ** len(faces.levels) * total
 
 
-def _depths(
-    cells: VertexComplex, parts: Int[np.ndarray, " cells"], reached: Bool[np.ndarray, " parts"]
-) -> Int[np.ndarray, " parts"]:
-    """Steps through the graph of neighbouring parts from the boundary of the domain."""
+def _depths(pairs: Int[np.ndarray, "n 2"], reached: Bool[np.ndarray, " parts"]) -> Int[np.ndarray, " parts"]:
+    """Steps through the graph of parts beside each other from the boundary of the domain."""
     number = len(reached)
-    pairs = parts[cells.facets.cells]
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     rows = np.concatenate([pairs[:, 0], np.full(int(reached.sum()), number)])
     columns = np.concatenate([pairs[:, 1], np.flatnonzero(reached)])

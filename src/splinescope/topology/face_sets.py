@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array, hstack
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.tessellation.complex import VertexComplex
@@ -63,6 +63,21 @@ class FaceSets:
         """For each dimension below the cells', which faces are on the boundary of the domain."""
         return self.below(self.outer, self.levels[:-1])
 
+    def stars(self) -> list[csr_array]:
+        """For each dimension below the cells', in which cells each face (a row) is."""
+        found = [self.levels[-1]]
+        for level in reversed(self.levels[:-1]):
+            found.append(csr_array(level @ found[-1]))
+        return found[::-1]
+
+    def corners(self) -> list[csr_array]:
+        """For each dimension, up to the cells, which vertices (rows) each face (a column) has."""
+        count = self.levels[0].shape[0]
+        found = [csr_array(eye_array(count, dtype=np.int32))]
+        for level in self.levels:
+            found.append(csr_array(found[-1] @ level))
+        return found
+
     @staticmethod
     def below(top: Bool[np.ndarray, " top"], levels: tuple[csr_array, ...]) -> list[Bool[np.ndarray, " faces"]]:
         """FaceSets of a set of faces, from vertices up to the set itself."""
@@ -71,17 +86,20 @@ class FaceSets:
             found.append(level @ found[-1].astype(np.int32) > 0)
         return found[::-1]
 
-    def parts(self, cells: Bool[np.ndarray, " cells"], closed: bool) -> Int[np.ndarray, " cells"]:
+    def parts(
+        self, cells: Bool[np.ndarray, " cells"], closed: bool, walls: Bool[np.ndarray, " facets"] | None = None
+    ) -> Int[np.ndarray, " cells"]:
         """Connected parts of a set of cells.
 
         Args:
             cells: The set.
             closed: Whether cells that have a vertex in common are connected; else facets alone connect.
+            walls: Facets that do not connect.
 
         Returns:
             For each cell its part, from 0; -1 outside the set.
         """
-        link = self.levels[-1]
+        link = self.levels[-1] if walls is None else self.levels[-1][~walls]
         if closed:
             for level in reversed(self.levels[:-1]):
                 link = level @ link
@@ -91,6 +109,28 @@ class FaceSets:
         found = np.full(len(cells), -1, np.int64)
         found[chosen] = labels
         return found
+
+    def closed_parts(
+        self, cells: Bool[np.ndarray, " cells"], lower: list[Bool[np.ndarray, " _"]]
+    ) -> tuple[Int[np.ndarray, " cells"], list[Int[np.ndarray, " _"]]]:
+        """Connected parts of a closed set of cells and of faces that are on none of them.
+
+        Args:
+            cells: The cells.
+            lower: For each dimension below theirs, the faces.
+
+        Returns:
+            The part of each cell and of each face, from 0; -1 outside the set.
+        """
+        chosen = [np.flatnonzero(some) for some in (*lower, cells)]
+        columns = [ends[:, which] for ends, which in zip(self.corners(), chosen, strict=True)]
+        ends = csr_array(hstack(columns))
+        _, labels = connected_components(ends.T @ ends, directed=False)
+        found = [np.full(len(some), -1, np.int64) for some in (*lower, cells)]
+        starts = np.cumsum([len(which) for which in chosen])[:-1]
+        for part, which, own in zip(found, chosen, np.split(labels, starts), strict=True):
+            part[which] = own
+        return found[-1], found[:-1]
 
 
 def _incidence(items: Int[np.ndarray, " items"], sizes: Int[np.ndarray, " lists"], number: int) -> csr_array:

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.layer_values import Layers
+from splinescope.progress import each
 from splinescope.shown import Shown
 from splinescope.tessellation.metric import check_choice
 from splinescope.topology.clouds import CloudTopology, farthest_points, hop_distances, persistence, spanning_tree
@@ -36,6 +37,7 @@ class BettiProfile(Shown):
         stretches: [layers][classes] for each edge of the class's spanning tree at the input, its length at the layer
             divided by that at the input.
         distances: What `diagrams` of the clouds are made of: "euclidean" or "hops".
+        asked: Number of layers; there are fewer in `layers` if somebody interrupted.
     """
 
     layers: tuple[str, ...]
@@ -43,6 +45,12 @@ class BettiProfile(Shown):
     clouds: tuple[tuple[CloudTopology, ...], ...]
     stretches: tuple[tuple[np.ndarray, ...], ...]
     distances: str
+    asked: int
+
+    @property
+    def finished(self) -> bool:
+        """Whether all layers are there, since nobody interrupted."""
+        return len(self.layers) == self.asked
 
     def components(self, factor: float = 4.0) -> Int[np.ndarray, "layers classes"]:
         """Components of each class at each layer, at a scale that follows the density of its points.
@@ -81,6 +89,7 @@ def betti_profile(
     landmarks: int = 400,
     distances: str = "euclidean",
     neighbours: int = 14,
+    progress: bool = False,
 ) -> BettiProfile:
     """Components of data at every layer over all scales, exactly; holes and more by persistent homology.
 
@@ -94,9 +103,10 @@ def betti_profile(
         distances: "euclidean", or "hops" for steps in the graph of nearest neighbours of the landmarks, which do not
             change when all is stretched alike; needs a degree of one or more.
         neighbours: Of that graph.
+        progress: Whether to show a bar on long work.
 
     Returns:
-        The profile.
+        The profile; interrupting (Ctrl-C) leaves the layers that are finished, if there are any.
 
     Raises:
         InvalidInputError: If an argument is none of what is expected, or homology would take more memory than is free.
@@ -119,20 +129,28 @@ def betti_profile(
     values = layers.values()
     groups = _groups(labels, len(values[0]))
     chosen = [own[farthest_points(values[0][own], landmarks)] for own in groups.values()] if degree else []
-    clouds, stretches = [], []
+    clouds: list[tuple[CloudTopology, ...]] = []
+    stretches: list[tuple[np.ndarray, ...]] = []
     first = [spanning_tree(values[0][own]) for own in groups.values()]
-    for points in values:
-        row = [spanning_tree(points[own]) for own in groups.values()]
-        stretches.append(
-            tuple(_stretch(points[own], values[0][own], tree) for own, tree in zip(groups.values(), first, strict=True))
-        )
-        if degree:
-            row = [
-                _with_homology(cloud, points, own, degree, distances, neighbours)
-                for cloud, own in zip(row, chosen, strict=True)
-            ]
-        clouds.append(tuple(row))
-    return BettiProfile(layers.names, tuple(groups), tuple(clouds), tuple(stretches), distances)
+    try:
+        for points in each(values, "layer", progress):
+            row = [spanning_tree(points[own]) for own in groups.values()]
+            grown = zip(groups.values(), first, strict=True)
+            longer = tuple(_stretch(points[own], values[0][own], tree) for own, tree in grown)
+            if degree:
+                row = [
+                    _with_homology(cloud, points, own, degree, distances, neighbours)
+                    for cloud, own in zip(row, chosen, strict=True)
+                ]
+            clouds.append(tuple(row))
+            stretches.append(longer)
+    except KeyboardInterrupt:
+        if not stretches:
+            raise
+    known = len(stretches)
+    return BettiProfile(
+        layers.names[:known], tuple(groups), tuple(clouds[:known]), tuple(stretches), distances, len(values)
+    )
 
 
 def _groups(labels: Any, number: int) -> dict[int, np.ndarray]:

@@ -13,7 +13,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.experiments.debias.settings import Settings
 from splinescope.experiments.shared.images import ImageSplit, classifier_of, decoder_of, images_of
 from splinescope.experiments.shared.parts import Parts
-from splinescope.experiments.shared.perceptrons import perceptron_of
+from splinescope.experiments.shared.perceptrons import read_perceptron
 from splinescope.generative import (
     Frequencies,
     Gaussian,
@@ -102,7 +102,7 @@ def published_of(settings: Settings, images: ImageSplit) -> nn.Sequential:
     Raises:
         InvalidInputError: If it makes no such images.
     """
-    perceptron = perceptron_of(settings.generator, "generator")
+    perceptron = read_perceptron("generator", settings.generator)
     made, wanted = perceptron[-1].out_features, images.inputs.shape[1]
     if made != wanted:
         raise InvalidInputError(

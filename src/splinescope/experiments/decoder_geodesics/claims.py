@@ -14,7 +14,9 @@ SOURCE = "Arvanitidis, Hansen and Hauberg 2018 (arXiv 1710.11379)"
 
 def claims(numbers: Numbers) -> tuple[Claim, ...]:
     """The claims with their verdicts."""
-    return (_shorter(numbers), _proved(numbers), _away(numbers, "image"), _away(numbers, "latent"), _quality(numbers))
+    others = tuple(_generator(one) for one in numbers["generators"])
+    return (_shorter(numbers), _proved(numbers), _away(numbers, "image"), _away(numbers, "latent"), _quality(numbers),
+            *others)  # fmt: skip
 
 
 def _shorter(numbers: Numbers) -> Claim:
@@ -78,6 +80,27 @@ def _quality(numbers: Numbers) -> Claim:
     )
 
 
+def _generator(one: Numbers) -> Claim:
+    """What became of a generator that others trained."""
+    planes, curves = (
+        [1 - way["length"] / way["straight_length"] for way in one[kind]] for kind in ("planes", "curves")
+    )
+    errors = max(abs(way["network_length"] / way["length"] - 1) for way in one["planes"])
+    away = [float(np.mean([way[f"{kind}_away"] for way in one["curves"]])) for kind in ("curve", "straight")]
+    sizes = [way["cells"] for way in one["planes"]]
+    before = ", before its tanh" if one["squashed"] else ""
+    return Claim.told(
+        f"Short ways of a generator that others trained: {one['name']}",
+        SOURCE,
+        theirs="none",
+        ours=f"{one['latents']} latents, {one['outputs']} outputs; in planes through three latents ({min(sizes):,} to "
+        f"{max(sizes):,} cells{before}) shortest paths are {np.median(planes):.1%} shorter than straight lines (median "
+        f"of {len(planes)}; up to {max(planes):.1%}; lengths by the network to {errors:.1g}), curves of little energy "
+        f"through all latents {np.median(curves):.1%} (up to {max(curves):.1%}); farther from all of its outputs than "
+        f"95 % of new ones are: {away[0]:.1%} of the curves, {away[1]:.1%} of the straight lines",
+    )
+
+
 def tables(numbers: Numbers) -> dict[str, Table]:
     """One row for each pair."""
     ways = [(way, key) for way in ("geodesic", "straight") for key in ("image_away", "latent_away")]
@@ -88,4 +111,12 @@ def tables(numbers: Numbers) -> dict[str, Table]:
     )  # fmt: skip
     columns = ("pair", "length", "straight_length", "chord", "lower_bound", "pieces",
                *(f"{way}_{key}" for way, key in ways))  # fmt: skip
-    return {"pairs": Table(columns, rows)}
+    others = tuple(
+        (one["name"], number, plane["cells"], plane["length"], plane["straight_length"], curve["length"],
+         curve["straight_length"], curve["curve_away"], curve["straight_away"])
+        for one in numbers["generators"]
+        for number, (plane, curve) in enumerate(zip(one["planes"], one["curves"], strict=True))
+    )  # fmt: skip
+    known = ("generator", "pair", "cells", "plane_length", "plane_straight_length", "curve_length",
+             "curve_straight_length", "curve_away", "straight_away")  # fmt: skip
+    return {"pairs": Table(columns, rows)} | ({"generators": Table(known, others)} if others else {})

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def figures(numbers: Numbers, kept: Kept) -> dict[str, Callable[[], Figure]]:
-    """The paths over the latents with lengths of all pairs, and images along them."""
-    return {"paths": partial(draw_paths, numbers, kept), "images": partial(draw_images, numbers, kept)}
+    """The paths over the latents with lengths of all pairs, and images along them; the same of given generators."""
+    drawn = {"paths": partial(draw_paths, numbers, kept), "images": partial(draw_images, numbers, kept)}
+    return drawn | ({"generators": partial(draw_generators, numbers, kept)} if numbers["generators"] else {})
 
 
 @on_page
@@ -42,7 +43,8 @@ def draw_paths(numbers: Numbers, kept: Kept) -> Figure:
             left.plot(*points.T, color="white", lw=2.4, zorder=4)
             left.plot(*points.T, color=color, lw=1.3, ls=style, zorder=5)
         left.plot(*path[[0, -1]].T, "o", ms=3.5, mfc="white", mec=INK, mew=0.8, zorder=6, ls="none")
-        left.annotate(str(number + 1), path[0], (4, 3), textcoords="offset points", zorder=7)
+        left.annotate(str(number + 1), path[0], (5, 4), textcoords="offset points", zorder=7, fontsize=7,
+                      bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.85})  # fmt: skip
     put_title(left, "a", "shortest paths and straight lines")
     lengths = np.array([[one["straight_length"], one["length"], one["chord"]] for one in numbers["pairs"]])
     right.plot([0, lengths[:, 0].max()], [0, lengths[:, 0].max()], color=MUTED, lw=0.7, ls=":")
@@ -84,7 +86,52 @@ def _strip(ax: Axes, images: np.ndarray) -> None:
     side = round(images.shape[1] ** 0.5)
     framed = np.pad(images.reshape(-1, side, side), ((0, 0), (0, 0), (0, 1)))
     ax.imshow(np.concatenate(list(framed), axis=1), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    _without_frame(ax)
+
+
+def _without_frame(ax: Axes) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():
         spine.set_visible(False)
+
+
+@on_page
+def draw_generators(numbers: Numbers, kept: Kept) -> Figure:
+    """Lengths of both ways of each generator, and its outputs along the pair of which the curve saves most."""
+    given = numbers["generators"]
+    figure = new_figure(PAGE, 1.9 * len(given))
+    for row, one in zip(figure.subfigures(len(given), 1, squeeze=False)[:, 0], given, strict=True):
+        left, right = row.subfigures(1, 2, width_ratios=(1.0, 2.6))
+        ax = left.subplots()
+        most = max(way["straight_length"] for kind in ("planes", "curves") for way in one[kind])
+        ax.plot([0, most], [0, most], color=MUTED, lw=0.7, ls=":")
+        for number, (kind, label) in enumerate((("planes", "exact, in a plane"), ("curves", "curve of little energy"))):
+            lengths = np.array([[way["straight_length"], way["length"]] for way in one[kind]])
+            ax.plot(*lengths.T, MARKERS[number], color=(ACCENT, SERIES[0])[number], ms=3, mec="white", mew=0.3,
+                    label=label)  # fmt: skip
+        ax.set(xlabel="length of the straight line", ylabel="length", xlim=(0, None), ylim=(0, None))
+        if one is given[0]:
+            ax.legend(loc="upper left")
+        put_title(ax, "ab"[given.index(one)] if len(given) < 3 else "", one["name"])
+        both, ways = kept.arrays(f"generator-{one['name']}"), one["curves"][one["shown"]]
+        axes = right.subplots(2, 1)
+        for place, way, key, word in zip(
+            axes, ("straight", "curve"), ("straight_length", "length"), ("straight line", "curve"), strict=True
+        ):
+            _outputs(place, both[way])
+            place.set_ylabel(f"{word}\n{ways[key]:.3g}", rotation=0, ha="right", va="center")
+    return figure
+
+
+def _outputs(ax: Axes, values: np.ndarray) -> None:
+    """Outputs beside each other: square images, or else outlines in a plane."""
+    if round(values.shape[1] ** 0.5) ** 2 == values.shape[1]:
+        _strip(ax, (values - values.min()) / np.ptp(values))
+        return
+    points = values.reshape(len(values), -1, 2)
+    step = 1.15 * float(np.ptp(points[..., 0]))
+    for number, outline in enumerate(points):
+        ax.plot(outline[:, 0] + number * step, outline[:, 1], color=INK, lw=0.8)
+    ax.set_aspect("equal")
+    _without_frame(ax)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
+from splinescope.experiments.decoder_geodesics.away import nearest_distances
+from splinescope.experiments.decoder_geodesics.generators import measured
 from splinescope.experiments.decoder_geodesics.settings import Settings
 from splinescope.experiments.shared.images import ImageSplit, autoencoder_of, images_of
 from splinescope.experiments.shared.parts import Parts
@@ -32,15 +33,15 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     encoder, decoder = both[0], both[1]
     known, held = _latents(encoder, images.inputs), _latents(encoder, images.held)
     cells = parts.cells("cells", PlanarComplex, lambda: cells_of(decoder, _domain(np.concatenate([known, held]))))
-    trees = cKDTree(images.inputs.double().numpy()), cKDTree(known)
+    data = images.inputs.double().numpy(), known
     law = {
-        "image": trees[0].query(_decoded(decoder, held))[0],
-        "latent": trees[1].query(held)[0],
+        "image": nearest_distances(_decoded(decoder, held), data[0]),
+        "latent": nearest_distances(held, data[1]),
     }
     limits = {name: float(np.quantile(away, 0.95)) for name, away in law.items()}
     rows = np.random.default_rng(settings.seed).permutation(len(held))[: 2 * settings.pairs].reshape(-1, 2)
     tasks = {
-        f"pair-{number}": partial(_one, settings, number, decoder, cells, held[pair], trees, limits)
+        f"pair-{number}": partial(_one, settings, number, decoder, cells, held[pair], data, limits)
         for number, pair in enumerate(rows)
     }
     found = list(parts.each(tasks, "pair").values())
@@ -53,6 +54,12 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
         "shown": shown.tolist(),
         "cells": len(cells),
         "limits": limits,
+        "images": "MNIST" if settings.data else "digits",
+        "generators": [
+            measured(name, settings.generator_pairs, settings.seed, parts)
+            for name in settings.generators.split(",")
+            if name
+        ],
         **_quality(images, decoder, held),
     }
 
@@ -96,7 +103,7 @@ def _one(
     decoder: nn.Module,
     cells: PlanarComplex,
     ends: np.ndarray,
-    trees: tuple[cKDTree, cKDTree],
+    data: tuple[np.ndarray, np.ndarray],
     limits: dict[str, float],
 ) -> dict[str, Any]:
     """Lengths of both ways between two latents, and how much of them is farther from data than held-out images are."""
@@ -111,7 +118,8 @@ def _one(
     }
     ways = {"geodesic": path.along(settings.places), "straight": _even(decoder, ends, settings.places)}
     for name, points in ways.items():
-        image, latent = trees[0].query(_decoded(decoder, points))[0], trees[1].query(points)[0]
+        image = nearest_distances(_decoded(decoder, points), data[0])
+        latent = nearest_distances(points, data[1])
         found[name] = {
             "image_away": float((image > limits["image"]).mean()),
             "latent_away": float((latent > limits["latent"]).mean()),

@@ -20,6 +20,9 @@ class Settings(Config):
         proved: Pairs of which a lower bound of the length is proved.
         places: Points on each path at which images are looked at, at equal distances in the space of images.
         shown: Pairs in the figure: those of which the shortest path saves most.
+        generators: Files of weights of perceptrons that others trained, separated by commas; `FILE+tanh` for one whose
+            outputs go through tanh; "" for none.
+        generator_pairs: Pairs of Gaussian latents that are joined for each of these.
         data: Folder of MNIST; empty for the small digits.
     """
 
@@ -30,6 +33,8 @@ class Settings(Config):
     proved: int
     places: int
     shown: int
+    generators: str = ""
+    generator_pairs: int = 4
     data: str = ""
 
     @classmethod

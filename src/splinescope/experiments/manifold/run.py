@@ -13,7 +13,7 @@ from torch import nn
 from splinescope import datasets, models
 from splinescope.experiments.manifold.settings import Settings
 from splinescope.experiments.shared.parts import Parts
-from splinescope.experiments.shared.perceptrons import perceptron_of
+from splinescope.experiments.shared.perceptrons import read_perceptron
 from splinescope.experiments.shared.planes import cells_of, square
 from splinescope.experiments.shared.training import trained
 from splinescope.generative import cell_log_volumes, entropy, expected_log_volume, log_volume, sample, volume
@@ -47,7 +47,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
 def _generator(settings: Settings, parts: Parts) -> nn.Sequential:
     """The user's, or a decoder trained on the small digits."""
     if settings.data:
-        return perceptron_of(settings.data)
+        return read_perceptron("data", settings.data)
     rng = torch.Generator().manual_seed(settings.seed)
     images = datasets.digits().inputs.flatten(1)
     width = settings.decoder_width

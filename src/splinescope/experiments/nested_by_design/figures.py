@@ -34,7 +34,7 @@ def draw_networks(numbers: Numbers, kept: Kept) -> Figure:
         places = [np.mean(row["cells"]) for row in rows], [row["accuracy"] for row in rows]
         panels[0].plot(*places, MARKERS[at], color=SERIES[at], label=kind, mec="white", mew=0.3, ms=4.2)
     panels[0].set(xlabel="cells of a plane", ylabel="accuracy, held out", xscale="log")
-    panels[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panels[0].xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     panels[0].xaxis.set_major_formatter("{x:,.0f}")
     panels[0].xaxis.set_minor_locator(NullLocator())
     panels[0].legend(loc="best", handletextpad=0.2)

@@ -1,4 +1,4 @@
-"""Published perceptrons, read from the weights that their authors left."""
+"""Perceptrons that others trained, from files of their weights alone."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import nn
 from splinescope.errors import InvalidInputError
 
 
-def perceptron_of(path: str, name: str = "data") -> nn.Sequential:
+def read_perceptron(name: str, path: str) -> nn.Sequential:
     """A perceptron with ReLU whose layers are the matrices of a state dict in their order.
 
     Args:
-        path: File of the state dict.
-        name: What the setting is called, for errors.
+        name: The argument, for errors.
+        path: The file.
 
     Returns:
-        The perceptron, in float64 and without a function behind its last layer.
+        The module, in float64 and eval mode.
 
     Raises:
-        InvalidInputError: If the file is none of a perceptron.
+        InvalidInputError: If the file is of something else.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        layers = [(value, state[name[:-6] + "bias"]) for name, value in state.items() if name.endswith("weight")]
+        layers = [(value, state[key[:-6] + "bias"]) for key, value in state.items() if key.endswith("weight")]
         fits = all(one[0].shape[0] == two[0].shape[1] for one, two in pairwise(layers)) and len(layers) > 1
     except Exception as error:  # torch reads old formats as pickle opcodes, which fail in any way
         raise InvalidInputError(f"`{name}`: {path} cannot be read as a state dict: {error}") from error

@@ -1,10 +1,9 @@
 r"""Lower bounds of distances: functions that rise by at most one for each unit of length.
 
 For any function $\psi$ that is affine on triangles with gradients of norm at most one, every path from $a$ to $b$ has
-at least the length $\psi(b) - \psi(a)$. The largest such difference is a convex program, which is solved here by
-alternating directions; whatever comes out is divided by the largest gradient and is a bound, which owes nothing to the
-search for the path. Gradients are those in the lengths of the surface, so that functions are constant where it is
-flattened to a point.
+at least the length $\psi(b) - \psi(a)$. The largest such difference is a convex program; whatever comes out of it, also
+if it is interrupted, is divided by the largest gradient and is a bound, which owes nothing to the search for the path.
+Gradients are those in the lengths of the surface, so that functions are constant where it is flattened to a point.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from scipy.sparse import csr_array, vstack
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.geometry.geodesics.bisection import bisected
-from splinescope.geometry.geodesics.cones import climb
+from splinescope.geometry.geodesics.cones import Watch, climb
 from splinescope.geometry.geodesics.polyhedral import PolyhedralSurface
+from splinescope.progress import Report, reporting
 
 _TOLERANCE, _FINE = 1e-6, 1e-10
 """How near to the optimum programs are solved, relative to it: on triangles, and where there are only loose edges."""
@@ -30,7 +30,40 @@ _ROUNDOFF = 2.0**-46
 """What sums and products of a gradient may be off by, relative to their largest part."""
 
 
-def lower_bound(surface: PolyhedralSurface, source: int, goal: int, *, rounds: int = 12, most: int = 20_000) -> float:
+@dataclass(frozen=True)
+class LengthProof:
+    """A length below which there is no path.
+
+    Attributes:
+        bound: The length.
+        finished: False if somebody interrupted the work (Ctrl-C): the bound is proved, and there may be larger ones.
+    """
+
+    bound: float
+    finished: bool = True
+
+    def within(self, least: float, most: float) -> LengthProof:
+        """The same with what else is known: no path is shorter than `least`, and one is as short as `most`.
+
+        Args:
+            least: A length below which there is no path.
+            most: The length of a path.
+
+        Returns:
+            The better bound.
+        """
+        return LengthProof(min(max(self.bound, least), most), self.finished)
+
+
+def lower_bound(
+    surface: PolyhedralSurface,
+    source: int,
+    goal: int,
+    *,
+    rounds: int = 12,
+    most: int = 20_000,
+    progress: bool | Report = False,
+) -> LengthProof:
     """Prove a distance between two vertices from below.
 
     Args:
@@ -39,24 +72,47 @@ def lower_bound(surface: PolyhedralSurface, source: int, goal: int, *, rounds: i
         goal: The other one.
         rounds: How often triangles where it matters are cut in half, at most, for a better bound.
         most: Triangles above which none are cut.
+        progress: Whether to show a bar, or a function to call with the share done and the number of triangles.
 
     Returns:
-        A length below which there is no path. Cost: in each round some twenty factorizations of a sparse matrix.
+        A length below which there is no path; interrupting ends the work early. Cost: in each round some twenty
+        factorizations of a sparse matrix.
     """
-    best = 0.0
-    for round_ in range(rounds + 1):
-        triangles = len(surface.corners)
-        gradients, vertices = surface_gradients(surface)
-        rise = np.zeros(gradients.components[0].shape[1])
-        rise[vertices[goal]] += 1.0
-        rise[vertices[source]] -= 1.0
-        found = steepest(gradients, rise, _TOLERANCE if triangles else _FINE)
-        enough = round_ > 3 and found.bound < best * (1 + _GAIN)
-        best = max(best, found.bound)
-        if enough or round_ == rounds or triangles > most or not triangles or not rise.any():
-            break
-        surface = bisected(surface, where_it_matters(found.flow[:triangles]))
-    return best
+    best, finished = 0.0, True
+    with reporting(progress, "triangles", phase="proving") as report:
+        try:
+            for round_ in range(rounds + 1):
+                triangles = len(surface.corners)
+                gradients, vertices = surface_gradients(surface)
+                rise = np.zeros(gradients.components[0].shape[1])
+                rise[vertices[goal]] += 1.0
+                rise[vertices[source]] -= 1.0
+                watch = rounds_watched(report, round_, rounds + 1, triangles)
+                found = steepest(gradients, rise, _TOLERANCE if triangles else _FINE, watch)
+                enough = round_ > 3 and found.bound < best * (1 + _GAIN)
+                best, finished = max(best, found.bound), found.finished
+                if enough or not finished or triangles > most or not triangles or not rise.any():
+                    break
+                if round_ < rounds:
+                    surface = bisected(surface, where_it_matters(found.flow[:triangles]))
+        except KeyboardInterrupt:
+            finished = False
+    return LengthProof(best, finished)
+
+
+def rounds_watched(report: Report, number: int, rounds: int, simplices: int) -> Watch:
+    """How far one of several rounds is, as a share of all.
+
+    Args:
+        report: Who is told.
+        number: Which round.
+        rounds: How many there are at most.
+        simplices: How many simplices it has.
+
+    Returns:
+        A function of the share of the round.
+    """
+    return lambda share: report((number + share) / rounds, simplices)
 
 
 def where_it_matters(flow: Float[np.ndarray, " T"]) -> Bool[np.ndarray, " T"]:
@@ -160,19 +216,24 @@ class Steepest:
     Attributes:
         bound: What the best function that was found proves, its rise divided by its slope.
         flow: How much of the multipliers of the constraints flows through each simplex.
+        finished: Whether nobody interrupted the search for it.
     """
 
     bound: float
     flow: Float[np.ndarray, " simplices"]
+    finished: bool = True
 
 
-def steepest(gradients: SimplexGradients, rise: Float[np.ndarray, " V"], tolerance: float) -> Steepest:
+def steepest(
+    gradients: SimplexGradients, rise: Float[np.ndarray, " V"], tolerance: float, watch: Watch | None = None
+) -> Steepest:
     """How much a function can rise from one point to another if its gradients are at most one.
 
     Args:
         gradients: Gradients on the simplices, by the numbers that make a function.
         rise: What the function rises by, by the same numbers.
         tolerance: How near to the most it is to come, relative to it.
+        watch: Called now and then with the share done.
 
     Returns:
         What the best function proves, whether or not it came so near.
@@ -180,8 +241,8 @@ def steepest(gradients: SimplexGradients, rise: Float[np.ndarray, " V"], toleran
     proved, flow = 0.0, np.zeros(len(gradients.heights))
     if not len(flow) or not rise.any():
         return Steepest(proved, flow)
-    found = climb(gradients.components, rise, tolerance=tolerance)
+    found = climb(gradients.components, rise, tolerance=tolerance, watch=watch)
     slope = gradients.slope(found.values)
     if np.isfinite(slope):
         proved = max(0.0, float(rise @ found.values) / slope * (1 - _ROUNDOFF))
-    return Steepest(proved, np.nan_to_num(np.sqrt((found.multipliers**2).sum(axis=0))))
+    return Steepest(proved, np.nan_to_num(np.sqrt((found.multipliers**2).sum(axis=0))), found.finished)

@@ -1,0 +1,147 @@
+"""Generators that others trained: short ways between latents of any dimension, beside straight lines."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.experiments.decoder_geodesics.away import nearest_distances
+from splinescope.experiments.shared.parts import Parts
+from splinescope.experiments.shared.perceptrons import read_perceptron
+from splinescope.experiments.shared.planes import cells_of
+from splinescope.riemannian import energy_geodesics, geodesic
+from splinescope.tessellation.domains import Slice
+
+DRAWN, HELD = 4_000, 1_000
+"""Outputs that a generator makes of Gaussian latents, and how many more say what is near to them."""
+PLACES = 7
+"""Points on each way at which outputs are looked at, at equal distances in the space of outputs."""
+_FINE, _CORNERS = 200, 24
+"""Points by which ways are divided evenly; inner corners of curves of little energy."""
+
+
+def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
+    """Lengths of both ways between pairs of latents, in a plane exactly and in all directions by their energy.
+
+    Args:
+        name: The file of the generator; with `+tanh` behind it if its outputs go through tanh.
+        pairs: How many pairs.
+        seed: Of the latents.
+        parts: The experiment's parts; the outputs along the ways are `generator-STEM`.
+
+    Returns:
+        The measures, as plain values.
+    """
+    before, module, squashed = read(name)
+    first = before[0]
+    assert isinstance(first, nn.Linear)
+    d = first.in_features
+    rng = np.random.default_rng(seed)
+    drawn, held = (_outputs(module, rng.normal(size=(n, d))) for n in (DRAWN, HELD))
+    limit = float(np.quantile(nearest_distances(held, drawn), 0.95))
+    ends = rng.normal(size=(pairs, 3, d))  # two that are joined, and a third one for the plane
+    curves = parts.arrays(f"curves-{stem(name)}", partial(_curves, module, ends))
+    tasks = {f"{stem(name)}-plane-{k}": partial(_in_plane, before, ends[k]) for k in range(pairs)}
+    planes = list(parts.each(tasks, "plane").values())
+    ways = [
+        {
+            "curve": _evenly(module, curves["points"][k]),
+            "straight": _evenly(module, ends[k, :2]),
+        }
+        for k in range(pairs)
+    ]
+    away = [
+        {way: float((nearest_distances(values, drawn) > limit).mean()) for way, values in row.items()} for row in ways
+    ]
+    best = int(np.argmin(curves["lengths"] / curves["straight"]))
+    parts.arrays(f"generator-{stem(name)}", lambda: ways[best])
+    return {
+        "name": stem(name),
+        "latents": d,
+        "outputs": drawn.shape[1],
+        "squashed": squashed,
+        "limit": limit,
+        "planes": planes,
+        "curves": [
+            {"length": length, "straight_length": straight, "converged": done, "curve_away": far["curve"],
+             "straight_away": far["straight"]}
+            for length, straight, done, far in zip(*(curves[key].tolist() for key in ("lengths", "straight", "done")),
+                                                   away, strict=True)
+        ],
+        "shown": best,
+    }  # fmt: skip
+
+
+def read(name: str) -> tuple[nn.Sequential, nn.Module, bool]:
+    """A generator as it is before its last function, as it is behind it, and whether there is one.
+
+    Args:
+        name: The file, as in the settings.
+
+    Returns:
+        The three.
+
+    Raises:
+        InvalidInputError: If the file is of something else.
+    """
+    path, _, function = name.partition("+")
+    if function not in ("", "tanh"):
+        raise InvalidInputError(f"`generators`: got {name!r}; expected FILE or FILE+tanh")
+    before = read_perceptron("generators", path)
+    return before, nn.Sequential(*before, nn.Tanh()) if function else before, bool(function)
+
+
+def stem(name: str) -> str:
+    """What a generator is called: its file's name without its ending, and without what no part's name may have.
+
+    Args:
+        name: The file, as in the settings.
+    """
+    path = Path(name.partition("+")[0])
+    return "".join(c if c.isalnum() else "-" for c in f"{path.parent.name}-{path.stem}").strip("-")
+
+
+def _outputs(module: nn.Module, latents: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        found: np.ndarray = module(torch.from_numpy(np.ascontiguousarray(latents))).numpy()
+    return found
+
+
+def _curves(module: nn.Module, ends: np.ndarray) -> dict[str, np.ndarray]:
+    found = energy_geodesics(module, ends[:, 0], ends[:, 1], corners=_CORNERS, steps=30, tolerance=1e-6)
+    return {
+        "points": found.points,
+        "lengths": found.lengths,
+        "straight": found.straight_lengths,
+        "done": found.converged,
+    }
+
+
+def _in_plane(before: nn.Sequential, ends: np.ndarray) -> dict[str, Any]:
+    """The shortest path in the plane through two latents and a third one."""
+    plane = Slice.through(ends[0], ends[1], ends[2], 0.2)
+    cells = cells_of(before, plane)
+    path = geodesic(cells, *np.asarray(plane.anchors)[:2])
+    return {
+        "cells": len(cells),
+        "length": path.length,
+        "network_length": path.network_length,
+        "straight_length": path.straight_length,
+        "chord": path.chord,
+    }
+
+
+def _evenly(module: nn.Module, corners: np.ndarray) -> np.ndarray:
+    """Outputs at equal distances of each other along a way."""
+    places = np.linspace(0, len(corners) - 1, _FINE + 1)
+    line = np.stack([np.interp(places, np.arange(len(corners)), column) for column in corners.T], axis=1)
+    values = _outputs(module, line)
+    reached = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(values, axis=0), axis=1))])
+    wanted = np.linspace(0, reached[-1], PLACES)
+    return _outputs(module, np.stack([np.interp(wanted, reached, column) for column in line.T], axis=1))

@@ -1,0 +1,44 @@
+"""Generators of others in `decoder-geodesics`: files of weights, lengths beside each other, and distances from data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial import cKDTree
+
+from splinescope import models
+from splinescope.errors import InvalidInputError
+from splinescope.experiments.decoder_geodesics.away import nearest_distances
+from splinescope.experiments.decoder_geodesics.claims import _generator
+from splinescope.experiments.decoder_geodesics.generators import measured, read
+from splinescope.experiments.shared.parts import Parts
+
+
+def test_distances_from_data() -> None:
+    rng = np.random.default_rng(0)
+    points, data = rng.normal(size=(1100, 5)), rng.normal(size=(300, 5))
+    np.testing.assert_allclose(nearest_distances(points, data), cKDTree(data).query(points)[0], atol=1e-7)
+
+
+def test_a_generator_of_others(tmp_path: Path) -> None:
+    module = models.mlp([3, 6, 6, 8], generator=torch.Generator().manual_seed(0))
+    path = tmp_path / "weights.pth"
+    torch.save(module.state_dict(), path)
+    latents = torch.randn(4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    before, behind, squashed = read(f"{path}+tanh")
+    assert squashed
+    with torch.no_grad():
+        expected = module.double()(latents)
+        torch.testing.assert_close(before(latents), expected)
+        torch.testing.assert_close(behind(latents), expected.tanh())
+    found = measured(str(path), 2, 0, Parts(tmp_path / "parts", {}))
+    assert (found["latents"], found["outputs"], found["squashed"]) == (3, 8, False)
+    for plane, curve in zip(found["planes"], found["curves"], strict=True):
+        assert plane["chord"] <= plane["length"] * (1 + 1e-9) <= plane["straight_length"] * (1 + 2e-9)
+        assert plane["straight_length"] == pytest.approx(curve["straight_length"], rel=0.05)
+    assert "3 latents, 8 outputs" in _generator(found).ours
+    with pytest.raises(InvalidInputError, match="expected FILE or FILE"):
+        read(f"{path}+relu")
