@@ -95,8 +95,8 @@ def geodesic(
     from splinescope.plotting import plot_distances, plot_geodesic
     from splinescope.riemannian import distances as distances_from
     from splinescope.riemannian import geodesic as shortest
-    from splinescope.tessellation.engine import tessellate
     from splinescope.tessellation.planar.engine import tessellate_slice
+    from splinescope.tessellation.spatial.engine import tessellate_polytope
 
     run = Run(out, model, as_json, force)
     sides = read_pairs(start, end, data, indices)
@@ -111,7 +111,7 @@ def geodesic(
             raise InvalidInputError("`--space`: it goes neither with `--plane` nor with `--distances`")
         inside = _space(network.input_shape, starts[0], ends[0], box)
         with run.computing() as progress:
-            solid = tessellate(network, inside, verify=verify, max_cells=max_cells, progress=progress)
+            solid = tessellate_polytope(network, inside, verify=verify, max_cells=max_cells, progress=progress)
             short = shortest(solid, starts[0].ravel(), ends[0].ravel(), progress=progress)
             proof = short.prove(progress=progress) if bound and short.finished else None
         _leave_space(run, network, short, proof, name, picture_format)

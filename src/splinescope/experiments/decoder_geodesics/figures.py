@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 def figures(numbers: Numbers, kept: Kept) -> dict[str, Callable[[], Figure]]:
     """The paths over the latents with lengths of all pairs, and images along them; the same of given generators."""
-    drawn = {"paths": partial(draw_paths, numbers, kept), "images": partial(draw_images, numbers, kept)}
-    return drawn | ({"generators": partial(draw_generators, numbers, kept)} if numbers["generators"] else {})
+    drawn: dict[str, Callable[[], Figure]] = {
+        "paths": partial(draw_paths, numbers, kept),
+        "images": partial(draw_images, numbers, kept),
+    }
+    if numbers["generators"]:
+        drawn["generators"] = partial(draw_generators, numbers, kept)
+    return drawn
 
 
 @on_page
