@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,10 @@ def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
     """
     like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
     return z if like is None else z.to(like)
+
+
+_FORWARD_MODE = Lock()
+"""Held where torch differentiates forward: it counts its levels for all threads together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,15 +194,12 @@ class DifferentiableMap:
             return torch.func.jvp(call, (z,), (direction.expand_as(z),))[1]
 
         directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-        with torch.no_grad():
-            try:  # all directions together, which share the values that they are taken at
+        with torch.no_grad(), _FORWARD_MODE:
+            with suppress(RuntimeError, NotImplementedError):  # all together share the values that they are taken at
                 return torch.func.vmap(column, out_dims=2, chunk_size=together)(directions).detach()
-            except (RuntimeError, NotImplementedError):
-                pass
-            try:
+            with suppress(RuntimeError, NotImplementedError):
                 return torch.stack([column(direction) for direction in directions], dim=2).detach()
-            except (RuntimeError, NotImplementedError):
-                return self._backwards(call, z)[1]
+        return self._backwards(call, z)[1]
 
     def _backwards(self, call: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
         """Values, and Jacobians by reverse mode."""

@@ -186,9 +186,9 @@ class Chain:
             if layer.function is None:
                 slopes.append(torch.ones_like(z))
             else:
-                pushed: Any = torch.func.jvp(layer.function, (z,), (torch.ones_like(z),))
-                z = pushed[0]
-                slopes.append(pushed[1].detach())
+                pulled: Any = torch.func.vjp(layer.function, z)  # forward mode keeps its levels for all threads
+                z = pulled[0]
+                slopes.append(pulled[1](torch.ones_like(z))[0].detach())
         return slopes
 
     def _behind(self, slopes: list[Tensor], count: int) -> Tensor:
