@@ -79,8 +79,10 @@ class Twice(nn.Sequential):
 def test_what_is_no_chain() -> None:
     hooked = nn.Sequential(nn.Linear(2, 2))
     hooked[0].register_forward_hook(lambda _module, _inputs, y: 2 * y)
+    changed = nn.Sequential(nn.Linear(2, 2))
+    changed[0].forward = lambda x: 2 * x  # type: ignore[method-assign]
     for module in (
-        Twice(nn.Linear(2, 2)), hooked, nn.Sequential(nn.Conv1d(1, 1, 1)), nn.ReLU(),
+        Twice(nn.Linear(2, 2)), hooked, changed, nn.Sequential(nn.Conv1d(1, 1, 1)), nn.ReLU(),
         nn.Sequential(nn.Linear(2, 2), nn.Softmax(1)), nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double()),
         nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)),
     ):  # fmt: skip

@@ -223,8 +223,8 @@ def _folded(
     events = (rows[order], places[order], which[order], steps[order])
     parents, starts, ends, found = split_rows(state.starts, state.ends, pieces, *events)
     if isinstance(op, Activation):
-        tables = _table(op.slopes, node.size), _table(op.intercepts, node.size)
-        value = on_activation_pieces(values, parents, found, *tables)
+        _, slopes, intercepts = op.tables(node.size)
+        value = on_activation_pieces(values, parents, found, slopes, intercepts)
     else:
         assert isinstance(op, Maximum)
         value = on_maximum_pieces(values, parents, found, op.index.numpy())
@@ -247,7 +247,7 @@ def _events(
     for _ in range(_ROUNDS):
         common = (values, errors, state.starts, state.ends, state.fresh, tuple(decisions))
         if isinstance(op, Activation):
-            *found, doubtful = fold_events(*common, _table(op.breakpoints, node.size), pieces)
+            *found, doubtful = fold_events(*common, op.tables(node.size).breakpoints, pieces)
         else:
             assert isinstance(op, Maximum)
             *found, doubtful = maximum_events(*common, op.index.numpy(), pieces)
@@ -261,8 +261,3 @@ def _events(
     tally.decided += len(decisions.rows)
     tally.undecided += len(doubtful)
     return rows, places, which, steps
-
-
-def _table(table: Tensor, units: int) -> np.ndarray:
-    """A table of an activation with a column for each unit."""
-    return np.ascontiguousarray(np.broadcast_to(table.numpy().reshape(len(table), -1), (len(table), units)))

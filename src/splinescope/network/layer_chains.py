@@ -237,7 +237,7 @@ def _composed(first: Elementwise | None, second: Elementwise) -> Elementwise:
 
 def _of_module(module: nn.Module) -> list[ChainLayer | Elementwise] | None:
     """Steps of a module that is plainly a chain."""
-    if module._forward_hooks or module._forward_pre_hooks:
+    if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
         return None
     if type(module) is nn.Sequential:
         parts = [_of_module(part) for part in module]
