@@ -63,15 +63,16 @@ def test_a_segment_and_a_box_as_json(place: Path, capsys: pytest.CaptureFixture[
         (["net.npz", "rounded.npz", "--from", "a.npy"], "`--from`, `--to`: one of them was given"),
         (["net.npz", "rounded.npz", "--from", "a.npy", "--to", "b.npy", "--box", "0", "1"], "another domain"),
         (["net.npz", "rounded.npz"], "`--through`: no points were given"),
-        (["net.npz", "rounded.npz", "--point", "a.npy", "--output", "7"], "`output`: got 7"),
+        (["net.npz", "rounded.npz", "--point", "a.npy", "--output", "7"], "`--output`: got 7"),
         (["net.npz", "nothing.npz", "--box", "-1", "1"], "nothing.npz does not exist"),
     ],
 )
 def test_refusals(place: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
-    assert main(["compare", *words]) == 2
+    assert main(["compare", *words, "--out", "nowhere"]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+    assert not Path("nowhere").exists()
 
 
 def test_models_of_one_file_share_what_it_makes_at_random(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

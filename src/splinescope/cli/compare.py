@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,6 +115,9 @@ def compare(
         read_model(model, state, input_shape, points, trust=trust, output=output_name, fixed=fixed)
         for model, state in ((a, weights), (b, weights_b))
     )
+    count = prod(one.output_shape)
+    if output is not None and output >= count:
+        raise InvalidInputError(f"`--output`: got {output}; expected one from 0 to {count - 1}")
     domain = _domain(where, one, points, segment=bool(ends))
     with run.computing() as progress:
         found = compare_networks(

@@ -147,6 +147,8 @@ def sample(
     run = Run(out, generator, as_json, force or (out / "pool").is_dir())
     model = read_generator(generator, weights, input_shape, trust=trust, output=output, fixed=fixed)
     model, shape = _given(model, _latent_shape(model, input_shape), layer, condition)
+    if way == "pool" and not replacement and number > pool:
+        raise InvalidInputError(f"`--number`: got {number}; expected at most {pool}, the pool, without replacement")
     asked = Asked(rho, number, base, way, pool, replacement, method, top, seed, _label(label, model, way))
     law = _law(prior, scale, cut, math.prod(shape))
     drawn_as = shape_of("--output-shape", output_shape)
@@ -291,7 +293,7 @@ def _pooled(
         "rank_deficient": int((~used).sum()),
         "effective_sample_size": drawn.effective_sample_size,
         "accepted": drawn.accepted,
-        "expected_log_volume": float(np.sum((weights * sampler.log_volumes)[weights > 0])),
+        "expected_log_volume": float(weights[weights > 0] @ sampler.log_volumes[weights > 0]),
         "pool_log_volume": _spread(sampler.log_volumes[used]),
     }
     return drawn, facts

@@ -20,7 +20,7 @@ from scipy.special import polygamma, psi
 from splinescope.errors import InvalidInputError
 from splinescope.generative.jacobians import latent_map
 from splinescope.network.differentials import DifferentiableMap
-from splinescope.network.importers.module_copy import duplicate
+from splinescope.network.importers.module_copy import working_copy
 from splinescope.tessellation.metric import check_choice
 
 METHODS = ("auto", "gram", "svd", "affine", "sketch")
@@ -30,6 +30,9 @@ SKETCH = 128
 _RESOLUTION = {torch.float64: 2.0**-44, torch.float32: 2.0**-17}
 """A Jacobian whose least singular value is at most this share of its largest counts as rank-deficient."""
 
+
+_AMPLIFIED = 64.0
+"""Roundings, for each dimension, that a pivot has of those before it, over the least of these."""
 
 _HOPELESS = 0.9
 """Share of latents from which no more Gram matrices are tried."""
@@ -105,8 +108,11 @@ def log_volume(
     doubtful = np.flatnonzero(~(logs > -np.inf))
     if again and len(doubtful):
         few = None if condition is None else condition[torch.from_numpy(doubtful)]
-        twice = latent_map(duplicate(generator).double(), map_.shaped(doubtful).double(), "svd", few)
+        twice = latent_map(working_copy(generator).double(), map_.shaped(doubtful).double(), "svd", few)
         logs[doubtful] = _all_logs(twice, top, gram=twice.chain is not None)
+    if np.isnan(logs).any():
+        first = int(np.flatnonzero(np.isnan(logs))[0])
+        raise InvalidInputError(f"`generator`: its Jacobian is not finite at latent {first}; expected finite slopes")
     return logs
 
 
@@ -132,8 +138,15 @@ def singular_values(
         [[1.0, 1.0]]
     """
     map_ = latent_map(generator, latents, "svd", condition)
-    rows = [torch.linalg.svdvals(J).double().cpu().numpy()[:, :top] for J in map_.jacobians()]
-    return np.concatenate(rows) if rows else np.empty((0, top or map_.dimension))
+    count = min(top or map_.dimension, map_.dimension, map_.outputs)
+    found, start = np.zeros((len(map_.points), count)), 0
+    for J in map_.jacobians():  # of fewer rows where a layer is narrower; the other singular values are 0 then
+        if not J.isfinite().all():
+            raise InvalidInputError("`generator`: its Jacobian is not finite at some latents; expected finite slopes")
+        values = torch.linalg.svdvals(J).double().cpu().numpy()[:, :count]
+        found[start : start + len(values), : values.shape[1]] = values
+        start += len(values)
+    return found
 
 
 def sketch_bias(outputs: int, sketch: int, latents: int) -> SketchBias:
@@ -245,19 +258,29 @@ def _factored(matrices: torch.Tensor, sizes: torch.Tensor) -> tuple[torch.Tensor
     factor, failed = torch.linalg.cholesky_ex(matrices / sizes.to(matrices.dtype)[:, None, None])
     diagonal = factor.diagonal(dim1=1, dim2=2).double()
     # pivots of the Gram matrix carry errors of its largest entry's rounding: small ones are not known
-    largest = (diagonal.amax(dim=1) ** 2).clamp_min(1.0)
-    doubtful = (failed != 0) | ~(diagonal.amin(dim=1) ** 2 > 1e4 * d * eps * largest)
+    # and those behind another small one even less, by which what they are made of was divided
+    squares = diagonal**2
+    largest = squares.amax(dim=1, keepdim=True).clamp_min(1.0)
+    before = torch.cat([largest, squares[:, :-1]], dim=1).cummin(dim=1).values
+    known = (squares > d * eps * largest * (_AMPLIFIED * largest / before).clamp_min(1e4)).all(dim=1)
+    doubtful = (failed != 0) | ~known
     return diagonal.log().sum(dim=1) + 0.5 * d * sizes.log(), doubtful
 
 
 def _by_values(J: torch.Tensor, top: int | None) -> np.ndarray:
-    """Log volumes from singular values."""
+    """Log volumes from singular values; NaN where a Jacobian is not finite."""
+    finite = J.isfinite().all(dim=2).all(dim=1)
+    J = torch.where(finite[:, None, None], J, 0.0)
     upper = torch.linalg.qr(J, mode="r")[1] if J.shape[1] > 2 * J.shape[2] else J
     values = torch.linalg.svdvals(upper)
-    kept = values if top is None else values[:, :top]
-    logs = kept.double().log().sum(dim=1)
-    known = kept[:, -1] > _RESOLUTION.get(J.dtype, _RESOLUTION[torch.float32]) * values[:, 0]
-    return torch.where(known, logs, -torch.inf).cpu().numpy()
+    wanted = J.shape[2] if top is None else top
+    kept = values[:, :wanted]
+    if kept.shape[1] < wanted:  # all others are 0
+        logs = torch.full((len(J),), -torch.inf, dtype=torch.float64, device=J.device)
+    else:
+        known = kept[:, -1] > _RESOLUTION.get(J.dtype, _RESOLUTION[torch.float32]) * values[:, 0]
+        logs = torch.where(known, kept.double().log().sum(dim=1), -torch.inf)
+    return torch.where(finite, logs, torch.nan).cpu().numpy()
 
 
 def _is_single(generator: Any, map_: DifferentiableMap) -> bool:

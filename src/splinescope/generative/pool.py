@@ -20,7 +20,7 @@ from splinescope.generative.log_volumes import log_volume
 from splinescope.generative.priors import Prior
 from splinescope.network import Network, as_network
 from splinescope.network.differentials import as_parameters, behind_head
-from splinescope.network.importers.module_copy import duplicate
+from splinescope.network.importers.module_copy import working_copy
 from splinescope.progress import Report, reporting
 from splinescope.storage import from_json, json_text, read_arrays, write_arrays
 from splinescope.workers import finished, result_of
@@ -161,11 +161,11 @@ class Pool:
         if isinstance(call, Network):
             call = partial(behind_head, call)
         elif isinstance(call, nn.Module):
-            call = duplicate(call)
+            call = working_copy(call)
         outputs = []
         with torch.no_grad():
             for start in range(0, len(latents), CHUNK):
-                z = torch.from_numpy(latents[start : start + CHUNK]).reshape(-1, *self._latent)
+                z = torch.from_numpy(latents[start : start + CHUNK].copy()).reshape(-1, *self._latent)
                 z = as_parameters(z, call) if isinstance(call, nn.Module) else z
                 rest = () if condition is None else (condition[start : start + CHUNK],)
                 outputs.append(call(z, *rest).cpu().numpy())

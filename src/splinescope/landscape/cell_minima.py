@@ -5,6 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+_SINGULAR = 1e-14
+"""Determinant by the square of the trace up to which a quadratic counts as constant along a line."""
+
+_APART = 1e-9
+"""Share of a cell's size up to which points are the same, or on a side."""
+
+_EQUAL = 2.0**-40
+"""Share of the loss within which two minima are equally low."""
+
 
 @njit(cache=True, nogil=True)
 def cell_minima(
@@ -18,7 +27,8 @@ def cell_minima(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where each cell has its least value, that, and its side: -1 inside, k on the k-th one, k + corners at a corner.
 
-    A quadratic that is constant along a line has its minima at sides, too, so that no case of low rank is apart.
+    A quadratic that is constant along a line has its minima at sides, too, so that no case of low rank is apart. Where
+    it has more than one of them it is a point between.
     """
     count = len(offsets) - 1
     points, least, sides = np.empty((count, 2)), np.empty(count), np.empty(count, np.int64)
@@ -29,7 +39,7 @@ def cell_minima(
         gx, gy, cx, cy = gradients[cell, 0], gradients[cell, 1], centres[cell, 0], centres[cell, 1]
         determinant = a * d - b * b
         found = False
-        if determinant > 1e-14 * (a + d) ** 2:
+        if determinant > _SINGULAR * (a + d) ** 2:
             x, y = cx - (d * gx - b * gy) / determinant, cy - (a * gy - b * gx) / determinant
             found = True
             for k in range(corners):
@@ -57,4 +67,46 @@ def cell_minima(
                 best = value
                 points[cell, 0], points[cell, 1], least[cell] = p[0] + t * ex, p[1] + t * ey, value
                 sides[cell] = k if 0.0 < t < 1.0 else corners + (k + (1 if t == 1.0 else 0)) % corners
+        if determinant <= _SINGULAR * (a + d) ** 2:
+            ring = vertices[cell_vertices[low:high]]
+            at = (centres[cell], values[cell], gradients[cell], hessians[cell])
+            sides[cell] = _between(ring, at, best, points[cell], sides[cell])
     return points, least, sides
+
+
+@njit(cache=True, nogil=True)
+def _between(ring: np.ndarray, at: tuple, best: float, point: np.ndarray, side: int) -> int:
+    """The side of the mean of all minima at the border, -1 inside, and that point; as they were if there is but one."""
+    (cx, cy), value, (gx, gy), hessian = at
+    a, b, d = hessian[0, 0], hessian[0, 1], hessian[1, 1]
+    room = _EQUAL * (abs(value) + abs(best))
+    corners, count, x, y = len(ring), 0, 0.0, 0.0
+    first_x = first_y = spread = size = 0.0
+    for k in range(corners):
+        p, q = ring[k], ring[(k + 1) % corners]
+        ex, ey = q[0] - p[0], q[1] - p[1]
+        px, py = p[0] - cx, p[1] - cy
+        size = max(size, ex * ex + ey * ey)
+        slope = (gx + a * px + b * py) * ex + (gy + b * px + d * py) * ey
+        bend = a * ex * ex + 2 * b * ex * ey + d * ey * ey
+        inside = -slope / bend if slope < 0 and slope + bend > 0 else 0.0
+        for share in (0.0, inside):
+            u, v = px + share * ex, py + share * ey
+            here = value + gx * u + gy * v + 0.5 * (a * u * u + 2 * b * u * v + d * v * v)
+            if here > best + room or (share == 0.0 and count and px + cx == first_x and py + cy == first_y):
+                continue
+            if not count:
+                first_x, first_y = u + cx, v + cy
+            spread = max(spread, (u + cx - first_x) ** 2 + (v + cy - first_y) ** 2)
+            x, y, count = x + u + cx, y + v + cy, count + 1
+    if spread <= _APART * _APART * (size + first_x * first_x + first_y * first_y):
+        return side
+    x, y = x / count, y / count
+    place = -1
+    for k in range(corners):
+        p, q = ring[k], ring[(k + 1) % corners]
+        ex, ey = q[0] - p[0], q[1] - p[1]
+        if ex * (y - p[1]) - ey * (x - p[0]) <= _APART * np.sqrt((ex * ex + ey * ey) * size):
+            place = k
+    point[0], point[1] = x, y
+    return place

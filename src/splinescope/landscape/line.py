@@ -69,6 +69,9 @@ class Pieces(Protocol):
     def slopes(self, s: np.ndarray) -> np.ndarray:
         """[n, 2] its derivatives from the left and from the right."""
 
+    def tilted(self, slope: float) -> Pieces:
+        """A function with the turning points of this one less `slope` times s."""
+
 
 @dataclass(frozen=True, eq=False)
 class LossLine(Shown):
@@ -159,11 +162,12 @@ class LossLine(Shown):
     @cached_property
     def barrier(self) -> float:
         """Largest excess of the loss over the straight line between its values at both ends; at least 0."""
-        low, high = self.interval
-        places = np.array([low, *(found.t for found in self.maxima), *self.breakpoints, high])
-        start, end = float(self(low)), float(self(high))
-        chord = start + (end - start) * (places - low) / (high - low)
-        return float((self(places) - chord).max())
+        start, end = self.pieces.span
+        ends = self.pieces.values(np.array([start, end]))
+        slope = float(ends[1] - ends[0]) / (end - start)
+        found, kinds = self.pieces.tilted(slope).turning_points
+        places = np.concatenate([[start, end], found[kinds < 0], self.pieces.points])
+        return float((self.pieces.values(places) - ends[0] - slope * (places - start)).max())
 
     def _scaled(self, t: Any) -> np.ndarray:
         low, high = self.interval

@@ -29,6 +29,7 @@ class Polynomials(Shown):
         span: Range of s, within [-1, 1].
         turns: Where it stops falling (1) or rising (-1), ascending, and which.
         doubts: Pieces on which a sign of the derivative is within the bound of its error, and was not decided.
+        errors: [M] bounds of the errors of the derivative.
     """
 
     points: Float[np.ndarray, " _"]
@@ -36,6 +37,7 @@ class Polynomials(Shown):
     span: tuple[float, float]
     turns: tuple[np.ndarray, np.ndarray]
     doubts: int
+    errors: Float[np.ndarray, " M"]
 
     @property
     def turning_points(self) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
@@ -43,6 +45,15 @@ class Polynomials(Shown):
         places, kinds = self.turns
         inside = (places > self.span[0]) & (places < self.span[1])
         return places[inside], kinds[inside]
+
+    def tilted(self, slope: float) -> Polynomials:
+        """The same less `slope` times s."""
+        coefficients = np.pad(self.coefficients, ((0, 0), (0, max(0, 2 - self.coefficients.shape[1]))))
+        coefficients[:, 1] -= slope
+        errors = self.errors + UNIT_ROUNDOFF * abs(slope)
+        nowhere = np.zeros(len(coefficients), bool)
+        *turns, doubtful = turning_points(self.points, coefficients, errors, nowhere, self.span, tuple(no_slopes()))
+        return Polynomials(self.points, coefficients, self.span, (turns[0], turns[1]), len(doubtful), errors)
 
     def values(self, s: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Values at some places."""
@@ -102,7 +113,7 @@ def polynomial_pieces(
         if len(doubtful) and not len(decisions.pieces):
             decisions = arbiter.slopes(targets.numpy(), np.array([span[0], *points, span[1]]), doubtful)
             tally.decided += len(decisions.pieces)
-    return Polynomials(points, coefficients, span, (turns[0], turns[1]), len(doubtful))
+    return Polynomials(points, coefficients, span, (turns[0], turns[1]), len(doubtful), errors)
 
 
 def _squares(part: Intervals, output: int, targets: Tensor) -> np.ndarray:

@@ -66,6 +66,23 @@ class SoftmaxPieces:
         ranges = row_ranges(self.lines, self.starts, ends)
         return turning(self.order, self.starts, self.span, *self._samples, self.lines, ranges, self.targets)
 
+    def tilted(self, slope: float) -> SoftmaxPieces:
+        """The same less `slope` times s, but for a factor and a constant: one more sample, whose outputs are all equal.
+
+        Of these the logarithm of the sum of exponentials grows as each does, and twice the first is taken off.
+        """
+        count, outputs = self.targets.shape
+        line = np.zeros((1, max(2, self.lines.shape[1]), outputs))
+        line[0, 1] = count * slope
+        lines = np.pad(self.lines, ((0, 0), (0, line.shape[1] - self.lines.shape[1]), (0, 0)))
+        return SoftmaxPieces(
+            np.append(self.starts, self.span[0]),
+            np.append(self.fresh, True),
+            np.concatenate([lines, line]),
+            np.concatenate([self.targets, 2.0 * np.eye(1, outputs)]),
+            self.span,
+        )
+
     @property
     def _samples(self) -> tuple[np.ndarray, np.ndarray]:
         """The first row of each sample, a fresh array; and the sample of each row."""

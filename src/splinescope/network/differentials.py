@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import forward
 from splinescope.network.graph import Network
-from splinescope.network.importers.module_copy import duplicate, first_line
+from splinescope.network.importers.module_copy import first_line, working_copy
 from splinescope.network.layer_chains import Chain
 from splinescope.network.load import as_network
 
@@ -119,11 +119,13 @@ class DifferentiableMap:
             return DifferentiableMap._made(whole, z.double().cpu(), model.input_shape, condition, names)
         call = model
         if isinstance(model, nn.Module):
-            call = duplicate(model)
+            call = working_copy(model)
             z = as_parameters(z, call)
         elif not callable(model):
             raise InvalidInputError(f"`{name}`: got {type(model).__name__}; expected a module, network or function")
         z = z if z.is_floating_point() else z.double()
+        if z.dtype not in (torch.float32, torch.float64):
+            raise InvalidInputError(f"`{name}`: its numbers are {z.dtype}; expected float32 or float64")
         return DifferentiableMap._made(call, z, tuple(z.shape[1:]), condition, names)
 
     @staticmethod
@@ -137,7 +139,8 @@ class DifferentiableMap:
             )
 
         def function(x: Tensor, rows: Any) -> Tensor:
-            y = call(x.reshape(len(x), *shape), *(() if rows is None else (rows,)))
+            own = x.clone().reshape(len(x), *shape)  # which a module may change in place
+            y = call(own, *(() if rows is None else (rows,)))
             if not isinstance(y, Tensor) or y.shape[:1] != x.shape[:1]:
                 raise InvalidInputError(
                     f"`{name}`: returned {type(y).__name__}; expected a tensor with a row for each of the {given}"

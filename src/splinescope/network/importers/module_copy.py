@@ -46,10 +46,14 @@ def duplicate(module: nn.Module) -> nn.Module:
     Raises:
         InvalidInputError: If it holds what cannot be copied.
     """
+    return _duplicated(module, all_hooks=False)
+
+
+def _duplicated(module: nn.Module, all_hooks: bool) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of what programs of torch.export hold
         try:
-            twin = copied_with_hooks(module, all_hooks=False)
+            twin = copied_with_hooks(module, all_hooks=all_hooks)
         except InvalidInputError:
             raise
         except Exception as error:
@@ -57,6 +61,21 @@ def duplicate(module: nn.Module) -> nn.Module:
                 f"`module`: it cannot be copied ({first_line(error)}); expected a module that `copy.deepcopy` copies"
             ) from error
     return _frozen(twin)
+
+
+def working_copy(module: nn.Module) -> nn.Module:
+    """A copy in eval mode that computes what the module does, with all its forward hooks, where the module is.
+
+    Args:
+        module: The user's module.
+
+    Returns:
+        The copy, without gradients; each tensor on its device and in its type.
+
+    Raises:
+        InvalidInputError: If it holds what cannot be copied.
+    """
+    return _duplicated(module, all_hooks=True)
 
 
 def faithful_copy(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:

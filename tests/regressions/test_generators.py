@@ -1,0 +1,92 @@
+"""Generators whose volumes and samples were wrong, found by an attack beside decompositions of autograd's Jacobians."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from splinescope.errors import InvalidInputError
+from splinescope.generative import UniformBox, VolumeSampler, log_volume, singular_values
+
+METHODS = ["auto", "gram", "svd"]
+BOX = UniformBox((-1.0, -1.0), (1.0, 1.0))
+
+
+def narrow() -> nn.Module:
+    """diag(1, 2, 0), through a layer of two units, in float32."""
+    module = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Linear(2, 3, bias=False))
+    module[0].weight.data = torch.tensor([[1.0, 0, 0], [0, 2.0, 0]])
+    module[1].weight.data = torch.tensor([[1.0, 0], [0, 1], [0, 0]])
+    return module
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 40])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_narrow_layer_leaves_no_volume(method: str, count: int) -> None:
+    latents = np.zeros((count, 3))
+    assert (log_volume(narrow(), latents, method) == -np.inf).all()
+    assert (log_volume(narrow(), latents, method, top=3) == -np.inf).all()
+    np.testing.assert_allclose(log_volume(narrow(), latents, method, top=2), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(singular_values(narrow(), latents), [[2, 1, 0]] * count, atol=1e-6)
+
+
+class Doubling(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(2, 5)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.last(z.mul_(1.7)))
+
+
+@pytest.mark.parametrize("method", [*METHODS, "sketch"])
+def test_what_is_changed_in_place_is_a_copy(method: str) -> None:
+    torch.manual_seed(0)
+    module = Doubling().double()
+    latents = np.random.default_rng(0).normal(size=(6, 2))
+    before = latents.copy()
+    wanted = []
+    for z in torch.from_numpy(before):
+        J = torch.autograd.functional.jacobian(lambda x: torch.tanh(module.last(1.7 * x[None]))[0], z)
+        wanted.append(0.5 * torch.logdet(J.T @ J).item())
+    found = log_volume(module, latents, method, **({"sketch": 5} if method == "sketch" else {}))
+    np.testing.assert_array_equal(latents, before)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+    drawn = VolumeSampler(module, BOX, pool=200, seed=0).sample(50)
+    outputs = torch.tanh(module.last(1.7 * torch.from_numpy(drawn.latents))).detach()
+    np.testing.assert_allclose(drawn.outputs, outputs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_hooks_are_part_of_a_generator(method: str) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(0.1), nn.Linear(8, 5)).double()
+    latents = torch.randn(4, 2, dtype=torch.float64)
+    plain = log_volume(module, latents, method)
+    module[2].register_forward_pre_hook(lambda _module, given: (given[0] * 2,))
+    np.testing.assert_allclose(log_volume(module, latents, method) - plain, 2 * np.log(2), rtol=1e-10)
+    drawn = VolumeSampler(module, BOX, pool=100).sample(10)
+    np.testing.assert_allclose(drawn.outputs, module(torch.from_numpy(drawn.latents)).detach(), rtol=1e-12)
+
+
+def test_a_small_pivot_makes_those_behind_it_doubtful() -> None:
+    torch.manual_seed(76)
+    module = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 6)).double()
+    latents = torch.randn(50, 3).double()
+    for method in (*METHODS, "affine"):
+        assert (log_volume(module, latents, method) == -np.inf).all()
+
+
+def test_what_is_not_finite_or_of_half_precision_is_refused() -> None:
+    broken = nn.Linear(2, 3)
+    broken.weight.data.fill_(float("nan"))
+    latents = np.zeros((3, 2))
+    for method in METHODS:
+        with pytest.raises(InvalidInputError, match="its Jacobian is not finite at latent 0"):
+            log_volume(broken, latents, method)
+    with pytest.raises(InvalidInputError, match="not finite"):
+        singular_values(broken, latents)
+    with pytest.raises(InvalidInputError, match=r"torch.bfloat16; expected float32 or float64"):
+        log_volume(nn.Linear(2, 3).bfloat16(), latents)

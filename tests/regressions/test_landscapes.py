@@ -1,0 +1,81 @@
+"""Lines and planes of the loss, found by an attack with exact rationals: bumps over a chord, and valleys of minima."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from splinescope.landscape import loss_line, loss_plane
+
+
+def square() -> nn.Module:
+    """Its output is t squared where both of its weights are t."""
+    module = nn.Sequential(nn.Linear(1, 1, bias=False), nn.ReLU(), nn.Linear(1, 1, bias=False)).double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+    return module
+
+
+def test_a_barrier_is_where_the_loss_is_farthest_above_the_chord() -> None:
+    """The loss is (t² - 2)², and its chord on [0, 1] is 4 - 3t: there is no maximum between."""
+    one = torch.ones(1, 1, dtype=torch.float64)
+    line = loss_line(square(), {"0.weight": one, "2.weight": one}, one, 2 * one, interval=(0.0, 1.0))
+    roots = np.roots([4.0, 0.0, -8.0, 3.0])
+    t = float(roots[(roots > 0) & (roots < 1)][0].real)
+    assert line.maxima == ()
+    assert line.barrier == pytest.approx((t * t - 2) ** 2 - 4 + 3 * t, rel=1e-14)
+
+
+@pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
+def test_barriers_beside_many_places(loss: str) -> None:
+    for seed in range(12):
+        torch.manual_seed(seed)
+        module = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)).double()
+        direction = {name: 2 * torch.randn_like(p) for name, p in module.named_parameters() if "weight" in name}
+        inputs, labels = torch.randn(4, 2).double(), torch.randint(0, 3, (4,))
+        line = loss_line(module, direction, inputs, labels, loss=loss, interval=(-1.0, 0.7))
+        t = np.linspace(-1.0, 0.7, 4001)
+        seen = line(t)
+        excess = (seen - seen[0] - (seen[-1] - seen[0]) * (t + 1) / 1.7).max()
+        assert excess - 1e-12 <= line.barrier <= excess + 1e-4 * max(1.0, float(np.abs(seen).max()))
+
+
+def test_a_valley_through_the_window_is_a_minimum() -> None:
+    """The loss is (u + 2v - 1/4)², on one cell."""
+    module = nn.Sequential(nn.Linear(2, 1, bias=False)).double()
+    module[0].weight.data.zero_()
+    plane = loss_plane(module, "0", ([[1.0, 0.0]], [[0.0, 1.0]]), [[1.0, 2.0]], [[0.25]])
+    (found,) = plane.minima
+    assert found.kind == "cell"
+    assert found.value == pytest.approx(0, abs=1e-30)
+    assert found.point[0] + 2 * found.point[1] == pytest.approx(0.25)
+
+
+def test_a_constant_loss_has_a_minimum_inside() -> None:
+    module = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1)).double()
+    for parameter, values in zip(
+        module.parameters(), ([[1.0], [-2.0]], [0.0, -1.0], [[0.0, -1.0]], [-2.0]), strict=True
+    ):
+        parameter.data = torch.tensor(values, dtype=torch.float64)
+    plane = loss_plane(module, "0", ([[-1.0], [1.0]], [[0.0], [-1.0]]), [[1.0]], [[-1.0]])
+    assert [(found.value, found.kind) for found in plane.minima] == [(1.0, "cell")]
+
+
+def test_minima_of_integer_planes_are_minima() -> None:
+    """Flat cells, valleys and cells of no size among them; each is the least around, and the least inside is listed."""
+    around = 1e-5 * np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    grid = np.stack(np.meshgrid(*[np.linspace(-0.99, 0.99, 67)] * 2), axis=-1).reshape(-1, 2)
+    for seed in (0, 3, 9, 20, 31, 44):
+        torch.manual_seed(seed)
+        module = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2)).double()
+        inputs, targets = torch.randint(-2, 3, (3, 2)).double(), torch.randn(3, 2).double()
+        ways = [torch.randint(-2, 3, (4, 2)).double() for _ in range(2)]
+        plane = loss_plane(module, "0", ways, inputs, targets)
+        for found in plane.minima:
+            near = np.clip(np.array(found.point) + around, -1, 1)
+            assert plane(near).min() >= found.value * (1 - 1e-11)
+        if plane.minima:
+            assert plane(grid).min() >= plane.global_minimum.value * (1 - 1e-12)
