@@ -115,7 +115,7 @@ BAD = {
     "cut of a box": (["--prior", "box", "--cut", "1"], "only a Gaussian prior is cut off"),
     "rho": (["--rho", "nan"], "`rho`: got nan"),
     "top": (["--top", "9", "--pool", "10"], "`top`: got 9; expected from 1 to 4"),
-    "more than there are": (["--pool", "10", "--number", "11", "--no-replacement"], "expected at most 10, the pool, without"),
+    "more than there are": (["--pool", "10", "--number", "11", "--no-replacement"], "expected at most 10, the pool"),
     "output shape": (["--pool", "10", "--output-shape", "3,3"], "one output has the shape"),
 }
 
