@@ -54,14 +54,17 @@ def test_a_valley_through_the_window_is_a_minimum() -> None:
     assert found.point[0] + 2 * found.point[1] == pytest.approx(0.25)
 
 
-def test_a_constant_loss_has_a_minimum_inside() -> None:
-    module = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1)).double()
-    for parameter, values in zip(
-        module.parameters(), ([[1.0], [-2.0]], [0.0, -1.0], [[0.0, -1.0]], [-2.0]), strict=True
-    ):
-        parameter.data = torch.tensor(values, dtype=torch.float64)
-    plane = loss_plane(module, "0", ([[-1.0], [1.0]], [[0.0], [-1.0]]), [[1.0]], [[-1.0]])
-    assert [(found.value, found.kind) for found in plane.minima] == [(1.0, "cell")]
+@pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
+def test_a_constant_loss_has_a_minimum_inside(loss: str) -> None:
+    """All units sleep in the window."""
+    module = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    values = ([[1.0], [-2.0]], [0.0, -1.0], [[0.0, -1.0], [0.0, 1.0]], [-2.0, 1.0])
+    for parameter, given in zip(module.parameters(), values, strict=True):
+        parameter.data = torch.tensor(given, dtype=torch.float64)
+    plane = loss_plane(module, "0", ([[-1.0], [1.0]], [[0.0], [-1.0]]), [[1.0]], torch.tensor([1]), loss=loss)
+    (found,) = plane.minima
+    assert found.kind == "cell"
+    assert found.value == pytest.approx(4.0 if loss == "squared" else np.log1p(np.exp(-3.0)))
 
 
 def test_minima_of_integer_planes_are_minima() -> None:

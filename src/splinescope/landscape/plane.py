@@ -282,6 +282,8 @@ def _softmaxes(cells: PlanarComplex, targets: Tensor) -> tuple[np.ndarray, np.nd
         shape = (cells.vertices, cells.cell_vertices, cells.cell_offsets[part.start : part.stop + 1])
         out = derivatives[part], points[part], least[part], sides[part]
         softmax_cells(*shape, cells.interior_points[part], maps.A, maps.c, wanted, *out)
+    constant = (derivatives[:, 1:] == 0).all(axis=1)
+    points[constant], sides[constant] = cells.interior_points[constant], -1
     hessians = derivatives[:, [3, 4, 4, 5]].reshape(-1, 2, 2)
     return derivatives[:, 0].copy(), derivatives[:, 1:3].copy(), hessians, (points, least, sides)
 
