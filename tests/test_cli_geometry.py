@@ -19,6 +19,7 @@ import pytest
 
 from splinescope.cli import main
 from splinescope.riemannian import geodesic
+from tests.arrays import arrays_of
 from tests.generative.nets import cells_of, formula_net
 from tests.seeds import thorough
 
@@ -65,7 +66,7 @@ def test_a_geodesic(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["straight_length"] == pytest.approx(3.486522620)
     assert facts["largest_refraction_error"] < 1e-11
     assert "27.7% shorter" in said
-    arrays = np.load(place / "geodesic" / "geodesic.npz")
+    arrays = arrays_of(place / "geodesic" / "geodesic.npz")
     path = geodesic(cells_of(formula_net([2, 8, 3], 0), 2), [-0.5, -0.5], [0.5, 0.5])
     np.testing.assert_allclose(arrays["points"], path.points, atol=1e-12)
 
@@ -77,7 +78,7 @@ def test_a_geodesic_in_a_plane_of_latents(place: Path, capsys: pytest.CaptureFix
     assert set(facts["files"]) == {"picture", "images", "arrays", "summary"}
     assert facts["chord"] <= facts["length"] <= facts["straight_length"]
     assert facts["lower_bound"] is None
-    arrays = np.load(place / "geodesic" / "geodesic.npz")
+    arrays = arrays_of(place / "geodesic" / "geodesic.npz")
     np.testing.assert_allclose(arrays["latents"][0], np.load("p.npy"))
     np.testing.assert_allclose(arrays["latents"][-1], np.load("q.npy"))
     assert main(["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--seed", "3", "--force"]) == 0
@@ -94,7 +95,7 @@ def test_a_path_of_three_latents(place: Path, capsys: pytest.CaptureFixture[str]
     assert facts["network_length"] == pytest.approx(facts["length"], rel=1e-9)
     assert facts["finished"] is True
     assert {"picture.png", "geodesic.npz"} <= {file.name for file in (place / "geodesic").iterdir()}
-    np.testing.assert_allclose(np.load(place / "geodesic" / "geodesic.npz")["points"][0], [-0.5, -0.4, 0.3])
+    np.testing.assert_allclose(arrays_of(place / "geodesic" / "geodesic.npz")["points"][0], [-0.5, -0.4, 0.3])
     assert "nothing is shorter than" in capsys.readouterr().out
 
 

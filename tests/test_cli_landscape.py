@@ -12,6 +12,7 @@ import torch
 import splinescope
 from splinescope.cli import main
 from splinescope.landscape import layer_directions, loss_plane
+from tests.arrays import arrays_of
 
 CODE = """
 import torch
@@ -63,7 +64,7 @@ def test_what_it_leaves_is_the_plane(place: Path, capsys: pytest.CaptureFixture[
     assert facts["global_minimum"]["loss"] == plane.global_minimum.value
     outputs = np.asarray(network(x))
     assert facts["loss_of_model"] == pytest.approx(((outputs - np.eye(3)[y]) ** 2).sum(axis=1).mean(), rel=1e-12)
-    assert np.array_equal(np.load(folder / "loss.npz")["hessians"], plane.hessians)
+    assert np.array_equal(arrays_of(folder / "loss.npz")["hessians"], plane.hessians)
     assert facts["certificate"]["level"] == "proof"
     assert "least on the plane" in said
 
@@ -85,7 +86,7 @@ def test_cross_entropy_and_a_grid_as_json(place: Path, capsys: pytest.CaptureFix
     assert facts["loss"] == "cross-entropy"
     assert facts["samples"] == 3
     assert facts["layer"] == "2"
-    kept = np.load(place / "both" / "grid.npz")
+    kept = arrays_of(place / "both" / "grid.npz")
     assert kept["values"].shape == (5, 5)
     assert kept["values"][2, 2] == pytest.approx(facts["loss_of_model"], rel=1e-9)  # both planes go through the model
     assert (place / "both" / "grid.svg").is_file()

@@ -16,6 +16,7 @@ from splinescope.cli.plane_result import fitting_color
 from splinescope.generative import volume
 from splinescope.generative.pool import Pool
 from splinescope.network.splits import split
+from tests.arrays import arrays_of
 from tests.generative.nets import formula_net
 
 CODE = """
@@ -52,7 +53,7 @@ def test_exact(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert facts["expected_log_volume"] == pytest.approx(-0.03243381, rel=1e-6)
     assert facts["certificate"]["level"] == "values"
     assert "manifold" in capsys.readouterr().out
-    drawn = np.load(tmp_path / "out" / "samples.npz")
+    drawn = arrays_of(tmp_path / "out" / "samples.npz")
     outputs = formula_net([2, 8, 3], 0)(torch.from_numpy(drawn["latents"])).detach().numpy()
     np.testing.assert_allclose(drawn["outputs"], outputs, atol=1e-12)
 
@@ -81,8 +82,8 @@ def test_a_smooth_module_makes_images(tmp_path: Path) -> None:
         assert facts["output_shape"] == [64]
     assert facts["accepted"] > 0
     assert (out / "picture.png").read_bytes().startswith(b"\x89PNG")
-    assert np.load(out / "samples.npz")["latents"].shape == (9, 3)
-    assert len({row.tobytes() for row in np.load(out / "samples.npz")["latents"]}) > 1
+    assert arrays_of(out / "samples.npz")["latents"].shape == (9, 3)
+    assert len({row.tobytes() for row in arrays_of(out / "samples.npz")["latents"]}) > 1
     assert run(*words, "--no-replacement", out=out)["distinct"] == 9
 
 
@@ -103,7 +104,7 @@ def test_interrupted_and_gone_on_with(model: str, tmp_path: Path, monkeypatch: p
     assert main(words) == 0
     assert computed == [0, 1, 2, 2, 3]
     assert main([*words[:-1], str(tmp_path / "whole")]) == 0
-    one, two = (np.load(tmp_path / name / "samples.npz") for name in ("out", "whole"))
+    one, two = (arrays_of(tmp_path / name / "samples.npz") for name in ("out", "whole"))
     np.testing.assert_array_equal(one["latents"], two["latents"])
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import splinescope
+from tests.arrays import arrays_of
 from tests.fixtures.cases import SQUARE
 from tests.fixtures.modules import RecipeModule
 from tests.fixtures.reference_nets import load_mlp, path_of
@@ -39,7 +40,7 @@ def test_nets_of_two_inputs(name: str, half: float, cells: int, vertices: int) -
 
 
 def test_digits_classifier_on_a_plane() -> None:
-    arrays = np.load(path_of("N3full.npz"))
+    arrays = arrays_of(path_of("N3full.npz"))
     module = RecipeModule(load_mlp("N3full"))
     domain = splinescope.Slice(arrays["c"], arrays["U"].T, square(float(arrays["half"])))
     answer = splinescope.tessellate(splinescope.load(module, input_shape=(784,)), domain)
@@ -51,7 +52,7 @@ def convolutional_classifier(share: float) -> splinescope.PolyhedralComplex:
     layers = [nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Flatten()]
     module = nn.Sequential(*layers, nn.Linear(2048, 128), nn.ReLU(), nn.Linear(128, 10))
     module.load_state_dict(torch.load(path_of("N4_conv.pt"), weights_only=True))
-    plane = np.load(path_of("N4_plane.npz"))
+    plane = arrays_of(path_of("N4_plane.npz"))
     basis = plane["U"].T.reshape(2, 3, 32, 32)
     domain = splinescope.Slice(plane["c"].reshape(3, 32, 32), basis, square(share * float(plane["half"])))
     network = splinescope.load(module.double().eval(), input_shape=(3, 32, 32))
