@@ -11,8 +11,28 @@ _SINGULAR = 1e-14
 _APART = 1e-9
 """Share of a cell's size up to which points are the same, or on a side."""
 
-_EQUAL = 2.0**-40
+EQUAL = 2.0**-40
 """Share of the loss within which two minima are equally low."""
+
+
+@njit(cache=True, nogil=True)
+def _least_along(p: np.ndarray, q: np.ndarray, at: tuple) -> float:
+    """Where a quadratic is least on the way from one point to another: 0 at the first, 1 at the other."""
+    (cx, cy), _, (gx, gy), hessian = at
+    a, b, d = hessian[0, 0], hessian[0, 1], hessian[1, 1]
+    ex, ey, px, py = q[0] - p[0], q[1] - p[1], p[0] - cx, p[1] - cy
+    slope = (gx + a * px + b * py) * ex + (gy + b * px + d * py) * ey
+    bend = a * ex * ex + 2 * b * ex * ey + d * ey * ey
+    return 0.0 if slope >= 0 else (1.0 if slope + bend <= 0 else -slope / bend)
+
+
+@njit(cache=True, nogil=True)
+def _value(x: float, y: float, at: tuple) -> float:
+    """A quadratic at a point."""
+    centre, value, gradient, hessian = at
+    u, v = x - centre[0], y - centre[1]
+    bend = hessian[0, 0] * u * u + 2 * hessian[0, 1] * u * v + hessian[1, 1] * v * v
+    return value + gradient[0] * u + gradient[1] * v + 0.5 * bend
 
 
 @njit(cache=True, nogil=True)
@@ -54,51 +74,40 @@ def cell_minima(
         if found:
             continue
         best = np.inf
+        at = (centres[cell], values[cell], gradients[cell], hessians[cell])
         for k in range(corners):
             p, q = vertices[cell_vertices[low + k]], vertices[cell_vertices[low + (k + 1) % corners]]
-            ex, ey = q[0] - p[0], q[1] - p[1]
-            px, py = p[0] - cx, p[1] - cy
-            slope = (gx + a * px + b * py) * ex + (gy + b * px + d * py) * ey
-            bend = a * ex * ex + 2 * b * ex * ey + d * ey * ey
-            t = 0.0 if slope >= 0 else (1.0 if slope + bend <= 0 else -slope / bend)
-            u, v = px + t * ex, py + t * ey
-            value = values[cell] + gx * u + gy * v + 0.5 * (a * u * u + 2 * b * u * v + d * v * v)
+            t = _least_along(p, q, at)
+            x, y = p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1])
+            value = _value(x, y, at)
             if value < best:
                 best = value
-                points[cell, 0], points[cell, 1], least[cell] = p[0] + t * ex, p[1] + t * ey, value
+                points[cell, 0], points[cell, 1], least[cell] = x, y, value
                 sides[cell] = k if 0.0 < t < 1.0 else corners + (k + (1 if t == 1.0 else 0)) % corners
         if determinant <= _SINGULAR * (a + d) ** 2:
-            ring = vertices[cell_vertices[low:high]]
-            at = (centres[cell], values[cell], gradients[cell], hessians[cell])
-            sides[cell] = _between(ring, at, best, points[cell], sides[cell])
+            sides[cell] = _between(vertices[cell_vertices[low:high]], at, best, points[cell], sides[cell])
     return points, least, sides
 
 
 @njit(cache=True, nogil=True)
 def _between(ring: np.ndarray, at: tuple, best: float, point: np.ndarray, side: int) -> int:
     """The side of the mean of all minima at the border, -1 inside, and that point; as they were if there is but one."""
-    (cx, cy), value, (gx, gy), hessian = at
-    a, b, d = hessian[0, 0], hessian[0, 1], hessian[1, 1]
-    room = _EQUAL * (abs(value) + abs(best))
+    room = EQUAL * (abs(at[1]) + abs(best))
     corners, count, x, y = len(ring), 0, 0.0, 0.0
     first_x = first_y = spread = size = 0.0
     for k in range(corners):
         p, q = ring[k], ring[(k + 1) % corners]
         ex, ey = q[0] - p[0], q[1] - p[1]
-        px, py = p[0] - cx, p[1] - cy
         size = max(size, ex * ex + ey * ey)
-        slope = (gx + a * px + b * py) * ex + (gy + b * px + d * py) * ey
-        bend = a * ex * ex + 2 * b * ex * ey + d * ey * ey
-        inside = -slope / bend if slope < 0 and slope + bend > 0 else 0.0
-        for share in (0.0, inside):
-            u, v = px + share * ex, py + share * ey
-            here = value + gx * u + gy * v + 0.5 * (a * u * u + 2 * b * u * v + d * v * v)
-            if here > best + room or (share == 0.0 and count and px + cx == first_x and py + cy == first_y):
+        inside = _least_along(p, q, at)
+        for share in (0.0, inside if inside < 1.0 else 0.0):
+            u, v = p[0] + share * ex, p[1] + share * ey
+            if _value(u, v, at) > best + room:
                 continue
             if not count:
-                first_x, first_y = u + cx, v + cy
-            spread = max(spread, (u + cx - first_x) ** 2 + (v + cy - first_y) ** 2)
-            x, y, count = x + u + cx, y + v + cy, count + 1
+                first_x, first_y = u, v
+            spread = max(spread, (u - first_x) ** 2 + (v - first_y) ** 2)
+            x, y, count = x + u, y + v, count + 1
     if spread <= _APART * _APART * (size + first_x * first_x + first_y * first_y):
         return side
     x, y = x / count, y / count

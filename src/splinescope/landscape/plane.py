@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.landscape.cell_minima import cell_minima
+from splinescope.landscape.cell_minima import EQUAL, cell_minima
 from splinescope.landscape.factors import layer_node
 from splinescope.landscape.losses import sample_losses
 from splinescope.landscape.parameters import motion
@@ -32,9 +32,6 @@ from splinescope.network.ops import Op
 from splinescope.shown import Shown
 from splinescope.tessellation import Slice, tessellate
 from splinescope.tessellation.planar import PlanarComplex
-
-EQUAL = 2.0**-40
-"""Share of the loss within which minima of neighbours on their common side are one."""
 
 _NUMBERS = 1 << 24
 

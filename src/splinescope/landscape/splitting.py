@@ -75,16 +75,12 @@ def fold_events(
         for unit in range(units):
             piece = 0
             if given < len(fixed[0]) and fixed[0][given] == row and fixed[1][given] == unit:
-                for level in range(levels):
-                    piece += not fresh[row] and signs[level, unit] > 0
                 while count + len(fixed[4]) + 1 > len(rows):
                     rows, places, which, steps = _grown(rows, places, which, steps)
-                piece, last, count = _as_decided(
-                    fixed, given, piece, fresh[row], rows, places, which, steps, count, row, unit
-                )
-                pieces[row, unit] = piece
-                for level in range(levels):
-                    signs[level, unit] = 1 if level < last else -1
+                events = (rows, places, which, steps)
+                before = (signs[:, unit] > 0).sum()
+                pieces[row, unit], last, count = _as_decided(fixed, given, before, fresh[row], events, count)
+                signs[:last, unit], signs[last:, unit] = 1, -1
                 given += 1
                 continue
             for k in range(size):
@@ -129,31 +125,20 @@ def fold_events(
 
 @njit(cache=True, nogil=True)
 def _as_decided(
-    fixed: tuple,
-    given: int,
-    inherited: int,
-    first: bool,
-    rows: np.ndarray,
-    places: np.ndarray,
-    which: np.ndarray,
-    steps: np.ndarray,
-    count: int,
-    row: int,
-    unit: int,
+    fixed: tuple, given: int, inherited: int, first: bool, events: tuple, count: int
 ) -> tuple[int, int, int]:
     """Write down the events of a decision: the piece at the start, the last one, and the number of events.
 
     Where the piece before is another one, it changes at the start.
     """
-    begin, end = fixed[3][given], fixed[3][given + 1]
-    piece = fixed[2][given]
+    row, unit, piece = fixed[0][given], fixed[1][given], fixed[2][given]
     start = piece if first else inherited
     if piece != start:
-        rows[count], places[count], which[count], steps[count] = row, 0.0, unit, piece - start
+        events[0][count], events[1][count], events[2][count], events[3][count] = row, 0.0, unit, piece - start
         count += 1
-    for event in range(begin, end):
-        rows[count], places[count], which[count] = row, fixed[4][event], unit
-        steps[count] = fixed[5][event]
+    for event in range(fixed[3][given], fixed[3][given + 1]):
+        events[0][count], events[1][count], events[2][count] = row, fixed[4][event], unit
+        events[3][count] = fixed[5][event]
         piece += fixed[5][event]
         count += 1
     return start, piece, count
@@ -200,8 +185,9 @@ def maximum_events(
             if given < len(fixed[0]) and fixed[0][given] == row and fixed[1][given] == unit:
                 while count + len(fixed[4]) + 1 > len(rows):
                     rows, places, which, steps = _grown(rows, places, which, steps)
+                events = (rows, places, which, steps)
                 pieces[row, unit], leaders[unit], count = _as_decided(
-                    fixed, given, leaders[unit], fresh[row], rows, places, which, steps, count, row, unit
+                    fixed, given, leaders[unit], fresh[row], events, count
                 )
                 given += 1
                 continue

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from splinescope.errors import InvalidInputError
 from splinescope.network.differentials import as_parameters
 from splinescope.network.evaluate import walk
-from splinescope.network.importers.module_copy import duplicate
+from splinescope.network.importers.module_copy import working_copy
 from splinescope.network.load import as_network
 from splinescope.network.splits import boundaries
 
@@ -50,7 +50,7 @@ class Layers:
         x = points if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
         if x.ndim < 2 or x.is_complex():
             raise InvalidInputError(f"`points`: got shape {tuple(x.shape)}; expected [n, *shape] real numbers")
-        if isinstance(model, nn.Sequential):
+        if isinstance(model, nn.Sequential) and _is_plain(model):
             return _of_sequence(model, x)
         network = as_network(model, tuple(x.shape[1:]), "model")
         places = boundaries(network)
@@ -79,17 +79,23 @@ class Layers:
 
 
 def _of_sequence(model: nn.Sequential, x: Tensor) -> Layers:
-    copied = duplicate(model)
+    copied = working_copy(model)
     stages = list(_stages(copied, ""))
 
     def through(x: Tensor) -> list[Tensor]:
         values = [x]
         for _, stage in stages:
-            values.append(stage(values[-1]))
+            values.append(stage(values[-1].clone()))  # which it may change in place
         return values
 
     taken = as_parameters(x if x.is_floating_point() else x.double(), copied)
     return Layers(("input", *(name for name, _ in stages)), through, taken)
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether a module is what its parts are, one after the other, and nothing else."""
+    changed = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
+    return type(module).forward is nn.Sequential.forward and not changed
 
 
 def _stages(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
@@ -97,5 +103,5 @@ def _stages(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
     found: list[tuple[str, nn.Module]] = []
     for name, part in module.named_children():
         own = f"{prefix}{name}"
-        found += _stages(part, f"{own}.") if isinstance(part, nn.Sequential) else [(own, part)]
+        found += _stages(part, f"{own}.") if _is_plain(part) else [(own, part)]
     return found

@@ -21,6 +21,7 @@ from splinescope.geometry.geodesics.potential import LengthProof, lower_bound
 from splinescope.geometry.geodesics.spreading import spread_from
 from splinescope.progress import Report
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
+from splinescope.riemannian.proofs import Provable
 from splinescope.riemannian.space_geodesic import SpaceGeodesic, space_geodesic
 from splinescope.riemannian.walks import walk_of
 from splinescope.shown import Shown
@@ -34,7 +35,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
 @dataclass(frozen=True, eq=False)
-class Geodesic(Shown):
+class Geodesic(Provable, Shown):
     """A shortest path between two points of a plane, as a network measures it.
 
     Attributes:
@@ -82,27 +83,9 @@ class Geodesic(Shown):
         """Length of the path from the network's outputs at its corners, which is `length` by other means."""
         return float(np.linalg.norm(np.diff(self.outputs, axis=0), axis=1).sum())
 
-    @property
-    def lower_bound(self) -> float:
-        """A length below which there is no path, proved by means that owe nothing to the search, when first asked."""
-        return self.prove().bound
-
-    def prove(self, *, progress: bool | Report = False) -> LengthProof:
-        """The lower bound with a bar; it is computed once. Interrupting (Ctrl-C) leaves what is proved so far.
-
-        Args:
-            progress: Whether to show a bar, or a function to call with the share done and the number of triangles.
-
-        Returns:
-            The bound, and whether it was interrupted.
-        """
-        if "_proof" not in vars(self):
-            source, goal = (int(self._image.vertices[mark]) for mark in self._image.marks)
-            same = source == goal
-            found = LengthProof(0.0) if same else lower_bound(self._image.surface, source, goal, progress=progress)
-            vars(self)["_proof"] = found.within(self.chord, self.length)
-        proof: LengthProof = vars(self)["_proof"]
-        return proof
+    def _bounded(self, progress: bool | Report) -> LengthProof:
+        source, goal = (int(self._image.vertices[mark]) for mark in self._image.marks)
+        return LengthProof(0.0) if source == goal else lower_bound(self._image.surface, source, goal, progress=progress)
 
     def along(self, number: int) -> Float[np.ndarray, "number 2"]:
         """Points on the path at equal distances in the space of outputs.

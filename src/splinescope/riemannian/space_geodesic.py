@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from splinescope.geometry.geodesics.potential import LengthProof
 from splinescope.progress import Report
+from splinescope.riemannian.proofs import Provable
 from splinescope.riemannian.solids import Solid
 from splinescope.riemannian.steiner import short_path
 from splinescope.shown import Shown
@@ -17,7 +18,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
 @dataclass(frozen=True, eq=False)
-class SpaceGeodesic(Shown):
+class SpaceGeodesic(Provable, Shown):
     """A short path between two points of a space, as a network measures it, and a bound that no path is below.
 
     Attributes:
@@ -58,24 +59,8 @@ class SpaceGeodesic(Shown):
         outputs = np.asarray(found).reshape(len(self.points), -1)
         return float(np.linalg.norm(np.diff(outputs, axis=0), axis=1).sum())
 
-    @property
-    def lower_bound(self) -> float:
-        """A length below which there is no path, proved by a potential on tetrahedra when it is first asked."""
-        return self.prove().bound
-
-    def prove(self, *, progress: bool | Report = False) -> LengthProof:
-        """The lower bound with a bar; it is computed once. Interrupting (Ctrl-C) leaves what is proved so far.
-
-        Args:
-            progress: Whether to show a bar, or a function to call with the share done and the number of tetrahedra.
-
-        Returns:
-            The bound, and whether it was interrupted.
-        """
-        if "_proof" not in vars(self):
-            vars(self)["_proof"] = self._solid.proved(progress=progress).within(self.chord, self.length)
-        proof: LengthProof = vars(self)["_proof"]
-        return proof
+    def _bounded(self, progress: bool | Report) -> LengthProof:
+        return self._solid.proved(progress=progress)
 
     @property
     def gap(self) -> float:
