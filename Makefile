@@ -44,7 +44,7 @@ $(VENV)/.installed-dev: $(INPUTS) | $(BIN)/python
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 demo: $(VENV)/.installed  ## cut the tessellation of a digits network in a plane through three digits; see demo/
-	$(BIN)/splinescope demo --out demo
+	$(BIN)/splinescope demo --out demo --force
 
 test: $(VENV)/.installed-test  ## run the gate's tests and say which were the slowest twenty
 	$(TEST_ENV) $(BIN)/python $(PYTEST) $(PYTEST_ARGS)
