@@ -40,9 +40,12 @@ def direct(
 AXES = ([-1.0, -0.3, 0.0, 0.8], [-0.5, 0.1, 2.0])
 
 
-def test_values_are_those_at_the_grids_own_coordinates() -> None:
+@pytest.mark.parametrize("hooked", [False, True])
+def test_values_are_those_at_the_grids_own_coordinates(hooked: bool) -> None:
     """No row is shifted, no axes are swapped, labels are the true extent, and nothing is added: to the last bit."""
     module, (x, y) = net(), data()
+    if hooked:
+        module[0].register_forward_hook(lambda _, __, output: 1.5 * output - 0.2)
     plane = random_plane(module)
     grid = loss_grid(module, plane, nn.functional.cross_entropy, (x, y), axes=AXES)
     assert grid.values.shape == (4, 3)

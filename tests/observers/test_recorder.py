@@ -50,6 +50,36 @@ def test_module_and_torch_stay_as_they_were(tmp_path: Path) -> None:
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_forward_hooks_belong_to_the_model(tmp_path: Path) -> None:
+    module, seen = net(), []
+    module[0].register_forward_hook(lambda _, __, output: seen.append(output) or 3 * output)
+    x = torch.rand(5, 2)
+    expected = float(module(x).detach().sum())
+    recorder = Recorder({"sum": lambda model: {"value": float(model(x).sum())}}, range(9), tmp_path / "log")
+    row = recorder.record(module, 0)
+    assert row is not None
+    assert row["sum/value"] == expected
+    assert len(seen) == 1
+
+
+def test_hooks_that_cannot_be_copied_are_left_out_and_that_is_said_once(tmp_path: Path) -> None:
+    class Stubborn:
+        def __call__(self, _: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            return 3 * output
+
+        def __deepcopy__(self, memo: Any) -> Any:
+            raise TypeError("no copy of a connection")
+
+    module, x = net(), torch.rand(5, 2)
+    expected = float(module(x).detach().sum())
+    module.register_forward_hook(Stubborn())
+    recorder = Recorder({"sum": lambda model: {"value": float(model(x).sum())}}, range(9), tmp_path / "log")
+    with pytest.warns(UserWarning, match=r"measured without its forward hooks: .*no copy of a connection") as told:
+        rows = [recorder.record(module, step) for step in range(3)]
+    assert len(told) == 1
+    assert [row and row["sum/value"] for row in rows] == [expected] * 3
+
+
 def test_inference_mode_is_no_obstacle(tmp_path: Path) -> None:
     recorder = Recorder({"slice": CellCount(SQUARE)}, range(9), tmp_path / "log")
     with torch.inference_mode():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 import splinescope
 from splinescope.network import Network
+from tests.fixtures.lazily import Lazily
 from tests.segments.graphs import tiny
 
 
@@ -83,16 +85,17 @@ def convnet() -> nn.Sequential:
     return nn.Sequential(*first, nn.Conv2d(4, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3))
 
 
-def networks() -> dict[str, Network]:
-    """One network of each kind."""
-    modules = {
-        "perceptron": (perceptron(5, 8, 8, 3), (5,)),
-        "convnet": (convnet(), (2, 6, 6)),
-        "residual": (Residual(), (2, 6, 6)),
-        "dense": (Dense(), (4,)),
+def _loaded(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> Callable[[], Network]:
+    return lambda: splinescope.load(seeded(make()), input_shape=shape)
+
+
+NETWORKS = Lazily(
+    {
+        "perceptron": _loaded(lambda: perceptron(5, 8, 8, 3), (5,)),
+        "convnet": _loaded(convnet, (2, 6, 6)),
+        "residual": _loaded(Residual, (2, 6, 6)),
+        "dense": _loaded(Dense, (4,)),
+        "tiny": tiny,
     }
-    found = {name: splinescope.load(seeded(module), input_shape=shape) for name, (module, shape) in modules.items()}
-    return {**found, "tiny": tiny()}
-
-
-NETWORKS = networks()
+)
+"""One network of each kind."""

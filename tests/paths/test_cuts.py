@@ -15,7 +15,12 @@ from tests.network.assets import ABSENT, assets, imported
 from tests.paths.nets import NETWORKS, Dense, Residual, perceptron, seeded
 from tests.seeds import seeds
 
-every_kind = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+every_kind = pytest.mark.parametrize("network", NETWORKS, indirect=True)
+
+
+@pytest.fixture
+def network(request: pytest.FixtureRequest) -> Network:
+    return NETWORKS[request.param]
 
 
 def inputs(shape: tuple[int, ...], count: int = 5) -> torch.Tensor:

@@ -24,6 +24,7 @@ from splinescope.plotting.colors import CLASS_STRENGTH, class_colors, tinted
 from splinescope.plotting.data import fill_cells
 from splinescope.tessellation.affine import norms
 from splinescope.tessellation.files import save_complex
+from tests.fixtures.lazily import Lazily
 
 SQUARE = splinescope.Slice.box([-1.0, -1.0], [1.0, 1.0])
 
@@ -42,7 +43,7 @@ def halves(place: float, slope: float, classes: int = 2) -> splinescope.Polyhedr
     return splinescope.tessellate(network, SQUARE)
 
 
-FRAMES = {1000: halves(0.5, 10.0), 0: halves(0.25, 0.1), 20: halves(0.75, 1.0)}
+FRAMES = Lazily({1000: lambda: halves(0.5, 10.0), 0: lambda: halves(0.25, 0.1), 20: lambda: halves(0.75, 1.0)})
 
 
 def pixels(path: Path) -> list[np.ndarray]:

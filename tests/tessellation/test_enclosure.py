@@ -25,19 +25,22 @@ from splinescope.tessellation.enclosure import (
     over_segments,
 )
 from tests.fixtures.engine_networks import to_network
+from tests.fixtures.lazily import Lazily
 from tests.fixtures.random_nets import random_case
 from tests.paths.nets import NETWORKS, Residual, convnet, perceptron, seeded
 from tests.reference.exact_network import exact_values
 from tests.seeds import seeds
 
-SMALL = {
-    "perceptron": NETWORKS["perceptron"],
-    "dense": NETWORKS["dense"],
-    "tiny": NETWORKS["tiny"],
-    "clip": splinescope.load(seeded(perceptron(4, 7, 7, 2, activation=torch.nn.Hardtanh)), input_shape=(4,)),
-    "convnet": splinescope.load(seeded(convnet()), input_shape=(2, 6, 6)),
-    "residual": splinescope.load(seeded(Residual()), input_shape=(2, 6, 6)),
-}
+SMALL = Lazily(
+    {
+        "perceptron": lambda: NETWORKS["perceptron"],
+        "dense": lambda: NETWORKS["dense"],
+        "tiny": lambda: NETWORKS["tiny"],
+        "clip": lambda: splinescope.load(seeded(perceptron(4, 7, 7, 2, activation=torch.nn.Hardtanh)), (4,)),
+        "convnet": lambda: splinescope.load(seeded(convnet()), (2, 6, 6)),
+        "residual": lambda: splinescope.load(seeded(Residual()), (2, 6, 6)),
+    }
+)
 """Convolutions, max-pools, skips, concatenations and clips, with weights whose products float64 rounds."""
 FLAT = ("perceptron", "dense", "tiny", "clip")
 

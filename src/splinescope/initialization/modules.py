@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network import ModelLike, Network, as_network
-from splinescope.network.importers.module_copy import duplicate, unwrapped
+from splinescope.network.importers.module_copy import unwrapped, working_copy
 
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Layers whose units are hyperplanes of one input space: that of a vector, or of a patch."""
@@ -41,7 +41,7 @@ def private_copy(module: nn.Module) -> nn.Module:
     """
     if not isinstance(module, nn.Module):
         raise InvalidInputError(f"`module`: got {type(module).__name__}; expected a torch.nn.Module")
-    copied = duplicate(unwrapped(module))
+    copied = working_copy(unwrapped(module))
     for name, child in copied.named_modules():
         own = isinstance(child, nn.modules.instancenorm._InstanceNorm) and not child.track_running_stats
         if own or isinstance(child, _NORMALISERS):

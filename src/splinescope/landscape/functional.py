@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from splinescope.errors import InvalidInputError
 from splinescope.landscape.losses import LOSSES, one_hot, sample_losses
-from splinescope.network.importers.module_copy import duplicate, unwrapped
+from splinescope.network.importers.module_copy import unwrapped, working_copy
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """Takes outputs and targets of a batch, and returns the mean over its samples."""
@@ -112,7 +112,7 @@ def loss_function(loss: str | LossFunction) -> LossFunction:
 
 
 def private(module: nn.Module, dtype: torch.dtype | None, *, train: bool = False) -> nn.Module:
-    """A copy without hooks and gradients, in eval mode unless asked.
+    """A copy with its forward hooks and without gradients, in eval mode unless asked.
 
     Args:
         module: The user's module.
@@ -127,7 +127,7 @@ def private(module: nn.Module, dtype: torch.dtype | None, *, train: bool = False
     """
     if not isinstance(module, nn.Module):
         raise InvalidInputError(f"`model`: got {type(module).__name__}; expected a torch.nn.Module")
-    copied = duplicate(unwrapped(module))
+    copied = working_copy(unwrapped(module))
     return (copied if dtype is None else copied.to(dtype)).train(train)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.importers.module_copy import duplicate, first_line, unwrapped
+from splinescope.network.importers.module_copy import first_line, unwrapped, working_copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,8 @@ class ModuleSplit:
 def split_module(module: nn.Module, at: str, x: Tensor) -> ModuleSplit:
     """Cut a module behind one of its submodules.
 
-    Both parts work on one copy of the module, in eval mode and without hooks of the user. Gradients reach their inputs,
-    but not the weights. The second part runs the module on blank inputs and puts its argument in place of the
+    Both parts work on one copy of the module, in eval mode, with copies of its forward hooks. Gradients reach their
+    inputs, but not the weights. The second part runs the module on blank inputs and puts its argument in place of the
     submodule's output; where the module allows it, on one blank input only, so that this costs little.
 
     Args:
@@ -54,7 +54,7 @@ def split_module(module: nn.Module, at: str, x: Tensor) -> ModuleSplit:
         >>> parts.before(torch.ones(4, 3)).shape, parts.after(torch.ones(4, 5)).shape
         (torch.Size([4, 5]), torch.Size([4, 2]))
     """
-    copied = duplicate(unwrapped(module))
+    copied = working_copy(unwrapped(module))
     names = [name for name, _ in copied.named_modules() if name]
     if at not in names:
         raise InvalidInputError(f"`at`: the module has no submodule {at!r}; it has {', '.join(map(repr, names))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError
-from splinescope.network.importers.module_copy import duplicate, unwrapped
+from splinescope.network.importers.module_copy import duplicate, unwrapped, working_copy
 from splinescope.observers.descriptions import describe
 from splinescope.observers.log import Row, RunLog
 from splinescope.observers.scalars import Scalars
@@ -55,7 +56,9 @@ class Recorder:
     """Measures a model at chosen steps of its training, and appends a row to a log.
 
     It works on a copy and leaves the run as it is, bit for bit: parameters, buffers, gradients, modes, hooks and the
-    states of all random generators. In a distributed run the first process records and the others do nothing.
+    states of all random generators. Forward hooks belong to what a model computes: they are copied with what they write
+    to; if one cannot be copied the model is measured without them, with a warning. In a distributed run the first
+    process records and the others do nothing.
 
     Args:
         measures: A `Measure` or a `Comparison` by name. A measure is a function of a `Snapshot`, called like the model,
@@ -105,6 +108,7 @@ class Recorder:
             raise InvalidInputError(f"`steps`: got {type(steps).__name__}; expected a container, or a test of one step")
         self._measures = dict(measures)
         self._wanted: Callable[[int], bool] = steps if callable(steps) else steps.__contains__
+        self._hooks_told = False
         self._view = view or (lambda model: model)
         self._log = RunLog(log, {name: describe(measure) for name, measure in measures.items()}, resume=resume)
         self._scalars = None if tensorboard is None else Scalars(tensorboard, self._log.rows)
@@ -140,7 +144,7 @@ class Recorder:
         if not isinstance(model, nn.Module):
             raise InvalidInputError(f"`model`: got {type(model).__name__}; expected a torch.nn.Module")
         with unnoticed():
-            snapshot = Snapshot(duplicate(self._seen(model)), step)
+            snapshot = Snapshot(self._copied(self._seen(model)), step)
             numbers, memory = self._measured(snapshot)
         self._log.append({"step": step, "time": time.time(), **numbers}, memory)
         row = self._log.rows[-1]
@@ -194,6 +198,18 @@ class Recorder:
         if not isinstance(seen, nn.Module):
             raise InvalidInputError(f"`view`: gave {type(seen).__name__}; expected a torch.nn.Module")
         return unwrapped(seen)
+
+    def _copied(self, seen: nn.Module) -> nn.Module:
+        """A copy with copies of its forward hooks; without them, which is said once, where one cannot be copied."""
+        try:
+            return working_copy(seen)
+        except InvalidInputError as error:
+            copied = duplicate(seen)
+            if self._hooks_told:
+                return copied
+            self._hooks_told = True
+            warnings.warn(f"the model is measured without its forward hooks: {error}", UserWarning, stacklevel=4)
+            return copied
 
     def _measured(self, snapshot: Snapshot) -> tuple[dict[str, int | float], dict[str, np.ndarray]]:
         """Numbers of all measures, and what to keep for the next step."""
