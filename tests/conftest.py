@@ -47,7 +47,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = set(long_cases())
     left_out = {item for item in items if item.get_closest_marker("thorough") is not None or item.nodeid in long}
     config.hook.pytest_deselected(items=list(left_out))
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = _apart([item for item in items if item not in left_out])
+
+
+def _apart(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Put the tests that compile nothing where the second of two processes begins.
+
+    The first meanwhile compiles the kernels that all others use; else both would, at the same time.
+    """
+    plain = [item for item in items if "tests/network/" in item.nodeid]
+    others = [item for item in items if "tests/network/" not in item.nodeid]
+    half = len(items) // 2
+    return others[:half] + plain + others[half:]
 
 
 def pytest_collection_finish() -> None:

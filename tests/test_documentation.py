@@ -28,13 +28,12 @@ BLOCKS = [
 SOURCE = Path(splinescope.__file__).parent
 
 
-def docstrings() -> Iterator[tuple[str, str, str]]:
-    """Module, name and docstring of all that has one."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        module = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                yield module, getattr(node, "name", ""), ast.get_docstring(node) or ""
+def docstrings(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Module, name and docstring of all that a file defines."""
+    module = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield module, getattr(node, "name", ""), ast.get_docstring(node) or ""
 
 
 def prose(text: str) -> str:
@@ -75,7 +74,13 @@ def replaced_words() -> dict[str, str]:
     return {word.strip(): term for term, found in lists if found for word in found[1].split(",")}
 
 
-EXAMPLES = [pytest.param(module, text, id=f"{module}-{name}") for module, name, text in docstrings() if ">>>" in text]
+EXAMPLES = [
+    pytest.param(module, text, id=f"{module}-{name}")
+    for path in sorted(SOURCE.rglob("*.py"))
+    if ">>>" in path.read_text(encoding="utf-8")
+    for module, name, text in docstrings(path)
+    if ">>>" in text
+]
 
 
 def reference() -> dict[str, Any]:

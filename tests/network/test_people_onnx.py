@@ -51,6 +51,24 @@ def behind_relu(nodes: list[onnx.NodeProto], shape: list[int], constants: dict[s
     return onnx_model([*before, *nodes], ["N", *shape], {"one": ONE, **constants}, opset)
 
 
+def round_of_a_loop() -> onnx.GraphProto:
+    """The next is max(last - k * number of the round, 0)."""
+    nodes = [
+        node("Cast", "i", "f", to=1),
+        node("Mul", "f k", "m"),
+        node("Sub", "s m", "d"),
+        node("Relu", "d", "t"),
+        node("Identity", "t", "u"),
+        node("Identity", "c", "again"),
+    ]
+    kinds = {"i": (TensorProto.INT64, []), "c": (TensorProto.BOOL, []), "again": (TensorProto.BOOL, [])}
+    stated = [
+        [helper.make_tensor_value_info(name, *kinds.get(name, (TensorProto.FLOAT, ["N", 4]))) for name in names]
+        for names in (("i", "c", "s"), ("again", "t", "u"))
+    ]
+    return helper.make_graph(nodes, "body", *stated)
+
+
 def resized(scale: float, **attributes: Any) -> onnx.ModelProto:
     scales = np.float32([1, 1, scale, 1])
     return behind_relu([node("Resize", "r . scales", **attributes)], [1, 5, 2], {"scales": scales})
@@ -121,6 +139,19 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "GridSample": lambda: behind_relu(
         [node("GridSample", "r g", align_corners=1, padding_mode="border")], [1, 3, 2],
         {"g": RNG.uniform(-1, 1, (1, 2, 3, 2)).astype(np.float32)}, 16,
+    ),
+    "Col2Im": lambda: behind_relu(
+        [node("Col2Im", "r size block", dilations=[1, 2], strides=[1, 2], pads=[0, 1, 1, 0])], [12, 6],
+        {"size": np.array([3, 6]), "block": np.array([2, 3])}, 18,
+    ),
+    "MaxUnpool": lambda: behind_relu(
+        [node("MaxUnpool", "r places", kernel_shape=[2, 2], strides=[2, 2])], [1, 2, 2],
+        {"places": np.array([[[[5, 2], [8, 15]]]])}, 11,
+    ),
+    "Loop": lambda: behind_relu(
+        [node("Loop", "n . r", "last all", body=round_of_a_loop()), node("Add", "last all", "s"),
+         node("ReduceSum", "s axes", keepdims=0)],
+        [4], {"n": np.array(3), "k": np.float32(0.3), "axes": np.array([0])}, 16,
     ),
     "EyeLike": lambda: onnx_model([node("EyeLike", "x", "e", k=1), node("Add", "x e", "h"), node("Relu", "h")], [3, 3],
                                   {}, 13),

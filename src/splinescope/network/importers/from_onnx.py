@@ -250,14 +250,23 @@ class OnnxReader:
     def _control(
         self, node: onnx.NodeProto, inputs: tuple[Any, ...], attributes: Any, values: dict[str, Any]
     ) -> list[Any]:
-        """A branch whose condition is constant; loops and other branches are refused."""
+        """What a constant decides: a branch, or the number of rounds of a loop."""
+        from splinescope.network.importers import onnx_control as control
+
+        if node.op_type == "If":
+            return self._inner(control.branch(self.builder, inputs, attributes), dict(values))
+        if node.op_type == "Loop":
+            body = attributes["body"]
+            return control.loop(self.builder, body, inputs, lambda given: self._inner(body, {**values, **given}))
+        raise self.builder.refusal(control.DEPENDS)
+
+    def _inner(self, graph: onnx.GraphProto, values: dict[str, Any]) -> list[Any]:
+        """What a graph inside of a node returns."""
         from splinescope.network.importers.onnx_graph import needed_nodes
 
-        if node.op_type != "If" or not isinstance(inputs[0], Tensor):
-            raise self.builder.refusal("splinescope does not follow loops, nor branches that depend on the input")
-        branch = attributes["then_branch" if bool(inputs[0]) else "else_branch"]
-        inner = self._run(branch, needed_nodes(branch, [output.name for output in branch.output]), dict(values))
-        return [inner[output.name] for output in branch.output]
+        names = [output.name for output in graph.output]
+        inner = self._run(graph, needed_nodes(graph, names), values)
+        return [inner[name] for name in names]
 
 
 def _rounded_slopes(nodes: Sequence[onnx.NodeProto]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from splinescope.network.importers import lower_affine as affine
 from splinescope.network.importers import lower_folding as folding
+from splinescope.network.importers import lower_places as at_places
 from splinescope.network.importers import lower_sorting as sorting
 from splinescope.network.importers import lower_steps as stepping
 from splinescope.network.importers.builder import Builder
@@ -188,6 +189,26 @@ def grid_sample(b: Builder, c: Call) -> Value:
     """Interpolation at fixed places: one matrix for all channels."""
     mode, padding = _MODES[c.attributes.get("mode", "linear")], _PADDINGS[c.attributes.get("padding_mode", "zeros")]
     return affine.sampled(b, b.variable(c.value(0)), c.value(1), mode, padding, bool(c.attributes.get("align_corners")))
+
+
+def columns_to_image(b: Builder, c: Call) -> Value:
+    """Patches added up to an image."""
+    sizes, block = (c.integers(b, place, name) or [] for place, name in ((1, "image_shape"), (2, "block_shape")))
+    places = at_places.window_places(sizes, block, *spatial(c, block, sizes))
+    return at_places.folded(b, b.variable(c.value(0)), places, sizes)
+
+
+def unpool(b: Builder, c: Call) -> Value:
+    """Numbers put at constant places of a larger image, which is zero elsewhere."""
+    x, places = b.variable(c.value(0)), c.value(1)
+    if not isinstance(places, Tensor):
+        raise b.refusal("it looks up positions that depend on the input, so that its result may jump")
+    kernel = list(c.attributes["kernel_shape"])
+    strides, _, pads = spatial(c, kernel, x.shape[2:])
+    sides = [(n - 1) * s + k - sum(pad) for n, k, s, pad in zip(x.shape[2:], kernel, strides, pads, strict=True)]
+    shape = (*x.shape[:2], *sides) if c.get(2) is None else tuple(c.integers(b, 2, "output_shape") or ())
+    flat = b.variable(b.reshape(x, (math.prod(x.shape),)))
+    return b.reshape(at_places.added(b, flat, places.reshape(-1).numpy(), math.prod(shape)), shape)
 
 
 def identity(b: Builder, c: Call) -> Value:

@@ -10,7 +10,7 @@ from splinescope.errors import InvalidInputError
 
 
 def names_read(nodes: Iterable[onnx.NodeProto]) -> set[str]:
-    """Names that nodes read, also those inside their branches.
+    """Names that nodes read, also from inside their branches and loops.
 
     Args:
         nodes: The nodes.
@@ -18,7 +18,9 @@ def names_read(nodes: Iterable[onnx.NodeProto]) -> set[str]:
     names = {name for node in nodes for name in node.input if name}
     for node in nodes:
         for branch in _branches(node):
-            names |= names_read(branch.node) | {output.name for output in branch.output}
+            own = {thing.name for things in (branch.input, branch.initializer) for thing in things}
+            made = {name for inner in branch.node for name in inner.output}
+            names |= (names_read(branch.node) | {output.name for output in branch.output}) - own - made
     return names
 
 

@@ -109,6 +109,8 @@ _HANDLERS: dict[str, Handler] = {
     "Pad": further.pad,
     "GridSample": further.grid_sample,
     "EyeLike": further.identity,
+    "Col2Im": further.columns_to_image,
+    "MaxUnpool": further.unpool,
     "Resize": resize,
     "Upsample": resize,
 }
@@ -122,6 +124,7 @@ def described() -> dict[str, str]:
     lines.update(dict.fromkeys(("Cast", "CastLike"), "A cast between types of real numbers, which changes nothing."))
     lines.update({name: (handler.__doc__ or "").splitlines()[0] for name, handler in SEQUENCES.items()})
     lines["If"] = "The branch of a constant condition."
+    lines["Loop"] = "Its rounds one by one, where constants say how many."
     return lines
 
 

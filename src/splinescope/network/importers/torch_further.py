@@ -10,11 +10,12 @@ from torch import Tensor
 
 from splinescope.network.importers import lower_affine as affine
 from splinescope.network.importers import lower_folding as folding
+from splinescope.network.importers import lower_places as at_places
 from splinescope.network.importers import lower_sorting as sorting
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.refusals import POWERS, PRODUCT, SMOOTH
 from splinescope.network.importers.torch_handlers import Arguments, einsum, tensor_of
-from splinescope.network.importers.views import Value, Variable
+from splinescope.network.importers.views import Value
 
 
 def sort(b: Builder, a: Arguments) -> Any:
@@ -144,14 +145,9 @@ def fold(b: Builder, a: Arguments) -> Value:
     """Patches added up to an image."""
     x = b.variable(a["self"])
     height, width = a["output_size"]
-    size = height * width
-    image = torch.arange(1.0, size + 1, dtype=torch.float64).reshape(1, 1, height, width)
-    window = [a[name] for name in ("kernel_size", "dilation", "padding", "stride")]
-    places = torch.ops.aten.im2col(image, *window)[0].long().numpy() - 1
-    channels = x.shape[-2] // places.shape[0]
-    lead = x.shape[:-2]
-    groups = b.variable(b.reshape(x, (*lead, channels, places.size)))
-    return b.reshape(_added(b, groups, places.reshape(-1), size), (*lead, channels, height, width))
+    block, steps, padding, strides = (a[name] for name in ("kernel_size", "dilation", "padding", "stride"))
+    places = at_places.window_places((height, width), block, strides, steps, [(n, n) for n in padding])
+    return at_places.folded(b, x, places, (height, width))
 
 
 def index_add(b: Builder, a: Arguments) -> Value:
@@ -164,7 +160,7 @@ def index_add(b: Builder, a: Arguments) -> Value:
         blank = torch.zeros(tuple(a["self"].shape), dtype=torch.float64)
         return affine.add_values(b, a["self"], blank.index_add(axis, a["index"], source.double()), float(a["alpha"]))
     rows = b.rearrange(lambda array: np.moveaxis(array, axis, -1), b.variable(source))[0]
-    total = _added(b, rows, a["index"].numpy(), n)
+    total = at_places.added(b, rows, a["index"].numpy(), n)
     placed = b.rearrange(lambda array: np.moveaxis(array, -1, axis), total)[0]
     if isinstance(a["self"], Tensor):
         return affine.scaled(b, placed, b.number(float(a["alpha"])), a["self"])
@@ -183,27 +179,8 @@ def scatter_add(b: Builder, a: Arguments) -> Value:
         return affine.add_values(b, a["self"], added)
     part = tuple(slice(0, n) for n in index.shape)
     source = b.rearrange(lambda array: array[part].reshape(-1), b.variable(a["src"]))[0]
-    placed = b.reshape(_added(b, source, places, int(np.prod(shape))), shape)
+    placed = b.reshape(at_places.added(b, source, places, int(np.prod(shape))), shape)
     return affine.add_values(b, a["self"], placed)
-
-
-def _added(b: Builder, x: Variable, places: np.ndarray, size: int) -> Variable:
-    """Numbers along the last axis added up at places of an axis of some size; those at -1 are left out."""
-    order = np.argsort(places, kind="stable")
-    order = order[places[order] >= 0]
-    ranks = np.zeros(len(order), np.int64)
-    for at in range(1, len(order)):
-        ranks[at] = ranks[at - 1] + 1 if places[order[at]] == places[order[at - 1]] else 0
-    terms = []
-    for rank in range(int(ranks.max(initial=0)) + 1):
-        chosen = np.full(size, -1)
-        chosen[places[order[ranks == rank]]] = order[ranks == rank]
-
-        def placed(array: np.ndarray, chosen: np.ndarray = chosen) -> np.ndarray:
-            return np.where(chosen >= 0, array[..., chosen], np.zeros((), array.dtype))
-
-        terms.append(b.rearrange(placed, x)[0])
-    return terms[0] if len(terms) == 1 else affine.combine(b, terms, [1.0] * len(terms))
 
 
 def scatter(b: Builder, a: Arguments) -> Value:
