@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,7 @@ CONV = nn.Sequential(
 )
 
 
+@functools.cache
 def conv() -> splinescope.Network:
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
