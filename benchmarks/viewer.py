@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import splinescope
-from benchmarks.common import reference_weights, save, to_module
+from benchmarks.common import mlp_weights, reference_weights, save, to_module
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.viewer import explore, explore_frames
 
@@ -221,16 +221,21 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--larger", type=float, help="half the side of a larger plane of the same net")
+    parser.add_argument("--wider", type=int, help="units in each of three layers of one more net; 768: a million cells")
     parser.add_argument("--no-frames", action="store_true")
     options = parser.parse_args()
-    network = splinescope.load(to_module(reference_weights("N2", (2, 256, 256, 256, 10))), input_shape=(2,))
+    pages = {"N2 [-1, 1]": (reference_weights("N2", (2, 256, 256, 256, 10)), 1.0)}
+    if options.larger:
+        pages[f"N2 [-{options.larger:g}, {options.larger:g}]"] = (pages["N2 [-1, 1]"][0], options.larger)
+    if options.wider:
+        widths = (2, *[options.wider] * 3, 10)
+        pages["-".join(map(str, widths))] = (mlp_weights(widths), 1.0)
     rows = {}
     with tempfile.TemporaryDirectory() as place:
-        for name, half in {
-            "N2 [-1, 1]": 1.0,
-            **({f"N2 [-{options.larger:g}, {options.larger:g}]": options.larger} if options.larger else {}),
-        }.items():
-            cells = splinescope.tessellate(network, splinescope.Slice.box([-half, -half], [half, half]))
+        for name, (weights, half) in pages.items():
+            network = splinescope.load(to_module(weights), input_shape=(2,))
+            domain = splinescope.Slice.box([-half, -half], [half, half])
+            cells = splinescope.tessellate(network, domain, verify="topology")
             rows[name] = {"half side": half, **plane(cells, Path(place))}
             sys.stdout.write(json.dumps(rows[name], indent=1) + "\n")
             del cells
