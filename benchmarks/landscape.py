@@ -110,8 +110,11 @@ def lines() -> list[dict[str, Any]]:
         data = mnist(count)
         seconds, line = spent(lambda data=data: loss_line(net, direction, *data))
         rows.append(_line(line, count, seconds))
-    seconds, line = spent(lambda: loss_line(net, direction, *mnist(100), "cross-entropy"))
-    return [*rows, _line(line, 100, seconds)]
+    for count in (100, 1000):
+        data = mnist(count)
+        seconds, line = spent(lambda data=data: loss_line(net, direction, *data, "cross-entropy"))
+        rows.append(_line(line, count, seconds))
+    return rows
 
 
 def _line(line: LossLine, samples: int, seconds: float) -> dict[str, Any]:

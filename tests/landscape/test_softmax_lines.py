@@ -15,7 +15,7 @@ from torch import nn
 
 from splinescope.landscape import LossLine, arbiter, loss_line
 from splinescope.landscape.exact_softmax import SoftmaxSlope, exact_sample
-from splinescope.landscape.softmax_samples import EXPONENTIAL, coefficient_bounds, exponential, sample
+from splinescope.landscape.softmax_samples import EXPONENTIAL, coefficient_bounds, exponential, fold_jump, sample
 from splinescope.tessellation.dyadics import Dyadic
 from tests.landscape.nets import formula_net
 from tests.reference.decimal_loss import loss_and_slope
@@ -75,6 +75,44 @@ def test_slopes_of_samples_are_within_their_bounds(seed: int) -> None:
             assert Decimal(share) >= 1 - p[int(target.argmax())]
     scale = float(np.abs(row).max())
     assert slope_off < 1e-12 * scale * max(1.0, scale)  # and they say something
+
+
+@pytest.mark.parametrize("seed", seeds(range(10), range(500)))
+def test_what_a_fold_adds_to_a_slope_is_bounded(seed: int) -> None:
+    """A sample whose outputs bend, and are the same at the place of the fold but for rounding."""
+    rng = np.random.default_rng(seed)
+    one, s = rng.normal(size=(3, 4)) * 10.0 ** rng.uniform(-2, 1), float(rng.uniform(-1, 1))
+    other = one.copy()
+    other[1] += rng.normal(size=4)
+    other[0] -= (other[1] - one[1]) * s
+    lines, target = np.stack([one, other]), rng.dirichlet(np.ones(4))
+    errors = coefficient_bounds(lines, np.zeros((2, 3)))
+    before, after = (sample(line, error, target, s)[1] for line, error in zip(lines, errors, strict=True))
+    slopes = one[1] + 2 * s * one[2]
+    assert abs(after - before) <= fold_jump(lines, errors, 0, 1, float(np.ptp(slopes)), 1.0, s)
+    assert fold_jump(lines, errors, 0, 1, float(np.ptp(slopes)), 1.0, s) <= 1.001 * np.ptp(other[1] - one[1]) + 1e-10
+    apart = other.copy()
+    apart[0] += [3.0, 0.0, -3.0, 1.0]  # where outputs jump, all of the slope counts
+    lines = np.stack([one, apart])
+    after = sample(apart, coefficient_bounds(lines, np.zeros((2, 3)))[1], target, s)[1]
+    assert abs(after - before) <= fold_jump(lines, errors, 0, 1, float(np.ptp(slopes)), 1.0, s)
+
+
+def test_slopes_are_carried_from_piece_to_piece() -> None:
+    """Signs on all pieces are those of the slope in their middles, most of which nobody asked for."""
+    module, rng = formula_net([3, 20, 20, 4], 0), np.random.default_rng(0)
+    direction = {name: rng.normal(size=tuple(p.shape)) for name, p in module.named_parameters()}
+    x, labels = rng.normal(size=(60, 3)), rng.integers(4, size=60)
+    line = loss_line(module, direction, x, labels, "cross-entropy")
+    ends = np.array([-1.0, *line.breakpoints, 1.0])
+    middles = (ends[1:] + ends[:-1]) / 2
+    turns = sorted([(m.t, 1) for m in line.minima] + [(m.t, -1) for m in line.maxima])
+    places = np.array([t for t, _ in turns])
+    below = np.searchsorted(places, middles)
+    signs = np.array([-turns[0][1], *(kind for _, kind in turns)])[below]
+    clear = np.abs(middles[:, None] - places).min(axis=1) > 1e-6
+    assert clear.sum() > 1000
+    np.testing.assert_array_equal(np.sign(line.slopes(middles)[clear, 0]), signs[clear])
 
 
 def matches(line: LossLine, module: nn.Sequential, direction: dict, x: np.ndarray, q: np.ndarray, many: int) -> None:

@@ -79,8 +79,10 @@ class SoftmaxPieces:
         ends = np.append(self.starts[1:], self.span[1])
         ends[np.append(self.fresh[1:], True)] = self.span[1]
         ranges = row_ranges(self.lines, self.errors, self.starts, ends)
-        numbers = (self.lines, self.errors, ranges, self.targets)
-        first, *rest, doubtful = slope_signs(self.order, self.starts, self.span, *self._samples, *numbers, self.tilt)
+        rows, owners = self._samples
+        rates = self.targets.sum(axis=1)[owners] * (ranges[:, 1] + ranges[:, 0] ** 2 / 4)
+        numbers = (self.lines, self.errors, ranges, self.targets, rates * (1 + 2.0**-20))
+        first, *rest, doubtful = slope_signs(self.order, self.starts, self.span, rows, owners, *numbers, self.tilt)
         return Slopes(np.arange(len(first)), first, *rest), doubtful
 
     @cached_property

@@ -148,6 +148,37 @@ def _error(errors: np.ndarray, s: float) -> tuple[float, float, float]:
 
 
 @njit(cache=True, nogil=True)
+def fold_jump(
+    lines: np.ndarray, errors: np.ndarray, before: int, after: int, steep: float, mass: float, s: float
+) -> float:
+    """By how much a sample's slope can change where one row takes over from another.
+
+    Differences of outputs by r change the softmax by at most exp(r) - 1 in sum, and slopes by r' count in full.
+
+    Args:
+        lines: [R, size, outputs] coefficients.
+        errors: [R, size] bounds of their errors.
+        before: The row before.
+        after: The row behind.
+        steep: Bound of the range of the slopes before, times the sum of the targets.
+        mass: That sum.
+        s: Where.
+    """
+    low = high = slope_low = slope_high = 0.0
+    for k in range(lines.shape[2]):
+        z, slope, _ = _polynomial(lines[after], k, s)
+        old, old_slope, _ = _polynomial(lines[before], k, s)
+        apart, turned = z - old, slope - old_slope
+        low, high = (apart, apart) if k == 0 else (min(low, apart), max(high, apart))
+        slope_low, slope_high = (turned, turned) if k == 0 else (min(slope_low, turned), max(slope_high, turned))
+    off, slope_off, _ = _error(errors[before], abs(s))
+    more, slope_more, _ = _error(errors[after], abs(s))
+    apart = (high - low + off + more) * _SLACK
+    turned = (slope_high - slope_low + slope_off + slope_more) * _SLACK
+    return (mass * turned + steep * np.expm1(min(apart, 700.0))) * _SLACK
+
+
+@njit(cache=True, nogil=True)
 def mean_loss(
     lines: np.ndarray, errors: np.ndarray, rows: np.ndarray, targets: np.ndarray, s: float
 ) -> tuple[float, float, float]:

@@ -3,6 +3,9 @@
 Where outputs are affine the loss is convex on a piece, and the signs at its ends tell all. Else intervals are halved
 until the slope is farther from zero than its derivatives can take it, or turns too strongly to vanish twice. A sign
 counts where the slope is larger than the bound of its error; pieces with one that does not are named as doubtful.
+
+All samples are asked only where they have to be: from there the slope is carried on, by bounds of the second derivative
+on pieces, and of what one sample's fold adds at their ends, as long as it cannot have come to zero.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from splinescope.landscape.polynomials import COINCIDENT
-from splinescope.landscape.softmax_samples import bounded, mean_loss
+from splinescope.landscape.softmax_samples import bounded, fold_jump, mean_loss
 from splinescope.landscape.sums import appended
 from splinescope.numerics import UNIT_ROUNDOFF
 
@@ -20,6 +23,9 @@ _MOST = 60
 
 _TRIES = 4000
 """Intervals that are looked at in one piece."""
+
+_ROOM = 1.0 + 2.0**-30
+"""Room for the rounding of what is carried from piece to piece."""
 
 
 @njit(cache=True, nogil=True)
@@ -101,9 +107,8 @@ def _cut(asked: tuple, a: float, b: float, tilt: float) -> tuple[float, int]:
 
 
 @njit(cache=True, nogil=True)
-def _near_end(asked: tuple, end: float, inside: float, tilt: float) -> tuple[int, int]:
+def _near_end(asked: tuple, slope: float, off: float, inside: float, tilt: float) -> tuple[int, int]:
     """Sign of the slope at the end of a piece, or where it is not certain a little inside; and that without a bound."""
-    _, slope, off = mean_loss(*asked, end)
     sign = _sign(slope, off, tilt)
     if sign != 0:
         return sign, sign
@@ -119,13 +124,15 @@ def _on_piece(
     low: float,
     high: float,
     tilt: float,
+    at_low: tuple[float, float],  # slope and the bound of its error there
     roots: np.ndarray,
     stack: np.ndarray,
 ) -> tuple[int, int, bool]:
     """First sign of the slope on a piece, the number of its changes, and whether all is certain."""
     inside = min(0.5 * COINCIDENT, 0.25 * (high - low))
-    before, first = _near_end(asked, low, low + inside, tilt)
-    after, last = _near_end(asked, high, high - inside, tilt)
+    before, first = _near_end(asked, at_low[0], at_low[1], low + inside, tilt)
+    _, slope, off = mean_loss(*asked, high)
+    after, last = _near_end(asked, slope, off, high - inside, tilt)
     sure = before != 0 and after != 0
     if asked[0].shape[1] <= 2:  # convex
         if before > 0 or after < 0:
@@ -149,19 +156,30 @@ def slope_signs(
     errors: np.ndarray,  # [R, degree + 1] bounds of the coefficients' errors
     ranges: np.ndarray,
     targets: np.ndarray,
+    rates: np.ndarray,  # [R] bounds of the second derivatives
     tilt: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Signs of the slope less a tilt, as those of `sums.slope_signs`, and pieces in doubt."""
     first, bounds = np.zeros(len(order) + 1, np.int64), np.zeros(len(order) + 2, np.int64)
     places, doubtful = np.empty(64), np.empty(64, np.int64)
     roots, stack = np.empty(64), np.empty((_MOST, 4))
-    piece = count = doubts = event = 0
-    low = span[0]
+    piece = count = doubts = event = sign = 0
+    low, left, rate = span[0], 0.0, 0.0  # of the sum what it is from zero at least, and how fast that is used up
     asked = (lines, errors, rows, targets)
     while True:
         high = starts[order[event]] if event < len(order) else span[1]
         if high > low:
-            start, found, sure = _on_piece(asked, ranges, low, high, tilt, roots, stack)
+            start, found, sure = sign, 0, True
+            if not left > rate * (high - low):
+                _, slope, off = mean_loss(*asked, low)
+                start = sign = _sign(slope, off, tilt)
+                rate = rates[rows].sum() * _ROOM
+                left = (abs(slope - tilt) - off - UNIT_ROUNDOFF * (abs(slope) + abs(tilt))) * len(rows) / _ROOM
+            if left > rate * (high - low):
+                left = (left - rate * (high - low)) / _ROOM
+            else:
+                start, found, sure = _on_piece(asked, ranges, low, high, tilt, (slope, off), roots, stack)
+                left = 0.0
             if not sure:
                 doubtful, doubts = appended(doubtful, doubts, piece)
             while count + found > len(places):
@@ -176,7 +194,13 @@ def slope_signs(
         low = high
         while event < len(order) and starts[order[event]] == low:
             row = order[event]
-            rows[owners[row]] = row
+            own = owners[row]
+            before = rows[own]
+            rate += (rates[row] - rates[before]) + 4.0 * UNIT_ROUNDOFF * rate
+            left -= fold_jump(
+                lines, errors, before, row, targets[own].sum() * ranges[before, 0], targets[own].sum(), low
+            )
+            rows[own] = row
             event += 1
 
 
