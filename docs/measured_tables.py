@@ -103,8 +103,9 @@ def lines() -> str:
         f"* The exact line with all layers of 784-200-200-10 moving, pieces by number of images: {listed(told)}; with "
         f"cross-entropy, whose pieces are no polynomials, {by_images} s. A ConvNet with max-pooling on "
         f"{mixed['samples']} digits: {mixed['pieces']:,} pieces in {figure(mixed['processor seconds'])} s, of which "
-        f"{mixed['decided']} units on intervals are decided in exact arithmetic, ties in front of the poolings. All signs are certified, of folds "
-        f"and of the slope of the loss; the largest relative difference from forward passes is {worst}."
+        f"{mixed['decided']} units on intervals are decided in exact arithmetic, ties in front of the poolings. All "
+        "signs are certified, of folds and of the slope of the loss; the largest relative difference from forward "
+        f"passes is {worst}."
     )
 
 

@@ -63,6 +63,10 @@ class Pieces(Protocol):
     def doubts(self) -> int:
         """How often the sign of the derivative was not decided."""
 
+    @property
+    def remainder(self) -> float:
+        """Bound of what it is beyond second-order Taylor polynomials in the middles of pieces."""
+
     def values(self, s: np.ndarray) -> np.ndarray:
         """Its values."""
 
@@ -159,6 +163,15 @@ class LossLine(Shown):
         """The least loss on the closed interval."""
         ends = [Extremum(t, float(self(t))) for t in self.interval]
         return min((*self.minima, *ends), key=lambda found: found.value)
+
+    @cached_property
+    def remainder(self) -> float:
+        """Bound of what the loss differs by, on any piece, from its second-order Taylor polynomial in the middle of it.
+
+        It is 0 for the squared loss where one layer moves, which is quadratic on pieces; else it is of third order by
+        the length of pieces.
+        """
+        return self.pieces.remainder
 
     @cached_property
     def barrier(self) -> float:

@@ -46,6 +46,17 @@ class Polynomials(Shown):
         inside = (places > self.span[0]) & (places < self.span[1])
         return places[inside], kinds[inside]
 
+    @property
+    def remainder(self) -> float:
+        """Bound of what it is beyond second-order Taylor polynomials in the middles of pieces."""
+        ends = np.array([self.span[0], *self.points, self.span[1]])
+        middles, halves, own = (ends[1:] + ends[:-1]) / 2, (ends[1:] - ends[:-1]) / 2, self.coefficients.T.copy()
+        for low in range(len(own)):  # Taylor coefficients there, as `polynomials.shifted` has them
+            for power in range(len(own) - 2, low - 1, -1):
+                own[power] += middles * own[power + 1]
+        beyond = sum((np.abs(own[k]) * halves**k for k in range(3, len(own))), np.zeros(len(halves)))
+        return float(beyond.max())
+
     def tilted(self, slope: float) -> Polynomials:
         """The same less `slope` times s."""
         coefficients = np.pad(self.coefficients, ((0, 0), (0, max(0, 2 - self.coefficients.shape[1]))))

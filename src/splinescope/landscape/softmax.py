@@ -18,7 +18,7 @@ from torch import Tensor
 from splinescope.landscape.arbiter import LineArbiter, Slopes, with_decisions
 from splinescope.landscape.parameters import Motion
 from splinescope.landscape.propagation import FlipCounts, degrees, propagated
-from splinescope.landscape.softmax_samples import coefficient_bounds, row_ranges
+from splinescope.landscape.softmax_samples import coefficient_bounds, row_ranges, third_derivative
 from splinescope.landscape.softmax_slopes import slope_signs, swept
 from splinescope.landscape.sums import extrema, with_coincidences
 
@@ -74,12 +74,16 @@ class SoftmaxPieces:
         return self._known[1] if self.decided is None else np.setdiff1d(self._known[1], self.decided.pieces)
 
     @cached_property
-    def _known(self) -> tuple[Slopes, np.ndarray]:
-        """Signs of the slope as far as float64 knows them, and pieces on which it does not."""
+    def _ranges(self) -> Float[np.ndarray, "R three"]:
+        """Ranges of the first three derivatives of the outputs of each row."""
         ends = np.append(self.starts[1:], self.span[1])
         ends[np.append(self.fresh[1:], True)] = self.span[1]
-        ranges = row_ranges(self.lines, self.errors, self.starts, ends)
-        rows, owners = self._samples
+        return row_ranges(self.lines, self.errors, self.starts, ends)
+
+    @cached_property
+    def _known(self) -> tuple[Slopes, np.ndarray]:
+        """Signs of the slope as far as float64 knows them, and pieces on which it does not."""
+        (rows, owners), ranges = self._samples, self._ranges
         rates = self.targets.sum(axis=1)[owners] * (ranges[:, 1] + ranges[:, 0] ** 2 / 4)
         numbers = (self.lines, self.errors, ranges, self.targets, rates * (1 + 2.0**-20))
         first, *rest, doubtful = slope_signs(self.order, self.starts, self.span, rows, owners, *numbers, self.tilt)
@@ -100,6 +104,15 @@ class SoftmaxPieces:
         found = dataclasses.replace(self, decided=decided)
         found.__dict__["_known"] = self._known
         return found
+
+    @property
+    def remainder(self) -> float:
+        """Bound of what it is beyond second-order Taylor polynomials in the middles of pieces."""
+        (rows, owners), starts = self._samples, self.starts[self.order]
+        third = self.targets.sum(axis=1)[owners] * third_derivative(*self._ranges.T) * (1 + 2.0**-20)
+        sums = np.cumsum(np.append(third[rows].sum(), third[self.order] - third[self.order - 1]))
+        lengths = np.diff(np.concatenate([self.span[:1], starts, self.span[1:]]))
+        return float((np.abs(sums) * lengths**3).max()) / (48 * len(self.targets))
 
     def tilted(self, slope: float) -> SoftmaxPieces:
         """The same less `slope` times s, from signs as float64 has them."""

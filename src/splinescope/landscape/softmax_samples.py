@@ -13,6 +13,8 @@ place, whoever computes it; so an error x of its argument makes its weight wrong
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -195,6 +197,12 @@ def mean_loss(
 
 
 @njit(cache=True, nogil=True)
+def third_derivative(r1: Any, r2: Any, r3: Any) -> Any:
+    """Bounds of the third derivative of log-sum-exps, of ranges of the first three derivatives of the outputs."""
+    return r3 + 0.75 * r1 * r2 + _THIRD * r1 * r1 * r1
+
+
+@njit(cache=True, nogil=True)
 def bounded(
     lines: np.ndarray,
     errors: np.ndarray,
@@ -216,7 +224,7 @@ def bounded(
         slope_size += abs(own_slope)
         bend_size += abs(own_bend)
         r1, r2, r3 = ranges[row, 0], ranges[row, 1], ranges[row, 2]
-        plain = r3 + 0.75 * r1 * r2 + _THIRD * r1 * r1 * r1
+        plain = third_derivative(r1, r2, r3)
         growth = 2.0 * r1 * half
         if growth < 30.0:
             plain = min(plain, share * np.exp(growth) * (r3 + 6.0 * r1 * r2 + 6.0 * r1 * r1 * r1))
