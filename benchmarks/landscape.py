@@ -27,7 +27,7 @@ from torch import nn
 
 from benchmarks.common import ASSETS, ROOT, mlp_weights, save, saved, to_module
 from splinescope import datasets
-from splinescope.landscape import hessian, layer_hessian, loss_grid, loss_line, loss_plane, random_plane
+from splinescope.landscape import LossLine, hessian, layer_hessian, loss_grid, loss_line, loss_plane, random_plane
 from splinescope.network import from_torch
 
 PEERS = ROOT.parent / ".venv-landscape" / "bin" / "python"
@@ -109,10 +109,27 @@ def lines() -> list[dict[str, Any]]:
     for count in (100, 300, 1000):
         data = mnist(count)
         seconds, line = spent(lambda data=data: loss_line(net, direction, *data))
-        row = {"samples": count, "processor seconds": seconds, "pieces": len(line), "flips": line.flips}
-        row["certified"] = line.certified
-        rows.append(row | {"minima": [list(m) for m in line.minima], "deviation": line.deviation})
+        rows.append(_line(line, count, seconds))
+    for count in (100, 1000):
+        data = mnist(count)
+        seconds, line = spent(lambda data=data: loss_line(net, direction, *data, "cross-entropy"))
+        rows.append(_line(line, count, seconds))
     return rows
+
+
+def _line(line: LossLine, samples: int, seconds: float) -> dict[str, Any]:
+    """What is said of any exact line."""
+    return {
+        "samples": samples,
+        "loss": line.loss,
+        "processor seconds": seconds,
+        "pieces": len(line),
+        "flips": line.flips,
+        "minima": [list(minimum) for minimum in line.minima],
+        "certified": line.certified,
+        "decided": line.decided,
+        "deviation": line.deviation,
+    }
 
 
 def convolutional_line() -> dict[str, Any]:
@@ -123,7 +140,7 @@ def convolutional_line() -> dict[str, Any]:
         net = small_convnet(1, 4).double()
     direction = random_plane(net, dimension=1, generator=generator).directions[0]
     seconds, line = spent(lambda: loss_line(net, direction, data.inputs[:50], data.labels[:50]))
-    return {"samples": 50, "processor seconds": seconds, "pieces": len(line), "deviation": line.deviation}
+    return _line(line, 50, seconds)
 
 
 def planes() -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import splinescope
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import measured_tables
 import question_table
 
 project = "splinescope"
@@ -95,6 +96,10 @@ def _with_questions(app, name, source):
         source[0] = source[0].replace("<!-- the table of questions -->", question_table.table())
 
 
+def _with_measured(app, name, source):
+    source[0] = measured_tables.filled(source[0])
+
+
 def _house_markup(app, what, name, obj, options, lines):
     """Docstrings write mathematics as $...$ and shapes as [N, *shape]; say both in reStructuredText."""
     text = re.sub(r"\$\$(.+?)\$\$", r"$\1$", "\n".join(lines), flags=re.DOTALL)
@@ -123,3 +128,4 @@ def setup(app):
     app.connect("autodoc-process-docstring", _house_markup)
     app.connect("source-read", _with_front_door)
     app.connect("source-read", _with_questions)
+    app.connect("source-read", _with_measured)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 import splinescope
@@ -208,13 +209,19 @@ def test_glossary_is_in_order() -> None:
     assert terms == sorted(set(terms), key=str.lower)
 
 
-def test_questions_are_answered_by_what_the_reference_shows() -> None:
-    """Each function of the page of questions is in the reference, and says in one sentence what it does."""
-    spec = importlib.util.spec_from_file_location("_question_table", ROOT / "docs" / "question_table.py")
+def of_docs(name: str) -> Any:
+    """A module beside the pages."""
+    spec = importlib.util.spec_from_file_location(f"_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_questions_are_answered_by_what_the_reference_shows() -> None:
+    """Each function of the page of questions is in the reference, and says in one sentence what it does."""
+    module = of_docs("question_table")
     shown = set(reference()) | {f"splinescope.{name}" for name in splinescope.PUBLIC}
     for rows in module.QUESTIONS.values():
         for _, name, command in rows:
@@ -224,3 +231,52 @@ def test_questions_are_answered_by_what_the_reference_shows() -> None:
             assert (
                 not command or f"`splinescope {command.split()[0]} " in (ROOT / "docs" / "command-line.md").read_text()
             )
+
+
+def numbers_in(found: Any) -> Iterator[float]:
+    """All numbers of a JSON value."""
+    if isinstance(found, dict | list):
+        for value in found.values() if isinstance(found, dict) else found:
+            yield from numbers_in(value)
+    elif isinstance(found, int | float):
+        yield float(found)
+
+
+def test_measured_figures_are_those_of_the_benchmarks() -> None:
+    """Marks of pages are all filled, and each number of a table is one that a benchmark left, to the digits shown."""
+    module = of_docs("measured_tables")
+    marks = [mark for page in PAGES for mark in module.MARK.findall(page.read_text(encoding="utf-8"))]
+    assert sorted(marks) == sorted(module.TABLES)  # each once
+    stored = np.array([number for name in ("landscape", "trajectory") for number in numbers_in(module.results(name))])
+    stored = np.concatenate([stored, 100 * stored, 1000 * stored])  # percent, milliseconds
+    for name in ("eigenvalues", "planes", "grids", "copies", "digits aligned", "cifar aligned"):
+        rows = module.TABLES[name]().splitlines()[2:]
+        cells = [cell for row in rows for cell in row.split("|")[2:-1]]
+        shown = [text for cell in cells for text in re.findall(r"\d[\d,]*(?:\.\d+)?(?:e-\d+)?", cell)]
+        assert len(shown) > 5
+        for text in shown:
+            value, digits = float(text.replace(",", "")), len(re.sub(r"e.*|\D", "", text).lstrip("0"))
+            apart = np.abs(stored - value).min()
+            assert apart <= 0.51 * abs(value) * 10.0 ** (1 - max(1, digits)), f"{name}: {text}"
+
+
+def test_pages_of_measured_figures_have_none_by_hand() -> None:
+    """Tables of the pages about landscapes and trajectories are marks, or have no numbers."""
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    section = re.search(r"(?ms)^## Landscape of the loss.*?^(?=## )", benchmarks)
+    assert section is not None
+    pages = [(ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("landscape", "trajectory")]
+    for text in (section[0], *pages):
+        assert not re.search(r"(?m)^\|.*\d", text)
+        assert "<!-- measured: " in text
+
+
+def test_figures_have_the_digits_that_count() -> None:
+    module = of_docs("measured_tables")
+    shown = {0.0965: "0.097", 0.0996: "0.10", 8.34: "8.3", 10.92: "11", 231936.0: "230,000", 0.99999: "1.0", 0.0: "0"}
+    assert {value: module.figure(value) for value in shown} == shown
+    assert module.figure(0.00385, 3) == "0.00385"
+    assert (module.tiny(4.2e-15), module.tiny(0.00206), module.tiny(0.0)) == ("4e-15", "2e-3", "0")
+    assert module.filled("a <!-- measured: planes --> b").startswith("a | samples | 5 |")
+    with pytest.raises(KeyError, match="nothing"):
+        module.filled("<!-- measured: nothing -->")

@@ -157,7 +157,7 @@ def test_the_slope_in_rational_numbers() -> None:
     moving = motion(module, from_torch(module, (3,), fused=False), direction)
     ends = np.array([-1.0, *line.breakpoints, 1.0])
     some = np.arange(len(ends) - 1)
-    found = LineArbiter(moving, x, 3).slopes(y.numpy(), ends, some)
+    found = LineArbiter(moving, x, 3).slopes("squared", y.numpy(), ends, some)
     assert found.pieces.tolist() == some.tolist()
     for piece in some:
         low, high = ends[piece], ends[piece + 1]

@@ -388,3 +388,23 @@ def test_nothing_cancels_at_the_parameters_given(interval: tuple[float, float]) 
     line = loss_line(module, direction, x, y, interval=interval)
     check_against_direct(line, module, direction, x, y)
     check_extrema(line)
+
+
+@pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
+def test_what_is_beyond_quadratics_is_bounded(loss: str) -> None:
+    """Taylor polynomials in the middles of pieces, by values and slopes nearby, against the loss at the ends."""
+    module, direction, x, y = asked("dense")
+    wanted = y if loss == "squared" else y.argmax(dim=1)
+    line = loss_line(module, direction, x, wanted, loss, (-0.3, 0.3))
+    one = loss_line(module, {"2.weight": direction["2.weight"]}, x, wanted, loss)
+    assert (one.remainder == 0) == (loss == "squared")
+    ends = np.array([-0.3, *line.breakpoints, 0.3])
+    middles, halves = (ends[1:] + ends[:-1]) / 2, (ends[1:] - ends[:-1]) / 2
+    bends = (line.slopes(middles + halves / 8) - line.slopes(middles - halves / 8))[:, 0] * 4 / halves
+    worst = 0.0
+    for side in (-0.999, 0.999):
+        steps = side * halves
+        taylor = line(middles) + line.slopes(middles)[:, 0] * steps + bends * steps**2 / 2
+        worst = max(worst, np.abs(line(middles + steps) - taylor).max())
+    assert 0.3 * worst < line.remainder
+    assert line.remainder < (3.0 if loss == "squared" else 300.0) * worst

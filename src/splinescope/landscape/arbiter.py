@@ -11,12 +11,14 @@ from torch import Tensor
 
 from splinescope.landscape.exact_polynomials import (
     PolynomialForms,
+    common,
     on_interval,
     pieces_between,
     sign_changes_inside,
-    whole,
 )
+from splinescope.landscape.exact_softmax import SoftmaxSlope, exact_sample
 from splinescope.landscape.parameters import Motion
+from splinescope.landscape.polynomials import COINCIDENT
 from splinescope.tessellation.integer_rows import IntegerRows
 
 MOST_PRODUCTS = 100_000_000
@@ -50,7 +52,7 @@ class Slopes(NamedTuple):
         pieces: [K] the pieces, ascending.
         first: [K] the sign at the start of each, 0 where the loss is constant.
         bounds: [K + 1] where its changes begin.
-        places: Where in [0, 1] the sign changes.
+        places: Where on the line the sign changes, by s, ascending on each piece.
     """
 
     pieces: Int[np.ndarray, " K"]
@@ -59,10 +61,17 @@ class Slopes(NamedTuple):
     places: Float[np.ndarray, " _"]
 
 
-def no_slopes() -> Slopes:
-    """None at all."""
-    empty = np.empty(0, np.int64)
-    return Slopes(empty, empty, np.zeros(1, np.int64), np.empty(0))
+def with_decisions(signs: Slopes, decided: Slopes) -> Slopes:
+    """Signs on all pieces, where those of some were decided elsewhere."""
+    counts = np.diff(signs.bounds)
+    own = np.repeat(signs.pieces, counts)
+    kept = ~np.isin(own, decided.pieces)
+    pieces = np.append(own[kept], np.repeat(decided.pieces, np.diff(decided.bounds)))
+    order = np.argsort(pieces, kind="stable")
+    first = signs.first.copy()
+    first[decided.pieces] = decided.first
+    bounds = np.append(0, np.cumsum(np.bincount(pieces, minlength=len(first))))
+    return Slopes(signs.pieces, first, bounds, np.append(signs.places[kept], decided.places)[order])
 
 
 def no_decisions() -> DecidedPieces:
@@ -136,12 +145,19 @@ class LineArbiter:
         )
 
     def slopes(
-        self, targets: Float[np.ndarray, "N n_out"], ends: Float[np.ndarray, " _"], doubtful: Int[np.ndarray, " K"]
+        self,
+        loss: str,
+        targets: Float[np.ndarray, "N n_out"],
+        ends: Float[np.ndarray, " _"],
+        doubtful: Int[np.ndarray, " K"],
     ) -> Slopes:
-        """Signs of the slope of the squared loss on some pieces of the line.
+        """Signs of the slope of the loss on some pieces of the line.
+
+        Of the squared loss exactly; of cross-entropy by intervals of up to 2,048 binary digits.
 
         Args:
-            targets: Wanted outputs of all samples.
+            loss: "squared" or "cross-entropy".
+            targets: Wanted outputs, or probabilities, of all samples.
             ends: Where pieces start and end, by s.
             doubtful: The pieces, ascending.
 
@@ -149,33 +165,52 @@ class LineArbiter:
             What was decided.
         """
         pieces, first, bounds, places = [], [], [0], []
+        slope = self._squared_slope if loss == "squared" else self._softmax_slope
         for piece in doubtful.tolist():
-            found = self._slope(targets, float(ends[piece]), float(ends[piece + 1]))
-            if found is None:
+            if self.exhausted:
                 break
+            start, end = float(ends[piece]), float(ends[piece + 1])
+            found = slope(targets, start, end)
+            if found is None:
+                continue
             pieces.append(piece)
             first.append(found[0])
-            places += found[1]
+            places += [start + (end - start) * share for share in found[1]]
             bounds.append(len(places))
         return Slopes(
             np.array(pieces, np.int64), np.array(first, np.int64), np.array(bounds, np.int64), np.array(places, float)
         )
 
-    def _slope(self, targets: Float[np.ndarray, "N n_out"], start: float, end: float) -> tuple[int, list[float]] | None:
+    def _squared_slope(self, targets: np.ndarray, start: float, end: float) -> tuple[int, list[float]] | None:
         """The first sign and where in (0, 1) it changes; None if that takes too much."""
         middle, parts = _middle(start, end), []
         for sample, wanted in enumerate(targets):
+            if self.exhausted:
+                return None
             forms = self._forms(sample)
             before = forms.products
             parts.append(forms.squared(wanted, middle))
             self._spent += forms.products - before + 1000
-            if self.exhausted:
-                return None
         least = min(exponent for _, exponent in parts)
         total = fmpz_poly([])
         for part, exponent in parts:
             total += part * (fmpz(1) << (exponent - least))
         return sign_changes_inside(on_interval(list(total.derivative().coeffs())[::-1], start, end))
+
+    def _softmax_slope(self, targets: np.ndarray, start: float, end: float) -> tuple[int, list[float]] | None:
+        """The same of cross-entropy; None also if all digits don't tell."""
+        middle, parts = _middle(start, end), []
+        for sample, wanted in enumerate(targets):
+            if self.exhausted:
+                return None
+            forms = self._forms(sample)
+            before = forms.products
+            parts.append(exact_sample(forms.outputs(len(wanted), middle), wanted, start, end))
+            self._spent += forms.products - before + 1000
+        slope = SoftmaxSlope(parts, MOST_PRODUCTS - self._spent)
+        found = slope.sign_changes(0.5 * COINCIDENT / (end - start))
+        self._spent += slope.spent
+        return found
 
     def _forms(self, sample: int) -> PolynomialForms:
         if self._known is None or self._known[0] != sample:
@@ -186,9 +221,8 @@ class LineArbiter:
 
 def _middle(start: float, end: float) -> tuple[fmpz, int]:
     """The middle of an interval, a whole number over a power of two."""
-    (low, one), (high, other) = whole(start), whole(end)
-    digits = max(one, other)
-    return (low << (digits - one)) + (high << (digits - other)), digits + 1
+    (low, high), digits = common(start, end)
+    return low + high, digits + 1
 
 
 def with_both(one: DecidedPieces, other: DecidedPieces) -> DecidedPieces:

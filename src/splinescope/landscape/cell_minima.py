@@ -8,7 +8,7 @@ from numba import njit
 _SINGULAR = 1e-14
 """Determinant by the square of the trace up to which a quadratic counts as constant along a line."""
 
-_APART = 1e-9
+APART = 1e-9
 """Share of a cell's size up to which points are the same, or on a side."""
 
 EQUAL = 2.0**-40
@@ -108,14 +108,20 @@ def _between(ring: np.ndarray, at: tuple, best: float, point: np.ndarray, side: 
                 first_x, first_y = u, v
             spread = max(spread, (u - first_x) ** 2 + (v - first_y) ** 2)
             x, y, count = x + u, y + v, count + 1
-    if spread <= _APART * _APART * (size + first_x * first_x + first_y * first_y):
+    if spread <= APART * APART * (size + first_x * first_x + first_y * first_y):
         return side
     x, y = x / count, y / count
-    place = -1
+    point[0], point[1] = x, y
+    return side_of(ring, x, y, size)
+
+
+@njit(cache=True, nogil=True)
+def side_of(ring: np.ndarray, x: float, y: float, size: float) -> int:
+    """The side of a cell that a point of it is on, -1 for the inside; `size` is the square of the longest side."""
+    place, corners = -1, len(ring)
     for k in range(corners):
         p, q = ring[k], ring[(k + 1) % corners]
         ex, ey = q[0] - p[0], q[1] - p[1]
-        if ex * (y - p[1]) - ey * (x - p[0]) <= _APART * np.sqrt((ex * ex + ey * ey) * size):
+        if ex * (y - p[1]) - ey * (x - p[0]) <= APART * np.sqrt((ex * ex + ey * ey) * size):
             place = k
-    point[0], point[1] = x, y
     return place

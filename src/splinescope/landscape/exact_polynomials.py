@@ -61,6 +61,16 @@ class PolynomialForms(ExactForms):
         columns, pairs = decisive(self._network.nodes[node], unit)
         return self.forms(pieces, node, columns), pairs
 
+    def outputs(self, count: int, place: tuple[fmpz, int]) -> Dyadic:
+        """The outputs as polynomials, the highest power first.
+
+        Args:
+            count: How many there are.
+            place: Where on the line the pattern is taken from.
+        """
+        output, units = self._network.output, np.arange(count)
+        return self.values(self._pattern(output, units, place), output, units)
+
     def squared(self, targets: Float[np.ndarray, " n_out"], place: tuple[fmpz, int]) -> tuple[fmpz_poly, int]:
         """The squared distance of the outputs from what is wanted, and the power of two that it is times.
 
@@ -68,9 +78,7 @@ class PolynomialForms(ExactForms):
             targets: Wanted outputs.
             place: Where on the line the pattern is taken from.
         """
-        output = self._network.output
-        units = np.arange(len(targets))
-        value = self.values(self._pattern(output, units, place), output, units)
+        value = self.outputs(len(targets), place)
         wanted, power = integers(targets)
         least = min(value.exponent, power)
         total = fmpz_poly([])
@@ -180,13 +188,18 @@ def sign_at(form: Form, place: tuple[fmpz, int]) -> int:
 
 def on_interval(form: Form, start: float, end: float) -> fmpz_poly:
     """A polynomial by u from 0 to 1 on an interval, up to a positive factor."""
-    (low, one), (high, other) = whole(start), whole(end)
-    digits = max(one, other)
-    low, high = low << (digits - one), high << (digits - other)
+    (low, high), digits = common(start, end)
     line, value = fmpz_poly([low, high - low]), fmpz_poly([])
     for power, number in enumerate(form):
         value = value * line + fmpz_poly([number << (digits * power)])
     return value
+
+
+def common(start: float, end: float) -> tuple[tuple[fmpz, fmpz], int]:
+    """Two float64 numbers as whole numbers over one power of two."""
+    (low, one), (high, other) = whole(start), whole(end)
+    digits = max(one, other)
+    return (low << (digits - one), high << (digits - other)), digits
 
 
 def sign_changes_inside(polynomial: fmpz_poly) -> tuple[int, list[float]]:

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from splinescope.landscape.arbiter import LineArbiter, no_slopes
+from splinescope.landscape.arbiter import LineArbiter, Slopes, with_decisions
 from splinescope.landscape.parameters import Motion
 from splinescope.landscape.propagation import FlipCounts, Intervals, degrees, propagated
-from splinescope.landscape.sums import running_sums, turning_points, with_coincidences
+from splinescope.landscape.sums import extrema, running_sums, slope_signs, with_coincidences
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.shown import Shown
 
@@ -46,14 +46,26 @@ class Polynomials(Shown):
         inside = (places > self.span[0]) & (places < self.span[1])
         return places[inside], kinds[inside]
 
+    @property
+    def remainder(self) -> float:
+        """Bound of what it is beyond second-order Taylor polynomials in the middles of pieces."""
+        ends = np.array([self.span[0], *self.points, self.span[1]])
+        middles, halves, own = (ends[1:] + ends[:-1]) / 2, (ends[1:] - ends[:-1]) / 2, self.coefficients.T.copy()
+        for low in range(len(own)):  # Taylor coefficients there, as `polynomials.shifted` has them
+            for power in range(len(own) - 2, low - 1, -1):
+                own[power] += middles * own[power + 1]
+        beyond = sum((np.abs(own[k]) * halves**k for k in range(3, len(own))), np.zeros(len(halves)))
+        return float(beyond.max())
+
     def tilted(self, slope: float) -> Polynomials:
         """The same less `slope` times s."""
         coefficients = np.pad(self.coefficients, ((0, 0), (0, max(0, 2 - self.coefficients.shape[1]))))
         coefficients[:, 1] -= slope
         errors = self.errors + UNIT_ROUNDOFF * abs(slope)
         nowhere = np.zeros(len(coefficients), bool)
-        *turns, doubtful = turning_points(self.points, coefficients, errors, nowhere, self.span, tuple(no_slopes()))
-        return Polynomials(self.points, coefficients, self.span, (turns[0], turns[1]), len(doubtful), errors)
+        first, bounds, places, doubtful = slope_signs(self.points, coefficients, errors, nowhere, self.span)
+        turns = extrema(self.points, self.span, first, bounds, places)
+        return Polynomials(self.points, coefficients, self.span, turns, len(doubtful), errors)
 
     def values(self, s: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Values at some places."""
@@ -107,13 +119,14 @@ def polynomial_pieces(
     means = sums / len(inputs)
     coefficients, constant = means[:, :-2], sums[:, -1] == 0
     errors = 1.001 * means[:, -2] + NEGLIGIBLE * float(np.abs(coefficients).max(initial=0.0))
-    decisions = no_slopes()
-    for _ in range(2):
-        *turns, doubtful = turning_points(points, coefficients, errors, constant, span, tuple(decisions))
-        if len(doubtful) and not len(decisions.pieces):
-            decisions = arbiter.slopes(targets.numpy(), np.array([span[0], *points, span[1]]), doubtful)
-            tally.decided += len(decisions.pieces)
-    return Polynomials(points, coefficients, span, (turns[0], turns[1]), len(doubtful), errors)
+    first, *rest, doubtful = slope_signs(points, coefficients, errors, constant, span)
+    signs = Slopes(np.arange(len(first)), first, *rest)
+    if len(doubtful):
+        decided = arbiter.slopes("squared", targets.numpy(), np.array([span[0], *points, span[1]]), doubtful)
+        signs, doubtful = with_decisions(signs, decided), np.setdiff1d(doubtful, decided.pieces)
+        tally.decided += len(decided.pieces)
+    turns = extrema(points, span, signs.first, signs.bounds, signs.places)
+    return Polynomials(points, coefficients, span, turns, len(doubtful), errors)
 
 
 def _squares(part: Intervals, output: int, targets: Tensor) -> np.ndarray:

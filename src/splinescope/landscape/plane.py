@@ -124,8 +124,13 @@ class LossPlane(Shown):
     def minima(self) -> tuple[PlaneMinimum, ...]:
         """All local minima in the open window, least first.
 
-        A point is one if every cell that it is on has its least loss there: on each, the loss is convex. Where it is
-        constant nearby there is one for each cell.
+        A point is one if every cell that it is on has its least loss there: on each, the loss is convex. Where a cell
+        has its least loss on a line, since the outputs stand still along it, or on all of it, this is one minimum: the
+        middle of that, inside or on a side. For cross-entropy it is enough that all outputs of each sample move by the
+        same there, since a softmax sees their differences; then the loss on the cell is a strictly convex function of
+        one coordinate, and the line is where that is least. Slopes, or directions of them, that differ by less than
+        2^-40 of the sample's largest one count as equal; for the squared loss, a determinant below 1e-14 of the trace's
+        square counts as zero.
         """
         points, least, sides = self.cell_minima
         found: dict[tuple[Any, ...], PlaneMinimum] = {}
@@ -279,8 +284,6 @@ def _softmaxes(cells: PlanarComplex, targets: Tensor) -> tuple[np.ndarray, np.nd
         shape = (cells.vertices, cells.cell_vertices, cells.cell_offsets[part.start : part.stop + 1])
         out = derivatives[part], points[part], least[part], sides[part]
         softmax_cells(*shape, cells.interior_points[part], maps.A, maps.c, wanted, *out)
-    constant = (derivatives[:, 1:] == 0).all(axis=1)
-    points[constant], sides[constant] = cells.interior_points[constant], -1
     hessians = derivatives[:, [3, 4, 4, 5]].reshape(-1, 2, 2)
     return derivatives[:, 0].copy(), derivatives[:, 1:3].copy(), hessians, (points, least, sides)
 

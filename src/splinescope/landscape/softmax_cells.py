@@ -1,9 +1,17 @@
-"""Cross-entropy on cells of a plane, where outputs are affine: derivatives, and minima of convex functions."""
+r"""Cross-entropy on cells of a plane, where outputs are affine: derivatives, and minima of convex functions.
+
+A softmax sees differences of outputs. Where those of every sample stand still along one direction v, the loss is a
+function $f(w \cdot u)$ of one variable, w being across v, and strictly convex; where they do not move at all it is
+constant; else it is strictly convex in both. So on a cell the minima are one point, or all of the cell on a line along
+v, or the cell.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from splinescope.landscape.cell_minima import APART, EQUAL, side_of
 
 _STEPS = 80
 """Steps of Newton's method, and halvings, until nothing changes any more."""
@@ -106,9 +114,9 @@ def _least_inside(
     """The minimum of a cell that has it inside, by Newton's steps that stay there and go down."""
     value, gx, gy, hxx, hxy, hyy = _derivatives(slopes, offsets, targets, x, y)
     for _ in range(_STEPS):
-        shift = 1e-14 * (hxx + hyy) + 1e-300
-        determinant = (hxx + shift) * (hyy + shift) - hxy * hxy
-        dx, dy = -((hyy + shift) * gx - hxy * gy) / determinant, -((hxx + shift) * gy - hxy * gx) / determinant
+        bx, by = hxx * (1.0 + 1e-14) + 1e-300, hyy * (1.0 + 1e-14) + 1e-300
+        determinant = bx * by - hxy * hxy
+        dx, dy = -(by * gx - hxy * gy) / determinant, -(bx * gy - hxy * gx) / determinant
         if gx * dx + gy * dy >= 0:
             break
         size = min(1.0, 0.9 * _room(vertices, own, x, y, dx, dy))
@@ -124,6 +132,54 @@ def _least_inside(
         x, y = x + size * dx, y + size * dy
         value, gx, gy, hxx, hxy, hyy = found
     return x, y, value
+
+
+@njit(cache=True, nogil=True)
+def _across(slopes: np.ndarray, targets: np.ndarray) -> tuple[int, float, float]:
+    """In how many directions differences of outputs move, up to rounding of the slopes; and the one that is largest."""
+    samples, outputs = targets.shape
+    wx = wy = 0.0
+    for again in range(2):
+        for i in range(samples):
+            size, first = 0.0, i * outputs
+            for row in range(first, first + outputs):
+                size = max(size, abs(slopes[row, 0]), abs(slopes[row, 1]))
+            for row in range(first + 1, first + outputs):
+                gx, gy = slopes[row, 0] - slopes[first, 0], slopes[row, 1] - slopes[first, 1]
+                if max(abs(gx), abs(gy)) <= EQUAL * size:
+                    continue
+                if not again and gx * gx + gy * gy > wx * wx + wy * wy:
+                    wx, wy = gx, gy
+                if again and abs(gx * wy - gy * wx) > EQUAL * size * np.sqrt(wx * wx + wy * wy):
+                    return 2, wx, wy
+    return 0 if wx == wy == 0.0 else 1, wx, wy
+
+
+@njit(cache=True, nogil=True)
+def _middle(ring: np.ndarray, wx: float, wy: float, point: np.ndarray, side: int) -> int:
+    """Move a point of a cell's border to the middle of the cell's part of the line across w, and return its side."""
+    size, length, corners = 0.0, np.sqrt(wx * wx + wy * wy), len(ring)
+    vx, vy = -wy / length, wx / length
+    for k in range(corners):
+        p, q = ring[k], ring[(k + 1) % corners]
+        size = max(size, (q[0] - p[0]) ** 2 + (q[1] - p[1]) ** 2)
+    near = APART * np.sqrt(size)
+    low = high = 0.0
+    for k in range(corners):
+        p, q = ring[k], ring[(k + 1) % corners]
+        off = ((p[0] - point[0]) * wx + (p[1] - point[1]) * wy) / length
+        other = ((q[0] - point[0]) * wx + (q[1] - point[1]) * wy) / length
+        share = 0.0
+        if abs(off) > near:
+            if abs(other) <= near or (off > 0) == (other > 0):
+                continue
+            share = off / (off - other)
+        along = (p[0] + share * (q[0] - p[0]) - point[0]) * vx + (p[1] + share * (q[1] - p[1]) - point[1]) * vy
+        low, high = min(low, along), max(high, along)
+    if high - low <= near:
+        return side
+    point[0], point[1] = point[0] + 0.5 * (low + high) * vx, point[1] + 0.5 * (low + high) * vy
+    return side_of(ring, point[0], point[1], size)
 
 
 @njit(cache=True, nogil=True)
@@ -143,7 +199,7 @@ def softmax_cells(
     """Derivatives at the centres, and minima on cells, as `cell_minima` has them for quadratics.
 
     The least point of the border is the minimum if the function rises from there into the cell, which is convex; else
-    the minimum is inside.
+    the minimum is inside. Where there are more it is the middle of them.
     """
     for cell in range(len(centres)):
         own = cell_vertices[bounds[cell] : bounds[cell + 1]]
@@ -164,6 +220,13 @@ def softmax_cells(
                 best = value
                 points[cell, 0], points[cell, 1], least[cell] = x, y, value
                 sides[cell] = k if 0.0 < t < 1.0 else corners + (k + (1 if t == 1.0 else 0)) % corners
+        moving, wx, wy = _across(a, targets)
+        if moving == 0:
+            points[cell, 0], points[cell, 1], sides[cell] = centres[cell, 0], centres[cell, 1], -1
+        if moving == 1:
+            sides[cell] = _middle(vertices[own], wx, wy, points[cell], sides[cell])
+        if moving < 2:
+            continue
         gradient = _derivatives(a, b, targets, points[cell, 0], points[cell, 1])
         inward = False
         if sides[cell] < corners:

@@ -1,11 +1,11 @@
-r"""Derivatives of a mean of cross-entropies of piecewise polynomials, and where their sign changes.
+"""Where the slope of a mean of cross-entropies of piecewise polynomials changes its sign.
 
-The second and third derivative of a sample's loss are bounded on an interval by those of its outputs. With z' the
-derivatives of the outputs, and p the softmax, $F'' = E_p z'' - z_y'' + \mathrm{Var}_p z'$, and of the range $R_d$ of
-the d-th derivatives, $|F''| \le R_2 + R_1^2 / 4$ and $|F'''| \le R_3 + \tfrac34 R_1 R_2 + R_1^3 / (6 \sqrt 3)$. Where
-one class has all but a share m of the probability, each term is at most that share of a multiple, and on an interval
-of half-length h the share is at most $m e^{2 R_1 h}$ of that in its middle. So intervals are halved until the slope
-is far enough from zero, or turns too strongly to vanish twice.
+Where outputs are affine the loss is convex on a piece, and the signs at its ends tell all. Else intervals are halved
+until the slope is farther from zero than its derivatives can take it, or turns too strongly to vanish twice. A sign
+counts where the slope is larger than the bound of its error; pieces with one that does not are named as doubtful.
+
+All samples are asked only where they have to be: from there the slope is carried on, by bounds of the second derivative
+on pieces, and of what one sample's fold adds at their ends, as long as it cannot have come to zero.
 """
 
 from __future__ import annotations
@@ -13,137 +13,29 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from splinescope.landscape.polynomials import COINCIDENT
+from splinescope.landscape.softmax_samples import bounded, fold_jump, mean_loss
+from splinescope.landscape.sums import appended
+from splinescope.numerics import UNIT_ROUNDOFF
+
 _MOST = 60
 """Depth of halving."""
 
 _TRIES = 4000
 """Intervals that are looked at in one piece."""
 
-_SLACK = 1.0 + 2.0**-20
-"""Room for the rounding of bounds."""
-
-_THIRD = 0.09623
-"""Largest third central moment of what lies in [0, 1]."""
+_ROOM = 1.0 + 2.0**-30
+"""Room for the rounding of what is carried from piece to piece."""
 
 
 @njit(cache=True, nogil=True)
-def _polynomial(row: np.ndarray, k: int, s: float) -> tuple[float, float, float]:
-    """Value and two derivatives of an output."""
-    value = slope = bend = 0.0
-    for j in range(len(row) - 1, -1, -1):
-        bend = bend * s + 2 * slope
-        slope = slope * s + value
-        value = value * s + row[j, k]
-    return value, slope, bend
-
-
-@njit(cache=True, nogil=True)
-def _sample(row: np.ndarray, target: np.ndarray, s: float) -> tuple[float, float, float, float]:
-    """Loss of a sample, two derivatives, and the share of all classes but the wanted one; 1 if several are wanted."""
-    outputs = len(target)
-    own = target.argmax()
-    one_hot = target[own] == 1.0
-    z0, s0, b0 = _polynomial(row, own, s)
-    largest = 0.0
-    for k in range(outputs):
-        largest = max(largest, _polynomial(row, k, s)[0] - z0)
-    # Everything is by the difference from the wanted class, so that nothing cancels where that has it all.
-    total = np.exp(-largest)
-    others = first = second = square = wanted = wanted_slope = wanted_bend = 0.0
-    for k in range(outputs):
-        if k == own:
-            continue
-        z, slope, bend = _polynomial(row, k, s)
-        z, slope, bend = z - z0, slope - s0, bend - b0
-        weight = np.exp(z - largest)
-        others += weight
-        first += weight * slope
-        second += weight * bend
-        square += weight * slope * slope
-        wanted += target[k] * z
-        wanted_slope += target[k] * slope
-        wanted_bend += target[k] * bend
-    total += others
-    first, second, square, others = first / total, second / total, square / total, others / total
-    loss = np.log1p(others * total) if largest == 0.0 else np.log(total) + largest
-    return (
-        loss - wanted,
-        first - wanted_slope,
-        second - wanted_bend + square - first * first,
-        others if one_hot else 1.0,
-    )
-
-
-@njit(cache=True, nogil=True)
-def _mean(lines: np.ndarray, rows: np.ndarray, targets: np.ndarray, s: float, which: int) -> float:
-    """The loss (0), its slope (1) or its second derivative (2)."""
-    total = 0.0
-    for sample in range(len(rows)):
-        total += _sample(lines[rows[sample]], targets[sample], s)[which]
-    return total / len(rows)
-
-
-@njit(cache=True, nogil=True)
-def _bounded(
-    lines: np.ndarray, ranges: np.ndarray, rows: np.ndarray, targets: np.ndarray, s: float, half: float
-) -> tuple[float, float, float]:
-    """Slope and second derivative at the middle of an interval, and a bound of the third derivative on it."""
-    slope = bend = third = 0.0
-    for sample in range(len(rows)):
-        row = rows[sample]
-        _, own_slope, own_bend, share = _sample(lines[row], targets[sample], s)
-        slope += own_slope
-        bend += own_bend
-        r1, r2, r3 = ranges[row, 0], ranges[row, 1], ranges[row, 2]
-        plain = r3 + 0.75 * r1 * r2 + _THIRD * r1 * r1 * r1
-        growth = 2.0 * r1 * half
-        if growth < 30.0:
-            plain = min(plain, share * np.exp(growth) * (r3 + 6.0 * r1 * r2 + 6.0 * r1 * r1 * r1))
-        third += plain
-    count = len(rows)
-    return slope / count, bend / count, third / count * _SLACK
-
-
-@njit(cache=True, nogil=True)
-def row_ranges(lines: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """[R, 3] bounds of the ranges over the outputs of their first three derivatives, on the interval of each row."""
-    count, size, outputs = lines.shape
-    found = np.zeros((count, 3))
-    powers = np.empty(size)
-    for row in range(count):
-        centre, half = 0.5 * (starts[row] + ends[row]), 0.5 * (ends[row] - starts[row])
-        low, high = np.full(3, np.inf), np.full(3, -np.inf)
-        for k in range(outputs):
-            for j in range(size):
-                powers[j] = lines[row, j, k]
-            for i in range(size):  # Taylor coefficients at the centre
-                for j in range(size - 2, i - 1, -1):
-                    powers[j] += centre * powers[j + 1]
-            factor = 1.0
-            for d in range(1, 4):
-                if d >= size:
-                    low[d - 1], high[d - 1] = min(low[d - 1], 0.0), max(high[d - 1], 0.0)
-                    continue
-                factor *= d
-                middle, reach, power, falling = factor * powers[d], 0.0, half, factor
-                for j in range(d + 1, size):
-                    falling = falling * j / (j - d)
-                    reach += abs(powers[j]) * falling * power
-                    power *= half
-                low[d - 1], high[d - 1] = min(low[d - 1], middle - reach), max(high[d - 1], middle + reach)
-        for d in range(3):
-            found[row, d] = (high[d] - low[d]) * _SLACK
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _bisected(lines: np.ndarray, rows: np.ndarray, targets: np.ndarray, low: float, high: float, start: int) -> float:
+def _bisected(asked: tuple, low: float, high: float, start: int, tilt: float) -> float:
     """Where the slope changes its sign, once."""
     for _ in range(80):
         middle = 0.5 * (low + high)
         if middle <= low or middle >= high:
             break
-        if (_mean(lines, rows, targets, middle, 1) > 0) == (start > 0):
+        if (mean_loss(*asked, middle)[1] > tilt) == (start > 0):
             low = middle
         else:
             high = middle
@@ -151,114 +43,164 @@ def _bisected(lines: np.ndarray, rows: np.ndarray, targets: np.ndarray, low: flo
 
 
 @njit(cache=True, nogil=True)
-def _sign(value: float) -> int:
-    return 1 if value > 0 else (-1 if value < 0 else 0)
+def _sign(slope: float, off: float, tilt: float) -> int:
+    """Sign of a slope less a tilt, 0 if it is not certain."""
+    value = slope - tilt
+    if not abs(value) > off + UNIT_ROUNDOFF * (abs(slope) + abs(tilt)):
+        return 0
+    return 1 if value > 0 else -1
 
 
 @njit(cache=True, nogil=True)
 def _changes(
-    lines: np.ndarray,
+    asked: tuple,
     ranges: np.ndarray,
-    rows: np.ndarray,
-    targets: np.ndarray,
-    low: float,
-    high: float,
-    first: float,
-    last: float,
+    ends: tuple[float, float],
+    signs: tuple[int, int],
+    tilt: float,
     roots: np.ndarray,
     stack: np.ndarray,
-) -> tuple[int, int]:
-    """Where the slope changes its sign on a piece, ascending; and how many intervals were left undecided."""
-    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = low, high, first, last
-    top, count, doubts, tries = 1, 0, 0, 0
+) -> tuple[int, bool]:
+    """Where the slope changes its sign on a piece, ascending; and whether every sign was certain.
+
+    Intervals end where the sign is certain, but for those of a piece whose own ends are not.
+    """
+    lines, errors, rows, targets = asked
+    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = ends[0], ends[1], signs[0], signs[1]
+    top, count, tries, sure = 1, 0, 0, True
     while top > 0:
         top -= 1
-        a, b, fa, fb = stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3]
-        middle, half = 0.5 * (a + b), 0.5 * (b - a)
+        a, b, before, after = stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3]
+        middle = 0.5 * (a + b)
+        half = max(middle - a, b - middle) * (1.0 + 4.0 * UNIT_ROUNDOFF)
         tries += 1
-        slope, bend, third = _bounded(lines, ranges, rows, targets, middle, half)
-        if abs(slope) > abs(bend) * half + 0.5 * third * half * half:
+        slope, bend, off, bend_off, third = bounded(lines, errors, ranges, rows, targets, middle, half)
+        slope, off = slope - tilt, off + UNIT_ROUNDOFF * (abs(slope) + abs(tilt))
+        if abs(slope) - off > ((abs(bend) + bend_off) * half + 0.5 * third * half * half) * (1.0 + 2.0**-40):
             continue
-        apart = _sign(fa) * _sign(fb) < 0
-        if abs(bend) > third * half:
-            if apart and count < len(roots):
-                roots[count] = _bisected(lines, rows, targets, a, b, _sign(fa))
+        monotone = abs(bend) - bend_off > third * half
+        share, sign = 0.0, 0
+        if not monotone and top + 2 < len(stack) and tries <= _TRIES and a < middle < b:
+            share, sign = _cut(asked, a, b, tilt)
+        if share == 0.0:
+            sure = sure and monotone
+            if before * after < 0 and count < len(roots):
+                roots[count] = _bisected(asked, a, b, 1 if before > 0 else -1, tilt)
                 count += 1
             continue
-        if third == 0.0 and bend == 0.0 and slope == 0.0:
-            continue
-        if top + 2 >= len(stack) or tries > _TRIES or not (a < middle < b):
-            doubts += 1
-            if apart and count < len(roots):
-                roots[count] = _bisected(lines, rows, targets, a, b, _sign(fa))
-                count += 1
-            continue
-        stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3] = middle, b, slope, fb
-        stack[top + 1, 0], stack[top + 1, 1], stack[top + 1, 2], stack[top + 1, 3] = a, middle, fa, slope
+        place = a + share * (b - a)
+        stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3] = place, b, sign, after
+        stack[top + 1, 0], stack[top + 1, 1], stack[top + 1, 2], stack[top + 1, 3] = a, place, before, sign
         top += 2
-    return count, doubts
+    return count, sure
 
 
 @njit(cache=True, nogil=True)
-def _near_end(lines: np.ndarray, rows: np.ndarray, targets: np.ndarray, end: float, other: float) -> int:
-    """Sign of the slope at the end of a piece, or where it is zero a little inside."""
-    sign = _sign(_mean(lines, rows, targets, end, 1))
-    return sign if sign != 0 else _sign(_mean(lines, rows, targets, end + 1e-6 * (other - end), 1))
+def _cut(asked: tuple, a: float, b: float, tilt: float) -> tuple[float, int]:
+    """Where to cut an interval so that the sign there is certain, as a share, and the sign; 0 if at no place."""
+    for share in (0.5, 0.4375, 0.5625):
+        _, slope, off = mean_loss(*asked, a + share * (b - a))
+        sign = _sign(slope, off, tilt)
+        if sign != 0:
+            return share, sign
+    return 0.0, 0
 
 
 @njit(cache=True, nogil=True)
-def turning(
+def _near_end(asked: tuple, slope: float, off: float, inside: float, tilt: float) -> tuple[int, int]:
+    """Sign of the slope at the end of a piece, or where it is not certain a little inside; and that without a bound."""
+    sign = _sign(slope, off, tilt)
+    if sign != 0:
+        return sign, sign
+    _, near, off = mean_loss(*asked, inside)
+    plain = _sign(slope, 0.0, tilt)
+    return _sign(near, off, tilt), plain if plain != 0 else _sign(near, 0.0, tilt)
+
+
+@njit(cache=True, nogil=True)
+def _on_piece(
+    asked: tuple,
+    ranges: np.ndarray,
+    low: float,
+    high: float,
+    tilt: float,
+    at_low: tuple[float, float],  # slope and the bound of its error there
+    roots: np.ndarray,
+    stack: np.ndarray,
+) -> tuple[int, int, bool]:
+    """First sign of the slope on a piece, the number of its changes, and whether all is certain."""
+    inside = min(0.5 * COINCIDENT, 0.25 * (high - low))
+    before, first = _near_end(asked, at_low[0], at_low[1], low + inside, tilt)
+    _, slope, off = mean_loss(*asked, high)
+    after, last = _near_end(asked, slope, off, high - inside, tilt)
+    sure = before != 0 and after != 0
+    if asked[0].shape[1] <= 2:  # convex
+        if before > 0 or after < 0:
+            return 1 if before > 0 else -1, 0, True
+        if first < 0 < last:
+            roots[0] = _bisected(asked, low, high, -1, tilt)
+            return -1, 1, sure
+        return first if first != 0 else last, 0, False
+    found, certain = _changes(asked, ranges, (low, high), (first, last), tilt, roots, stack)
+    return first if first != 0 else last, found, sure and certain
+
+
+@njit(cache=True, nogil=True)
+def slope_signs(
     order: np.ndarray,  # rows that begin inside, in ascending order of where
     starts: np.ndarray,
     span: tuple[float, float],
     rows: np.ndarray,  # the row of each sample, which is moved along
     owners: np.ndarray,
     lines: np.ndarray,  # [R, degree + 1, n_out]
+    errors: np.ndarray,  # [R, degree + 1] bounds of the coefficients' errors
     ranges: np.ndarray,
     targets: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Minima (1) and maxima (-1), piece by piece, and how many intervals were left undecided.
-
-    On a piece where outputs are affine the loss is convex, so that the slopes at its ends tell all.
-    """
-    places, kinds = np.empty(64), np.empty(64, np.int64)
+    rates: np.ndarray,  # [R] bounds of the second derivatives
+    tilt: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Signs of the slope less a tilt, as those of `sums.slope_signs`, and pieces in doubt."""
+    first, bounds = np.zeros(len(order) + 1, np.int64), np.zeros(len(order) + 2, np.int64)
+    places, doubtful = np.empty(64), np.empty(64, np.int64)
     roots, stack = np.empty(64), np.empty((_MOST, 4))
-    count = sign = event = doubts = 0
-    low = since = span[0]
-    convex = lines.shape[1] <= 2
+    piece = count = doubts = event = sign = 0
+    low, left, rate = span[0], 0.0, 0.0  # of the sum what it is from zero at least, and how fast that is used up
+    asked = (lines, errors, rows, targets)
     while True:
         high = starts[order[event]] if event < len(order) else span[1]
         if high > low:
-            before, after = _near_end(lines, rows, targets, low, high), _near_end(lines, rows, targets, high, low)
-            found = 0
-            if convex:
-                if before < 0 < after:
-                    roots[0], found = _bisected(lines, rows, targets, low, high, -1), 1
+            start, found, sure = sign, 0, True
+            if not left > rate * (high - low):
+                _, slope, off = mean_loss(*asked, low)
+                start = sign = _sign(slope, off, tilt)
+                rate = rates[rows].sum() * _ROOM
+                left = (abs(slope - tilt) - off - UNIT_ROUNDOFF * (abs(slope) + abs(tilt))) * len(rows) / _ROOM
+            if left > rate * (high - low):
+                left = (left - rate * (high - low)) / _ROOM
             else:
-                found, unclear = _changes(
-                    lines, ranges, rows, targets, low, high, float(before), float(after), roots, stack
-                )
-                doubts += unclear
-            if before != 0 or after != 0:
-                own = before if before != 0 else after
-                for turn in range(-1, found):
-                    place = low if turn < 0 else roots[turn]
-                    own = own if turn < 0 else -own
-                    if own == -sign:
-                        if count == len(places):
-                            places = np.concatenate((places, np.empty(count)))
-                            kinds = np.concatenate((kinds, np.empty(count, np.int64)))
-                        places[count] = 0.5 * (since + low) if turn < 0 and since < low else place
-                        kinds[count] = own
-                        count += 1
-                    sign = own
-                since = high
+                start, found, sure = _on_piece(asked, ranges, low, high, tilt, (slope, off), roots, stack)
+                left = 0.0
+            if not sure:
+                doubtful, doubts = appended(doubtful, doubts, piece)
+            while count + found > len(places):
+                places = np.concatenate((places, np.empty(len(places))))
+            places[count : count + found] = roots[:found]
+            count += found
+            first[piece] = start
+            piece += 1
+            bounds[piece] = count
         if event == len(order):
-            return places[:count], kinds[:count], doubts
+            return first[:piece], bounds[: piece + 1], places[:count], doubtful[:doubts]
         low = high
         while event < len(order) and starts[order[event]] == low:
             row = order[event]
-            rows[owners[row]] = row
+            own = owners[row]
+            before = rows[own]
+            rate += (rates[row] - rates[before]) + 4.0 * UNIT_ROUNDOFF * rate
+            left -= fold_jump(
+                lines, errors, before, row, targets[own].sum() * ranges[before, 0], targets[own].sum(), low
+            )
+            rows[own] = row
             event += 1
 
 
@@ -269,9 +211,10 @@ def swept(
     rows: np.ndarray,
     owners: np.ndarray,
     lines: np.ndarray,
+    errors: np.ndarray,
     targets: np.ndarray,
     places: np.ndarray,  # ascending
-    which: int,  # 0 for values, 1 for slopes
+    which: int,  # 0 for values, 1 for slopes, 2 for bounds of their errors
     right: bool,  # whether a breakpoint belongs to the piece on its right
 ) -> np.ndarray:
     """Values or slopes at some places."""
@@ -282,5 +225,5 @@ def swept(
         ):
             rows[owners[order[event]]] = order[event]
             event += 1
-        found[i] = _mean(lines, rows, targets, places[i], which)
+        found[i] = mean_loss(lines, errors, rows, targets, places[i])[which]
     return found

@@ -103,59 +103,84 @@ def _slopes(
 
 
 @njit(cache=True, nogil=True)
-def turning_points(
+def slope_signs(
     points: np.ndarray,  # [M - 1] breakpoints
     coefficients: np.ndarray,  # [M, size]
     errors: np.ndarray,  # [M] bounds of the errors of the derivative
     constant: np.ndarray,  # [M] whether it is constant for certain
     span: tuple[float, float],
-    fixed: tuple,  # pieces that were decided elsewhere, first signs, and signs changed in [0, 1] with their bounds
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where a piecewise polynomial stops falling and rises (1), or the reverse (-1); and pieces in doubt.
-
-    Where it is constant in between it is the middle of that, also where nothing says that it is not.
-    """
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Signs of the derivative of a piecewise polynomial: see `landscape.arbiter.Slopes`; and pieces in doubt."""
     pieces, size = coefficients.shape
     order = max(1, size - 1)
-    places, kinds = np.empty(64), np.empty(64, np.int64)
+    first, bounds, places = np.zeros(pieces, np.int64), np.zeros(pieces + 1, np.int64), np.empty(64)
     slope, powers, bernstein = np.zeros(order), np.empty(order), np.empty(order)
     roots, stack, intervals = np.empty(order + 1), np.empty((60, order)), np.empty((60, 3))
     doubtful = np.empty(64, np.int64)
-    count = doubts = sign = given = 0
-    since = span[0]
+    count = doubts = 0
     for piece in range(pieces):
+        bounds[piece + 1] = count
         if constant[piece]:
             continue
         low = points[piece - 1] if piece > 0 else span[0]
         high = points[piece] if piece < pieces - 1 else span[1]
         length = high - low
-        if given < len(fixed[0]) and fixed[0][given] == piece:
-            start, found = fixed[1][given], fixed[2][given + 1] - fixed[2][given]
-            roots[:found] = fixed[3][fixed[2][given] : fixed[2][given + 1]]
-            given += 1
-        else:
-            derivative(coefficients[piece], slope)
-            noise = errors[piece] + conversion_noise(slope, low, length)
-            margin = COINCIDENT / length if length > COINCIDENT else 1.0
-            start, found, sure = _slopes(slope, low, length, noise, margin, powers, bernstein, roots, stack, intervals)
-            if not sure:
-                if doubts == len(doubtful):
-                    doubtful = np.concatenate((doubtful, np.empty(doubts, np.int64)))
-                doubtful[doubts] = piece
-                doubts += 1
-        if start == 0:
+        derivative(coefficients[piece], slope)
+        noise = errors[piece] + conversion_noise(slope, low, length)
+        margin = COINCIDENT / length if length > COINCIDENT else 1.0
+        start, found, sure = _slopes(slope, low, length, noise, margin, powers, bernstein, roots, stack, intervals)
+        if not sure:
+            doubtful, doubts = appended(doubtful, doubts, piece)
+        first[piece] = start
+        while count + found > len(places):
+            places = np.concatenate((places, np.empty(len(places))))
+        for event in range(found):
+            places[count] = low + length * roots[event]
+            count += 1
+        bounds[piece + 1] = count
+    return first, bounds, places[:count], doubtful[:doubts]
+
+
+@njit(cache=True, nogil=True)
+def appended(numbers: np.ndarray, count: int, value: int) -> tuple[np.ndarray, int]:
+    """A list in a buffer with one number more, the buffer twice as long where it is full."""
+    if count == len(numbers):
+        numbers = np.concatenate((numbers, np.empty_like(numbers)))
+    numbers[count] = value
+    return numbers, count + 1
+
+
+@njit(cache=True, nogil=True)
+def extrema(
+    points: np.ndarray,  # [M - 1] breakpoints
+    span: tuple[float, float],
+    first: np.ndarray,  # [M] sign of the slope at the start of each piece, 0 where it has none
+    bounds: np.ndarray,  # [M + 1] where the changes of each begin
+    changes: np.ndarray,  # where it changes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where what has these slopes stops falling and rises (1), or the reverse (-1).
+
+    Where it is constant in between it is the middle of that, also where nothing says that it is not.
+    """
+    places, kinds = np.empty(64), np.empty(64, np.int64)
+    count = sign = 0
+    since = span[0]
+    for piece in range(len(first)):
+        if first[piece] == 0:
             continue
-        own = start
-        for event in range(-1, found):
-            place = low if event < 0 else low + length * roots[event]
-            own = start if event < 0 else -own
+        low = points[piece - 1] if piece > 0 else span[0]
+        own = first[piece]
+        for event in range(bounds[piece] - 1, bounds[piece + 1]):
+            begins = event < bounds[piece]
+            place = low if begins else changes[event]
+            own = own if begins else -own
             if own == -sign:
                 if count == len(places):
                     places = np.concatenate((places, np.empty(count)))
                     kinds = np.concatenate((kinds, np.empty(count, np.int64)))
-                places[count] = 0.5 * (since + place) if event < 0 and since < place else place
+                places[count] = 0.5 * (since + place) if begins and since < place else place
                 kinds[count] = own
                 count += 1
             sign = own
-        since = high
-    return places[:count], kinds[:count], doubtful[:doubts]
+        since = points[piece] if piece < len(first) - 1 else span[1]
+    return places[:count], kinds[:count]

@@ -58,6 +58,8 @@ def draw(numbers: Numbers) -> Figure:
 
 
 def _draw_series(ax: Axes, numbers: Numbers, key: str, label: str) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     for number, (training, found) in enumerate(zip(numbers["trainings"], changes(numbers, key), strict=True)):
         color, values = SERIES[number], np.array(training[key], float)
         seen = values > 0
@@ -69,6 +71,9 @@ def _draw_series(ax: Axes, numbers: Numbers, key: str, label: str) -> None:
             ax.plot([found.low, found.high], [bottom * 0.85 ** (number + 1)] * 2, color=color, lw=2.2, zorder=2)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("step")
     ax.set_ylabel(label)
     ax.legend(loc="lower left")
