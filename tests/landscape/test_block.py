@@ -197,3 +197,20 @@ def test_a_smooth_head_of_cross_entropy_is_seen_through() -> None:
     headed = layer_hessian(nn.Sequential(module, nn.LogSoftmax(1)), "0.0", x, y, "cross-entropy")
     assert isinstance(plain, LayerHessian)
     np.testing.assert_array_equal(plain.dense(), headed.dense())
+
+
+@pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
+def test_the_largest_eigenvalue_alone_is_the_first_of_all(loss: str) -> None:
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(20, 6)), rng.integers(0, 3, 20)
+    module = formula_net([6, 9, 9, 3], 1)
+    alone = layer_hessian(module, "2", x, y, loss=loss).eigenvalues(1)
+    np.testing.assert_allclose(alone, layer_hessian(module, "2", x, y, loss=loss).eigenvalues()[:1], rtol=1e-13)
+
+
+def test_a_layer_that_sleeps_has_no_curvature() -> None:
+    module = formula_net([6, 9, 9, 3], 1)
+    with torch.no_grad():
+        module[2].bias.fill_(-1e6)
+    x, y = np.random.default_rng(3).normal(size=(20, 6)), np.zeros(20, np.int64)
+    assert layer_hessian(module, "0", x, y).eigenvalues(1).tolist() == [0.0]

@@ -149,12 +149,15 @@ class LayerHessian(LinearOperator):
         Raises:
             InvalidInputError: If `k` is out of range, or all are asked for where the smaller Gram matrix is too large.
 
-        Cost: the eigenvalues of the smaller Gram matrix, or Lanczos' iteration where that has more than 4,096 rows.
+        Cost: the eigenvalues of the smaller Gram matrix, or Lanczos' iteration where that has more than 4,096 rows, and
+        for the largest one alone.
         """
         size = self._gram_size
         if k is not None:
             k = check_number("k", k, 1, self.shape[0])
-        if k is not None and "_spectrum" not in self.__dict__ and size > GRAM_ROWS and k < size // 8:
+        if k is not None and "_spectrum" not in self.__dict__ and k < size // 8 and (k == 1 or size > GRAM_ROWS):
+            if self.trace() == 0.0:
+                return np.zeros(k)
             start = np.random.default_rng(0).standard_normal(self.shape[0])
             return np.sort(eigsh(self, k, which="LA", v0=start, return_eigenvectors=False))[::-1]
         found = self._spectrum
