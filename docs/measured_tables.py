@@ -137,7 +137,7 @@ def block_beside_curvlinops() -> str:
         "* The block of the second layer (40,000 weights, cross-entropy) beside curvlinops' generalised Gauss-Newton "
         f"block: one product agrees to {tiny(row['largest relative difference'])} and takes {figure(own)} ms against "
         f"{figure(other)} ms. The largest eigenvalue is the same to {tiny(row['of the largest eigenvalue'])}; it takes "
-        f"{figure(row['ours']['processor seconds'])} s, in which all others are found, against "
+        f"{figure(row['ours']['processor seconds'])} s against "
         f"{figure(row['processor seconds'])} s by Lanczos' iteration."
     )
 
