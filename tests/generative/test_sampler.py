@@ -153,3 +153,18 @@ def test_bad_input() -> None:
             call()
     law = Custom(1, lambda n, rng: rng.exponential(size=(n, 1)), lambda z: -z[:, 0])
     assert VolumeSampler(nn.Identity(), law, 0.0, pool=10).sample(3).latents.shape == (3, 1)
+
+
+def test_flattened_latents_by_all_ways() -> None:
+    """(x, 0) for x < 0: for negative exponents they have all the weight, by pools, by rejection and by chains."""
+    sampler = VolumeSampler(nn.ReLU(), UniformBox((-1.0, 0.5), (1.0, 1.0)), rho=-1.0, pool=500)
+    for drawn in (sampler.sample(50), sampler.rejection(50), sampler.metropolis(50)):
+        assert (drawn.latents[:, 0] < 0).all()
+        assert len(np.unique(drawn.latents, axis=0)) > 20
+    upright = sampler.with_rho(1.0)
+    for drawn in (upright.sample(50), upright.rejection(50), upright.metropolis(50)):
+        assert (drawn.latents[:, 0] > 0).all()
+    nothing = VolumeSampler(nn.ReLU(), UniformBox((-1.0, 0.5), (-0.5, 1.0)), rho=1.0, pool=50)
+    for way in (nothing.sample, nothing.rejection, nothing.metropolis):
+        with pytest.raises(InvalidInputError, match="no latent of the pool has volume"):
+            way(5)

@@ -65,11 +65,12 @@ def log_volume(
             are evaluated in eval mode, in their own type and on their own device, and are left as they are.
         latents: [n, *latent_shape] latents, off the folds.
         method: "svd" takes singular values of Jacobians. "gram" factors $J^TJ$, which is quicker and loses half of the
-            digits: what it finds badly conditioned is taken anew by "svd". "affine" imports the generator and takes the
-            affine map of each latent's cell, before the head, in float64. "sketch" projects outputs to `sketch`
-            dimensions first and takes the known bias off (see `sketch_bias`; with `top`, that of as many latents). "auto" is "affine" for networks without a
-            head, and "gram", through the head, for all else; modules of float32 are asked again in float64 where they
-            seem rank-deficient.
+            digits: where rounding may change a log volume by more than 2^-20 (2^-8 in float32) it is taken anew by
+            "svd". "affine" imports the generator and takes the affine map of each latent's cell, before the head, in
+            float64. "sketch" projects outputs to `sketch` dimensions first and takes the known bias off (see
+            `sketch_bias`; with `top`, that of as many latents). "auto" is "affine" for networks without a head, and
+            "gram", through the head, for all else; modules of float32 are asked again in float64 where they seem
+            rank-deficient.
         top: Sum the logarithms of the leading singular values only: a heuristic of the source for latents of high
             dimension.
         sketch: Dimensions of a sketch; by default 128, or twice the latents' if that is more.
@@ -80,10 +81,12 @@ def log_volume(
     Returns:
         One number each; -inf where the Jacobian is rank-deficient (least singular value at most 2^-44 of the largest
         in float64, 2^-17 in float32), which it is everywhere if there are fewer outputs than latents. Cost: one
-        forward pass for each latent and dimension, in bounded memory.
+        forward pass for each latent and dimension, in the memory of some Jacobians; a twelfth of that for modules and
+        networks that are plainly chains of dense layers, convolutions and elementwise functions, on the processor.
 
     Raises:
-        InvalidInputError: If an argument is none of what is expected, or the generator cannot be differentiated.
+        InvalidInputError: If an argument is none of what is expected, the generator cannot be differentiated, or
+            outputs or slopes are NaN or infinite.
 
     Example:
         >>> log_volume(torch.nn.Linear(2, 3).double(), np.zeros((5, 2))).shape

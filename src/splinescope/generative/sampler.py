@@ -185,7 +185,8 @@ class VolumeSampler:
             InvalidInputError: If no latent of the pool has volume and `rho` is positive.
         """
         latents, volumes = self._pool.weighed
-        return self._normalised(self._tilt(latents, volumes))
+        logs = _some(self._tilt(latents, volumes))
+        return logs - logsumexp(logs)
 
     @property
     def effective_sample_size(self) -> float:
@@ -250,7 +251,8 @@ class VolumeSampler:
             InvalidInputError: If too few proposals are taken.
         """
         number = check_number("number", number)
-        bound = float(self._tilt(*self._pool.weighed).max())
+        pooled = self._tilt(*self._pool.weighed)
+        flat, bound = bool(np.isposinf(pooled).any()), float(_some(pooled).max())
         rng = np.random.default_rng([self._seed if seed is None else seed, 2])
         kept: list[tuple[np.ndarray, np.ndarray, Any]] = []
         count = tried = 0
@@ -258,10 +260,10 @@ class VolumeSampler:
             if count >= number:
                 break
             latents, condition, volumes = self._pool.propose(rng, CHUNK)
-            taken = np.log(rng.random(CHUNK)) < self._tilt(latents, volumes) - bound
-            kept.append(
-                (latents[taken], volumes[taken], None if condition is None else condition[torch.from_numpy(taken)])
-            )
+            tilt = self._tilt(latents, volumes)
+            taken = np.isposinf(tilt) if flat else np.log(rng.random(CHUNK)) < tilt - bound
+            rows = None if condition is None else condition[torch.from_numpy(taken)]
+            kept.append((latents[taken], volumes[taken], rows))
             count, tried = count + int(taken.sum()), tried + CHUNK
         if count < number:
             raise InvalidInputError(
@@ -285,12 +287,12 @@ class VolumeSampler:
         rng = np.random.default_rng([self._seed if seed is None else seed, 3])
         total = number + burn + 1
         parts = [self._pool.propose(rng, min(CHUNK, total - start)) for start in range(0, total, CHUNK)]
-        tilt = np.concatenate([self._tilt(latents, volumes) for latents, _, volumes in parts])
+        tilt = _some(np.concatenate([self._tilt(latents, volumes) for latents, _, volumes in parts]))
         marks = np.log(rng.random(total))
         states = np.zeros(total, np.int64)
         here = int(np.argmax(np.isfinite(tilt)))
         for at in range(total):
-            if tilt[at] - tilt[here] > marks[at]:
+            if tilt[at] > -np.inf and tilt[at] - tilt[here] > marks[at]:
                 here = at
             states[at] = here
         chosen = states[burn + 1 :]
@@ -334,16 +336,6 @@ class VolumeSampler:
         logs = self.rho * volumes if self.rho else np.zeros(len(volumes))
         return logs if self.base == "prior" else logs - self.prior.log_density(latents)
 
-    def _normalised(self, logs: np.ndarray) -> np.ndarray:
-        if np.isposinf(logs).any():  # rank-deficient latents, for negative exponents: the limit of small volumes
-            logs = np.where(np.isposinf(logs), 0.0, -np.inf)
-        if not np.isfinite(logs).any():
-            raise InvalidInputError(
-                "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0, or "
-                "leading singular values only (`top`)"
-            )
-        return logs - logsumexp(logs)
-
     def _warn(self) -> None:
         size = self.effective_sample_size
         if size < FEW * self._pool.size:
@@ -386,6 +378,18 @@ class VolumeSampler:
             replacement=replacement,
             accepted=accepted,
         )
+
+
+def _some(logs: np.ndarray) -> np.ndarray:
+    """Logarithms of weights that can be compared: infinite ones have all of it, the limit of small volumes."""
+    if np.isposinf(logs).any():
+        logs = np.where(np.isposinf(logs), 0.0, -np.inf)
+    if not np.isfinite(logs).any():
+        raise InvalidInputError(
+            "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0, or leading "
+            "singular values only (`top`)"
+        )
+    return logs
 
 
 class _Dataset(torch.utils.data.IterableDataset):

@@ -73,8 +73,8 @@ def sketch_bias(outputs: int, sketch: int, latents: int) -> SketchBias:
 class RandomProjection:
     r"""The orthonormal projection to the span of independent Gaussian vectors, which is uniform among subspaces.
 
-    With [n, k] Gaussian numbers G and $G^TG=R^TR$ it is $R^{-T}G^T$: so only $G^TJ$ and R are needed of it, and G can be
-    drawn again, some outputs at a time, where it is too large to be held.
+    With [n, k] Gaussian numbers G and $G^TG=R^TR$ it is $R^{-T}G^T$: so only $G^TJ$ and R are needed of it, and G can
+    be drawn again, some outputs at a time, where it is too large to be held.
 
     Attributes:
         outputs: Number of outputs, n.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -174,18 +175,25 @@ def read_module(module: nn.Module, reader: Reader) -> None:
     if kind is nn.Sequential:
         for part in module.children():
             read_module(part, reader)
-    elif kind is nn.Linear:
+    elif isinstance(module, nn.Linear) and kind is nn.Linear:
         reader.dense(module.weight.detach(), None if module.bias is None else module.bias.detach())
-    elif kind in _FUNCTIONS and not getattr(module, "inplace", False):
-        reader.elementwise(module)
     elif kind in _FUNCTIONS:
-        raise NoChainError
+        reader.elementwise(_not_in_place(module))
     elif kind in _CONVOLUTIONS + _TRANSPOSED:
         _read_convolution(module, reader, transposed=kind in _TRANSPOSED)
     elif kind in _NORMALISED:
         _read_normalisation(module, reader)
     else:
         _read_arrangement(module, reader)
+
+
+def _not_in_place(module: nn.Module) -> Elementwise:
+    """An elementwise module that leaves what it is given as it is."""
+    if not getattr(module, "inplace", False):
+        return module
+    twin: Any = copy(module)
+    twin.inplace = False
+    return twin
 
 
 def _read_arrangement(module: Any, reader: Reader) -> None:
