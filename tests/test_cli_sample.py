@@ -92,12 +92,12 @@ def test_interrupted_and_gone_on_with(model: str, tmp_path: Path, monkeypatch: p
     computed: list[int] = []
     chunk = Pool._chunk
 
-    def stopped(pool: Pool, index: int) -> Any:
+    def stopped(pool: Pool, index: int, progress: Any = False) -> Any:
         if index == 2 and 2 not in computed:
             computed.append(2)
             raise KeyboardInterrupt
         computed.append(index)
-        return chunk(pool, index)
+        return chunk(pool, index, progress)
 
     monkeypatch.setattr(Pool, "_chunk", stopped)
     words = ["sample", model, "--pool", "4000", "--out", str(tmp_path / "out")]

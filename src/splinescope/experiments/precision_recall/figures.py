@@ -43,7 +43,7 @@ def draw_quality(numbers: Numbers) -> Figure:
         style = {"textcoords": "offset points", "fontsize": 6.5, "color": SERIES[number], "va": "center"}
         aside = {"xytext": (-5, -5), "ha": "right"} if key == "rho" else {"xytext": (5, 3), "ha": "left"}
         for row, point in ((rows[0], points[0]), (rows[-1], points[-1])):
-            third.annotate(f"{row[key]:g}", point, **style, **aside)  # type: ignore[arg-type]
+            third.annotate(f"{row[key]:g}", point, **style, **aside)
     third.set(xlabel="recall", ylabel="precision")
     third.margins(0.12)
     third.legend(loc="best")
