@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.compiled_draws import place
 from splinescope.generative.manifold import cell_log_volumes, check_whole, latent_measures, law
-from splinescope.generative.placement import place
 from splinescope.generative.samples import LatentSamples
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.complex import PolyhedralComplex

@@ -89,12 +89,12 @@ class RandomProjection:
     like: Tensor
 
     def of_columns(self, blocks: Iterator[Tensor]) -> Tensor:
-        """See `Projection` of `splinescope.network.differentials`."""
+        """See `OutputProjection` of `splinescope.network.differentials`."""
         products = [self._products(J) for J in self._grouped(blocks)]
         return self.of_rows(torch.cat(products, dim=2))
 
     def of_rows(self, products: Tensor) -> Tensor:
-        """See `Projection` of `splinescope.network.differentials`."""
+        """See `OutputProjection` of `splinescope.network.differentials`."""
         projected = torch.linalg.solve_triangular(self._triangle.mT, products.double(), upper=False)
         return projected.to(self.like.dtype)
 
@@ -122,7 +122,7 @@ class RandomProjection:
         return total
 
     def vectors(self, start: int, stop: int) -> Tensor:
-        """See `Projection` of `splinescope.network.differentials`."""
+        """See `OutputProjection` of `splinescope.network.differentials`."""
         return torch.cat([part[:, start:stop] for part in self._parts()]).T.contiguous()
 
     def _parts(self) -> Iterator[Tensor]:

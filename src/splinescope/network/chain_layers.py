@@ -12,7 +12,7 @@ from torch import Tensor
 
 from splinescope.network.masked_products import multiply
 from splinescope.network.placed_products import multiply_at_places
-from splinescope.network.placed_reads import Reads
+from splinescope.network.placed_reads import PlaceReads
 from splinescope.numerics import in_ranges
 
 Elementwise = Callable[[Tensor], Tensor]
@@ -77,7 +77,7 @@ class PlacedLayer:
     """
 
     weight: Tensor
-    where: Reads
+    where: PlaceReads
     image: tuple[int, ...]
     call: Elementwise
     shape: tuple[int, ...]

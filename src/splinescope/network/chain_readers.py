@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from splinescope.network.chain_layers import DenseLayer, Elementwise, PlacedLayer
 from splinescope.network.graph import Network, Node
 from splinescope.network.ops import Convolution, Scale, Select, TransposedConvolution
-from splinescope.network.placed_reads import KernelAxis, Reads, behind_copies
+from splinescope.network.placed_reads import KernelAxis, PlaceReads, behind_copies
 
 Layer = DenseLayer | PlacedLayer
 
@@ -127,7 +127,7 @@ class Reader:
         if self.layers:
             read = inside if copied is None else copied.shape
             self._kept_by_place(read)
-            reads = Reads.of(axes(inside[1:], shape[1:]))
+            reads = PlaceReads.of(axes(inside[1:], shape[1:]))
             if copied is not None:
                 reads, weight = behind_copies(reads, weight, copied.places)
             step = None if copied is None else copied.step

@@ -45,7 +45,7 @@ def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
 
 
 @runtime_checkable
-class Projection(Protocol):
+class OutputProjection(Protocol):
     """A linear map of outputs to fewer numbers."""
 
     @property
@@ -192,7 +192,7 @@ class DifferentiableMap:
                 J = assembled(self._forwards(z, condition), self.dimension)
             yield self._backwards(partial(self._call, condition), z)[1] if J is None else J
 
-    def sketches(self, projection: Projection) -> Iterator[Tensor]:
+    def sketches(self, projection: OutputProjection) -> Iterator[Tensor]:
         """[rows, k, d] projected Jacobians, a few columns at a time; by reverse mode where k < d."""
         if self.chain is not None:
             yield from map(projection.of_columns, self.chain.blocks(self.points))
@@ -248,7 +248,7 @@ class DifferentiableMap:
                     block = torch.stack([column(direction) for direction in few], dim=2).detach()
             yield block
 
-    def _pulled(self, z: Tensor, condition: Any, projection: Projection) -> Tensor:
+    def _pulled(self, z: Tensor, condition: Any, projection: OutputProjection) -> Tensor:
         """Projected Jacobians by reverse mode, vector by vector."""
         z = z.clone().requires_grad_(True)
         found: list[Tensor] = []

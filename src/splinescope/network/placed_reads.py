@@ -51,7 +51,7 @@ class KernelAxis:
 
 
 @dataclass(frozen=True, eq=False)
-class Reads:
+class PlaceReads:
     """What each place of an output image is a sum of.
 
     Attributes:
@@ -65,7 +65,7 @@ class Reads:
     places: np.ndarray
 
     @staticmethod
-    def of(axes: Sequence[KernelAxis]) -> Reads:
+    def of(axes: Sequence[KernelAxis]) -> PlaceReads:
         """Those of a convolution, in one to three dimensions.
 
         Args:
@@ -84,10 +84,10 @@ class Reads:
             size_out *= axis.size_out
         order = np.argsort(out, kind="stable")
         offsets = np.concatenate([[0], np.cumsum(np.bincount(out, minlength=size_out))])
-        return Reads(offsets, tap[order], place[order])
+        return PlaceReads(offsets, tap[order], place[order])
 
 
-def behind_copies(reads: Reads, weight: Tensor, copies: np.ndarray) -> tuple[Reads, Tensor]:
+def behind_copies(reads: PlaceReads, weight: Tensor, copies: np.ndarray) -> tuple[PlaceReads, Tensor]:
     """The same where the places that are read are copies of others, as after nearest-neighbour upsampling.
 
     Args:
@@ -100,7 +100,7 @@ def behind_copies(reads: Reads, weight: Tensor, copies: np.ndarray) -> tuple[Rea
     """
     places = copies[reads.places]
     if len(weight) > _BITS:
-        return Reads(reads.offsets, reads.taps, places), weight
+        return PlaceReads(reads.offsets, reads.taps, places), weight
     count = len(reads.offsets) - 1
     owners = np.repeat(np.arange(count), np.diff(reads.offsets))
     order = np.lexsort((places, owners))
@@ -111,4 +111,4 @@ def behind_copies(reads: Reads, weight: Tensor, copies: np.ndarray) -> tuple[Rea
     kinds, taps = np.unique(sets, return_inverse=True)
     members = torch.from_numpy((kinds[:, None] >> np.arange(len(weight))) & 1).to(weight)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(owners[starts], minlength=count))])
-    return Reads(offsets, taps.ravel(), places[starts]), torch.tensordot(members, weight, 1)
+    return PlaceReads(offsets, taps.ravel(), places[starts]), torch.tensordot(members, weight, 1)
