@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -142,18 +141,15 @@ def test_what_is_refused_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFi
     for name, words, expected in (
         ("positive", ["--number", "400", "--no-replacement"], "without replacement"),
         ("flat", [], "no latent of the pool has volume"),
-        ("flat", ["--way", "rejection"], "no latent of the pool has volume"),
     ):
         command = ["sample", str(tmp_path / f"{name}.npz"), "--pool", "500", *words, "--out", str(out)]
         assert main(command) == 2
         assert expected in capsys.readouterr().err
         assert not out.parent.exists()
-        out.mkdir(parents=True)
-        (out / "mine.txt").write_text("kept")
-        assert main(command) == 2
-        assert [path.name for path in out.rglob("*")] == ["mine.txt"]
-        shutil.rmtree(out.parent)
-        capsys.readouterr()
+    out.mkdir(parents=True)
+    (out / "mine.txt").write_text("kept")
+    assert main(command) == 2
+    assert [path.name for path in out.rglob("*")] == ["mine.txt"]
     run(str(tmp_path / "positive.npz"), "--pool", "1000", "--number", "5", out=out)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     words = ["--pool", "2500", "--number", "2000", "--no-replacement", "--force"]

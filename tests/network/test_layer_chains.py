@@ -118,7 +118,7 @@ def test_convolutions(name: str) -> None:
 
 def test_convolutions_of_networks() -> None:
     """Also behind an elementwise head, and where pixels of a dense layer are copied."""
-    for name in ("transposed", "one axis", "images of other sizes", "three axes"):
+    for name in ("transposed", "images of other sizes"):
         shape, module = images(name)
         network = splinescope.from_torch(module, input_shape=shape)
         chain = Chain.of(network)
