@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import time
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch import nn
 
 import splinescope
 from benchmarks.common import RESULTS, alternate, mlp_weights, save, seconds, to_module
-from splinescope.generative import UniformBox, VolumeSampler, expected_log_volume, log_volume, sample
+from splinescope.generative import UniformBox, VolumeSampler, expected_log_volume, log_volume, sample, sketch_bias
 
 SHAPES = [(d, outputs) for outputs in (784, 3072) for d in (16, 64, 128)]
 HIDDEN = (512, 1024)
@@ -145,13 +147,74 @@ def samplers() -> dict[str, Any]:
     }
 
 
+IMAGES = ((100, 32, 32, 10), (100, 64, 32, 3), (128, 256, 32, 1))
+"""Latents, pixels of a side, channels of the last hidden layer, and how many latents the formula gets."""
+
+
+def image_generator(d: int, pixels: int, channels: int) -> nn.Sequential:
+    """Transposed convolutions with batch normalisation and ReLU, as of DCGAN, with statistics of its own outputs."""
+    steps = int(math.log2(pixels // 4))
+    widths = [channels * 2 ** (steps - 1 - i) for i in range(steps)]
+    first = nn.ConvTranspose2d(d, widths[0], 4, bias=False)
+    layers: list[nn.Module] = [nn.Unflatten(1, (d, 1, 1)), first, nn.BatchNorm2d(widths[0]), nn.ReLU()]
+    for before, after in pairwise(widths):
+        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    module = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False), nn.Tanh())
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for part in module:
+            if isinstance(part, nn.ConvTranspose2d):
+                part.weight.normal_(0.0, 0.02, generator=rng)
+        module.train()
+        for _ in range(3):
+            module(torch.randn(8, d, generator=rng))
+    return module.eval()
+
+
+def images(d: int, pixels: int, channels: int, number: int) -> dict[str, Any]:
+    """Volumes of a generator of images: seconds of the processor for each latent, and largest differences."""
+    single = image_generator(d, pixels, channels)
+    module = image_generator(d, pixels, channels).double()
+    z = torch.from_numpy(np.random.default_rng(0).standard_normal((number, d)))
+    ours = {
+        "auto": partial(log_volume, module),
+        "auto float32": partial(log_volume, single),
+        "sketch": partial(log_volume, module, method="sketch"),
+        "sketch float32": partial(log_volume, single, method="sketch"),
+    }
+    for way in ours.values():
+        way(z[:1])  # so that kernels are loaded
+    spent, values = {}, {}
+    for name, way in ({"released formula": partial(released, lambda x: module(x[None]).flatten())} | ours).items():
+        started = time.process_time()
+        values[name] = way(z)
+        spent[name] = (time.process_time() - started) / number
+    truth = values["released formula"]
+    return {
+        "latents": d,
+        "outputs": 3 * pixels**2,
+        "seconds_for_each": spent,
+        "largest_difference": {name: float(np.abs(found - truth).max()) for name, found in values.items()},
+        "deviation_of_sketches": sketch_bias(3 * pixels**2, max(128, 2 * d), d).deviation,
+        "times_faster": {name: spent["released formula"] / value for name, value in spent.items()},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", action="store_true", help="measure generators of images anew, and keep the rest")
     parser.add_argument("--number", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--samplers", action="store_true", help="measure samplers anew, and keep the rest")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    if chosen.images:
+        kept = json.loads((RESULTS / "generative.json").read_text())["results"]
+        for shape in IMAGES:
+            kept[f"{shape[0]} latents, images of {shape[1]} x {shape[1]}"] = found = images(*shape)
+            print(found, flush=True)
+        save("generative", kept)
+        return
     results: dict[str, Any] = {"samplers": samplers()}
     print("samplers", results["samplers"])
     if chosen.samplers:
@@ -162,6 +225,9 @@ def main() -> None:
         found = volumes(d, outputs, chosen.number, chosen.repeats)
         results[f"{d} latents, {outputs} outputs"] = found
         print(found)
+    for shape in IMAGES:
+        results[f"{shape[0]} latents, images of {shape[1]} x {shape[1]}"] = found = images(*shape)
+        print(found, flush=True)
     save("generative", results)
 
 

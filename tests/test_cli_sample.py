@@ -91,12 +91,12 @@ def test_interrupted_and_gone_on_with(model: str, tmp_path: Path, monkeypatch: p
     computed: list[int] = []
     chunk = Pool._chunk
 
-    def stopped(pool: Pool, index: int) -> Any:
+    def stopped(pool: Pool, index: int, progress: Any = False) -> Any:
         if index == 2 and 2 not in computed:
             computed.append(2)
             raise KeyboardInterrupt
         computed.append(index)
-        return chunk(pool, index)
+        return chunk(pool, index, progress)
 
     monkeypatch.setattr(Pool, "_chunk", stopped)
     words = ["sample", model, "--pool", "4000", "--out", str(tmp_path / "out")]
@@ -115,9 +115,9 @@ BAD = {
     "cut": (["--cut", "-1"], "`--cut`: got -1.0"),
     "cut of a box": (["--prior", "box", "--cut", "1"], "only a Gaussian prior is cut off"),
     "rho": (["--rho", "nan"], "`rho`: got nan"),
-    "top": (["--top", "9", "--pool", "10"], "`top`: got 9; expected from 1 to 4"),
+    "top": (["--top", "9", "--pool", "10"], "`--top`: got 9; expected from 1 to 4"),
     "more than there are": (["--pool", "10", "--number", "11", "--no-replacement"], "expected at most 10, the pool"),
-    "output shape": (["--pool", "10", "--output-shape", "3,3"], "one output has the shape"),
+    "output shape": (["--pool", "10", "--output-shape", "3,3"], "one output has 8 numbers"),
 }
 
 
@@ -130,6 +130,31 @@ def test_bad_input(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     told = capsys.readouterr().err
     assert expected in told
     assert told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_refused_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused by the volumes of a pool, which is begun by then; what was there before stays."""
+    np.savez(tmp_path / "positive.npz", W0=np.eye(4), b0=np.zeros(4), W1=np.eye(4), b1=np.zeros(4))
+    np.savez(tmp_path / "flat.npz", W0=np.eye(4)[[0, 1, 2, 2]], b0=np.zeros(4), W1=np.eye(4), b1=np.zeros(4))
+    out = tmp_path / "new" / "out"
+    for name, words, expected in (
+        ("positive", ["--number", "400", "--no-replacement"], "without replacement"),
+        ("flat", [], "no latent of the pool has volume"),
+    ):
+        command = ["sample", str(tmp_path / f"{name}.npz"), "--pool", "500", *words, "--out", str(out)]
+        assert main(command) == 2
+        assert expected in capsys.readouterr().err
+        assert not out.parent.exists()
+    out.mkdir(parents=True)
+    (out / "mine.txt").write_text("kept")
+    assert main(command) == 2
+    assert [path.name for path in out.rglob("*")] == ["mine.txt"]
+    run(str(tmp_path / "positive.npz"), "--pool", "1000", "--number", "5", out=out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    words = ["--pool", "2500", "--number", "2000", "--no-replacement", "--force"]
+    assert main(["sample", str(tmp_path / "positive.npz"), *words, "--out", str(out)]) == 2
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_pool_of_another_generator(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,6 +200,8 @@ def test_class_by_class(tmp_path: Path) -> None:
         np.testing.assert_allclose(drawn["outputs"], outputs, atol=1e-6)
         J = torch.func.jacrev(lambda x, k=label: code["module"](x[None], torch.tensor([k]))[0])(z[0]).detach()
         assert drawn["log_volumes"][0] == pytest.approx(0.5 * float(torch.logdet(J.T @ J)), abs=1e-4)
+    assert main(["sample", *words, "--label", "10", "--out", str(tmp_path / "10")]) == 2
+    assert not (tmp_path / "10").exists()
 
 
 def test_a_condition_within_the_input(tmp_path: Path) -> None:

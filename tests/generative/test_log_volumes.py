@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ from torch import Tensor, nn
 
 import splinescope
 from splinescope.errors import InvalidInputError
-from splinescope.generative import cell_log_volumes, log_volume, measured_bias, singular_values, sketch_bias
+from splinescope.generative import cell_log_volumes, log_volume, measured_bias, singular_values, sketch_bias, sketches
+from splinescope.generative.jacobians import latent_map
+from splinescope.generative.log_volumes import _all_logs
 from tests.generative.nets import cells_of, formula_net
+from tests.seeds import thorough
 
 
 def by_hand(module: nn.Module, z: Tensor) -> np.ndarray:
@@ -88,6 +93,98 @@ def test_sketches_have_a_known_bias() -> None:
     np.testing.assert_allclose(log_volume(module, z, "sketch", sketch=400), full, atol=1e-9)
     found = measured_bias(module, z, 40)
     assert found.measured == pytest.approx(found.mean, abs=5 * found.deviation)
+
+
+def test_sketches_that_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same subspace whether its vectors are held or drawn again, by columns or by rows, of chains and others."""
+    module = formula_net([6, 32, 400], 0)
+    z = torch.from_numpy(np.random.default_rng(1).uniform(-1, 1, (2, 6)))
+    J = np.stack([torch.func.jacrev(lambda x: module(x[None])[0])(x).detach().numpy() for x in z])
+    for top, sketch in ((None, 40), (2, 4)):
+        W = np.linalg.qr(np.random.default_rng(3).standard_normal((400, sketch)))[0]
+        expected = np.log(np.linalg.svd(W.T @ J, compute_uv=False)[:, : top or 6]).sum(axis=1)
+        expected -= sketch_bias(400, sketch, top or 6).mean
+        for one, held in itertools.product((module, lambda x: module(x)), (sketches.HELD, 100)):
+            monkeypatch.setattr(sketches, "HELD", held)
+            monkeypatch.setattr(sketches, "_DRAWN", 4_000)
+            found = log_volume(one, z, "sketch", top, sketch=sketch, seed=3)
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@thorough
+def test_large_images_in_time_and_memory() -> None:
+    """A generator of 3 x 256 x 256 from 128 latents, by all ways."""
+    torch.manual_seed(0)
+    widths = (512, 256, 128, 64, 32, 16)
+    layers: list[nn.Module] = [nn.Unflatten(1, (128, 1, 1)), nn.ConvTranspose2d(128, 512, 4), nn.ReLU()]
+    for before, after in itertools.pairwise(widths):
+        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.ReLU()]
+    module = nn.Sequential(*layers, nn.ConvTranspose2d(16, 3, 4, 2, 1), nn.Tanh())
+    for part in module:
+        if isinstance(part, nn.ConvTranspose2d):
+            nn.init.normal_(part.weight, std=(2 / part.in_channels) ** 0.5 / 2)
+    z = torch.randn(1, 128)
+    started = time.process_time()
+    full = log_volume(module.double(), z.double())
+    sketched = log_volume(module, z.double(), "sketch")
+    assert time.process_time() - started < 120
+    bias = sketch_bias(3 * 256 * 256, 256, 128)
+    assert sketched[0] == pytest.approx(full[0], abs=4 * bias.deviation)
+    assert log_volume(module.float(), z)[0] == pytest.approx(full[0], abs=0.02)
+
+
+def test_progress() -> None:
+    module = formula_net([2, 8, 3], 0)
+    z = np.random.default_rng(0).uniform(-1, 1, (5, 2))
+    for method, one in itertools.product(("gram", "svd", "sketch"), (module, lambda x: module(x))):
+        told: list[tuple[float, int]] = []
+        log_volume(one, z, method, progress=lambda *now, told=told: told.append(now))
+        assert told[-1] == (1.0, 5)
+    single = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3))
+    single[0].weight.data = torch.tensor([[1.0, 0.0], [0.0, 2.0**-20], [0.0, 0.0]])
+    told = []
+    log_volume(single, z, progress=lambda share, count: told.append((share, count)))
+    assert told[-1] == (1.0, 5)
+
+
+def test_outputs_that_are_no_numbers() -> None:
+    """An offset that is none leaves slopes as they are; both are refused, and the latent is said."""
+    module = formula_net([2, 8, 3], 0)
+    z = np.random.default_rng(0).uniform(-1, 1, (5, 2))
+
+    def late(x: Tensor) -> Tensor:
+        return module(x) + torch.where(x[:, :1] == z[3, 0], torch.inf, 0.0)
+
+    def steep(x: Tensor) -> Tensor:
+        return module(x) * torch.where(x[:, :1] == z[3, 0], torch.nan, 1.0)
+
+    for method in ("gram", "svd", "sketch"):
+        with pytest.raises(InvalidInputError, match="its output is not finite at latent 3; expected finite outputs"):
+            log_volume(late, z, method)
+        with pytest.raises(InvalidInputError, match="its Jacobian is not finite at latent 3; expected finite slopes"):
+            log_volume(steep, z, method)
+    with pytest.raises(InvalidInputError, match="its output is not finite at latent 3"):
+        singular_values(late, z)
+    with pytest.raises(InvalidInputError, match="its Jacobian is not finite at latent 3"):
+        singular_values(steep, z)
+    module[-1].bias.data[1] = torch.nan
+    for method in ("auto", "gram", "svd", "sketch"):
+        with pytest.raises(InvalidInputError, match="its output is not finite at latent 0"):
+            log_volume(module, z, method)
+
+
+def test_float32_by_gram_matrices() -> None:
+    """Of 128 latents they tell as much as is asked, at half of the cost; what they don't tell is asked again."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(128, 300), nn.ReLU(), nn.Linear(300, 700), nn.ReLU(), nn.Linear(700, 784)).double()
+    z = torch.randn(12, 128, dtype=torch.float64)
+    expected = log_volume(module, z, "svd")
+    assert np.isfinite(expected).all()
+    map_ = latent_map(module.float(), z, "auto", None)
+    settled = _all_logs(map_, None, True, lambda _: None, settle=False)
+    assert np.isfinite(settled).mean() > 0.9
+    np.testing.assert_allclose(settled[np.isfinite(settled)], expected[np.isfinite(settled)], atol=2e-4)
+    np.testing.assert_allclose(log_volume(module.float(), z), expected, atol=2e-4)
 
 
 class Conditional(nn.Module):

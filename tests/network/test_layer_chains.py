@@ -26,6 +26,39 @@ MODULES = {
 }
 
 
+IMAGES = {
+    "transposed": ((5,), lambda: nn.Sequential(
+        nn.Unflatten(1, (5, 1, 1)), nn.ConvTranspose2d(5, 8, 4, 1, 0, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.ConvTranspose2d(8, 6, 4, 2, 1), nn.BatchNorm2d(6), nn.LeakyReLU(0.2, True),
+        nn.ConvTranspose2d(6, 3, 4, 2, 1), nn.Tanh(),
+    )),
+    "upsampled": ((5,), lambda: nn.Sequential(
+        nn.Linear(5, 32), nn.ReLU(), nn.Unflatten(1, (-1, 2, 2)), nn.ConvTranspose2d(8, 6, 3, 2, 1, output_padding=1),
+        nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(6, 5, 3, padding=1), nn.GELU(),
+        nn.Conv2d(5, 4, 3, stride=2, dilation=2), nn.ReLU(), nn.Flatten(), nn.Linear(16, 20),
+    )),
+    "one axis": ((4,), lambda: nn.Sequential(
+        nn.Linear(4, 12), nn.Unflatten(1, (3, 4)), nn.BatchNorm1d(3), nn.ReLU(), nn.Conv1d(3, 5, 3, padding=2),
+        nn.ReLU(), nn.ConvTranspose1d(5, 2, 4, 3, 1),
+    )),
+    "three axes": ((2, 2, 1, 2), lambda: nn.Sequential(
+        nn.Conv3d(2, 3, 2, padding=1), nn.ReLU(), nn.ConvTranspose3d(3, 2, (2, 3, 2), 2), nn.ReLU(), nn.Conv3d(2, 1, 2),
+    )),
+    "images of other sizes": ((1, 3, 4), lambda: nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.Upsample(size=(6, 8)), nn.Conv2d(3, 2, 5, padding=2), nn.ReLU(),
+        nn.ConvTranspose2d(2, 2, 2, 2),
+    )),
+    "copies of many taps": ((3,), lambda: nn.Sequential(
+        nn.Linear(3, 8), nn.ReLU(), nn.Unflatten(1, (2, 2, 2)), nn.Upsample(scale_factor=4),
+        nn.Conv2d(2, 2, 8, padding=3),
+    )),
+    "many columns": ((70,), lambda: nn.Sequential(
+        nn.Linear(70, 96), nn.Unflatten(1, (6, 4, 4)), nn.ReLU(), nn.Conv2d(6, 7, 3, padding=1), nn.ReLU(),
+    )),
+}  # fmt: skip
+"""Shapes of inputs, and modules with convolutions."""
+
+
 def dead() -> nn.Linear:
     layer = nn.Linear(4, 4)
     layer.weight.data.zero_()
@@ -44,14 +77,63 @@ def test_jacobians_and_gram_matrices(name: str, dtype: torch.dtype) -> None:
     expected = torch.stack([torch.func.jacrev(lambda x: module(x[None])[0])(row) for row in z]).detach()
     close = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-12, "atol": 1e-12}
     torch.testing.assert_close(torch.cat(list(chain.jacobians(z))), expected, **close)
-    project = torch.randn(2, chain.outputs, dtype=dtype)
-    torch.testing.assert_close(torch.cat(list(chain.jacobians(z, project))), project @ expected, **close)
+    blocks = torch.cat([torch.cat(list(part), dim=2) for part in chain.blocks(z)])
+    torch.testing.assert_close(blocks, expected, **close)
     for one in (chain, chain.shortened):
         grams = list(one.grams(z))
         torch.testing.assert_close(torch.cat([gram.matrices for gram in grams]), expected.mT @ expected, **close)
         sizes = torch.cat([gram.sizes for gram in grams])
         assert (sizes >= 0.999 * expected.square().sum(dim=1).amax(dim=1)).all()
         assert one.outputs <= chain.outputs
+
+
+def images(name: str) -> tuple[tuple[int, ...], nn.Module]:
+    """A module with statistics that normalise something."""
+    torch.manual_seed(1)
+    shape, module = IMAGES[name][0], IMAGES[name][1]().double().eval()
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2.0)
+    return shape, module
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_convolutions(name: str) -> None:
+    shape, module = images(name)
+    chain = Chain.of(module, shape)
+    assert chain is not None
+    z = torch.randn(4, *shape, dtype=torch.float64)
+    expected = torch.stack([torch.func.jacrev(lambda x: module(x[None]).flatten())(row) for row in z]).detach()
+    expected = expected.reshape(len(z), -1, chain.dimension)
+    close = {"rtol": 1e-12, "atol": 1e-12}
+    torch.testing.assert_close(torch.cat(list(chain.jacobians(z.flatten(1)))), expected, **close)
+    grams = torch.cat([gram.matrices for gram in chain.grams(z.flatten(1))])
+    torch.testing.assert_close(grams, expected.mT @ expected, **close)
+    single = Chain.of(module.float(), shape)
+    assert single is not None
+    found = torch.cat(list(single.jacobians(z.flatten(1).float())))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_convolutions_of_networks() -> None:
+    """Also behind an elementwise head, and where pixels of a dense layer are copied."""
+    for name in ("transposed", "images of other sizes"):
+        shape, module = images(name)
+        network = splinescope.from_torch(module, input_shape=shape)
+        chain = Chain.of(network)
+        assert chain is not None
+        z = torch.randn(3, *shape, dtype=torch.float64)
+        mine = Chain.of(module, shape)
+        assert mine is not None
+        found, expected = (torch.cat(list(one.jacobians(z.flatten(1)))) for one in (chain, mine))
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+    copied = nn.Sequential(nn.Linear(3, 8), nn.Unflatten(1, (2, 2, 2)), nn.Upsample(scale_factor=2), nn.ReLU()).double()
+    chain = Chain.of(splinescope.from_torch(copied, input_shape=(3,)))
+    assert chain is not None
+    z = torch.randn(2, 3, dtype=torch.float64)
+    expected = torch.stack([torch.func.jacrev(lambda x: copied(x[None]).flatten())(row) for row in z])
+    torch.testing.assert_close(torch.cat(list(chain.jacobians(z))), expected.detach())
 
 
 def test_networks_and_threads() -> None:
@@ -87,6 +169,17 @@ def test_what_is_no_chain() -> None:
         nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)),
     ):  # fmt: skip
         assert Chain.of(module) is None
+    image = nn.Conv2d(2, 2, 1)
+    for module in (
+        nn.Sequential(image, nn.Softmax(1)), nn.Conv2d(2, 2, 1, groups=2), nn.Conv2d(2, 2, 3, padding="same"),
+        nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular"), nn.Sequential(image, nn.MaxPool2d(2)),
+        nn.Sequential(image, nn.ReLU(), nn.Upsample(scale_factor=2)),
+        nn.Sequential(image, nn.Flatten(2), nn.Linear(4, 2)),
+        nn.Sequential(image, nn.BatchNorm2d(2, track_running_stats=False)), nn.Conv2d(3, 2, 1), nn.Conv2d(2, 2, 5),
+        nn.Sequential(image, nn.ReLU(), nn.Unflatten(1, (1, 2))),
+    ):  # fmt: skip
+        assert Chain.of(module, (2, 2, 2)) is None
+    assert Chain.of(image, (2, 2, 2)) is not None
     residual = splinescope.from_torch(Skip(), input_shape=(2,))
     assert Chain.of(residual) is None
 

@@ -6,13 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from splinescope.errors import InvalidInputError
+from splinescope.errors import InvalidInputError, SplinescopeError
 from splinescope.profiling import spent
 from splinescope.storage import json_text, write_json
 
@@ -152,6 +152,27 @@ class Run:
         if "profile" in summary:
             show_profile(summary["profile"])
         show_facts(lines(summary) | {"left in": f"{self._out}: {', '.join(summary['files'].values())}"})
+
+
+@contextmanager
+def nothing_left(out: Path) -> Iterator[None]:
+    """Remove files and folders that work within has made, if it ends with an answer to bad input.
+
+    Args:
+        out: The folder, which need not be there.
+    """
+    before = set(out.rglob("*")) | {out, *out.parents} if out.exists() else {p for p in out.parents if p.exists()}
+    try:
+        yield
+    except SplinescopeError:
+        made = sorted((set(out.rglob("*")) | {out, *out.parents}) - before, key=lambda path: -len(path.parts))
+        for path in made:
+            if path.is_dir():
+                with suppress(OSError):  # somebody else has put something there
+                    path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
+        raise
 
 
 def _written(path: Path, write: Write) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from splinescope.cli import options as of
-from splinescope.cli.run import Facts, Files, Run, drawing, title_of
+from splinescope.cli.run import Facts, Files, Run, drawing, nothing_left, title_of
 from splinescope.cli.values import shape_of
 from splinescope.errors import InvalidInputError
 from splinescope.storage import write_arrays
@@ -152,8 +152,9 @@ def sample(
     asked = Asked(rho, number, base, way, pool, replacement, method, top, seed, _label(label, model, way))
     law = _law(prior, scale, cut, math.prod(shape))
     drawn_as = shape_of("--output-shape", output_shape)
+    _look(model, shape, asked, drawn_as)
     drawn: LatentSamples
-    with run.computing() as progress:
+    with run.computing() as progress, nothing_left(out):
         if way == "exact":
             if prior != "box" or cut is not None:
                 raise InvalidInputError(f"`--way exact`: got `--prior {prior}`; expected `--prior box`, without a cut")
@@ -239,6 +240,19 @@ def _label(label: int | None, model: nn.Module | Network, way: str) -> int | Non
     if label is not None and (isinstance(model, Network) or way == "exact"):
         raise InvalidInputError("`--label`: only modules of Python code take one, and no exact way; see `--fixed`")
     return label
+
+
+def _look(model: nn.Module | Network, shape: tuple[int, ...], asked: Asked, drawn_as: tuple[int, ...] | None) -> None:
+    """See that the generator runs, and that its outputs are of a shape, before anything is computed."""
+    from splinescope.network.differentials import DifferentiableMap
+
+    if asked.top is not None and asked.top > math.prod(shape):
+        raise InvalidInputError(f"`--top`: got {asked.top}; expected from 1 to {math.prod(shape)}, the latents")
+    labels = None if asked.label is None else _labels(asked.label, 1, np.random.default_rng(0))
+    zero = np.zeros((1, *shape))
+    found = DifferentiableMap.of(model, zero, affine=False, condition=labels, names=("GENERATOR", "latents"))
+    if drawn_as is not None and math.prod(drawn_as) != found.outputs:
+        raise InvalidInputError(f"`--output-shape`: got {drawn_as}; one output has {found.outputs} numbers")
 
 
 def _labels(label: int, number: int, _rng: np.random.Generator) -> torch.Tensor:
@@ -356,10 +370,7 @@ def _files(drawn: Drawn | ManifoldSamples, picture: bool, shape: tuple[int, ...]
 
     arrays = {name: getattr(drawn, name) for name in ("outputs", "latents", "log_volumes")}
     files: Files = {"samples": ("samples.npz", lambda path: write_arrays(path, arrays, compress=True))}
-    own = drawn.outputs.shape[1:]
-    shape = own if shape is None else shape
-    if math.prod(shape) != math.prod(own):
-        raise InvalidInputError(f"`--output-shape`: got {shape}; one output has the shape {tuple(own)}")
+    shape = drawn.outputs.shape[1:] if shape is None else shape
     if picture and sample_kind(shape) is not None:
         images = drawn.outputs.reshape(len(drawn), *shape)
         files["picture"] = ("picture.png", drawing(lambda: plot_samples(images, title=title)))

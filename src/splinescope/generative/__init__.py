@@ -5,13 +5,7 @@ from splinescope.generative.draws import ManifoldSamples, draw_from, sample
 from splinescope.generative.expectations import Moments, moments
 from splinescope.generative.frequencies import Frequencies, frequencies, frequencies_by_rho
 from splinescope.generative.latent_law import LatentLaw, latent_law
-from splinescope.generative.log_volumes import (
-    SketchBias,
-    log_volume,
-    measured_bias,
-    singular_values,
-    sketch_bias,
-)
+from splinescope.generative.log_volumes import log_volume, measured_bias, singular_values
 from splinescope.generative.manifold import (
     cell_log_volumes,
     entropy,
@@ -26,6 +20,7 @@ from splinescope.generative.priors import Custom, Gaussian, Prior, UniformBall, 
 from splinescope.generative.projection import NearestPoints, approach, project
 from splinescope.generative.quality import Quality, quality
 from splinescope.generative.sampler import Drawn, VolumeSampler, from_determinant_power
+from splinescope.generative.sketches import SketchBias, sketch_bias
 
 __all__ = [
     "Custom",

@@ -8,13 +8,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.compiled_draws import place
 from splinescope.generative.manifold import cell_log_volumes, check_whole, latent_measures, law
 from splinescope.generative.samples import LatentSamples
+from splinescope.numerics import in_ranges
 from splinescope.tessellation.complex import PolyhedralComplex
-from splinescope.tessellation.simplices import Simplices, simplices, uniform_weights
+from splinescope.tessellation.simplices import Simplices, simplices
 
-_NUMBERS = 1 << 15
-"""Numbers of latents and outputs that are made at once, few enough for the caches of a processor."""
+GUIDE = 1 << 12
+"""Parts of [0, 1) for each of which it is known about which simplex is meant."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,19 +103,15 @@ def _drawn(
         raise InvalidInputError(f"`number`: got {number}; expected how many to draw, at least 0")
     rng = np.random.default_rng(generator)
     ends = np.cumsum(_spread(masses, parts))
-    chosen = np.searchsorted(ends, rng.random(number) * ends[-1], side="right")
-    weights = uniform_weights(number, parts.corners.shape[1], rng)
-    corners = parts.corners[chosen]
-    # latents and outputs of vertices side by side, so that they are looked up together
-    table = np.concatenate([cells.vertices, cells.vertex_outputs], axis=1)  # type: ignore[attr-defined]
-    latents, outputs = np.empty((number, cells.dimension)), np.empty((number, table.shape[1] - cells.dimension))
-    step = max(1, _NUMBERS // table.shape[1])
-    for start in range(0, number, step):
-        rows = slice(start, start + step)
-        points = weights[rows, :1] * table[corners[rows, 0]]
-        for corner in range(1, corners.shape[1]):
-            points += weights[rows, corner, None] * table[corners[rows, corner]]
-        latents[rows], outputs[rows] = points[:, : cells.dimension], points[:, cells.dimension :]
+    guide = np.minimum(np.searchsorted(ends, np.arange(GUIDE) / GUIDE * ends[-1]), len(ends) - 1)
+    picks, marks = rng.random(number), rng.random((number, parts.corners.shape[1] - 1))
+    places, values = (
+        np.ascontiguousarray(of, np.float64)
+        for of in (cells.vertices, cells.vertex_outputs)  # type: ignore[attr-defined]
+    )
+    chosen = np.empty(number, np.int64)
+    latents, outputs = np.empty((number, places.shape[1])), np.empty((number, values.shape[1]))
+    in_ranges(place, number, picks, marks, ends, guide, parts.corners, places, values, chosen, latents, outputs)
     owners = parts.cells[chosen]
     return ManifoldSamples(
         latents=latents,

@@ -41,7 +41,8 @@ def latent_map(generator: Any, latents: Any, method: str, condition: Any) -> Dif
         generator = as_network(generator, shape[1:], "generator")
     if isinstance(generator, Network) and method == "affine":
         generator = replace(generator, head=None, classes=None)
-    chain = Chain.of(generator) if isinstance(generator, nn.Module | Network) and condition is None else None
+    plain = isinstance(generator, nn.Module | Network) and condition is None
+    chain = Chain.of(generator, shape[1:]) if plain and len(shape) > 1 else None
     if chain is not None:
         map_ = DifferentiableMap.of(generator, latents, affine=False, names=NAMES)
         if chain.dimension == map_.dimension and chain.dtype == map_.points.dtype:

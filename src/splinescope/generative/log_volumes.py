@@ -8,19 +8,19 @@ projected output and clips the product of its leading singular values to [1e-200
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import polygamma, psi
 
 from splinescope.errors import InvalidInputError
 from splinescope.generative.jacobians import latent_map
+from splinescope.generative.sketches import RandomProjection, SketchBias, sketch_bias
 from splinescope.network.differentials import DifferentiableMap
 from splinescope.network.importers.module_copy import working_copy
+from splinescope.progress import Report, reporting
 from splinescope.tessellation.metric import check_choice
 
 METHODS = ("auto", "gram", "svd", "affine", "sketch")
@@ -31,30 +31,20 @@ _RESOLUTION = {torch.float64: 2.0**-44, torch.float32: 2.0**-17}
 """A Jacobian whose least singular value is at most this share of its largest counts as rank-deficient."""
 
 
-_AMPLIFIED = 64.0
-"""Roundings, for each dimension, that a pivot has of those before it, over the least of these."""
+_AMPLIFIED = 0.0064
+"""Roundings that a pivot has of those before it, over the least of these."""
+
+_TOLERATED = {torch.float64: 2.0**-20, torch.float32: 2.0**-8}
+"""Bound of the error of a log volume beyond which a Gram matrix does not tell it; errors are a tenth of it or less."""
+
+_SQUARED = 2.0**30
+"""Numbers up to this, and down to its inverse, can be squared and summed in any type."""
+
+_ROUNDINGS = 2.0
+"""Roundings of the largest number that a pivot of a Gram matrix has."""
 
 _HOPELESS = 0.9
 """Share of latents from which no more Gram matrices are tried."""
-
-
-@dataclass(frozen=True)
-class SketchBias:
-    """What a random orthonormal projection of the outputs does to log volumes.
-
-    For a generator with d latents and n outputs, the squared factor by which a projection to k dimensions shrinks a
-    d-dimensional volume is a product of independent Beta((k - i)/2, (n - k)/2), i = 0, ..., d - 1, whatever the
-    generator: so the bias is known.
-
-    Attributes:
-        mean: Mean of the projected log volume minus the full one; `log_volume` takes it off.
-        deviation: Its standard deviation, which is left as the error. One projection serves all latents.
-        measured: Mean difference that was found on a sample, before the mean is taken off; None if not measured.
-    """
-
-    mean: float
-    deviation: float
-    measured: float | None = None
 
 
 def log_volume(
@@ -66,6 +56,7 @@ def log_volume(
     sketch: int | None = None,
     seed: int = 0,
     condition: Any = None,
+    progress: bool | Report = False,
 ) -> Float[np.ndarray, " n"]:
     r"""Logarithm of the volume that a generator gives to each latent: $\frac12\log\det J^TJ$.
 
@@ -74,24 +65,28 @@ def log_volume(
             are evaluated in eval mode, in their own type and on their own device, and are left as they are.
         latents: [n, *latent_shape] latents, off the folds.
         method: "svd" takes singular values of Jacobians. "gram" factors $J^TJ$, which is quicker and loses half of the
-            digits: what it finds badly conditioned is taken anew by "svd". "affine" imports the generator and takes the
-            affine map of each latent's cell, before the head, in float64. "sketch" projects outputs to `sketch`
-            dimensions first and takes the known bias off (see `sketch_bias`). "auto" is "affine" for networks without a
-            head, and "gram", through the head, for all else; modules of float32 are asked again in float64 where they
-            seem rank-deficient.
+            digits: where rounding may change a log volume by more than 2^-20 (2^-8 in float32) it is taken anew by
+            "svd". "affine" imports the generator and takes the affine map of each latent's cell, before the head, in
+            float64. "sketch" projects outputs to `sketch` dimensions first and takes the known bias off (see
+            `sketch_bias`; with `top`, that of as many latents). "auto" is "affine" for networks without a head, and
+            "gram", through the head, for all else; modules of float32 are asked again in float64 where they seem
+            rank-deficient.
         top: Sum the logarithms of the leading singular values only: a heuristic of the source for latents of high
             dimension.
         sketch: Dimensions of a sketch; by default 128, or twice the latents' if that is more.
         seed: Of the sketch's projection.
         condition: Given to the generator after the latents, such as a class for each; None for none.
+        progress: Whether to show a bar, or a function of the share and the number of latents.
 
     Returns:
         One number each; -inf where the Jacobian is rank-deficient (least singular value at most 2^-44 of the largest
         in float64, 2^-17 in float32), which it is everywhere if there are fewer outputs than latents. Cost: one
-        forward pass for each latent and dimension, in bounded memory.
+        forward pass for each latent and dimension, in the memory of some Jacobians; a twelfth of that for modules and
+        networks that are plainly chains of dense layers, convolutions and elementwise functions, on the processor.
 
     Raises:
-        InvalidInputError: If an argument is none of what is expected, or the generator cannot be differentiated.
+        InvalidInputError: If an argument is none of what is expected, the generator cannot be differentiated, or
+            outputs or slopes are NaN or infinite.
 
     Example:
         >>> log_volume(torch.nn.Linear(2, 3).double(), np.zeros((5, 2))).shape
@@ -101,19 +96,53 @@ def log_volume(
     map_ = latent_map(generator, latents, method, condition)
     if top is not None and not 1 <= top <= map_.dimension:
         raise InvalidInputError(f"`top`: got {top}; expected from 1 to {map_.dimension}, the dimension of the latents")
-    if method == "sketch":
-        return _sketched(map_, _sketch_size(sketch, map_), top, seed)
+    with reporting(progress, "latents") as report:
+        tell = _teller(report, len(map_.points))
+        if method == "sketch":
+            logs = _sketched(map_, _sketch_size(sketch, map_), top, seed, tell)
+        else:
+            logs = _full(generator, map_, method, top, condition, tell)
+    if np.isnan(logs).any():
+        raise _not_finite("Jacobian", int(np.flatnonzero(np.isnan(logs))[0]), "slopes")
+    _check_outputs(map_)
+    return logs
+
+
+def _full(
+    generator: Any, map_: DifferentiableMap, method: str, top: int | None, condition: Any, tell: Callable[[int], None]
+) -> np.ndarray:
+    """Log volumes of all outputs; NaN where Jacobians are not finite."""
     again = method == "auto" and _is_single(generator, map_)
-    logs = _all_logs(map_, top, gram=method != "svd", settle=not again)
+    logs = _all_logs(map_, top, method != "svd", tell, settle=not again)
     doubtful = np.flatnonzero(~(logs > -np.inf))
     if again and len(doubtful):
         few = None if condition is None else condition[torch.from_numpy(doubtful)]
         twice = latent_map(working_copy(generator).double(), map_.shaped(doubtful).double(), "svd", few)
-        logs[doubtful] = _all_logs(twice, top, gram=twice.chain is not None)
-    if np.isnan(logs).any():
-        first = int(np.flatnonzero(np.isnan(logs))[0])
-        raise InvalidInputError(f"`generator`: its Jacobian is not finite at latent {first}; expected finite slopes")
+        logs[doubtful] = _all_logs(twice, top, twice.chain is not None, tell)
     return logs
+
+
+def _teller(report: Report, total: int) -> Callable[[int], None]:
+    """A function of how many more latents are settled."""
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        report(done / max(1, total), done)
+
+    return tell
+
+
+def _not_finite(what: str, first: int, expected: str) -> InvalidInputError:
+    return InvalidInputError(f"`generator`: its {what} is not finite at latent {first}; expected finite {expected}")
+
+
+def _check_outputs(map_: DifferentiableMap) -> None:
+    """See that outputs are numbers: slopes alone don't tell, since an offset may be none."""
+    first = map_.first_not_finite()
+    if first is not None:
+        raise _not_finite("output", first, "outputs")
 
 
 def singular_values(
@@ -141,41 +170,14 @@ def singular_values(
     count = min(top or map_.dimension, map_.dimension, map_.outputs)
     found, start = np.zeros((len(map_.points), count)), 0
     for J in map_.jacobians():  # of fewer rows where a layer is narrower; the other singular values are 0 then
-        if not J.isfinite().all():
-            raise InvalidInputError("`generator`: its Jacobian is not finite at some latents; expected finite slopes")
+        finite = J.isfinite().flatten(1).all(dim=1)
+        if not bool(finite.all()):
+            raise _not_finite("Jacobian", start + int((~finite).nonzero()[0]), "slopes")
         values = torch.linalg.svdvals(J).double().cpu().numpy()[:, :count]
         found[start : start + len(values), : values.shape[1]] = values
         start += len(values)
+    _check_outputs(map_)
     return found
-
-
-def sketch_bias(outputs: int, sketch: int, latents: int) -> SketchBias:
-    r"""What a projection of outputs to a random subspace does to log volumes, in closed form.
-
-    Args:
-        outputs: Number of outputs, n.
-        sketch: Dimension of the subspace, k.
-        latents: Dimension of the latents, d.
-
-    Returns:
-        Mean $\frac12\sum_{i<d}\psi(\frac{k-i}2)-\psi(\frac{n-i}2)$ and deviation. Cost: linear in the
-        dimension of the latents.
-
-    Raises:
-        InvalidInputError: If not d <= k <= n.
-
-    Example:
-        >>> sketch_bias(100, 100, 3).mean
-        0.0
-    """
-    if not 1 <= latents <= sketch <= outputs:
-        raise InvalidInputError(
-            f"`sketch`: got {sketch}; expected from {latents}, the dimension of the latents, to {outputs} outputs"
-        )
-    i = np.arange(latents)
-    low, high = (sketch - i) / 2, (outputs - i) / 2
-    mean = 0.5 * float(np.sum(psi(low) - psi(high)))
-    return SketchBias(mean, 0.5 * math.sqrt(max(0.0, float(np.sum(polygamma(1, low) - polygamma(1, high))))))
 
 
 def measured_bias(generator: Any, latents: Any, sketch: int | None = None, seed: int = 0) -> SketchBias:
@@ -206,14 +208,20 @@ def measured_bias(generator: Any, latents: Any, sketch: int | None = None, seed:
     return SketchBias(bias.mean, bias.deviation, float(np.mean((projected - full)[seen])))
 
 
-def _all_logs(map_: DifferentiableMap, top: int | None, gram: bool, settle: bool = True) -> np.ndarray:
+def _all_logs(
+    map_: DifferentiableMap, top: int | None, gram: bool, tell: Callable[[int], None], settle: bool = True
+) -> np.ndarray:
     """Log volumes at all points of a map; where these are doubtful and need not be settled, -inf or NaN."""
     if map_.chain is not None and gram and top is None and map_.outputs >= map_.dimension:
-        return _chain_logs(map_, settle)
-    return np.concatenate([np.empty(0), *(_logs(J, top, gram) for J in map_.jacobians())])
+        return _chain_logs(map_, tell, settle)
+    found = [np.empty(0)]
+    for J in map_.jacobians():
+        found.append(_logs(J, top, gram))
+        tell(len(J) if settle else int((found[-1] > -np.inf).sum()))
+    return np.concatenate(found)
 
 
-def _chain_logs(map_: DifferentiableMap, settle: bool) -> np.ndarray:
+def _chain_logs(map_: DifferentiableMap, tell: Callable[[int], None], settle: bool) -> np.ndarray:
     """Log volumes of a chain by Gram matrices; what these don't tell by singular values, all if they tell little."""
     assert map_.chain is not None
     logs = np.full(len(map_.points), np.nan)
@@ -222,13 +230,17 @@ def _chain_logs(map_: DifferentiableMap, settle: bool) -> np.ndarray:
         found, doubtful = _factored(gram.matrices, gram.sizes.double())
         stop = start + len(found)
         logs[start:stop] = np.where(doubtful.cpu().numpy(), np.nan, found.cpu().numpy())
+        tell(int((~doubtful).sum()))
         start = stop
         if np.isnan(logs[:stop]).mean() > _HOPELESS:
             break
     rest = np.flatnonzero(np.isnan(logs))
     if settle and len(rest):
-        points = map_.points[torch.from_numpy(rest)]
-        logs[rest] = np.concatenate([_by_values(J, None) for J in map_.chain.jacobians(points)])
+        start = 0
+        for J in map_.chain.jacobians(map_.points[torch.from_numpy(rest)]):
+            logs[rest[start : start + len(J)]] = _by_values(J, None)
+            start += len(J)
+            tell(len(J))
     return logs
 
 
@@ -239,9 +251,13 @@ def _logs(J: torch.Tensor, top: int | None, gram: bool) -> np.ndarray:
         return np.full(n, -np.inf)
     if top is not None or not gram:
         return _by_values(J, top)
-    scale = J.abs().amax(dim=(1, 2)).double()
-    scale = torch.where((scale > 0) & scale.isfinite(), scale, 1.0)
-    J = J / scale.to(J.dtype)[:, None, None]
+    scale = torch.maximum(J.amax(dim=(1, 2)), -J.amin(dim=(1, 2))).double()
+    fits = (scale == 0) | ~scale.isfinite() | ((scale > 1 / _SQUARED) & (scale < _SQUARED))
+    if bool(fits.all()):
+        scale = torch.ones_like(scale)
+    else:
+        scale = torch.where(fits, 1.0, scale)
+        J = J / scale.to(J.dtype)[:, None, None]
     matrices = torch.bmm(J.mT, J)
     logs, doubtful = _factored(matrices, matrices.diagonal(dim1=1, dim2=2).amax(dim=1).double())
     found = (logs + d * scale.log()).cpu().numpy()
@@ -262,8 +278,8 @@ def _factored(matrices: torch.Tensor, sizes: torch.Tensor) -> tuple[torch.Tensor
     squares = diagonal**2
     largest = squares.amax(dim=1, keepdim=True).clamp_min(1.0)
     before = torch.cat([largest, squares[:, :-1]], dim=1).cummin(dim=1).values
-    known = (squares > d * eps * largest * (_AMPLIFIED * largest / before).clamp_min(1e4)).all(dim=1)
-    doubtful = (failed != 0) | ~known
+    errors = _ROUNDINGS * eps * largest / squares * (_AMPLIFIED * largest / before).clamp_min(1.0)
+    doubtful = (failed != 0) | ~(errors.sum(dim=1) < _TOLERATED[matrices.dtype])
     return diagonal.log().sum(dim=1) + 0.5 * d * sizes.log(), doubtful
 
 
@@ -295,10 +311,14 @@ def _sketch_size(sketch: int | None, map_: DifferentiableMap) -> int:
     return min(wanted, map_.outputs) if sketch is None else wanted
 
 
-def _sketched(map_: DifferentiableMap, size: int, top: int | None, seed: int) -> np.ndarray:
+def _sketched(
+    map_: DifferentiableMap, size: int, top: int | None, seed: int, tell: Callable[[int], None]
+) -> np.ndarray:
     """Log volumes from projected Jacobians, without the known bias."""
     bias = sketch_bias(map_.outputs, size, map_.dimension if top is None else top)
-    z = map_.points
-    random = torch.from_numpy(np.random.default_rng(seed).standard_normal((map_.outputs, size)))
-    project = torch.linalg.qr(random)[0].T.to(dtype=z.dtype, device=z.device)
-    return np.concatenate([np.empty(0), *(_by_values(J, top) - bias.mean for J in map_.jacobians(project))])
+    projection = RandomProjection(map_.outputs, size, seed, map_.points[:0])
+    found = [np.empty(0)]
+    for J in map_.sketches(projection):
+        found.append(_by_values(J, top) - bias.mean)
+        tell(len(J))
+    return np.concatenate(found)

@@ -28,6 +28,9 @@ from splinescope.workers import finished, result_of
 CHUNK = 1_000
 """Latents that are taken at once, and kept as one part of a store."""
 
+NUMBERS = 1 << 31
+"""Numbers of Jacobians of these latents; of generators with larger ones fewer latents are taken at once."""
+
 
 @dataclass(eq=False)
 class Pool:
@@ -73,37 +76,57 @@ class Pool:
                 f"`prior`: got latents of {self.prior.dimension} numbers; expected {math.prod(self._latent)}"
             )
 
-    def propose(self, rng: np.random.Generator, number: int) -> tuple[np.ndarray, Any, np.ndarray]:
+    @cached_property
+    def rows(self) -> int:
+        """Latents that are taken at once."""
+        rng = np.random.default_rng([self.seed, 4])
+        condition = None if self.condition is None else self.condition(1, rng)
+        outputs = self._called(self.prior.draw(1, rng), condition).size
+        return max(1, min(CHUNK, NUMBERS // max(1, outputs * self.prior.dimension)))
+
+    def propose(
+        self, rng: np.random.Generator, number: int, progress: bool | Report = False
+    ) -> tuple[np.ndarray, Any, np.ndarray]:
         """Latents from the prior, their conditions and their log volumes."""
         latents = self.prior.draw(number, rng)
         condition = None if self.condition is None else self.condition(number, rng)
         shaped = latents.reshape(number, *self._latent)
-        volumes = log_volume(self.generator, shaped, condition=condition, **self.options)
+        volumes = log_volume(self.generator, shaped, condition=condition, progress=progress, **self.options)
         return latents, condition, volumes
 
-    def _chunk(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _chunk(self, index: int, progress: bool | Report = False) -> tuple[np.ndarray, np.ndarray]:
         """Latents of a part of the pool and their volumes; the same whenever it is computed."""
-        number = min(CHUNK, self.size - index * CHUNK)
-        latents, _, volumes = self.propose(np.random.default_rng([self.seed, 0, index]), number)
+        rng = np.random.default_rng([self.seed, 0, index])
+        latents, _, volumes = self.propose(rng, self._number(index), progress)
         return latents, volumes
+
+    def _number(self, index: int) -> int:
+        """Latents of a part of the pool."""
+        return min(self.rows, self.size - index * self.rows)
 
     @cached_property
     def weighed(self) -> tuple[np.ndarray, np.ndarray]:
         """Latents of the pool and their log volumes, computed or read when first needed."""
-        count = -(-self.size // CHUNK)
+        count = -(-self.size // self.rows)
         with reporting(self.progress, "latents") as report:
             parts: list[tuple[np.ndarray, np.ndarray] | None] = [self._kept(index) for index in range(count)]
             missing = [index for index in range(count) if parts[index] is None]
-            for done, (index, part) in enumerate(self._computed(missing)):
+            settled = (count - len(missing)) * self.rows
+
+            def tell(share: float, more: int) -> None:
+                report(min(1.0, (settled + more) / self.size), min(self.size, settled + more))
+
+            for index, part in self._computed(missing, tell):
                 self._keep(index, part)
                 parts[index] = part
-                report((count - len(missing) + done + 1) / count, min(self.size, (done + 1) * CHUNK))
+                settled += len(part[0])
+                tell(1.0, 0)
         whole = [part for part in parts if part is not None]
         return np.concatenate([a for a, _ in whole]), np.concatenate([b for _, b in whole])
 
-    def _computed(self, missing: list[int]) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+    def _computed(self, missing: list[int], tell: Report) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
         if self.executor is None:
-            yield from ((index, self._chunk(index)) for index in missing)
+            yield from ((index, self._chunk(index, tell)) for index in missing)
             return
         packed = replace(self, store=None, executor=None, progress=False)
         tasks = ((index, (index,)) for index in missing)
@@ -135,7 +158,7 @@ class Pool:
                 f"`store`: {str(path)!r} is of another generator, prior or seed; expected the same, or a new folder"
             )
         found = stored.arrays["latents"], stored.arrays["log_volumes"]
-        return found if len(found[0]) == min(CHUNK, self.size - index * CHUNK) else None
+        return found if len(found[0]) == self._number(index) else None
 
     def _keep(self, index: int, part: tuple[np.ndarray, np.ndarray]) -> None:
         path = self._part(index)
@@ -148,25 +171,54 @@ class Pool:
         if self.condition is None:
             return None
         rows = []
-        for index in range(-(-self.size // CHUNK)):
+        for index in range(-(-self.size // self.rows)):
             rng = np.random.default_rng([self.seed, 0, index])
-            number = min(CHUNK, self.size - index * CHUNK)
+            number = self._number(index)
             self.prior.draw(number, rng)
             rows.append(torch.as_tensor(self.condition(number, rng)))
         return torch.cat(rows)[torch.from_numpy(chosen)]
 
     def run(self, latents: np.ndarray, condition: Any) -> np.ndarray:
         """Outputs of the generator, in chunks."""
+        outputs = [
+            self._called(
+                latents[start : start + self.rows], condition if condition is None else condition[start:][: self.rows]
+            )
+            for start in range(0, len(latents), self.rows)
+        ]
+        return np.concatenate(outputs) if outputs else np.empty((0,))
+
+    def _called(self, latents: np.ndarray, condition: Any) -> np.ndarray:
+        """Outputs of the generator, all at once."""
         call: Any = self.generator
         if isinstance(call, Network):
             call = partial(behind_head, call)
         elif isinstance(call, nn.Module):
             call = working_copy(call)
-        outputs = []
         with torch.no_grad():
-            for start in range(0, len(latents), CHUNK):
-                z = torch.from_numpy(latents[start : start + CHUNK].copy()).reshape(-1, *self._latent)
-                z = as_parameters(z, call) if isinstance(call, nn.Module) else z
-                rest = () if condition is None else (condition[start : start + CHUNK],)
-                outputs.append(call(z, *rest).cpu().numpy())
-        return np.concatenate(outputs) if outputs else np.empty((0,))
+            z = torch.from_numpy(latents.copy()).reshape(-1, *self._latent)
+            z = as_parameters(z, call) if isinstance(call, nn.Module) else z
+            values: np.ndarray = call(z, *(() if condition is None else (condition,))).cpu().numpy()
+        return values
+
+
+def comparable(logs: np.ndarray) -> np.ndarray:
+    """Logarithms of weights that can be compared: where some are infinite, these have all, the limit of small volumes.
+
+    Args:
+        logs: Logarithms; infinite for latents without volume and negative exponents.
+
+    Returns:
+        The same, none of them infinite but minus infinity.
+
+    Raises:
+        InvalidInputError: If none is larger than that.
+    """
+    if np.isposinf(logs).any():
+        logs = np.where(np.isposinf(logs), 0.0, -np.inf)
+    if not np.isfinite(logs).any():
+        raise InvalidInputError(
+            "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0, or leading "
+            "singular values only (`top`)"
+        )
+    return logs

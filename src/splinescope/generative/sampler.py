@@ -27,7 +27,7 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
-from splinescope.generative.pool import CHUNK, Pool
+from splinescope.generative.pool import Pool, comparable
 from splinescope.generative.priors import Prior
 from splinescope.generative.samples import LatentSamples
 from splinescope.numerics import check_number
@@ -185,7 +185,8 @@ class VolumeSampler:
             InvalidInputError: If no latent of the pool has volume and `rho` is positive.
         """
         latents, volumes = self._pool.weighed
-        return self._normalised(self._tilt(latents, volumes))
+        logs = comparable(self._tilt(latents, volumes))
+        return logs - logsumexp(logs)
 
     @property
     def effective_sample_size(self) -> float:
@@ -226,11 +227,11 @@ class VolumeSampler:
         Yields:
             [rows, *shape] outputs.
         """
-        every = np.arange(len(self.latents))
+        every, rows = np.arange(len(self.latents)), self._pool.rows
         conditions = self._pool.conditions(every)
-        for start in range(0, len(every), CHUNK):
-            few = None if conditions is None else conditions[start : start + CHUNK]
-            yield self._pool.run(self.latents[start : start + CHUNK], few)
+        for start in range(0, len(every), rows):
+            few = None if conditions is None else conditions[start : start + rows]
+            yield self._pool.run(self.latents[start : start + rows], few)
 
     def rejection(self, number: int, *, seed: int | None = None, limit: int = 10_000) -> Drawn:
         """Draw fresh latents from the prior, each taken with its weight's share of the largest weight of the pool.
@@ -250,19 +251,20 @@ class VolumeSampler:
             InvalidInputError: If too few proposals are taken.
         """
         number = check_number("number", number)
-        bound = float(self._tilt(*self._pool.weighed).max())
+        pooled = self._tilt(*self._pool.weighed)
+        flat, bound = bool(np.isposinf(pooled).any()), float(comparable(pooled).max())
         rng = np.random.default_rng([self._seed if seed is None else seed, 2])
         kept: list[tuple[np.ndarray, np.ndarray, Any]] = []
         count = tried = 0
         for _ in range(limit):
             if count >= number:
                 break
-            latents, condition, volumes = self._pool.propose(rng, CHUNK)
-            taken = np.log(rng.random(CHUNK)) < self._tilt(latents, volumes) - bound
-            kept.append(
-                (latents[taken], volumes[taken], None if condition is None else condition[torch.from_numpy(taken)])
-            )
-            count, tried = count + int(taken.sum()), tried + CHUNK
+            latents, condition, volumes = self._pool.propose(rng, self._pool.rows)
+            tilt = self._tilt(latents, volumes)
+            taken = np.isposinf(tilt) if flat else np.log(rng.random(len(tilt))) < tilt - bound
+            rows = None if condition is None else condition[torch.from_numpy(taken)]
+            kept.append((latents[taken], volumes[taken], rows))
+            count, tried = count + int(taken.sum()), tried + len(tilt)
         if count < number:
             raise InvalidInputError(
                 f"`number`: {count} of {tried} proposals were taken; expected {number}: take a smaller rho"
@@ -283,14 +285,14 @@ class VolumeSampler:
         """
         number = check_number("number", number)
         rng = np.random.default_rng([self._seed if seed is None else seed, 3])
-        total = number + burn + 1
-        parts = [self._pool.propose(rng, min(CHUNK, total - start)) for start in range(0, total, CHUNK)]
-        tilt = np.concatenate([self._tilt(latents, volumes) for latents, _, volumes in parts])
+        total, rows = number + burn + 1, self._pool.rows
+        parts = [self._pool.propose(rng, min(rows, total - start)) for start in range(0, total, rows)]
+        tilt = comparable(np.concatenate([self._tilt(latents, volumes) for latents, _, volumes in parts]))
         marks = np.log(rng.random(total))
         states = np.zeros(total, np.int64)
         here = int(np.argmax(np.isfinite(tilt)))
         for at in range(total):
-            if tilt[at] - tilt[here] > marks[at]:
+            if tilt[at] > -np.inf and tilt[at] - tilt[here] > marks[at]:
                 here = at
             states[at] = here
         chosen = states[burn + 1 :]
@@ -333,16 +335,6 @@ class VolumeSampler:
         """Logarithms of weights of latents from the prior, not normalised."""
         logs = self.rho * volumes if self.rho else np.zeros(len(volumes))
         return logs if self.base == "prior" else logs - self.prior.log_density(latents)
-
-    def _normalised(self, logs: np.ndarray) -> np.ndarray:
-        if np.isposinf(logs).any():  # rank-deficient latents, for negative exponents: the limit of small volumes
-            logs = np.where(np.isposinf(logs), 0.0, -np.inf)
-        if not np.isfinite(logs).any():
-            raise InvalidInputError(
-                "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0, or "
-                "leading singular values only (`top`)"
-            )
-        return logs - logsumexp(logs)
 
     def _warn(self) -> None:
         size = self.effective_sample_size

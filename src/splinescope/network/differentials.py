@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.network.evaluate import forward
 from splinescope.network.graph import Network
 from splinescope.network.importers.module_copy import first_line, working_copy
-from splinescope.network.layer_chains import Chain
+from splinescope.network.layer_chains import Chain, assembled
 from splinescope.network.load import as_network
 
 BUDGET = 1 << 26
@@ -25,6 +25,9 @@ BUDGET = 1 << 26
 
 FORWARD = 1 << 21
 """The same of those taken forward, few enough for the caches of a processor."""
+
+DIRECTIONS = 8
+"""Directions of one point that are taken together at least, since they share the values that they are taken at."""
 
 
 def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
@@ -39,6 +42,24 @@ def as_parameters(z: Tensor, module: nn.Module) -> Tensor:
     """
     like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
     return z if like is None else z.to(like)
+
+
+@runtime_checkable
+class OutputProjection(Protocol):
+    """A linear map of outputs to fewer numbers."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers are left."""
+
+    def vectors(self, start: int, stop: int) -> Tensor:
+        """[some, outputs] vectors; what is left of an output depends on its products with all of them."""
+
+    def of_columns(self, blocks: Iterator[Tensor]) -> Tensor:
+        """[rows, size, d] projections of Jacobians, from [rows, outputs, some] columns one after the other."""
+
+    def of_rows(self, products: Tensor) -> Tensor:
+        """The same, from [rows, size, d] products of the vectors with Jacobians."""
 
 
 _FORWARD_MODE = Lock()
@@ -160,49 +181,87 @@ class DifferentiableMap:
                 raise InvalidInputError(f"`{name}`: it fails for {given} of shape {shape}: {reason}") from error
         return DifferentiableMap(function, z.detach().flatten(1), condition, int(outputs), shape, name)
 
-    def jacobians(self, project: Tensor | None = None) -> Iterator[Tensor]:
-        """[rows, outputs, d] Jacobians of the points, in parts of bounded memory.
-
-        Args:
-            project: [k, outputs] what outputs are multiplied with first.
-        """
+    def jacobians(self) -> Iterator[Tensor]:
+        """[rows, outputs, d] Jacobians of the points, in parts of bounded memory."""
         if self.chain is not None:
-            yield from self.chain.jacobians(self.points, project)
+            yield from self.chain.jacobians(self.points)
             return
-        rows = max(1, FORWARD // max(1, self.dimension * self.outputs))
-        together = None if rows > 1 else FORWARD // (8 * self.outputs) + 1
+        for z, condition in self._parts(FORWARD):
+            J = None
+            with suppress(RuntimeError, NotImplementedError):
+                J = assembled(self._forwards(z, condition), self.dimension)
+            yield self._backwards(partial(self._call, condition), z)[1] if J is None else J
+
+    def sketches(self, projection: OutputProjection) -> Iterator[Tensor]:
+        """[rows, k, d] projected Jacobians, a few columns at a time; by reverse mode where k < d."""
+        if self.chain is not None:
+            yield from map(projection.of_columns, self.chain.blocks(self.points))
+            return
+        for z, condition in self._parts(FORWARD):
+            found = None
+            if projection.size >= self.dimension:
+                with suppress(RuntimeError, NotImplementedError):
+                    found = projection.of_columns(self._forwards(z, condition))
+            yield self._pulled(z, condition, projection) if found is None else found
+
+    def first_not_finite(self) -> int | None:
+        """The first point with an output that is NaN or infinite; None if there is none."""
+        start = 0
+        for z, condition in self._parts(FORWARD, 1):
+            with torch.no_grad():
+                fine = self.function(z, condition).isfinite().all(dim=1)
+            if not bool(fine.all()):
+                return start + int((~fine).nonzero()[0])
+            start += len(z)
+        return None
+
+    def _parts(self, numbers: int, columns: int | None = None) -> Iterator[tuple[Tensor, Any]]:
+        """Points with their conditions, so many that Jacobians of so many columns have so many numbers at most."""
+        rows = max(1, numbers // max(1, (self.dimension if columns is None else columns) * self.outputs))
         for start in range(0, len(self.points), rows):
-            z = self.points[start : start + rows]
             condition = None if self.condition is None else self.condition[start : start + rows]
-            yield self._jacobian(z, condition, project, together)
+            yield self.points[start : start + rows], condition
 
     def values_and_rows(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Outputs, and Jacobians by reverse mode, which is quicker where there are fewer outputs than dimensions."""
-        rows = max(1, BUDGET // max(1, self.dimension * self.outputs))
-        for start in range(0, len(self.points), rows):
-            condition = None if self.condition is None else self.condition[start : start + rows]
-            yield self._backwards(partial(self._call, condition), self.points[start : start + rows])
+        for z, condition in self._parts(BUDGET):
+            yield self._backwards(partial(self._call, condition), z)
 
     def _call(self, condition: Any, x: Tensor) -> Tensor:
         return self.function(x, condition)
 
-    def _jacobian(self, z: Tensor, condition: Any, project: Tensor | None, together: int | None) -> Tensor:
-        """Jacobians of rows that don't know of each other, forward, so many directions at once."""
-
-        def call(x: Tensor) -> Tensor:
-            y = self.function(x, condition)
-            return y if project is None else y @ project.T
+    def _forwards(self, z: Tensor, condition: Any) -> Iterator[Tensor]:
+        """[rows, outputs, some] columns of Jacobians of rows that don't know of each other."""
+        call = partial(self._call, condition)
 
         def column(direction: Tensor) -> Tensor:
             return torch.func.jvp(call, (z,), (direction.expand_as(z),))[1]
 
         directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-        with torch.no_grad(), _FORWARD_MODE:
-            with suppress(RuntimeError, NotImplementedError):  # all together share the values that they are taken at
-                return torch.func.vmap(column, out_dims=2, chunk_size=together)(directions).detach()
-            with suppress(RuntimeError, NotImplementedError):
-                return torch.stack([column(direction) for direction in directions], dim=2).detach()
-        return self._backwards(call, z)[1]
+        alone = FORWARD // max(1, self.dimension * self.outputs) <= 1
+        for few in directions.split(max(DIRECTIONS, FORWARD // (8 * self.outputs)) if alone else len(directions)):
+            with torch.no_grad(), _FORWARD_MODE:
+                block = None
+                with suppress(RuntimeError, NotImplementedError):  # all share the values that they are taken at
+                    block = torch.func.vmap(column, out_dims=2)(few).detach()
+                if block is None:
+                    block = torch.stack([column(direction) for direction in few], dim=2).detach()
+            yield block
+
+    def _pulled(self, z: Tensor, condition: Any, projection: OutputProjection) -> Tensor:
+        """Projected Jacobians by reverse mode, vector by vector."""
+        z = z.clone().requires_grad_(True)
+        found: list[Tensor] = []
+        step = max(1, FORWARD // max(1, self.outputs))
+        try:
+            with torch.enable_grad():
+                y = self._call(condition, z)
+            for start in range(0, projection.size, step):
+                for vector in projection.vectors(start, min(projection.size, start + step)):
+                    found.append(torch.autograd.grad(y, z, vector.expand_as(y), retain_graph=True)[0])
+        except RuntimeError as error:
+            raise self._refused(error) from error
+        return projection.of_rows(torch.stack(found, dim=1).detach())
 
     def _backwards(self, call: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
         """Values, and Jacobians by reverse mode."""
@@ -220,11 +279,14 @@ class DifferentiableMap:
                 y = call(z)
                 rows = [torch.autograd.grad(y[:, j].sum(), z, retain_graph=True)[0] for j in range(y.shape[1])]
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            raise InvalidInputError(
-                f"`{self.name}`: its Jacobian cannot be taken ({reason}); expected a differentiable one"
-            ) from error
+            raise self._refused(error) from error
         return y.detach(), torch.stack(rows, dim=1)
+
+    def _refused(self, error: RuntimeError) -> InvalidInputError:
+        reason = str(error).splitlines()[0]
+        return InvalidInputError(
+            f"`{self.name}`: its Jacobian cannot be taken ({reason}); expected a differentiable one"
+        )
 
 
 def behind_head(network: Network, x: Tensor) -> Tensor:

@@ -41,5 +41,9 @@ def draw_surface(numbers: Numbers, kept: Kept, name: str) -> Figure:
     surface = right.add_axes((0.0, 0.08, 0.9, 0.86), projection="3d")
     plot_manifold(cells, surface, bar=False, title="")
     area = numbers[name]["volume"]
-    right.text(0.02, 0.955, f"$\\bf{{b}}$  the surface: area {area:.4g}", fontsize=8.5, va="center")
+    text = f"$\\bf{{b}}$  the surface: area {area:.4g}"
+    mark = right.text(0.02, 0.9, text, fontsize=8.5, va="baseline", in_layout=False)
+    figure.draw_without_rendering()  # so that it is known how high the other title is
+    figure.set_layout_engine("none")
+    mark.set_y(figure.transFigure.inverted().transform(ax.title.get_window_extent())[0, 1])
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 
 from splinescope.experiments.shared.experiment import Numbers
 from splinescope.experiments.shared.parts import Kept
-from splinescope.plotting.page import MARKERS, MUTED, PAGE, SERIES, new_figure, on_page, put_title
+from splinescope.plotting.page import MARKERS, PAGE, SERIES, new_figure, on_page, put_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,9 +39,13 @@ def draw_quality(numbers: Numbers) -> Figure:
     ):
         points = np.array([[row["features"][m]["mean"] for m in ("recall", "precision")] for row in rows])
         third.plot(*points.T, color=SERIES[number], marker=MARKERS[number], label=label)
+        # exponents at the left of their points, deviations at the right, so that neither lies on the other's line
+        style = {"textcoords": "offset points", "fontsize": 6.5, "color": SERIES[number], "va": "center"}
+        aside = {"xytext": (-5, -5), "ha": "right"} if key == "rho" else {"xytext": (5, 3), "ha": "left"}
         for row, point in ((rows[0], points[0]), (rows[-1], points[-1])):
-            third.annotate(f"{row[key]:g}", point, xytext=(3, 3), textcoords="offset points", fontsize=6.5, color=MUTED)
+            third.annotate(f"{row[key]:g}", point, **style, **aside)
     third.set(xlabel="recall", ylabel="precision")
+    third.margins(0.12)
     third.legend(loc="best")
     for letter, ax, title in zip(
         "abc", (first, second, third), ("by exponent", "by truncation", "one against the other"), strict=True

@@ -1,0 +1,99 @@
+"""Products of convolutions with Jacobians, in which units of slope zero cost nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def _add_two(
+    first: np.ndarray, second: np.ndarray, channels: np.ndarray, source: np.ndarray, one: np.ndarray, two: np.ndarray
+) -> None:
+    """Add to two rows of a product, four terms of the sum at a time."""
+    count, width = source.shape
+    whole = count - count % 4
+    for k in range(0, whole, 4):
+        c0, c1, c2, c3 = channels[k], channels[k + 1], channels[k + 2], channels[k + 3]
+        v0, v1, v2, v3 = first[c0], first[c1], first[c2], first[c3]
+        w0, w1, w2, w3 = second[c0], second[c1], second[c2], second[c3]
+        for c in range(width):
+            s0, s1, s2, s3 = source[k, c], source[k + 1, c], source[k + 2, c], source[k + 3, c]
+            one[c] += v0 * s0 + v1 * s1 + v2 * s2 + v3 * s3
+            two[c] += w0 * s0 + w1 * s1 + w2 * s2 + w3 * s3
+    for k in range(whole, count):
+        v0, w0 = first[channels[k]], second[channels[k]]
+        for c in range(width):
+            one[c] += v0 * source[k, c]
+            two[c] += w0 * source[k, c]
+
+
+@njit(cache=True, nogil=True)
+def _alive(slopes: np.ndarray, begins: np.ndarray, channels: np.ndarray) -> None:
+    """Channels with slope, place by place, and where those of each place begin."""
+    at = 0
+    for place in range(slopes.shape[0]):
+        begins[place] = at
+        for channel in range(slopes.shape[1]):
+            if slopes[place, channel] != 0:
+                channels[at] = channel
+                at += 1
+    begins[slopes.shape[0]] = at
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def multiply_at_places(
+    start: int,
+    stop: int,
+    weight: np.ndarray,
+    offsets: np.ndarray,
+    taps: np.ndarray,
+    places: np.ndarray,
+    before: np.ndarray,
+    given: np.ndarray,
+    after: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """`diag(after) @ W @ given` for some Jacobians and a convolution W; rows of units without slope are left out.
+
+    Args:
+        start: First Jacobian.
+        stop: One past the last.
+        weight: [taps, channels_out, channels] matrices.
+        offsets: [places_out + 1] where the terms of each output place begin.
+        taps: [terms] which matrix each is multiplied with.
+        places: [terms] which place it reads.
+        before: [rows, places, channels] slopes of the units that are read; those of slope 0 are left out.
+        given: [rows, most, d] rows of the Jacobian for the units that are read, the others left out.
+        after: [rows, places_out, channels_out] what rows of the result are multiplied with; those of 0 are left out.
+        out: [rows, most, d] where the result is written.
+    """
+    d = given.shape[2]
+    channels = np.empty(before.shape[1] * before.shape[2], np.int64)
+    begins = np.empty(before.shape[1] + 1, np.int64)
+    chosen = np.empty(after.shape[2], np.int64)
+    one, two = np.empty(d, given.dtype), np.empty(d, given.dtype)
+    for row in range(start, stop):
+        _alive(before[row], begins, channels)
+        source, result = given[row], out[row]
+        at = 0
+        for place in range(after.shape[1]):
+            most = 0
+            for channel in range(after.shape[2]):
+                if after[row, place, channel] != 0:
+                    chosen[most] = channel
+                    most += 1
+            for i in range(0, most, 2):
+                a, b = chosen[i], chosen[min(i + 1, most - 1)]  # where the number is odd, the last one is done twice
+                one[:] = 0
+                two[:] = 0
+                for term in range(offsets[place], offsets[place + 1]):
+                    low, high = begins[places[term]], begins[places[term] + 1]
+                    matrix = weight[taps[term]]
+                    _add_two(matrix[a], matrix[b], channels[low:high], source[low:high], one, two)
+                for c in range(d):
+                    result[at, c] = after[row, place, a] * one[c]
+                if b != a:
+                    for c in range(d):
+                        result[at + 1, c] = after[row, place, b] * two[c]
+                at += 1 + (b != a)
