@@ -19,7 +19,7 @@ from torch import nn
 import splinescope
 from splinescope.network.graph import Network
 from splinescope.network.ops import Dense
-from splinescope.tessellation.planar import engine
+from splinescope.tessellation.planar import run as engine
 
 ROOT = Path(__file__).resolve().parent
 ASSETS = Path(os.environ.get("SPLINESCOPE_ASSETS", ROOT.parent.parent / "shared" / "assets"))

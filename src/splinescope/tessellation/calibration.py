@@ -8,7 +8,7 @@ where it wakes, and so for each layer. At the vertices at hand it is known which
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -44,6 +44,16 @@ class Calibration:
     network: Network
     bounds: tuple[Bounds, ...]
     safety: float
+    _coarse: dict[int, bool] = field(default_factory=dict)
+
+    def is_coarse(self, node: int) -> bool:
+        """Whether half of the doubtful distances of a node on the whole domain are coarse."""
+        if node not in self._coarse:
+            known = self.bounds[node]
+            alive = known.magnitude > 0
+            coarse = alive & (known.error > _COARSE * known.magnitude)
+            self._coarse[node] = 2 * int(np.count_nonzero(coarse)) > int(np.count_nonzero(alive))
+        return self._coarse[node]
 
     def at(self, node: int, points: np.ndarray, embed: Callable[[np.ndarray], np.ndarray]) -> Bounds:
         """Bounds of a node at some points of the domain.
@@ -57,8 +67,7 @@ class Calibration:
             Those of the whole domain, or smaller ones where these are coarse.
         """
         known = self.bounds[node]
-        alive = known.magnitude > 0
-        if not alive.any() or np.median(known.error[alive] / known.magnitude[alive]) <= _COARSE:
+        if not self.is_coarse(node):
             return known
         most = min(_POINTS, self._affordable(node, len(points)))
         if most < min(_LEAST, len(points)):
