@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
@@ -82,6 +82,24 @@ class SliceBatch(Shown):
         counts = [np.diff(part.cell_starts) for part in self.parts]
         starts = np.concatenate([[0], np.cumsum([len(count) for count in counts])])
         return np.concatenate(counts)[starts[self.places[:, 0]] + self.places[:, 1]]
+
+    def folding(self, node: int) -> Bool[np.ndarray, "S units"]:
+        """Which units of a node fold in which slices: whose folds are edges there.
+
+        Args:
+            node: Index of an activation or max node among `network.nodes`.
+
+        Returns:
+            One row for each slice.
+        """
+        out = np.zeros((len(self), self.network.nodes[node].units), bool)
+        for number, part in enumerate(self.parts):
+            rows = np.flatnonzero(self.places[:, 0] == number)
+            row_of = np.empty(len(part), np.int64)
+            row_of[self.places[rows, 1]] = rows
+            mine = np.flatnonzero(part.edge_op == node)
+            out[row_of[part.of_edge[mine]], part.edge_unit[mine]] = True
+        return out
 
 
 def tessellate_slices(
