@@ -66,9 +66,11 @@ class Calibration:
         Returns:
             Those of the whole domain, or smaller ones where these are coarse.
         """
+        return self.near(node, points, embed) if self.is_coarse(node) else self.bounds[node]
+
+    def near(self, node: int, points: np.ndarray, embed: Callable[[np.ndarray], np.ndarray]) -> Bounds:
+        """Bounds of a node as measured at some points of the domain, where they are smaller; arguments as of `at`."""
         known = self.bounds[node]
-        if not self.is_coarse(node):
-            return known
         most = min(_POINTS, self._affordable(node, len(points)))
         if most < min(_LEAST, len(points)):
             return known

@@ -105,17 +105,26 @@ def _coarse(finished: FinishedPiece, plan: Plan) -> tuple[np.ndarray, np.ndarray
 
 
 def _vague(finished: FinishedPiece, plan: Plan, of_vertex: np.ndarray) -> np.ndarray:
-    """[S] of which slices outputs are what is left of much larger values, so that float64 knows none of them."""
-    error = plan.bounds(plan.network.output, finished.subdivision, finished.slices).error
+    """[S] of which slices outputs are what is left of much larger values, so that float64 knows none of them.
+
+    Where a bound of their errors says so, errors are measured.
+    """
     order = np.argsort(of_vertex, kind="stable")
     starts = np.flatnonzero(np.diff(of_vertex[order], prepend=-1))
-    sizes = np.abs(finished.outputs[order])
-    # The largest may be nothing but error itself: then half of them are not much larger.
-    near = np.add.reduceat((_COARSE * sizes < error) & (error > 0), starts, axis=0, dtype=np.int64)
-    counts = np.diff(starts, append=len(order))
-    vague = (error > _VAGUE * np.maximum.reduceat(sizes, starts)) | (2 * near >= counts[:, None]) & (error > 0)
-    out = np.zeros(len(plan.slices), bool)
-    out[of_vertex[order[starts]]] = vague.any(axis=1)
+    counts, sizes = np.diff(starts, append=len(order)), np.abs(finished.outputs[order])
+    largest = np.maximum.reduceat(sizes, starts)
+
+    def beyond(error: np.ndarray) -> np.ndarray:
+        # The largest may be nothing but error itself: then half of them are not much larger.
+        near = np.add.reduceat(_COARSE * sizes < error, starts, axis=0, dtype=np.int64)
+        return ((error > 0) & ((error > _VAGUE * largest) | (2 * near >= counts[:, None]))).any(axis=1)
+
+    output, out = plan.network.output, np.zeros(len(plan.slices), bool)
+    vague = beyond(plan.bounds(output, finished.subdivision, finished.slices).error)
+    if vague.any():
+        points = plan.slices.points(finished.subdivision, finished.slices)
+        vague &= beyond(plan.calibration.near(output, points, plan.slices.embed).error)
+    out[of_vertex[order[starts]]] = vague
     return out
 
 
