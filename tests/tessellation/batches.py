@@ -23,11 +23,12 @@ def side_by_side(complexes: Sequence[PlanarComplex]) -> PlanarBatch:
         parts = [np.asarray(getattr(one, name)) for one in complexes]
         if shifts is None:
             return np.concatenate(parts)
-        return np.concatenate([np.where(part >= 0, part + shift, part) for part, shift in zip(parts, shifts)])
+        moved = [np.where(part >= 0, part + shift, part) for part, shift in zip(parts, shifts, strict=False)]
+        return np.concatenate(moved)
 
     first = complexes[0]
     plain = ("vertices", "vertex_outputs", "edge_op", "edge_unit", "interior_points", "measures")
-    offsets = [np.asarray(one.cell_offsets)[:-1] + shift for one, shift in zip(complexes, corners)]
+    offsets = [np.asarray(one.cell_offsets)[:-1] + shift for one, shift in zip(complexes, corners, strict=False)]
     return PlanarBatch(
         network=first.network,
         slices=Slices(tuple(one.domain for one in complexes)),

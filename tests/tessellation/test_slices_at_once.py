@@ -107,7 +107,9 @@ def assert_same(found: PlanarComplex, expected: PlanarComplex) -> None:
     np.testing.assert_allclose(found.interior_outputs()[order], outputs, atol=1e-9 * np.abs(outputs).max())
     assert len(found.vertices) == len(expected.vertices)
     for left, right in zip(order.tolist(), other.tolist(), strict=True):
-        a, b = (corners[np.lexsort(np.round(corners / size, 7).T)] for corners in (found.cell(left), expected.cell(right)))
+        a, b = (
+            corners[np.lexsort(np.round(corners / size, 7).T)] for corners in (found.cell(left), expected.cell(right))
+        )
         np.testing.assert_allclose(a / size, b / size, atol=1e-9)
     assert edges(found, order) == edges(expected, other)
     one, two = found.certificate, expected.certificate

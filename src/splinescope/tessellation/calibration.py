@@ -82,7 +82,7 @@ class Calibration:
     def _affordable(self, node: int, points: int) -> int:
         """Number of points at which the errors of a node may be measured."""
         counts = products(self.network)
-        here, folding = sum(counts[: node + 1]), len(self.network.folds)
+        here, folding = sum(counts[: node + 1]), max(1, len(self.network.folds))
         allowed = max(_CHEAP, points * sum(counts) // (6 * folding))
         return allowed // ((1 + _TWINS) * here)
 

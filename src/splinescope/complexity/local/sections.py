@@ -62,9 +62,7 @@ class SectionCounter:
         corners = self._radius * np.concatenate([np.eye(d), -np.eye(d)])
         counted = np.zeros(len(x), dtype=np.int64)
         for row in each(range(len(x)), "points", self._progress):
-            space = tessellate_polytope(
-                self._network, Slice(x[row], self._frame[:d], corners), verify="topology"
-            )
+            space = tessellate_polytope(self._network, Slice(x[row], self._frame[:d], corners), verify="topology")
             counted[row], ops, units = len(space), space.facet_op, space.facet_unit
             for op in np.unique(ops[ops >= 0]):
                 cuts[int(op)][row, units[ops == op]] = True

@@ -144,7 +144,10 @@ class Settlement:
                 break
             whole = self._forms(other, {-1})[-1]
             unit = Fraction(2) ** whole.bits
-            out = [max(known, self._blur(other, row) / unit) for known, row in zip(out, whole.numbers.tolist(), strict=True)]
+            out = [
+                max(known, self._blur(other, row) / unit)
+                for known, row in zip(out, whole.numbers.tolist(), strict=True)
+            ]
         return out
 
     def _float_error(self, cell: int, node: int) -> np.ndarray:
@@ -194,7 +197,7 @@ class Settlement:
         return True
 
     def _off(self, cell: int, form: list[Any], point: list[Any], bits: int, value: float) -> Fraction:
-        """How far a form on a cell is at a rounded point from a value, beyond what roundings of the coordinates make of it."""
+        """How far a form on a cell is at a rounded point from a value, beyond what roundings of coordinates make."""
         there = Fraction(sum(a * b for a, b in zip(form, point, strict=True))) / point[-1]
         return abs(there - Fraction(value) * Fraction(2) ** bits) - self._blur(cell, form)
 

@@ -178,7 +178,9 @@ def straightened(finished: FinishedPiece, network: Network) -> FinishedPiece:
     subdivision, vertices = without_straight_vertices(finished.subdivision, none)
     if len(vertices) == len(finished.vertex_tags):
         return finished
-    return FinishedPiece(subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes, finished.slices)
+    return FinishedPiece(
+        subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes, finished.slices
+    )
 
 
 def ordered_by_slice(finished: FinishedPiece, of_vertex: np.ndarray) -> FinishedPiece:

@@ -92,6 +92,7 @@ def _chosen(finished: FinishedPiece, plan: Plan, cost: int) -> np.ndarray:
         chosen.append(np.flatnonzero((few_vertices & _vague(finished, plan, of_vertex))[of_vertex]))
     return np.unique(np.concatenate(chosen))
 
+
 def _coarse(finished: FinishedPiece, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Vertices whose uncertainty is more than a small share of their shortest edge, and those of a very small one."""
     subdivision = finished.subdivision
@@ -117,7 +118,7 @@ def _vague(finished: FinishedPiece, plan: Plan, of_vertex: np.ndarray) -> np.nda
     def beyond(error: np.ndarray) -> np.ndarray:
         # The largest may be nothing but error itself: then half of them are not much larger.
         near = np.add.reduceat(_COARSE * sizes < error, starts, axis=0, dtype=np.int64)
-        return ((error > 0) & ((error > _VAGUE * largest) | (2 * near >= counts[:, None]))).any(axis=1)
+        return np.asarray(((error > 0) & ((error > _VAGUE * largest) | (2 * near >= counts[:, None]))).any(axis=1))
 
     output, out = plan.network.output, np.zeros(len(plan.slices), bool)
     vague = beyond(plan.bounds(output, finished.subdivision, finished.slices).error)

@@ -63,9 +63,12 @@ def _evaluated(
         else:
             values[index] = value = node.op.evaluate(*before)
             moved = (rounding[source] for source in node.inputs)
-            rounding[index] = UNIT_ROUNDOFF * node.op.terms(before, value) if node.op.rounds else node.op.carried(*moved)
+            rounding[index] = (
+                UNIT_ROUNDOFF * node.op.terms(before, value) if node.op.rounds else node.op.carried(*moved)
+            )
         if index in wanted:
-            yield index, *(part[index].reshape(len(inputs), -1).numpy() for part in (values, rounding))
+            found, rounded = (part[index].reshape(len(inputs), -1).numpy() for part in (values, rounding))
+            yield index, found, rounded
         for source in {index, *node.inputs}:
             if last[source] <= index:
                 del values[source], rounding[source]

@@ -6,6 +6,8 @@ small these are: a check fails where no such corners would pass it.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numba import njit
 
@@ -178,12 +180,14 @@ def _areas_from_edges(
 
 def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """[S] the sum of each slice's values."""
-    return np.array([values[low:high].sum() for low, high in zip(starts[:-1], starts[1:], strict=True)])
+    return np.array([values[low:high].sum() for low, high in pairwise(starts)])
 
 
 def _errors(batch: PlanarBatch, shapes: _Shapes) -> list[float]:
     """Relative difference of the sum of the areas from that of each slice."""
-    errors: list[float] = (np.abs(_sums(shapes.areas, batch.cell_starts) - batch.slices.areas) / batch.slices.areas).tolist()
+    errors: list[float] = (
+        np.abs(_sums(shapes.areas, batch.cell_starts) - batch.slices.areas) / batch.slices.areas
+    ).tolist()
     return errors
 
 
