@@ -115,8 +115,9 @@ def tessellate_slices(
     r"""Exact partitions of many planes into the cells on which a network is affine, in one pass of the network.
 
     For each slice the result is that of `tessellate`: the same cells with the same patterns, vertices and outputs but
-    for roundings (of networks with max nodes in another order), and a certificate that states the same. The polygons of all slices lie side by
-    side in the arrays of one subdivision, so that what costs the same for one cell as for thousands is paid once.
+    for roundings (of networks with maxima in another order), and a certificate that states the same. The polygons of
+    all slices lie side by side in the arrays of one subdivision, so that what costs the same for one cell as for
+    thousands is paid once.
 
     Args:
         network: The network; or a module or the path of a file, which is imported with the inputs' shape where it does
