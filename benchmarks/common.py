@@ -19,7 +19,6 @@ from torch import nn
 import splinescope
 from splinescope.network.graph import Network
 from splinescope.network.ops import Dense
-from splinescope.tessellation.planar import engine
 
 ROOT = Path(__file__).resolve().parent
 ASSETS = Path(os.environ.get("SPLINESCOPE_ASSETS", ROOT.parent.parent / "shared" / "assets"))
@@ -72,6 +71,8 @@ def alternate(functions: dict[str, Callable[[], Any]], repeats: int) -> dict[str
 
 def products_needed(network: Network, domain: splinescope.Slice) -> list[tuple[int, Dense]]:
     """The matrix products of a tessellation: each dense layer and the number of vertices when it starts."""
+    from splinescope.tessellation.planar import run as engine
+
     found: list[tuple[int, Dense]] = []
     advance = engine.advance
 

@@ -16,6 +16,7 @@ QUESTIONS: dict[str, list[tuple[str, str, str]]] = {
         ("Into which cells is this plane, segment or box cut?", "splinescope.tessellate", "slice"),
         ("... in more than four dimensions?", "splinescope.region_graph", "regions"),
         ("... along a thousand segments?", "splinescope.tessellate_segments", "segment"),
+        ("... in a thousand planes?", "splinescope.tessellate_slices", ""),
         ("Is that proved?", "splinescope.tessellation.certificate.certify", "slice --verify proof"),
         ("Which affine map is used in each cell?", "splinescope.tessellation.affine.affine_maps", ""),
         ("How steep is the network?", "splinescope.tessellation.affine.lipschitz", "slice"),

@@ -42,6 +42,7 @@ PUBLIC = {
     "sweeps": "splinescope",
     "tessellate": "splinescope.tessellation.engine",
     "tessellate_segments": "splinescope.tessellation.segments",
+    "tessellate_slices": "splinescope.tessellation.planar",
     "trajectory": "splinescope",
 }
 """Each public name, and the module that it is loaded from; modules are at home in the package itself. The only list:
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from splinescope.tessellation.domains import Slice as Slice
     from splinescope.tessellation.engine import tessellate as tessellate
     from splinescope.tessellation.files import open as open
+    from splinescope.tessellation.planar import tessellate_slices as tessellate_slices
     from splinescope.tessellation.region_graph import region_graph as region_graph
     from splinescope.tessellation.segments import tessellate_segments as tessellate_segments
     from splinescope.tessellation.surface import level_set as level_set

@@ -19,9 +19,11 @@ import splinescope
 from splinescope.errors import CertificateError
 from splinescope.geometry.lattice.polytopes import vertices_of_faces, volumes
 from splinescope.tessellation import certify
+from splinescope.tessellation.planar.certificate import certify_slices
 from splinescope.tessellation.planar.complex import PlanarComplex, measure_cells
 from splinescope.tessellation.segments import certify_segments, tessellate_segments
 from splinescope.tessellation.spatial.complex import SpatialComplex, cell_means
+from tests.tessellation.batches import side_by_side
 from tests.tessellation.test_certificate import merged
 
 KINDS = ("plane", "space", "segment")
@@ -65,12 +67,37 @@ def pretended(kind: str, change: Callable[[nn.Sequential], None]) -> Any:
 
 
 def caught(cells: Any, level: str) -> bool:
-    """Whether a level refuses a complex."""
+    """Whether a level refuses a complex; of a plane also among others, where it is the only one that is refused."""
     try:
         certify(cells, level)
     except CertificateError:
-        return True
-    return False
+        refused = True
+    else:
+        refused = False
+    if isinstance(cells, PlanarComplex):
+        assert refused_among_others(cells, level) == refused
+    return refused
+
+
+@functools.cache
+def beside(network: splinescope.Network) -> tuple[PlanarComplex, ...]:
+    """Slices of other sizes of the same network, before and behind a mutant."""
+    corners = (([-0.4, -0.9], [0.2, 0.3]), ([-1.0, 0.0], [3.0, 1.5]))
+    return tuple(splinescope.tessellate(network, splinescope.Slice.box(*ends), verify="topology") for ends in corners)
+
+
+def refused_among_others(cells: PlanarComplex, level: str) -> bool:
+    """Whether a level refuses a batch of slices for the complex that is in its middle."""
+    before, behind = beside(cells.network)
+    try:
+        found = certify_slices(side_by_side([before, cells, behind]), level)
+    except CertificateError as error:
+        said = str(error)
+    else:
+        assert [one.level for one in found] == [level] * 3
+        return False
+    assert said.startswith("slice 1: ")
+    return True
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -255,6 +282,7 @@ def test_merged_planar_cells_are_caught_by_values() -> None:
     cells = right("plane")
     for edge in np.flatnonzero((cells.edge_cells >= 0).all(axis=1))[::7]:
         broken, cell = merged(cells, int(edge))
+        assert refused_among_others(broken, "values")
         with pytest.raises(CertificateError) as error:
             certify(broken, "values")
         assert cell in error.value.cells

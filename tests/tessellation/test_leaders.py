@@ -67,7 +67,7 @@ def test_cells_nearest_to_the_centre_need_few_portions(monkeypatch: pytest.Monke
     network = splinescope.load(nn.Sequential(nn.Linear(2, 4000), nn.ReLU(), nn.Linear(4000, 1)), input_shape=(2,))
     steps = []
     advance = sweep.advance
-    monkeypatch.setattr("splinescope.tessellation.planar.engine.advance", lambda *a: steps.append(1) or advance(*a))
+    monkeypatch.setattr("splinescope.tessellation.planar.run.advance", lambda *a: steps.append(1) or advance(*a))
     cells = splinescope.tessellate(network, splinescope.Slice.box([-1, -1], [1, 1]), verify="proof", max_cells=50)
     assert len(cells) == 50
     assert cells.truncated

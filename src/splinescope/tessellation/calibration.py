@@ -8,7 +8,7 @@ where it wakes, and so for each layer. At the vertices at hand it is known which
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -44,6 +44,16 @@ class Calibration:
     network: Network
     bounds: tuple[Bounds, ...]
     safety: float
+    _coarse: dict[int, bool] = field(default_factory=dict)
+
+    def is_coarse(self, node: int) -> bool:
+        """Whether half of the doubtful distances of a node on the whole domain are coarse."""
+        if node not in self._coarse:
+            known = self.bounds[node]
+            alive = known.magnitude > 0
+            coarse = alive & (known.error > _COARSE * known.magnitude)
+            self._coarse[node] = 2 * int(np.count_nonzero(coarse)) > int(np.count_nonzero(alive))
+        return self._coarse[node]
 
     def at(self, node: int, points: np.ndarray, embed: Callable[[np.ndarray], np.ndarray]) -> Bounds:
         """Bounds of a node at some points of the domain.
@@ -56,10 +66,11 @@ class Calibration:
         Returns:
             Those of the whole domain, or smaller ones where these are coarse.
         """
+        return self.near(node, points, embed) if self.is_coarse(node) else self.bounds[node]
+
+    def near(self, node: int, points: np.ndarray, embed: Callable[[np.ndarray], np.ndarray]) -> Bounds:
+        """Bounds of a node as measured at some points of the domain, where they are smaller; arguments as of `at`."""
         known = self.bounds[node]
-        alive = known.magnitude > 0
-        if not alive.any() or np.median(known.error[alive] / known.magnitude[alive]) <= _COARSE:
-            return known
         most = min(_POINTS, self._affordable(node, len(points)))
         if most < min(_LEAST, len(points)):
             return known
@@ -71,7 +82,7 @@ class Calibration:
     def _affordable(self, node: int, points: int) -> int:
         """Number of points at which the errors of a node may be measured."""
         counts = products(self.network)
-        here, folding = sum(counts[: node + 1]), len(self.network.folds)
+        here, folding = sum(counts[: node + 1]), max(1, len(self.network.folds))
         allowed = max(_CHEAP, points * sum(counts) // (6 * folding))
         return allowed // ((1 + _TWINS) * here)
 

@@ -13,7 +13,7 @@ from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.complex import PolyhedralComplex
-from splinescope.tessellation.domains import Box, Domain, Segment, Slice
+from splinescope.tessellation.domains import Domain, Segment, as_slice
 
 if TYPE_CHECKING:
     from splinescope.tessellation.segments import SegmentComplex
@@ -127,10 +127,9 @@ def tessellate(
     if dimension == 2:
         from splinescope.tessellation.planar.engine import tessellate_slice
 
-        plane = domain if isinstance(domain, Slice) else _slice_of(domain)
         return tessellate_slice(
             network,
-            plane,
+            as_slice(domain),
             verify=verify,
             max_cells=max_cells,
             memory_budget=memory_budget,
@@ -151,12 +150,6 @@ def tessellate(
         tolerance=tolerance,
         progress=progress,
     )
-
-
-def _slice_of(domain: Domain) -> Slice:
-    """A box of two dimensions as a slice with the same coordinates."""
-    corners = domain.corners[[0, 2, 3, 1]] if isinstance(domain, Box) else domain.corners
-    return Slice(domain.origin, domain.basis, corners, names=domain.names)
 
 
 def _segment_of(domain: Domain) -> Segment:

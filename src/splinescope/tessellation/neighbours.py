@@ -2,58 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
 
+from splinescope.network.graph import Network
 from splinescope.numerics import in_ranges
 from splinescope.tessellation.certificate.record import fail
-from splinescope.tessellation.complex import VertexComplex
+from splinescope.tessellation.codes import Codes
 
 
 def check_neighbours(
-    cells: VertexComplex, facet_cells: np.ndarray, facet_op: np.ndarray, facet_unit: np.ndarray
-) -> int:
+    network: Network,
+    codes: Sequence[Codes],
+    truncated: bool | np.ndarray,
+    facet_cells: np.ndarray,
+    facet_op: np.ndarray,
+    facet_unit: np.ndarray,
+) -> np.ndarray:
     """Check that neighbours differ in the unit recorded for their common facet.
 
     Args:
-        cells: The complex.
+        network: The network.
+        codes: Patterns of all cells.
+        truncated: Whether cells are missing, or [M] whether cells are missing around each facet.
         facet_cells: [M, 2] cells on both sides of each facet, -1 outside.
         facet_op: [M] node whose fold made it, -1 on the boundary of the domain.
         facet_unit: [M] unit of that node.
 
     Returns:
-        The number of facets across which other units differ, too: folds of several units coincide there.
+        [M] whether other units differ, too, across each facet: folds of several units coincide there.
 
     Raises:
         CertificateError: With the cells that don't differ in the recorded unit, or whose side of the domain says that
             a fold made it (of truncated complexes: a unit that there is not).
     """
-    _check_border(cells, facet_cells, facet_op, facet_unit)
+    _check_border(network, codes, truncated, facet_cells, facet_op, facet_unit)
     facets = len(facet_cells)
     distance, recorded = np.zeros(facets, np.int32), np.zeros(facets, np.bool_)
-    for codes in cells.codes:
-        size = cells.network.nodes[codes.node].size
-        place = np.full(len(codes.base), -1, np.int32)
-        place[codes.columns] = np.arange(len(codes.columns), dtype=np.int32)
-        labels = (facet_cells, facet_op, facet_unit, codes.node, size)
-        in_ranges(_compare_codes, facets, *labels, codes.words, place, distance, recorded)
+    for code in codes:
+        size = network.nodes[code.node].size
+        place = np.full(len(code.base), -1, np.int32)
+        place[code.columns] = np.arange(len(code.columns), dtype=np.int32)
+        labels = (facet_cells, facet_op, facet_unit, code.node, size)
+        in_ranges(_compare_codes, facets, *labels, code.words, place, distance, recorded)
     wrong = np.flatnonzero(~recorded & (facet_cells >= 0).all(axis=1))
     if len(wrong):
         concerned = np.unique(facet_cells[wrong])
         fail("neighbours", concerned, f"{len(wrong)} common facets whose cells agree in the unit that made the facet")
-    return int((distance > 1).sum())
+    return np.asarray(distance > 1)
 
 
-def _check_border(cells: VertexComplex, facet_cells: np.ndarray, facet_op: np.ndarray, facet_unit: np.ndarray) -> None:
+def _check_border(
+    network: Network,
+    codes: Sequence[Codes],
+    truncated: bool | np.ndarray,
+    facet_cells: np.ndarray,
+    facet_op: np.ndarray,
+    facet_unit: np.ndarray,
+) -> None:
     """No fold made a facet without a neighbour, unless the work ended there."""
     border = (facet_cells < 0).any(axis=1)
     plain = (facet_op == -1) & (facet_unit == -1)
-    if cells.truncated:
-        sizes = np.zeros(len(cells.network.nodes), np.int64)
-        for codes in cells.codes:
-            sizes[codes.node] = cells.network.nodes[codes.node].size
+    if np.any(truncated):
+        sizes = np.zeros(len(network.nodes), np.int64)
+        for code in codes:
+            sizes[code.node] = network.nodes[code.node].size
         node = np.clip(facet_op, 0, len(sizes) - 1)
-        plain |= (facet_op == node) & (facet_unit >= 0) & (facet_unit < sizes[node])
+        plain |= truncated & (facet_op == node) & (facet_unit >= 0) & (facet_unit < sizes[node])
     wrong = np.flatnonzero(border & ~plain)
     if len(wrong):
         concerned = np.unique(facet_cells[wrong].max(axis=1))

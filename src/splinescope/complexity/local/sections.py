@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from splinescope.network.graph import Network
 from splinescope.progress import each
 from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.planar.engine import tessellate_slice
+from splinescope.tessellation.planar import tessellate_slices
 from splinescope.tessellation.segments import tessellate_segments
 from splinescope.tessellation.spatial import tessellate_polytope
 
@@ -54,25 +54,29 @@ class SectionCounter:
             One matrix for each layer, and the numbers of cells.
         """
         cuts = {i: np.zeros((len(x), self._network.nodes[i].units), dtype=bool) for i in self._folding}
-        counted = self._along_segments(x, cuts) if self._dimension == 1 else self._in_slices(x, cuts)
+        counted = {1: self._along_segments, 2: self._in_planes}.get(self._dimension, self._in_spaces)(x, cuts)
         return list(cuts.values()), counted
 
-    def _in_slices(self, x: np.ndarray, cuts: dict[int, np.ndarray]) -> np.ndarray:
+    def _in_spaces(self, x: np.ndarray, cuts: dict[int, np.ndarray]) -> np.ndarray:
         d = self._dimension
         corners = self._radius * np.concatenate([np.eye(d), -np.eye(d)])
-        polygon = corners[[0, 1, 2, 3]] if d == 2 else corners
         counted = np.zeros(len(x), dtype=np.int64)
         for row in each(range(len(x)), "points", self._progress):
-            domain = Slice(x[row], self._frame[:d], polygon)
-            if d == 2:
-                plane = tessellate_slice(self._network, domain, verify="topology")
-                counted[row], ops, units = len(plane), plane.edge_op, plane.edge_unit
-            else:
-                space = tessellate_polytope(self._network, domain, verify="topology")
-                counted[row], ops, units = len(space), space.facet_op, space.facet_unit
+            space = tessellate_polytope(self._network, Slice(x[row], self._frame[:d], corners), verify="topology")
+            counted[row], ops, units = len(space), space.facet_op, space.facet_unit
             for op in np.unique(ops[ops >= 0]):
                 cuts[int(op)][row, units[ops == op]] = True
         return counted
+
+    def _in_planes(self, x: np.ndarray, cuts: dict[int, np.ndarray]) -> np.ndarray:
+        polygon = self._radius * np.concatenate([np.eye(2), -np.eye(2)])
+        domains = [Slice(point, self._frame[:2], polygon) for point in x]
+        found = tessellate_slices(self._network, domains, verify="topology", progress=self._progress)
+        if len(found) < len(x):
+            raise KeyboardInterrupt
+        for op in self._folding:
+            cuts[op] |= found.folding(op)
+        return np.asarray(found.cells_per_slice)
 
     def _along_segments(self, x: np.ndarray, cuts: dict[int, np.ndarray]) -> np.ndarray:
         """Segments $x - r v_p$ to $x + r v_p$; the cell that has x, which is in all of them, counts once."""

@@ -256,7 +256,8 @@ def refine(
         op: Label for the new edges.
         columns: [columns] number under which each column labels the new edges.
         judge: Who decides what float64 cannot tell.
-        extents: [2] size of the domain along each coordinate: lengths are measured as shares of it.
+        extents: [2] size of the domain along each coordinate, of which lengths are shares; or [V, 2] at each vertex,
+            where several domains lie side by side.
 
     Returns:
         The finer subdivision and how it follows from the old one.
@@ -274,6 +275,8 @@ def refine(
     new = NewVertices(cuts.tails, cuts.heads, cuts.fractions, np.full(on_edges, -1, np.int32), on_edges)
     outer_points = _interpolated(subdivision.points, new, 0, sizes.old_vertices)
     uncertainty = np.concatenate([subdivision.uncertainty, cuts.uncertainty])
+    if extents.ndim > 1:
+        extents = np.concatenate([extents, extents[cuts.tails]])
     doubts = _inserted(judge, split_faces, layer, chords, target, sizes, outer_points / extents, uncertainty)
     _place_flat_crossings(judge, target, cuts, chords, sizes, uncertainty)
     target = _compacted(target, sizes)

@@ -75,24 +75,36 @@ def half_edges(origin: np.ndarray, following: np.ndarray, preceding: np.ndarray,
     return np.stack([origin, following, preceding, face], axis=1).astype(np.int32)
 
 
-def convex_polygon(points: np.ndarray) -> Subdivision:
-    """The subdivision that has one convex polygon, given counter-clockwise, as its only face."""
+def convex_polygons(points: np.ndarray, offsets: np.ndarray) -> Subdivision:
+    """The subdivision whose faces are convex polygons side by side, that share nothing.
+
+    Args:
+        points: [V, 2] their corners counter-clockwise, one polygon after the other.
+        offsets: [F + 1] first corner of each.
+
+    Returns:
+        The subdivision; the numbers of its outer edges begin anew in each polygon.
+    """
     number = len(points)
     index = np.arange(number, dtype=np.int32)
+    first, last = offsets[:-1], offsets[1:] - 1
+    after, before = index + 1, index - 1
+    after[last], before[first] = first, last
+    of = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(offsets))
     origin = np.empty(2 * number, np.int32)
     following = np.empty(2 * number, np.int32)
     preceding = np.empty(2 * number, np.int32)
     face = np.empty(2 * number, np.int32)
-    origin[0::2], origin[1::2] = index, (index + 1) % number
-    following[0::2], preceding[0::2] = 2 * ((index + 1) % number), 2 * ((index - 1) % number)
-    following[1::2], preceding[1::2] = 2 * ((index - 1) % number) + 1, 2 * ((index + 1) % number) + 1
-    face[0::2], face[1::2] = 0, OUTSIDE
+    origin[0::2], origin[1::2] = index, after
+    following[0::2], preceding[0::2] = 2 * after, 2 * before
+    following[1::2], preceding[1::2] = 2 * before + 1, 2 * after + 1
+    face[0::2], face[1::2] = of, OUTSIDE
     return Subdivision(
         np.asarray(points, np.float64).copy(),
         np.zeros(number),
         half_edges(origin, following, preceding, face),
         np.full(number, -1, np.int32),
-        np.arange(number, dtype=np.int32),
+        index - first[of].astype(np.int32),
         np.full(number, -1, np.int64),
-        np.zeros(1, np.int32),
+        (2 * first).astype(np.int32),
     )

@@ -107,6 +107,8 @@ class Dense(_Matrix):
     def _by_rows(self, function: Callable[[Tensor, Tensor], Tensor]) -> Float[Tensor, "batch out"]:
         """A function of blocks of rows and their offsets: what it makes of large weights needs little room."""
         rows = max(1, _BLOCK // max(1, self.weight.shape[1]))
+        if rows >= len(self.weight):
+            return function(self.weight, self.bias)
         blocks = zip(self.weight.split(rows), self.bias.split(rows), strict=True)
         return torch.cat([function(weight, bias) for weight, bias in blocks], dim=1)
 

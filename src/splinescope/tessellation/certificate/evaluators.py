@@ -25,6 +25,9 @@ PLACEMENT = 16.0
 _SAMPLE = 32
 """Points at which errors are measured."""
 
+_SMALL = 1 << 18
+"""Numbers that a forward pass at all interior points may hold for it to be made at all of them from the start."""
+
 _AFFORDABLE = 1e9
 """Products of digits that forward passes at interior points may take: some seconds."""
 
@@ -51,6 +54,10 @@ class Evaluator(ABC):
     def passes(self, coordinates: np.ndarray) -> Iterator[Passed]:
         """Values before every folding node, then the outputs, with bounds of their errors."""
 
+    def inside(self, cells: np.ndarray, points: np.ndarray) -> Iterator[Passed]:
+        """The same at the interior points of some cells, which are given, too."""
+        return self.passes(points)
+
     @abstractmethod
     def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
         """The same with smaller bounds, None if there are none."""
@@ -66,14 +73,20 @@ class Float(Evaluator):
 
     Attributes:
         subject: The cells.
+        known: What it found at the interior points of all cells, in order, where it has been there; else nothing.
     """
 
     subject: Subject
+    known: tuple[Passed, ...] = ()
 
     def passes(self, coordinates: np.ndarray) -> Iterator[Passed]:
         """Bounds that all points share."""
         place = self.subject.place
         return forward(self.subject.network, place.embed(coordinates), place.errors(coordinates))
+
+    def inside(self, cells: np.ndarray, points: np.ndarray) -> Iterator[Passed]:
+        """What is known already, if all cells are asked for."""
+        return iter(self.known) if self.known and len(cells) == len(self.subject) else self.passes(points)
 
     def closer(self, coordinates: np.ndarray) -> Iterator[Passed] | None:
         """Bounds of each point's own."""
@@ -161,9 +174,11 @@ def choose(subject: Subject, points: int, corners: bool = False) -> Evaluator:
     """
     sample = subject.points[:: max(1, len(subject) // _SAMPLE)][:_SAMPLE]
     plain = Float(subject)
-    seen = [_bluntness(passed) for passed in plain.passes(sample)]
+    small = len(subject) * sum(node.size for node in subject.network.nodes) <= _SMALL
+    found = tuple(plain.passes(subject.points if small else sample))
+    seen = [_bluntness(passed) for passed in found]
     if not any(blunt for blunt, _ in seen):
-        return plain
+        return replace(plain, known=found) if small else plain
     growth = max(ratio for _, ratio in seen)  # of errors, relative to values
     budget = _AFFORDABLE * (_AT_CORNERS if corners else 1)
     cost = float(work(subject.network)) * _SPLIT

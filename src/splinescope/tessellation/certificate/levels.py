@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from splinescope.errors import CertificateWarning
 from splinescope.progress import Advance, unseen
@@ -36,8 +38,26 @@ def begun(cells: object, topology: Topology, count: int, truncated: bool, level:
     )
 
 
+@dataclass(frozen=True)
+class Examination:
+    """What comparisons with forward passes found.
+
+    Attributes:
+        certificate: The certificate, with the level that was reached.
+        merged: Cells that a fold crosses within the resolution of the coordinates.
+    """
+
+    certificate: Certificate
+    merged: np.ndarray
+
+
 def examined(certificate: Certificate, subject: Subject, level: str, advance: Advance = unseen) -> Certificate:
-    """A certificate with comparisons of some cells with forward passes added.
+    """A certificate with comparisons of some cells with forward passes added: see `examination`."""
+    return examination(certificate, subject, level, advance).certificate
+
+
+def examination(certificate: Certificate, subject: Subject, level: str, advance: Advance = unseen) -> Examination:
+    """Compare some cells with forward passes.
 
     Args:
         certificate: What is known already.
@@ -46,7 +66,7 @@ def examined(certificate: Certificate, subject: Subject, level: str, advance: Ad
         advance: Called with the further share that is done; the shares add up to 1.
 
     Returns:
-        The certificate with the level that was reached.
+        The certificate with what was found added to it, and which cells are merged.
 
     Raises:
         CertificateError: With the cells concerned.
@@ -65,14 +85,17 @@ def examined(certificate: Certificate, subject: Subject, level: str, advance: Ad
     settled = settlement.settled
     errors = "measured" if "measured" in (certificate.errors, evaluator.errors) else "proved"
     reached = _reached(level, certificate, settled.open, errors)
-    return replace(
+    merged = np.array(sorted(settled.merged), np.int64)
+    merged = merged[subject.resolved[merged]]
+    whole = replace(
         certificate,
         level=reached,
         errors=errors,
         settled=certificate.settled + settled.signs,
         undecided_signs=certificate.undecided_signs + settled.open,
-        merged=certificate.merged + int(subject.resolved[list(settled.merged)].sum()),
+        merged=certificate.merged + len(merged),
     )
+    return Examination(whole, merged)
 
 
 def _reached(level: str, certificate: Certificate, undecided: int, errors: str) -> str:

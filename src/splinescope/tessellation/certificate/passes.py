@@ -143,7 +143,7 @@ def _sifted(seen: Seen, sift: Callable[[Facts], Facts]) -> Seen:
 def _check_between(subject: Subject) -> None:
     """Interior points are between the least and the largest coordinates of their cells' corners."""
     lowest, highest = subject.extents
-    points, room = subject.points[:, subject.first :], RESOLUTION * subject.scale
+    points, room = subject.points[:, subject.first :], RESOLUTION * subject.scales
     outside = np.flatnonzero(((points < lowest - room) | (points > highest + room)).any(axis=1))
     if len(outside):
         fail("values", outside, "an interior point is not between the corners of its cell")
@@ -174,7 +174,7 @@ def _interior_chunk(
     points = subject.points[which]
     rows = np.arange(len(which))
     bundle = Bundle(which, np.arange(len(which) + 1), which, rows, np.zeros(len(which)))
-    for passed in evaluator.passes(points):
+    for passed in evaluator.inside(which, points):
         if passed.index < 0:
             _compare_outputs(subject, which, passed, evaluator.placement(passed.index), scale, seen)
             return seen

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
 from splinescope.tessellation.certificate.forms import ScaledIntegers, exactly, total
 from splinescope.tessellation.certificate.forward import gamma
 from splinescope.tessellation.domains import Box, Domain, Segment
+from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.segments.batch import Segments
 
 
 class Place(ABC):
-    """A domain, or several segments."""
+    """A domain, or several segments or slices."""
 
     @property
     @abstractmethod
     def reach(self) -> np.ndarray:
-        """[d] largest absolute coordinate on each axis."""
+        """[d] largest absolute coordinate on each axis; of several slices [S, d]."""
 
     @abstractmethod
     def embed(self, coordinates: np.ndarray) -> np.ndarray:
@@ -49,10 +51,7 @@ class DomainPlace(Place):
         self._domain = domain
         self._basis = np.asarray(domain.basis, np.float64).reshape(domain.dimension, -1)
         self._origin = np.asarray(domain.origin, np.float64).ravel()
-        # A coordinate of the input that is one coordinate of the domain, or a constant, is copied without rounding.
-        ones = np.isin(self._basis, (0.0, 1.0, -1.0)).all(axis=0)
-        summands = (self._basis != 0).sum(axis=0) + (self._origin != 0)
-        self._rounded = ~ones | (summands > 1)
+        self._rounded = _rounded(self._basis, self._origin)
 
     @property
     def reach(self) -> np.ndarray:
@@ -100,6 +99,13 @@ class DomainPlace(Place):
         return row.numbers
 
 
+def _rounded(basis: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """[n_in] which inputs of a domain are rounded: what is one coordinate of the domain, or a constant, is copied."""
+    ones = np.isin(basis, (0.0, 1.0, -1.0)).all(axis=0)
+    summands = (basis != 0).sum(axis=0) + (origin != 0)
+    return np.asarray(~ones | (summands > 1))
+
+
 class SegmentsPlace(Place):
     """Several segments; coordinates are pairs of a segment's number and its parameter."""
 
@@ -137,6 +143,50 @@ class SegmentsPlace(Place):
     def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
         """[2] the form that vanishes at an end, which is where work ended if cells are missing."""
         return np.array([1, -Fraction(float(coordinates[1]))], object)
+
+
+class SlicesPlace(Place):
+    """Several slices; coordinates are the number of a slice and the coordinates there."""
+
+    def __init__(self, slices: Slices) -> None:
+        self._slices = slices
+        self._rounded = np.stack([_rounded(*frame) for frame in zip(slices.bases, slices.origins, strict=True)])
+
+    @cached_property
+    def reach(self) -> np.ndarray:
+        """[S, 2] largest absolute coordinate on each axis of each slice."""
+        corners = np.abs(self._slices.corners[:, 1:])
+        return np.maximum.reduceat(corners, self._slices.offsets[:-1])
+
+    def embed(self, coordinates: np.ndarray) -> np.ndarray:
+        """Inputs at coordinates."""
+        return self._slices.embed(coordinates)
+
+    def errors(self, coordinates: np.ndarray) -> np.ndarray:
+        """[1, n_in] bounds of the rounding errors of `embed` at some coordinates."""
+        which, row = np.unique(coordinates[:, 0].astype(np.int64), return_inverse=True)
+        size = np.zeros((len(which), 2))
+        np.maximum.at(size, row, np.abs(coordinates[:, 1:]))
+        bases = np.abs(self._slices.bases[which])
+        sizes = np.abs(self._slices.origins[which]) + size[:, [0]] * bases[:, 0] + size[:, [1]] * bases[:, 1]
+        return np.where(self._rounded[which].any(axis=0), gamma(4) * sizes.max(axis=0, initial=0.0), 0.0)[None]
+
+    def terms(self, coordinates: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of factors, [N, 1] and [N, n_in], whose products sum to the exact inputs."""
+        number = coordinates[:, 0].astype(np.int64)
+        pairs = [(coordinates[:, [1 + axis]], self._slices.bases[number, axis]) for axis in range(2)]
+        return [*pairs, (np.ones((len(coordinates), 1)), self._slices.origins[number])]
+
+    def entry(self, coordinates: np.ndarray) -> ScaledIntegers:
+        """[*input_shape, 3] exact forms of the input on the slice of some coordinates."""
+        return self._place(coordinates).entry(coordinates[1:])
+
+    def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
+        """[3] exact form that vanishes on a side of the slice of some coordinates."""
+        return self._place(coordinates).side(number, coordinates[1:])
+
+    def _place(self, coordinates: np.ndarray) -> DomainPlace:
+        return DomainPlace(self._slices.domains[int(coordinates[0])])
 
 
 def _between(start: np.ndarray, end: np.ndarray) -> ScaledIntegers:

@@ -124,7 +124,7 @@ class Settlement:
             whole = self._forms(cell, {-1})[-1]
             point, bits = _homogeneous(points[k, self.subject.first :]), whole.bits
             rows = zip(whole.numbers, values[k], strict=True)
-            off = [self._off(list(form), point, bits, float(value)) / Fraction(2) ** bits for form, value in rows]
+            off = [self._off(cell, list(form), point, bits, float(value)) / Fraction(2) ** bits for form, value in rows]
             room = allowed[k] + 8 * self._float_error(cell, self.subject.network.output)
             rest = [o - _finite(more) for o, more in zip(off, room, strict=True)]
             if max(rest) > 0 and any(r > s for r, s in zip(rest, self._steepest_beside(cell), strict=True)):
@@ -144,7 +144,10 @@ class Settlement:
                 break
             whole = self._forms(other, {-1})[-1]
             unit = Fraction(2) ** whole.bits
-            out = [max(known, self._blur(row) / unit) for known, row in zip(out, whole.numbers.tolist(), strict=True)]
+            out = [
+                max(known, self._blur(other, row) / unit)
+                for known, row in zip(out, whole.numbers.tolist(), strict=True)
+            ]
         return out
 
     def _float_error(self, cell: int, node: int) -> np.ndarray:
@@ -179,7 +182,7 @@ class Settlement:
             for k in mine.tolist():
                 whole = forms[int(facts.node[k])]
                 point = _homogeneous(subject.vertices[subject.cell_vertices[facts.corner[k]], subject.first :])
-                off = self._off(_form(facts, k, whole), point, whole.bits, 0.0)
+                off = self._off(cell, _form(facts, k, whole), point, whole.bits, 0.0)
                 if off > _finite(allowed[k]) * Fraction(2) ** whole.bits:
                     name = subject.network.nodes[int(facts.node[k])].name
                     what = f"a vertex is not on the fold of node {name!r} that is recorded there"
@@ -193,14 +196,14 @@ class Settlement:
         self._left -= cost
         return True
 
-    def _off(self, form: list[Any], point: list[Any], bits: int, value: float) -> Fraction:
-        """How far a form at a rounded point is from a value, beyond what roundings of the coordinates make of it."""
+    def _off(self, cell: int, form: list[Any], point: list[Any], bits: int, value: float) -> Fraction:
+        """How far a form on a cell is at a rounded point from a value, beyond what roundings of coordinates make."""
         there = Fraction(sum(a * b for a, b in zip(form, point, strict=True))) / point[-1]
-        return abs(there - Fraction(value) * Fraction(2) ** bits) - self._blur(form)
+        return abs(there - Fraction(value) * Fraction(2) ** bits) - self._blur(cell, form)
 
-    def _blur(self, form: list[Any]) -> Fraction:
-        """What roundings of the coordinates make of a form."""
-        scale = [Fraction(float(x)) for x in self.subject.scale]
+    def _blur(self, cell: int, form: list[Any]) -> Fraction:
+        """What roundings of the coordinates make of a form on a cell."""
+        scale = [Fraction(float(x)) for x in self.subject.scale_of(cell)]
         return Fraction(_SEPARATE) * sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
 
     @np.errstate(all="ignore")  # bounds may be infinite
@@ -270,7 +273,7 @@ class Settlement:
                 form = _form(facts, int(k), forms[int(facts.node[k])])
                 value = Fraction(sum(a * b for a, b in zip(form, point, strict=True)))
                 if value < 0:
-                    room = self._blur(form)
+                    room = self._blur(cell, form)
                     if not corners and not thin:
                         room += self._placing(facts, int(k)) * Fraction(2) ** forms[int(facts.node[k])].bits
                     if -value > room * abs(point[-1]) and not (thin and not corners):
@@ -297,7 +300,7 @@ class Settlement:
             point = self._crossing(spot, cell, items, forms)
             if point is not None:
                 value = Fraction(sum(a * b for a, b in zip(form, point, strict=True)))
-                if -value > self._blur(form) * abs(point[-1]):
+                if -value > self._blur(cell, form) * abs(point[-1]):
                     return True
         return False
 

@@ -72,7 +72,7 @@ class Subject:
         codes: Patterns.
         facets: The facets, None where vertices are not looked at.
         corners: How well corners are determined, None where vertices are not looked at.
-        first: First axis that is a coordinate; for several segments the one before says which segment it is.
+        first: First axis that is a coordinate; for several segments or slices the one before says which of them it is.
     """
 
     network: Network
@@ -110,15 +110,32 @@ class Subject:
         return np.repeat(starts - offsets[:-1], sizes) + np.arange(offsets[-1]), offsets
 
     @cached_property
-    def scale(self) -> np.ndarray:
-        """[d] largest absolute coordinate on each axis of the domain, out of all of which cells were cut."""
-        size = np.maximum(np.abs(self.vertices[:, self.first :]).max(axis=0, initial=0.0), self.place.reach)
+    def group(self) -> np.ndarray | None:
+        """[F] the slice of each cell where there are several, each of a size of its own; None elsewhere."""
+        return self.points[:, 0].astype(np.int64) if self.place.reach.ndim > 1 else None
+
+    @cached_property
+    def scales(self) -> np.ndarray:
+        """[F or 1, d] largest absolute coordinate on each axis of the domain out of which each cell was cut."""
+        coordinates = self.vertices[:, self.first :]
+        if self.group is None:
+            size = np.maximum(np.abs(coordinates).max(axis=0, initial=0.0), self.place.reach)[None]
+        else:
+            sizes = self.place.reach.copy()
+            np.maximum.at(sizes, self.vertices[:, 0].astype(np.int64), np.abs(coordinates))
+            size = sizes[self.group]
         return np.where(size > 0, size, 1.0)
+
+    def scale_of(self, cells: int | np.ndarray) -> np.ndarray:
+        """[d] or [k, d] the same for one cell, or for some."""
+        scale: np.ndarray = self.scales[0 if self.group is None else cells]
+        return scale
 
     @cached_property
     def resolved(self) -> np.ndarray:
         """[F] whether float64 coordinates resolve a cell."""
-        return resolved_cells(self.vertices[:, self.first :], self.cell_vertices, self.cell_offsets, self.measures)
+        coordinates = self.vertices[:, self.first :]
+        return resolved_cells(coordinates, self.cell_vertices, self.cell_offsets, self.measures, self.group)
 
     @cached_property
     def extents(self) -> tuple[np.ndarray, np.ndarray]:
@@ -128,14 +145,14 @@ class Subject:
 
     @cached_property
     def shapes(self) -> Shapes:
-        """Extents and widths of the cells in coordinates divided by `scale`."""
+        """Extents and widths of the cells in coordinates divided by `scales`."""
         lowest, highest = self.extents
-        extents = highest / self.scale - lowest / self.scale
+        extents = highest / self.scales - lowest / self.scales
         d = extents.shape[1]
         # A convex body of measure A in a box of surface S holds a ball of radius A / S.
         sides = [np.prod(np.delete(extents, axis, axis=1), axis=1) for axis in range(d)]
         surface = 2.0 * np.sum(sides, axis=0)
-        measure = self.measures / np.prod(self.scale)
+        measure = self.measures / np.prod(self.scales, axis=1)
         width = np.divide(measure, surface, out=np.zeros(len(self)), where=surface > 0)
         return Shapes(np.linalg.norm(extents, axis=1), np.maximum(width, 0.0))
 

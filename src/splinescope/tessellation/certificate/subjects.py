@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from splinescope.tessellation.certificate.places import DomainPlace, SegmentsPlace
+from splinescope.tessellation.certificate.places import DomainPlace, SegmentsPlace, SlicesPlace
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.subject import RESOLUTION, CornerFacets, Corners, Subject
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.planar.batch import PlanarBatch, batch_of_one
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
@@ -46,7 +47,7 @@ def subject_of(cells: VertexComplex, vertices: bool) -> Subject:
     if not vertices:
         return plain
     if isinstance(cells, PlanarComplex):
-        facets, corners = _planar(plain, cells)
+        facets, corners = _planar(plain, batch_of_one(cells))
     else:
         assert isinstance(cells, SpatialComplex)
         facets, corners = _spatial(plain, cells)
@@ -129,7 +130,25 @@ def sides_of(
     return np.where(several, -1, worst.argmin(axis=1))
 
 
-def _planar(subject: Subject, cells: PlanarComplex) -> tuple[CornerFacets, Corners]:
+def slices_subject(batch: PlanarBatch, vertices: bool) -> Subject:
+    """The cells of several slices as a subject."""
+    subject = Subject(
+        network=batch.network,
+        place=SlicesPlace(batch.slices),
+        vertices=np.column_stack([batch.of_vertex, batch.vertices]),
+        vertex_outputs=batch.vertex_outputs,
+        points=np.column_stack([batch.of_cell, batch.interior_points]),
+        outputs=batch.interior_outputs(),
+        measures=batch.measures,
+        cell_vertices=batch.cell_vertices,
+        cell_offsets=batch.cell_offsets,
+        codes=batch.codes,
+        first=1,
+    )
+    return _with(subject, *_planar(subject, batch)) if vertices else subject
+
+
+def _planar(subject: Subject, cells: PlanarBatch) -> tuple[CornerFacets, Corners]:
     """Each corner of a polygon has the edge before it and the one after it."""
     owner, starts = subject.owner, subject.cell_offsets
     rows = np.arange(len(owner))
@@ -141,9 +160,11 @@ def _planar(subject: Subject, cells: PlanarComplex) -> tuple[CornerFacets, Corne
     # Of a truncated complex, facets without neighbour that a fold made are where the work ended.
     outside = (cells.edge_cells < 0).any(axis=1) & (cells.edge_op < 0)
     side = np.full(len(cells.edges), -1)
-    ends = cells.edges[outside]
-    offsets = np.arange(0, 2 * len(ends) + 1, 2)
-    side[outside] = sides_of(cells.domain, cells.vertices, offsets, ends.ravel(), cells.edge_cells[outside].max(axis=1))
+    for number, domain in enumerate(cells.slices.domains):
+        mine = cells.edge_starts[number] + np.flatnonzero(outside[slice(*cells.edge_starts[number : number + 2])])
+        ends = cells.edges[mine]
+        offsets = np.arange(0, 2 * len(ends) + 1, 2)
+        side[mine] = sides_of(domain, cells.vertices, offsets, ends.ravel(), cells.edge_cells[mine].max(axis=1))
     before = after[previous]
     items = np.column_stack([before, after]).ravel()
     facets = CornerFacets(
@@ -151,7 +172,8 @@ def _planar(subject: Subject, cells: PlanarComplex) -> tuple[CornerFacets, Corne
     )
     same = (cells.edge_op[before] == cells.edge_op[after]) & (cells.edge_unit[before] == cells.edge_unit[after])
     straight = same & (side[before] == side[after]) & ((cells.edge_op[before] >= 0) | (side[before] >= 0))
-    steps = (cells.vertices[cells.cell_vertices[following]] - cells.vertices[cells.cell_vertices]) / subject.scale
+    scale = subject.scale_of(owner)
+    steps = (cells.vertices[cells.cell_vertices[following]] - cells.vertices[cells.cell_vertices]) / scale
     length = np.hypot(steps[:, 0], steps[:, 1])
     with np.errstate(all="ignore"):  # lengths may be zero, or so small that their inverses overflow
         unit = steps / length[:, None]
@@ -161,7 +183,7 @@ def _planar(subject: Subject, cells: PlanarComplex) -> tuple[CornerFacets, Corne
     return facets, Corners(straight, gain)
 
 
-def _edges_after(cells: PlanarComplex, owner: np.ndarray) -> np.ndarray:
+def _edges_after(cells: PlanarBatch, owner: np.ndarray) -> np.ndarray:
     """[R] the edge of its cell that starts at each corner."""
     count = len(cells.vertices)
     number = np.arange(len(cells.edges))
@@ -218,7 +240,7 @@ def _spatial(subject: Subject, cells: SpatialComplex) -> tuple[CornerFacets, Cor
     starts = np.concatenate([[0], np.cumsum(np.bincount(corner, minlength=len(corner_key)))])
     side = _spatial_sides(cells, on_facet)
     facets = CornerFacets(cells.facet_cells, cells.facet_op, cells.facet_unit, side, starts, facet)
-    normals, doubt = _normals(cells.vertices / subject.scale, on_facet)
+    normals, doubt = _normals(cells.vertices / subject.scale_of(0), on_facet)
     return facets, Corners(np.diff(starts) < d, _gains(facets, normals, doubt, d))
 
 

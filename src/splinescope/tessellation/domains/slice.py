@@ -15,6 +15,7 @@ from scipy.spatial import ConvexHull, QhullError
 from splinescope.errors import InvalidInputError
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.domains.base import COLLINEAR, Domain, coordinate_names, finite
+from splinescope.tessellation.domains.box import Box
 
 
 def _signed_area(polygon: np.ndarray) -> float:
@@ -296,3 +297,24 @@ class Slice(Domain):
         if self.dimension == 2:
             return _signed_area(self.polygon - self.polygon.mean(axis=0))
         return float(_convex_hull(self.polygon - self.polygon.mean(axis=0), self.dimension).volume)
+
+
+def as_slice(domain: Domain) -> Slice:
+    """A domain of two dimensions as a slice with the same coordinates.
+
+    Args:
+        domain: A slice or a box.
+
+    Returns:
+        The slice, itself where it is one.
+
+    Cost: none of a slice; that of making one of a box.
+
+    Example:
+        >>> as_slice(Box([0.0, 0.0], [1.0, 2.0])).polygon.tolist()
+        [[0.0, 0.0], [1.0, 0.0], [1.0, 2.0], [0.0, 2.0]]
+    """
+    if isinstance(domain, Slice):
+        return domain
+    corners = domain.corners[[0, 2, 3, 1]] if isinstance(domain, Box) else domain.corners
+    return Slice(domain.origin, domain.basis, corners, names=domain.names)

@@ -1,4 +1,4 @@
-"""Join finished pieces along their borders."""
+"""Join finished pieces along their borders, and put them in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from scipy.sparse.csgraph import connected_components
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import Subdivision, half_edges
+from splinescope.network.graph import Network
 from splinescope.tessellation.codes import NodeCodes, merged
+from splinescope.tessellation.planar.dissolve import without_straight_vertices
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class FinishedPiece:
         vertex_tags: [V] numbers of vertices shared with other pieces, or -1.
         outputs: [V, n_out] outputs of the network at the vertices.
         codes: Patterns of its cells.
+        slices: [F] the slice of each cell.
     """
 
     subdivision: Subdivision
     vertex_tags: np.ndarray
     outputs: np.ndarray
     codes: list[NodeCodes]
+    slices: np.ndarray
 
     @property
     def nbytes(self) -> int:
@@ -79,8 +83,10 @@ def _side_by_side(pieces: list[FinishedPiece]) -> FinishedPiece:
     table = half_edges(all_of("origin", vertices), *links, face)
     subdivision = Subdivision(halves=table, first=all_of("first", halves), **plain)
     codes = [merged([piece.codes[i] for piece in pieces]) for i in range(len(pieces[0].codes))]
-    tags = np.concatenate([piece.vertex_tags for piece in pieces])
-    return FinishedPiece(subdivision, tags, np.concatenate([piece.outputs for piece in pieces]), codes)
+    tags, outputs, slices = (
+        np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("vertex_tags", "outputs", "slices")
+    )
+    return FinishedPiece(subdivision, tags, outputs, codes, slices)
 
 
 def _matching(subdivision: Subdivision, ends: np.ndarray, partial: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -161,4 +167,59 @@ def _glued(joined: FinishedPiece, keep_half: np.ndarray, drop_half: np.ndarray, 
         old.edge_tag[keep_edge],
         half_number[old.first].astype(np.int32),
     )
-    return FinishedPiece(glued, joined.vertex_tags[vertices], joined.outputs[vertices], joined.codes)
+    return FinishedPiece(glued, joined.vertex_tags[vertices], joined.outputs[vertices], joined.codes, joined.slices)
+
+
+def straightened(finished: FinishedPiece, network: Network) -> FinishedPiece:
+    """Without the vertices that hidden folds of max nodes left on edges."""
+    if all(op.elementwise for op in network.folds.values()):
+        return finished
+    none = np.full(len(finished.vertex_tags), -1, np.int64)
+    subdivision, vertices = without_straight_vertices(finished.subdivision, none)
+    if len(vertices) == len(finished.vertex_tags):
+        return finished
+    return FinishedPiece(
+        subdivision, finished.vertex_tags[vertices], finished.outputs[vertices], finished.codes, finished.slices
+    )
+
+
+def ordered_by_slice(finished: FinishedPiece, of_vertex: np.ndarray) -> FinishedPiece:
+    """The cells, vertices and edges of each slice one after the other, each in the order that they had.
+
+    Args:
+        finished: Several slices.
+        of_vertex: [V] slice of each vertex.
+
+    Returns:
+        The same slices, so that each is a range of every array.
+    """
+    old = finished.subdivision
+    of_edge = finished.slices[old.face.reshape(-1, 2).max(axis=1)]
+    faces, vertices, edges = (np.argsort(part, kind="stable") for part in (finished.slices, of_vertex, of_edge))
+    face_number = np.append(_inverse(faces), OUTSIDE)
+    half_number = (2 * _inverse(edges)[:, None] + np.arange(2)).ravel()
+    halves = (2 * edges[:, None] + np.arange(2)).ravel()
+    subdivision = Subdivision(
+        old.points[vertices],
+        old.uncertainty[vertices],
+        half_edges(
+            _inverse(vertices)[old.origin[halves]],
+            half_number[old.following[halves]],
+            half_number[old.preceding[halves]],
+            face_number[old.face[halves]],
+        ),
+        old.edge_op[edges],
+        old.edge_column[edges],
+        old.edge_tag[edges],
+        half_number[old.first[faces]].astype(np.int32),
+    )
+    codes = [part.taken(faces) for part in finished.codes]
+    tags, outputs = finished.vertex_tags[vertices], finished.outputs[vertices]
+    return FinishedPiece(subdivision, tags, outputs, codes, finished.slices[faces])
+
+
+def _inverse(order: np.ndarray) -> np.ndarray:
+    """The place of each number in an order."""
+    out = np.empty(len(order), np.int64)
+    out[order] = np.arange(len(order))
+    return out

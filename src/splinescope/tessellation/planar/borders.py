@@ -77,11 +77,14 @@ def part_of(piece: PlanarPiece, faces: np.ndarray) -> PlanarPiece:
     codes = [codes.taken(faces) for codes in piece.codes]
     begun = None if piece.begun is None else piece.begun.taken(faces)
     tags = piece.vertex_tags[vertices]
-    return PlanarPiece(piece.plan, subdivision, tags, rows, codes, piece.position, begun=begun, folds=piece.folds)
+    slices, position = piece.slices[faces], piece.position
+    return PlanarPiece(piece.plan, subdivision, tags, rows, slices, codes, position, begun=begun, folds=piece.folds)
 
 
 def halves_of(piece: PlanarPiece, borders: Borders) -> list[PlanarPiece]:
-    """Split a piece in two along the longer side of its bounding box, with equal numbers of cells."""
+    """Split a piece in two with about equal numbers of cells: its slices, or along the longer side of the only one."""
+    if (piece.slices != piece.slices[0]).any():
+        return [part_of(piece, faces) for faces in _by_slices(piece.slices)]
     centroids, _ = centroids_and_areas(piece.subdivision)
     axis = int(np.argmax(np.ptp(piece.subdivision.points, axis=0)))
     order = np.argsort(centroids[:, axis], kind="stable")
@@ -89,3 +92,12 @@ def halves_of(piece: PlanarPiece, borders: Borders) -> list[PlanarPiece]:
     group[order[len(order) // 2 :]] = 1
     borders.tag(piece, group)
     return [part_of(piece, np.flatnonzero(group == side)) for side in (0, 1)]
+
+
+def _by_slices(slices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The cells of the first slices and those of the others, about as many; there are several slices."""
+    order = np.sort(slices)
+    border = order[len(order) // 2]
+    if border == order[0]:
+        border = order[np.searchsorted(order, border, side="right")]
+    return np.flatnonzero(slices < border), np.flatnonzero(slices >= border)

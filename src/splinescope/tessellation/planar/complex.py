@@ -15,8 +15,8 @@ from splinescope.geometry.planar.grid import Locator
 from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN
 from splinescope.geometry.planar.polygons import halfplanes
 from splinescope.network.graph import Network
-from splinescope.numerics import Tolerance, in_ranges
-from splinescope.tessellation.complex import Decisions, Facets, VertexComplex, facets_beside
+from splinescope.numerics import in_ranges
+from splinescope.tessellation.complex import Facets, VertexComplex, facets_beside
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.assembly import FinishedPiece
 from splinescope.tessellation.queries import ask
@@ -76,10 +76,7 @@ class PlanarComplex(VertexComplex):
 
     def interior_outputs(self) -> Float[np.ndarray, "F n_out"]:
         """Value of each cell's affine map at its centroid, from the outputs at its vertices."""
-        out = np.empty((len(self), self.vertex_outputs.shape[1]))
-        arguments = (self.vertices, self.cell_vertices, self.cell_offsets, self.measures, self.vertex_outputs, out)
-        in_ranges(_blend, len(self), *arguments)
-        return out
+        return blended(self.vertices, self.cell_vertices, self.cell_offsets, self.measures, self.vertex_outputs)
 
     def check_topology(self) -> Topology:
         """Areas, convexity, Euler characteristic and edges; raises `CertificateError` if one is wrong."""
@@ -205,15 +202,17 @@ def _blend(
                     out[cell, unit] += outputs[cell_vertices[at], unit] / (high - low)
 
 
-def build_complex(
-    finished: FinishedPiece,
-    network: Network,
-    domain: Slice,
-    tolerance: Tolerance,
-    truncated: bool,
-    signs: tuple[int, int],
-) -> PlanarComplex:
-    """The complex of a subdivision that has passed the whole network; `signs` counts all and those decided exactly."""
+def blended(
+    vertices: np.ndarray, cell_vertices: np.ndarray, offsets: np.ndarray, areas: np.ndarray, outputs: np.ndarray
+) -> np.ndarray:
+    """[F, n_out] the affine map of each cell at its interior point, from the outputs at its vertices."""
+    out = np.empty((len(areas), outputs.shape[1]))
+    in_ranges(_blend, len(areas), vertices, cell_vertices, offsets, areas, outputs, out)
+    return out
+
+
+def arrays_of(finished: FinishedPiece, network: Network) -> dict[str, Any]:
+    """The arrays of a complex, by name, of a subdivision that has passed the whole network."""
     subdivision = finished.subdivision
     faces = subdivision.num_faces
     offsets = np.zeros(faces + 1, np.int64)
@@ -223,24 +222,19 @@ def build_complex(
     in_ranges(_list_loops, faces, subdivision.first, subdivision.halves, offsets, corners)
     areas, centroids = np.empty(faces), np.empty((faces, 2))
     in_ranges(measure_cells, faces, subdivision.points, corners, offsets, areas, centroids)
-    return PlanarComplex(
-        network=network,
-        domain=domain,
-        vertices=subdivision.points,
-        cell_vertices=corners,
-        cell_offsets=offsets,
-        edges=np.ascontiguousarray(subdivision.origin).reshape(-1, 2),
-        edge_cells=np.ascontiguousarray(subdivision.face).reshape(-1, 2),
-        edge_op=subdivision.edge_op,
-        edge_unit=_units(network, subdivision.edge_op, subdivision.edge_column),
-        vertex_outputs=finished.outputs,
-        interior_points=centroids,
-        measures=np.maximum(areas, 0.0),
-        codes=tuple(finished.codes),
-        tolerance=tolerance,
-        truncated=truncated,
-        decisions=Decisions(*signs),
-    )
+    return {
+        "vertices": subdivision.points,
+        "vertex_outputs": finished.outputs,
+        "cell_vertices": corners,
+        "cell_offsets": offsets,
+        "edges": np.ascontiguousarray(subdivision.origin).reshape(-1, 2),
+        "edge_cells": np.ascontiguousarray(subdivision.face).reshape(-1, 2),
+        "edge_op": subdivision.edge_op,
+        "edge_unit": _units(network, subdivision.edge_op, subdivision.edge_column),
+        "interior_points": centroids,
+        "measures": np.maximum(areas, 0.0),
+        "codes": tuple(finished.codes),
+    }
 
 
 def _units(network: Network, op: np.ndarray, column: np.ndarray) -> np.ndarray:

@@ -70,7 +70,8 @@ def fold(
     layer = Layer(values.values, folds.shifts, folds.thresholds, folds.slopes, positive, negative)
     doubts = doubts_of(before.first, before.halves, layer, folds.folding, settled)
     judge.settle(doubts, layer)
-    result = refine(before, layer, folds.columns.node, _numbers(folds), judge, judge.plan.extents)
+    extents = judge.plan.slices.extents_at(before, judge.slices)
+    result = refine(before, layer, folds.columns.node, _numbers(folds), judge, extents)
     judge.count(before.num_vertices * int(np.isfinite(folds.thresholds).sum()), len(doubts.vertices) + result.doubts)
     new, added = result.new_vertices, len(result.new_vertices.tails)
     for rows in others:

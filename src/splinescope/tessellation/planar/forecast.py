@@ -14,6 +14,7 @@ from splinescope.tessellation.arguments import question
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.engine import cells_and_crossings
 from splinescope.tessellation.planar.plan import Plan
+from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.planar.work import NodeWork
 
 _PATCHES = 6
@@ -84,7 +85,7 @@ def forecast(network: ModelLike, domain: Slice, *, verify: str = "values", patie
     network, domain = asked.network, asked.domain
     if NodeWork.of(network).left[0] > _LONG:
         return None
-    plan = Plan.of(network, domain, Tolerance(), _MOST, available_memory() // 4)
+    plan = Plan.of(network, Slices((domain,)), Tolerance(), _MOST, available_memory() // 4)
     end, size, generator = time.monotonic() + patience, _FIRST, np.random.default_rng(0)
     found = _sample(plan, size, generator, end)
     while found.cells < _ENOUGH * found.patches and size < _LARGEST and time.monotonic() < end:
@@ -123,9 +124,8 @@ def _sample(plan: Plan, size: float, generator: np.random.Generator, end: float)
     """Cut patches, one at least, until the time is over; those of very many cells count as far as they are cut."""
     patches, cells, crossings = 0, 0, 0
     while patches < _PATCHES and (not patches or time.monotonic() < end):
-        patch = _patch(plan.domain, size, generator)
-        extents = np.ptp(patch.polygon, axis=0)
-        found = cells_and_crossings(replace(plan, domain=patch, extents=extents))
+        patch = _patch(plan.slices.domains[0], size, generator)
+        found = cells_and_crossings(replace(plan, slices=Slices((patch,))))
         patches, cells, crossings = patches + 1, cells + found[0], crossings + found[1]
     return _Sample(patches, cells, crossings)
 

@@ -15,8 +15,8 @@ from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.judge import End
 from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.tessellation.codes import NodeCodes
-from splinescope.tessellation.dyadics import Form, integers
-from splinescope.tessellation.exact import Pieces
+from splinescope.tessellation.dyadics import Dyadic, Form, integers
+from splinescope.tessellation.exact import ExactForms, Pieces
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import crossing, exact_point, nearest, sign_at, value_at
 from splinescope.tessellation.thresholds import Columns
@@ -32,12 +32,14 @@ class PlanarJudge:
     Attributes:
         plan: The network, its exact forms when they are needed, and where signs are counted.
         subdivision: The cells.
+        slices: [F] the slice of each.
         codes: Their patterns at all nodes before the one that folds.
         columns: The node that folds, and what its columns are in a cell.
     """
 
     plan: Plan
     subdivision: Subdivision
+    slices: np.ndarray
     codes: Sequence[NodeCodes]
     columns: Columns
     _pieces: dict[int, Pieces] = field(default_factory=dict)
@@ -117,12 +119,19 @@ class PlanarJudge:
         pattern = self._pattern(int(subdivision.face[half]))
         edges = [half >> 1, int(subdivision.preceding[half]) >> 1]
         named = ((int(subdivision.edge_op[edge]), int(subdivision.edge_column[edge])) for edge in edges)
-        return all(self.plan.forms.affords(pattern, op, [column], most) for op, column in named)
+        forms = self._of_slice(int(subdivision.face[half]))
+        return all(forms.affords(pattern, op, [column], most) for op, column in named)
 
-    def pattern_at(self, vertex: int) -> Pieces:
-        """Pattern of a cell that has a vertex."""
+    def values(self, vertex: int, node: int) -> Dyadic:
+        """Forms of all units of a node on a cell that has a vertex."""
         self._find_corners(np.array([vertex]))
-        return self._pattern(self._place(vertex))
+        face = self._place(vertex)
+        units = np.arange(self.plan.network.nodes[node].size)
+        return self._of_slice(face).values(self._pattern(face), node, units)
+
+    def _of_slice(self, face: int) -> ExactForms:
+        """Forms on the slice of a cell."""
+        return self.plan.forms(int(self.slices[face]))
 
     def _end(self, face: int, end: End) -> Form:
         place, column = end
@@ -136,12 +145,12 @@ class PlanarJudge:
     def _folds(self, face: int, columns: np.ndarray) -> list[Form]:
         """Forms of columns of the layer on a cell."""
         named = self.columns.folds(np.full(len(columns), face), columns.astype(np.int64)).tolist()
-        return self.plan.forms.forms(self._pattern(face), self.columns.node, named)
+        return self._of_slice(face).forms(self._pattern(face), self.columns.node, named)
 
     def _line(self, face: int, edge: int) -> Form:
         """A form that vanishes on an edge of a cell."""
         op, column = int(self.subdivision.edge_op[edge]), int(self.subdivision.edge_column[edge])
-        return self.plan.forms.forms(self._pattern(face), op, [column])[0]
+        return self._of_slice(face).forms(self._pattern(face), op, [column])[0]
 
     def _pattern(self, face: int) -> Pieces:
         if face not in self._pieces:

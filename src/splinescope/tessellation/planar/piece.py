@@ -1,4 +1,4 @@
-"""A part of the domain on its way through the network: the state that the sweep takes from node to node in a plane."""
+"""A part of the slices on its way through the network: the state that the sweep takes from node to node in planes."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ _ROOM = 64
 
 @dataclass
 class PlanarPiece:
-    """Cells of a part of the domain with the values of the live nodes at their vertices.
+    """Cells of a part of the slices with the values of the live nodes at their vertices.
 
     Attributes:
         plan: The network, and what is computed once for all pieces.
         subdivision: The cells found so far.
         vertex_tags: [V] numbers of vertices that other pieces have too, or -1.
         rows: Values at the vertices of each node that is still needed.
+        slices: [F] the slice of each cell.
         codes: Patterns of the cells at the nodes passed.
         position: Next node to evaluate.
         tournament: The running round of a max node.
@@ -51,6 +52,7 @@ class PlanarPiece:
     subdivision: Subdivision
     vertex_tags: np.ndarray
     rows: dict[int, GrowingRows]
+    slices: np.ndarray
     codes: list[NodeCodes] = field(default_factory=list)
     position: int = 1
     tournament: Tournament | None = None
@@ -92,7 +94,7 @@ class PlanarPiece:
 
     def bounds(self, index: int) -> Bounds:
         """Magnitude of a node, and how near to zero its signs are in doubt, at the vertices."""
-        return self.plan.bounds(index, self.subdivision.points)
+        return self.plan.bounds(index, self.subdivision, self.slices)
 
     def evaluate(self, index: int) -> None:
         """Set the rows of a node without folds."""
@@ -167,10 +169,11 @@ class PlanarPiece:
 
     def _nearness(self, key: int, folds: LayerFolds) -> np.ndarray:
         """About how far from the domain's centre units or groups fold, by their slopes on the nearest cell."""
-        corners = central_triangle(self.subdivision, self.plan.centre)
+        centre = self.plan.slices.centre(int(self.slices[0]))
+        corners = central_triangle(self.subdivision, centre)
         places, (first, *others) = self.subdivision.points[corners], self.rows[key].values[corners]
         (ax, ay), (bx, by) = places[1:] - places[0]
-        cx, cy = self.plan.centre - places[0]
+        cx, cy = centre - places[0]
         along, across = others[0] - first, others[1] - first
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             slopes = np.stack([by * along - ay * across, ax * across - bx * along]) / (ax * by - ay * bx)
@@ -182,7 +185,7 @@ class PlanarPiece:
         """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`."""
         values, columns = self.rows[key], folds.columns
         clamped = columns.width and self._is_clamped(columns.node)
-        judge = PlanarJudge(self.plan, self.subdivision, self.codes, columns)
+        judge = PlanarJudge(self.plan, self.subdivision, self.slices, self.codes, columns)
         others = [rows for rows in self.rows.values() if rows is not values]
         found = fold(values, others, folds, judge, pack(values.values == 0.0) if clamped else None)
         added = found.subdivision.num_vertices - self.subdivision.num_vertices
@@ -236,7 +239,8 @@ class PlanarPiece:
         return cells
 
     def _take(self, cells: np.ndarray) -> None:
-        """Patterns of the given cells, which are now all there are."""
+        """Slices and patterns of the given cells, which are now all there are."""
+        self.slices = self.slices[cells]
         self.codes = [codes.taken(cells) for codes in self.codes]
         if self.tournament is not None:
             self.tournament = self.tournament.taken(cells)

@@ -9,11 +9,11 @@ import torch
 from numba import njit
 
 from splinescope.geometry.planar.halfedges import ORIGIN
-from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import forward, products
 from splinescope.tessellation.planar.assembly import FinishedPiece
 from splinescope.tessellation.planar.judge import PlanarJudge
 from splinescope.tessellation.planar.plan import Plan
+from splinescope.tessellation.planar.residuals import residuals
 from splinescope.tessellation.predicates import coordinates, values_at
 from splinescope.tessellation.thresholds import Columns
 
@@ -22,7 +22,8 @@ _COARSE = 2.0**-8
 _MIDDLE, _PRODUCTS = 2.0**-22, 1 << 23
 """Uncertainty from which this is done in small complexes, as far as the forms on their cells take so many products."""
 _FINE = 2.0**-36
-"""Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first."""
+"""Uncertainty from which this is done in small complexes, for a few vertices, the worst ones first, where a forward
+pass shows them that far off, too."""
 _SMALL, _FEW = 1 << 11, 64
 """So many vertices are a few; complexes with more than so many have only the coarse ones placed anew."""
 _LARGE = 1 << 26
@@ -43,63 +44,95 @@ def placed(finished: FinishedPiece, plan: Plan) -> FinishedPiece:
     that are as small as this, which it would turn inside out.
     """
     cost = max(1, sum(products(plan.network)))
-    affordable = _PRODUCTS // cost
-    vertices = _coarse(finished.subdivision, plan.extents, affordable, _FEW if cost < _LARGE else 0)
-    if finished.subdivision.num_vertices <= min(_SMALL, affordable) and _vague(finished, plan):
-        vertices = np.arange(finished.subdivision.num_vertices)
+    vertices = _chosen(finished, plan, cost)
     if not len(vertices):
         return finished
-    judge = PlanarJudge(plan, finished.subdivision, finished.codes, Columns(plan.network.output, 0, 1))
+    output = plan.network.output
+    judge = PlanarJudge(plan, finished.subdivision, finished.slices, finished.codes, Columns(output, 0, 1))
     points, outputs = finished.subdivision.points.copy(), finished.outputs.copy()
-    units = np.arange(plan.network.nodes[plan.network.output].size)
     if cost > _DEAR:
         vertices = np.array([vertex for vertex in vertices.tolist() if judge.affords(vertex, _BEARABLE)], np.int64)
     for vertex in vertices.tolist():
         point = judge.point(vertex)
         points[vertex] = coordinates(point)
         if cost <= _DEAR:
-            values = plan.forms.values(judge.pattern_at(vertex), plan.network.output, units)
-            outputs[vertex] = values_at(values, point)
+            outputs[vertex] = values_at(judge.values(vertex, output), point)
+    exact = replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
     if cost > _DEAR and len(vertices):
-        x = torch.from_numpy(plan.domain.embed(points[vertices])).reshape(-1, *plan.network.input_shape)
+        x = torch.from_numpy(_embedded(exact, plan)[vertices]).reshape(-1, *plan.network.input_shape)
         with torch.no_grad():
             outputs[vertices] = forward(plan.network, x).reshape(len(vertices), -1).numpy()
-    return replace(finished, subdivision=replace(finished.subdivision, points=points), outputs=outputs)
+    return exact
 
 
-def _vague(finished: FinishedPiece, plan: Plan) -> bool:
-    """Whether outputs are what is left of much larger values, so that float64 knows none of them."""
-    error = plan.bounds(plan.network.output, finished.subdivision.points).error
-    sizes = np.abs(finished.outputs)
-    # The largest may be nothing but error itself.
-    return bool(
-        ((error > _VAGUE * sizes.max(axis=0)) | (error > _COARSE * np.median(sizes, axis=0)) & (error > 0)).any()
-    )
+def _embedded(finished: FinishedPiece, plan: Plan) -> np.ndarray:
+    """[V, *input_shape] the vertices as inputs."""
+    return plan.slices.embed(plan.slices.points(finished.subdivision, finished.slices))
 
 
-def _coarse(subdivision: Subdivision, extents: np.ndarray, affordable: int, few: int) -> np.ndarray:
-    """Vertices whose uncertainty is more than a small share of their shortest edge; lengths are shares of extents."""
+def _chosen(finished: FinishedPiece, plan: Plan, cost: int) -> np.ndarray:
+    """Vertices to place anew, ascending: coarse ones, fine ones of small slices, all where outputs are vague."""
+    affordable, few = _PRODUCTS // cost, _FEW if cost < _LARGE else 0
+    of_vertex = plan.slices.of_vertices(finished.subdivision, finished.slices)
+    vertices = np.bincount(of_vertex, minlength=len(plan.slices))
+    coarse, fine = _coarse(finished, plan)
+    chosen = [coarse]
+    small = (vertices <= _SMALL) & (max(few, affordable) > 0)
+    fine = fine[small[of_vertex[fine]]]
+    if len(fine):
+        share = residuals(plan.network, finished.subdivision, _embedded(finished, plan))[fine]
+        fine, share = fine[share > _FINE], share[share > _FINE]
+        worst = fine[np.argsort(-share, kind="stable")]
+        middle = np.bincount(of_vertex[fine[share > _MIDDLE]], minlength=len(vertices))
+        for number in np.unique(of_vertex[fine]).tolist():
+            most = max(few, min(int(middle[number]), affordable))
+            chosen.append(worst[of_vertex[worst] == number][:most])
+    few_vertices = vertices <= min(_SMALL, affordable)
+    if few_vertices.any():
+        chosen.append(np.flatnonzero((few_vertices & _vague(finished, plan, of_vertex))[of_vertex]))
+    return np.unique(np.concatenate(chosen))
+
+
+def _coarse(finished: FinishedPiece, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices whose uncertainty is more than a small share of their shortest edge, and those of a very small one."""
+    subdivision = finished.subdivision
     shortest = np.full(subdivision.num_vertices, np.inf)
-    _shortest(subdivision.halves, subdivision.points, extents, shortest)
+    extents = plan.slices.extents_at(subdivision, finished.slices)
+    _shortest(subdivision.halves, subdivision.points / extents, shortest)
     uncertainty = subdivision.uncertainty
-    seen = (uncertainty > _ILL) | (uncertainty > _COARSE * shortest)
-    fine = np.flatnonzero(seen & (uncertainty > _FINE * shortest))
-    if not len(fine):
-        return fine
-    with np.errstate(divide="ignore", over="ignore"):  # edges may have no length, or next to none
-        share = uncertainty[fine] / shortest[fine]
-    order = np.argsort(-share, kind="stable")
-    number = int((share > _COARSE).sum())
-    if subdivision.num_vertices <= _SMALL:
-        number = max(number, few, min(int((share > _MIDDLE).sum()), affordable))
-    return np.sort(fine[order[:number]])
+    coarse = uncertainty > _COARSE * shortest
+    fine = ~coarse & (uncertainty > _ILL) & (uncertainty > _FINE * shortest)
+    return np.flatnonzero(coarse), np.flatnonzero(fine)
+
+
+def _vague(finished: FinishedPiece, plan: Plan, of_vertex: np.ndarray) -> np.ndarray:
+    """[S] of which slices outputs are what is left of much larger values, so that float64 knows none of them.
+
+    Where a bound of their errors says so, errors are measured.
+    """
+    order = np.argsort(of_vertex, kind="stable")
+    starts = np.flatnonzero(np.diff(of_vertex[order], prepend=-1))
+    counts, sizes = np.diff(starts, append=len(order)), np.abs(finished.outputs[order])
+    largest = np.maximum.reduceat(sizes, starts)
+
+    def beyond(error: np.ndarray) -> np.ndarray:
+        # The largest may be nothing but error itself: then half of them are not much larger.
+        near = np.add.reduceat(_COARSE * sizes < error, starts, axis=0, dtype=np.int64)
+        return np.asarray(((error > 0) & ((error > _VAGUE * largest) | (2 * near >= counts[:, None]))).any(axis=1))
+
+    output, out = plan.network.output, np.zeros(len(plan.slices), bool)
+    vague = beyond(plan.bounds(output, finished.subdivision, finished.slices).error)
+    if vague.any():
+        points = plan.slices.points(finished.subdivision, finished.slices)
+        vague &= beyond(plan.calibration.near(output, points, plan.slices.embed).error)
+    out[of_vertex[order[starts]]] = vague
+    return out
 
 
 @njit(cache=True, nogil=True)
-def _shortest(halves: np.ndarray, points: np.ndarray, extents: np.ndarray, out: np.ndarray) -> None:
+def _shortest(halves: np.ndarray, points: np.ndarray, out: np.ndarray) -> None:
     """Length of the shortest edge of each vertex, at most what `out` holds."""
     for half in range(0, len(halves), 2):
         tail, head = halves[half, ORIGIN], halves[half + 1, ORIGIN]
-        across = abs(points[head, 0] - points[tail, 0]) / extents[0]
-        length = max(across, abs(points[head, 1] - points[tail, 1]) / extents[1])
+        length = max(abs(points[head, 0] - points[tail, 0]), abs(points[head, 1] - points[tail, 1]))
         out[tail], out[head] = min(out[tail], length), min(out[head], length)

@@ -1,4 +1,4 @@
-"""What is computed once for all pieces of a planar slice."""
+"""What is computed once for all pieces of planar slices."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from functools import cached_property
 
 import numpy as np
 
+from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import PieceTable
-from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.dyadics import Dyadic
 from splinescope.tessellation.exact import ExactForms, domain_rows
+from splinescope.tessellation.integer_rows import IntegerRows
+from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.planar.work import NodeWork
 from splinescope.tessellation.predicates import exact_point, line_through
-from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
+from splinescope.tessellation.rounding import Bounds, measured_bounds
 
 _WIDE = 16.0
 """Times `Tolerance.safety`: a sign is in doubt that far from zero, in units of the measured rounding error."""
@@ -33,56 +35,52 @@ class SignCounts:
 
 @dataclass(frozen=True)
 class Plan:
-    """A network and a domain, and what is computed of them once for all pieces.
+    """A network and slices, and what is computed of them once for all pieces.
 
     Attributes:
         network: The network.
-        domain: The domain.
+        slices: The slices.
         last_use: For each node the last node that reads it.
-        extents: [2] size of the domain along each coordinate.
         calibration: How near to zero a sign is in doubt.
-        max_cells: Largest number of cells, or None.
+        max_cells: Largest number of cells of a slice, or None.
         memory_budget: Bytes for the cells under way.
         work: What the nodes cost.
         tally: Where signs are counted.
     """
 
     network: Network
-    domain: Slice
+    slices: Slices
     last_use: tuple[int, ...]
-    extents: np.ndarray
     calibration: Calibration
     max_cells: int | None
     memory_budget: int
     work: NodeWork
     tally: SignCounts = field(default_factory=SignCounts)
+    _forms: dict[int, ExactForms] = field(default_factory=dict, init=False)
+    _rows: dict[int, IntegerRows] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
-        cls, network: Network, domain: Slice, tolerance: Tolerance, max_cells: int | None, memory_budget: int
+        cls, network: Network, slices: Slices, tolerance: Tolerance, max_cells: int | None, memory_budget: int
     ) -> Plan:
-        """The plan for a network on a planar slice."""
+        """The plan for a network on planar slices."""
         safety = _WIDE * tolerance.safety
-        bounds = measured_bounds(network, domain.embed(probes(domain.polygon, network)), safety)
-        extents, calibration = np.ptp(domain.polygon, axis=0), Calibration(network, bounds, safety)
-        return cls(
-            network, domain, last_uses(network), extents, calibration, max_cells, memory_budget, NodeWork.of(network)
-        )
+        calibration = Calibration(network, measured_bounds(network, slices.probes(network), safety), safety)
+        return cls(network, slices, last_uses(network), calibration, max_cells, memory_budget, NodeWork.of(network))
 
-    @cached_property
-    def centre(self) -> np.ndarray:
-        """[2] point of the domain around which cells are kept where there are too many."""
-        return np.asarray(self.domain.polygon.mean(axis=0))
+    def bounds(self, node: int, subdivision: Subdivision, slices: np.ndarray) -> Bounds:
+        """Magnitude of a node, and how near to zero its sign is in doubt, at vertices; `slices` are those of faces."""
+        if not self.calibration.is_coarse(node):
+            return self.calibration.bounds[node]
+        return self.calibration.at(node, self.slices.points(subdivision, slices), self.slices.embed)
 
-    def bounds(self, node: int, points: np.ndarray) -> Bounds:
-        """Magnitude of a node, and how near to zero its sign is in doubt, at points of the domain."""
-        return self.calibration.at(node, points, self.domain.embed)
-
-    @cached_property
-    def forms(self) -> ExactForms:
-        """The network's affine forms, exactly; made when the first sign is in doubt."""
-        inputs = domain_rows(self.domain.origin, self.domain.basis)
-        return ExactForms(self.network, inputs, sides_of_polygon(self.domain.polygon))
+    def forms(self, number: int) -> ExactForms:
+        """The network's affine forms on a slice, exactly; made when the first sign there is in doubt."""
+        if number not in self._forms:
+            domain = self.slices.domains[number]
+            inputs, sides = domain_rows(domain.origin, domain.basis), sides_of_polygon(domain.polygon)
+            self._forms[number] = ExactForms(self.network, inputs, sides, self._rows)
+        return self._forms[number]
 
     @cached_property
     def pieces(self) -> PieceTable:

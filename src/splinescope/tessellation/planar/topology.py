@@ -1,4 +1,4 @@
-"""Checks of a planar complex that need no network: areas, convexity, the Euler characteristic, and its edges.
+"""Checks of planar complexes that need no network: areas, convexity, the Euler characteristic, and edges.
 
 All tolerances are those of corners that are known to a few units in the last place of the coordinates, however large or
 small these are: a check fails where no such corners would pass it.
@@ -6,7 +6,7 @@ small these are: a check fails where no such corners would pass it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -14,10 +14,9 @@ from numba import njit
 from splinescope.numerics import UNIT_ROUNDOFF, in_ranges
 from splinescope.tessellation.certificate.record import Topology, fail
 from splinescope.tessellation.neighbours import check_neighbours
+from splinescope.tessellation.planar.batch import PlanarBatch, batch_of_one
+from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.tessellation.resolved import ROUNDINGS
-
-if TYPE_CHECKING:
-    from splinescope.tessellation.planar.complex import PlanarComplex
 
 
 def check_topology(cells: PlanarComplex) -> Topology:
@@ -32,17 +31,54 @@ def check_topology(cells: PlanarComplex) -> Topology:
     Raises:
         CertificateError: At the first check that fails, with the cells concerned.
     """
-    wrong = np.flatnonzero(np.diff(cells.cell_offsets) < 3)
+    return check_topologies(batch_of_one(cells))[0]
+
+
+def check_topologies(batch: PlanarBatch) -> list[Topology]:
+    """The same of several slices side by side.
+
+    Args:
+        batch: The slices.
+
+    Returns:
+        What was measured of each.
+
+    Raises:
+        CertificateError: At the first check that fails, with the cells concerned, counted through all slices.
+    """
+    wrong = np.flatnonzero(np.diff(batch.cell_offsets) < 3)
     if len(wrong):
         fail("corners", wrong, "a cell has fewer than three corners")
-    step = ROUNDINGS * UNIT_ROUNDOFF * np.abs(cells.vertices).max(axis=0)
-    shapes = _Shapes(cells, step)
-    allowed = _check_sum(cells, shapes, step)
+    if len(batch) > 1:
+        _check_apart(batch)
+    starts = batch.vertex_starts[:-1]
+    steps = ROUNDINGS * UNIT_ROUNDOFF * np.maximum.reduceat(np.abs(batch.vertices), starts)
+    shapes = _Shapes(batch, steps)
+    allowed = _check_sums(batch, shapes, steps)
     shapes.check()
-    euler = _check_euler(cells)
-    multiple = check_neighbours(cells, cells.edge_cells, cells.edge_op, cells.edge_unit)
-    tolerances = {"measure": allowed, "coordinates": ROUNDINGS * UNIT_ROUNDOFF}
-    return Topology(_error(cells, shapes), euler, multiple, tolerances, int((~cells.resolved).sum()))
+    euler = _check_euler(batch)
+    facets = (batch.edge_cells, batch.edge_op, batch.edge_unit)
+    multiple = check_neighbours(batch.network, batch.codes, batch.truncated[batch.of_edge], *facets)
+    errors, several = _errors(batch, shapes), _sums(multiple, batch.edge_starts)
+    merged = _sums(~batch.resolved, batch.cell_starts)
+    return [
+        Topology(error, number, int(folds), {"measure": room, "coordinates": ROUNDINGS * UNIT_ROUNDOFF}, int(thin))
+        for error, number, folds, room, thin in zip(errors, euler, several, allowed, merged, strict=True)
+    ]
+
+
+def _check_apart(batch: PlanarBatch) -> None:
+    """Cells, vertices and edges of a slice have no others around them."""
+    corners = np.repeat(batch.of_cell, np.diff(batch.cell_offsets))
+    wrong = [np.flatnonzero(batch.of_vertex[batch.cell_vertices] != corners)]
+    cells = [np.repeat(np.arange(len(batch.of_cell)), np.diff(batch.cell_offsets))[wrong[0]]]
+    beside = batch.edge_cells
+    strange = (batch.of_vertex[batch.edges] != batch.of_edge[:, None]).any(axis=1)
+    strange |= ((beside >= 0) & (batch.of_cell[np.maximum(beside, 0)] != batch.of_edge[:, None])).any(axis=1)
+    cells.append(beside[strange].max(axis=1))
+    concerned = np.concatenate(cells)
+    if len(concerned):
+        fail("slices", concerned[concerned >= 0], "a cell or an edge has vertices or cells of another slice")
 
 
 class _Shapes:
@@ -55,24 +91,24 @@ class _Shapes:
         extents: [F, 2] sizes.
     """
 
-    def __init__(self, cells: PlanarComplex, step: np.ndarray) -> None:
-        self._cells = cells
-        count = len(cells)
+    def __init__(self, batch: PlanarBatch, steps: np.ndarray) -> None:
+        self._batch = batch
+        count = len(batch.interior_points)
         self.areas, self.turn, self.extents = np.empty(count), np.empty(count), np.empty((count, 2))
-        arguments = (cells.vertices, cells.cell_vertices, cells.cell_offsets, step)
+        arguments = (batch.vertices, batch.cell_vertices, batch.cell_offsets, batch.of_cell, steps)
         in_ranges(_measure, count, *arguments, self.areas, self.turn, self.extents)
-        corners = np.diff(cells.cell_offsets)
-        self.doubt = (4.0 + corners) * (self.extents @ step[::-1] + 2.0 * step.prod())
+        corners, step = np.diff(batch.cell_offsets), steps[batch.of_cell]
+        self.doubt = (4.0 + corners) * ((self.extents * step[:, ::-1]).sum(axis=1) + 2.0 * step.prod(axis=1))
 
     def check(self) -> None:
         """Measures are those of the corners and of the edges, and cells are convex."""
-        cells = self._cells
-        edges, steps = np.zeros(len(cells)), np.zeros(len(cells))
-        first = cells.vertices[cells.cell_vertices[cells.cell_offsets[:-1]]]
-        _areas_from_edges(cells.vertices, cells.edges, cells.edge_cells, first, edges, steps)
+        batch = self._batch
+        edges, steps = np.zeros(len(self.areas)), np.zeros(len(self.areas))
+        first = batch.vertices[batch.cell_vertices[batch.cell_offsets[:-1]]]
+        _areas_from_edges(batch.vertices, batch.edges, batch.edge_cells, first, edges, steps)
         # An edge that is not the cell's own may be far from it; rounding is relative to the terms then.
         wrong = np.flatnonzero(
-            ~(np.abs(self.areas - cells.measures) <= self.doubt)
+            ~(np.abs(self.areas - batch.measures) <= self.doubt)
             | ~(np.abs(self.areas - edges) <= self.doubt + 4 * UNIT_ROUNDOFF * steps)
             | (self.areas < -self.doubt)
         )
@@ -90,7 +126,8 @@ def _measure(
     vertices: np.ndarray,
     cell_vertices: np.ndarray,
     offsets: np.ndarray,
-    step: np.ndarray,
+    of_cell: np.ndarray,
+    steps: np.ndarray,
     areas: np.ndarray,
     turns: np.ndarray,
     extents: np.ndarray,
@@ -98,6 +135,7 @@ def _measure(
     """Area and extents of each cell from its corners, and its most concave turn that roundings don't explain."""
     for cell in range(start, stop):
         low, high = offsets[cell], offsets[cell + 1]
+        step = steps[of_cell[cell]]
         x0, y0 = vertices[cell_vertices[low], 0], vertices[cell_vertices[low], 1]
         px, py = vertices[cell_vertices[high - 1], 0] - x0, vertices[cell_vertices[high - 1], 1] - y0
         ux, uy = -px, -py
@@ -140,33 +178,43 @@ def _areas_from_edges(
                 sizes[cell] += abs(ax * by) + abs(ay * bx)
 
 
-def _error(cells: PlanarComplex, shapes: _Shapes) -> float:
-    """Relative difference of the sum of the areas from the domain's."""
-    total = cells.domain.area
-    return abs(float(shapes.areas.sum()) - total) / total
+def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """[S] the sum of each slice's values."""
+    return np.array([values[low:high].sum() for low, high in pairwise(starts)])
 
 
-def _check_sum(cells: PlanarComplex, shapes: _Shapes, step: np.ndarray) -> float:
-    """The areas sum to the domain's; returns how nearly they have to.
+def _errors(batch: PlanarBatch, shapes: _Shapes) -> list[float]:
+    """Relative difference of the sum of the areas from that of each slice."""
+    errors: list[float] = (
+        np.abs(_sums(shapes.areas, batch.cell_starts) - batch.slices.areas) / batch.slices.areas
+    ).tolist()
+    return errors
+
+
+def _check_sums(batch: PlanarBatch, shapes: _Shapes, steps: np.ndarray) -> list[float]:
+    """The areas sum to each slice's; returns how nearly they have to.
 
     Roundings of vertices inside cancel, for what one cell gains another loses; those on the boundary don't.
     """
-    total = cells.domain.area
-    sides = np.ptp(cells.domain.polygon, axis=0)
-    corners = np.diff(cells.cell_offsets)
-    roundings = 4.0 * UNIT_ROUNDOFF * float((corners * shapes.extents.prod(axis=1)).sum())
-    allowed = (4.0 * float(sides @ step[::-1]) + roundings) / total
-    if _error(cells, shapes) > allowed and not cells.truncated:
-        share = float(shapes.areas.sum()) / total
-        fail("measures", np.arange(len(cells)), f"they sum to the domain's measure times {share!r}")
-    return allowed
+    totals = batch.slices.areas
+    corners = np.diff(batch.cell_offsets)
+    roundings = 4.0 * UNIT_ROUNDOFF * _sums(corners * shapes.extents.prod(axis=1), batch.cell_starts)
+    allowed = (4.0 * (batch.slices.extents * steps[:, ::-1]).sum(axis=1) + roundings) / totals
+    wrong = (np.array(_errors(batch, shapes)) > allowed) & ~batch.truncated
+    if wrong.any():
+        share = float((_sums(shapes.areas, batch.cell_starts) / totals)[wrong][0])
+        fail("measures", np.flatnonzero(wrong[batch.of_cell]), f"they sum to the domain's measure times {share!r}")
+    return allowed.tolist()
 
 
-def _check_euler(cells: PlanarComplex) -> int:
-    """The cells, edges and vertices form a disc."""
-    used = np.zeros(len(cells.vertices), bool)
-    used[cells.edges.ravel()] = True
-    euler = int(used.sum()) - len(cells.edges) + len(cells)
-    if euler != 1 and not cells.truncated:
-        fail("euler", np.arange(len(cells)), f"vertices - edges + cells is {euler}; a polygon that is filled has 1")
-    return euler
+def _check_euler(batch: PlanarBatch) -> list[int]:
+    """The cells, edges and vertices of each slice form a disc."""
+    used = np.zeros(len(batch.vertices), bool)
+    used[batch.edges.ravel()] = True
+    euler = _sums(used, batch.vertex_starts) - np.diff(batch.edge_starts) + np.diff(batch.cell_starts)
+    wrong = (euler != 1) & ~batch.truncated
+    if wrong.any():
+        number = int(euler[wrong][0])
+        what = f"vertices - edges + cells is {number}; a polygon that is filled has 1"
+        fail("euler", np.flatnonzero(wrong[batch.of_cell]), what)
+    return euler.tolist()

@@ -33,7 +33,8 @@ def check_topology(cells: SpatialComplex) -> Topology:
     euler = cells.euler_characteristic
     if euler != 1 and not cells.truncated:
         fail("euler", np.arange(len(cells)), f"the alternating sum of faces is {euler}; a domain that is filled has 1")
-    multiple = check_neighbours(cells, cells.facet_cells, cells.facet_op, cells.facet_unit)
+    facets = (cells.facet_cells, cells.facet_op, cells.facet_unit)
+    multiple = int(check_neighbours(cells.network, cells.codes, cells.truncated, *facets).sum())
     _check_sides(cells)
     return Topology(error, euler, multiple, {"measure": allowed}, int((~cells.resolved).sum()))
 
