@@ -62,7 +62,8 @@ def cases() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
     conv = nn.Sequential(
         nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Conv2d(3, 4, 2, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(16, 5)
     )
-    torch.nn.init.normal_(conv[0].bias, generator=seeded(3))
+    for place, parameter in enumerate(conv.parameters()):
+        nn.init.normal_(parameter, std=0.5, generator=seeded(3 + place))
     return {
         "mlp": (mlp(20, 16, 16, 16, 4), (20,)),
         "plane": (mlp(2, 16, 16, 3, seed=4), (2,)),
