@@ -90,3 +90,14 @@ def test_what_is_not_finite_or_of_half_precision_is_refused() -> None:
         singular_values(broken, latents)
     with pytest.raises(InvalidInputError, match=r"torch.bfloat16; expected float32 or float64"):
         log_volume(nn.Linear(2, 3).bfloat16(), latents)
+
+
+def test_a_part_that_stands_twice_is_run_twice() -> None:
+    torch.manual_seed(0)
+    shared, leaky = torch.nn.Linear(5, 5), torch.nn.LeakyReLU(0.3)
+    module = torch.nn.Sequential(shared, leaky, shared, leaky, shared).double()
+    z = torch.randn(6, 5, dtype=torch.float64)
+    jacobians = torch.func.vmap(torch.func.jacrev(lambda t: module(t)))(z)
+    expected = torch.linalg.svdvals(jacobians).log().sum(dim=1).detach().numpy()
+    for method in ("auto", "gram", "svd"):
+        assert abs(log_volume(module, z.numpy(), method=method) - expected).max() < 1e-9

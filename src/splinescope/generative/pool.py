@@ -20,7 +20,7 @@ from splinescope.generative.log_volumes import log_volume
 from splinescope.generative.priors import Prior
 from splinescope.network import Network, as_network
 from splinescope.network.differentials import as_parameters, behind_head
-from splinescope.network.importers.module_copy import working_copy
+from splinescope.network.importers.module_copy import first_line, working_copy
 from splinescope.progress import Report, reporting
 from splinescope.storage import from_json, json_text, read_arrays, write_arrays
 from splinescope.workers import finished, result_of
@@ -81,7 +81,13 @@ class Pool:
         """Latents that are taken at once."""
         rng = np.random.default_rng([self.seed, 4])
         condition = None if self.condition is None else self.condition(1, rng)
-        outputs = self._called(self.prior.draw(1, rng), condition).size
+        latents = self.prior.draw(1, rng)
+        try:
+            outputs = self._called(latents, condition).size
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise InvalidInputError(
+                f"`generator`: it fails for latents of shape {latents.shape}: {first_line(error)}"
+            ) from error
         return max(1, min(CHUNK, NUMBERS // max(1, outputs * self.prior.dimension)))
 
     def propose(

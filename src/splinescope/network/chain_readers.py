@@ -173,7 +173,7 @@ def read_module(module: nn.Module, reader: Reader) -> None:
         raise NoChainError
     kind: Any = type(module)
     if kind is nn.Sequential:
-        for part in module.children():
+        for part in module:  # one that stands twice is run twice, which `children` does not say
             read_module(part, reader)
     elif isinstance(module, nn.Linear) and kind is nn.Linear:
         reader.dense(module.weight.detach(), None if module.bias is None else module.bias.detach())
