@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from splinescope.landscape import loss_line, loss_plane
 
@@ -82,3 +83,44 @@ def test_minima_of_integer_planes_are_minima() -> None:
             assert plane(near).min() >= found.value * (1 - 1e-11)
         if plane.minima:
             assert plane(grid).min() >= plane.global_minimum.value * (1 - 1e-12)
+
+
+def random_plane_of_samples(seed: int, number: int) -> tuple[nn.Module, str, list[np.ndarray], list[np.ndarray], float]:
+    """A small network, a layer, two directions of it, inputs and targets, and half the width of the window."""
+    rng = np.random.default_rng([seed, number])
+    torch.manual_seed(int(rng.integers(1e9)))
+    first, second, last = nn.Linear(2, 4), nn.Linear(4, 3), nn.Linear(3, 3)
+    module = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last).double()
+    layer = str(rng.choice(["0", "2", "4"]))
+    samples = int(rng.integers(1, 8))
+    x, y = rng.normal(size=(samples, 2)), rng.integers(0, 3, samples)
+    if rng.random() < 0.3:
+        y = torch.softmax(torch.randn(samples, 3).double(), 1).numpy()
+    shape = tuple(module.get_submodule(layer).weight.shape)
+    directions = [rng.normal(size=shape) for _ in range(2)]
+    if rng.random() < 0.3 and layer == "4":
+        directions[1] = np.tile(rng.normal(size=(1, 3)), (3, 1))
+    return module, layer, directions, [x, y], float(rng.choice([0.5, 1, 3]))
+
+
+@pytest.mark.parametrize(
+    ("seed", "number", "value"),
+    [(2, 530, 1.165914728185693), (2, 696, 1.0972288545329485), (3, 655, 0.9659638925888319)],
+    ids=["a valley beside a sleeping sample", "steps that a side stopped", "steps that a side stopped again"],
+)
+def test_minima_of_cross_entropy_that_were_missed(seed: int, number: int, value: float) -> None:
+    """The values are those of Nelder and Mead's method in forward passes."""
+    module, layer, directions, (x, y), extent = random_plane_of_samples(seed, number)
+    found = loss_plane(module, layer, directions, x, y, "cross-entropy", extent=extent).minima
+    assert min(abs(minimum.value - value) for minimum in found) < 1e-9
+    wanted = torch.from_numpy(y)
+    angles = np.linspace(0, 2 * np.pi, 1000)
+    around = 1e-6 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    for minimum in found:
+        losses = []
+        for u in np.array(minimum.point) + np.concatenate([[[0.0, 0.0]], around]):
+            moved = sum(t * torch.from_numpy(d) for t, d in zip(u, directions, strict=True))
+            weight = module.get_submodule(layer).weight + moved
+            outputs = functional_call(module, {f"{layer}.weight": weight}, (torch.from_numpy(x),))
+            losses.append(float(nn.functional.cross_entropy(outputs, wanted).detach()))
+        assert min(losses) >= losses[0] - 1e-14

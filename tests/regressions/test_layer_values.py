@@ -37,3 +37,11 @@ def test_hooks_and_sequences_of_ones_own_count() -> None:
     layers = Layers.of(module, points)
     assert layers.names == ("input", "0", "1", "2")
     np.testing.assert_allclose(layers.values()[-1], module(points).detach())
+
+
+def test_a_part_that_stands_twice_is_two_layers() -> None:
+    torch.manual_seed(0)
+    shared, points = nn.Linear(3, 3).double(), torch.randn(5, 3).double()
+    layers = Layers.of(nn.Sequential(shared, nn.ReLU(), shared), points)
+    assert layers.names == ("input", "0", "1", "2")
+    np.testing.assert_allclose(layers.values()[-1], shared(shared(points).relu()).detach())

@@ -87,6 +87,7 @@ def log_volume(
     Raises:
         InvalidInputError: If an argument is none of what is expected, the generator cannot be differentiated, or
             outputs or slopes are NaN or infinite.
+        UnsupportedOpError: By the method "affine", if the generator is not piecewise affine up to its head.
 
     Example:
         >>> log_volume(torch.nn.Linear(2, 3).double(), np.zeros((5, 2))).shape

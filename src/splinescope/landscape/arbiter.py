@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from flint import fmpz, fmpz_poly
@@ -183,14 +184,10 @@ class LineArbiter:
 
     def _squared_slope(self, targets: np.ndarray, start: float, end: float) -> tuple[int, list[float]] | None:
         """The first sign and where in (0, 1) it changes; None if that takes too much."""
-        middle, parts = _middle(start, end), []
-        for sample, wanted in enumerate(targets):
-            if self.exhausted:
-                return None
-            forms = self._forms(sample)
-            before = forms.products
-            parts.append(forms.squared(wanted, middle))
-            self._spent += forms.products - before + 1000
+        middle = _middle(start, end)
+        parts = self._parts(targets, lambda forms, wanted: forms.squared(wanted, middle))
+        if parts is None:
+            return None
         least = min(exponent for _, exponent in parts)
         total = fmpz_poly([])
         for part, exponent in parts:
@@ -199,18 +196,28 @@ class LineArbiter:
 
     def _softmax_slope(self, targets: np.ndarray, start: float, end: float) -> tuple[int, list[float]] | None:
         """The same of cross-entropy; None also if all digits don't tell."""
-        middle, parts = _middle(start, end), []
+        middle = _middle(start, end)
+        parts = self._parts(
+            targets, lambda forms, wanted: exact_sample(forms.outputs(len(wanted), middle), wanted, start, end)
+        )
+        if parts is None:
+            return None
+        slope = SoftmaxSlope(parts, MOST_PRODUCTS - self._spent)
+        found = slope.sign_changes(0.5 * COINCIDENT / (end - start))
+        self._spent += slope.spent
+        return found
+
+    def _parts(self, targets: np.ndarray, part: Callable[[PolynomialForms, np.ndarray], Any]) -> list[Any] | None:
+        """What each sample adds to the loss; None if that takes too much."""
+        parts = []
         for sample, wanted in enumerate(targets):
             if self.exhausted:
                 return None
             forms = self._forms(sample)
             before = forms.products
-            parts.append(exact_sample(forms.outputs(len(wanted), middle), wanted, start, end))
+            parts.append(part(forms, wanted))
             self._spent += forms.products - before + 1000
-        slope = SoftmaxSlope(parts, MOST_PRODUCTS - self._spent)
-        found = slope.sign_changes(0.5 * COINCIDENT / (end - start))
-        self._spent += slope.spent
-        return found
+        return parts
 
     def _forms(self, sample: int) -> PolynomialForms:
         if self._known is None or self._known[0] != sample:

@@ -36,6 +36,16 @@ def _value(x: float, y: float, at: tuple) -> float:
 
 
 @njit(cache=True, nogil=True)
+def is_inside(ring: np.ndarray, x: float, y: float) -> bool:
+    """Whether a point is inside of a cell, given by its corners counter-clockwise."""
+    for k in range(len(ring)):
+        p, q = ring[k], ring[(k + 1) % len(ring)]
+        if (q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]) <= 0.0:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def cell_minima(
     vertices: np.ndarray,
     cell_vertices: np.ndarray,
@@ -61,12 +71,7 @@ def cell_minima(
         found = False
         if determinant > _SINGULAR * (a + d) ** 2:
             x, y = cx - (d * gx - b * gy) / determinant, cy - (a * gy - b * gx) / determinant
-            found = True
-            for k in range(corners):
-                p, q = vertices[cell_vertices[low + k]], vertices[cell_vertices[low + (k + 1) % corners]]
-                if (q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]) <= 0.0:
-                    found = False
-                    break
+            found = is_inside(vertices[cell_vertices[low:high]], x, y)
             if found:
                 u, v = x - cx, y - cy
                 points[cell, 0], points[cell, 1], sides[cell] = x, y, -1

@@ -11,10 +11,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from splinescope.landscape.cell_minima import APART, EQUAL, side_of
+from splinescope.landscape.cell_minima import APART, EQUAL, is_inside, side_of
+from splinescope.numerics import UNIT_ROUNDOFF
 
 _STEPS = 80
 """Steps of Newton's method, and halvings, until nothing changes any more."""
+
+_MOST = 400
+"""Steps in the plane, those that fail among them."""
+
+FAINT = 2.0**-60
+"""Share of a cell's largest slope below which differences of slopes move no digit of the loss: units asleep leave some."""
 
 
 @njit(cache=True, nogil=True)
@@ -88,50 +95,29 @@ def _least_on_side(slopes: np.ndarray, offsets: np.ndarray, targets: np.ndarray,
 
 
 @njit(cache=True, nogil=True)
-def _room(vertices: np.ndarray, own: np.ndarray, x: float, y: float, dx: float, dy: float) -> float:
-    """How far a step may go until it meets a side, in its own length."""
-    most = np.inf
-    for k in range(len(own)):
-        p, q = vertices[own[k]], vertices[own[(k + 1) % len(own)]]
-        ex, ey = q[0] - p[0], q[1] - p[1]
-        inside = ex * (y - p[1]) - ey * (x - p[0])
-        change = ex * dy - ey * dx
-        if change < 0:
-            most = min(most, -inside / change)
-    return most
+def _least(slopes: np.ndarray, offsets: np.ndarray, targets: np.ndarray, x: float, y: float) -> tuple[float, float]:
+    """The minimum in the whole plane, where there is one, from a point: Newton's steps, shorter ones where they fail.
 
-
-@njit(cache=True, nogil=True)
-def _least_inside(
-    slopes: np.ndarray,
-    offsets: np.ndarray,
-    targets: np.ndarray,
-    vertices: np.ndarray,
-    own: np.ndarray,
-    x: float,
-    y: float,
-) -> tuple[float, float, float]:
-    """The minimum of a cell that has it inside, by Newton's steps that stay there and go down."""
+    Of a cell that has its minimum inside it is that, since the function is convex. Steps are not kept within the cell,
+    whose sides would stop them on the way.
+    """
     value, gx, gy, hxx, hxy, hyy = _derivatives(slopes, offsets, targets, x, y)
-    for _ in range(_STEPS):
-        bx, by = hxx * (1.0 + 1e-14) + 1e-300, hyy * (1.0 + 1e-14) + 1e-300
+    damping = 0.0
+    for _ in range(_MOST):
+        more = damping * (hxx + hyy) + 1e-300
+        bx, by = hxx * (1.0 + 1e-14) + more, hyy * (1.0 + 1e-14) + more
         determinant = bx * by - hxy * hxy
         dx, dy = -(by * gx - hxy * gy) / determinant, -(bx * gy - hxy * gx) / determinant
-        if gx * dx + gy * dy >= 0:
+        found = _derivatives(slopes, offsets, targets, x + dx, y + dy)
+        flat = found[0] <= value * (1.0 + 4.0 * UNIT_ROUNDOFF) and np.hypot(found[1], found[2]) < np.hypot(gx, gy)
+        if found[0] < value + 1e-4 * (gx * dx + gy * dy) or flat:
+            x, y, damping = x + dx, y + dy, 0.1 * damping if damping > 1e-9 else 0.0
+            value, gx, gy, hxx, hxy, hyy = found
+        elif damping > 1e12:
             break
-        size = min(1.0, 0.9 * _room(vertices, own, x, y, dx, dy))
-        moved = False
-        for _ in range(40):
-            found = _derivatives(slopes, offsets, targets, x + size * dx, y + size * dy)
-            if found[0] < value:
-                moved = True
-                break
-            size *= 0.5
-        if not moved:
-            break
-        x, y = x + size * dx, y + size * dy
-        value, gx, gy, hxx, hxy, hyy = found
-    return x, y, value
+        else:
+            damping = max(1e-6, 10.0 * damping)
+    return x, y
 
 
 @njit(cache=True, nogil=True)
@@ -139,6 +125,7 @@ def _across(slopes: np.ndarray, targets: np.ndarray) -> tuple[int, float, float]
     """In how many directions differences of outputs move, up to rounding of the slopes; and the one that is largest."""
     samples, outputs = targets.shape
     wx = wy = 0.0
+    faint = FAINT * np.abs(slopes).max()
     for again in range(2):
         for i in range(samples):
             size, first = 0.0, i * outputs
@@ -146,7 +133,7 @@ def _across(slopes: np.ndarray, targets: np.ndarray) -> tuple[int, float, float]
                 size = max(size, abs(slopes[row, 0]), abs(slopes[row, 1]))
             for row in range(first + 1, first + outputs):
                 gx, gy = slopes[row, 0] - slopes[first, 0], slopes[row, 1] - slopes[first, 1]
-                if max(abs(gx), abs(gy)) <= EQUAL * size:
+                if max(abs(gx), abs(gy)) <= max(EQUAL * size, faint):
                     continue
                 if not again and gx * gx + gy * gy > wx * wx + wy * wy:
                     wx, wy = gx, gy
@@ -233,6 +220,7 @@ def softmax_cells(
             p, q = vertices[own[sides[cell]]], vertices[own[(sides[cell] + 1) % corners]]
             inward = (q[0] - p[0]) * gradient[2] - (q[1] - p[1]) * gradient[1] < 0
         if inward:
-            x, y, value = _least_inside(a, b, targets, vertices, own, centres[cell, 0], centres[cell, 1])
-            if value < best:
+            x, y = _least(a, b, targets, points[cell, 0], points[cell, 1])
+            value = _derivatives(a, b, targets, x, y)[0]
+            if value < best and is_inside(vertices[own], x, y):
                 points[cell, 0], points[cell, 1], least[cell], sides[cell] = x, y, value, -1

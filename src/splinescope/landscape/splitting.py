@@ -60,8 +60,7 @@ def fold_events(
     pieces: np.ndarray,  # [R, U] out: piece of each unit at the start of each row
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Where units change their piece: rows, places in [0, 1], units, steps; and rows with units that are in doubt."""
-    count_rows, size, units = values.shape
-    levels = len(breakpoints)
+    (count_rows, size, units), levels = values.shape, len(breakpoints)
     rows, places = np.empty(1024, np.int64), np.empty(1024)
     which, steps = np.empty(1024, np.int64), np.empty(1024, np.int64)
     doubtful, doubts = np.empty((64, 2), np.int64), 0

@@ -172,7 +172,7 @@ def read_module(module: nn.Module, reader: Reader) -> None:
     if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
         raise NoChainError
     kind: Any = type(module)
-    if kind is nn.Sequential:
+    if isinstance(module, nn.Sequential) and kind is nn.Sequential:
         for part in module:  # one that stands twice is run twice, which `children` does not say
             read_module(part, reader)
     elif isinstance(module, nn.Linear) and kind is nn.Linear:

@@ -101,7 +101,8 @@ def _is_plain(module: nn.Module) -> bool:
 def _stages(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
     """Parts of a sequence, and of sequences in it, by their names."""
     found: list[tuple[str, nn.Module]] = []
-    for name, part in module._modules.items():  # also one that stands twice
+    parts = {name: part for name, part in module._modules.items() if part is not None}  # also those that stand twice
+    for name, part in parts.items():
         own = f"{prefix}{name}"
         found += _stages(part, f"{own}.") if _is_plain(part) else [(own, part)]
     return found

@@ -10,7 +10,7 @@ BLOCK = 64
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def _two_rows(
+def add_to_two_rows(
     first: np.ndarray,
     second: np.ndarray,
     columns: np.ndarray,
@@ -18,11 +18,17 @@ def _two_rows(
     one: np.ndarray,
     two: np.ndarray,
 ) -> None:
-    """Two rows of a product, four terms of the sum at a time."""
+    """Add to two rows of a product, four terms of the sum at a time.
+
+    Args:
+        first: [n] row of the matrix.
+        second: [n] another one.
+        columns: [count] those of their columns that are read.
+        source: [count, d] what they are multiplied with.
+        one: [d] the first row's sum.
+        two: [d] the second row's.
+    """
     count, width = source.shape
-    for c in range(width):
-        one[c] = 0
-        two[c] = 0
     whole = count - count % 4
     for k in range(0, whole, 4):
         c0, c1, c2, c3 = columns[k], columns[k + 1], columns[k + 2], columns[k + 3]
@@ -109,7 +115,9 @@ def multiply(
                     while first < count and columns[first] < chosen[i]:
                         first += 1
                 other = chosen[min(i + 1, most - 1)]  # where the number is odd, the last one is done twice
-                _two_rows(weight[chosen[i]], weight[other], columns[first:count], source[first:count], one, two)
+                one[:] = 0
+                two[:] = 0
+                add_to_two_rows(weight[chosen[i]], weight[other], columns[first:count], source[first:count], one, two)
                 result[i, left:right] = one
                 result[i + 1, left:right] = two
         for i in range(most):

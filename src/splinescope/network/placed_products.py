@@ -5,27 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def _add_two(
-    first: np.ndarray, second: np.ndarray, channels: np.ndarray, source: np.ndarray, one: np.ndarray, two: np.ndarray
-) -> None:
-    """Add to two rows of a product, four terms of the sum at a time."""
-    count, width = source.shape
-    whole = count - count % 4
-    for k in range(0, whole, 4):
-        c0, c1, c2, c3 = channels[k], channels[k + 1], channels[k + 2], channels[k + 3]
-        v0, v1, v2, v3 = first[c0], first[c1], first[c2], first[c3]
-        w0, w1, w2, w3 = second[c0], second[c1], second[c2], second[c3]
-        for c in range(width):
-            s0, s1, s2, s3 = source[k, c], source[k + 1, c], source[k + 2, c], source[k + 3, c]
-            one[c] += v0 * s0 + v1 * s1 + v2 * s2 + v3 * s3
-            two[c] += w0 * s0 + w1 * s1 + w2 * s2 + w3 * s3
-    for k in range(whole, count):
-        v0, w0 = first[channels[k]], second[channels[k]]
-        for c in range(width):
-            one[c] += v0 * source[k, c]
-            two[c] += w0 * source[k, c]
+from splinescope.network.masked_products import add_to_two_rows
 
 
 @njit(cache=True, nogil=True)
@@ -90,7 +70,7 @@ def multiply_at_places(
                 for term in range(offsets[place], offsets[place + 1]):
                     low, high = begins[places[term]], begins[places[term] + 1]
                     matrix = weight[taps[term]]
-                    _add_two(matrix[a], matrix[b], channels[low:high], source[low:high], one, two)
+                    add_to_two_rows(matrix[a], matrix[b], channels[low:high], source[low:high], one, two)
                 for c in range(d):
                     result[at, c] = after[row, place, a] * one[c]
                 if b != a:

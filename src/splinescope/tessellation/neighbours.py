@@ -38,14 +38,14 @@ def check_neighbours(
         CertificateError: With the cells that don't differ in the recorded unit, or whose side of the domain says that
             a fold made it (of truncated complexes: a unit that there is not).
     """
-    _check_border(network, codes, truncated, facet_cells, facet_op, facet_unit)
+    sizes = {code.node: network.nodes[code.node].size for code in codes}
+    _check_border(sizes, truncated, facet_cells, facet_op, facet_unit)
     facets = len(facet_cells)
     distance, recorded = np.zeros(facets, np.int32), np.zeros(facets, np.bool_)
     for code in codes:
-        size = network.nodes[code.node].size
         place = np.full(len(code.base), -1, np.int32)
         place[code.columns] = np.arange(len(code.columns), dtype=np.int32)
-        labels = (facet_cells, facet_op, facet_unit, code.node, size)
+        labels = (facet_cells, facet_op, facet_unit, code.node, sizes[code.node])
         in_ranges(_compare_codes, facets, *labels, code.words, place, distance, recorded)
     wrong = np.flatnonzero(~recorded & (facet_cells >= 0).all(axis=1))
     if len(wrong):
@@ -55,22 +55,14 @@ def check_neighbours(
 
 
 def _check_border(
-    network: Network,
-    codes: Sequence[Codes],
-    truncated: bool | np.ndarray,
-    facet_cells: np.ndarray,
-    facet_op: np.ndarray,
-    facet_unit: np.ndarray,
+    sizes: dict[int, int], truncated: bool | np.ndarray, facet_cells: np.ndarray, facet_op: np.ndarray, unit: np.ndarray
 ) -> None:
     """No fold made a facet without a neighbour, unless the work ended there."""
     border = (facet_cells < 0).any(axis=1)
-    plain = (facet_op == -1) & (facet_unit == -1)
+    plain = (facet_op == -1) & (unit == -1)
     if np.any(truncated):
-        sizes = np.zeros(len(network.nodes), np.int64)
-        for code in codes:
-            sizes[code.node] = network.nodes[code.node].size
-        node = np.clip(facet_op, 0, len(sizes) - 1)
-        plain |= truncated & (facet_op == node) & (facet_unit >= 0) & (facet_unit < sizes[node])
+        for node, size in sizes.items():
+            plain |= truncated & (facet_op == node) & (unit >= 0) & (unit < size)
     wrong = np.flatnonzero(border & ~plain)
     if len(wrong):
         concerned = np.unique(facet_cells[wrong].max(axis=1))

@@ -33,6 +33,28 @@ def input_bounds(inputs: np.ndarray) -> Bounds:
     return Bounds(magnitude, 2 * UNIT_ROUNDOFF * np.full_like(magnitude, magnitude.max(initial=0.0)))
 
 
+_ALIKE = 16.0
+"""Largest ratio of magnitudes in a group: signs are in doubt at most so much farther from zero than alone."""
+
+
+def groups_alike(magnitude: np.ndarray) -> list[np.ndarray]:
+    """Domains whose inputs are of similar size together: rounding errors are estimated for all of a group at once.
+
+    Args:
+        magnitude: [n] largest absolute value of the inputs of each domain.
+
+    Returns:
+        Groups of ascending numbers; usually there is only one.
+    """
+    order = np.argsort(-magnitude, kind="stable")
+    groups: list[np.ndarray] = []
+    while len(order):
+        size = int(np.count_nonzero(magnitude[order] * _ALIKE >= magnitude[order[0]]))
+        groups.append(np.sort(order[:size]))
+        order = order[size:]
+    return groups
+
+
 _SOUND = 2.0**-33
 """Share of a unit's magnitude up to which a proved bound is small enough to route its signs by."""
 

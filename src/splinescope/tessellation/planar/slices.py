@@ -12,10 +12,7 @@ from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.graph import Network
 from splinescope.tessellation.domains import Slice
-from splinescope.tessellation.rounding import probes
-
-_RATIO = 16.0
-"""Largest ratio of magnitudes of inputs in a group: signs are in doubt at most so much farther from zero than alone."""
+from splinescope.tessellation.rounding import groups_alike, probes
 
 _INSIDE = 2
 """Points inside each of several slices at which the network is tried, beside the corners."""
@@ -122,11 +119,4 @@ def groups_of(domains: Sequence[Slice]) -> list[np.ndarray]:
     Returns:
         Groups of ascending numbers; usually there is only one.
     """
-    reach = np.array([np.abs(domain.embed(domain.polygon)).max(initial=0.0) for domain in domains])
-    order = np.argsort(-reach, kind="stable")
-    groups: list[np.ndarray] = []
-    while len(order):
-        size = int(np.count_nonzero(reach[order] * _RATIO >= reach[order[0]]))
-        groups.append(np.sort(order[:size]))
-        order = order[size:]
-    return groups
+    return groups_alike(np.array([np.abs(domain.embed(domain.polygon)).max(initial=0.0) for domain in domains]))

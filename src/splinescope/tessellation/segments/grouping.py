@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from splinescope.tessellation.rounding import groups_alike
 from splinescope.tessellation.segments.assembly import FinishedSegments
 from splinescope.tessellation.segments.kernels.lists import chosen_entries, chosen_offsets
-
-_RATIO = 16.0
-"""Largest ratio of magnitudes within a group: thresholds are at most so much larger than those of a segment alone."""
 
 
 def groups_of(starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
@@ -21,14 +19,7 @@ def groups_of(starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
     Returns:
         Groups of ascending numbers; usually there is only one.
     """
-    magnitude = np.maximum(np.abs(starts).max(axis=1, initial=0.0), np.abs(ends).max(axis=1, initial=0.0))
-    order = np.argsort(-magnitude, kind="stable")
-    groups: list[np.ndarray] = []
-    while len(order):
-        size = int(np.count_nonzero(magnitude[order] * _RATIO >= magnitude[order[0]]))
-        groups.append(np.sort(order[:size]))
-        order = order[size:]
-    return groups
+    return groups_alike(np.maximum(np.abs(starts).max(axis=1, initial=0.0), np.abs(ends).max(axis=1, initial=0.0)))
 
 
 def reordered(finished: FinishedSegments, order: np.ndarray) -> FinishedSegments:
