@@ -21,7 +21,7 @@ _MOST = 400
 """Steps in the plane, those that fail among them."""
 
 FAINT = 2.0**-60
-"""Share of a cell's largest slope below which differences of slopes move no digit of the loss: units asleep leave some."""
+"""Share of a cell's largest slope below which differences of slopes move no digit of the loss, as of sleeping units."""
 
 
 @njit(cache=True, nogil=True)
