@@ -277,6 +277,63 @@ def patterns() -> str:
     )
 
 
+MILLION = "2-768-768-768-10"
+
+
+def pages() -> str:
+    """Pages of the viewer beside what they should reach."""
+    found = results("viewer")
+    rows = [found["N2 [-1, 1]"], found["N2 [-4, 4]"], found[MILLION]]
+    beyond = "ready, processor s above a blank page's"
+    asked: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
+        ("page, with the weights", "4 MB; 30 MB for a million cells", lambda row: f"{figure(row['page, MB'], 3)} MB"),
+        ("writing it", "3 s", lambda row: f"{figure(row['writing, s'])} s"),
+        ("ready, by the clock", "3 s; 8 s", lambda row: f"{figure(row['ready, ms'] / 1000)} s"),
+        ("ready, processor time beyond a blank page's", "", lambda row: f"{figure(row[beyond])} s"),
+        ("requests", "0", lambda row: str(row["requests"])),
+        ("recolouring", "10 ms", lambda row: f"{figure(row['recolour, ms'])} ms"),
+        ("settled redraw, processor time", "0.5 s", lambda row: f"{figure(row['redraw, processor s'])} s"),
+        ("a step of panning", "33 ms", lambda row: f"{figure(row['moving the picture, ms'])} ms"),
+        ("hover, 95 % within", "50 ms", lambda row: f"{figure(row['hover, ms (95 %)'])} ms"),
+        (
+            "memory when ready, beyond a blank page's",
+            "600 MB in all for a million",
+            lambda row: f"{row['memory when ready, MB'] - row['memory of a blank page, MB']:.0f} MB",
+        ),
+        (
+            "points in the same cell as in Python",
+            "all",
+            lambda row: f"{row['points in the same cell as in Python']:,} of {row['of points']:,}",
+        ),
+        (
+            "maps beside `affine_maps`, relative",
+            "1e-6",
+            lambda row: tiny(row["largest error of a map, relative"]),
+        ),
+    ]
+    return table(
+        ["what", *(f"{row['cells']:,} cells" for row in rows), "aim"],
+        [[what, *(value(row) for row in rows), aim] for what, aim, value in asked],
+    )
+
+
+def frames() -> str:
+    """Frames of a slider, within a paragraph."""
+    row = results("viewer")["frames"]
+    shown, kept = (
+        row[name] / 1000
+        for name in (
+            "first time a frame is shown, ms (the next one is inflated ahead)",
+            "a kept frame is shown again, ms",
+        )
+    )
+    return (
+        f"{row['frames']} networks of the first size take {row['page, MB']:.0f} MB; a frame that was inflated ahead is "
+        f"shown after {figure(shown)} s and one that was kept after {figure(kept)} s, most of it finding edges again. "
+        f"200 frames would take {row['MB for 200 such frames']:.0f} MB"
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "eigenvalues": eigenvalues,
     "ten eigenvalues": ten_eigenvalues,
@@ -292,6 +349,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "one layer": one_layer,
     "planted": planted,
     "patterns": patterns,
+    "pages of the viewer": pages,
+    "frames of the viewer": frames,
 }
 """By name what stands for its mark."""
 

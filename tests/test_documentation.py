@@ -247,7 +247,9 @@ def test_measured_figures_are_those_of_the_benchmarks() -> None:
     module = of_docs("measured_tables")
     marks = [mark for page in PAGES for mark in module.MARK.findall(page.read_text(encoding="utf-8"))]
     assert sorted(marks) == sorted(module.TABLES)  # each once
-    stored = np.array([number for name in ("landscape", "trajectory") for number in numbers_in(module.results(name))])
+    stored = np.array(
+        [number for name in ("landscape", "trajectory", "viewer") for number in numbers_in(module.results(name))]
+    )
     stored = np.concatenate([stored, 100 * stored, 1000 * stored])  # percent, milliseconds
     for name in ("eigenvalues", "planes", "grids", "copies", "digits aligned", "cifar aligned"):
         rows = module.TABLES[name]().splitlines()[2:]
