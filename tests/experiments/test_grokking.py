@@ -21,8 +21,8 @@ from splinescope.observers import Recorder
 from splinescope.tessellation.files import load_complex
 
 SMALL = {
-    "width": 12, "steps": 60, "train_points": 60, "probes": 20, "directions": 5, "radii": (0.1, 0.5), "radius": 0.1,
-    "attacked": 40, "per_decade": 4, "batch": 20,
+    "width": 8, "steps": 60, "train_points": 40, "probes": 10, "directions": 5, "radii": (0.1, 0.5), "radius": 0.1,
+    "attacked": 20, "per_decade": 4, "batch": 20,
 }  # fmt: skip
 
 

@@ -130,9 +130,9 @@ def test_thousands_of_pairs_agree() -> None:
     assert found.certificate is None
 
 
-@pytest.mark.parametrize(("depth", "size"), [(30, 1e24), large(110, 1.0), large(150, 1.0)])
+@pytest.mark.parametrize(("depth", "size"), [(30, 1e32), large(110, 1.0), large(150, 1.0)])
 def test_boxes_that_overflow_prove_nothing(depth: int, size: float) -> None:
-    network = splinescope.load(seeded(perceptron(4, *(16,) * depth, 3)))
+    network = splinescope.load(seeded(perceptron(4, *(8,) * depth, 3)))
     x, y, targets = pairs(network, 2, seed=7)  # deep ones are constant up to rounding: each takes 10^5 exact signs
     x, y = size * x, size * y
     start, end = (torch.from_numpy(z[:1]).float() for z in (x, y))

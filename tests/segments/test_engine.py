@@ -17,13 +17,13 @@ from tests.fixtures.reference_nets import load_mlp, path_of
 from tests.seeds import large
 
 CONV = nn.Sequential(
-    nn.Conv2d(2, 6, 3, padding=1),
+    nn.Conv2d(2, 4, 3, padding=1),
     nn.ReLU6(),
-    nn.Conv2d(6, 6, 3, stride=2, padding=1, groups=2),
+    nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=2),
     nn.ReLU(),
-    nn.MaxPool2d(2),
+    nn.MaxPool2d(2, stride=1),
     nn.Flatten(),
-    nn.Linear(24, 8),
+    nn.Linear(16, 8),
     nn.LeakyReLU(0.1),
     nn.Linear(8, 3),
 )
@@ -35,10 +35,10 @@ def conv() -> splinescope.Network:
     with torch.no_grad():
         for parameter in CONV.parameters():
             parameter.normal_(0, 0.6 if parameter.ndim > 1 else 0.2, generator=generator)
-    return splinescope.from_torch(CONV.double().eval(), input_shape=(2, 8, 8))
+    return splinescope.from_torch(CONV.double().eval(), input_shape=(2, 6, 6))
 
 
-def ends(count: int, shape: tuple[int, ...] = (2, 8, 8), seed: int = 0) -> np.ndarray:
+def ends(count: int, shape: tuple[int, ...] = (2, 6, 6), seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(2, count, *shape))
 
 
@@ -142,7 +142,7 @@ def test_a_budget_of_cells_keeps_the_start(budget: int | None) -> None:
 def test_units_that_tie_at_an_upper_bound() -> None:
     """Maxima over units that are clamped to the same value: the lead is decided exactly, and is nobody's fold."""
     conv()  # gives the weights
-    network = splinescope.from_torch(nn.Sequential(*CONV[:3], nn.ReLU6(), *CONV[4:]), input_shape=(2, 8, 8))
+    network = splinescope.from_torch(nn.Sequential(*CONV[:3], nn.ReLU6(), *CONV[4:]), input_shape=(2, 6, 6))
     points = 3 * ends(1)
     cells = splinescope.tessellate(network, splinescope.Segment(points[0, 0], points[1, 0]), verify="proof")
     assert cells.certificate is not None
@@ -223,11 +223,11 @@ def test_packed_patterns_tell_cells_apart() -> None:
 @pytest.mark.parametrize(
     ("starts", "stops", "text"),
     [
-        (np.zeros((2, 3)), np.ones((2, 3)), "expected \\[S, 2, 8, 8\\]"),
-        (np.zeros((0, 2, 8, 8)), np.ones((0, 2, 8, 8)), "S at least 1"),
-        (np.zeros((2, 2, 8, 8)), np.ones((3, 2, 8, 8)), "got 2 and 3 points"),
-        (np.zeros((2, 2, 8, 8)), np.zeros((2, 2, 8, 8)), "segment 0 are the same point"),
-        (np.full((1, 2, 8, 8), np.nan), np.zeros((1, 2, 8, 8)), "NaN or infinite"),
+        (np.zeros((2, 3)), np.ones((2, 3)), "expected \\[S, 2, 6, 6\\]"),
+        (np.zeros((0, 2, 6, 6)), np.ones((0, 2, 6, 6)), "S at least 1"),
+        (np.zeros((2, 2, 6, 6)), np.ones((3, 2, 6, 6)), "got 2 and 3 points"),
+        (np.zeros((2, 2, 6, 6)), np.zeros((2, 2, 6, 6)), "segment 0 are the same point"),
+        (np.full((1, 2, 6, 6), np.nan), np.zeros((1, 2, 6, 6)), "NaN or infinite"),
     ],
 )
 def test_bad_ends_are_refused(starts: np.ndarray, stops: np.ndarray, text: str) -> None:

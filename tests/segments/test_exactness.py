@@ -170,7 +170,7 @@ def test_batches_decide_as_single_segments_do() -> None:
 
 
 def test_parts_of_a_segment_decide_as_the_whole() -> None:
-    network = networks.network(networks.e1_chain(60))
+    network = networks.network(networks.e1_chain(40))
     segment = Segment([-1.0, 0.3], [1.0, 0.3])
     hard = networks.network(networks.near_parallel(0, 1e-14, deep=True))
     for net in (network, hard):

@@ -111,6 +111,6 @@ def test_refusals() -> None:
         trajectories(MODULE, X).singular_values(of="all")
     with pytest.raises(InvalidInputError, match="`depths`"):
         depth_limit(lambda z, t: z, torch.ones(1, 1), (4, 4))
-    wide = nn.Sequential(nn.Linear(3000, 3000), nn.ReLU())
+    wide = nn.Sequential(nn.Linear(600, 600), nn.ReLU())
     with pytest.raises(InvalidInputError, match=r"Jacobians take .* GiB"):
-        trajectories(wide, np.zeros((100, 3000)))
+        trajectories(wide, np.zeros((5000, 600)))
