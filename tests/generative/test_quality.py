@@ -162,7 +162,7 @@ def test_bad_input() -> None:
     cells = cells_of(formula_net([2, 8, 3], 0), 2)
     x = np.zeros((9, 2))
     for call, words in (
-        (lambda: quality(x, x, 9), "`neighbours`: got 9; expected from 1 to 8"),
+        (lambda: quality(x, x, 9), "`neighbours`: got 9; expected an integer of at least 1 and at most 8"),
         (lambda: quality(x, np.zeros((9, 3))), "`samples`: got 3 features; expected 2"),
         (lambda: quality(np.zeros(3), x), "`data`"),
         (lambda: quality(x, np.full((9, 2), np.nan)), "finite"),

@@ -7,8 +7,18 @@ import pytest
 import torch
 from torch import nn
 
+from splinescope import Slice, tessellate
 from splinescope.errors import InvalidInputError
-from splinescope.generative import UniformBox, VolumeSampler, log_volume, singular_values
+from splinescope.generative import (
+    UniformBox,
+    VolumeSampler,
+    frequencies,
+    log_volume,
+    overlap,
+    project,
+    quality,
+    singular_values,
+)
 
 METHODS = ["auto", "gram", "svd"]
 BOX = UniformBox((-1.0, -1.0), (1.0, 1.0))
@@ -101,3 +111,65 @@ def test_a_part_that_stands_twice_is_run_twice() -> None:
     expected = torch.linalg.svdvals(jacobians).log().sum(dim=1).detach().numpy()
     for method in ("auto", "gram", "svd"):
         assert abs(log_volume(module, z.numpy(), method=method) - expected).max() < 1e-9
+
+
+class Bent(nn.Module):
+    """z to V |W z + b|, or turned into five dimensions."""
+
+    def __init__(self, W: list[list[float]], b: list[float], V: list[list[float]], turn: int | None = None) -> None:
+        super().__init__()
+        self.W, self.b, self.V = (torch.tensor(numbers, dtype=torch.float64) for numbers in (W, b, V))
+        if turn is not None:
+            turned = np.linalg.qr(np.random.default_rng(turn).standard_normal((5, 2)))[0]
+            self.V = torch.from_numpy(turned) @ self.V
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return (z @ self.W.T + self.b).abs() @ self.V.T
+
+
+@pytest.mark.parametrize("turn", [None, 0, 1])
+@pytest.mark.parametrize(
+    ("W", "b", "V", "multiplicities"),
+    [
+        ([[1, 2], [2, -2]], [0.5, -0.5], [[1, 0], [0, 1]], [5.25, 0.9375, 0.375, 3.9375]),
+        ([[1, 2], [2, -2]], [0.5, -0.5], [[-1, 0], [1, -2]], [10.5, 1.875, 0.75, 7.875]),
+        ([[-2, -1], [0, -1], [1, 1]], [-1, 1, -1], [[-1, 1, -2], [-1, -2, -1]], [8.8, 3.6]),
+        ([[0, 0], [1, -1], [-1, -1]], [1, -0.5, 0], [[1, 2, 1], [-2, 2, 2]], [0, 3.5, 0, 2.25]),
+        ([[-2, -2], [-2, -2], [-2, 1], [-1, -1]], [0.5, 1, 1, 0], [[-2, 2, 0, -1], [-1, 0, 2, 0]], None),
+    ],
+)
+def test_images_that_share_edges_are_laid_over_each_other(
+    W: list[list[float]], b: list[float], V: list[list[float]], multiplicities: list[float] | None, turn: int | None
+) -> None:
+    """Areas by clipping in exact fractions; of the last, which ended in a traceback, the parts are added up."""
+    pytest.importorskip("shapely", reason="areas of overlaps are measured with shapely, the extra `geo`")
+    found = overlap(tessellate(Bent(W, b, V, turn), Slice.box([-1, -1], [1, 1])))
+    times = np.arange(1, 1 + len(found.multiplicities))
+    assert found.multiplicities @ times == pytest.approx(found.counted, rel=1e-10)
+    if multiplicities is not None:
+        np.testing.assert_allclose(found.multiplicities, multiplicities, atol=1e-9)
+
+
+def test_measures_of_samples_refuse_what_makes_no_sense() -> None:
+    x = np.random.default_rng(0).standard_normal((10, 2))
+    for size in (1e200, 1e-200):
+        assert quality(size * x, size * x[::2], 2) == quality(x, x[::2], 2)
+    assert quality(torch.from_numpy(x).requires_grad_(), x, 2).precision == 1.0
+    for wrong, message in (
+        ((x, x, True), "`neighbours`"),
+        ((x[:0], x, 2), "`data`"),
+        ((x + 0j, x, 2), "`data`"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            quality(*wrong)
+    shares = frequencies([0, 1], 2)
+    for wanted in ([1, 2, 3], [0.5, 0.6]):
+        with pytest.raises(InvalidInputError, match="`wanted`"):
+            shares.imbalance(wanted)
+    with pytest.raises(InvalidInputError, match="`classes`: got 0"):
+        frequencies([0, 1], 0)
+    with pytest.raises(InvalidInputError, match="`labels`: got float64"):
+        frequencies([0.0, 1.0], 2)
+    cells = tessellate(Bent([[1, 0], [0, 1]], [0, 0], [[1, 0], [0, 1]]), Slice.box([-1, -1], [1, 1]))
+    with pytest.raises(InvalidInputError, match="`points`: 1 of 2"):
+        project(cells, [[np.nan, 0]])

@@ -57,12 +57,14 @@ def test_refused(ask: Callable[[], object], message: str) -> None:
 
 
 UNTYPED = """
-import torch
+import numpy as np, splinescope, torch
 from torch import nn
+from splinescope.generative import quality
 from splinescope.landscape import layer_hessian, loss_line
 from splinescope.preimage import ClassTarget, UnionTarget
 net = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3)).double()
 x, y, step = torch.randn(5, 2).double(), torch.randn(5, 3).double(), {"0.weight": torch.ones(4, 2)}
+plane, points = splinescope.Slice.box([0, 0], [1, 1]), np.arange(10.0)[:, None]
 for ask in (
     lambda: layer_hessian(net, "0", x, y).eigenvalues(2.5),
     lambda: layer_hessian(net, "0", x, y).rank(-1),
@@ -72,6 +74,9 @@ for ask in (
     lambda: ClassTarget(1.5),
     lambda: ClassTarget("a"),
     lambda: UnionTarget([3]),
+    lambda: splinescope.tessellate_slices(net, plane),
+    lambda: splinescope.tessellate_slices(net, None),
+    lambda: quality(points, points, 2.5),
 ):
     try:
         ask()
@@ -84,8 +89,9 @@ def test_refused_where_nobody_checks_types() -> None:
     """Tests check annotations of all calls; users' programs don't."""
     done = subprocess.run([sys.executable, "-c", UNTYPED], capture_output=True, text=True, check=True)
     told = done.stdout.splitlines()
-    assert [line.split()[0] for line in told] == ["InvalidInputError"] * 8
+    assert [line.split()[0] for line in told] == ["InvalidInputError"] * 11
     names = ["k", "tolerance", "direction", "interval", "interval", "label", "label", "parts"]
+    names += ["domains", "domains", "neighbours"]
     assert [line.split("`")[1] for line in told] == names
 
 

@@ -243,7 +243,9 @@ def test_what_is_refused() -> None:
     net, plane = network("mlp"), domains("mlp")[0]
     with pytest.raises(InvalidInputError, match=r"`domains`: got none"):
         splinescope.tessellate_slices(net, [])
-    with pytest.raises(InvalidInputError, match=r"number 1 is a Segment; expected a Slice or a Box"):
+    with pytest.raises(
+        InvalidInputError, match=r"number 1 is a Segment of 1 dimension; expected a Slice or a Box of two"
+    ):
         splinescope.tessellate_slices(net, [plane, splinescope.Segment(np.zeros(4), np.ones(4))])
     with pytest.raises(InvalidInputError, match=r"number 1: `domain`: its points have shape \(2,\)"):
         splinescope.tessellate_slices(net, [plane, Slice.box([0, 0], [1, 1])])
@@ -255,3 +257,17 @@ def test_a_module_is_imported_once_with_the_shape_of_the_slices() -> None:
     module = weighted(nn.Sequential(nn.Linear(3, 4), nn.ReLU()))
     found = splinescope.tessellate_slices(module, [Slice.box([-1, -1, z], [1, 1, z]) for z in (0.0, 1.0)])
     assert found[0].network is found[1].network is found.network
+
+
+def test_any_iterable_of_slices_and_what_is_refused() -> None:
+    net, slices = network("mlp"), domains("mlp")[:3]
+    found = splinescope.tessellate_slices(net, iter(slices))
+    assert len(found) == 3
+    with pytest.raises(InvalidInputError, match="`domains`: number 0: `domain`: its points have shape"):
+        splinescope.tessellate_slices(net, [Slice.box([-1, -1], [1, 1]), *slices])
+    with pytest.raises(InvalidInputError, match="number 1 is a Box of 4 dimensions"):
+        splinescope.tessellate_slices(net, [slices[0], splinescope.Box(-np.ones(4), np.ones(4))])
+    for node in (0, 99, -1):
+        with pytest.raises(InvalidInputError, match="`node`"):
+            found.folding(node)
+    assert found.plot().get_title() == "slice 0 of 3"

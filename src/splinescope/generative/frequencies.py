@@ -12,7 +12,9 @@ from scipy.special import ndtri
 
 from splinescope.errors import InvalidInputError
 from splinescope.generative.sampler import VolumeSampler
+from splinescope.numerics import check_number
 from splinescope.shown import Shown
+from splinescope.tessellation.domains.base import finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +41,16 @@ class Frequencies(Shown):
 
         Returns:
             Half the sum of differences, from 0 (balanced) to 1.
+
+        Raises:
+            InvalidInputError: If there is not one share for each class, or they don't sum to 1.
         """
-        target = np.full(len(self.shares), 1 / len(self.shares)) if wanted is None else np.asarray(wanted, np.float64)
+        count = len(self.shares)
+        target = np.full(count, 1 / count) if wanted is None else finite("wanted", wanted)
+        if target.shape != (count,) or target.min() < 0 or abs(target.sum() - 1) > 1e-6:
+            raise InvalidInputError(
+                f"`wanted`: got shape {target.shape} with sum {target.sum():.6g}; expected {count} shares, 1 in all"
+            )
         return 0.5 * float(np.abs(self.shares - target).sum())
 
 
@@ -66,9 +76,13 @@ def frequencies(labels: Any, classes: int, log_weights: Any = None, confidence: 
         >>> found.shares.tolist(), found.imbalance()
         ([0.75, 0.25], 0.25)
     """
+    classes = check_number("classes", classes, 1)
     found = np.asarray(labels)
     if found.ndim != 1 or not len(found) or found.dtype.kind not in "iub" or found.min() < 0 or found.max() >= classes:
-        raise InvalidInputError(f"`labels`: expected one class from 0 to {classes - 1} for each of several samples")
+        raise InvalidInputError(
+            f"`labels`: got {found.dtype} of shape {found.shape}; expected an integer from 0 to {classes - 1} for each of "
+            "several samples"
+        )
     if not 0 < confidence < 1:
         raise InvalidInputError(f"`confidence`: got {confidence}; expected a number between 0 and 1")
     logs = np.zeros(len(found)) if log_weights is None else np.asarray(log_weights, np.float64)

@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from splinescope.errors import InvalidInputError
+from splinescope.errors import CertificateError, InvalidInputError
 from splinescope.generative.manifold import cell_log_volumes, latent_measures, volume
 from splinescope.numerics import require
 from splinescope.shown import Shown
@@ -26,6 +26,12 @@ from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 
 TOGETHER = 2.0**-30
 """Flats whose directions and places differ by at most this, relative to the size of the image, count as one."""
+GRID = 2.0**-42
+"""Corners of parts are rounded to a grid of this width, relative to the size of the image in its plane: edges that are one
+up to rounding would else cross each other at chance, and parts between them be lost."""
+
+AGREED = 2.0**-30
+"""Parts, each counted as often as it is met, differ from the images of the cells by at most this, relatively."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ def overlap(cells: PolyhedralComplex) -> Overlap:
         Both volumes, and the entropy. Cost: of each flat that several cells share, an overlay of their images.
 
     Raises:
+        CertificateError: If the parts do not add up to the images of the cells.
         InvalidInputError: If the domain has more than two dimensions, or cells are missing.
         MissingDependencyError: In a plane, if shapely is not there (the extra `geo`).
 
@@ -84,6 +91,11 @@ def overlap(cells: PolyhedralComplex) -> Overlap:
         shapes = [(cells.vertex_outputs[_corners(cells, cell)] - origin) @ frame for cell in members]
         pieces += (_on_a_line if cells.dimension == 1 else _in_a_plane)(shapes, densities[members])
     sizes, counts, density = (np.array(column) for column in zip(*pieces, strict=True))
+    if abs(sizes @ counts - counted) > AGREED * counted:
+        raise CertificateError(
+            f"the parts of the image, each as often as it is met, have {sizes @ counts:.12g} in all, the images of the "
+            f"cells {counted:.12g}; rounding has confused the parts"
+        )
     entropy = -float(np.sum(sizes * density * np.log(density))) if len(solid) == len(cells) else -math.inf
     return Overlap(float(sizes.sum()), counted, entropy, np.bincount(counts.astype(np.int64), sizes)[1:])
 
@@ -130,7 +142,8 @@ def _in_a_plane(shapes: list[np.ndarray], densities: np.ndarray) -> list[tuple[f
     polygons = [shapely.convex_hull(shapely.multipoints(shape)) for shape in shapes]
     if len(polygons) == 1:
         return [(polygons[0].area, 1, float(densities[0]))]
-    lines = shapely.node(shapely.multilinestrings([shapely.get_exterior_ring(polygon) for polygon in polygons]))
+    size = max(float(np.ptp(np.concatenate(shapes), axis=0).max()), 1e-300)
+    lines = shapely.union_all(shapely.get_exterior_ring(polygons), grid_size=size * GRID)
     faces = shapely.get_parts(shapely.polygonize([lines]))
     tree = shapely.STRtree(polygons)
     face, owner = tree.query(shapely.point_on_surface(faces), predicate="within")

@@ -21,6 +21,7 @@ from splinescope.generative.priors import Prior
 from splinescope.network.differentials import DifferentiableMap
 from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.simplices import simplices
 
 _PAIRS = 1 << 20
@@ -146,7 +147,7 @@ def approach(
 
 
 def _points(points: Any, outputs: int) -> np.ndarray:
-    y = np.asarray(points, np.float64)
+    y = finite("points", points)
     y = y.reshape(len(y), -1) if y.size else y
     if y.ndim != 2 or y.shape[1] != outputs:
         raise InvalidInputError(

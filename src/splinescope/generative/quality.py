@@ -15,7 +15,9 @@ from jaxtyping import Float
 from scipy.spatial.distance import cdist
 
 from splinescope.errors import InvalidInputError
+from splinescope.numerics import check_number
 from splinescope.shown import Shown
+from splinescope.tessellation.domains.base import finite
 
 _PAIRS = 1 << 22
 """Distances that are held at once."""
@@ -69,10 +71,14 @@ def quality(data: Any, samples: Any, neighbours: int = 5) -> Quality:
         raise InvalidInputError(
             f"`samples`: got {made.shape[1]} features; expected {real.shape[1]}, as many as the data have"
         )
-    if not 1 <= neighbours < min(len(real), len(made)):
+    fewest = min(len(real), len(made))
+    if fewest < 2:
         raise InvalidInputError(
-            f"`neighbours`: got {neighbours}; expected from 1 to {min(len(real), len(made)) - 1}, fewer than points"
+            f"`data`, `samples`: got {len(real)} and {len(made)} points; expected two or more of each"
         )
+    neighbours = check_number("neighbours", neighbours, 1, fewest - 1)
+    scale = 2.0 ** -np.frexp(max(np.abs(real).max(), np.abs(made).max()))[1].astype(float)  # squares of 1e200 overflow
+    real, made = real * scale, made * scale
     around_real, around_made = _radii(real, neighbours), _radii(made, neighbours)
     inside = np.zeros(len(made))
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
@@ -94,9 +100,9 @@ def quality(data: Any, samples: Any, neighbours: int = 5) -> Quality:
 
 
 def _flat(name: str, values: Any) -> Float[np.ndarray, "n features"]:
-    array = np.asarray(values, np.float64)
-    if array.ndim < 2 or not np.isfinite(array).all():
-        raise InvalidInputError(f"`{name}`: got shape {array.shape}; expected [n, *shape] finite numbers")
+    array = finite(name, values)
+    if array.ndim < 2 or not array[:1].size:
+        raise InvalidInputError(f"`{name}`: got shape {array.shape}; expected [n, *shape], n at least 1")
     return array.reshape(len(array), -1)
 
 

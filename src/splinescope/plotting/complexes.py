@@ -11,7 +11,7 @@ from splinescope.plotting.region_graphs import plot_region_graph
 from splinescope.plotting.segments import plot_segment
 from splinescope.plotting.solids import plot_solid
 from splinescope.plotting.tessellation import plot_tessellation
-from splinescope.tessellation.planar import PlanarComplex
+from splinescope.tessellation.planar import PlanarComplex, SliceBatch
 from splinescope.tessellation.region_graph import RegionGraph
 from splinescope.tessellation.segments import SegmentBatch, SegmentComplex
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
-def plot_cells(cells: PolyhedralComplex | SegmentBatch, **options: Any) -> Axes:
+def plot_cells(cells: PolyhedralComplex | SegmentBatch | SliceBatch, **options: Any) -> Axes:
     """Draw a complex: a segment's profile, a plane's cells, the outside of three dimensions, and numbers of others.
 
     Args:
-        cells: The complex, or a batch of segments, of which the first is drawn.
+        cells: The complex, or a batch of segments or slices, of which the first is drawn.
         **options: Those of `plot_segment`, `plot_tessellation` or `plot_solid`; of four dimensions those of
             `plot_numbers`, of region graphs those of `plot_region_graph`.
 
@@ -44,6 +44,8 @@ def plot_cells(cells: PolyhedralComplex | SegmentBatch, **options: Any) -> Axes:
     """
     if isinstance(cells, SegmentBatch):
         return plot_segment(cells[0], **({"title": f"segment 0 of {len(cells):,}"} | options))
+    if isinstance(cells, SliceBatch):
+        return plot_tessellation(cells[0], **({"title": f"slice 0 of {len(cells):,}"} | options))
     if isinstance(cells, SegmentComplex):
         return plot_segment(cells, **options)
     if isinstance(cells, PlanarComplex):

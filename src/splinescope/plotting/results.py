@@ -32,6 +32,7 @@ _PICTURES = {
     "Preimage": "preimages:plot_preimage",
     "RegionTopology": "betti:plot_region",
     "SegmentBatch": "complexes:plot_cells",
+    "SliceBatch": "complexes:plot_cells",
     "SpaceGeodesic": "geodesics:plot_space_geodesic",
     "SurfaceMesh": "meshes:plot_mesh",
 }

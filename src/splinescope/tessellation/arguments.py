@@ -56,13 +56,27 @@ def question(
     """
     if not isinstance(domain, Domain):
         raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Segment, a Slice or a Box")
+    check_options(verify, max_cells, memory_budget)
+    network = as_network(model, domain.input_shape)
+    return Question(network, fitted(domain, network.input_shape))
+
+
+def check_options(verify: str, max_cells: int | None, memory_budget: int | None) -> None:
+    """Refuse options that are out of range.
+
+    Args:
+        verify: Level of the certificate.
+        max_cells: A number of cells, or None.
+        memory_budget: Bytes, or None.
+
+    Raises:
+        InvalidInputError: With the option at fault.
+    """
     if verify not in LEVELS:
         raise InvalidInputError(f"`verify`: got {verify!r}; expected one of {', '.join(map(repr, LEVELS))}")
     for name, value in (("max_cells", max_cells), ("memory_budget", memory_budget)):
         if value is not None and value < 1:
             raise InvalidInputError(f"`{name}`: got {value}; expected a positive number or None")
-    network = as_network(model, domain.input_shape)
-    return Question(network, fitted(domain, network.input_shape))
 
 
 def fitted(domain: D, input_shape: tuple[int, ...]) -> D:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import overload
 
@@ -11,12 +11,12 @@ from jaxtyping import Bool, Int
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.graph import Network
-from splinescope.network.load import ModelLike
-from splinescope.numerics import Tolerance, available_memory
+from splinescope.network.load import ModelLike, as_network
+from splinescope.numerics import Tolerance, available_memory, check_number
 from splinescope.profiling import spent
 from splinescope.progress import Report, remark, reporting
 from splinescope.shown import Shown
-from splinescope.tessellation.arguments import question
+from splinescope.tessellation.arguments import check_options, fitted
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain, Slice, as_slice
 from splinescope.tessellation.planar.assembly import ordered_by_slice, straightened
@@ -65,7 +65,11 @@ class SliceBatch(Shown):
     @overload
     def __getitem__(self, which: slice) -> list[PlanarComplex]: ...
     def __getitem__(self, which: int | slice) -> PlanarComplex | list[PlanarComplex]:
-        """The complex of one slice, or a list of some."""
+        """The complex of one slice, or a list of some.
+
+        Raises:
+            IndexError: If there is no such slice.
+        """
         numbers = range(len(self))[which]
         if isinstance(numbers, int):
             part, place = self.places[numbers].tolist()
@@ -91,7 +95,14 @@ class SliceBatch(Shown):
 
         Returns:
             One row for each slice.
+
+        Raises:
+            InvalidInputError: If it is not the index of a node that folds.
         """
+        node = check_number("node", node, 0, len(self.network.nodes) - 1)
+        if node not in self.network.folds:
+            expected = ", ".join(map(str, self.network.folds))
+            raise InvalidInputError(f"`node`: number {node} has no folds; expected one of {expected}")
         out = np.zeros((len(self), self.network.nodes[node].units), bool)
         for number, part in enumerate(self.parts):
             rows = np.flatnonzero(self.places[:, 0] == number)
@@ -104,7 +115,7 @@ class SliceBatch(Shown):
 
 def tessellate_slices(
     network: ModelLike,
-    domains: Sequence[Domain],
+    domains: Iterable[Domain],
     *,
     verify: str = "values",
     max_cells: int | None = None,
@@ -189,26 +200,29 @@ class _Options:
 
 
 def _asked(
-    model: ModelLike, domains: Sequence[Domain], verify: str, max_cells: int | None, memory_budget: int | None
+    model: ModelLike, domains: Iterable[Domain], verify: str, max_cells: int | None, memory_budget: int | None
 ) -> tuple[Network, list[Slice]]:
     """The network, and the domains as slices of its inputs."""
-    if not len(domains):
+    if not isinstance(domains, Iterable):
+        raise InvalidInputError(f"`domains`: got {type(domains).__name__}; expected several slices, a list of them")
+    check_options(verify, max_cells, memory_budget)
+    given = list(domains)
+    if not given:
         raise InvalidInputError("`domains`: got none; expected at least one slice")
     slices: list[Slice] = []
-    for number, domain in enumerate(domains):
+    for number, domain in enumerate(given):
         if not isinstance(domain, Domain) or domain.dimension != 2:
-            what = f"{type(domain).__name__}"
-            raise InvalidInputError(
-                f"`domains`: number {number} is a {what}; expected a Slice or a Box of two dimensions"
+            dimensions = (
+                f" of {domain.dimension} dimension{'s' * (domain.dimension > 1)}" if isinstance(domain, Domain) else ""
             )
+            raise InvalidInputError(
+                f"`domains`: number {number} is a {type(domain).__name__}{dimensions}; expected a Slice or a Box of two"
+            )
+        model = as_network(model, domain.input_shape)
         try:
-            asked = question(model, domain, verify, max_cells, memory_budget)
+            slices.append(as_slice(fitted(domain, model.input_shape)))
         except InvalidInputError as error:
-            if not slices:
-                raise
             raise InvalidInputError(f"`domains`: number {number}: {error}") from error
-        model = asked.network
-        slices.append(as_slice(asked.domain))
     assert isinstance(model, Network)
     return model, slices
 
