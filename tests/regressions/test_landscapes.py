@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from splinescope.landscape import loss_line, loss_plane
+from splinescope.landscape import LossLine, loss_line, loss_plane
 
 
 def square() -> nn.Module:
@@ -124,3 +124,59 @@ def test_minima_of_cross_entropy_that_were_missed(seed: int, number: int, value:
             outputs = functional_call(module, {f"{layer}.weight": weight}, (torch.from_numpy(x),))
             losses.append(float(nn.functional.cross_entropy(outputs, wanted).detach()))
         assert min(losses) >= losses[0] - 1e-14
+
+
+def test_where_many_folds_meet_is_one_place() -> None:
+    """Rounding leaves several vertices there, some roundings apart; each cell beside any of them has a say."""
+    module = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU(), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)).double()
+    numbers = (
+        [[2.0, 2.0], [0.0, -1.0], [-2.0, -2.0]],
+        [[-1.0, -1.0, 0.0], [2.0, 0.0, -2.0], [-2.0, 1.0, 1.0]],
+        [2.0, 1.0, 1.0],
+        [[2.0, -1.0, 1.0], [-2.0, 0.0, 0.0]],
+        [-1.0, 2.0],
+    )
+    for parameter, value in zip(module.parameters(), numbers, strict=True):
+        parameter.data = torch.tensor(value, dtype=torch.float64)
+    steps = (
+        [[-2.00090924, -0.70753958], [1.82692609, 0.47390174], [-0.64201622, -0.59180012]],
+        [[-0.99401981, 0.35488129], [0.30347574, 1.77088254], [-0.22292404, 1.12392361]],
+    )
+    inputs, targets = [[0, 2], [2, 2], [-1, 1], [-1, -2]], [[1, 0], [-2, -1], [0, -2], [1, -1]]
+    plane = loss_plane(module, "0", steps, np.array(inputs, float), np.array(targets, float), extent=1.0)
+    angles = np.linspace(0, 2 * np.pi, 181)
+    around = 1e-5 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    for minimum in plane.minima:
+        assert plane(np.array(minimum.point) + around).min() >= minimum.value * (1 - 1e-13)
+
+
+def scaled(first: list[float], wanted: float, interval: tuple[float, float]) -> LossLine:
+    """The loss where the weights of two layers are (1 + t) times those given."""
+    module = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU(), nn.Linear(2, 1, bias=False)).double()
+    module[0].weight.data = torch.tensor(first, dtype=torch.float64)[:, None]
+    module[2].weight.data = torch.ones(1, 2, dtype=torch.float64)
+    direction = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+    return loss_line(module, direction, [[1.0]], [[wanted]], interval=interval)
+
+
+@pytest.mark.parametrize("half", [1.5, 2.0, 3.0, 5.0, 10.0])
+def test_no_bump_at_a_breakpoint_that_is_rounded(half: float) -> None:
+    """(1 + t)² - 2 and -(1 + t)² - 2 squared meet at -1 with slope 0, and -1/3 is no float64 number."""
+    line = scaled([1.0, -1.0], 2.0, (-half, half))
+    assert line.maxima == ()
+    assert [minimum.t for minimum in line.minima] == pytest.approx([np.sqrt(2) - 1])
+
+
+@pytest.mark.parametrize("half", [1e2, 1e4, 1e6, 1e8])
+def test_places_on_long_intervals(half: float) -> None:
+    """The second unit is a b t² + (c - 2 a) t - 1 for t < 0, its output wanted to be 1."""
+    a, b, c = 0.1365661096247878, 0.8960934813215755, 0.049482884197139164
+    module = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1)).double()
+    for parameter, value in zip(module.parameters(), (0.0, 0.0, 2.0, -1.0, 1.0, 0.0), strict=True):
+        parameter.data.fill_(value)
+    direction = {"0.bias": [-a], "2.weight": [[-b]], "2.bias": [c]}
+    line = loss_line(module, direction, [[1.0]], [[1.0]], interval=(-half, half))
+    fold, least = (np.roots([a * b, c - 2 * a, rest]).min() for rest in (-1.0, -2.0))
+    assert line.breakpoints[0] == pytest.approx(fold, abs=1e-15 * half)
+    assert line.minima[0].t == pytest.approx(least, abs=1e-15 * half)
+    assert line.minima[0].value == pytest.approx(0.0, abs=1e-12)

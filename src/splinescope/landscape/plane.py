@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
@@ -34,6 +37,9 @@ from splinescope.tessellation import Slice, tessellate
 from splinescope.tessellation.planar import PlanarComplex
 
 _NUMBERS = 1 << 24
+
+ONE_PLACE = 2.0**-40
+"""Share of the window's size within which vertices are one place."""
 
 Minima = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Points, values and sides, as `cell_minima` gives them."""
@@ -130,7 +136,7 @@ class LossPlane(Shown):
         same there, since a softmax sees their differences; then the loss on the cell is a strictly convex function of
         one coordinate, and the line is where that is least. Slopes, or directions of them, that differ by less than
         2^-40 of the sample's largest one count as equal; for the squared loss, a determinant below 1e-14 of the trace's
-        square counts as zero.
+        square counts as zero. Vertices within 2^-40 of the window's size are one place.
         """
         points, least, sides = self.cell_minima
         found: dict[tuple[Any, ...], PlaneMinimum] = {}
@@ -150,25 +156,38 @@ class LossPlane(Shown):
         """The other cells of a side or corner, -1 for the outside, and what names it."""
         low, high = self.cells.cell_offsets[cell : cell + 2]
         own, corners = self.cells.cell_vertices[low:high], int(high - low)
-        if side < 0:
+        places = np.unique(self._places[own])
+        if side >= 0:
+            ends = [side, (side + 1) % corners] if side < corners else [side - corners]
+            places = np.unique(self._places[own[ends]])
+        elif len(places) > 2:
             return np.empty(0, np.int64), ("cell", cell)
-        if side < corners:
-            ends = tuple(sorted((int(own[side]), int(own[(side + 1) % corners]))))
-            edges = np.intersect1d(self._edges_at(ends[0]), self._edges_at(ends[1]))
-            return self.cells.edge_cells[edges].ravel(), ("side", *ends)
-        corner = int(own[side - corners])
-        return np.unique(self.cells.edge_cells[self._edges_at(corner)]), ("corner", corner)
+        edges = self._edges_at(int(places[0]))
+        if len(places) == 2:
+            edges = np.intersect1d(edges, self._edges_at(int(places[1])))
+        return np.unique(self.cells.edge_cells[edges]), ("place", *places.tolist())
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """[V] number of the place of each vertex: where many folds meet in one, rounding leaves a few vertices."""
+        corners = self.cells.domain.polygon
+        pairs = cKDTree(self.cells.vertices).query_pairs(
+            ONE_PLACE * np.ptp(corners, axis=0).max(), output_type="ndarray"
+        )
+        count = len(self.cells.vertices)
+        graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+        return np.asarray(connected_components(graph, directed=False)[1])
 
     @cached_property
     def _incidence(self) -> tuple[np.ndarray, np.ndarray]:
-        """Edges in the order of their ends, and where those of each vertex begin."""
-        ends = self.cells.edges.ravel()
+        """Edges in the order of the places of their ends, and where those of each place begin."""
+        ends = self._places[self.cells.edges].ravel()
         order = np.argsort(ends, kind="stable")
         return order // 2, np.searchsorted(ends[order], np.arange(len(self.cells.vertices) + 1))
 
-    def _edges_at(self, vertex: int) -> np.ndarray:
+    def _edges_at(self, place: int) -> np.ndarray:
         edges, starts = self._incidence
-        return edges[starts[vertex] : starts[vertex + 1]]
+        return edges[starts[place] : starts[place + 1]]
 
 
 def loss_plane(

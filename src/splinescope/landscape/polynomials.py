@@ -161,6 +161,44 @@ def _enclosed(powers: np.ndarray, low: float, high: float, start: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def refined(
+    coefficients: np.ndarray, level: float, a: float, length: float, share: float, noise: float
+) -> tuple[float, bool]:
+    """A root on [a, a + length], given as a share, by Newton's method in powers of s.
+
+    Around s = 0 nothing cancels, while coefficients by powers of the share lose what is small beside the ends of a long
+    interval. A step is taken only as far as the noise can have moved the root.
+
+    Args:
+        coefficients: Of the polynomial, by powers of s.
+        level: What it equals at the root.
+        a: Where the interval starts.
+        length: Its length.
+        share: Where the root is about.
+        noise: Bound of the error of the values by which it was found.
+
+    Returns:
+        A share that is no worse, and whether rounding leaves it known to `COINCIDENT`: it does not beside another root.
+    """
+    s = a + length * share
+    value, slope, size = evaluate(coefficients, s) - level, 0.0, abs(level)
+    for _ in range(4):
+        slope = 0.0
+        for k in range(len(coefficients) - 1, 0, -1):
+            slope = slope * s + k * coefficients[k]
+        if value == 0.0 or abs(value) > 2.0 * noise or slope == 0.0:
+            break
+        moved = s - value / slope
+        new = evaluate(coefficients, moved) - level
+        if not (a < moved < a + length) or abs(new) >= abs(value):
+            break
+        s, value = moved, new
+    for k in range(len(coefficients)):
+        size += abs(coefficients[k] * s**k)
+    return (s - a) / length, 4.0 * UNIT_ROUNDOFF * size <= COINCIDENT * abs(slope)
+
+
+@njit(cache=True, nogil=True)
 def _halved(own: np.ndarray, left: np.ndarray, share: float) -> None:
     """Coefficients on both parts of an interval: the left ones, and in place the right ones."""
     degree = len(own) - 1

@@ -17,6 +17,7 @@ from splinescope.landscape.polynomials import (
     COINCIDENT,
     conversion_noise,
     first_sign,
+    refined,
     shifted,
     sign_changes,
     to_bernstein,
@@ -114,7 +115,9 @@ def fold_events(
                     rows, places, which, steps = _grown(rows, places, which, steps)
                 for root in range(found):
                     sign = -sign
-                    rows[count], places[count], which[count], steps[count] = row, roots[root], unit, sign
+                    place, known = refined(own, breakpoints[level, unit], starts[row], length, roots[root], noise)
+                    sure = sure and known
+                    rows[count], places[count], which[count], steps[count] = row, place, unit, sign
                     count += 1
             pieces[row, unit] = piece
             if not sure:
@@ -220,6 +223,10 @@ def maximum_events(
                     break
                 if count == len(rows):
                     rows, places, which, steps = _grown(rows, places, which, steps)
+                for k in range(size):
+                    own[k] = values[row, k, members[unit, rival]] - values[row, k, members[unit, leader]]
+                place, known = refined(own, 0.0, starts[row], length, best, noise)
+                best, sure = max(at, place), sure and known
                 rows[count], places[count], which[count], steps[count] = row, best, unit, rival - leader
                 count += 1
                 leader, at = rival, best

@@ -15,6 +15,7 @@ from splinescope.landscape.polynomials import (
     derivative,
     first_sign,
     reach_of_end,
+    refined,
     shifted,
     sign_changes,
     to_bernstein,
@@ -131,12 +132,16 @@ def slope_signs(
         start, found, sure = _slopes(slope, low, length, noise, margin, powers, bernstein, roots, stack, intervals)
         if not sure:
             doubtful, doubts = appended(doubtful, doubts, piece)
-        first[piece] = start
         while count + found > len(places):
             places = np.concatenate((places, np.empty(len(places))))
         for event in range(found):
-            places[count] = low + length * roots[event]
-            count += 1
+            roots[event], _ = refined(slope, 0.0, low, length, roots[event], noise)
+            if roots[event] <= margin:  # it is at the breakpoint before, whose place is rounded
+                start = -start
+            elif roots[event] < 1.0 - margin:
+                places[count] = low + length * roots[event]
+                count += 1
+        first[piece] = start
         bounds[piece + 1] = count
     return first, bounds, places[:count], doubtful[:doubts]
 
