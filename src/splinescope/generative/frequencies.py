@@ -80,8 +80,8 @@ def frequencies(labels: Any, classes: int, log_weights: Any = None, confidence: 
     found = np.asarray(labels)
     if found.ndim != 1 or not len(found) or found.dtype.kind not in "iub" or found.min() < 0 or found.max() >= classes:
         raise InvalidInputError(
-            f"`labels`: got {found.dtype} of shape {found.shape}; expected an integer from 0 to {classes - 1} for each of "
-            "several samples"
+            f"`labels`: got {found.dtype} of shape {found.shape}; expected an integer from 0 to {classes - 1} for each "
+            "of several samples"
         )
     if not 0 < confidence < 1:
         raise InvalidInputError(f"`confidence`: got {confidence}; expected a number between 0 and 1")

@@ -192,8 +192,7 @@ class LineArbiter:
         total = fmpz_poly([])
         for part, exponent in parts:
             total += part * (fmpz(1) << (exponent - least))
-        slope = on_interval(list(total.derivative().coeffs())[::-1], start, end)
-        return sign_changes_inside(slope, COINCIDENT / (end - start))
+        return sign_changes_inside(on_interval(list(total.derivative().coeffs())[::-1], start, end))
 
     def _softmax_slope(self, targets: np.ndarray, start: float, end: float) -> tuple[int, list[float]] | None:
         """The same of cross-entropy; None also if all digits don't tell."""

@@ -202,20 +202,11 @@ def common(start: float, end: float) -> tuple[tuple[fmpz, fmpz], int]:
     return (low << (digits - one), high << (digits - other)), digits
 
 
-def sign_changes_inside(polynomial: fmpz_poly, margin: float = 0.0) -> tuple[int, list[float]]:
-    """Sign of a polynomial right of 0, 0 if it is zero, and where in (0, 1) it changes.
-
-    Args:
-        polynomial: The polynomial.
-        margin: What is nearer to an end is at it, and is not looked for.
-
-    Returns:
-        Sign and places.
-    """
+def sign_changes_inside(polynomial: fmpz_poly) -> tuple[int, list[float]]:
+    """Sign of a polynomial right of 0, 0 if it is zero, and where in (0, 1) it changes."""
     if polynomial == 0:
         return 0, []
-    edge, end = int(min(margin, 0.25) * 2.0**_DIGITS), 1 << _DIGITS
-    cuts = [edge, *(root for root in map(int, roots_inside(polynomial)) if edge < root < end - edge), end - edge]
+    cuts = [0, *map(int, roots_inside(polynomial)), 1 << _DIGITS]
     form, found, sign, first = list(polynomial.coeffs())[::-1], [], 0, 0
     for low, high in itertools.pairwise(cuts):
         if high - low < 4:  # nearer than roots are known

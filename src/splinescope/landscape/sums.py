@@ -132,16 +132,13 @@ def slope_signs(
         start, found, sure = _slopes(slope, low, length, noise, margin, powers, bernstein, roots, stack, intervals)
         if not sure:
             doubtful, doubts = appended(doubtful, doubts, piece)
+        first[piece] = start
         while count + found > len(places):
             places = np.concatenate((places, np.empty(len(places))))
         for event in range(found):
-            roots[event], _ = refined(slope, 0.0, low, length, roots[event], noise)
-            if roots[event] <= margin:  # it is at the breakpoint before, whose place is rounded
-                start = -start
-            elif roots[event] < 1.0 - margin:
-                places[count] = low + length * roots[event]
-                count += 1
-        first[piece] = start
+            share, _ = refined(slope, 0.0, low, length, roots[event], noise)
+            places[count] = low + length * share
+            count += 1
         bounds[piece + 1] = count
     return first, bounds, places[:count], doubtful[:doubts]
 
@@ -165,7 +162,8 @@ def extrema(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where what has these slopes stops falling and rises (1), or the reverse (-1).
 
-    Where it is constant in between it is the middle of that, also where nothing says that it is not.
+    Where it is constant in between it is the middle of that, also where nothing says that it is not. Changes next to an
+    end of a piece are at its breakpoint, whose place is rounded.
     """
     places, kinds = np.empty(64), np.empty(64, np.int64)
     count = sign = 0
@@ -174,9 +172,14 @@ def extrema(
         if first[piece] == 0:
             continue
         low = points[piece - 1] if piece > 0 else span[0]
-        own = first[piece]
-        for event in range(bounds[piece] - 1, bounds[piece + 1]):
-            begins = event < bounds[piece]
+        high = points[piece] if piece < len(first) - 1 else span[1]
+        own, begin, end = first[piece], bounds[piece], bounds[piece + 1]
+        while begin < end and changes[begin] - low <= COINCIDENT:
+            own, begin = -own, begin + 1
+        while begin < end and high - changes[end - 1] <= COINCIDENT:
+            end -= 1
+        for event in range(begin - 1, end):
+            begins = event < begin
             place = low if begins else changes[event]
             own = own if begins else -own
             if own == -sign:
@@ -187,5 +190,5 @@ def extrema(
                 kinds[count] = own
                 count += 1
             sign = own
-        since = points[piece] if piece < len(first) - 1 else span[1]
+        since = high
     return places[:count], kinds[:count]
