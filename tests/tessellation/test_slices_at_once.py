@@ -271,3 +271,36 @@ def test_any_iterable_of_slices_and_what_is_refused() -> None:
         with pytest.raises(InvalidInputError, match="`node`"):
             found.folding(node)
     assert found.plot().get_title() == "slice 0 of 3"
+
+
+def test_folds_that_coincide_are_those_of_all_units() -> None:
+    """The second unit is a multiple of the first one, or one on the slice only."""
+    for second, bias in (([1.0, 1.0, 1.0], -1.0), ([-2.0, -2.0, -2.0], 2.0), ([1.0, 1.0, 3.0], -1.6)):
+        module = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1)).double()
+        module[0].weight.data = torch.tensor([[1.0, 1.0, 1.0], second], dtype=torch.float64)
+        module[0].bias.data = torch.tensor([-1.0, bias], dtype=torch.float64)
+        slices = [Slice.box([low, low, 0.3], [low + 1, low + 1, 0.3]) for low in (0, -9)]
+        found = splinescope.tessellate_slices(module, slices)
+        assert found.folding(2).tolist() == [[True, True], [False, False]]
+
+
+def small_beside_large() -> nn.Module:
+    """Outputs are of size 1e-10 for z < 0 and of size 1 above."""
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1, bias=False)).double()
+    module[0].weight.data = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]], dtype=torch.float64)
+    module[0].bias.data = torch.tensor([2.0, 2, 0, 0.3], dtype=torch.float64)
+    module[2].weight.data = torch.tensor([[1e-10, 0, 1, -1e-10]], dtype=torch.float64)
+    return module
+
+
+@pytest.mark.parametrize("level", ["values", "proof"])
+def test_errors_are_relative_to_a_slice_s_own_outputs(level: str) -> None:
+    slices = [Slice.box([-1, -1, z], [1, 1, z]) for z in (-1.0, 1.0)]
+    (part,) = splinescope.tessellate_slices(small_beside_large(), slices, verify=level).parts
+    for found, expected in zip(part.certificates, (certify(part.cells(k), level) for k in (0, 1)), strict=True):
+        assert found.output_error >= expected.output_error
+        assert found.tolerances["output"] >= expected.tolerances["output"]
+    outputs = part.vertex_outputs.copy()
+    outputs[: part.vertex_starts[1]] *= 1 + 1e-5
+    with pytest.raises(CertificateError, match=r"^slice 0"):
+        certify_slices(replace(part, vertex_outputs=outputs, certificates=()), level)

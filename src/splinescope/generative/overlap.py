@@ -27,8 +27,8 @@ from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 TOGETHER = 2.0**-30
 """Flats whose directions and places differ by at most this, relative to the size of the image, count as one."""
 GRID = 2.0**-42
-"""Width of the grid to which corners of parts are rounded, relative to the size of the image in its plane: edges that are
-one up to rounding would else cross each other at chance, and parts between them be lost."""
+"""Width of the grid to which corners of parts are rounded, relative to the size of the image in its plane: edges that
+are one up to rounding would else cross each other at chance, and parts between them be lost."""
 
 AGREED = 2.0**-30
 """Parts, each counted as often as it is met, differ from the images of the cells by at most this, relatively."""

@@ -95,7 +95,8 @@ class LossLine(Shown):
         decided: Units on intervals, and pieces of the loss, of which a sign was within the bound of its error, and that
             were decided in exact arithmetic, or by intervals of many digits.
         undecided: Those that were not, since they were too many.
-        deviation: Largest difference from a direct evaluation at some places of the line, relative to the loss there.
+        deviation: Largest difference from a direct evaluation at some places of the line, relative to the largest loss
+            there.
         loss: "squared" or "cross-entropy".
     """
 
@@ -289,16 +290,16 @@ def _origin(low: float, high: float) -> tuple[float, float]:
 def _deviation(
     line: Motion, span: tuple[float, float], pieces: Any, inputs: Tensor, targets: Tensor, loss: str
 ) -> float:
-    """Largest relative difference from the loss of the moved network itself."""
+    """Largest difference from the loss of the moved network itself, by the largest of these losses."""
     places = np.random.default_rng(0).uniform(*span, CHECKS)
     found = pieces.values(places)
-    worst = 0.0
+    worst, size = 0.0, float(np.finfo(np.float64).tiny)
     with torch.no_grad():
         for s, value in zip(places, found, strict=True):
             outputs = forward(line.at(float(s)), inputs).reshape(len(inputs), -1)
             direct = float(sample_losses(outputs, targets, loss).mean())
-            worst = max(worst, abs(float(value) - direct) / max(abs(direct), np.finfo(np.float64).tiny))
-    return worst
+            worst, size = max(worst, abs(float(value) - direct)), max(size, abs(direct))
+    return worst / size
 
 
 __all__ = ["Extremum", "LossLine", "Pieces", "Polynomials", "loss_line"]

@@ -204,6 +204,30 @@ def _named(network: Network, codes: Codes) -> np.ndarray:
     return out
 
 
+def units_that_change(network: Network, codes: Codes, starts: np.ndarray) -> np.ndarray:
+    """[ranges, units] whether units of a node are on several pieces in ranges of cells.
+
+    Where folds of several units coincide a facet bears the name of one of them, and all of them change.
+
+    Args:
+        network: The network.
+        codes: Codes of the node.
+        starts: First cell of each range and the end of the last one, ascending.
+    """
+    folding = network.folds[codes.node].piece_counts(network.nodes[codes.node].size) > 1
+    out = np.zeros((len(starts) - 1, len(folding)), bool)
+    step = max(1, _AT_ONCE // len(codes.base))
+    first = 0
+    while first < len(out):
+        last = max(first + 1, int(np.searchsorted(starts, starts[first] + step, side="right")) - 1)
+        pieces = _named(network, codes.taken(np.arange(starts[first], starts[last])))
+        begins = starts[first:last] - starts[first]
+        least, most = np.minimum.reduceat(pieces, begins), np.maximum.reduceat(pieces, begins)
+        out[first:last] = (least != most) & folding
+        first = last
+    return out
+
+
 class PieceTable:
     """Patterns of cells, taken apart by node as by `pieces_of_cells`; those that were seen before are remembered.
 

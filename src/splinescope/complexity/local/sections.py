@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from splinescope.network.graph import Network
 from splinescope.progress import each
+from splinescope.tessellation.codes import units_that_change
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar import tessellate_slices
 from splinescope.tessellation.segments import tessellate_segments
@@ -63,9 +64,10 @@ class SectionCounter:
         counted = np.zeros(len(x), dtype=np.int64)
         for row in each(range(len(x)), "points", self._progress):
             space = tessellate_polytope(self._network, Slice(x[row], self._frame[:d], corners), verify="topology")
-            counted[row], ops, units = len(space), space.facet_op, space.facet_unit
-            for op in np.unique(ops[ops >= 0]):
-                cuts[int(op)][row, units[ops == op]] = True
+            counted[row] = len(space)
+            for codes in space.codes:
+                if codes.node in cuts:
+                    cuts[codes.node][row] = units_that_change(self._network, codes, np.array([0, len(space)]))[0]
         return counted
 
     def _in_planes(self, x: np.ndarray, cuts: dict[int, np.ndarray]) -> np.ndarray:

@@ -159,7 +159,8 @@ def _settle_outputs(settlement: Settlement, seen: Seen, check: str, scale: float
 
 
 def _scale(subject: Subject) -> float:
-    return max(float(np.abs(subject.vertex_outputs).max(initial=0.0)), np.finfo(float).tiny)
+    largest = float(np.abs(subject.vertex_outputs).max(initial=0.0)) if np.isnan(subject.scale) else subject.scale
+    return max(largest, np.finfo(float).tiny)
 
 
 def _turns(subject: Subject, cells: np.ndarray) -> np.ndarray:

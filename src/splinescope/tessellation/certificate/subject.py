@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,6 +74,7 @@ class Subject:
         facets: The facets, None where vertices are not looked at.
         corners: How well corners are determined, None where vertices are not looked at.
         first: First axis that is a coordinate; for several segments or slices the one before says which of them it is.
+        scale: What errors of outputs are relative to; the largest absolute output if NaN.
     """
 
     network: Network
@@ -88,6 +90,7 @@ class Subject:
     facets: CornerFacets | None = None
     corners: Corners | None = None
     first: int = 0
+    scale: float = math.nan
 
     def __len__(self) -> int:
         return len(self.measures)

@@ -144,6 +144,7 @@ def slices_subject(batch: PlanarBatch, vertices: bool) -> Subject:
         cell_offsets=batch.cell_offsets,
         codes=batch.codes,
         first=1,
+        scale=float(batch.output_sizes[batch.of_one_size].min()),
     )
     return _with(subject, *_planar(subject, batch)) if vertices else subject
 

@@ -17,6 +17,9 @@ from splinescope.tessellation.planar.complex import PlanarComplex, arrays_of, bl
 from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.resolved import resolved_cells
 
+ALIKE = 16.0
+"""Slices whose largest outputs differ by more than this factor are certified one by one."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PlanarBatch:
@@ -81,6 +84,17 @@ class PlanarBatch:
         """[F] whether float64 coordinates resolve a cell; see `PolyhedralComplex.resolved`."""
         group = None if len(self) == 1 else self.of_cell
         return resolved_cells(self.vertices, self.cell_vertices, self.cell_offsets, self.measures, group)
+
+    @cached_property
+    def output_sizes(self) -> np.ndarray:
+        """[S] largest absolute output of each slice."""
+        sizes = np.abs(self.vertex_outputs).max(axis=1, initial=0.0)
+        return np.asarray(np.maximum.reduceat(sizes, self.vertex_starts[:-1]))
+
+    @cached_property
+    def of_one_size(self) -> np.ndarray:
+        """[S] whether outputs of a slice are about as large as those of others: errors of these have one measure."""
+        return np.asarray(self.output_sizes * ALIKE >= self.output_sizes.max())
 
     def interior_outputs(self) -> np.ndarray:
         """[F, n_out] value of each cell's affine map at its interior point."""

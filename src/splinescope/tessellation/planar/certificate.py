@@ -18,8 +18,9 @@ def certify_slices(
 ) -> tuple[Certificate, ...]:
     """Verify the cells of several slices; levels are those of `certify`, and so is what each certificate states.
 
-    All slices are looked at together. Where that fails, or reaches a lower level than was asked for, each is looked at
-    alone, so that one slice says nothing about another.
+    All slices are looked at together. Where that fails, reaches a lower level than was asked for or leaves signs
+    undecided, each is looked at alone, so that one slice says nothing about another; and so are those whose outputs are
+    much smaller than others'.
 
     Args:
         batch: The slices.
@@ -28,7 +29,7 @@ def certify_slices(
 
     Returns:
         One certificate for each. What is measured by forward passes (errors, resolution, signs that were settled) is
-        that of all of them together.
+        that of all slices that were looked at together, errors relative to the smallest of their largest outputs.
 
     Raises:
         CertificateError: As `certify` of the first slice that fails, with its number.
@@ -37,10 +38,14 @@ def certify_slices(
         found = _together(batch, level)
     except CertificateError:
         found = ()
-    if found and (level == "topology" or found[0].level == level):
-        return found
+    alone = np.ones(len(batch), bool)
+    if found and (level == "topology" or (found[0].level == level and not found[0].undecided_signs)):
+        alone = ~batch.of_one_size if level != "topology" else ~alone
     named = range(len(batch)) if numbers is None else numbers.tolist()
-    return tuple(_alone(batch.cells(place), number, level) for place, number in enumerate(named))
+    return tuple(
+        _alone(batch.cells(place), number, level) if alone[place] else found[place]
+        for place, number in enumerate(named)
+    )
 
 
 def _alone(cells: PlanarComplex, number: int, level: str) -> Certificate:

@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 from jaxtyping import Bool, Int
 
-from splinescope.errors import InvalidInputError
+from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import Tolerance, available_memory, check_number
@@ -17,6 +17,7 @@ from splinescope.profiling import spent
 from splinescope.progress import Report, remark, reporting
 from splinescope.shown import Shown
 from splinescope.tessellation.arguments import check_options, fitted
+from splinescope.tessellation.codes import units_that_change
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain, Slice, as_slice
 from splinescope.tessellation.planar.assembly import ordered_by_slice, straightened
@@ -88,7 +89,7 @@ class SliceBatch(Shown):
         return np.concatenate(counts)[starts[self.places[:, 0]] + self.places[:, 1]]
 
     def folding(self, node: int) -> Bool[np.ndarray, "S units"]:
-        """Which units of a node fold in which slices: whose folds are edges there.
+        """Which units of a node fold in which slices: those that are on several pieces there.
 
         Args:
             node: Index of an activation or max node among `network.nodes`.
@@ -106,10 +107,8 @@ class SliceBatch(Shown):
         out = np.zeros((len(self), self.network.nodes[node].units), bool)
         for number, part in enumerate(self.parts):
             rows = np.flatnonzero(self.places[:, 0] == number)
-            row_of = np.empty(len(part), np.int64)
-            row_of[self.places[rows, 1]] = rows
-            mine = np.flatnonzero(part.edge_op == node)
-            out[row_of[part.of_edge[mine]], part.edge_unit[mine]] = True
+            (codes,) = (code for code in part.codes if code.node == node)
+            out[rows] = units_that_change(self.network, codes, part.cell_starts)[self.places[rows, 1]]
         return out
 
 
@@ -126,7 +125,8 @@ def tessellate_slices(
     r"""Exact partitions of many planes into the cells on which a network is affine, in one pass of the network.
 
     For each slice the result is that of `tessellate`: the same cells with the same patterns, vertices and outputs but
-    for roundings (of networks with maxima in another order), and a certificate that states the same. The polygons of
+    for roundings (of networks with maxima in another order), and a certificate of the same level; what it measures
+    (errors, resolution, signs settled) is that of the slices that were looked at together. The polygons of
     all slices lie side by side in the arrays of one subdivision, so that what costs the same for one cell as for
     thousands is paid once.
 
@@ -150,7 +150,7 @@ def tessellate_slices(
             of range; it names the domain.
         UnsupportedOpError: If the network is not piecewise affine.
         CertificateError: If a check fails; it names the slice, and the cells there.
-        DegenerateArrangementError: If rounding errors exceed their estimate.
+        DegenerateArrangementError: If rounding errors exceed their estimate; it names the slice.
 
     Interrupting (Ctrl-C) returns the slices that are finished, if there are any; `numbers` says which these are.
 
@@ -245,7 +245,13 @@ def _through(
         def shown(share: float, found: int, done: int = done, cells: int = cells, count: int = len(chosen)) -> None:
             report((done + share * count) / len(slices), cells + found)
 
-        batch = _cut(options, Slices(tuple(slices[number] for number in chosen.tolist())), watched, shown)
+        try:
+            batch = _cut(options, Slices(tuple(slices[number] for number in chosen.tolist())), watched, shown)
+        except DegenerateArrangementError as error:
+            if len(chosen) == 1:
+                raise DegenerateArrangementError(f"slice {chosen[0]}: {error}") from error
+            together = len(chosen) // 2
+            continue
         with spent("checking"):
             certificates = certify_slices(batch, options.verify, chosen)
         parts.append(replace(batch, certificates=certificates))
