@@ -67,7 +67,7 @@ def test_a_pool(model: str, tmp_path: Path) -> None:
     assert facts["network"]["units"] == 8
     times = {path.name: path.stat().st_mtime_ns for path in (out / "pool").iterdir()}
     assert len(times) == 5
-    other = run(model, "--prior", "box", "--pool", "5000", "--rho", "-1", "--json", out=out)
+    other = run(model, "--prior", "box", "--pool", "5000", "--rho", "-1", "--json", "--force", out=out)
     assert other["expected_log_volume"] == pytest.approx(-1.455, abs=0.2)
     assert {path.name: path.stat().st_mtime_ns for path in (out / "pool").iterdir()} == times
 
@@ -77,14 +77,14 @@ def test_a_smooth_module_makes_images(tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = (f"{tmp_path}/code.py:smooth", "--rho", "2", "--pool", "300", "--number", "9")
     for way in ("pool", "rejection", "metropolis"):
-        facts = run(*words, "--way", way, out=out)
+        facts = run(*words, "--way", way, "--force", out=out)
         assert facts["network"] is None
         assert facts["output_shape"] == [64]
     assert facts["accepted"] > 0
     assert (out / "picture.png").read_bytes().startswith(b"\x89PNG")
     assert arrays_of(out / "samples.npz")["latents"].shape == (9, 3)
     assert len({row.tobytes() for row in arrays_of(out / "samples.npz")["latents"]}) > 1
-    assert run(*words, "--no-replacement", out=out)["distinct"] == 9
+    assert run(*words, "--no-replacement", "--force", out=out)["distinct"] == 9
 
 
 def test_interrupted_and_gone_on_with(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,8 +160,21 @@ def test_what_is_refused_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_pool_of_another_generator(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     run(model, "--pool", "100", out=out)
-    assert main(["sample", model, "--pool", "100", "--scale", "2", "--out", str(out)]) == 2
-    assert "is of another generator, prior or seed" in capsys.readouterr().err
+    words = ["sample", model, "--pool", "100", "--scale", "2", "--out", str(out)]
+    assert main(words) == 2
+    assert "has a result already" in capsys.readouterr().err
+    (out / "summary.json").unlink()
+    assert main(words) == 2
+    assert "is the pool of another generator, prior or seed" in capsys.readouterr().err
+    assert main([*words, "--force"]) == 0
+
+
+@pytest.mark.parametrize("words", [["--top", "1"], ["--method", "svd"], ["--no-replacement"]])
+def test_exact_draws_have_no_options_of_pools(
+    words: list[str], model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", model, "--prior", "box", "--way", "exact", *words, "--out", str(tmp_path / "out")]) == 2
+    assert f"`{words[0]}`: exact draws take no such option" in capsys.readouterr().err
 
 
 CONDITIONAL = """

@@ -167,7 +167,7 @@ def test_flattened_latents_by_all_ways() -> None:
         assert (drawn.latents[:, 0] > 0).all()
     nothing = VolumeSampler(nn.ReLU(), UniformBox((-1.0, 0.5), (-0.5, 1.0)), rho=1.0, pool=50)
     for way in (nothing.sample, nothing.rejection, nothing.metropolis):
-        with pytest.raises(InvalidInputError, match="no latent of the pool has volume"):
+        with pytest.raises(InvalidInputError, match=r"no latent (of the pool|among the .*) has volume"):
             way(5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -130,9 +131,17 @@ def test_workers_files_and_interruptions(tmp_path: Path, monkeypatch: pytest.Mon
     np.testing.assert_array_equal(
         loss_grid(module, plane, "cross-entropy", (x, y), axes=AXES, chunk=3, store=store).values, expected
     )
-    assert sum(ran) == 12
+    assert sum(ran) == 12 + 1  # one point once more, by which another loss would be told
     loss_grid(module, plane, "cross-entropy", (x, y), axes=AXES, store=store)
-    assert sum(ran) == 12
+    assert sum(ran) == 12 + 2
+    for smoothing in (0.1, 0.2):
+        loss = nn.CrossEntropyLoss(label_smoothing=smoothing)
+        call = functools.partial(loss_grid, module, plane, loss, (x, y), axes=AXES, store=tmp_path / "own.npz")
+        if smoothing == 0.1:
+            call()
+            continue
+        with pytest.raises(StoreError, match="another module, plane, grid, loss"):
+            call()
     with pytest.raises(StoreError, match="another module"):
         loss_grid(module, plane, "squared", (x, y), axes=AXES, store=store)
     store.write_bytes(b"damaged")

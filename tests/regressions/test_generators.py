@@ -10,6 +10,9 @@ from torch import nn
 from splinescope import Slice, tessellate
 from splinescope.errors import InvalidInputError
 from splinescope.generative import (
+    Custom,
+    Gaussian,
+    UniformBall,
     UniformBox,
     VolumeSampler,
     frequencies,
@@ -173,3 +176,35 @@ def test_measures_of_samples_refuse_what_makes_no_sense() -> None:
     cells = tessellate(Bent([[1, 0], [0, 1]], [0, 0], [[1, 0], [0, 1]]), Slice.box([-1, -1], [1, 1]))
     with pytest.raises(InvalidInputError, match="`points`: 1 of 2"):
         project(cells, [[np.nan, 0]])
+
+
+def test_bad_arguments_of_samplers() -> None:
+    box = UniformBox((-1.0, -1.0), (1.0, 1.0))
+    sampler = VolumeSampler(nn.ReLU(), box, pool=50)
+    wrong_shape = Custom(2, lambda number, _: np.zeros((number, 3)), lambda z: np.zeros(len(z)))
+    for call, name in (
+        (lambda: sampler.with_rho(1.0, "q"), "base"),
+        (lambda: sampler.with_rho(float("nan")), "rho"),
+        (lambda: sampler.metropolis(5, burn=-1), "burn"),
+        (lambda: sampler.rejection(0), "number"),
+        (lambda: VolumeSampler(nn.ReLU(), box, seed=-1), "seed"),
+        (lambda: VolumeSampler(nn.ReLU(), box, pool=5, store="/proc/x/y").sample(1), "store"),
+        (lambda: VolumeSampler(lambda z: (z, z), box, pool=5).sample(1), "generator"),
+        (lambda: VolumeSampler(lambda z: z / (1 // 0), box, pool=5).sample(1), "generator"),
+        (lambda: UniformBall(2, 0.0), "radius"),
+        (lambda: Gaussian(2, float("nan")), "prior"),
+        (lambda: UniformBox((0.0, -np.inf), (1.0, 1.0)), "low"),
+        (lambda: UniformBox((), ()), "low"),
+        (lambda: wrong_shape.draw(4, np.random.default_rng(0)), "prior"),
+    ):
+        with pytest.raises(InvalidInputError, match=f"`{name}`"):
+            call()
+
+
+def test_chains_that_hardly_move_say_so() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
+    sampler = VolumeSampler(module, Gaussian(2, 5.0), rho=60.0, base="uniform", pool=50)
+    with pytest.warns(UserWarning, match="states of a chain"):
+        drawn = sampler.metropolis(3000)
+    assert drawn.effective_sample_size < 30

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from splinescope.generative import Drawn, ManifoldSamples, Prior
+    from splinescope.generative import Drawn, ManifoldSamples, Prior, VolumeSampler
     from splinescope.generative.samples import LatentSamples
     from splinescope.network import Network
     from splinescope.tessellation.domains import Domain
@@ -129,7 +131,7 @@ def sample(
     **What it leaves.** In the folder of `--out`: `samples.npz` (`outputs`, `latents`, `log_volumes`), `picture.png`
     where outputs are images, outlines or points of the plane, `summary.json` with the effective sample size, and
     `pool`, the weighed latents. They are written as they come: what Ctrl-C interrupts goes on when the command is
-    given again, and another `--rho` uses the same pool.
+    given again, and another `--rho` with `--force` uses the same pool.
 
     **Examples.**
 
@@ -144,11 +146,13 @@ def sample(
     from splinescope.cli.models import read_generator
     from splinescope.network import Network
 
-    run = Run(out, generator, as_json, force or (out / "pool").is_dir())
+    run = Run(out, generator, as_json, force)
     model = read_generator(generator, weights, input_shape, trust=trust, output=output, fixed=fixed)
     model, shape = _given(model, _latent_shape(model, input_shape), layer, condition)
     if way == "pool" and not replacement and number > pool:
         raise InvalidInputError(f"`--number`: got {number}; expected at most {pool}, the pool, without replacement")
+    if way == "exact":
+        _nothing_of_a_pool(method, top, replacement)
     asked = Asked(rho, number, base, way, pool, replacement, method, top, seed, _label(label, model, way))
     law = _law(prior, scale, cut, math.prod(shape))
     drawn_as = shape_of("--output-shape", output_shape)
@@ -160,7 +164,8 @@ def sample(
                 raise InvalidInputError(f"`--way exact`: got `--prior {prior}`; expected `--prior box`, without a cut")
             drawn, facts, certificate = _exact(model, shape, scale, asked, progress)
         else:
-            drawn, facts = _pooled(model, law, shape, asked, out / "pool", progress)
+            _same_pool(out / "pool", force, partial(_sampler, model, law, shape, asked, out / "pool", progress))
+            drawn, facts = _pooled(_sampler(model, law, shape, asked, out / "pool", progress), asked)
             certificate = None
     law_facts = {
         "prior": {"kind": prior, "scale": scale, "cut": cut},
@@ -227,10 +232,16 @@ def _given(
     for word in words:
         place, _, value = word.partition("=")
         try:
-            numbers[int(place)] = float(value)
+            at, number = int(place), float(value)
         except ValueError:
             raise InvalidInputError(f"`--condition`: got {word!r}; expected PLACE=NUMBER, as in 0=0.5") from None
-    return conditioned(model, numbers, shape), (math.prod(shape) - len(numbers),)
+        if at in numbers:
+            raise InvalidInputError(f"`--condition`: place {at} is given twice; expected each once")
+        numbers[at] = number
+    try:
+        return conditioned(model, numbers, shape), (math.prod(shape) - len(numbers),)
+    except InvalidInputError as error:
+        raise InvalidInputError(str(error).replace("`numbers`", "`--condition`")) from error
 
 
 def _label(label: int | None, model: nn.Module | Network, way: str) -> int | None:
@@ -275,12 +286,33 @@ def _law(kind: str, scale: float, cut: float | None, dimension: int) -> Prior:
     return UniformBall(dimension, scale) if kind == "ball" else UniformBox((-scale,) * dimension, (scale,) * dimension)
 
 
-def _pooled(
+def _nothing_of_a_pool(method: str, top: int | None, replacement: bool) -> None:
+    """Refuse options that exact draws have no use for."""
+    given = {"--method": method != "auto", "--top": top is not None, "--no-replacement": not replacement}
+    for name in (name for name, there in given.items() if there):
+        raise InvalidInputError(f"`{name}`: exact draws take no such option; expected `--way pool`")
+
+
+def _same_pool(folder: Path, force: bool, sampler: Callable[[], VolumeSampler]) -> None:
+    """Remove the pool of another question where results may be overwritten, else refuse it."""
+    from splinescope.errors import StoreError
+
+    try:
+        sampler().check_store()
+    except StoreError as error:
+        if not force:
+            raise InvalidInputError(
+                f"`--out`: {folder} is the pool of another generator, prior or seed; give another folder, or `--force`"
+            ) from error
+        shutil.rmtree(folder)
+
+
+def _sampler(
     model: nn.Module | Network, law: Prior, shape: tuple[int, ...], asked: Asked, store: Path, progress: bool
-) -> tuple[Drawn, Facts]:
+) -> VolumeSampler:
     from splinescope.generative import VolumeSampler
 
-    sampler = VolumeSampler(
+    return VolumeSampler(
         model,
         law,
         asked.rho,
@@ -294,6 +326,9 @@ def _pooled(
         store=store,
         progress=progress,
     )
+
+
+def _pooled(sampler: VolumeSampler, asked: Asked) -> tuple[Drawn, Facts]:
     if asked.way == "rejection":
         drawn = sampler.rejection(asked.number)
     elif asked.way == "metropolis":
@@ -381,7 +416,9 @@ def _lines(facts: Facts) -> dict[str, str]:
     """The main facts, for people."""
     size = "all of them: exact, independent draws"
     if facts["way"] != "exact":
-        size = f"{facts['effective_sample_size']:,.1f} of a pool of {facts['pool']:,}"
+        whole = {"pool": f"a pool of {facts['pool']:,}", "rejection": f"{facts['number']:,}, drawn afresh"}
+        of_what = whole.get(facts["way"], f"{facts['number']:,} states of a chain")
+        size = f"{facts['effective_sample_size']:,.1f} of {of_what}"
     lines = {
         "drawn": f"{facts['number']:,} by rho = {facts['rho']:g} in {facts['seconds']:.2f} s, "
         f"{facts['distinct']:,} of them different",

@@ -27,8 +27,8 @@ from splinescope.tessellation.complex import PolyhedralComplex, VertexComplex
 TOGETHER = 2.0**-30
 """Flats whose directions and places differ by at most this, relative to the size of the image, count as one."""
 GRID = 2.0**-42
-"""Width of the grid to which corners of parts are rounded, relative to the size of the image in its plane: edges that
-are one up to rounding would else cross each other at chance, and parts between them be lost."""
+"""Width of the grid to which corners of parts are rounded, relative to the size of the image along its principal axes:
+edges that are one up to rounding would else cross each other at chance, and parts between them be lost."""
 
 AGREED = 2.0**-30
 """Parts, each counted as often as it is met, differ from the images of the cells by at most this, relatively."""
@@ -136,18 +136,27 @@ def _on_a_line(shapes: list[np.ndarray], densities: np.ndarray) -> list[tuple[fl
     return [(size, int(n), q) for size, n, q in zip(lengths, counts, sums, strict=True) if n > 0 and size > 0]
 
 
+def _principal(shapes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Axes along and across what is long, as columns, and the size of all shapes along each."""
+    points = np.concatenate(shapes)
+    axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2].T
+    extents = np.ptp(points @ axes, axis=0)
+    return axes, np.where(extents > 0, extents, 1.0)
+
+
 def _in_a_plane(shapes: list[np.ndarray], densities: np.ndarray) -> list[tuple[float, int, float]]:
     """(area, multiplicity, density) of the faces of the overlay of convex polygons."""
     shapely: Any = require("shapely", "geo", "areas where sheets lie on each other")
-    polygons = [shapely.convex_hull(shapely.multipoints(shape)) for shape in shapes]
+    axes, extents = _principal(shapes)
+    polygons = [shapely.convex_hull(shapely.multipoints(shape @ axes / extents)) for shape in shapes]
+    unit = float(extents.prod())
     if len(polygons) == 1:
-        return [(polygons[0].area, 1, float(densities[0]))]
-    size = max(float(np.ptp(np.concatenate(shapes), axis=0).max()), 1e-300)
-    lines = shapely.union_all(shapely.get_exterior_ring(polygons), grid_size=size * GRID)
+        return [(unit * polygons[0].area, 1, float(densities[0]))]
+    lines = shapely.union_all(shapely.get_exterior_ring(polygons), grid_size=GRID)
     faces = shapely.get_parts(shapely.polygonize([lines]))
     tree = shapely.STRtree(polygons)
     face, owner = tree.query(shapely.point_on_surface(faces), predicate="within")
     counts = np.bincount(face, minlength=len(faces))
     sums = np.bincount(face, densities[owner], len(faces))
-    areas = shapely.area(faces)
+    areas = unit * shapely.area(faces)
     return [(float(areas[k]), int(counts[k]), float(sums[k])) for k in np.flatnonzero(counts)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.generative.log_volumes import log_volume
@@ -84,7 +84,9 @@ class Pool:
         latents = self.prior.draw(1, rng)
         try:
             outputs = self._called(latents, condition).size
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        except InvalidInputError:
+            raise
+        except Exception as error:  # whatever a function of the user's raises
             raise InvalidInputError(
                 f"`generator`: it fails for latents of shape {latents.shape}: {first_line(error)}"
             ) from error
@@ -166,10 +168,17 @@ class Pool:
         found = stored.arrays["latents"], stored.arrays["log_volumes"]
         return found if len(found[0]) == self._number(index) else None
 
+    def check(self) -> None:
+        """Refuse a store whose first part is of another pool."""
+        self._kept(0)
+
     def _keep(self, index: int, part: tuple[np.ndarray, np.ndarray]) -> None:
         path = self._part(index)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InvalidInputError(f"`store`: {path.parent} cannot be made a folder: {error.strerror}") from error
             write_arrays(path, {"latents": part[0], "log_volumes": part[1]}, self._record(), argument="store")
 
     def conditions(self, chosen: np.ndarray) -> Any:
@@ -204,15 +213,20 @@ class Pool:
         with torch.no_grad():
             z = torch.from_numpy(latents.copy()).reshape(-1, *self._latent)
             z = as_parameters(z, call) if isinstance(call, nn.Module) else z
-            values: np.ndarray = call(z, *(() if condition is None else (condition,))).cpu().numpy()
-        return values
+            values = call(z, *(() if condition is None else (condition,)))
+        if not isinstance(values, Tensor):
+            raise InvalidInputError(f"`generator`: it returned {type(values).__name__}; expected one tensor of outputs")
+        found: np.ndarray = values.cpu().numpy()
+        return found
 
 
-def comparable(logs: np.ndarray) -> np.ndarray:
+def comparable(logs: np.ndarray, among: str = "of the pool", more: str = "a larger `pool`") -> np.ndarray:
     """Logarithms of weights that can be compared: where some are infinite, these have all, the limit of small volumes.
 
     Args:
         logs: Logarithms; infinite for latents without volume and negative exponents.
+        among: Whose they are, for the error.
+        more: What gives more of them.
 
     Returns:
         The same, none of them infinite but minus infinity.
@@ -222,9 +236,11 @@ def comparable(logs: np.ndarray) -> np.ndarray:
     """
     if np.isposinf(logs).any():
         logs = np.where(np.isposinf(logs), 0.0, -np.inf)
+    if np.isnan(logs).any():
+        raise InvalidInputError("`prior`: its density is NaN at some latents; expected the logarithm of a density")
     if not np.isfinite(logs).any():
         raise InvalidInputError(
-            "`rho`: no latent of the pool has volume, so that there is nothing to draw; expected rho <= 0, or leading "
-            "singular values only (`top`)"
+            f"`rho`: no latent {among} has volume, so that there is nothing to draw; expected {more}, rho <= 0, or "
+            "leading singular values only (`top`)"
         )
     return logs

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from scipy.special import gammainc, gammaincinv, gammaln
 
 from splinescope.errors import InvalidInputError
+from splinescope.numerics import check_number
 from splinescope.shown import Shown
 
 
@@ -59,9 +60,10 @@ class UniformBox:
 
     def __post_init__(self) -> None:
         """Refuse boxes without volume."""
-        if len(self.low) != len(self.high) or not all(a < b for a, b in zip(self.low, self.high, strict=True)):
+        fit = len(self.low) == len(self.high) >= 1
+        if not fit or not all(-math.inf < a < b < math.inf for a, b in zip(self.low, self.high, strict=True)):
             raise InvalidInputError(
-                f"`low`, `high`: got {self.low} and {self.high}; expected low < high, number by number"
+                f"`low`, `high`: got {self.low} and {self.high}; expected finite low < high, number by number"
             )
 
     @property
@@ -91,6 +93,12 @@ class UniformBall:
     dimension: int
     radius: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse balls without volume."""
+        check_number("dimension", self.dimension, 1)
+        if not 0 < self.radius < math.inf:
+            raise InvalidInputError(f"`radius`: got {self.radius}; expected a positive number")
+
     def draw(self, number: int, generator: np.random.Generator) -> Float[np.ndarray, "number d"]:
         """See `Prior`."""
         radii = self.radius * generator.random(number) ** (1 / self.dimension)
@@ -119,7 +127,9 @@ class Gaussian:
 
     def __post_init__(self) -> None:
         """Refuse laws without spread."""
-        if self.dimension < 1 or self.deviation <= 0 or (self.radius is not None and self.radius <= 0):
+        check_number("dimension", self.dimension, 1)
+        radius = 1.0 if self.radius is None else self.radius
+        if not (0 < self.deviation < math.inf and 0 < radius < math.inf and radius / self.deviation < 1e150):
             raise InvalidInputError(
                 f"`prior`: got dimension {self.dimension}, deviation {self.deviation}, radius {self.radius}; "
                 "expected positive ones"
@@ -162,7 +172,12 @@ class Custom(Shown):
 
     def draw(self, number: int, generator: np.random.Generator) -> Float[np.ndarray, "number d"]:
         """See `Prior`."""
-        return np.asarray(self.sampler(number, generator), np.float64).reshape(number, self.dimension)
+        found = np.asarray(self.sampler(number, generator), np.float64)
+        if found.size != number * self.dimension:
+            raise InvalidInputError(
+                f"`prior`: its sampler gave shape {found.shape}; expected {number} latents of {self.dimension} numbers"
+            )
+        return found.reshape(number, self.dimension)
 
     def log_density(self, latents: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """See `Prior`."""

@@ -135,10 +135,12 @@ class VolumeSampler:
                 f"`prior`: got {type(prior).__name__}; expected one of `splinescope.generative.priors`, or anything "
                 "with `dimension`, `draw` and `log_density`"
             )
-        if not math.isfinite(rho):
-            raise InvalidInputError(f"`rho`: got {rho}; expected a finite number")
-        pool = check_number("pool", pool, 1)
-        self.prior, self.rho, self.base = prior, float(rho), base
+        pool, seed = check_number("pool", pool, 1), check_number("seed", seed)
+        if condition is not None and not callable(condition):
+            raise InvalidInputError(f"`condition`: got {type(condition).__name__}; expected a function")
+        if executor is not None and not hasattr(executor, "submit"):
+            raise InvalidInputError(f"`executor`: got {type(executor).__name__}; expected one with `submit`, or None")
+        self.prior, self.rho, self.base = prior, _finite("rho", rho), base
         self._seed = seed
         self._pool = Pool(
             generator,
@@ -153,6 +155,14 @@ class VolumeSampler:
             progress,
         )
 
+    def check_store(self) -> None:
+        """See that what is kept in the store is of this generator, prior and seed.
+
+        Raises:
+            StoreError: If it is not, or is damaged.
+        """
+        self._pool.check()
+
     def with_rho(self, rho: float, base: str | None = None) -> VolumeSampler:
         """The same sampler with another exponent, which shares the pool.
 
@@ -162,9 +172,13 @@ class VolumeSampler:
 
         Returns:
             The sampler.
+
+        Raises:
+            InvalidInputError: If it is no finite number, or there is no such base.
         """
         twin = copy(self)
-        twin.rho, twin.base = float(rho), base or self.base
+        twin.rho, twin.base = _finite("rho", rho), base or self.base
+        check_choice("base", twin.base, ("prior", "uniform"))
         return twin
 
     @property
@@ -250,7 +264,7 @@ class VolumeSampler:
         Raises:
             InvalidInputError: If too few proposals are taken.
         """
-        number = check_number("number", number)
+        number = check_number("number", number, 1)
         pooled = self._tilt(*self._pool.weighed)
         flat, bound = bool(np.isposinf(pooled).any()), float(comparable(pooled).max())
         rng = np.random.default_rng([self._seed if seed is None else seed, 2])
@@ -281,13 +295,17 @@ class VolumeSampler:
 
         Returns:
             States, of which neighbours are often equal; `effective_sample_size` is that of the chain (by the mean
-            length of its stays).
+            length of its stays), and there is a warning where it is small.
+
+        Raises:
+            InvalidInputError: If none of the proposals has weight.
         """
-        number = check_number("number", number)
+        number, burn = check_number("number", number), check_number("burn", burn)
         rng = np.random.default_rng([self._seed if seed is None else seed, 3])
         total, rows = number + burn + 1, self._pool.rows
         parts = [self._pool.propose(rng, min(rows, total - start)) for start in range(0, total, rows)]
-        tilt = comparable(np.concatenate([self._tilt(latents, volumes) for latents, _, volumes in parts]))
+        tilt = np.concatenate([self._tilt(latents, volumes) for latents, _, volumes in parts])
+        tilt = comparable(tilt, f"among the {total:,} proposals of this chain", "a longer `burn`")
         marks = np.log(rng.random(total))
         states = np.zeros(total, np.int64)
         here = int(np.argmax(np.isfinite(tilt)))
@@ -299,6 +317,13 @@ class VolumeSampler:
         moves = int((np.diff(states) != 0).sum())
         stays = np.unique(chosen, return_counts=True)[1].astype(np.float64)
         size = float(number**2 / np.sum(stays**2)) if number else 0.0
+        if size < FEW * number:
+            warnings.warn(
+                f"effective sample size {size:.1f} of {number:,} states of a chain, which took {moves / total:.2%} of "
+                "its proposals; take more states, a smaller rho or a prior that is nearer",
+                UserWarning,
+                stacklevel=2,
+            )
         return self._given([(a, v, c) for a, c, v in parts], chosen, size, moves / max(1, total - 1), True)
 
     def batches(self, size: int, *, seed: int | None = None) -> Iterator[Tensor]:
@@ -378,6 +403,17 @@ class VolumeSampler:
             replacement=replacement,
             accepted=accepted,
         )
+
+
+def _finite(name: str, value: Any) -> float:
+    """A finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidInputError(f"`{name}`: got {value!r}; expected a finite number")
+    return number
 
 
 class _Dataset(torch.utils.data.IterableDataset):

@@ -127,7 +127,7 @@ def loss_grid(
         executor: Any `concurrent.futures.Executor`; for processes the module and the loss have to be picklable. None to
             evaluate here.
         store: File for what is done, `.npz`: if it is there and of the same question, its values are not computed
-            again.
+            again but for one, by which another loss is told.
         progress: Show a progress bar.
 
     Returns:
@@ -161,6 +161,9 @@ def loss_grid(
     points = [tuple(map(float, point)) for point in itertools.product(*lines)]
     shape = tuple(len(line) for line in lines)
     progress_kept = _Kept(store, _question(copied, plane, lines, batches, loss, statistics), len(points))
+    if progress_kept.done.any() and not copied.training:  # in train mode, values may be random
+        first = int(progress_kept.done.argmax())
+        progress_kept.check(first, _Task(copied, plane, batches, loss, statistics, [points[first]]).run()[0], own.dtype)
     left = np.flatnonzero(~progress_kept.done)
     parts = [left[start : start + chunk] for start in range(0, len(left), max(1, chunk))]
     tasks = [_Task(copied, plane, batches, loss, statistics, [points[i] for i in part]) for part in parts]
@@ -194,10 +197,18 @@ class _Kept:
         stored = read_arrays(path, "file of a grid's values", argument="store")
         question = (stored.record or {}).get("question")
         if question != self._question:
-            raise StoreError(
-                f"`store`: {path} holds values of another module, plane, grid, loss or data; expected another file"
-            )
+            raise self._refusal()
         self.values, self.done = stored.arrays["values"].copy(), stored.arrays["done"].copy()
+
+    def check(self, which: int, value: float, dtype: torch.dtype) -> None:
+        """Refuse values if one of them is not what is found now: functions of one's own are known by name only."""
+        if not np.isclose(self.values[which], value, rtol=1e3 * torch.finfo(dtype).eps, atol=0.0, equal_nan=True):
+            raise self._refusal()
+
+    def _refusal(self) -> StoreError:
+        return StoreError(
+            f"`store`: {self._path} holds values of another module, plane, grid, loss or data; expected another file"
+        )
 
     def note(self, which: np.ndarray, values: Sequence[float]) -> None:
         """Keep some values."""

@@ -108,8 +108,8 @@ class NetworkComparison(Shown):
         """Length, area or volume, in the domain's coordinates, of where the classes differ.
 
         It is the sum of the measures of whole cells: the borders of both networks' classes are folds of the joint
-        network. Along a segment it is the share of its length. NaN where outputs are no classes, and above six
-        dimensions unless no class changes at all.
+        network. Along a segment, as a box of one dimension is, too, it is the share of its length. NaN where outputs
+        are no classes, and above six dimensions unless no class changes at all.
         """
         if self.classes_a is None:
             return math.nan
@@ -128,7 +128,7 @@ class NetworkComparison(Shown):
         """Measure of where `a` says class i and `b` says class j; those beside the diagonal add up to the change.
 
         Returns:
-            [classes, classes] measures in the domain's coordinates.
+            [classes, classes] measures in the domain's coordinates, as `changed_measure` has them.
 
         Raises:
             InvalidInputError: If outputs are no classes.
