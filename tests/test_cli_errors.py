@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from splinescope.cli import app as app_module
 from splinescope.cli import main
 
 SAVED = ("zeros", np.zeros(4)), ("one", np.eye(4)[0]), ("two", np.eye(4)[1]), ("half", np.eye(4)[0] / 2)
@@ -180,3 +182,12 @@ def test_other_commands(words: list[str], expected: str, capsys: pytest.CaptureF
 def test_a_failed_run_leaves_nothing(place: Path) -> None:
     assert main(["slice", "net.npz", *THREE, "--classes", "0,9", "--out", "out"]) == 2
     assert not (place / "out").exists()
+
+
+def test_warnings_of_our_own_are_one_line() -> None:
+    with app_module._plain_warnings():
+        ours = warnings.formatwarning("few\n latents", UserWarning, app_module.__file__, 3)
+        others = warnings.formatwarning("old", DeprecationWarning, "/usr/lib/some.py", 3)
+    assert ours == "splinescope: warning: few latents\n"
+    assert others.startswith("/usr/lib/some.py:3: DeprecationWarning: old")
+    assert warnings.formatwarning("x", UserWarning, app_module.__file__, 3) != "splinescope: warning: x\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -232,6 +233,34 @@ def is_shortage(error: BaseException) -> bool:
         (True, False)
     """
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+
+def check_finite(name: str, value: Any) -> float:
+    """A finite number.
+
+    Args:
+        name: The argument, for the error.
+        value: A number.
+
+    Returns:
+        The number.
+
+    Raises:
+        InvalidInputError: If it is none, or not finite.
+
+    Cost: none.
+
+    Example:
+        >>> check_finite("rho", 1)
+        1.0
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidInputError(f"`{name}`: got {value!r}; expected a finite number")
+    return number
 
 
 def check_number(name: str, value: SupportsIndex, least: int = 0, most: int | None = None) -> int:

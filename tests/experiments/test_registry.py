@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -60,3 +61,19 @@ def test_settings_of_several_kinds() -> None:
     assert (changed.depths, changed.folded) == ((1, 2), ((1, (3,)), (2, (4, 5, 6))))  # type: ignore[attr-defined]
     with pytest.raises(InvalidInputError, match=r"`set`: got \[1\] for 'folded'; expected 2 values"):
         config.with_settings({"folded": [[1]]})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("problems", "foo", "got foo for 'problems'; expected 'ring' or 'grid' or 'spiral'"),
+        ("kinds", "gan", "expected 'wgan' or 'vae'"),
+        ("steps", "-1", "expected at least 1"),
+        ("samples", "0", "expected at least 1"),
+        ("deviation", "-1", "expected a positive number"),
+        ("rhos", "0,nan", "expected finite numbers"),
+    ],
+)
+def test_settings_that_make_no_sense(name: str, value: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=re.escape(words)):
+        entry("polarity-toy").settings("smoke", 0).with_settings({name: value})

@@ -126,3 +126,16 @@ def test_compiled_modules_are_imported(whole: bool) -> None:
     inner = torch.compile(nn.Sequential(nn.Linear(6, 8), nn.ReLU()), backend="eager")
     report = from_torch(inner if whole else nn.Sequential(inner, nn.Linear(8, 2)), (6,)).import_report
     assert report.max_relative < 1e-6
+
+
+@pytest.mark.parametrize("offset", [1e5, 1e8, 1e11, 1e13])
+def test_large_offsets_that_cancel_are_rounding(offset: float) -> None:
+    """In float32 both units are the offset and nothing else, so that it says nothing of what float64 rounds."""
+    torch.manual_seed(3)
+    module = nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 2)).double()
+    with torch.no_grad():
+        module[0].weight[0], module[0].weight[1] = torch.tensor([0.3, 0.1, 0.0]), torch.tensor([0.2, -0.4, 0.0])
+        module[0].weight[2] = torch.tensor([0.0, 0.0, offset])
+        module[0].bias[:2], module[0].bias[2] = offset, 0.0
+        module[2].weight[:, 1] = -module[2].weight[:, 0]
+    assert from_torch(module).import_report.max_relative < 1e-9

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from splinescope.landscape import LossLine, loss_line, loss_plane
+from splinescope.errors import InvalidInputError
+from splinescope.landscape import LossLine, hessian, loss_line, loss_plane, random_plane
 
 
 def square() -> nn.Module:
@@ -180,3 +181,33 @@ def test_places_on_long_intervals(half: float) -> None:
     assert line.breakpoints[0] == pytest.approx(fold, abs=1e-15 * half)
     assert line.minima[0].t == pytest.approx(least, abs=1e-15 * half)
     assert line.minima[0].value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_valley_of_zeros_beside_large_values() -> None:
+    """The loss is (a + b u)² with one zero line, of which float64 finds 2e-17 at one end and 1e-18 at the other."""
+    rng = np.random.default_rng(818)
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)).double()
+    for parameter in module.parameters():
+        parameter.data = torch.tensor(rng.normal(size=tuple(parameter.shape)))
+    x, target = rng.normal(size=(1, 2)), np.array([[rng.normal()]])
+    (found,) = loss_plane(module, "2", [rng.normal(size=(1, 3)) for _ in range(2)], x, target).minima
+    assert found.value == pytest.approx(0.0, abs=1e-15)
+
+
+def test_directions_of_all_parameters_may_be_zero_for_some() -> None:
+    """A slope that is learned can't move on a line; it is in the directions that are drawn, with zeros."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 3), nn.PReLU(), nn.Linear(3, 2)).double()
+    direction = random_plane(module, dimension=1).directions[0]
+    assert not direction["1.weight"].any()
+    line = loss_line(module, direction, torch.randn(3, 2).double(), torch.tensor([0, 1, 0]))
+    assert line.deviation < 1e-12
+    with pytest.raises(InvalidInputError, match=r"'1\.weight' is no weight or bias"):
+        loss_line(module, {"1.weight": [1.0]}, torch.randn(3, 2).double(), torch.tensor([0, 1, 0]))
+
+
+@pytest.mark.parametrize("targets", [torch.tensor([0, 1, 5]), torch.zeros(2, 3), torch.tensor([0, 1])])
+def test_targets_that_do_not_fit_are_named(targets: torch.Tensor) -> None:
+    module = nn.Linear(4, 3)
+    with pytest.raises(InvalidInputError, match="`data`"):
+        hessian(module, "cross-entropy", (torch.randn(3, 4), targets)).trace()

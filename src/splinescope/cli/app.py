@@ -6,8 +6,11 @@ import errno
 import io
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Annotated
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
@@ -108,6 +111,8 @@ _UNSUPPORTED = (
 )
 """What helps after a refusal of an op."""
 
+_PACKAGE = Path(__file__).resolve().parent.parent
+
 _KEPT = {"reproduce": "; what is finished is kept, and the same command goes on from there"}
 """What is left of a command that was interrupted, where that is something."""
 
@@ -127,7 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         check_values(words, _sizes(words))
-        status = app(words, prog_name="splinescope", standalone_mode=False)
+        with _plain_warnings():
+            status = app(words, prog_name="splinescope", standalone_mode=False)
     except SplinescopeError as error:
         status = _complain(str(error))
         if words[:1] == ["--verbose"]:
@@ -148,6 +154,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if status == INTERRUPTED:  # typer makes this status of Ctrl-C, and says nothing
         typer.echo(f"interrupted{_KEPT.get(next(iter(words), ''), '')}", err=True)
     return status if isinstance(status, int) else 0
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Have our own warnings shown as one line, without the place in the code that they come from."""
+    usual = warnings.formatwarning
+
+    def told(message: Any, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+        if Path(filename).is_relative_to(_PACKAGE):
+            return f"splinescope: warning: {' '.join(str(message).split())}\n"
+        return usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = told
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _sizes(words: Sequence[str]) -> dict[str, int]:

@@ -114,6 +114,9 @@ def landscape(
     network = read_model(model, weights, input_shape, list(given.inputs[:1]), trust=trust)
     inputs = given.of_shape(network.input_shape)
     names = layer_names(network)
+    if layer is not None and layer not in names:
+        known = ", ".join(map(repr, names))
+        raise InvalidInputError(f"`--layer`: there is no layer {layer!r}; expected one of {known}")
     moving = layer if layer is not None else (names[-2] if len(names) > 1 else names[-1])
     sampled: LossGrid | None = None
     with run.computing() as progress:
@@ -202,13 +205,14 @@ def _minimum(found: object) -> Facts:
 def _lines(facts: Facts) -> dict[str, str]:
     """The main facts, for people."""
     least = facts["global_minimum"]
-    certificate = facts["certificate"]
+    certificate, part = facts["certificate"], facts["truncated"]
+    where = "cells that were cut" if part else "plane"
     lines = {
         "cells": f"{facts['cells']:,} in {facts['seconds']:.2f} s" + (" (truncated)" if facts["truncated"] else ""),
         "plane": f"of layer {facts['layer']}, {facts['loss']} loss of {facts['samples']} samples",
         "loss of the model": f"{facts['loss_of_model']:.6g}",
-        "least on the plane": f"{least['loss']:.6g} at {_at(least)}",
-        "minima": f"{facts['minima']:,} in the open window",
+        f"least on the {where}": f"{least['loss']:.6g} at {_at(least)}",
+        "minima": f"{facts['minima']:,} in the open window" + (", as far as it is covered" if part else ""),
         "largest curvature": f"{facts['largest_eigenvalue']:.6g}",
         "certificate": "none" if certificate is None else certificate["level"],
     }

@@ -19,7 +19,8 @@ from splinescope.generative.overlap import Overlap, overlap
 from splinescope.generative.priors import Custom, Gaussian, Prior, UniformBall, UniformBox
 from splinescope.generative.projection import NearestPoints, approach, project
 from splinescope.generative.quality import Quality, quality
-from splinescope.generative.sampler import Drawn, VolumeSampler, from_determinant_power
+from splinescope.generative.sampler import VolumeSampler, from_determinant_power
+from splinescope.generative.samples import Drawn
 from splinescope.generative.sketches import SketchBias, sketch_bias
 
 __all__ = [

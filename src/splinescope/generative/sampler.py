@@ -11,13 +11,11 @@ Sources: Humayun, Balestriero, Baraniuk, "MaGNET" (ICLR 2022) and "Polarity samp
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,10 +25,11 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.batches import SampledBatches
 from splinescope.generative.pool import Pool, comparable
 from splinescope.generative.priors import Prior
-from splinescope.generative.samples import LatentSamples
-from splinescope.numerics import check_number
+from splinescope.generative.samples import Drawn
+from splinescope.numerics import check_finite, check_number
 from splinescope.progress import Report
 from splinescope.tessellation.metric import check_choice
 
@@ -54,21 +53,6 @@ def from_determinant_power(power: float) -> float:
         1.0
     """
     return 2.0 * power
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Drawn(LatentSamples):
-    """Latents that a sampler drew; outputs are behind the generator's head if it has one.
-
-    Attributes:
-        effective_sample_size: How many independent draws the weights are worth, of the pool or chain behind them.
-        replacement: Whether one latent can occur twice.
-        accepted: Share of proposals that were taken, of rejection and Metropolis-Hastings; None of a pool.
-    """
-
-    effective_sample_size: float
-    replacement: bool
-    accepted: float | None = None
 
 
 class VolumeSampler:
@@ -140,7 +124,7 @@ class VolumeSampler:
             raise InvalidInputError(f"`condition`: got {type(condition).__name__}; expected a function")
         if executor is not None and not hasattr(executor, "submit"):
             raise InvalidInputError(f"`executor`: got {type(executor).__name__}; expected one with `submit`, or None")
-        self.prior, self.rho, self.base = prior, _finite("rho", rho), base
+        self.prior, self.rho, self.base = prior, check_finite("rho", rho), base
         self._seed = seed
         self._pool = Pool(
             generator,
@@ -177,7 +161,7 @@ class VolumeSampler:
             InvalidInputError: If it is no finite number, or there is no such base.
         """
         twin = copy(self)
-        twin.rho, twin.base = _finite("rho", rho), base or self.base
+        twin.rho, twin.base = check_finite("rho", rho), base or self.base
         check_choice("base", twin.base, ("prior", "uniform"))
         return twin
 
@@ -354,7 +338,7 @@ class VolumeSampler:
             The data set, without end.
         """
         _ = self._pool.weighed
-        return _Dataset(self, size, self._seed if seed is None else seed)
+        return SampledBatches(self, size, self._seed if seed is None else seed)
 
     def _tilt(self, latents: np.ndarray, volumes: np.ndarray) -> np.ndarray:
         """Logarithms of weights of latents from the prior, not normalised."""
@@ -403,25 +387,3 @@ class VolumeSampler:
             replacement=replacement,
             accepted=accepted,
         )
-
-
-def _finite(name: str, value: Any) -> float:
-    """A finite number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InvalidInputError(f"`{name}`: got {value!r}; expected a finite number")
-    return number
-
-
-class _Dataset(torch.utils.data.IterableDataset):
-    """Batches of a sampler, other ones for each worker."""
-
-    def __init__(self, sampler: VolumeSampler, size: int, seed: int) -> None:
-        self.sampler, self.size, self.seed = sampler, size, seed
-
-    def __iter__(self) -> Iterator[Tensor]:
-        worker = torch.utils.data.get_worker_info()
-        return self.sampler.batches(self.size, seed=self.seed + (0 if worker is None else 1_000_003 * worker.id))

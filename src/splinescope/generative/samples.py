@@ -31,3 +31,18 @@ class LatentSamples(Shown):
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         """The latents."""
         return np.array(self.latents, dtype=dtype) if copy else np.asarray(self.latents, dtype=dtype)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Drawn(LatentSamples):
+    """Latents that a sampler drew; outputs are behind the generator's head if it has one.
+
+    Attributes:
+        effective_sample_size: How many independent draws the weights are worth, of the pool or chain behind them.
+        replacement: Whether one latent can occur twice.
+        accepted: Share of proposals that were taken, of rejection and Metropolis-Hastings; None of a pool.
+    """
+
+    effective_sample_size: float
+    replacement: bool
+    accepted: float | None = None

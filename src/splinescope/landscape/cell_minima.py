@@ -97,7 +97,10 @@ def cell_minima(
 @njit(cache=True, nogil=True)
 def _between(ring: np.ndarray, at: tuple, best: float, point: np.ndarray, side: int) -> int:
     """The side of the mean of all minima at the border, -1 inside, and that point; as they were if there is but one."""
-    room = EQUAL * (abs(at[1]) + abs(best))
+    top = 0.0
+    for k in range(len(ring)):
+        top = max(top, _value(ring[k, 0], ring[k, 1], at))
+    room = EQUAL * (abs(at[1]) + abs(best)) + _SINGULAR * top  # what counts as constant bends by no more
     corners, count, x, y = len(ring), 0, 0.0, 0.0
     first_x = first_y = spread = size = 0.0
     for k in range(corners):

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from splinescope.errors import InvalidInputError
 from splinescope.landscape.losses import LOSSES, one_hot, sample_losses
-from splinescope.network.importers.module_copy import unwrapped, working_copy
+from splinescope.network.importers.module_copy import first_line, unwrapped, working_copy
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """Takes outputs and targets of a batch, and returns the mean over its samples."""
@@ -163,8 +163,18 @@ def mean_loss(module: nn.Module, parameters: dict[str, Tensor], x: Tensor, y: Te
 
     Returns:
         A number.
+
+    Raises:
+        InvalidInputError: If the loss fails, or is not one number.
     """
-    value = loss(functional_call(module, parameters, (x,)), y)
+    outputs = functional_call(module, parameters, (x,))
+    try:
+        value = loss(outputs, y)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        raise InvalidInputError(
+            f"`data`: the loss fails for outputs of shape {tuple(outputs.shape)} and targets of shape "
+            f"{tuple(y.shape)}: {first_line(error)}"
+        ) from error
     if value.numel() != 1:
         raise InvalidInputError(f"`loss`: it returned the shape {tuple(value.shape)}; expected the mean of a batch")
     return value.reshape(())

@@ -127,7 +127,7 @@ def _add(steps: dict[int, Op], network: Network, module: nn.Module | None, name:
             found = []  # a weight that is computed from others
             break
         steps[index] = dataclasses.replace(start, **{field: getattr(start, field) + step})  # type: ignore[type-var]
-    if not found:
+    if not found and bool(step.any()):  # what does not move may be of any module
         raise InvalidInputError(
             f"`direction`: {name!r} is no weight or bias of a dense layer, a convolution or a batch-norm by its "
             f"module; the network has the layers {', '.join(map(repr, layer_names(network)))}"

@@ -169,7 +169,7 @@ class LossPlane(Shown):
 
     @cached_property
     def _places(self) -> np.ndarray:
-        """[V] number of the place of each vertex: where many folds meet in one, rounding leaves a few vertices."""
+        """[V] number of the place of each vertex; where many folds meet in one, rounding leaves a few vertices."""
         corners = self.cells.domain.polygon
         pairs = cKDTree(self.cells.vertices).query_pairs(
             ONE_PLACE * np.ptp(corners, axis=0).max(), output_type="ndarray"

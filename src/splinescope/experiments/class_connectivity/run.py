@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from splinescope.errors import InvalidInputError
 from splinescope.experiments.class_connectivity import joins, strips
 from splinescope.experiments.class_connectivity.problems import (
     Images,
@@ -18,7 +17,7 @@ from splinescope.experiments.class_connectivity.problems import (
     trained_network,
 )
 from splinescope.experiments.class_connectivity.scene import Scene, scene_of
-from splinescope.experiments.class_connectivity.settings import KINDS, Settings
+from splinescope.experiments.class_connectivity.settings import Settings
 from splinescope.experiments.shared.parts import Parts
 from splinescope.network import Network, split
 from splinescope.paths.pairs import EXACT_UNITS
@@ -29,9 +28,6 @@ _TOGETHER = 5
 
 def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     """Train, pick pairs, join them; the parts `strip-input`, ... are what lies on some of the paths."""
-    if not settings.kinds or set(settings.kinds) - set(KINDS):
-        given = ", ".join(settings.kinds) or "none"
-        raise InvalidInputError(f"`kinds`: got {given}; expected {' or '.join(KINDS)}")
     images = read_images(settings.data, settings.train_images, settings.held_out)
     scene = scene_of(settings, images, _network(settings, parts, images))
     found = {kind: _joined(settings, parts, scene, kind) for kind in settings.kinds}

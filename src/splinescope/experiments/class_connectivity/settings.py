@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from splinescope.experiments.shared.config import Config
 from splinescope.paths.proof.refinement import BUDGET
@@ -42,6 +44,10 @@ class Settings(Config):
         decoder_images: Images that they are trained on, at most.
         data: Where MNIST or CIFAR-10 is; None for the small digits.
     """
+
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "kinds": KINDS,
+    }
 
     pairs: int
     kinds: tuple[str, ...]

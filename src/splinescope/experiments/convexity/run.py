@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from splinescope import datasets, models
-from splinescope.errors import InvalidInputError
 from splinescope.experiments.convexity.settings import Settings
 from splinescope.experiments.shared.parts import Parts
 
@@ -56,21 +55,8 @@ ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-KNOWN: Mapping[str, tuple[str, ...]] = {
-    "activation": tuple(ACTIVATIONS),
-    "weights": ("normal", "uniform"),
-    "places": ("uniform", "all"),
-    "inputs": ("normal", "uniform", "ones"),
-}
-"""What options of a regime may be."""
-
-
 def run(settings: Settings, parts: Parts) -> dict[str, Any]:
     """Count over random chains, and over trained networks."""
-    for name, known in KNOWN.items():
-        if getattr(settings, name) not in known:
-            expected = ", ".join(map(repr, known))
-            raise InvalidInputError(f"`set`: got {getattr(settings, name)!r} for {name!r}; expected one of {expected}")
     own = Regime(*(getattr(settings, name) for name in Regime.__dataclass_fields__))
     regimes = {**REGIMES, "your own": own}
     chains = {

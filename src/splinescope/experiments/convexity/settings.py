@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from splinescope.experiments.shared.config import Config
 
@@ -31,6 +33,13 @@ class Settings(Config):
         epochs: Of training.
         trained_inputs: Images at which a pair is tried.
     """
+
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "activation": ("affine", "relu", "leaky", "absolute"),
+        "weights": ("normal", "uniform"),
+        "places": ("uniform", "all"),
+        "inputs": ("normal", "uniform", "ones"),
+    }
 
     depths: tuple[int, ...]
     trials: int

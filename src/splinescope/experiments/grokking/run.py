@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from splinescope import datasets, models
 from splinescope.complexity import boundary_distances, orthonormal_frame
 from splinescope.errors import InvalidInputError
-from splinescope.experiments.grokking.checkpoints import LOSSES, Recipe, train_with_checkpoints
+from splinescope.experiments.grokking.checkpoints import Recipe, train_with_checkpoints
 from splinescope.experiments.grokking.settings import Settings
 from splinescope.experiments.shared.parts import Parts
 from splinescope.observers import (
@@ -71,10 +71,6 @@ class _Problem:
 
 
 def _check(settings: Settings) -> None:
-    for name, choices in (("activation", ACTIVATIONS), ("loss", LOSSES)):
-        if getattr(settings, name) not in choices:
-            expected = " or ".join(map(repr, choices))
-            raise InvalidInputError(f"`set`: got {getattr(settings, name)!r} for {name!r}; expected {expected}")
     if settings.radius not in settings.radii:
         raise InvalidInputError(f"`set`: got {settings.radius:g} for 'radius'; expected one of 'radii'")
     if not settings.digits and settings.data is None:

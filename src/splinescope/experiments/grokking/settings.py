@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from splinescope.errors import InvalidInputError
 from splinescope.experiments.shared.config import Config
@@ -35,6 +37,11 @@ class Settings(Config):
         digits: Whether the images are the small digits.
         data: Where MNIST is; None for the small digits.
     """
+
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "activation": ("relu", "gelu"),
+        "loss": ("mse", "cross-entropy"),
+    }
 
     activation: str
     loss: str

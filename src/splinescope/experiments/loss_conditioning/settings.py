@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from splinescope.experiments.shared.config import Config
 
@@ -23,6 +25,10 @@ class Settings(Config):
         points: Inputs for each network.
         epochs: Of training.
     """
+
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "activations": ("relu", "leaky", "absolute"),
+    }
 
     activations: tuple[str, ...]
     skips: tuple[float, ...]

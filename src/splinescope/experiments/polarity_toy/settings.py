@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from splinescope.experiments.shared.config import Config
 
@@ -24,6 +26,11 @@ class Settings(Config):
         samples: Exact samples for each exponent.
         pool: Latents of the pool that is compared with the exact law.
     """
+
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "problems": ("ring", "grid", "spiral"),
+        "kinds": ("wgan", "vae"),
+    }
 
     problems: tuple[str, ...]
     kinds: tuple[str, ...]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from splinescope.errors import InvalidInputError
 
@@ -17,9 +18,11 @@ class Config(ABC):
 
     Attributes:
         seed: Seed of all randomness: weights, data and the order of batches.
+        choices: Words that a setting may be, or be made of, by its name, where others mean nothing.
     """
 
     seed: int
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @classmethod
     @abstractmethod
@@ -55,7 +58,8 @@ class Config(ABC):
             The configuration.
 
         Raises:
-            InvalidInputError: If there is no such setting, or a value is of another kind.
+            InvalidInputError: If there is no such setting, a value is of another kind, no finite number, none of the
+                words that are known, or a whole number below 1 where both presets have one from 1.
         """
         known = {entry.name for entry in fields(self)} - {"seed", "data"}
         for name in changes:
@@ -64,7 +68,24 @@ class Config(ABC):
                     f"`set`: there is no setting {name!r}; expected one of {', '.join(sorted(known))}"
                 )
         values = {name: _like(name, getattr(self, name), value) for name, value in changes.items()}
+        for name, value in values.items():
+            self._check(name, value)
         return replace(self, **values)
+
+    def _check(self, name: str, value: Any) -> None:
+        """Refuse values that no run makes sense with."""
+        parts = value if isinstance(value, tuple) else (value,)
+        known = self.choices.get(name)
+        if known is not None and (not parts or set(parts) - set(known)):
+            given = ", ".join(map(str, parts)) or "none"
+            raise InvalidInputError(f"`set`: got {given} for {name!r}; expected {' or '.join(map(repr, known))}")
+        if any(isinstance(part, float) and not math.isfinite(part) for part in parts):
+            raise InvalidInputError(f"`set`: got {value} for {name!r}; expected finite numbers")
+        usual = [getattr(preset(self.seed), name) for preset in (type(self).smoke, type(self).paper)]
+        if isinstance(value, int) and not isinstance(value, bool) and min(usual) >= 1 > value:
+            raise InvalidInputError(f"`set`: got {value} for {name!r}; expected at least 1")
+        if isinstance(value, float) and min(usual) > 0 > value:
+            raise InvalidInputError(f"`set`: got {value} for {name!r}; expected a positive number")
 
 
 def _like(name: str, example: Any, value: Any) -> Any:

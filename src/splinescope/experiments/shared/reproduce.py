@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splinescope.errors import InvalidInputError, StoreError
+from splinescope.errors import InvalidInputError, SplinescopeError, StoreError
 from splinescope.experiments.shared.claims import Claim
 from splinescope.experiments.shared.registry import entry
 
@@ -167,11 +168,18 @@ def measure(
     if settings:
         config = config.with_settings(settings)
     folder = Path(out)
+    new = [place for place in (folder / PARTS, folder, *folder.absolute().parents) if not place.exists()]
     run = {"experiment": name, "preset": preset, "version": __version__, "config": asdict(config)}
     parts = Parts(folder / PARTS, _identity(run), progress)
     if not os.access(folder, os.W_OK):
         raise InvalidInputError(f"`out`: {folder} cannot be written to")
-    numbers = experiment.run(config, parts)
+    try:
+        numbers = experiment.run(config, parts)
+    except SplinescopeError:
+        with suppress(OSError):  # parts that are finished stay
+            for place in new:
+                place.rmdir()
+        raise
     assert not set(run) & set(numbers)
     write_json(folder / NUMBERS, {**run, **numbers})
     return parts

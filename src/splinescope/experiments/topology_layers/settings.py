@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from splinescope.experiments.shared.config import Config
 
@@ -24,6 +26,10 @@ class Settings(Config):
         neighbours: Of each landmark, in the graph of which distances are steps.
         steps: Scale at which homology is counted, in steps of that graph.
     """
+
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "sets": ("circles", "rings", "spheres"),
+    }
 
     sets: tuple[str, ...]
     points: int

@@ -36,7 +36,7 @@ _SATURATED = 2.0**-6
 """Outputs of a sigmoid, relatively to the largest, below which their absolute errors are looked at."""
 
 _SHAKE = 2.0**-40
-"""By how much inputs are shaken, relatively, to see what roundings of this size make of outputs."""
+"""By how much values are shaken, relatively, to see what roundings of this size make of outputs."""
 
 Function = Callable[[Tensor], Any]
 
@@ -47,7 +47,7 @@ class Agreement:
     What rounding may explain is the lesser of two estimates, for the inputs of each order of magnitude apart. One is a
     bound: the unit round-off times the sum of the absolute values of all terms. It grows with the depth, so that for
     deep networks it would allow anything. The other is measured: how far the network in float32 is from itself in
-    float64, and in float64 from itself at inputs that are shaken a little, scaled to the reference's round-off.
+    float64, and in float64 from itself with all values shaken a little, scaled to the reference's round-off.
 
     Attributes:
         network: The network.
@@ -83,9 +83,8 @@ class Agreement:
         single = forward(placed(self.network, "cpu", torch.float32), self.x[rows].float()).double()
         errors = (self._behind_head(single) - self._own[rows]).abs().amax(dim=1)
         found = [errors[self._group[rows] == g].max() for g in range(len(places))]
-        # Behind a clip float32 may be saturated where float64 is not. Inputs that are shaken by less tell more there.
-        noise = torch.rand(self.x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        shaken = self._behind_head(forward(self.network, self.x * (1.0 + _SHAKE * (2.0 * noise - 1.0))))
+        # Behind a clip, or where large offsets cancel, float32 is saturated and float64 is not: small shakes tell more.
+        shaken = self._behind_head(shaken_outputs(self.network, self.x))
         change = (shaken - self._own).abs().amax(dim=1) * (torch.finfo(torch.float32).eps / _SHAKE)
         return torch.stack([torch.fmax(error, change[at].max()) for error, at in zip(found, places, strict=True)])
 
@@ -211,6 +210,26 @@ class Agreement:
 
 def _largest(values: Tensor) -> float:
     return float(values.max()) if values.numel() else 0.0
+
+
+def shaken_outputs(network: Network, x: Tensor) -> Tensor:
+    """[N, ...] outputs where inputs and values of affine nodes are off by random shares of up to 2^-40."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.cat([_shaken(network, part, generator) for part in x.split(chunk_rows(network))])
+
+
+def _shaken(network: Network, x: Tensor, generator: torch.Generator) -> Tensor:
+    last, values = last_uses(network), dict[int, Tensor]()
+    for index, node in enumerate(network.nodes[: network.output + 1]):
+        value = node.op.evaluate(*(values[source] for source in node.inputs)) if node.inputs else x
+        if node.fold is None:
+            noise = torch.rand(value.shape, generator=generator, dtype=torch.float64)
+            value = value * (1.0 + _SHAKE * (2.0 * noise - 1.0))
+        values[index] = value
+        for source in {index, *node.inputs}:
+            if last[source] <= index:
+                del values[source]
+    return values[network.output]
 
 
 def absolute_terms(network: Network, x: Tensor) -> Tensor:

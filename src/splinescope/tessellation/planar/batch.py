@@ -93,7 +93,7 @@ class PlanarBatch:
 
     @cached_property
     def of_one_size(self) -> np.ndarray:
-        """[S] whether outputs of a slice are about as large as those of others: errors of these have one measure."""
+        """[S] whether outputs of a slice are about as large as those of others, so that errors have one measure."""
         return np.asarray(self.output_sizes * ALIKE >= self.output_sizes.max())
 
     def interior_outputs(self) -> np.ndarray:
