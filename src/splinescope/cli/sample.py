@@ -14,7 +14,7 @@ import numpy as np
 import typer
 
 from splinescope.cli import options as of
-from splinescope.cli.generators import ends_given, latent_shape
+from splinescope.cli.latent_inputs import ends_given, latent_shape
 from splinescope.cli.run import Facts, Files, Run, drawing, nothing_left, title_of
 from splinescope.cli.values import shape_of
 from splinescope.errors import InvalidInputError
