@@ -55,10 +55,15 @@ def _apart(items: list[pytest.Item]) -> list[pytest.Item]:
 
     The first meanwhile compiles the kernels that all others use; else both would, at the same time.
     """
-    plain = [item for item in items if "tests/network/" in item.nodeid]
-    others = [item for item in items if "tests/network/" not in item.nodeid]
+    plain = [item for item in items if "tests/network/" in item.nodeid and not _compiles(item)]
+    others = [item for item in items if "tests/network/" not in item.nodeid or _compiles(item)]
     half = len(items) // 2
     return others[:half] + plain + others[half:]
+
+
+def _compiles(item: pytest.Item) -> bool:
+    """Whether a test of networks compiles kernels of tessellations, too."""
+    return any(name in item.nodeid for name in ("test_doors", "test_classes", "test_layer_chains"))
 
 
 def pytest_collection_finish() -> None:

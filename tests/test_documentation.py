@@ -6,9 +6,7 @@ import ast
 import doctest
 import importlib.util
 import inspect
-import io
 import re
-import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,9 +60,9 @@ def texts() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
                 yield f"{where}:{node.lineno}", node.value
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.COMMENT:
-                yield f"{where}:{token.start[0]}", token.string
+        for number, line in enumerate(source.splitlines(), 1):
+            if "# " in line:  # strings that have one are looked at twice, which is quicker than to take lines apart
+                yield f"{where}:{number}", line[line.index("# ") :]
 
 
 def replaced_words() -> dict[str, str]:
@@ -198,7 +196,9 @@ def test_one_word_for_one_thing() -> None:
     words = replaced_words()
     assert {"tile", "activation region", "neuron"} <= set(words)
     either = re.compile(rf"\b({'|'.join(map(re.escape, words))})s?\b", re.IGNORECASE)
-    suspects = [(where, text) for where, text in texts() if either.search(text)]
+    plain = [word.lower() for word in words]  # much quicker to look for than the expression
+    near = ((where, text) for where, text in texts() if any(word in text.lower() for word in plain))
+    suspects = [(where, text) for where, text in near if either.search(text)]
     found = {where: match[0] for where, text in suspects for match in either.finditer(prose(text))}
     assert found == {}, f"write instead: {words}"
 

@@ -146,8 +146,8 @@ def test_claims_fail_where_nothing_groks() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"activation": "tanh"}, "got 'tanh' for 'activation'; expected 'relu' or 'gelu'"),
-        ({"loss": "hinge"}, "got 'hinge' for 'loss'; expected 'cross-entropy' or 'mse'"),
+        ({"activation": "tanh"}, "got tanh for 'activation'; expected 'relu' or 'gelu'"),
+        ({"loss": "hinge"}, "got hinge for 'loss'; expected 'mse' or 'cross-entropy'"),
         ({"radius": "0.3"}, "got 0.3 for 'radius'; expected one of 'radii'"),
         ({"depth": "3"}, "there is no setting 'depth'; expected one of activation, attacked"),
         ({"width": "many"}, "got 'many' for 'width'; expected a whole number, such as 96"),

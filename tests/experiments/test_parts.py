@@ -123,7 +123,7 @@ def test_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(regions, "_count_random", stopping)
     resumed = False
-    small = {"shapes": ((6,), (3, 3)), "sizes": (6, 12), "depths": (1, 2), "epochs": (0, 1), "window": 2.0}
+    small = {"shapes": ((6,), (3, 3)), "sizes": (6,), "depths": (1, 2), "epochs": (0,), "window": 2.0}
     with pytest.raises(KeyboardInterrupt):
         measure("regions-vs-depth-width", out=tmp_path, settings=small)
     assert len(list((tmp_path / "parts").glob("*.json"))) == 2
