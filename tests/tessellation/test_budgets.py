@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import splinescope
 from splinescope.errors import CertificateWarning
@@ -192,3 +193,28 @@ def test_an_interruption_of_the_comparisons_keeps_all_cells() -> None:
         cells = certified(complex_of(), "proof", patience=0.0)
     assert (cells.certificate.level, cells.certificate.requested) == ("topology", "proof")
     assert not cells.truncated
+
+
+def test_results_do_not_depend_on_threads() -> None:
+    """Of a complex whose arrays are long enough to be shared by threads."""
+    case = Case("threads", gaussian(5, (2, 120, 100, 3)), HEXAGON)
+    threads, found = torch.get_num_threads(), []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            found.append(splinescope.tessellate(to_network(case.recipe), slice_of(case)))
+    finally:
+        torch.set_num_threads(threads)
+    one, two = found
+    assert len(one.edges) > 2 * 8192
+    for name in (
+        "vertices",
+        "vertex_outputs",
+        "cell_vertices",
+        "edges",
+        "edge_cells",
+        "edge_unit",
+        "measures",
+        "patterns",
+    ):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
