@@ -196,7 +196,7 @@ def test_an_interruption_of_the_comparisons_keeps_all_cells() -> None:
 
 
 def test_results_do_not_depend_on_threads() -> None:
-    """Of a complex whose arrays are long enough to be shared by threads."""
+    """Of a complex whose arrays are long enough to be shared; products of torch may differ in the last digit."""
     case = Case("threads", gaussian(5, (2, 120, 100, 3)), HEXAGON)
     threads, found = torch.get_num_threads(), []
     try:
@@ -207,14 +207,7 @@ def test_results_do_not_depend_on_threads() -> None:
         torch.set_num_threads(threads)
     one, two = found
     assert len(one.edges) > 2 * 8192
-    for name in (
-        "vertices",
-        "vertex_outputs",
-        "cell_vertices",
-        "edges",
-        "edge_cells",
-        "edge_unit",
-        "measures",
-        "patterns",
-    ):
+    for name in ("cell_vertices", "edges", "edge_cells", "edge_op", "edge_unit", "patterns"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    for name in ("vertices", "vertex_outputs", "measures"):
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=0, atol=1e-13)
