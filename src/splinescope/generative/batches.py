@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 
-@runtime_checkable
-class Batched(Protocol):
-    """What gives batches without end."""
-
-    def batches(self, size: int, *, seed: int | None = None) -> Iterator[Tensor]:
-        """Outputs in batches.
-
-        Args:
-            size: Outputs of one batch.
-            seed: Of the draws.
-
-        Yields:
-            [size, *shape] tensors.
-        """
-
-
 class SampledBatches(torch.utils.data.IterableDataset):
     """Batches of a sampler, other ones for each worker."""
 
-    def __init__(self, sampler: Batched, size: int, seed: int) -> None:
-        self.sampler, self.size, self.seed = sampler, size, seed
+    def __init__(self, batches: Callable[..., Iterator[Tensor]], size: int, seed: int) -> None:
+        self.batches, self.size, self.seed = batches, size, seed
 
     def __iter__(self) -> Iterator[Tensor]:
         worker = torch.utils.data.get_worker_info()
-        return self.sampler.batches(self.size, seed=self.seed + (0 if worker is None else 1_000_003 * worker.id))
+        return self.batches(self.size, seed=self.seed + (0 if worker is None else 1_000_003 * worker.id))

@@ -338,7 +338,7 @@ class VolumeSampler:
             The data set, without end.
         """
         _ = self._pool.weighed
-        return SampledBatches(self, size, self._seed if seed is None else seed)
+        return SampledBatches(self.batches, size, self._seed if seed is None else seed)
 
     def _tilt(self, latents: np.ndarray, volumes: np.ndarray) -> np.ndarray:
         """Logarithms of weights of latents from the prior, not normalised."""

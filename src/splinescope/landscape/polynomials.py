@@ -162,7 +162,7 @@ def _enclosed(powers: np.ndarray, low: float, high: float, start: int) -> float:
 
 @njit(cache=True, nogil=True)
 def refined(
-    coefficients: np.ndarray, level: float, a: float, length: float, share: float, noise: float
+    coefficients: np.ndarray, level: float, a: float, length: float, share: float, noise: float, sure: bool
 ) -> tuple[float, bool]:
     """A root on [a, a + length], given as a share, by Newton's method in powers of s.
 
@@ -176,9 +176,11 @@ def refined(
         length: Its length.
         share: Where the root is about.
         noise: Bound of the error of the values by which it was found.
+        sure: Whether all was certain before.
 
     Returns:
-        A share that is no worse, and whether rounding leaves it known to `COINCIDENT`: it does not beside another root.
+        A share that is no worse, and whether all is certain, and rounding leaves it known to `COINCIDENT`: it does not
+        beside another root.
     """
     s = a + length * share
     value, slope, size = evaluate(coefficients, s) - level, 0.0, abs(level)
@@ -195,7 +197,7 @@ def refined(
         s, value = moved, new
     for k in range(len(coefficients)):
         size += abs(coefficients[k] * s**k)
-    return (s - a) / length, 4.0 * UNIT_ROUNDOFF * size <= COINCIDENT * abs(slope)
+    return (s - a) / length, sure and 4.0 * UNIT_ROUNDOFF * size <= COINCIDENT * abs(slope)
 
 
 @njit(cache=True, nogil=True)

@@ -98,8 +98,7 @@ def fold_events(
                     to_bernstein(powers, bernstein)
                     signs[level, unit] = first_sign(bernstein, 0.0, -1)
                 sign = signs[level, unit]
-                if sign > 0:
-                    piece += 1
+                piece += sign > 0
                 if powers[0] * sign > reach + loose + beyond:
                     continue
                 to_bernstein(powers, bernstein)
@@ -115,8 +114,7 @@ def fold_events(
                     rows, places, which, steps = _grown(rows, places, which, steps)
                 for root in range(found):
                     sign = -sign
-                    place, known = refined(own, breakpoints[level, unit], starts[row], length, roots[root], noise)
-                    sure = sure and known
+                    place, sure = refined(own, breakpoints[level, unit], starts[row], length, roots[root], noise, sure)
                     rows[count], places[count], which[count], steps[count] = row, place, unit, sign
                     count += 1
             pieces[row, unit] = piece
@@ -223,13 +221,11 @@ def maximum_events(
                     break
                 if count == len(rows):
                     rows, places, which, steps = _grown(rows, places, which, steps)
-                for k in range(size):
-                    own[k] = values[row, k, members[unit, rival]] - values[row, k, members[unit, leader]]
-                place, known = refined(own, 0.0, starts[row], length, best, noise)
-                best, sure = max(at, place), sure and known
-                rows[count], places[count], which[count], steps[count] = row, best, unit, rival - leader
+                own[:] = values[row, :, members[unit, rival]] - values[row, :, members[unit, leader]]
+                best, sure = refined(own, 0.0, starts[row], length, best, noise, sure)
+                leader, at, before = rival, max(at, best), leader
+                rows[count], places[count], which[count], steps[count] = row, at, unit, leader - before
                 count += 1
-                leader, at = rival, best
             leaders[unit] = leader
             if not sure:
                 doubtful, doubts = _noted(doubtful, doubts, row, unit)

@@ -136,7 +136,7 @@ def slope_signs(
         while count + found > len(places):
             places = np.concatenate((places, np.empty(len(places))))
         for event in range(found):
-            share, _ = refined(slope, 0.0, low, length, roots[event], noise)
+            share, _ = refined(slope, 0.0, low, length, roots[event], noise, sure)
             places[count] = low + length * share
             count += 1
         bounds[piece + 1] = count

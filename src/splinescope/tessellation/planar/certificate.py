@@ -38,9 +38,9 @@ def certify_slices(
         found = _together(batch, level)
     except CertificateError:
         found = ()
-    alone = np.ones(len(batch), bool)
-    if found and (level == "topology" or (found[0].level == level and not found[0].undecided_signs)):
-        alone = ~batch.of_one_size if level != "topology" else ~alone
+    alone = np.zeros(len(batch), bool) if level == "topology" else ~batch.of_one_size
+    if not found or (level != "topology" and (found[0].level != level or found[0].undecided_signs)):
+        alone[:] = True
     named = range(len(batch)) if numbers is None else numbers.tolist()
     return tuple(
         _alone(batch.cells(place), number, level) if alone[place] else found[place]
