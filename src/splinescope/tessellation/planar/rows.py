@@ -200,6 +200,11 @@ _SPARE = 1 << 27
 """Numbers of spare room that systems grant without asking whether there is memory for them: 1 GiB."""
 
 
+def _roomy(length: int, columns: int, more: int = 0) -> np.ndarray:
+    """Uninitialised rows with room for about twice as many more, where that is not too wide."""
+    return np.empty((length + min(2 * length + more, max(length, _SPARE // max(1, columns))), columns))
+
+
 class GrowingRows:
     """A growable float64 matrix; pages of the spare room cost nothing until they are written."""
 
@@ -213,9 +218,8 @@ class GrowingRows:
 
     @classmethod
     def empty(cls, length: int, columns: int, spare: bool = True) -> GrowingRows:
-        """Uninitialised rows, by default with room for about twice as many more, where that is not too wide."""
-        room = min(2 * length + 4096, max(length, _SPARE // max(1, columns))) if spare else 0
-        return cls(np.empty((length + room, columns)), length)
+        """Uninitialised rows, by default with room for more."""
+        return cls(_roomy(length, columns, 4096) if spare else np.empty((length, columns)), length)
 
     @property
     def length(self) -> int:
@@ -319,15 +323,15 @@ class GrowingRows:
         if self._selection is None:
             return
         selection, self._selection = self._selection, None
-        self._buffer = selection.whole.gathered(selection)
-        self._settled = len(self._buffer)
+        self._buffer, self._settled = selection.whole.gathered(selection), len(selection.vertices)
 
     def gathered(self, selection: Selection) -> np.ndarray:
-        """The rows of a selection of these, activated."""
+        """The rows of a selection of these, activated, and spare room behind them."""
         todo, vertices = self._unsettled, selection.vertices
-        out = np.empty((len(vertices), self.columns))
+        buffer = _roomy(len(vertices), self.columns)
+        out = buffer[: len(vertices)]
         if todo is None:
-            out[:] = self._buffer[vertices]
+            np.take(self._buffer, vertices, axis=0, out=out, mode="clip")  # "clip" alone writes to `out` at once
         else:
             new = todo.new
             tables = (vertices, self._buffer, self._settled, new.tails, new.heads, new.fractions)
@@ -338,7 +342,7 @@ class GrowingRows:
         if self._activation is not None:
             activation = self._activation
             in_blocks(lambda start, stop: _activate_in_place(activation, out[start:stop]), len(out))
-        return out
+        return buffer
 
     def taken(self, vertices: np.ndarray) -> GrowingRows:
         """Some of the rows: copied if they are settled, computed when needed if not.
@@ -349,9 +353,10 @@ class GrowingRows:
         if self._selection is not None:
             inner = self._selection
             return GrowingRows._selected(Selection(inner.whole, inner.vertices[vertices]))
+        selection = Selection(self, vertices)
         if self._unsettled is None and self._activation is None:
-            return GrowingRows(self._buffer[: self._settled][vertices])
-        return GrowingRows._selected(Selection(self, vertices))
+            return GrowingRows(self.gathered(selection), len(vertices))
+        return GrowingRows._selected(selection)
 
     @classmethod
     def _selected(cls, selection: Selection) -> GrowingRows:
