@@ -33,7 +33,9 @@ Which = Annotated[
     str | None,
     of.where(metavar="I,J,...", help="Which samples of `--data`, counted from 0; else the first ones."),
 ]
-Count = Annotated[int, of.where("--samples", metavar="N", min=1, help="How many first samples; all if there are fewer.")]
+Count = Annotated[
+    int, of.where("--samples", metavar="N", min=1, help="How many first samples; all if there are fewer.")
+]
 Layer = Annotated[
     str | None,
     of.ask("--layer", metavar="NAME", help="Layer that moves; by default the last one but one. `info` lists them."),
