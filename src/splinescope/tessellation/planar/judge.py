@@ -14,6 +14,7 @@ from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.judge import End
 from splinescope.geometry.planar.subdivision import Subdivision
+from splinescope.network.ops import Walls
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Dyadic, Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
@@ -60,9 +61,10 @@ class PlanarJudge:
         """
         if not len(doubts.vertices):
             return
+        self._find_corners(np.unique(doubts.vertices))
+        doubts = self._without_named(doubts, layer)
         starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1))
         vertices = doubts.vertices[starts]
-        self._find_corners(vertices)
         self._learn_pieces(self.subdivision.face[[self._corners[vertex][0] for vertex in vertices.tolist()]])
         faces = {vertex: self._place(vertex) for vertex in vertices.tolist()}
         padded = 64 * layer.positive.shape[1] // len(layer.shifts)
@@ -82,6 +84,42 @@ class PlanarJudge:
                     size = max(abs(away), NUDGE * layer.thresholds[level, unit])
                     layer.values[vertex, unit] = shift + sign * size
 
+    def _without_named(self, doubts: OpenSigns, layer: Layer) -> OpenSigns:
+        """The doubts but for those at a vertex on an edge of the same node where the same two numbers are equal.
+
+        Such edges are of an earlier round or portion of a max node; in the groups of windows that overlap one pair
+        competes several times. Its sign there is zero.
+        """
+        padded = 64 * layer.positive.shape[1] // len(layer.shifts)
+        left = np.ones(len(doubts.vertices), bool)
+        starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1)).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(left)], strict=True):
+            vertex, columns = int(doubts.vertices[start]), doubts.columns[start:stop]
+            known = self._walls_through(vertex)
+            if not known:
+                continue
+            face = int(self.subdivision.face[self._corners[vertex][0]])
+            for place, (column, wall) in enumerate(
+                zip(columns.tolist(), _unordered(self._walls(face, columns)), strict=True)
+            ):
+                if wall in known:
+                    left[start + place] = False
+                    level, unit = divmod(column, padded)
+                    layer.values[vertex, unit] = layer.shifts[level, unit]
+        return OpenSigns(doubts.vertices[left], doubts.columns[left])
+
+    def _walls_through(self, vertex: int) -> set[tuple[float, float, float]]:
+        """What vanishes on the edges at a vertex that the node itself has made so far."""
+        subdivision, node = self.subdivision, self.columns.node
+        halves = np.array(self._corners[vertex])
+        edges = np.unique(np.concatenate([halves, subdivision.preceding[halves]]) >> 1)
+        edges = edges[subdivision.edge_op[edges] == node]
+        if not len(edges):
+            return set()
+        network = self.plan.network
+        named = subdivision.edge_column[edges].astype(np.int64)
+        return set(_unordered(network.folds[node].walls(named, network.nodes[node].size)))
+
     def positions(self, edge: int, columns: np.ndarray) -> Sequence[fmpq]:
         """Where columns cut an edge, as shares of the way from its tail to its head."""
         face = self._beside(edge)
@@ -91,6 +129,11 @@ class PlanarJudge:
         for form in self._folds(face, columns):
             out.append(_share(value_at(form, tail), value_at(form, head), edge))
         return out
+
+    def names(self, edge: int, columns: np.ndarray) -> np.ndarray:
+        """Numbers of columns on an edge, the same for those that compare the same two numbers, or are one fold."""
+        walls = np.array(_unordered(self._walls(self._beside(edge), columns)))
+        return np.unique(walls, axis=0, return_inverse=True)[1].reshape(-1)
 
     def sides(self, face: int, first: int, second: int, third: int) -> tuple[int, int, int]:
         """Signs of three columns at each other's crossings: see `splinescope.geometry.planar.judge.Judge`."""
@@ -141,6 +184,12 @@ class PlanarJudge:
         point = crossing([self._line(face, place), form])
         assert point is not None, "a cut crosses its edge"
         return point
+
+    def _walls(self, face: int, columns: np.ndarray) -> Walls:
+        """What vanishes where columns of the layer do, on a cell."""
+        network, node = self.plan.network, self.columns.node
+        named = self.columns.folds(np.full(len(columns), face), columns.astype(np.int64))
+        return network.folds[node].walls(named, network.nodes[node].size)
 
     def _folds(self, face: int, columns: np.ndarray) -> list[Form]:
         """Forms of columns of the layer on a cell."""
@@ -206,6 +255,12 @@ class PlanarJudge:
         across = [along * centre[2], up * centre[2], -(along * centre[0] + up * centre[1])]
         point = crossing([self._line(face, half >> 1), across])
         return centre if point is None else point
+
+
+def _unordered(walls: Walls) -> list[tuple[float, float, float]]:
+    """Walls without their sides: two numbers that are equal, or one, and the constant that it is."""
+    pairs = np.sort(np.stack([walls.plus, walls.minus]), axis=0).tolist()
+    return list(zip(*pairs, walls.shift.tolist(), strict=True))
 
 
 def _share(tail: fmpq, head: fmpq, where: int) -> fmpq:
