@@ -154,17 +154,11 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
         [node("GridSample", "r g", align_corners=1, padding_mode="border")], [1, 3, 2],
         {"g": RNG.uniform(-1, 1, (1, 2, 3, 2)).astype(np.float32)}, 16,
     ),
-    **{
-        f"RoiAlign of version {opset}, {mode}, {ratio} samples{', ' + coordinates if coordinates else ''}": (
-            lambda o=opset, m=mode, r=ratio, c=coordinates: aligned(o, mode=m, sampling_ratio=r, **(
-                {"coordinate_transformation_mode": c} if c else {}
-            ))
-        )
-        for opset, mode, ratio, coordinates in (
-            (10, "avg", 0, ""), (10, "max", 2, ""), (16, "avg", 2, "half_pixel"), (16, "avg", 0, ""),
-            (16, "avg", 0, "output_half_pixel"), (16, "max", 0, "half_pixel"), (16, "max", 1, "output_half_pixel"),
-        )
-    },
+    "RoiAlign of version 10": lambda: aligned(10, sampling_ratio=0),
+    "RoiAlign of version 16": lambda: aligned(16, sampling_ratio=2),
+    "RoiAlign, output_half_pixel": lambda: aligned(16, coordinate_transformation_mode="output_half_pixel"),
+    "RoiAlign of maxima of version 10": lambda: aligned(10, REGIONS[1:2], mode="max", sampling_ratio=1),
+    "RoiAlign of maxima": lambda: aligned(16, REGIONS[2:3], mode="max"),
     "Col2Im": lambda: behind_relu(
         [node("Col2Im", "r size block", dilations=[1, 2], strides=[1, 2], pads=[0, 1, 1, 0])], [12, 6],
         {"size": np.array([3, 6]), "block": np.array([2, 3])}, 18,

@@ -26,6 +26,8 @@ from splinescope.tessellation.certificate.stepping import without_gradients
 BITS = 18
 BASE = 2.0**BITS
 _ROUND_UP = 1.0 + 1e-9
+_KEPT = 1 << 18
+"""Weights of an op up to which their digits are kept for the next chunk of points: they take four times as much."""
 
 
 @dataclass(frozen=True)
@@ -141,19 +143,21 @@ class _Linear:
 
 
 @lru_cache(maxsize=512)
-def _linear(op: AffineOp) -> tuple[_Linear, ...]:
-    """Split the stages of an op (kept for a while, since every chunk of points needs it)."""
-    out = []
-    for stage in op.stages:
-        parts = {0: None} if stage.weights is None else split(stage.weights)
-        slices = {position: stage.reweighted(part) for position, part in parts.items()}
-        offset = {} if stage.offset is None else split(stage.offset)
-        out.append(_Linear(slices, offset, stage.linear))
-    return tuple(out)
+def _small(op: AffineOp) -> tuple[_Linear, ...]:
+    """The stages of an op, kept for a while: every chunk of points needs them."""
+    return tuple(_linear(stage) for stage in op.stages)
+
+
+def _linear(stage: AffineOp) -> _Linear:
+    """A stage with its weights split."""
+    parts = {0: None} if stage.weights is None else split(stage.weights)
+    slices = {position: stage.reweighted(part) for position, part in parts.items()}
+    return _Linear(slices, {} if stage.offset is None else split(stage.offset), stage.linear)
 
 
 def _affine(op: AffineOp, x: list[Digits], keep: int) -> Digits:
-    for stage in _linear(op):
+    kept = sum(0 if stage.weights is None else stage.weights.numel() for stage in op.stages) <= _KEPT
+    for stage in _small(op) if kept else map(_linear, op.stages):
         x = [_staged(stage, x, keep)]
     return x[0]
 
@@ -174,7 +178,8 @@ def _staged(stage: _Linear, x: list[Digits], keep: int) -> Digits:
 def _activation(op: Activation, x: Digits, keep: int) -> Digits:
     if op.is_relu:
         alive = (_sign(x) > 0).to(torch.float64)
-        return Digits({p: part * alive for p, part in x.parts.items()}, x.error)
+        off = x.value.amax(dim=0, keepdim=True) * (1 - 64 * UNIT_ROUNDOFF) < -x.error * _ROUND_UP
+        return Digits({p: part * alive for p, part in x.parts.items()}, torch.where(off, 0.0, x.error))
     shape = next(iter(x.parts.values())).shape
     flat = x.mapped(lambda part: part.reshape(len(part), -1))
     breakpoints, slopes, intercepts = (p.reshape(len(p), -1) for p in (op.breakpoints, op.slopes, op.intercepts))

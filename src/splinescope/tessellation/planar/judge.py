@@ -14,10 +14,10 @@ from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.judge import End
 from splinescope.geometry.planar.subdivision import Subdivision
-from splinescope.network.ops import Walls
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Dyadic, Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
+from splinescope.tessellation.origins import Equality, equalities
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import crossing, exact_point, nearest, sign_at, value_at
 from splinescope.tessellation.thresholds import Columns
@@ -63,6 +63,8 @@ class PlanarJudge:
             return
         self._find_corners(np.unique(doubts.vertices))
         doubts = self._without_named(doubts, layer)
+        if not len(doubts.vertices):
+            return
         starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1))
         vertices = doubts.vertices[starts]
         self._learn_pieces(self.subdivision.face[[self._corners[vertex][0] for vertex in vertices.tolist()]])
@@ -85,40 +87,45 @@ class PlanarJudge:
                     layer.values[vertex, unit] = shift + sign * size
 
     def _without_named(self, doubts: OpenSigns, layer: Layer) -> OpenSigns:
-        """The doubts but for those at a vertex on an edge of the same node where the same two numbers are equal.
+        """The doubts but for those about two members of a group that are equal by name.
 
-        Such edges are of an earlier round or portion of a max node; in the groups of windows that overlap one pair
-        competes several times. Its sign there is zero.
+        They are one number in a cell at the vertex, or an edge there is where the same two numbers are equal: windows
+        that overlap compare one pair several times, and several of them may have one winner.
         """
+        if not self.columns.width:
+            return doubts
         padded = 64 * layer.positive.shape[1] // len(layer.shifts)
         left = np.ones(len(doubts.vertices), bool)
         starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1)).tolist()
         for start, stop in zip(starts, [*starts[1:], len(left)], strict=True):
             vertex, columns = int(doubts.vertices[start]), doubts.columns[start:stop]
-            known = self._walls_through(vertex)
-            if not known:
-                continue
-            face = int(self.subdivision.face[self._corners[vertex][0]])
-            for place, (column, wall) in enumerate(
-                zip(columns.tolist(), _unordered(self._walls(face, columns)), strict=True)
-            ):
-                if wall in known:
+            face, known = int(self.subdivision.face[self._corners[vertex][0]]), self._names_at(vertex)
+            for place, (one, other) in enumerate(self._names(face, columns)):
+                if one == other or (one, other) in known:
                     left[start + place] = False
-                    level, unit = divmod(column, padded)
+                    level, unit = divmod(int(columns[place]), padded)
                     layer.values[vertex, unit] = layer.shifts[level, unit]
         return OpenSigns(doubts.vertices[left], doubts.columns[left])
 
-    def _walls_through(self, vertex: int) -> set[tuple[float, float, float]]:
-        """What vanishes on the edges at a vertex that the node itself has made so far."""
-        subdivision, node = self.subdivision, self.columns.node
-        halves = np.array(self._corners[vertex])
-        edges = np.unique(np.concatenate([halves, subdivision.preceding[halves]]) >> 1)
-        edges = edges[subdivision.edge_op[edges] == node]
-        if not len(edges):
-            return set()
-        network = self.plan.network
-        named = subdivision.edge_column[edges].astype(np.int64)
-        return set(_unordered(network.folds[node].walls(named, network.nodes[node].size)))
+    def _names_at(self, vertex: int) -> set[Equality]:
+        """What is equal on the edges at a vertex."""
+        subdivision, found = self.subdivision, set()
+        for half in self._corners[vertex]:
+            face = int(subdivision.face[half])
+            for edge in {half >> 1, int(subdivision.preceding[half]) >> 1}:
+                op = int(subdivision.edge_op[edge])
+                if op >= 0:
+                    fold, size = self.plan.network.folds[op], self.plan.network.nodes[op].size
+                    walls = fold.walls(np.array([subdivision.edge_column[edge]], np.int64), size)
+                    found.update(equalities(self.plan.network, self._pattern(face), op, walls))
+        return found
+
+    def _names(self, face: int, columns: np.ndarray) -> list[Equality]:
+        """What is equal where columns of the layer vanish in a cell."""
+        network, node = self.plan.network, self.columns.node
+        named = self.columns.folds(np.full(len(columns), face), columns.astype(np.int64))
+        walls = network.folds[node].walls(named, network.nodes[node].size)
+        return equalities(network, self._pattern(face), node, walls)
 
     def positions(self, edge: int, columns: np.ndarray) -> Sequence[fmpq]:
         """Where columns cut an edge, as shares of the way from its tail to its head."""
@@ -131,9 +138,12 @@ class PlanarJudge:
         return out
 
     def names(self, edge: int, columns: np.ndarray) -> np.ndarray:
-        """Numbers of columns on an edge, the same for those that compare the same two numbers, or are one fold."""
-        walls = np.array(_unordered(self._walls(self._beside(edge), columns)))
-        return np.unique(walls, axis=0, return_inverse=True)[1].reshape(-1)
+        """Numbers of columns on an edge, the same for those that compare the same two numbers in a cell beside it."""
+        if not self.columns.width:
+            return np.arange(len(columns))
+        face = self._beside(edge)
+        numbers: dict[Equality, int] = {}
+        return np.array([numbers.setdefault(name, len(numbers)) for name in self._names(face, columns)])
 
     def sides(self, face: int, first: int, second: int, third: int) -> tuple[int, int, int]:
         """Signs of three columns at each other's crossings: see `splinescope.geometry.planar.judge.Judge`."""
@@ -184,12 +194,6 @@ class PlanarJudge:
         point = crossing([self._line(face, place), form])
         assert point is not None, "a cut crosses its edge"
         return point
-
-    def _walls(self, face: int, columns: np.ndarray) -> Walls:
-        """What vanishes where columns of the layer do, on a cell."""
-        network, node = self.plan.network, self.columns.node
-        named = self.columns.folds(np.full(len(columns), face), columns.astype(np.int64))
-        return network.folds[node].walls(named, network.nodes[node].size)
 
     def _folds(self, face: int, columns: np.ndarray) -> list[Form]:
         """Forms of columns of the layer on a cell."""
@@ -255,12 +259,6 @@ class PlanarJudge:
         across = [along * centre[2], up * centre[2], -(along * centre[0] + up * centre[1])]
         point = crossing([self._line(face, half >> 1), across])
         return centre if point is None else point
-
-
-def _unordered(walls: Walls) -> list[tuple[float, float, float]]:
-    """Walls without their sides: two numbers that are equal, or one, and the constant that it is."""
-    pairs = np.sort(np.stack([walls.plus, walls.minus]), axis=0).tolist()
-    return list(zip(*pairs, walls.shift.tolist(), strict=True))
 
 
 def _share(tail: fmpq, head: fmpq, where: int) -> fmpq:
