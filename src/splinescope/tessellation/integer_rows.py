@@ -26,16 +26,14 @@ class IntegerRow:
     """One row of an affine op.
 
     Attributes:
-        reads: For each input the places there that the row reads.
+        reads: For each input the places there that the row reads; rows of equal ones share the list.
         weights: Their weights, input by input; rows of equal ones share the list.
         exponent: Power of two of the weights.
-        key: The same for all rows that read the same places.
     """
 
     reads: list[np.ndarray]
     weights: list[fmpz]
     exponent: int
-    key: bytes
 
     @property
     def copies(self) -> bool:
@@ -51,6 +49,7 @@ class IntegerRows:
         self._starts = np.cumsum([0, *(np.prod(shape, dtype=np.int64) for shape in shapes)])
         self._known: dict[int, IntegerRow] = {}
         self._weights: dict[bytes, tuple[list[fmpz], int]] = {}  # many rows of a convolution have the same ones
+        self._reads: dict[bytes, list[np.ndarray]] = {}
         self._matrix: tuple[fmpz_mat, int] | None = None
         self._products: dict[tuple[int, ...], fmpz_mat] = {}
         self._held = 0
@@ -104,9 +103,9 @@ class IntegerRows:
     def alike(self, units: np.ndarray) -> list[list[int]]:
         """Units in groups that read the same places, such as all channels of a convolution at one place."""
         self.prepare(units)
-        groups: dict[bytes, list[int]] = {}
+        groups: dict[int, list[int]] = {}
         for unit in units.tolist():
-            groups.setdefault(self._known[unit].key, []).append(unit)
+            groups.setdefault(id(self._known[unit].reads), []).append(unit)
         return list(groups.values())
 
     def matrix(self, units: list[int]) -> fmpz_mat:
@@ -134,10 +133,16 @@ class IntegerRows:
         rows.sort_indices()
         for i, unit in enumerate(missing.tolist()):
             part = slice(rows.indptr[i], rows.indptr[i + 1])
-            places = rows.indices[part].astype(np.int64)
+            reads = self._shared(rows.indices[part].astype(np.int64))
+            self._known[unit] = IntegerRow(reads, *self._integers(rows.data[part]))
+
+    def _shared(self, places: np.ndarray) -> list[np.ndarray]:
+        """Places among all inputs, input by input; made once for rows that read the same ones."""
+        key = places.tobytes()
+        if key not in self._reads:
             cuts = np.searchsorted(places, self._starts)
-            reads = [places[a:b] - start for a, b, start in zip(cuts, cuts[1:], self._starts, strict=False)]
-            self._known[unit] = IntegerRow(reads, *self._integers(rows.data[part]), places.tobytes())
+            self._reads[key] = [places[a:b] - start for a, b, start in zip(cuts, cuts[1:], self._starts, strict=False)]
+        return self._reads[key]
 
     def _integers(self, weights: np.ndarray) -> tuple[list[fmpz], int]:
         """The integers of a row, made once for rows with the same weights."""

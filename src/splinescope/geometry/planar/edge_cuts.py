@@ -106,7 +106,7 @@ def coarsest(threshold: float, slope: float) -> float:
     return max(_COARSE, _LOOSE * threshold / slope)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
 def _error_of(layer: Layer, column: int, tail: int, head: int, blurred: float) -> float:
     """How far a cut may be from where float64 puts it, as a share of its edge."""
     values, _, thresholds, slopes, _, _ = layer

@@ -15,6 +15,9 @@ from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.onnx_handlers import Call
 from splinescope.network.importers.views import Value, Variable
 
+_MOST = 1 << 24
+"""Samples along an axis, and numbers that maxima compare, beyond which it is refused."""
+
 
 @dataclass(frozen=True)
 class _Samples:
@@ -43,6 +46,8 @@ def region_align(b: Builder, c: Call) -> Value:
     x, regions, images = b.variable(c.value(0)), c.value(1), c.value(2)
     if not isinstance(regions, Tensor) or not isinstance(images, Tensor):
         raise b.refusal("its regions depend on the input, so that it looks up positions that do")
+    if not bool(regions.isfinite().all()) or not set(images.tolist()) <= set(range(x.shape[0])):
+        raise b.refusal(f"a region is not finite, or of none of the {x.shape[0]} images")
     sides = (int(c.attributes.get("output_height", 1)), int(c.attributes.get("output_width", 1)))
     number = np.float32 if bool((regions == regions.float()).all()) else np.float64
     corners = regions.numpy().astype(number)
@@ -55,7 +60,7 @@ def region_align(b: Builder, c: Call) -> Value:
         if not centred:
             extents = np.maximum(extents, number(1.0))
         axes = [
-            _samples(start, extent, bins, ratio, size)
+            _samples(b, start, extent, bins, ratio, size)
             for start, extent, bins, size in zip(starts, extents, sides, x.shape[2:], strict=True)
         ]
         one = x if len(x.shape) and x.shape[0] == 1 else b.rearrange(lambda a, i=image: a[i : i + 1], x)[0]
@@ -63,11 +68,13 @@ def region_align(b: Builder, c: Call) -> Value:
     return b.rearrange(lambda *arrays: np.concatenate(arrays), *results)[0]
 
 
-def _samples(start: np.floating, extent: np.floating, bins: int, ratio: int, size: int) -> _Samples:
+def _samples(b: Builder, start: np.floating, extent: np.floating, bins: int, ratio: int, size: int) -> _Samples:
     """Samples in equal distances within the bins of a region, in the arithmetic of its numbers."""
     number = type(start)
     width = number(extent / number(bins))
     count = ratio if ratio > 0 else max(0, math.ceil(width))
+    if bins * count > _MOST:
+        raise b.refusal(f"it has {bins * count} samples along an axis; splinescope reads at most {_MOST}")
     steps = (np.arange(count, dtype=number) + number(0.5)) * width / number(max(1, count))
     at = start + np.arange(bins, dtype=number)[:, None] * width + steps
     inside = (at >= -1) & (at <= size)
@@ -86,6 +93,8 @@ def _means(b: Builder, x: Variable, rows: _Samples, columns: _Samples) -> Variab
 def _maxima(b: Builder, x: Variable, rows: _Samples, columns: _Samples) -> Variable:
     """Maxima of what a sample would add up, as ONNX has it: of four numbers, each times its weight."""
     bins = (len(rows.places), len(columns.places))
+    if rows.places.size * columns.places.size * x.shape[1] > _MOST:
+        raise b.refusal("it takes the maximum of more numbers than splinescope compares")
     along = (slice(None), slice(None), slice(None), None, None, None)
     order = (0, 3, 1, 4, 2, 5)
     tables = (rows.places[along] * x.shape[3] + columns.places, rows.weights[along] * columns.weights)

@@ -185,7 +185,7 @@ def choose(subject: Subject, points: int, corners: bool = False) -> Evaluator:
     cost = float(work(subject.network)) * _SPLIT
     digits = _digits(growth)
     few = sample[: max(1, int(min(len(sample), _AFFORDABLE / (cost * digits))))]
-    if len(few) == 1:  # a pass with more digits takes long: bounds of the one point's own say how many are needed
+    if budget < cost * digits * min(points, 2):  # one pass takes long: bounds of its point's own say with how many
         closer = plain.closer(few)
         assert closer is not None
         digits = min(digits, _digits(max(_bluntness(passed)[1] for passed in closer)))
