@@ -79,13 +79,13 @@ REGIONS = np.array([[0, 0, 3, 4], [1.25, 0.25, 7.5, 3.5], [-4, -3, 9, 9], [2, 2,
 
 
 def aligned(opset: int, regions: np.ndarray = REGIONS, **attributes: Any) -> onnx.ModelProto:
-    """Regions of two channels of 4 x 5 numbers, side by side in one sample."""
+    """Regions of two channels of 3 x 3 numbers, side by side in one sample."""
     nodes = [
         node("RoiAlign", "r regions images", "a", output_height=2, output_width=1, spatial_scale=0.5, **attributes),
         node("Reshape", "a row"),
     ]
     images, row = np.zeros(len(regions), np.int64), np.array([1, -1])
-    return behind_relu(nodes, [2, 4, 5], {"regions": regions, "images": images, "row": row}, opset)
+    return behind_relu(nodes, [2, 3, 3], {"regions": regions, "images": images, "row": row}, opset)
 
 
 def classical(op: str, **attributes: Any) -> onnx.ModelProto:
@@ -158,7 +158,7 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "RoiAlign of version 16": lambda: aligned(16, sampling_ratio=2),
     "RoiAlign, output_half_pixel": lambda: aligned(16, coordinate_transformation_mode="output_half_pixel"),
     "RoiAlign of maxima of version 10": lambda: aligned(10, REGIONS[1:2], mode="max", sampling_ratio=1),
-    "RoiAlign of maxima": lambda: aligned(16, REGIONS[2:3], mode="max"),
+    "RoiAlign of maxima": lambda: aligned(16, REGIONS[1:2], mode="max", sampling_ratio=1),
     "Col2Im": lambda: behind_relu(
         [node("Col2Im", "r size block", dilations=[1, 2], strides=[1, 2], pads=[0, 1, 1, 0])], [12, 6],
         {"size": np.array([3, 6]), "block": np.array([2, 3])}, 18,
