@@ -49,7 +49,7 @@ def test_sleeping_units_have_no_error_and_others_the_measured_one() -> None:
 
 
 def test_ties_of_sleeping_units_are_settled_without_exact_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They follow from signs of the units, and are no facts of their own; if they are, bounds at each point tell them."""
+    """They follow from signs of the units, and are no facts of their own; else bounds at each point tell them."""
     evaluator = calibrated()
     settlement = Settlement(evaluator.subject, evaluator)
     settlement._left = 0.0
