@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def region_align(b: Builder, c: Call) -> Value:
     if not bool(regions.isfinite().all()) or not set(images.tolist()) <= set(range(x.shape[0])):
         raise b.refusal(f"a region is not finite, or of none of the {x.shape[0]} images")
     sides = (int(c.attributes.get("output_height", 1)), int(c.attributes.get("output_width", 1)))
-    number = np.float32 if bool((regions == regions.float()).all()) else np.float64
+    number: Any = np.float32 if bool((regions == regions.float()).all()) else np.float64
     corners = regions.numpy().astype(number)
     scale, ratio = number(c.attributes.get("spatial_scale", 1.0)), int(c.attributes.get("sampling_ratio", 0))
     centred = c.opset >= 16 and c.attributes.get("coordinate_transformation_mode", "half_pixel") == "half_pixel"
