@@ -295,7 +295,8 @@ class AxisMap(Affine):
         lengths = [len(factors[axis][0]) if axis in factors else size for axis, size in enumerate(sizes)]
         where = np.unravel_index(np.asarray(units), lengths)
         count = len(units)
-        places, parts = np.zeros((count, 1), np.int64), {}
+        places = np.zeros((count, 1), np.int64)
+        parts: dict[int, np.ndarray] = {}
         for axis, size in enumerate(sizes):
             chosen, weights = where[axis][:, None], np.ones((count, 1))
             if axis in factors:

@@ -7,7 +7,7 @@ and what is cut off at the end of a number is added to the bound of its error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -63,14 +63,17 @@ def scaled(numbers: Tensor, bits: int) -> Tensor:
 
 def split(tensor: Tensor) -> dict[int, Tensor]:
     """Float64 numbers as digits, without error."""
+    return dict(_digits_of(tensor)) or {0: torch.zeros_like(tensor)}
+
+
+def _digits_of(tensor: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The digits one by one, by position; none of zeros."""
     rest = tensor.clone()
-    parts: dict[int, Tensor] = {}
     while bool((size := rest.abs().amax() if rest.numel() else torch.zeros(())) > 0):
         position = int(np.floor(np.log2(float(size)) / BITS))
         digit = torch.round(scaled(rest, -BITS * position))
-        rest = rest - scaled(digit, BITS * position)
-        parts[position] = digit
-    return parts or {0: torch.zeros_like(tensor)}
+        rest -= scaled(digit, BITS * position)
+        yield position, digit
 
 
 def added(sums: dict[int, Tensor], position: int, value: Tensor) -> None:
@@ -132,12 +135,12 @@ class _Linear:
     """An affine op in digits.
 
     Attributes:
-        slices: The op without offset for each digit of its weights.
+        slices: The op without offset for each digit of its weights; of a large one made as they are asked for, once.
         offset: Digits of its offset.
         whole: The op without offset.
     """
 
-    slices: dict[int, AffineOp]
+    slices: Iterable[tuple[int, AffineOp]]
     offset: dict[int, Tensor]
     whole: AffineOp
 
@@ -145,13 +148,14 @@ class _Linear:
 @lru_cache(maxsize=512)
 def _small(op: AffineOp) -> tuple[_Linear, ...]:
     """The stages of an op, kept for a while: every chunk of points needs them."""
-    return tuple(_linear(stage) for stage in op.stages)
+    stages = map(_linear, op.stages)
+    return tuple(_Linear(tuple(stage.slices), stage.offset, stage.whole) for stage in stages)
 
 
 def _linear(stage: AffineOp) -> _Linear:
     """A stage with its weights split."""
-    parts = {0: None} if stage.weights is None else split(stage.weights)
-    slices = {position: stage.reweighted(part) for position, part in parts.items()}
+    parts = iter([(0, None)]) if stage.weights is None else _digits_of(stage.weights)
+    slices = ((position, stage.reweighted(part)) for position, part in parts)
     return _Linear(slices, {} if stage.offset is None else split(stage.offset), stage.linear)
 
 
@@ -166,10 +170,13 @@ def _staged(stage: _Linear, x: list[Digits], keep: int) -> Digits:
     """One stage of an affine op."""
     sums: dict[int, Tensor] = {}
     nothing = [torch.zeros_like(next(iter(number.parts.values()))) for number in x]
-    for position in {position for number in x for position in number.parts}:
-        parts = [number.parts.get(position, zero) for number, zero in zip(x, nothing, strict=True)]
-        for place, piece in stage.slices.items():
+    positions = {position for number in x for position in number.parts}
+    for place, piece in stage.slices:
+        for position in positions:
+            parts = [number.parts.get(position, zero) for number, zero in zip(x, nothing, strict=True)]
             added(sums, position + place, piece.evaluate(*parts))
+    if not sums:  # all weights are zero
+        sums[0] = stage.whole.evaluate(*nothing)
     for place, offset in stage.offset.items():
         added(sums, place, offset.expand_as(next(iter(sums.values()))))
     return carried(sums, stage.whole.magnitude(*(number.error for number in x)) * _ROUND_UP, keep)
