@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 import splinescope
 from splinescope.network.ops import Maximum
+from splinescope.tessellation.certificate import passes
 from splinescope.tessellation.certificate.evaluators import Calibrated, Precise
 from splinescope.tessellation.certificate.passes import check_interiors
 from splinescope.tessellation.certificate.settlement import Settlement
@@ -46,8 +48,14 @@ def test_sleeping_units_have_no_error_and_others_the_measured_one() -> None:
     assert 0 < awake.mean() < 1
 
 
-def test_ties_of_sleeping_units_are_settled_without_exact_arithmetic() -> None:
+def test_ties_of_sleeping_units_are_settled_without_exact_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They follow from signs of the units, and are no facts of their own; else bounds at each point tell them."""
     evaluator = calibrated()
+    settlement = Settlement(evaluator.subject, evaluator)
+    settlement._left = 0.0
+    check_interiors(evaluator.subject, evaluator, settlement, None)
+    assert settlement.settled.signs == settlement.settled.open == 0
+    monkeypatch.setattr(passes, "implied", lambda subject, facts: np.zeros(len(facts), bool))
     settlement = Settlement(evaluator.subject, evaluator)
     settlement._left = 0.0  # no exact arithmetic at all
     check_interiors(evaluator.subject, evaluator, settlement, None)

@@ -264,3 +264,14 @@ def test_rows_of_a_convolution_are_its_derivatives(shape: tuple[int, ...], group
     ours, derived = op.rows(units, shape), ops.AffineOp.rows(op, units, shape)
     assert ours.nnz == derived.nnz
     np.testing.assert_array_equal(ours.toarray(), derived.toarray())
+
+
+@pytest.mark.parametrize("axes", [(0,), (1, 2), (2, 0), (0, 2, 1)], ids=str)
+def test_rows_of_maps_along_axes_are_their_derivatives(axes: tuple[int, ...]) -> None:
+    generator, shape = torch.Generator().manual_seed(0), (3, 4, 5)
+    matrices = [torch.randn(2 + a, shape[a], generator=generator, dtype=torch.float64).relu() for a in axes]
+    op = ops.AxisMap(tuple(matrices), axes)
+    units = np.random.default_rng(0).permutation(op.evaluate(torch.zeros(1, *shape, dtype=torch.float64)).numel())
+    ours, derived = op.rows(units, shape), ops.AffineOp.rows(op, units, shape)
+    assert ours.nnz == derived.nnz
+    np.testing.assert_array_equal(ours.toarray(), derived.toarray())

@@ -74,6 +74,20 @@ def resized(scale: float, **attributes: Any) -> onnx.ModelProto:
     return behind_relu([node("Resize", "r . scales", **attributes)], [1, 5, 2], {"scales": scales})
 
 
+REGIONS = np.array([[0, 0, 3, 4], [1.25, 0.25, 7.5, 3.5], [-4, -3, 9, 9], [2, 2, 2, 2], [30, 30, 40, 40]], np.float32)
+"""Regions with the image, partly outside, without extent and wholly outside of it."""
+
+
+def aligned(opset: int, regions: np.ndarray = REGIONS, **attributes: Any) -> onnx.ModelProto:
+    """Regions of two channels of 3 x 3 numbers, side by side in one sample."""
+    nodes = [
+        node("RoiAlign", "r regions images", "a", output_height=2, output_width=1, spatial_scale=0.5, **attributes),
+        node("Reshape", "a row"),
+    ]
+    images, row = np.zeros(len(regions), np.int64), np.array([1, -1])
+    return behind_relu(nodes, [2, 3, 3], {"regions": regions, "images": images, "row": row}, opset)
+
+
 def classical(op: str, **attributes: Any) -> onnx.ModelProto:
     model = onnx_model([node(op, "x", domain="ai.onnx.ml", **attributes)], ["N", 4], {}, 13)
     model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
@@ -140,6 +154,11 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
         [node("GridSample", "r g", align_corners=1, padding_mode="border")], [1, 3, 2],
         {"g": RNG.uniform(-1, 1, (1, 2, 3, 2)).astype(np.float32)}, 16,
     ),
+    "RoiAlign of version 10": lambda: aligned(10, sampling_ratio=0),
+    "RoiAlign of version 16": lambda: aligned(16, sampling_ratio=2),
+    "RoiAlign, output_half_pixel": lambda: aligned(16, coordinate_transformation_mode="output_half_pixel"),
+    "RoiAlign of maxima of version 10": lambda: aligned(10, REGIONS[1:2], mode="max", sampling_ratio=1),
+    "RoiAlign of maxima": lambda: aligned(16, REGIONS[1:2], mode="max", sampling_ratio=1),
     "Col2Im": lambda: behind_relu(
         [node("Col2Im", "r size block", dilations=[1, 2], strides=[1, 2], pads=[0, 1, 1, 0])], [12, 6],
         {"size": np.array([3, 6]), "block": np.array([2, 3])}, 18,
@@ -282,6 +301,23 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
             13,
         ),
         r"\((ArgMax|SequenceAt)\): it",
+    ),
+    "regions": (
+        lambda: onnx_model(
+            [
+                node("Slice", "x from to", "corners"),
+                node("Reshape", "corners four", "regions"),
+                node("RoiAlign", "x regions images"),
+            ],
+            [1, 1, 2, 2],
+            {
+                "from": np.zeros(4, np.int64),
+                "to": np.array([1, 1, 2, 2]),
+                "four": np.array([1, 4]),
+                "images": np.zeros(1, np.int64),
+            },
+        ),
+        r"\(RoiAlign\): its regions depend on the input",
     ),
     "Normalizer": (lambda: classical("Normalizer"), r"\(Normalizer\): it normalises"),
     "trees": (lambda: classical("TreeEnsembleRegressor"), "does not know this op of the operator set ai.onnx.ml"),

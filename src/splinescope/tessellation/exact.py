@@ -342,18 +342,26 @@ class ExactForms:
 
     def _sparse(self, index: int, units: np.ndarray, before: Sequence[_Known | None]) -> Dyadic:
         rows = self._rows_of(index)
-        rows.prepare(units)
         known = [part for part in before if part is not None and len(part.units)]
         exponent = min((part.value.exponent for part in known), default=0)
         inner = [{} if part is None else part.at(exponent) for part in before]
-        parts = []
-        for unit in units.tolist():
-            row = rows.of(unit)
-            self.products += len(row.weights)
-            read = [part[place] for part, places in zip(inner, row.reads, strict=True) for place in places.tolist()]
-            parts.append(Dyadic([self._combined(row, read)], row.exponent + exponent))
-        together, exponent = aligned(parts)
-        linear = Dyadic([part[0] for part in together], exponent)
+        found: dict[int, Form] = {}
+        for members in rows.alike(units):
+            first = rows.of(members[0])
+            self.products += len(members) * len(first.weights)
+            read = [part[place] for part, places in zip(inner, first.reads, strict=True) for place in places.tolist()]
+            if len(members) > 1 and len(read) > _SHORT:
+                together = (rows.matrix(members) * fmpz_mat(read)).tolist()
+                found.update(zip(members, together, strict=True))
+            else:
+                found.update((unit, self._combined(rows.of(unit), read)) for unit in members)
+        powers = [rows.of(unit).exponent for unit in units.tolist()]
+        least = min(powers)
+        forms = [
+            found[unit] if power == least else [number << (power - least) for number in found[unit]]
+            for unit, power in zip(units.tolist(), powers, strict=True)
+        ]
+        linear = Dyadic(forms, least + exponent)
         return self._shifted_by(linear, [rows.bias(unit) for unit in units.tolist()], rows.bias_exponent)
 
     def _combined(self, row: IntegerRow, read: list[Form]) -> Form:

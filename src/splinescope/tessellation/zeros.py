@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from splinescope.geometry.lattice.edge_cuts import UNPROVED
+from splinescope.network.graph import Network
 from splinescope.network.ops import Fold, Op
 
 
@@ -38,3 +39,19 @@ def mark_unproved(op: Op, inputs: list[torch.Tensor], out: np.ndarray) -> None:
         there = torch.from_numpy(rows)
         terms = op.magnitude(*((x[there] != 0).to(torch.float64) for x in inputs)).reshape(len(rows), -1).numpy()
         out[rows] = np.where(zero[rows] & (terms != 0), UNPROVED, out[rows])
+
+
+def zeros_are_exact(network: Network, index: int) -> bool:
+    """Whether a value of a node that is zero is so exactly: behind a ReLU, whose input has the sign of its unit.
+
+    Args:
+        network: The network.
+        index: The node.
+
+    Returns:
+        Whether it is so.
+    """
+    node = network.nodes[index]
+    if node.fold is not None and node.fold.elementwise:
+        return node.fold.clamps
+    return bool(node.inputs) and not node.op.rounds and all(zeros_are_exact(network, source) for source in node.inputs)

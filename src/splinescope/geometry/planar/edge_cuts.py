@@ -106,6 +106,17 @@ def coarsest(threshold: float, slope: float) -> float:
     return max(_COARSE, _LOOSE * threshold / slope)
 
 
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
+def _error_of(layer: Layer, column: int, tail: int, head: int, blurred: float) -> float:
+    """How far a cut may be from where float64 puts it, as a share of its edge."""
+    values, _, thresholds, slopes, _, _ = layer
+    padded = words_of(values.shape[1]) * 64
+    level = column // padded
+    unit = column - level * padded
+    error = 2.0 * (thresholds[level, unit] + blurred * slopes[unit])
+    return error / abs(values[tail, unit] - values[head, unit])
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill(
     start: int,
@@ -121,7 +132,7 @@ def _fill(
     doubtful: np.ndarray,
 ) -> None:
     """Cuts of each edge in order, each opening a group of its own, and whether that order is in doubt."""
-    values, shifts, thresholds, slopes, positive, negative = layer
+    values, shifts, _, _, positive, negative = layer
     padded = words_of(values.shape[1]) * 64
     for edge in range(start, stop):
         first, last = offsets[edge], offsets[edge + 1]
@@ -148,13 +159,48 @@ def _fill(
         groups[edge] = last - first
         for at in range(first, last):
             opens_group[at] = True
-            level = columns[at] // padded
-            unit = columns[at] - level * padded
-            error = 2.0 * (thresholds[level, unit] + blurred * slopes[unit])
-            error /= abs(values[tail, unit] - values[head, unit])
+            error = _error_of(layer, columns[at], tail, head, blurred)
             if at > first and not fractions[at] - fractions[at - 1] > reach + error:
                 doubtful[edge] = True
             reach = max(error, reach - (fractions[at] - fractions[at - 1]) if at > first else 0.0)
+
+
+def _merge(
+    judge: Judge,
+    edges: np.ndarray,
+    halves: np.ndarray,
+    layer: Layer,
+    uncertainty: np.ndarray,
+    offsets: np.ndarray,
+    columns: np.ndarray,
+    fractions: np.ndarray,
+    opens_group: np.ndarray,
+    groups: np.ndarray,
+    doubtful: np.ndarray,
+) -> None:
+    """Make one group of the cuts of an edge by columns that are one by name, where that leaves no order in doubt.
+
+    Windows of a max-pool that overlap compare the same two numbers.
+    """
+    for edge in edges.tolist():
+        part = slice(offsets[edge], offsets[edge + 1])
+        _, number = np.unique(judge.names(edge, columns[part]), return_inverse=True)
+        count = int(number.max()) + 1
+        if count == len(number):
+            continue
+        tail, head = halves[2 * edge : 2 * edge + 2, ORIGIN].tolist()
+        blurred = float(uncertainty[[tail, head]].max())
+        errors = np.array([_error_of(layer, column, tail, head, blurred) for column in columns[part].tolist()])
+        best = [min(np.flatnonzero(number == name).tolist(), key=lambda i: (errors[i], i)) for name in range(count)]
+        at = fractions[part][best]
+        ascending = np.argsort(at, kind="stable")
+        low, high = (at[ascending] + sign * errors[best][ascending] for sign in (-1, 1))
+        if not np.all(low[1:] > np.maximum.accumulate(high)[:-1]):
+            continue
+        order = np.lexsort([columns[part], at[number]])
+        columns[part], fractions[part] = columns[part][order], at[number[order]]
+        opens_group[part] = np.diff(number[order], prepend=-1) != 0
+        groups[edge], doubtful[edge] = count, False
 
 
 def _settle(
@@ -276,8 +322,10 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, uncertainty: np.ndarray, l
     groups = np.zeros(edges, np.int64)
     doubtful = np.zeros(edges, np.bool_)
     in_ranges(_fill, edges, halves, layer, uncertainty, offsets, columns, fractions, opens_group, groups, doubtful)
+    cuts_of_edges = (offsets, columns, fractions, opens_group, groups)
+    _merge(judge, np.flatnonzero(doubtful), halves, layer, uncertainty, *cuts_of_edges, doubtful)
     doubts = np.flatnonzero(doubtful)
-    _settle(judge, doubts, offsets, columns, fractions, opens_group, groups)
+    _settle(judge, doubts, *cuts_of_edges)
     group_offsets = running_sums(groups)
     number = int(group_offsets[-1])
     cuts = EdgeCuts(

@@ -18,6 +18,9 @@ class Judge(Protocol):
     def positions(self, edge: int, columns: np.ndarray) -> Sequence[Any]:
         """Where columns cut an edge, as rational shares of the way from its tail to its head."""
 
+    def names(self, edge: int, columns: np.ndarray) -> np.ndarray:
+        """Numbers of columns on an edge, the same for those that are known to vanish together there."""
+
     def sides(self, face: int, first: int, second: int, third: int) -> tuple[int, int, int]:
         """For three columns that cross each other in a face the sign of each at the crossing of the other two.
 

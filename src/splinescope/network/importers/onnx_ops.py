@@ -17,6 +17,7 @@ from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_handlers import Call, Handler
 from splinescope.network.importers.onnx_recurrent import recurrent
+from splinescope.network.importers.onnx_regions import region_align
 from splinescope.network.importers.onnx_resize import resize
 from splinescope.network.importers.onnx_sequences import SEQUENCES
 from splinescope.network.importers.rearrangements import move
@@ -108,6 +109,7 @@ _HANDLERS: dict[str, Handler] = {
     "RNN": recurrent,
     "Pad": further.pad,
     "GridSample": further.grid_sample,
+    "RoiAlign": region_align,
     "EyeLike": further.identity,
     "Col2Im": further.columns_to_image,
     "MaxUnpool": further.unpool,

@@ -288,9 +288,43 @@ class AxisMap(Affine):
         assert weights is not None
         return AxisMap((weights,), self.axes)
 
+    def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`: products of one factor for each axis, the last factor first."""
+        ((*sizes,),) = shapes
+        factors = {axis: _sparse_rows(matrix) for matrix, axis in zip(self.matrices, self.axes, strict=True)}
+        lengths = [len(factors[axis][0]) if axis in factors else size for axis, size in enumerate(sizes)]
+        where = np.unravel_index(np.asarray(units), lengths)
+        count = len(units)
+        places = np.zeros((count, 1), np.int64)
+        parts: dict[int, np.ndarray] = {}
+        for axis, size in enumerate(sizes):
+            chosen, weights = where[axis][:, None], np.ones((count, 1))
+            if axis in factors:
+                chosen, weights = (table[where[axis]] for table in factors[axis])
+            width = places.shape[1]
+            places = (places[:, :, None] * size + chosen[:, None, :]).reshape(count, -1)
+            parts = {a: np.repeat(part, chosen.shape[1], axis=1) for a, part in parts.items()}
+            parts[axis] = np.tile(weights, (1, width))
+        data = np.ones(places.shape)
+        for axis in reversed(self.axes):
+            data = data * parts[axis]
+        starts = np.arange(count + 1) * places.shape[1]
+        found = csr_array((data.ravel(), places.ravel(), starts), shape=(count, math.prod(sizes)))
+        found.sum_duplicates()
+        found.eliminate_zeros()
+        return found
+
     def stacked(self, count: int, size: int) -> Op:
         """See `Op`."""
         return AxisMap(self.matrices, tuple(axis + 1 for axis in self.axes))
+
+
+def _sparse_rows(matrix: Float[Tensor, "out _"]) -> tuple[np.ndarray, np.ndarray]:
+    """[out, k] places and weights of the nonzeros of each row; weights of what fills a row up are zero."""
+    table = matrix.numpy()
+    width = max(1, int((table != 0).sum(axis=1).max(initial=0)))
+    order = np.argsort(table == 0, axis=1, kind="stable")[:, :width]
+    return order, np.take_along_axis(table, order, axis=1)
 
 
 @dataclass(frozen=True, eq=False)

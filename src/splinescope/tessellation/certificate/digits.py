@@ -7,7 +7,7 @@ and what is cut off at the end of a number is added to the bound of its error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,6 +26,8 @@ from splinescope.tessellation.certificate.stepping import without_gradients
 BITS = 18
 BASE = 2.0**BITS
 _ROUND_UP = 1.0 + 1e-9
+_KEPT = 1 << 18
+"""Weights of an op up to which their digits are kept for the next chunk of points: they take four times as much."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,17 @@ def scaled(numbers: Tensor, bits: int) -> Tensor:
 
 def split(tensor: Tensor) -> dict[int, Tensor]:
     """Float64 numbers as digits, without error."""
+    return dict(_digits_of(tensor)) or {0: torch.zeros_like(tensor)}
+
+
+def _digits_of(tensor: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The digits one by one, by position; none of zeros."""
     rest = tensor.clone()
-    parts: dict[int, Tensor] = {}
     while bool((size := rest.abs().amax() if rest.numel() else torch.zeros(())) > 0):
         position = int(np.floor(np.log2(float(size)) / BITS))
         digit = torch.round(scaled(rest, -BITS * position))
-        rest = rest - scaled(digit, BITS * position)
-        parts[position] = digit
-    return parts or {0: torch.zeros_like(tensor)}
+        rest -= scaled(digit, BITS * position)
+        yield position, digit
 
 
 def added(sums: dict[int, Tensor], position: int, value: Tensor) -> None:
@@ -130,30 +135,33 @@ class _Linear:
     """An affine op in digits.
 
     Attributes:
-        slices: The op without offset for each digit of its weights.
+        slices: The op without offset for each digit of its weights; of a large one made as they are asked for, once.
         offset: Digits of its offset.
         whole: The op without offset.
     """
 
-    slices: dict[int, AffineOp]
+    slices: Iterable[tuple[int, AffineOp]]
     offset: dict[int, Tensor]
     whole: AffineOp
 
 
 @lru_cache(maxsize=512)
-def _linear(op: AffineOp) -> tuple[_Linear, ...]:
-    """Split the stages of an op (kept for a while, since every chunk of points needs it)."""
-    out = []
-    for stage in op.stages:
-        parts = {0: None} if stage.weights is None else split(stage.weights)
-        slices = {position: stage.reweighted(part) for position, part in parts.items()}
-        offset = {} if stage.offset is None else split(stage.offset)
-        out.append(_Linear(slices, offset, stage.linear))
-    return tuple(out)
+def _small(op: AffineOp) -> tuple[_Linear, ...]:
+    """The stages of an op, kept for a while: every chunk of points needs them."""
+    stages = map(_linear, op.stages)
+    return tuple(_Linear(tuple(stage.slices), stage.offset, stage.whole) for stage in stages)
+
+
+def _linear(stage: AffineOp) -> _Linear:
+    """A stage with its weights split."""
+    parts = iter([(0, None)]) if stage.weights is None else _digits_of(stage.weights)
+    slices = ((position, stage.reweighted(part)) for position, part in parts)
+    return _Linear(slices, {} if stage.offset is None else split(stage.offset), stage.linear)
 
 
 def _affine(op: AffineOp, x: list[Digits], keep: int) -> Digits:
-    for stage in _linear(op):
+    kept = sum(0 if stage.weights is None else stage.weights.numel() for stage in op.stages) <= _KEPT
+    for stage in _small(op) if kept else map(_linear, op.stages):
         x = [_staged(stage, x, keep)]
     return x[0]
 
@@ -162,10 +170,13 @@ def _staged(stage: _Linear, x: list[Digits], keep: int) -> Digits:
     """One stage of an affine op."""
     sums: dict[int, Tensor] = {}
     nothing = [torch.zeros_like(next(iter(number.parts.values()))) for number in x]
-    for position in {position for number in x for position in number.parts}:
-        parts = [number.parts.get(position, zero) for number, zero in zip(x, nothing, strict=True)]
-        for place, piece in stage.slices.items():
+    positions = {position for number in x for position in number.parts}
+    for place, piece in stage.slices:
+        for position in positions:
+            parts = [number.parts.get(position, zero) for number, zero in zip(x, nothing, strict=True)]
             added(sums, position + place, piece.evaluate(*parts))
+    if not sums:  # all weights are zero
+        sums[0] = stage.whole.evaluate(*nothing)
     for place, offset in stage.offset.items():
         added(sums, place, offset.expand_as(next(iter(sums.values()))))
     return carried(sums, stage.whole.magnitude(*(number.error for number in x)) * _ROUND_UP, keep)
@@ -174,7 +185,8 @@ def _staged(stage: _Linear, x: list[Digits], keep: int) -> Digits:
 def _activation(op: Activation, x: Digits, keep: int) -> Digits:
     if op.is_relu:
         alive = (_sign(x) > 0).to(torch.float64)
-        return Digits({p: part * alive for p, part in x.parts.items()}, x.error)
+        off = x.value.amax(dim=0, keepdim=True) * (1 - 64 * UNIT_ROUNDOFF) < -x.error * _ROUND_UP
+        return Digits({p: part * alive for p, part in x.parts.items()}, torch.where(off, 0.0, x.error))
     shape = next(iter(x.parts.values())).shape
     flat = x.mapped(lambda part: part.reshape(len(part), -1))
     breakpoints, slopes, intercepts = (p.reshape(len(p), -1) for p in (op.breakpoints, op.slopes, op.intercepts))

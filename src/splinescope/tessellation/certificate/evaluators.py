@@ -175,26 +175,37 @@ def choose(subject: Subject, points: int, corners: bool = False) -> Evaluator:
     sample = subject.points[:: max(1, len(subject) // _SAMPLE)][:_SAMPLE]
     plain = Float(subject)
     small = len(subject) * sum(node.size for node in subject.network.nodes) <= _SMALL
-    found = tuple(plain.passes(subject.points if small else sample))
-    seen = [_bluntness(passed) for passed in found]
+    passes = plain.passes(subject.points if small else sample)
+    found = tuple(passes) if small else ()
+    seen = [_bluntness(passed) for passed in (found or passes)]
     if not any(blunt for blunt, _ in seen):
-        return replace(plain, known=found) if small else plain
+        return replace(plain, known=found)
     growth = max(ratio for _, ratio in seen)  # of errors, relative to values
     budget = _AFFORDABLE * (_AT_CORNERS if corners else 1)
     cost = float(work(subject.network)) * _SPLIT
-    digits = int((np.log2(growth) + 93) / BITS) + 2 if np.isfinite(growth) else 4 * _SPLIT
+    digits = _digits(growth)
+    few = sample[: max(1, int(min(len(sample), _AFFORDABLE / (cost * digits))))]
+    if budget < cost * digits * min(points, 2):  # one pass takes long: bounds of its point's own say with how many
+        closer = plain.closer(few)
+        assert closer is not None
+        digits = min(digits, _digits(max(_bluntness(passed)[1] for passed in closer)))
     while True:
         exact = Precise(subject, digits)
-        few = sample[: max(1, int(min(len(sample), _AFFORDABLE / (cost * digits))))]
-        if not any(_bluntness(passed)[0] for passed in exact.passes(few)) or digits > _MOST:
+        measured = _measured(plain, exact, few)
+        if measured is not None:
             break
         digits *= 2
+        few = few[: max(1, int(_AFFORDABLE / (cost * digits)))]
     affordable = int(budget / (cost * digits))
-    measured = _measured(plain, exact, few)
     if points <= affordable:
         return replace(exact, placing={node: PLACEMENT * error for node, error in measured.items()})
     allowed = {node: CALIBRATION * error[None] for node, error in measured.items()}
     return Calibrated(subject, allowed, exact, affordable)
+
+
+def _digits(growth: float) -> int:
+    """Digits with which errors are small, where float64 has a relative error."""
+    return int((np.log2(growth) + 93) / BITS) + 2 if np.isfinite(growth) else 4 * _SPLIT
 
 
 def _bluntness(passed: Passed) -> tuple[bool, float]:
@@ -206,12 +217,14 @@ def _bluntness(passed: Passed) -> tuple[bool, float]:
     return bool((ratio > SMALL).mean() > 0.02) if alive.any() else False, float(ratio.max(initial=0.0))
 
 
-def _measured(plain: Float, exact: Precise, points: np.ndarray) -> dict[int, np.ndarray]:
-    """[n] errors of float64 at a sample; at least those typical of their node."""
+def _measured(plain: Float, exact: Precise, points: np.ndarray) -> dict[int, np.ndarray] | None:
+    """[n] errors of float64 at a sample; at least those typical of their node. None if more digits are needed."""
     out = {}
     for rough, fine in zip(plain.passes(points), exact.passes(points), strict=True):
+        if exact.digits <= _MOST and _bluntness(fine)[0]:
+            return None
         error = np.abs(rough.values - fine.values).max(axis=0)
         size = np.maximum(fine.highest, -fine.lowest)
-        floor = max(float(np.median(error)), float(np.finfo(float).eps * np.median(size)))
+        floor = max(float(np.median(error)), float(np.finfo(np.float64).eps * np.median(size)))
         out[rough.index] = np.maximum(error, floor)
     return out

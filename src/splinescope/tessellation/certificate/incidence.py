@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from splinescope.network.graph import Network
 from splinescope.tessellation.certificate.facts import Facts
 from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits, pair_pieces
@@ -96,14 +97,43 @@ def implied(subject: Subject, facts: Facts) -> np.ndarray:
 
     That one is zero on the cell; the winner is so, too, or is its value before the ReLU, whose sign is another fact.
     """
+    out = np.zeros(len(facts), bool)
     if not len(facts):
-        return np.zeros(0, bool)
+        return out
     network, node = subject.network, int(facts.node[0])
-    source = network.origin(network.nodes[node].inputs[0])
-    before = network.folds.get(source)
-    if network.folds[node].elementwise or before is None or not before.clamps:
-        return np.zeros(len(facts), bool)
-    return (facts.plus >= 0) & ~pair_bits(subject.code_of[source], facts.cell, facts.minus).astype(bool)
+    if network.folds[node].elementwise:
+        return out
+    (before,) = network.nodes[node].inputs
+    units, row = np.unique(np.concatenate([facts.plus, np.maximum(facts.minus, 0)]), return_inverse=True)
+    nodes, places = (part[row] for part in _moved_from(network, before, units))
+    (winner, other), place = np.split(nodes, 2), places[len(facts) :]
+    clamped = [index for index, fold in network.folds.items() if fold.clamps]
+    for source in np.intersect1d(other, clamped).tolist():
+        mine = np.flatnonzero((other == source) & np.isin(winner, clamped) & (facts.plus >= 0) & (facts.minus >= 0))
+        out[mine] = ~pair_bits(subject.code_of[source], facts.cell[mine], place[mine]).astype(bool)
+    return out
+
+
+def _moved_from(network: Network, node: int, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The node and the place there that some numbers come from, where ops on the way only move them."""
+    nodes, places = np.full(len(units), node), units.copy()
+    waiting = {node}
+    while waiting:
+        index = max(waiting)
+        waiting.remove(index)
+        one, mine = network.nodes[index], np.flatnonzero(nodes == index)
+        if one.affine is None or one.op.rounds:
+            continue
+        rows = one.affine.rows(places[mine], *(network.nodes[source].shape for source in one.inputs))
+        first = rows.indptr[:-1]
+        mine, first = (part[np.diff(rows.indptr) == 1] for part in (mine, first))
+        mine, first = (part[rows.data[first] == 1.0] for part in (mine, first))
+        ends = np.cumsum([network.nodes[source].size for source in one.inputs])
+        which = np.searchsorted(ends, rows.indices[first], side="right")
+        nodes[mine] = np.asarray(one.inputs)[which]
+        places[mine] = rows.indices[first] - np.concatenate([[0], ends])[which]
+        waiting.update(nodes[mine].tolist())
+    return nodes, places
 
 
 def by_construction(subject: Subject, facts: Facts) -> np.ndarray:

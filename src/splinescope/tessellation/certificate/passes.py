@@ -20,6 +20,9 @@ from splinescope.tessellation.certificate.subject import RESOLUTION, Subject
 _CHUNK_BYTES = 1 << 23
 """Bytes of the widest layer that a chunk of points may have: what a processor's cache holds."""
 
+_CHUNK_SIGNS = 1 << 23
+"""Signs that a chunk of points may be about: each of them may be left open, and is then a row of several numbers."""
+
 _CHUNKS = 16
 """Chunks that a thread takes between two reports."""
 
@@ -71,8 +74,9 @@ def together(parts: list[Seen]) -> Seen:
 
 def chunk_size(subject: Subject) -> int:
     """Number of points of one forward pass."""
-    widest = max(node.size for node in subject.network.nodes)
-    return max(32, _CHUNK_BYTES // (8 * widest))
+    nodes = subject.network.nodes
+    size = max(32, _CHUNK_BYTES // (8 * max(node.size for node in nodes)))
+    return max(1, min(size, _CHUNK_SIGNS // max(1, sum(node.units for node in nodes))))
 
 
 def _in_stretches(
@@ -180,7 +184,8 @@ def _interior_chunk(
             _compare_outputs(subject, which, passed, evaluator.placement(passed.index), scale, seen)
             return seen
         seen.resolution = max(seen.resolution, resolution(passed))
-        seen.open.append(undecided(subject.network, subject.code_of[passed.index], passed, bundle))
+        facts = undecided(subject.network, subject.code_of[passed.index], passed, bundle)
+        seen.open.append(facts.taken(np.flatnonzero(~implied(subject, facts))))
         if near is not None:
             near.note(which, passed, evaluator.placement(passed.index))
     raise AssertionError("a forward pass ends with the output")

@@ -350,7 +350,7 @@ def _finite(allowed: Any) -> Fraction:
 
 def _rows(subject: Subject) -> int:
     widest = max(node.size for node in subject.network.nodes)
-    return max(32, (1 << 20) // widest)
+    return min(max(32, (1 << 20) // widest), max(1, (1 << 24) // widest))
 
 
 def _homogeneous(point: np.ndarray) -> list[Any]:

@@ -17,6 +17,7 @@ from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Dyadic, Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
+from splinescope.tessellation.origins import Equality, equalities
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import crossing, exact_point, nearest, sign_at, value_at
 from splinescope.tessellation.thresholds import Columns
@@ -60,9 +61,12 @@ class PlanarJudge:
         """
         if not len(doubts.vertices):
             return
+        self._find_corners(np.unique(doubts.vertices))
+        doubts = self._without_named(doubts, layer)
+        if not len(doubts.vertices):
+            return
         starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1))
         vertices = doubts.vertices[starts]
-        self._find_corners(vertices)
         self._learn_pieces(self.subdivision.face[[self._corners[vertex][0] for vertex in vertices.tolist()]])
         faces = {vertex: self._place(vertex) for vertex in vertices.tolist()}
         padded = 64 * layer.positive.shape[1] // len(layer.shifts)
@@ -82,6 +86,47 @@ class PlanarJudge:
                     size = max(abs(away), NUDGE * layer.thresholds[level, unit])
                     layer.values[vertex, unit] = shift + sign * size
 
+    def _without_named(self, doubts: OpenSigns, layer: Layer) -> OpenSigns:
+        """The doubts but for those about two members of a group that are equal by name.
+
+        They are one number in a cell at the vertex, or an edge there is where the same two numbers are equal: windows
+        that overlap compare one pair several times, and several of them may have one winner.
+        """
+        if not self.columns.width:
+            return doubts
+        padded = 64 * layer.positive.shape[1] // len(layer.shifts)
+        left = np.ones(len(doubts.vertices), bool)
+        starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1)).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(left)], strict=True):
+            vertex, columns = int(doubts.vertices[start]), doubts.columns[start:stop]
+            face, known = int(self.subdivision.face[self._corners[vertex][0]]), self._names_at(vertex)
+            for place, (one, other) in enumerate(self._names(face, columns)):
+                if one == other or (one, other) in known:
+                    left[start + place] = False
+                    level, unit = divmod(int(columns[place]), padded)
+                    layer.values[vertex, unit] = layer.shifts[level, unit]
+        return OpenSigns(doubts.vertices[left], doubts.columns[left])
+
+    def _names_at(self, vertex: int) -> set[Equality]:
+        """What is equal on the edges at a vertex."""
+        subdivision, found = self.subdivision, set()
+        for half in self._corners[vertex]:
+            face = int(subdivision.face[half])
+            for edge in {half >> 1, int(subdivision.preceding[half]) >> 1}:
+                op = int(subdivision.edge_op[edge])
+                if op >= 0:
+                    fold, size = self.plan.network.folds[op], self.plan.network.nodes[op].size
+                    walls = fold.walls(np.array([subdivision.edge_column[edge]], np.int64), size)
+                    found.update(equalities(self.plan.network, self._pattern(face), op, walls))
+        return found
+
+    def _names(self, face: int, columns: np.ndarray) -> list[Equality]:
+        """What is equal where columns of the layer vanish in a cell."""
+        network, node = self.plan.network, self.columns.node
+        named = self.columns.folds(np.full(len(columns), face), columns.astype(np.int64))
+        walls = network.folds[node].walls(named, network.nodes[node].size)
+        return equalities(network, self._pattern(face), node, walls)
+
     def positions(self, edge: int, columns: np.ndarray) -> Sequence[fmpq]:
         """Where columns cut an edge, as shares of the way from its tail to its head."""
         face = self._beside(edge)
@@ -91,6 +136,14 @@ class PlanarJudge:
         for form in self._folds(face, columns):
             out.append(_share(value_at(form, tail), value_at(form, head), edge))
         return out
+
+    def names(self, edge: int, columns: np.ndarray) -> np.ndarray:
+        """Numbers of columns on an edge, the same for those that compare the same two numbers in a cell beside it."""
+        if not self.columns.width:
+            return np.arange(len(columns))
+        face = self._beside(edge)
+        numbers: dict[Equality, int] = {}
+        return np.array([numbers.setdefault(name, len(numbers)) for name in self._names(face, columns)])
 
     def sides(self, face: int, first: int, second: int, third: int) -> tuple[int, int, int]:
         """Signs of three columns at each other's crossings: see `splinescope.geometry.planar.judge.Judge`."""

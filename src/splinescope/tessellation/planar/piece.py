@@ -24,6 +24,7 @@ from splinescope.tessellation.planar.streaming import streamed, streams
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.sweep import Begun, evaluated
 from splinescope.tessellation.thresholds import LayerFolds, activation_folds, pair_columns
+from splinescope.tessellation.zeros import zeros_are_exact
 
 _BYTES_OF_CELL = 250
 """Bytes that a cell takes with its edges and vertices, patterns and rows not counted."""
@@ -116,12 +117,6 @@ class PlanarPiece:
             evaluated(node.op, inputs, rows.values)
             self.rows[index] = rows
 
-    def _is_clamped(self, index: int) -> bool:
-        """Whether a zero of what a node reads is the zero of a ReLU to the last bit."""
-        network = self.plan.network
-        before = network.folds.get(network.origin(network.nodes[index].inputs[0]))
-        return before is not None and before.clamps
-
     def _following_folds(self, index: int) -> LayerFolds | None:
         """Folds of the next node, if it is an activation of this one alone: its signs are taken on the way."""
         nodes = self.plan.network.nodes
@@ -184,7 +179,8 @@ class PlanarPiece:
     def cut(self, key: int, folds: LayerFolds) -> np.ndarray:
         """Cut all cells, and extend all rows: see `splinescope.tessellation.sweep.State`."""
         values, columns = self.rows[key], folds.columns
-        clamped = columns.width and self._is_clamped(columns.node)
+        network = self.plan.network
+        clamped = columns.width and zeros_are_exact(network, network.nodes[columns.node].inputs[0])
         judge = PlanarJudge(self.plan, self.subdivision, self.slices, self.codes, columns)
         others = [rows for rows in self.rows.values() if rows is not values]
         found = fold(values, others, folds, judge, pack(values.values == 0.0) if clamped else None)

@@ -34,8 +34,8 @@ from splinescope.tessellation.segments.kernels.stencils import Stencil
 from splinescope.tessellation.segments.part import Flips, Numbers, SegmentsPart
 from splinescope.tessellation.segments.routing import local_size
 from splinescope.tessellation.segments.values import CutActivation, SettledValues, activate, expanded
-from splinescope.tessellation.segments.vanishing import zeros_are_exact
 from splinescope.tessellation.thresholds import LayerFolds, activation_folds
+from splinescope.tessellation.zeros import zeros_are_exact
 
 _SAMPLE = 256
 """Rows from which the magnitude of a node's values is read off."""

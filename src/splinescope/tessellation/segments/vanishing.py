@@ -40,19 +40,3 @@ def vanishing(network: Network, node: int, cells: Sequence[Pieces]) -> np.ndarra
     ]
     with torch.no_grad():
         return np.asarray(here.op.magnitude(*present).reshape(len(cells), -1).numpy() == 0.0)
-
-
-def zeros_are_exact(network: Network, index: int) -> bool:
-    """Whether a value of a node that is zero is so exactly: behind a ReLU, whose input has the sign of its unit.
-
-    Args:
-        network: The network.
-        index: The node.
-
-    Returns:
-        Whether it is so.
-    """
-    node = network.nodes[index]
-    if node.fold is not None and node.fold.elementwise:
-        return node.fold.clamps
-    return bool(node.inputs) and not node.op.rounds and all(zeros_are_exact(network, source) for source in node.inputs)
