@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import splinescope
 from benchmarks import splines
@@ -39,14 +39,33 @@ PUBLISHED = {
 """Figures that others published of peers, on other machines; nothing here is compared with their seconds."""
 
 SMOOTH = (
-    ([2, 64, 64, 784], nn.Tanh),
-    ([2, 64, 64, 784], nn.Softplus),
-    ([8, 64, 64, 784], nn.Tanh),
+    ([2, 64, 64, 784], nn.Tanh, "chain"),
+    ([2, 64, 64, 784], nn.Softplus, "chain"),
+    ([8, 64, 64, 784], nn.Tanh, "chain"),
+    ([32, 64, 64, 784], nn.Tanh, "chain"),
+    ([2, 64, 64, 784], nn.Tanh, "residual"),
+    ([8, 64, 64, 784], nn.Tanh, "residual"),
 )
-"""Smooth decoders by formula, on which both methods are timed."""
+"""Smooth decoders by formula, on which both methods are timed; residual ones are no chains of layers."""
 
-EQUAL = 1e-6
-"""Relative difference up to which two lengths are equal."""
+
+class Residual(nn.Module):
+    """The same network with the identity added around each inner layer, of which only torch knows the Jacobians."""
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, z: Tensor) -> Tensor:
+        z = self.layers[1](self.layers[0](z))
+        for affine, function in zip(self.layers[2:-1:2], self.layers[3:-1:2], strict=True):
+            z = z + function(affine(z))
+        out: Tensor = self.layers[-1](z)
+        return out
+
+
+EQUAL = 1e-12
+"""Relative difference up to which two lengths are equal: rounding."""
 
 
 def formula_net(sizes: list[int], seed: int, activation: type[nn.Module]) -> nn.Sequential:
@@ -60,10 +79,10 @@ def formula_net(sizes: list[int], seed: int, activation: type[nn.Module]) -> nn.
     return nn.Sequential(*layers[:-1])
 
 
-def timed(work: Any) -> tuple[float, Any]:
-    """Seconds of processor time, the better of two, and the result."""
+def timed(work: Any, times: int = 2) -> tuple[float, Any]:
+    """Seconds of processor time, the best of some, and the result."""
     found = []
-    for _ in range(2):
+    for _ in range(times):
         start = time.process_time()
         result = work()
         found.append(time.process_time() - start)
@@ -74,10 +93,27 @@ def tensors(count: int) -> dict[str, Any]:
     """Metrics at images beside Jacobians by automatic differentiation."""
     net = formula_net([784, 200, 200, 10], 0, nn.Tanh)
     x = torch.from_numpy(np.random.default_rng(0).random((count, 784)))
-    ours, found = timed(lambda: metrics(net, x))
-    theirs, jacobians = timed(lambda: torch.func.vmap(torch.func.jacrev(net))(x).detach().numpy())
+    ours, found = timed(lambda: metrics(net, x), 9)
+    theirs, jacobians = timed(lambda: torch.func.vmap(torch.func.jacrev(net))(x).detach().numpy(), 9)
     error = float(np.abs(found.factors - jacobians).max())
-    return {"points": count, "seconds": ours, "jacrev_seconds": theirs, "difference": error}
+    return {"points": count, "seconds": ours, "jacrev_seconds": theirs, "products_seconds": products(net, x),
+            "difference": error}  # fmt: skip
+
+
+def products(net: nn.Sequential, x: Tensor) -> float:
+    """Seconds of the products of matrices alone that values and Jacobians by this order need, into memory in use."""
+    weights = [part.weight.detach() for part in net if isinstance(part, nn.Linear)]
+    sizes = [weight.shape[0] for weight in weights]
+    values = [x, *(x.new_ones(len(x), size) for size in sizes)]
+    rows = [x.new_ones(len(x) * sizes[-1], weight.shape[1]) for weight in weights]
+
+    def work() -> None:
+        for k, weight in enumerate(weights):
+            torch.mm(values[k], weight.T, out=values[k + 1])
+        for k in range(len(weights) - 2, -1, -1):
+            torch.mm(rows[k + 1], weights[k], out=rows[k])
+
+    return timed(work, 9)[0]
 
 
 def paths() -> list[dict[str, Any]]:
@@ -103,10 +139,11 @@ def energies(pairs: int) -> list[dict[str, Any]]:
     Ours has as few corners as give a mean length that is no longer than that of stochman's method.
     """
     rows = []
-    for sizes, activation in SMOOTH:
-        net = formula_net(sizes, 0, activation)
+    for sizes, activation, kind in SMOOTH:
+        net: nn.Module = formula_net(sizes, 0, activation)
+        net = Residual(net) if kind == "residual" and isinstance(net, nn.Sequential) else net
         a, b = np.random.default_rng(0).uniform(-1, 1, (2, pairs, sizes[0]))
-        row: dict[str, Any] = {"sizes": sizes, "activation": activation.__name__, "pairs": pairs}
+        row: dict[str, Any] = {"sizes": sizes, "activation": activation.__name__, "kind": kind, "pairs": pairs}
         row["straight_length"] = float(splines.lengths(net, np.stack([a, b], axis=1)).mean())
         for name, method in (("adam", splines.by_adam), ("lbfgs", splines.by_lbfgs)):
             seconds, points = timed(lambda method=method, net=net, a=a, b=b: method(net, a, b))
@@ -134,7 +171,8 @@ def markdown(result: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in result["energies"]:
-        name = f"{'-'.join(map(str, row['sizes']))}, {row['activation'].lower()}, {row['pairs']}"
+        kind = ", residual" if row["kind"] == "residual" else ""
+        name = f"{'-'.join(map(str, row['sizes']))}, {row['activation'].lower()}{kind}, {row['pairs']}"
         ways = [f"{row[f'{k}length']:.5f}, {row[f'{k}seconds_each']:.4f}" for k in ("adam_", "lbfgs_", "")]
         lines.append(
             f"| {name} | {row['straight_length']:.5f} | {' | '.join(ways)} ({row['corners']} corners) | "
