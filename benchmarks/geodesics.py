@@ -1,14 +1,15 @@
 """Metrics beside `torch.func.jacrev`, and exact shortest paths of ReLU decoders beside straight lines.
 
-Peers are not run. On smooth decoders stochman's method is restated (`benchmarks.splines`), and both are timed in one
-run, at lengths as short as its own. Of stochman itself `PUBLISHED` has what was measured elsewhere, its lengths on ReLU
-decoders among it. geomstats and latent-geometry integrate the equation of geodesics, whose acceleration is zero within
-cells: on a ReLU decoder they return the straight line. geomstats does not import with NumPy 2.4.
+On smooth decoders stochman's method is restated (`benchmarks.splines`), and both are timed in one run, at lengths as
+short as its own. With `--peers PYTHON` stochman, geomstats and latent-geometry themselves are asked, each question in a
+process of that environment (`geodesics_peer.py` says which versions), for `LIMIT` seconds at most.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import time
 from itertools import pairwise
 from typing import Any
@@ -19,24 +20,29 @@ from torch import Tensor, nn
 
 import splinescope
 from benchmarks import splines
-from benchmarks.common import save
+from benchmarks.common import ROOT, save
 from splinescope.riemannian import distances, energy_geodesics, geodesic, metrics
 
 PAIRS = (
-    ([2, 16, 16, 3], 1, 0.9, 2.323188),
-    ([2, 8, 3], 0, 0.5, None),
-    ([2, 64, 64, 784], 0, 0.9, 63.348910),
+    ([2, 16, 16, 3], 1, 0.9),
+    ([2, 8, 3], 0, 0.5),
+    ([2, 64, 64, 784], 0, 0.9),
 )
-"""Sizes, seed and reach of each decoder, and the length that stochman 0.3.0 ends with."""
+"""Sizes, seed and reach of each decoder."""
 
 
-PUBLISHED = {
-    "stochman 0.3.0, length on 2-16-16-3": 2.323188,
-    "stochman 0.3.0, length on 2-64-64-784": 63.348910,
-    "stochman 0.3.0, seconds for metrics of 1,000 images": 10.2,
-    "vmap of jacrev, seconds for metrics of 1,000 images": 1.58,
-}
-"""Figures that others published of peers, on other machines; nothing here is compared with their seconds."""
+PEERS = {
+    "stochman": (
+        "metric", "relu:2-16-16-3:1:0.9", "relu:2-8-3:0:0.5", "relu:2-64-64-784:0:0.9", "tanh:2-64-64-784:0:50*",
+        "softplus:2-64-64-784:0:50*", "tanh:8-64-64-784:0:50*", "tanh:32-64-64-784:0:50*",
+    ),
+    "latent-geometry": ("relu:2-16-16-3:1:0.9", "relu:2-8-3:0:0.5", "tanh:2-8-3:0:0.5"),
+    "geomstats": ("metric", "relu:2-16-16-3:1:0.9", "relu:2-8-3:0:0.5", "tanh:2-8-3:0:0.5"),
+}  # fmt: skip
+"""What peers are asked; see `geodesics_peer.py`."""
+
+LIMIT = 120
+"""Seconds after which a peer's answer is not waited for."""
 
 SMOOTH = (
     ([2, 64, 64, 784], nn.Tanh, "chain"),
@@ -118,7 +124,7 @@ def products(net: nn.Sequential, x: Tensor) -> float:
 
 def paths() -> list[dict[str, Any]]:
     rows = []
-    for sizes, seed, reach, peer in PAIRS:
+    for sizes, seed, reach in PAIRS:
         cells = splinescope.tessellate(formula_net(sizes, seed, nn.ReLU), splinescope.Slice.box([-1, -1], [1, 1]))
         seconds, path = timed(lambda cells=cells, reach=reach: geodesic(cells, [-reach] * 2, [reach] * 2))
         start = time.process_time()
@@ -127,7 +133,7 @@ def paths() -> list[dict[str, Any]]:
         field_seconds, _ = timed(lambda cells=cells, reach=reach: distances(cells, [-reach] * 2))
         rows.append({
             "sizes": sizes, "cells": len(cells), "length": path.length, "lower_bound": lower,
-            "straight": path.straight_length, "stochman": peer, "windows": path.num_windows, "seconds": seconds,
+            "straight": path.straight_length, "windows": path.num_windows, "seconds": seconds,
             "bound_seconds": bound_seconds, "field_seconds": field_seconds,
         })  # fmt: skip
     return rows
@@ -158,10 +164,27 @@ def energies(pairs: int) -> list[dict[str, Any]]:
             length = float(splines.lengths(net, found.points).mean())
             if length <= row["adam_length"] * (1 + EQUAL):
                 break
+        row["length_by_4001"] = float(splines.lengths(net, found.points, 4001).mean())
         row |= {"corners": corners, "seconds_each": seconds / pairs, "length": length,
                 "times_faster": row["adam_seconds_each"] * pairs / seconds}  # fmt: skip
         rows.append(row)
     return rows
+
+
+def answers(python: str) -> dict[str, Any]:
+    """What peers answer in their environment."""
+    found: dict[str, Any] = {}
+    for name, questions in PEERS.items():
+        for question in questions:
+            command = [python, str(ROOT / "geodesics_peer.py"), name, question]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+                answer = json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr[-200:]}
+            except subprocess.TimeoutExpired:
+                answer = {"error": f"no answer within {LIMIT} s"}
+            found[f"{name} {question}"] = answer
+            print(name, question, answer, flush=True)
+    return found
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -185,10 +208,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--pairs", type=int, default=50)
+    parser.add_argument("--peers", default="", metavar="PYTHON", help="Python of an environment that has the peers")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    result = {"published": PUBLISHED, "metrics": tensors(arguments.points), "paths": paths()}
+    result: dict[str, Any] = {"metrics": tensors(arguments.points), "paths": paths()}
     result["energies"] = energies(arguments.pairs)
+    if arguments.peers:
+        result["peers"] = answers(arguments.peers)
     for name, value in result.items():
         print(name, value)
     print(markdown(result))

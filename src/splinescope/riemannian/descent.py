@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from splinescope.network.dense_chains import DenseChain
 from splinescope.network.differentials import DifferentiableMap
 from splinescope.network.graph import Network
+from splinescope.network.layer_chains import Chain
 from splinescope.network.load import as_network
 
 AT_ONCE = 1 << 21
@@ -66,9 +67,16 @@ class SeenModel:
         if affine:
             model = as_network(model, points.shape[1:])
         map_ = DifferentiableMap.of(model, torch.from_numpy(points), affine=affine)
-        chain = DenseChain.of(model, points.shape[1:], shortened=True)
-        fits = chain is not None and chain.dimension == map_.dimension and chain.dtype == map_.points.dtype
-        return SeenModel(map_, chain if fits else None, model if affine else None)
+        network = model if affine else None
+        dense = DenseChain.of(model, points.shape[1:], shortened=True)
+        if dense is not None:
+            fits = dense.dimension == map_.dimension and dense.dtype == map_.points.dtype
+            return SeenModel(map_, dense if fits else None, network)
+        bare = replace(model, head=None, classes=None) if isinstance(model, Network) else model
+        chain = Chain.of(bare, points.shape[1:]) if isinstance(bare, nn.Module | Network) else None
+        if chain is not None and chain.dimension == map_.dimension and chain.dtype == map_.points.dtype:
+            map_ = replace(map_, chain=chain)
+        return SeenModel(map_, None, network)
 
     def values(self, points: np.ndarray) -> np.ndarray:
         """[..., k] values at [..., d] points."""
