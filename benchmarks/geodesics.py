@@ -70,8 +70,8 @@ class Residual(nn.Module):
         return out
 
 
-EQUAL = 1e-12
-"""Relative difference up to which two lengths are equal: rounding."""
+EQUAL = 1e-6
+"""Relative difference up to which two lengths are equal."""
 
 
 def formula_net(sizes: list[int], seed: int, activation: type[nn.Module]) -> nn.Sequential:

@@ -28,7 +28,7 @@ DRAWN, HELD = 4_000, 1_000
 """Outputs that a generator makes of Gaussian latents, and how many more say what is near to them."""
 PLACES = 7
 """Points on each way at which outputs are looked at, at equal distances in the space of outputs."""
-NEAR = 0.02
+NEAR = 0.004
 """How far apart the latents of planes of generators with a condition are, as a share of the distance of a pair: whole
 planes of convolutions have millions of cells."""
 _FINE, _CORNERS = 200, 24
