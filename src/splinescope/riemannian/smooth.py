@@ -79,6 +79,7 @@ def energy_geodesics(
     for the Jacobians.
 
     Example:
+        >>> import torch
         >>> found = energy_geodesics(lambda z: torch.stack([z[:, 0], z[:, 0] ** 2], dim=1)[:, :1], [[0.0]], [[1.0]])
         >>> found.lengths.round(9).tolist()
         [1.0]
