@@ -1,49 +1,74 @@
 """Metrics beside `torch.func.jacrev`, and exact shortest paths of ReLU decoders beside straight lines.
 
-Peers are not run. On smooth decoders stochman's method is restated (`benchmarks.splines`), and both are timed in one
-run, at lengths as short as its own. Of stochman itself `PUBLISHED` has what was measured elsewhere, its lengths on ReLU
-decoders among it. geomstats and latent-geometry integrate the equation of geodesics, whose acceleration is zero within
-cells: on a ReLU decoder they return the straight line. geomstats does not import with NumPy 2.4.
+On smooth decoders stochman's method is restated (`benchmarks.splines`), and both are timed in one run, at lengths as
+short as its own. With `--peers PYTHON` stochman, geomstats and latent-geometry themselves are asked, each question in a
+process of that environment (`geodesics_peer.py` says which versions), for `LIMIT` seconds at most.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import time
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import splinescope
 from benchmarks import splines
-from benchmarks.common import save
+from benchmarks.common import ROOT, save
 from splinescope.riemannian import distances, energy_geodesics, geodesic, metrics
 
 PAIRS = (
-    ([2, 16, 16, 3], 1, 0.9, 2.323188),
-    ([2, 8, 3], 0, 0.5, None),
-    ([2, 64, 64, 784], 0, 0.9, 63.348910),
+    ([2, 16, 16, 3], 1, 0.9),
+    ([2, 8, 3], 0, 0.5),
+    ([2, 64, 64, 784], 0, 0.9),
 )
-"""Sizes, seed and reach of each decoder, and the length that stochman 0.3.0 ends with."""
+"""Sizes, seed and reach of each decoder."""
 
 
-PUBLISHED = {
-    "stochman 0.3.0, length on 2-16-16-3": 2.323188,
-    "stochman 0.3.0, length on 2-64-64-784": 63.348910,
-    "stochman 0.3.0, seconds for metrics of 1,000 images": 10.2,
-    "vmap of jacrev, seconds for metrics of 1,000 images": 1.58,
-}
-"""Figures that others published of peers, on other machines; nothing here is compared with their seconds."""
+PEERS = {
+    "stochman": (
+        "metric", "relu:2-16-16-3:1:0.9", "relu:2-8-3:0:0.5", "relu:2-64-64-784:0:0.9", "tanh:2-64-64-784:0:50*",
+        "softplus:2-64-64-784:0:50*", "tanh:8-64-64-784:0:50*", "tanh:32-64-64-784:0:50*",
+    ),
+    "latent-geometry": ("relu:2-16-16-3:1:0.9", "relu:2-8-3:0:0.5", "tanh:2-8-3:0:0.5"),
+    "geomstats": ("metric", "relu:2-16-16-3:1:0.9", "relu:2-8-3:0:0.5", "tanh:2-8-3:0:0.5"),
+}  # fmt: skip
+"""What peers are asked; see `geodesics_peer.py`."""
+
+LIMIT = 120
+"""Seconds after which a peer's answer is not waited for."""
 
 SMOOTH = (
-    ([2, 64, 64, 784], nn.Tanh),
-    ([2, 64, 64, 784], nn.Softplus),
-    ([8, 64, 64, 784], nn.Tanh),
+    ([2, 64, 64, 784], nn.Tanh, "chain"),
+    ([2, 64, 64, 784], nn.Softplus, "chain"),
+    ([8, 64, 64, 784], nn.Tanh, "chain"),
+    ([32, 64, 64, 784], nn.Tanh, "chain"),
+    ([2, 64, 64, 784], nn.Tanh, "residual"),
+    ([8, 64, 64, 784], nn.Tanh, "residual"),
 )
-"""Smooth decoders by formula, on which both methods are timed."""
+"""Smooth decoders by formula, on which both methods are timed; residual ones are no chains of layers."""
+
+
+class Residual(nn.Module):
+    """The same network with the identity added around each inner layer, of which only torch knows the Jacobians."""
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, z: Tensor) -> Tensor:
+        z = self.layers[1](self.layers[0](z))
+        for affine, function in zip(self.layers[2:-1:2], self.layers[3:-1:2], strict=True):
+            z = z + function(affine(z))
+        out: Tensor = self.layers[-1](z)
+        return out
+
 
 EQUAL = 1e-6
 """Relative difference up to which two lengths are equal."""
@@ -60,10 +85,10 @@ def formula_net(sizes: list[int], seed: int, activation: type[nn.Module]) -> nn.
     return nn.Sequential(*layers[:-1])
 
 
-def timed(work: Any) -> tuple[float, Any]:
-    """Seconds of processor time, the better of two, and the result."""
+def timed(work: Any, times: int = 2) -> tuple[float, Any]:
+    """Seconds of processor time, the best of some, and the result."""
     found = []
-    for _ in range(2):
+    for _ in range(times):
         start = time.process_time()
         result = work()
         found.append(time.process_time() - start)
@@ -74,15 +99,32 @@ def tensors(count: int) -> dict[str, Any]:
     """Metrics at images beside Jacobians by automatic differentiation."""
     net = formula_net([784, 200, 200, 10], 0, nn.Tanh)
     x = torch.from_numpy(np.random.default_rng(0).random((count, 784)))
-    ours, found = timed(lambda: metrics(net, x))
-    theirs, jacobians = timed(lambda: torch.func.vmap(torch.func.jacrev(net))(x).detach().numpy())
+    ours, found = timed(lambda: metrics(net, x), 9)
+    theirs, jacobians = timed(lambda: torch.func.vmap(torch.func.jacrev(net))(x).detach().numpy(), 9)
     error = float(np.abs(found.factors - jacobians).max())
-    return {"points": count, "seconds": ours, "jacrev_seconds": theirs, "difference": error}
+    return {"points": count, "seconds": ours, "jacrev_seconds": theirs, "products_seconds": products(net, x),
+            "difference": error}  # fmt: skip
+
+
+def products(net: nn.Sequential, x: Tensor) -> float:
+    """Seconds of the products of matrices alone that values and Jacobians by this order need, into memory in use."""
+    weights = [part.weight.detach() for part in net if isinstance(part, nn.Linear)]
+    sizes = [weight.shape[0] for weight in weights]
+    values = [x, *(x.new_ones(len(x), size) for size in sizes)]
+    rows = [x.new_ones(len(x) * sizes[-1], weight.shape[1]) for weight in weights]
+
+    def work() -> None:
+        for k, weight in enumerate(weights):
+            torch.mm(values[k], weight.T, out=values[k + 1])
+        for k in range(len(weights) - 2, -1, -1):
+            torch.mm(rows[k + 1], weights[k], out=rows[k])
+
+    return timed(work, 9)[0]
 
 
 def paths() -> list[dict[str, Any]]:
     rows = []
-    for sizes, seed, reach, peer in PAIRS:
+    for sizes, seed, reach in PAIRS:
         cells = splinescope.tessellate(formula_net(sizes, seed, nn.ReLU), splinescope.Slice.box([-1, -1], [1, 1]))
         seconds, path = timed(lambda cells=cells, reach=reach: geodesic(cells, [-reach] * 2, [reach] * 2))
         start = time.process_time()
@@ -91,7 +133,7 @@ def paths() -> list[dict[str, Any]]:
         field_seconds, _ = timed(lambda cells=cells, reach=reach: distances(cells, [-reach] * 2))
         rows.append({
             "sizes": sizes, "cells": len(cells), "length": path.length, "lower_bound": lower,
-            "straight": path.straight_length, "stochman": peer, "windows": path.num_windows, "seconds": seconds,
+            "straight": path.straight_length, "windows": path.num_windows, "seconds": seconds,
             "bound_seconds": bound_seconds, "field_seconds": field_seconds,
         })  # fmt: skip
     return rows
@@ -103,10 +145,11 @@ def energies(pairs: int) -> list[dict[str, Any]]:
     Ours has as few corners as give a mean length that is no longer than that of stochman's method.
     """
     rows = []
-    for sizes, activation in SMOOTH:
-        net = formula_net(sizes, 0, activation)
+    for sizes, activation, kind in SMOOTH:
+        net: nn.Module = formula_net(sizes, 0, activation)
+        net = Residual(net) if kind == "residual" and isinstance(net, nn.Sequential) else net
         a, b = np.random.default_rng(0).uniform(-1, 1, (2, pairs, sizes[0]))
-        row: dict[str, Any] = {"sizes": sizes, "activation": activation.__name__, "pairs": pairs}
+        row: dict[str, Any] = {"sizes": sizes, "activation": activation.__name__, "kind": kind, "pairs": pairs}
         row["straight_length"] = float(splines.lengths(net, np.stack([a, b], axis=1)).mean())
         for name, method in (("adam", splines.by_adam), ("lbfgs", splines.by_lbfgs)):
             seconds, points = timed(lambda method=method, net=net, a=a, b=b: method(net, a, b))
@@ -121,10 +164,27 @@ def energies(pairs: int) -> list[dict[str, Any]]:
             length = float(splines.lengths(net, found.points).mean())
             if length <= row["adam_length"] * (1 + EQUAL):
                 break
+        row["length_by_4001"] = float(splines.lengths(net, found.points, 4001).mean())
         row |= {"corners": corners, "seconds_each": seconds / pairs, "length": length,
                 "times_faster": row["adam_seconds_each"] * pairs / seconds}  # fmt: skip
         rows.append(row)
     return rows
+
+
+def answers(python: str) -> dict[str, Any]:
+    """What peers answer in their environment."""
+    found: dict[str, Any] = {}
+    for name, questions in PEERS.items():
+        for question in questions:
+            command = [python, str(ROOT / "geodesics_peer.py"), name, question]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+                answer = json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr[-200:]}
+            except subprocess.TimeoutExpired:
+                answer = {"error": f"no answer within {LIMIT} s"}
+            found[f"{name} {question}"] = answer
+            print(name, question, answer, flush=True)
+    return found
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -134,7 +194,8 @@ def markdown(result: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in result["energies"]:
-        name = f"{'-'.join(map(str, row['sizes']))}, {row['activation'].lower()}, {row['pairs']}"
+        kind = ", residual" if row["kind"] == "residual" else ""
+        name = f"{'-'.join(map(str, row['sizes']))}, {row['activation'].lower()}{kind}, {row['pairs']}"
         ways = [f"{row[f'{k}length']:.5f}, {row[f'{k}seconds_each']:.4f}" for k in ("adam_", "lbfgs_", "")]
         lines.append(
             f"| {name} | {row['straight_length']:.5f} | {' | '.join(ways)} ({row['corners']} corners) | "
@@ -147,10 +208,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--pairs", type=int, default=50)
+    parser.add_argument("--peers", default="", metavar="PYTHON", help="Python of an environment that has the peers")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    result = {"published": PUBLISHED, "metrics": tensors(arguments.points), "paths": paths()}
+    result: dict[str, Any] = {"metrics": tensors(arguments.points), "paths": paths()}
     result["energies"] = energies(arguments.pairs)
+    if arguments.peers:
+        result["peers"] = answers(arguments.peers)
     for name, value in result.items():
         print(name, value)
     print(markdown(result))

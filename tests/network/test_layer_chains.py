@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 import splinescope
+from splinescope.network import dense_chains
+from splinescope.network.dense_chains import DenseChain
 from splinescope.network.layer_chains import Chain
 from tests.generative.nets import formula_net
 
@@ -85,6 +87,47 @@ def test_jacobians_and_gram_matrices(name: str, dtype: torch.dtype) -> None:
         sizes = torch.cat([gram.sizes for gram in grams])
         assert (sizes >= 0.999 * expected.square().sum(dim=1).amax(dim=1)).all()
         assert one.outputs <= chain.outputs
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", MODULES)
+def test_dense_chains(name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values and Jacobians in both directions, in one part and in several; lengths alone need no more rows."""
+    torch.manual_seed(0)
+    module = MODULES[name]().to(dtype).eval()
+    size = Chain.of(module).dimension  # type: ignore[union-attr]
+    z = torch.randn(23, size, dtype=dtype)
+    chain, short = (DenseChain.of(module, (size,), shortened=flag) for flag in (False, True))
+    assert chain is not None
+    assert short is not None
+    expected = torch.stack([torch.func.jacrev(lambda x: module(x[None])[0])(row) for row in z]).detach()
+    close = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-12, "atol": 1e-12}
+    values = module(z).detach()
+    for held in (1 << 20, 7 * chain.outputs * 140, 1):
+        monkeypatch.setattr(dense_chains, "HELD", held)
+        y, J = chain.rows(z)
+        torch.testing.assert_close(y, values, **close)
+        torch.testing.assert_close(J, expected, **close)
+    y, J = chain.columns(z)
+    torch.testing.assert_close(chain.values(z), values, **close)
+    torch.testing.assert_close(y, values, **close)
+    torch.testing.assert_close(J.transpose(0, 1), expected, **close)
+    torch.testing.assert_close(torch.cdist(short.values(z), short.values(z)), torch.cdist(values, values), **close)
+    few = short.columns(z)[1].transpose(0, 1)
+    torch.testing.assert_close(few.mT @ few, expected.mT @ expected, **close)
+
+
+def test_what_is_no_dense_chain() -> None:
+    """Convolutions, which are slower as matrices, and what is no chain at all; a network's head is left out."""
+    shape, module = images("images of other sizes")
+    assert DenseChain.of(module, shape) is None
+    assert DenseChain.of(splinescope.from_torch(module, input_shape=shape), shape) is None
+    assert DenseChain.of(torch.tanh, (2,)) is None
+    assert DenseChain.of(nn.Softmax(1), (2,)) is None
+    headed = splinescope.from_torch(nn.Sequential(nn.Linear(2, 3), nn.Sigmoid()), input_shape=(2,))
+    chain = DenseChain.of(headed, (2,))
+    assert chain is not None
+    assert chain.layers[-1].function is None
 
 
 def images(name: str) -> tuple[tuple[int, ...], nn.Module]:

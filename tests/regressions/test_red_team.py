@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
 
 import splinescope
 from splinescope import Segment, Slice
-from splinescope.errors import CertificateError
+from splinescope.errors import CertificateError, InvalidInputError
+from splinescope.riemannian import geodesic
 from splinescope.tessellation.certificate import certify
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.planar.complex import PlanarComplex
@@ -230,3 +232,15 @@ def test_wrong_outputs_of_cancelling_terms_are_still_refused() -> None:
     outputs[0] += 1e-4  # hundreds of times what roundings of terms of 3e8 make
     with pytest.raises(CertificateError, match="values"):
         certify(replace(cells, vertex_outputs=outputs), "values")
+
+
+def test_points_that_a_wide_domain_does_not_tell_from_corners() -> None:
+    """The path began and ended in corners of cells near its ends."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)).double()
+    wide = splinescope.tessellate(module, Slice.box([-1, -1], [1e12, 1]))
+    path = geodesic(wide, [1e12, 0.0], [0.5, -0.3])
+    assert path.points[[0, -1]].tolist() == [[1e12, 0.0], [0.5, -0.3]]
+    wider = splinescope.tessellate(module, Slice.box([-1, -1], [1e15, 1]))
+    with pytest.raises(InvalidInputError, match=r"`b`: \[0\.5, -0\.3\] is not told from a corner"):
+        geodesic(wider, [1e15, 0.0], [0.5, -0.3])

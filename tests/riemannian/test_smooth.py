@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import splinescope
 from splinescope.errors import InvalidInputError
 from splinescope.riemannian import energy_geodesics, exponential_map, geodesic, metrics, parallel_transport
-from splinescope.riemannian.smooth import _solved
+from splinescope.riemannian.descent import solved
 from tests.generative.nets import cells_of, formula_net
 from tests.riemannian.test_metric_tensors import tanh_net
 
@@ -122,7 +122,7 @@ def test_blocks_are_solved_like_the_whole() -> None:
         if k + 1 < n:
             whole[:, k, :, k + 1], whole[:, k + 1, :, k] = beside[:, k], beside[:, k].transpose(0, 2, 1)
     expected = np.linalg.solve(whole.reshape(pairs, n * d, n * d), right.reshape(pairs, -1, 1))
-    np.testing.assert_allclose(_solved(blocks, beside, right).ravel(), expected.ravel(), atol=1e-14)
+    np.testing.assert_allclose(solved(blocks, beside, right).ravel(), expected.ravel(), atol=1e-14)
 
 
 def test_lengths_of_networks_are_exact() -> None:

@@ -173,6 +173,7 @@ def _on_plane(plane: PlanarComplex, ends: list[np.ndarray], straight: float, pro
         image.surface, source, goal, positions=image.outputs, reach=straight * (1 + 1e-9), progress=progress
     )
     walk = walk_of(image, spread.path(goal))
+    _check_ends(plane, ends, walk.points, straight)
     steps = np.einsum("kij,kj->ki", image.factors[walk.cells], np.diff(walk.points, axis=0))
     lengths = np.hypot(steps[:, 0], steps[:, 1])
     free = image_ranks(image)[walk.cells] < 2
@@ -182,6 +183,20 @@ def _on_plane(plane: PlanarComplex, ends: list[np.ndarray], straight: float, pro
     return Geodesic(
         plane, walk.points, walk.cells, lengths, straight, chord, refraction, spread.num_windows, image
     )  # fmt: skip
+
+
+def _check_ends(plane: PlanarComplex, ends: list[np.ndarray], points: np.ndarray, straight: float) -> None:
+    """Refuse domains so wide beside the points that float64 does not tell these from corners of cells."""
+    asked, found = (
+        np.reshape(plane.network(embedded(plane.domain, np.asarray(both))), (2, -1)) for both in (ends, points[[0, -1]])
+    )
+    off = np.linalg.norm(found - asked, axis=1)
+    for name, value, far in zip("ab", ends, off, strict=True):
+        if not far <= 1e-6 * straight + 1e-9 * float(np.abs(asked).max()):
+            raise InvalidInputError(
+                f"`{name}`: {value.tolist()} is not told from a corner of a cell in so wide a domain "
+                f"(outputs {far:.3g} apart); expected a smaller domain around both points"
+            )
 
 
 def image_ranks(image: ImageSurface) -> Int[np.ndarray, " cells"]:

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
+from splinescope.network.dense_chains import DenseChain
 from splinescope.network.differentials import BUDGET, DifferentiableMap
 from splinescope.network.graph import Network
 from splinescope.network.layer_values import Layers
@@ -183,14 +184,23 @@ def metrics(model: Any, points: Any, output: str | np.ndarray = "euclidean") -> 
     map_ = DifferentiableMap.of(model, points, affine=affine)
     form = _form(output, map_.outputs)
     forward = map_.dimension < map_.outputs
-    parts = []
+    chain = None if forward else _chain(model, map_)
     if forward and not callable(form):
         parts = [_factors(None, J, form) for J in map_.jacobians()]
+    elif chain is not None:
+        parts = [_factors(*chain.rows(map_.points), form)]
     else:
         parts = [_factors(y, J, form) for y, J in map_.values_and_rows()]
     rows = form.shape[0] if isinstance(form, Tensor) else map_.outputs
     factors = parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, rows, map_.dimension)), *parts])
     return Metrics(map_.points.double().cpu().numpy(), factors, _name(output))
+
+
+def _chain(model: Any, map_: DifferentiableMap) -> DenseChain | None:
+    """The model as a chain of dense layers, if it is one that the map's points fit."""
+    chain = DenseChain.of(model, map_.shape)
+    fits = chain is not None and (chain.dimension, chain.outputs) == (map_.dimension, map_.outputs)
+    return chain if fits and chain is not None and chain.dtype == map_.points.dtype else None
 
 
 def layer_metrics(model: Any, points: Any, output: str | np.ndarray = "euclidean") -> tuple[LayerMetrics, ...]:

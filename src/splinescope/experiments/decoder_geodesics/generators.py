@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.experiments.decoder_geodesics.away import nearest_distances
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.perceptrons import read_perceptron
 from splinescope.experiments.shared.planes import cells_of
+from splinescope.generative import conditioned
+from splinescope.network import Network, load
+from splinescope.network.evaluate import forward
+from splinescope.network.splits import split
 from splinescope.riemannian import energy_geodesics, geodesic
 from splinescope.tessellation.domains import Slice
+from splinescope.tessellation.planar.engine import tessellate_slice
 
 DRAWN, HELD = 4_000, 1_000
 """Outputs that a generator makes of Gaussian latents, and how many more say what is near to them."""
 PLACES = 7
 """Points on each way at which outputs are looked at, at equal distances in the space of outputs."""
+NEAR = 0.004
+"""How far apart the latents of planes of generators with a condition are, as a share of the distance of a pair: whole
+planes of convolutions have millions of cells."""
 _FINE, _CORNERS = 200, 24
 """Points by which ways are divided evenly; inner corners of curves of little energy."""
 
@@ -39,13 +48,15 @@ def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
         The measures, as plain values.
     """
     before, module, squashed = read(name)
-    first = before[0]
-    assert isinstance(first, nn.Linear)
-    d = first.in_features
+    d = _latents_of(before)
     rng = np.random.default_rng(seed)
-    drawn, held = (_outputs(module, rng.normal(size=(n, d))) for n in (DRAWN, HELD))
+
+    def draw(*sizes: int) -> np.ndarray:
+        return rng.uniform(-1, 1, sizes) if isinstance(before, Network) else rng.normal(size=sizes)
+
+    drawn, held = (_outputs(module, draw(n, d)) for n in (DRAWN, HELD))
     limit = float(np.quantile(nearest_distances(held, drawn), 0.95))
-    ends = rng.normal(size=(pairs, 3, d))  # two that are joined, and a third one for the plane
+    ends = draw(pairs, 3, d)  # two that are joined, and a third one for the plane
     curves = parts.arrays(f"curves-{stem(name)}", partial(_curves, module, ends))
     tasks = {f"{stem(name)}-plane-{k}": partial(_in_plane, before, ends[k]) for k in range(pairs)}
     planes = list(parts.each(tasks, "plane").values())
@@ -78,8 +89,18 @@ def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read(name: str) -> tuple[nn.Sequential, nn.Module, bool]:
+def _latents_of(before: nn.Sequential | Network) -> int:
+    if isinstance(before, Network):
+        return before.input_shape[0]
+    first = before[0]
+    assert isinstance(first, nn.Linear)
+    return first.in_features
+
+
+def read(name: str) -> tuple[nn.Sequential | Network, Callable[[Tensor], Tensor], bool]:
     """A generator as it is before its last function, as it is behind it, and whether there is one.
+
+    One with a condition is a network of the latents alone.
 
     Args:
         name: The file, as in the settings.
@@ -90,11 +111,31 @@ def read(name: str) -> tuple[nn.Sequential, nn.Module, bool]:
     Raises:
         InvalidInputError: If the file is of something else.
     """
+    if "@" in name:
+        network = _with_condition(name)
+        return network, partial(_flat, network), False
     path, _, function = name.partition("+")
     if function not in ("", "tanh"):
-        raise InvalidInputError(f"`generators`: got {name!r}; expected FILE or FILE+tanh")
+        raise InvalidInputError(f"`generators`: got {name!r}; expected FILE or FILE+tanh, or FILE@LAYER@PLACE=NUMBER")
     before = read_perceptron("generators", path)
     return before, nn.Sequential(*before, nn.Tanh()) if function else before, bool(function)
+
+
+def _with_condition(name: str) -> Network:
+    """A model file up to a layer, with one number of its input given."""
+    try:
+        path, layer, condition = name.split("@")
+        place, _, number = condition.partition("=")
+        numbers = {int(place): float(number)}
+    except ValueError:
+        raise InvalidInputError(f"`generators`: got {name!r}; expected FILE@LAYER@PLACE=NUMBER") from None
+    found = conditioned(split(load(path), layer).before, numbers)
+    assert isinstance(found, Network)
+    return found
+
+
+def _flat(network: Network, latents: Tensor) -> Tensor:
+    return forward(network, latents).flatten(1)
 
 
 def stem(name: str) -> str:
@@ -103,17 +144,19 @@ def stem(name: str) -> str:
     Args:
         name: The file, as in the settings.
     """
-    path = Path(name.partition("+")[0])
-    return "".join(c if c.isalnum() else "-" for c in f"{path.parent.name}-{path.stem}").strip("-")
+    path = Path(name.partition("+")[0].partition("@")[0])
+    condition = name.rpartition("@")[2] if "@" in name else ""
+    words = f"{path.parent.name}-{path.stem}-{condition}"
+    return "".join(c if c.isalnum() else "-" for c in words).strip("-")
 
 
-def _outputs(module: nn.Module, latents: np.ndarray) -> np.ndarray:
+def _outputs(module: Callable[[Tensor], Tensor], latents: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         found: np.ndarray = module(torch.from_numpy(np.ascontiguousarray(latents))).numpy()
     return found
 
 
-def _curves(module: nn.Module, ends: np.ndarray) -> dict[str, np.ndarray]:
+def _curves(module: Callable[[Tensor], Tensor], ends: np.ndarray) -> dict[str, np.ndarray]:
     found = energy_geodesics(module, ends[:, 0], ends[:, 1], corners=_CORNERS, steps=30, tolerance=1e-6)
     return {
         "points": found.points,
@@ -123,10 +166,15 @@ def _curves(module: nn.Module, ends: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _in_plane(before: nn.Sequential, ends: np.ndarray) -> dict[str, Any]:
-    """The shortest path in the plane through two latents and a third one."""
-    plane = Slice.through(ends[0], ends[1], ends[2], 0.2)
-    cells = cells_of(before, plane)
+def _in_plane(before: nn.Sequential | Network, ends: np.ndarray) -> dict[str, Any]:
+    """The shortest path in the plane through two latents and a third one; nearer ones where planes are too large."""
+    if isinstance(before, Network):
+        ends = ends[0] + NEAR * (ends - ends[0])
+        plane = Slice.through(ends[0], ends[1], ends[2], 0.2)
+        cells = tessellate_slice(before, plane)
+    else:
+        plane = Slice.through(ends[0], ends[1], ends[2], 0.2)
+        cells = cells_of(before, plane)
     path = geodesic(cells, *np.asarray(plane.anchors)[:2])
     return {
         "cells": len(cells),
@@ -137,7 +185,7 @@ def _in_plane(before: nn.Sequential, ends: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _evenly(module: nn.Module, corners: np.ndarray) -> np.ndarray:
+def _evenly(module: Callable[[Tensor], Tensor], corners: np.ndarray) -> np.ndarray:
     """Outputs at equal distances of each other along a way."""
     places = np.linspace(0, len(corners) - 1, _FINE + 1)
     line = np.stack([np.interp(places, np.arange(len(corners)), column) for column in corners.T], axis=1)

@@ -21,7 +21,8 @@ class Settings(Config):
         places: Points on each path at which images are looked at, at equal distances in the space of images.
         shown: Pairs in the figure: those of which the shortest path saves most.
         generators: Files of weights of perceptrons that others trained, separated by commas; `FILE+tanh` for one whose
-            outputs go through tanh; "" for none.
+            outputs go through tanh, `FILE@LAYER@PLACE=NUMBER` for a model file up to a layer with that number of its
+            input given and the others from -1 to 1; "" for none.
         generator_pairs: Pairs of Gaussian latents that are joined for each of these.
         data: Folder of MNIST; empty for the small digits.
     """
