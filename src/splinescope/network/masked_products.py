@@ -10,7 +10,9 @@ BLOCK = 128
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def add_to_rows(weight: np.ndarray, chosen: np.ndarray, columns: np.ndarray, source: np.ndarray, sums: np.ndarray) -> None:
+def add_to_rows(
+    weight: np.ndarray, chosen: np.ndarray, columns: np.ndarray, source: np.ndarray, sums: np.ndarray
+) -> None:
     """Add to four rows of a product, four terms of the sum at a time, as many as a processor has registers for.
 
     Args:
