@@ -68,7 +68,7 @@ MORE = 5
 
 
 def volumes(d: int, outputs: int, number: int, repeats: int) -> dict[str, Any]:
-    """All ways for one size, called in turn; seconds of the processor per 1,000 latents and largest differences from the formula."""
+    """All ways for one size, called in turn; processor's seconds per 1,000 latents and differences from the formula."""
     module = to_module(mlp_weights((d, *HIDDEN, outputs)))
     single = to_module(mlp_weights((d, *HIDDEN, outputs))).float()
     network = splinescope.from_torch(module, input_shape=(d,))
