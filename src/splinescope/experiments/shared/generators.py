@@ -41,8 +41,9 @@ def read_generator(path: str, *, layer: str = "", condition: str = "", fixed: st
     if layer:
         network = split(network, layer).before
     if condition:
-        network = conditioned(network, _numbers(condition))
-        assert isinstance(network, Network)
+        given = conditioned(network, _numbers(condition))
+        assert isinstance(given, Network)
+        network = given
     return replace(network, head=None, classes=None)
 
 
