@@ -181,7 +181,7 @@ class Chain:
 
     @property
     def _together(self) -> int:
-        """Columns of one block: all where a few whole Jacobians fit, since longer rows are summed more quickly."""
+        """Columns of one block; all where a few whole Jacobians fit, since longer rows are summed more quickly."""
         few = min(self.dimension, COLUMNS)
         return self.dimension if FEW * self._widest * self.dimension <= NUMBERS else few
 
