@@ -51,21 +51,23 @@ def to_module(weights: list[tuple[np.ndarray, np.ndarray]]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1]).eval()
 
 
-def seconds(function: Callable[[], Any]) -> float:
-    """Wall-clock seconds of one call."""
-    start = time.perf_counter()
+def seconds(function: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds of one call, of the wall's clock or another."""
+    start = clock()
     function()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def alternate(functions: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+def alternate(
+    functions: dict[str, Callable[[], Any]], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Times of several functions called in turn, so that noise meets all of them alike."""
     for function in functions.values():
         function()
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            times[name].append(seconds(function))
+            times[name].append(seconds(function, clock))
     return times
 
 

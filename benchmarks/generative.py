@@ -68,7 +68,7 @@ MORE = 5
 
 
 def volumes(d: int, outputs: int, number: int, repeats: int) -> dict[str, Any]:
-    """All ways for one size, called in turn; seconds per 1,000 latents and largest differences from the formula."""
+    """All ways for one size, called in turn; processor's seconds per 1,000 latents and differences from the formula."""
     module = to_module(mlp_weights((d, *HIDDEN, outputs)))
     single = to_module(mlp_weights((d, *HIDDEN, outputs))).float()
     network = splinescope.from_torch(module, input_shape=(d,))
@@ -92,7 +92,7 @@ def volumes(d: int, outputs: int, number: int, repeats: int) -> dict[str, Any]:
     truth = released(module, z)
     apart = {name: float(np.abs(way(z) - truth).max()) for name, way in (theirs | ours).items()}
     ways = {name: partial(way, z) for name, way in theirs.items()}
-    times = alternate(ways | {name: partial(way, many) for name, way in ours.items()}, repeats)
+    times = alternate(ways | {name: partial(way, many) for name, way in ours.items()}, repeats, time.process_time)
     counts = {name: number if name in theirs else len(many) for name in times}
     spent = {name: 1000 / counts[name] * float(np.median(values)) for name, values in times.items()}
     return {
@@ -203,6 +203,7 @@ def images(d: int, pixels: int, channels: int, number: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", action="store_true", help="measure generators of images anew, and keep the rest")
+    parser.add_argument("--outputs", type=int, help="measure perceptrons of so many outputs anew, and keep the rest")
     parser.add_argument("--number", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--samplers", action="store_true", help="measure samplers anew, and keep the rest")
@@ -213,6 +214,14 @@ def main() -> None:
         for shape in IMAGES:
             kept[f"{shape[0]} latents, images of {shape[1]} x {shape[1]}"] = found = images(*shape)
             print(found, flush=True)
+        save("generative", kept)
+        return
+    if chosen.outputs:
+        kept = json.loads((RESULTS / "generative.json").read_text())["results"]
+        for d, outputs in SHAPES:
+            if outputs == chosen.outputs:
+                kept[f"{d} latents, {outputs} outputs"] = found = volumes(d, outputs, chosen.number, chosen.repeats)
+                print(found, flush=True)
         save("generative", kept)
         return
     results: dict[str, Any] = {"samplers": samplers()}

@@ -255,8 +255,8 @@ def check_finite(name: str, value: Any) -> float:
         1.0
     """
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise InvalidInputError(f"`{name}`: got {value!r}; expected a finite number")

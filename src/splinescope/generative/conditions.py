@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.arguments import check_shape
 from splinescope.network import Network
 from splinescope.network.graph import Node
 from splinescope.network.ops import Dense, Input, Reshape
+from splinescope.numerics import check_finite
 
 
 def conditioned(
@@ -46,13 +48,17 @@ def conditioned(
     shape = generator.input_shape if isinstance(generator, Network) else input_shape
     if shape is None:
         raise InvalidInputError("`input_shape`: not given; expected the shape of condition and latents together")
+    shape = check_shape("input_shape", shape)
     size = math.prod(shape)
-    if not all(isinstance(place, int) and 0 <= place < size for place in numbers) or len(numbers) >= size:
+    if not isinstance(numbers, Mapping):
         raise InvalidInputError(
-            f"`numbers`: got places {sorted(numbers)}; expected some from 0 to {size - 1}, and at least one left over"
+            f"`numbers`: got {type(numbers).__name__}; expected values by their places, as in {{0: 1.0}}"
         )
-    if not all(math.isfinite(value) for value in numbers.values()):
-        raise InvalidInputError("`numbers`: some are NaN or infinite; expected finite values")
+    if not all(type(place) is int and 0 <= place < size for place in numbers) or len(numbers) >= size:
+        raise InvalidInputError(
+            f"`numbers`: got places {list(numbers)}; expected some from 0 to {size - 1}, and at least one left over"
+        )
+    numbers = {place: check_finite("numbers", value) for place, value in numbers.items()}
     free = [place for place in range(size) if place not in numbers]
     matrix = torch.zeros(size, len(free), dtype=torch.float64)
     matrix[free, torch.arange(len(free))] = 1.0

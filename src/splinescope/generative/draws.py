@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.arguments import MOST, random_numbers
 from splinescope.generative.compiled_draws import place
 from splinescope.generative.manifold import cell_log_volumes, check_whole, latent_measures, law
 from splinescope.generative.samples import LatentSamples
-from splinescope.numerics import in_ranges
+from splinescope.numerics import check_number, in_ranges
 from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.simplices import Simplices, simplices
 
 GUIDE = 1 << 12
@@ -79,7 +81,7 @@ def draw_from(
         Latents and outputs. Cost: that of `sample`.
 
     Raises:
-        InvalidInputError: If the complex has no vertices, or the number is negative.
+        InvalidInputError: If the complex has no vertices, the number is negative, or masses are no law on its cells.
 
     Example:
         >>> import splinescope, torch
@@ -87,7 +89,13 @@ def draw_from(
         >>> float(draw_from(cells, np.array([1.0, 0.0]), 10, 0).outputs.max())
         0.0
     """
-    return _drawn(cells, simplices(cells), masses, cell_log_volumes(cells), number, generator)
+    parts, shares = simplices(cells), finite("masses", masses)
+    if shares.shape != (len(cells),) or shares.min() < 0 or abs(shares.sum() - 1) > 1e-6:
+        raise InvalidInputError(
+            f"`masses`: got shape {shares.shape} with sum {shares.sum():.6g}; expected one number for each of "
+            f"{len(cells)} cells, none negative, 1 in all"
+        )
+    return _drawn(cells, parts, shares, cell_log_volumes(cells), number, generator)
 
 
 def _drawn(
@@ -99,9 +107,7 @@ def _drawn(
     generator: np.random.Generator | int | None,
 ) -> ManifoldSamples:
     """A simplex by its share of its cell's mass, then a point uniform in it."""
-    if number < 0:
-        raise InvalidInputError(f"`number`: got {number}; expected how many to draw, at least 0")
-    rng = np.random.default_rng(generator)
+    number, rng = check_number("number", number, 0, MOST), random_numbers("generator", generator)
     ends = np.cumsum(_spread(masses, parts))
     guide = np.minimum(np.searchsorted(ends, np.arange(GUIDE) / GUIDE * ends[-1]), len(ends) - 1)
     picks, marks = rng.random(number), rng.random((number, parts.corners.shape[1] - 1))

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from scipy.special import ndtri
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.arguments import check_numbers
 from splinescope.generative.sampler import VolumeSampler
-from splinescope.numerics import check_number
+from splinescope.numerics import check_finite, check_number
 from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
 
@@ -76,16 +77,17 @@ def frequencies(labels: Any, classes: int, log_weights: Any = None, confidence: 
         >>> found.shares.tolist(), found.imbalance()
         ([0.75, 0.25], 0.25)
     """
-    classes = check_number("classes", classes, 1)
+    classes = check_number("classes", classes, 1, 1 << 31)
     found = np.asarray(labels)
     if found.ndim != 1 or not len(found) or found.dtype.kind not in "iub" or found.min() < 0 or found.max() >= classes:
         raise InvalidInputError(
             f"`labels`: got {found.dtype} of shape {found.shape}; expected an integer from 0 to {classes - 1} for each "
             "of several samples"
         )
+    confidence = check_finite("confidence", confidence)
     if not 0 < confidence < 1:
         raise InvalidInputError(f"`confidence`: got {confidence}; expected a number between 0 and 1")
-    logs = np.zeros(len(found)) if log_weights is None else np.asarray(log_weights, np.float64)
+    logs = np.zeros(len(found)) if log_weights is None else check_numbers("log_weights", log_weights)
     if logs.shape != found.shape or not np.isfinite(logs.max()):
         raise InvalidInputError(f"`log_weights`: got shape {logs.shape}; expected one for each label, and one finite")
     weights = np.exp(logs - logs.max())
@@ -123,5 +125,10 @@ def frequencies_by_rho(
         >>> bool(found[0].shares[1] < 0.6), bool(found[1].shares[1] > 0.99)
         (True, True)
     """
-    labels: Int[np.ndarray, " pool"] = np.concatenate([np.asarray(classify(y)) for y in sampler.pool_outputs()])
+    if not isinstance(sampler, VolumeSampler):
+        raise InvalidInputError(f"`sampler`: got {type(sampler).__name__}; expected a VolumeSampler")
+    if not callable(classify):
+        raise InvalidInputError(f"`classify`: got {type(classify).__name__}; expected a function of outputs")
+    rhos = finite("rhos", rhos).ravel().tolist()
+    labels: Int[np.ndarray, " pool"] = np.concatenate([np.ravel(classify(y)) for y in sampler.pool_outputs()])
     return [frequencies(labels, classes, sampler.with_rho(rho).log_weights) for rho in rhos]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from splinescope.errors import InvalidInputError
 from splinescope.network import Network, as_network
 from splinescope.network.differentials import DifferentiableMap
 from splinescope.network.layer_chains import Chain
@@ -35,7 +36,12 @@ def latent_map(generator: Any, latents: Any, method: str, condition: Any) -> Dif
     Raises:
         InvalidInputError: If an argument is none of what is expected.
     """
-    shape = tuple(np.shape(latents))
+    try:
+        shape = tuple(np.shape(latents))
+    except ValueError as error:  # nested lists of unequal lengths
+        raise InvalidInputError(
+            f"`latents`: got {type(latents).__name__}; expected [n, *shape] real numbers"
+        ) from error
     columns = math.prod(shape)
     if isinstance(generator, str | os.PathLike) or (method == "affine" and isinstance(generator, nn.Module)):
         generator = as_network(generator, shape[1:], "generator")

@@ -20,6 +20,7 @@ from splinescope.generative.jacobians import latent_map
 from splinescope.generative.sketches import RandomProjection, SketchBias, sketch_bias
 from splinescope.network.differentials import DifferentiableMap
 from splinescope.network.importers.module_copy import working_copy
+from splinescope.numerics import check_number
 from splinescope.progress import Report, reporting
 from splinescope.tessellation.metric import check_choice
 
@@ -95,8 +96,8 @@ def log_volume(
     """
     check_choice("method", method, METHODS)
     map_ = latent_map(generator, latents, method, condition)
-    if top is not None and not 1 <= top <= map_.dimension:
-        raise InvalidInputError(f"`top`: got {top}; expected from 1 to {map_.dimension}, the dimension of the latents")
+    seed = check_number("seed", seed)
+    top = None if top is None else check_number("top", top, 1, map_.dimension)
     with reporting(progress, "latents") as report:
         tell = _teller(report, len(map_.points))
         if method == "sketch":
@@ -168,7 +169,8 @@ def singular_values(
         [[1.0, 1.0]]
     """
     map_ = latent_map(generator, latents, "svd", condition)
-    count = min(top or map_.dimension, map_.dimension, map_.outputs)
+    count = map_.dimension if top is None else check_number("top", top, 1, map_.dimension)
+    count = min(count, map_.outputs)
     found, start = np.zeros((len(map_.points), count)), 0
     for J in map_.jacobians():  # of fewer rows where a layer is narrower; the other singular values are 0 then
         finite = J.isfinite().flatten(1).all(dim=1)
@@ -308,7 +310,7 @@ def _is_single(generator: Any, map_: DifferentiableMap) -> bool:
 
 
 def _sketch_size(sketch: int | None, map_: DifferentiableMap) -> int:
-    wanted = max(SKETCH, 2 * map_.dimension) if sketch is None else sketch
+    wanted = max(SKETCH, 2 * map_.dimension) if sketch is None else check_number("sketch", sketch, 1)
     return min(wanted, map_.outputs) if sketch is None else wanted
 
 

@@ -18,7 +18,9 @@ from jaxtyping import Float
 from scipy.special import logsumexp, xlogy
 
 from splinescope.errors import InvalidInputError
+from splinescope.numerics import check_finite
 from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.factors import cell_factors, log_volumes_of
 from splinescope.tessellation.metric import isometry
 
@@ -142,8 +144,7 @@ def law(
     Raises:
         InvalidInputError: If all cells are flattened and `rho` is positive, so that there is no such law.
     """
-    if not math.isfinite(rho):
-        raise InvalidInputError(f"`rho`: got {rho}; expected a finite number")
+    rho = check_finite("rho", rho)
     flat = np.isneginf(log_volumes) & (measures > 0)
     if rho == 0 or (rho < 0 and flat.any()):
         masses = np.where(flat, measures, 0.0) if rho else np.asarray(measures, np.float64)
@@ -183,7 +184,7 @@ def log_density(cells: PolyhedralComplex, latents: Any, rho: float = 0.0) -> Flo
     check_whole(cells)
     logs, measures = cell_log_volumes(cells), latent_measures(cells)
     masses = law(measures, logs, rho)
-    owners = cells.locate(latents)
+    owners = cells.locate(finite("latents", latents))
     with np.errstate(divide="ignore", invalid="ignore"):
         densities = np.where(masses > 0, np.log(masses) - np.log(measures) - logs, -np.inf)
     return np.where(owners >= 0, densities[owners], -np.inf)
@@ -222,11 +223,15 @@ def latent_measures(cells: PolyhedralComplex) -> Float[np.ndarray, " cells"]:
     Returns:
         One number for each cell. Cost: linear in the number of cells.
 
+    Raises:
+        InvalidInputError: If it is no complex.
+
     Example:
         >>> import splinescope, torch
         >>> latent_measures(splinescope.tessellate(torch.nn.ReLU(), splinescope.Segment([-1.0], [3.0]))).tolist()
         [1.0, 3.0]
     """
+    _check(cells)
     measures: np.ndarray = np.asarray(cells.measures) * _unit(cells)
     return measures
 

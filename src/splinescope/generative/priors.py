@@ -12,6 +12,7 @@ from jaxtyping import Float
 from scipy.special import gammainc, gammaincinv, gammaln
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.arguments import check_numbers, check_positive
 from splinescope.numerics import check_number
 from splinescope.shown import Shown
 
@@ -60,8 +61,9 @@ class UniformBox:
 
     def __post_init__(self) -> None:
         """Refuse boxes without volume."""
-        fit = len(self.low) == len(self.high) >= 1
-        if not fit or not all(-math.inf < a < b < math.inf for a, b in zip(self.low, self.high, strict=True)):
+        low, high = check_numbers("low", self.low), check_numbers("high", self.high)
+        fit = low.ndim == 1 and low.shape == high.shape and low.size
+        if not fit or not all(-math.inf < a < b < math.inf for a, b in zip(low.tolist(), high.tolist(), strict=True)):
             raise InvalidInputError(
                 f"`low`, `high`: got {self.low} and {self.high}; expected finite low < high, number by number"
             )
@@ -96,8 +98,7 @@ class UniformBall:
     def __post_init__(self) -> None:
         """Refuse balls without volume."""
         check_number("dimension", self.dimension, 1)
-        if not 0 < self.radius < math.inf:
-            raise InvalidInputError(f"`radius`: got {self.radius}; expected a positive number")
+        check_positive("radius", self.radius)
 
     def draw(self, number: int, generator: np.random.Generator) -> Float[np.ndarray, "number d"]:
         """See `Prior`."""
@@ -128,12 +129,9 @@ class Gaussian:
     def __post_init__(self) -> None:
         """Refuse laws without spread."""
         check_number("dimension", self.dimension, 1)
-        radius = 1.0 if self.radius is None else self.radius
-        if not (0 < self.deviation < math.inf and 0 < radius < math.inf and radius / self.deviation < 1e150):
-            raise InvalidInputError(
-                f"`prior`: got dimension {self.dimension}, deviation {self.deviation}, radius {self.radius}; "
-                "expected positive ones"
-            )
+        deviation = check_positive("deviation", self.deviation)
+        if self.radius is not None and not check_positive("radius", self.radius) / deviation < 1e150:
+            raise InvalidInputError(f"`radius`: got {self.radius}; expected less than 1e150 deviations")
 
     def draw(self, number: int, generator: np.random.Generator) -> Float[np.ndarray, "number d"]:
         """See `Prior`."""
@@ -170,6 +168,13 @@ class Custom(Shown):
     sampler: Callable[[int, np.random.Generator], np.ndarray]
     density: Callable[[np.ndarray], np.ndarray]
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be called."""
+        check_number("dimension", self.dimension, 1)
+        for name in ("sampler", "density"):
+            if not callable(getattr(self, name)):
+                raise InvalidInputError(f"`{name}`: got {type(getattr(self, name)).__name__}; expected a function")
+
     def draw(self, number: int, generator: np.random.Generator) -> Float[np.ndarray, "number d"]:
         """See `Prior`."""
         found = np.asarray(self.sampler(number, generator), np.float64)
@@ -182,6 +187,22 @@ class Custom(Shown):
     def log_density(self, latents: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """See `Prior`."""
         return np.asarray(self.density(latents), np.float64).reshape(len(latents))
+
+
+def check_prior(prior: object) -> None:
+    """Refuse what is no law of latents.
+
+    Args:
+        prior: What came.
+
+    Raises:
+        InvalidInputError: If it lacks one of the three names.
+    """
+    if not isinstance(prior, Prior):
+        raise InvalidInputError(
+            f"`prior`: got {type(prior).__name__}; expected one of `splinescope.generative.priors`, or anything "
+            "with `dimension`, `draw` and `log_density`"
+        )
 
 
 def _directions(number: int, dimension: int, generator: np.random.Generator) -> np.ndarray:

@@ -7,6 +7,7 @@ negative barycentric coordinate are left out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any
@@ -16,9 +17,11 @@ import torch
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.arguments import MOST, check_positive, check_shape
 from splinescope.generative.jacobians import latent_map
-from splinescope.generative.priors import Prior
+from splinescope.generative.priors import Prior, check_prior
 from splinescope.network.differentials import DifferentiableMap
+from splinescope.numerics import check_number
 from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains.base import finite
@@ -125,10 +128,21 @@ def approach(
         >>> bool(approach(torch.nn.Linear(2, 2), np.zeros((3, 2)), Gaussian(2)).distances.max() < 1e-4)
         True
     """
-    latents = prior.draw(pool, np.random.default_rng(seed))
+    check_prior(prior)
+    starts, pool, steps = (
+        check_number("starts", starts, 1),
+        check_number("pool", pool, 1, MOST),
+        check_number("steps", steps),
+    )
+    latents = prior.draw(pool, np.random.default_rng(check_number("seed", seed)))
     if radius is not None:
+        radius = check_positive("radius", radius)
         latents = latents * np.minimum(1.0, radius / np.linalg.norm(latents, axis=1, keepdims=True))
-    shape = (prior.dimension,) if latent_shape is None else latent_shape
+    shape = (prior.dimension,) if latent_shape is None else check_shape("latent_shape", latent_shape)
+    if math.prod(shape) != prior.dimension:
+        raise InvalidInputError(
+            f"`latent_shape`: got {shape}; expected a shape of {prior.dimension} numbers, as the prior has"
+        )
     map_ = latent_map(generator, latents.reshape(pool, *shape), "sketch", None)
     y = _points(points, map_.outputs)
     known = torch.as_tensor(y).to(map_.points)
@@ -148,7 +162,7 @@ def approach(
 
 def _points(points: Any, outputs: int) -> np.ndarray:
     y = finite("points", points)
-    y = y.reshape(len(y), -1) if y.size else y
+    y = y.reshape(len(y), -1) if y.size and y.ndim else y
     if y.ndim != 2 or y.shape[1] != outputs:
         raise InvalidInputError(
             f"`points`: got shape {y.shape}; expected [n, *output_shape] with {outputs} numbers each"

@@ -25,9 +25,11 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.arguments import MOST, check_shape
 from splinescope.generative.batches import SampledBatches
+from splinescope.generative.log_volumes import METHODS
 from splinescope.generative.pool import Pool, comparable
-from splinescope.generative.priors import Prior
+from splinescope.generative.priors import Prior, check_prior
 from splinescope.generative.samples import Drawn
 from splinescope.numerics import check_finite, check_number
 from splinescope.progress import Report
@@ -48,11 +50,14 @@ def from_determinant_power(power: float) -> float:
     Returns:
         Exponent of the volume. Cost: none.
 
+    Raises:
+        InvalidInputError: If it is no finite number.
+
     Example:
         >>> from_determinant_power(0.5)
         1.0
     """
-    return 2.0 * power
+    return 2.0 * check_finite("power", power)
 
 
 class VolumeSampler:
@@ -114,12 +119,12 @@ class VolumeSampler:
             InvalidInputError: If an argument is none of what is expected.
         """
         check_choice("base", base, ("prior", "uniform"))
-        if not isinstance(prior, Prior):
-            raise InvalidInputError(
-                f"`prior`: got {type(prior).__name__}; expected one of `splinescope.generative.priors`, or anything "
-                "with `dimension`, `draw` and `log_density`"
-            )
-        pool, seed = check_number("pool", pool, 1), check_number("seed", seed)
+        check_choice("method", method, METHODS)
+        check_prior(prior)
+        pool, seed = check_number("pool", pool, 1, MOST), check_number("seed", seed)
+        latent_shape = None if latent_shape is None else check_shape("latent_shape", latent_shape)
+        if not isinstance(store, str | os.PathLike | None):
+            raise InvalidInputError(f"`store`: got {type(store).__name__}; expected the path of a folder, or None")
         if condition is not None and not callable(condition):
             raise InvalidInputError(f"`condition`: got {type(condition).__name__}; expected a function")
         if executor is not None and not hasattr(executor, "submit"):
@@ -161,7 +166,7 @@ class VolumeSampler:
             InvalidInputError: If it is no finite number, or there is no such base.
         """
         twin = copy(self)
-        twin.rho, twin.base = check_finite("rho", rho), base or self.base
+        twin.rho, twin.base = check_finite("rho", rho), self.base if base is None else base
         check_choice("base", twin.base, ("prior", "uniform"))
         return twin
 
@@ -206,10 +211,10 @@ class VolumeSampler:
         Raises:
             InvalidInputError: If there are fewer latents with weight than asked for without replacement.
         """
-        number = check_number("number", number)
+        number = check_number("number", number, 0, MOST)
         logs = self.log_weights
         self._warn()
-        rng = np.random.default_rng([self._seed if seed is None else seed, 1])
+        rng = self._rng(seed, 1)
         if replacement:
             chosen = rng.choice(len(logs), number, p=np.exp(logs))
         else:
@@ -248,10 +253,10 @@ class VolumeSampler:
         Raises:
             InvalidInputError: If too few proposals are taken.
         """
-        number = check_number("number", number, 1)
+        number = check_number("number", number, 1, MOST)
         pooled = self._tilt(*self._pool.weighed)
         flat, bound = bool(np.isposinf(pooled).any()), float(comparable(pooled).max())
-        rng = np.random.default_rng([self._seed if seed is None else seed, 2])
+        limit, rng = check_number("limit", limit), self._rng(seed, 2)
         kept: list[tuple[np.ndarray, np.ndarray, Any]] = []
         count = tried = 0
         for _ in range(limit):
@@ -284,8 +289,8 @@ class VolumeSampler:
         Raises:
             InvalidInputError: If none of the proposals has weight.
         """
-        number, burn = check_number("number", number), check_number("burn", burn)
-        rng = np.random.default_rng([self._seed if seed is None else seed, 3])
+        number, burn = check_number("number", number, 0, MOST), check_number("burn", burn, 0, MOST)
+        rng = self._rng(seed, 3)
         total, rows = number + burn + 1, self._pool.rows
         parts = [self._pool.propose(rng, min(rows, total - start)) for start in range(0, total, rows)]
         tilt = np.concatenate([self._tilt(latents, volumes) for latents, _, volumes in parts])
@@ -320,11 +325,9 @@ class VolumeSampler:
         Yields:
             [size, *shape] tensors.
         """
-        at = 0
+        at, first = 0, self._seed if seed is None else check_number("seed", seed)
         while True:
-            yield torch.from_numpy(
-                self.sample(size, seed=((self._seed if seed is None else seed) + at) % 2**32).outputs
-            )
+            yield torch.from_numpy(self.sample(size, seed=(first + at) % 2**32).outputs)
             at += 1
 
     def dataset(self, size: int, *, seed: int | None = None) -> Iterable[Tensor]:
@@ -338,7 +341,11 @@ class VolumeSampler:
             The data set, without end.
         """
         _ = self._pool.weighed
-        return SampledBatches(self.batches, size, self._seed if seed is None else seed)
+        return SampledBatches(self.batches, size, self._seed if seed is None else check_number("seed", seed))
+
+    def _rng(self, seed: int | None, use: int) -> np.random.Generator:
+        """Random numbers of one use of a seed, or of the sampler's."""
+        return np.random.default_rng([self._seed if seed is None else check_number("seed", seed), use])
 
     def _tilt(self, latents: np.ndarray, volumes: np.ndarray) -> np.ndarray:
         """Logarithms of weights of latents from the prior, not normalised."""

@@ -13,6 +13,8 @@ from scipy.special import polygamma, psi
 from torch import Tensor
 
 from splinescope.errors import InvalidInputError
+from splinescope.generative.arguments import MOST
+from splinescope.numerics import check_number
 
 HELD = 1 << 26
 """Numbers of a projection that are held; those of a larger one are drawn again for each use."""
@@ -53,13 +55,15 @@ def sketch_bias(outputs: int, sketch: int, latents: int) -> SketchBias:
         dimension of the latents.
 
     Raises:
-        InvalidInputError: If not d <= k <= n.
+        InvalidInputError: If not d <= k <= n, all of them whole numbers.
 
     Example:
         >>> sketch_bias(100, 100, 3).mean
         0.0
     """
-    if not 1 <= latents <= sketch <= outputs:
+    outputs, sketch = check_number("outputs", outputs, 1, MOST), check_number("sketch", sketch, 1, MOST)
+    latents = check_number("latents", latents, 1, MOST)
+    if not latents <= sketch <= outputs:
         raise InvalidInputError(
             f"`sketch`: got {sketch}; expected from {latents}, the dimension of the latents, to {outputs} outputs"
         )

@@ -126,7 +126,12 @@ class DifferentiableMap:
             InvalidInputError: If an argument is none of what is expected.
         """
         name, given = names
-        z = points if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
+        try:
+            z = points if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(
+                f"`{given}`: got {type(points).__name__}; expected [n, *shape] real numbers"
+            ) from error
         if z.ndim < 2 or z.is_complex():
             raise InvalidInputError(f"`{given}`: got shape {tuple(z.shape)}; expected [n, *shape] real numbers")
         if not bool(torch.isfinite(z).all()):
@@ -154,6 +159,10 @@ class DifferentiableMap:
         call: Callable[..., Any], z: Tensor, shape: tuple[int, ...], condition: Any, names: tuple[str, str]
     ) -> DifferentiableMap:
         name, given = names
+        if condition is not None and not (hasattr(condition, "shape") and len(condition.shape)):
+            raise InvalidInputError(
+                f"`condition`: got {type(condition).__name__}; expected a tensor with a row for each"
+            )
         if condition is not None and len(condition) != len(z):
             raise InvalidInputError(
                 f"`condition`: got {len(condition)} rows; expected one for each of {len(z)} {given}"

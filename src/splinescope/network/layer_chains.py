@@ -13,11 +13,20 @@ from torch import Tensor, nn
 from splinescope.network.chain_layers import DenseLayer, product, room
 from splinescope.network.chain_readers import Layer, NoChainError, Reader, read_module, read_network
 from splinescope.network.graph import Network
-from splinescope.network.masked_products import BLOCK, scale
+from splinescope.network.masked_products import scale
 from splinescope.numerics import in_ranges
 
 NUMBERS = 1 << 21
 """Numbers of Jacobians that are held at once."""
+
+COLUMNS = 64
+"""Columns of Jacobians that are held at once, where not all of them fit."""
+
+STRIP = 128
+"""Rows of a Gram matrix that are made at once."""
+
+FEW = 8
+"""Whole Jacobians that fit together at least, so that threads have something to share."""
 
 
 class Grams(NamedTuple):
@@ -157,10 +166,8 @@ class Chain:
                 yield Grams(gram, gram.diagonal(dim1=1, dim2=2).amax(dim=1))
             return
         assert isinstance(last, DenseLayer)
-        whole = last.kept.T @ last.kept
-        upper = whole.triu()
-        upper.diagonal().mul_(0.5)
-        norm = _norm(whole)
+        upper = _half_gram(last.kept)
+        norm = _norm(last.kept)
         for part in z.split(self._rows):
             slopes = self._slopes(part)
             behind = (self._behind(slopes, len(self.layers) - 1, start) for start in self._starts)
@@ -169,14 +176,23 @@ class Chain:
             yield Grams(half + half.mT, norm * J.square().sum(dim=1).amax(dim=1))
 
     @property
+    def _widest(self) -> int:
+        return max(layer.units for layer in self.layers)
+
+    @property
+    def _together(self) -> int:
+        """Columns of one block; all where a few whole Jacobians fit, since longer rows are summed more quickly."""
+        few = min(self.dimension, COLUMNS)
+        return self.dimension if FEW * self._widest * self.dimension <= NUMBERS else few
+
+    @property
     def _starts(self) -> range:
         """Where blocks of columns begin."""
-        return range(0, self.dimension, BLOCK)
+        return range(0, self.dimension, self._together)
 
     @property
     def _rows(self) -> int:
-        widest = max(layer.units for layer in self.layers)
-        return max(1, NUMBERS // (widest * min(self.dimension, BLOCK)))
+        return max(1, NUMBERS // (self._widest * self._together))
 
     def _slopes(self, z: Tensor) -> list[Tensor]:
         """[rows, units] slopes of the functions of all layers, in the order in which numbers are kept."""
@@ -210,7 +226,7 @@ class Chain:
 
         Behind none they are columns of the first matrix.
         """
-        first = self._first.kept[:, start : start + BLOCK].contiguous()
+        first = self._first.kept[:, start : start + self._together].contiguous()
         if not count:
             return first.expand(len(slopes[0]), *first.shape)
         J = room(slopes[0], first.shape[1])
@@ -242,12 +258,21 @@ def assembled(blocks: Iterator[Tensor], columns: int) -> Tensor:
     return whole
 
 
-def _norm(gram: Tensor) -> float:
-    """About the largest eigenvalue of a Gram matrix, rather too large."""
-    vector = torch.ones(len(gram), dtype=gram.dtype)
+def _half_gram(matrix: Tensor) -> Tensor:
+    """An upper triangular matrix whose sum with its transpose is the Gram matrix of a matrix."""
+    half = matrix.new_zeros(matrix.shape[1], matrix.shape[1])
+    for start in range(0, len(half), STRIP):
+        half[start : start + STRIP, start:] = matrix[:, start : start + STRIP].T @ matrix[:, start:]
+    half.diagonal().mul_(0.5)
+    return half.triu_()
+
+
+def _norm(matrix: Tensor) -> float:
+    """About the largest eigenvalue of the Gram matrix of a matrix, rather too large."""
+    vector = torch.ones(matrix.shape[1], dtype=matrix.dtype)
     size = 0.0
-    for _ in range(20):
-        vector = gram @ vector
+    for _ in range(10):
+        vector = matrix.T @ (matrix @ vector)
         size = float(vector.norm())
         if not 0 < size < float("inf"):
             return size

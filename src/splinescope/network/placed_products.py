@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from splinescope.network.masked_products import add_to_two_rows
+from splinescope.network.masked_products import add_to_rows
 
 
 @njit(cache=True, nogil=True)
@@ -51,8 +51,8 @@ def multiply_at_places(
     d = given.shape[2]
     channels = np.empty(before.shape[1] * before.shape[2], np.int64)
     begins = np.empty(before.shape[1] + 1, np.int64)
-    chosen = np.empty(after.shape[2], np.int64)
-    one, two = np.empty(d, given.dtype), np.empty(d, given.dtype)
+    chosen = np.empty(after.shape[2] + 3, np.int64)
+    sums = np.empty((4, d), given.dtype)
     for row in range(start, stop):
         _alive(before[row], begins, channels)
         source, result = given[row], out[row]
@@ -63,17 +63,16 @@ def multiply_at_places(
                 if after[row, place, channel] != 0:
                     chosen[most] = channel
                     most += 1
-            for i in range(0, most, 2):
-                a, b = chosen[i], chosen[min(i + 1, most - 1)]  # where the number is odd, the last one is done twice
-                one[:] = 0
-                two[:] = 0
+            if most:
+                chosen[most : most + 3] = chosen[most - 1]  # where rows are left over, the last one is done again
+            for i in range(0, most, 4):
+                sums[:] = 0
                 for term in range(offsets[place], offsets[place + 1]):
                     low, high = begins[places[term]], begins[places[term] + 1]
-                    matrix = weight[taps[term]]
-                    add_to_two_rows(matrix[a], matrix[b], channels[low:high], source[low:high], one, two)
-                for c in range(d):
-                    result[at, c] = after[row, place, a] * one[c]
-                if b != a:
+                    add_to_rows(weight[taps[term]], chosen[i : i + 4], channels[low:high], source[low:high], sums)
+                for j in range(min(4, most - i)):
+                    slope = after[row, place, chosen[i + j]]
                     for c in range(d):
-                        result[at + 1, c] = after[row, place, b] * two[c]
-                at += 1 + (b != a)
+                        result[at, c] = slope * sums[j, c]
+                    at += 1
+        result[at:] = 0

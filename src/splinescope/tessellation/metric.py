@@ -21,8 +21,9 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     Raises:
         InvalidInputError: If `value` is none of `choices`.
     """
-    if value not in choices:
-        raise InvalidInputError(f"`{name}`: got {value!r}; expected one of {', '.join(map(repr, choices))}")
+    if not isinstance(value, str) or value not in choices:
+        what = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
+        raise InvalidInputError(f"`{name}`: got {what}; expected one of {', '.join(map(repr, choices))}")
 
 
 def isometry(cells: PolyhedralComplex) -> Float[np.ndarray, "d d"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,15 +13,19 @@ from scipy.stats import chi2
 from torch import nn
 
 from splinescope import datasets, models
+from splinescope.errors import InvalidInputError
 from splinescope.experiments.manifold.settings import Settings
+from splinescope.experiments.shared.generators import read_generator
 from splinescope.experiments.shared.parts import Parts
-from splinescope.experiments.shared.perceptrons import read_perceptron
 from splinescope.experiments.shared.planes import cells_of, square
 from splinescope.experiments.shared.training import trained
 from splinescope.generative import cell_log_volumes, entropy, expected_log_volume, log_volume, sample, volume
+from splinescope.network import Network, from_torch
+from splinescope.network.evaluate import forward
 from splinescope.plotting.manifold import principal_components
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.planar.engine import tessellate_slice
 
 RHOS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
@@ -33,21 +39,23 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
         dtype=torch.float64,
     )
     surface = parts.cells("toy", PlanarComplex, partial(cells_of, toy, square(settings.half), "proof"))
-    module = _generator(settings, parts)
-    plane = _plane(settings, next(layer.in_features for layer in module if isinstance(layer, nn.Linear)))
-    through = parts.cells("slice", PlanarComplex, partial(cells_of, module, plane))
+    network = _generator(settings, parts)
+    plane = _plane(settings, network.input_shape)
+    through = parts.cells("slice", PlanarComplex, partial(tessellate_slice, network, plane))
     tasks = {
         "toy": partial(_measure, settings, toy, surface, square(settings.half)),
-        "slice": partial(_measure, settings, module, through, plane),
+        "slice": partial(_measure, settings, partial(forward, network), through, plane),
         "components": partial(_components, through),
     }
     return parts.each(tasks, "surface")
 
 
-def _generator(settings: Settings, parts: Parts) -> nn.Sequential:
+def _generator(settings: Settings, parts: Parts) -> Network:
     """The user's, or a decoder trained on the small digits."""
     if settings.data:
-        return read_perceptron("data", settings.data)
+        return read_generator(settings.data, layer=settings.layer, condition=settings.condition, fixed=settings.fixed)
+    if settings.layer or settings.condition or settings.fixed:
+        raise InvalidInputError("`set`: got a layer or a condition; expected `data`, the generator that has it")
     rng = torch.Generator().manual_seed(settings.seed)
     images = datasets.digits().inputs.flatten(1)
     width = settings.decoder_width
@@ -55,28 +63,28 @@ def _generator(settings: Settings, parts: Parts) -> nn.Sequential:
     layers = models.mlp([settings.latents, width, width, images.shape[1]], generator=rng)
     decoder = nn.Sequential(*list(layers)[1:])
     train = partial(models.train_vae, encoder, decoder, images, generator=rng, epochs=settings.epochs, deviation=0.2)
-    return trained(parts, "weights", decoder, train)
+    return from_torch(trained(parts, "weights", decoder, train))
 
 
-def _plane(settings: Settings, latents: int) -> Slice:
+def _plane(settings: Settings, shape: tuple[int, ...]) -> Slice:
     """A square around the origin in two random orthonormal directions of the latent space."""
-    random = np.random.default_rng(settings.seed).standard_normal((latents, 2))
+    random = np.random.default_rng(settings.seed).standard_normal((math.prod(shape), 2))
     corners = settings.reach * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-    return Slice(np.zeros(latents), np.linalg.qr(random)[0].T, corners)
+    return Slice(np.zeros(shape), np.linalg.qr(random)[0].T.reshape(2, *shape), corners)
 
 
-def _measure(settings: Settings, module: nn.Module, cells: PlanarComplex, plane: Slice) -> dict[str, Any]:
+def _measure(
+    settings: Settings, generator: Callable[[torch.Tensor], torch.Tensor], cells: PlanarComplex, plane: Slice
+) -> dict[str, Any]:
     """Area by the formula, by triangles of the facets, and by Jacobians at random latents; uniformity of samples."""
     areas = _facet_areas(cells)
     logs = cell_log_volumes(cells)
     rng = np.random.default_rng(settings.seed)
     low, high = cells.domain.polygon.min(axis=0), cells.domain.polygon.max(axis=0)
-    origin = torch.from_numpy(np.asarray(plane.origin, np.float64).ravel())
-    basis = torch.from_numpy(np.asarray(plane.basis, np.float64).reshape(2, -1))
+    origin, basis = (torch.from_numpy(np.asarray(part, np.float64)) for part in (plane.origin, plane.basis))
 
     def on_the_plane(t: torch.Tensor) -> torch.Tensor:
-        values: torch.Tensor = module(origin + t @ basis)
-        return values
+        return generator(origin + torch.tensordot(t, basis, 1))
 
     factors = np.exp(log_volume(on_the_plane, rng.uniform(low, high, (2_000, 2)), "svd"))
     area = float(np.prod(high - low))

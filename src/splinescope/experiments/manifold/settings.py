@@ -21,7 +21,10 @@ class Settings(Config):
         decoder_width: Units of each of its two hidden layers.
         epochs: Epochs of its training.
         reach: Half the side of the slice through latents of the trained generator.
-        data: File of the weights of an MLP with ReLU, instead of training; empty for none.
+        layer: Node at which the user's generator ends, where more follows; empty for its output.
+        condition: Numbers of its input that are a condition, as in "0=0.5"; several are joined by semicolons.
+        fixed: A further input of it and the file of its value, as in "input=seven.npy".
+        data: File of a generator, instead of training: the weights of an MLP with ReLU, or a network; empty for none.
     """
 
     width: int
@@ -32,6 +35,9 @@ class Settings(Config):
     decoder_width: int
     epochs: int
     reach: float
+    layer: str = ""
+    condition: str = ""
+    fixed: str = ""
     data: str = ""
 
     @classmethod

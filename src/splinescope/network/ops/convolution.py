@@ -129,11 +129,7 @@ class Convolution(Affine):
             inside &= (at >= 0) & (at < n)
             spot = spot * n + at
         first = image * channels + channel // (out // self.groups) * per_group
-        columns = (first[:, None] + np.arange(per_group))[:, :, None] * math.prod(sizes) + spot[:, None, :]
-        values = weight[channel]
-        kept = inside[:, None, :] & (values != 0)
-        lines = np.broadcast_to(np.arange(len(units))[:, None, None], kept.shape)[kept]
-        return csr_array((values[kept], (lines, columns[kept])), shape=(len(units), math.prod(shape)))
+        return _kernel_rows(weight[channel], first, spot, inside, shape, math.prod(sizes))
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         function = _CONVOLUTIONS[weight.ndim - 3]
@@ -215,6 +211,25 @@ class TransposedConvolution(Affine):
         assert weights is not None
         return replace(self, weight=weights, bias=torch.zeros_like(self.bias))
 
+    def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`: for each unit the taps of its channel, at the places that they are spread from."""
+        shape, d = shapes[0], self.weight.ndim - 2
+        lead, channels, sizes = shape[: -d - 1], shape[-d - 1], shape[-d:]
+        per_group, out, taps = channels // self.groups, self.weight.shape[1], self.weight[0, 0].numel()
+        weight = self.weight.reshape(self.groups, per_group, out, taps).transpose(1, 2).flatten(0, 1).numpy()
+        steps = np.indices(self.weight.shape[2:]).reshape(d, taps)
+        kernel = zip(sizes, self.crop, self.dilation, self.weight.shape[2:], self.stride, strict=True)
+        grid = [(n - 1) * stride + step * (k - 1) + 1 - sum(crop) for n, crop, step, k, stride in kernel]
+        image, channel, *place = np.unravel_index(units, (math.prod(lead), len(weight), *grid))
+        inside = np.ones((len(units), taps), np.bool_)
+        spot = np.zeros((len(units), taps), np.int64)
+        for i, n in enumerate(sizes):
+            at, left = np.divmod(place[i][:, None] + self.crop[i][0] - steps[i] * self.dilation[i], self.stride[i])
+            inside &= (left == 0) & (at >= 0) & (at < n)
+            spot = spot * n + at
+        first = image * channels + channel // out * per_group
+        return _kernel_rows(weight[channel], first, spot, inside, shape, math.prod(sizes))
+
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         function = _TRANSPOSED[weight.ndim - 3]
         pads = tuple((-before, -after) for before, after in self.crop)
@@ -224,6 +239,16 @@ class TransposedConvolution(Affine):
             return functional.pad(grown, _reversed(pads))
 
         return _in_parts(part, x, weight.ndim - 1)
+
+
+def _kernel_rows(
+    values: np.ndarray, first: np.ndarray, spot: np.ndarray, inside: np.ndarray, shape: tuple[int, ...], pixels: int
+) -> csr_array:
+    """[k, n_in] rows of weights, of channels from the first one on, at spots of an image, where these are inside."""
+    columns = (first[:, None] + np.arange(values.shape[1]))[:, :, None] * pixels + spot[:, None, :]
+    kept = inside[:, None, :] & (values != 0)
+    lines = np.broadcast_to(np.arange(len(values))[:, None, None], kept.shape)[kept]
+    return csr_array((values[kept], (lines, columns[kept])), shape=(len(values), math.prod(shape)))
 
 
 def _is_narrow(channels_out: int, groups: int) -> bool:

@@ -144,7 +144,7 @@ class PlanarPiece:
         live = sum(rows.columns for rows in self.rows.values())
         least, room = max(_ROOM, 2 * self.num_cells), self.plan.memory_budget // 2
         most = sys.maxsize if self.plan.max_cells is None else max(least, 2 * self.plan.max_cells)
-        together = self.plan.work.cells_at(self.position)
+        together = self.plan.together(self.position)
         most = int(min(most, max(least, together)))
         limit = min(most, max(least, room // (_BYTES_OF_CELL + 8 * live)))
         at_once = min(most, max(least, room // (_BYTES_OF_CELL + 24 * folds.words)))

@@ -21,6 +21,8 @@ from splinescope.tessellation.planar.work import NodeWork
 from splinescope.tessellation.predicates import exact_point, line_through
 from splinescope.tessellation.rounding import Bounds, measured_bounds
 
+_TOGETHER = 1 << 13
+"""Cells of a piece, where they are limited: more than so many are halved if the rest of the way is long."""
 _WIDE = 16.0
 """Times `Tolerance.safety`: a sign is in doubt that far from zero, in units of the measured rounding error."""
 
@@ -67,6 +69,15 @@ class Plan:
         safety = _WIDE * tolerance.safety
         calibration = Calibration(network, measured_bounds(network, slices.probes(network), safety), safety)
         return cls(network, slices, last_uses(network), calibration, max_cells, memory_budget, NodeWork.of(network))
+
+    def together(self, position: int) -> float:
+        """Cells from which on a piece that comes to a node is halved.
+
+        Where cells are limited it may have as many as that: where pieces are small, folds come to them in many turns,
+        and each turn knows the place of its vertices a little worse, until exact arithmetic has to place most of them.
+        """
+        cells = self.work.cells_at(position)
+        return cells if self.max_cells is None else max(cells, float(min(self.max_cells, _TOGETHER)))
 
     def bounds(self, node: int, subdivision: Subdivision, slices: np.ndarray) -> Bounds:
         """Magnitude of a node, and how near to zero its sign is in doubt, at vertices; `slices` are those of faces."""

@@ -104,7 +104,7 @@ class PlanarRun:
             return False
         columns = self.plan.network.nodes[piece.position].size
         memory = 2 * (piece.nbytes + 8 * columns * piece.subdivision.num_vertices)
-        return memory > self.plan.memory_budget or piece.num_cells > self.plan.work.cells_at(piece.position)
+        return memory > self.plan.memory_budget or piece.num_cells > self.plan.together(piece.position)
 
     def _within_cell_budget(self, piece: PlanarPiece, waiting: list[PlanarPiece]) -> PlanarPiece:
         """The piece, of one slice, without the cells, farthest from the slice's centre, that exceed the budget."""
