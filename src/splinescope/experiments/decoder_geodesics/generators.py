@@ -13,13 +13,12 @@ from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.experiments.decoder_geodesics.away import nearest_distances
+from splinescope.experiments.shared.generator_files import read_generator
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.perceptrons import read_perceptron
 from splinescope.experiments.shared.planes import cells_of
-from splinescope.generative import conditioned
-from splinescope.network import Network, load
+from splinescope.network import Network
 from splinescope.network.evaluate import forward
-from splinescope.network.splits import split
 from splinescope.riemannian import energy_geodesics, geodesic
 from splinescope.tessellation.domains import Slice
 from splinescope.tessellation.planar.engine import tessellate_slice
@@ -125,13 +124,9 @@ def _with_condition(name: str) -> Network:
     """A model file up to a layer, with one number of its input given."""
     try:
         path, layer, condition = name.split("@")
-        place, _, number = condition.partition("=")
-        numbers = {int(place): float(number)}
     except ValueError:
         raise InvalidInputError(f"`generators`: got {name!r}; expected FILE@LAYER@PLACE=NUMBER") from None
-    found = conditioned(split(load(path), layer).before, numbers)
-    assert isinstance(found, Network)
-    return found
+    return read_generator(path, layer=layer, condition=condition)
 
 
 def _flat(network: Network, latents: Tensor) -> Tensor:

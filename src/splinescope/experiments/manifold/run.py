@@ -15,7 +15,7 @@ from torch import nn
 from splinescope import datasets, models
 from splinescope.errors import InvalidInputError
 from splinescope.experiments.manifold.settings import Settings
-from splinescope.experiments.shared.generators import read_generator
+from splinescope.experiments.shared.generator_files import read_generator
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.planes import cells_of, square
 from splinescope.experiments.shared.training import trained
