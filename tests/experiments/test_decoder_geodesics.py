@@ -68,5 +68,5 @@ def test_a_generator_with_a_condition(tmp_path: Path) -> None:
         assert plane["length"] <= plane["straight_length"] * (1 + 1e-9) < curve["straight_length"]
     with pytest.raises(InvalidInputError, match="expected FILE@LAYER@PLACE=NUMBER"):
         read(f"{path}@{layer}")
-    with pytest.raises(InvalidInputError, match="expected numbers by places, as in 0=0.5"):
+    with pytest.raises(InvalidInputError, match=r"expected numbers by places, as in 0=0\.5"):
         read(f"{path}@{layer}@first=1")

@@ -157,3 +157,14 @@ def test_texts_that_are_no_network(name: str, tmp_path: Path) -> None:
 def test_a_network_that_always_overflows_is_not_compared(tmp_path: Path) -> None:
     np.savez(tmp_path / "net.npz", W0=[[1e300], [-1e300]], b0=np.ones(2), W1=[[1e300, 1e300]])
     assert "overflows at every input" in splinescope.load(tmp_path / "net.npz").import_report.not_compared
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("part", ["breakpoints", "weight"])
+def test_networks_of_files_have_finite_numbers(network: Network, tmp_path: Path, part: str, bad: float) -> None:
+    region_graph(network, SQUARE, max_cells=6).save(tmp_path / "graph.npz")
+    arrays = read_arrays(tmp_path / "graph.npz").arrays
+    name = next(name for name in arrays if name.startswith("network.nodes") and name.endswith(part))
+    damaged = rewritten(tmp_path / "graph.npz", tmp_path / "bad.npz", {name: np.full_like(arrays[name], bad)}, {})
+    with pytest.raises(StoreError, match="a weight of its network is NaN or infinite"):
+        splinescope.open(damaged)

@@ -154,7 +154,8 @@ def decode(record: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, 
         The value.
 
     Raises:
-        StoreError: If the record names an array or a class that is not there, or what it says of one does not fit it.
+        StoreError: If the record names an array or a class that is not there, what it says of one does not fit it, or
+            a tensor, which is a network's, has numbers that are not finite.
 
     Cost: linear in the number of parts; arrays are not copied.
 
@@ -217,4 +218,6 @@ def _decoded_tensor(array: np.ndarray, axes: list[int] | None) -> Any:
     import torch
 
     tensor = torch.from_numpy(array)
+    if not bool(torch.isfinite(tensor).all()):
+        raise ValueError("a weight of its network is NaN or infinite")
     return tensor if axes is None else tensor.permute(*np.argsort(axes).tolist())
