@@ -70,6 +70,8 @@ def draw_anchors(
 ) -> None:
     """Mark the anchors within the axes, with letters and pictures beside them, these on the side away from the others.
 
+    Letters are on the other side of an anchor than its picture; without pictures towards the middle of the anchors.
+
     Args:
         ax: Axes whose limits are set.
         anchors: Slice coordinates.
@@ -78,15 +80,17 @@ def draw_anchors(
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     ax.plot(*anchors.T, "o", ms=5.5, mfc="white", mec="black", mew=1.2, zorder=6)
-    _name(ax, anchors)
+    limits = np.array([ax.get_xlim(), ax.get_ylim()])
+    places = np.array([_free_place(anchor, anchors, limits) for anchor in anchors])
+    inwards = np.sign(anchors.mean(axis=0) - anchors)
+    away = np.where(np.isclose(places, anchors), inwards, anchors - places)
+    _name(ax, anchors, away if images else inwards)
     box = ax.get_position()
     width, height = figure_of(ax).get_size_inches()
     side = 0.15 * min(box.width * width, box.height * height)
-    limits = np.array([ax.get_xlim(), ax.get_ylim()])
-    for anchor, image in zip(anchors, images, strict=False):
+    for anchor, image, place in zip(anchors, images, places, strict=False):
         if (anchor < limits[:, 0]).any() or (anchor > limits[:, 1]).any():
             continue
-        place = _free_place(anchor, anchors, limits)
         picture = OffsetImage(image, zoom=side * 72 / max(image.shape[:2]), interpolation="nearest")
         frame = {"boxstyle": "square,pad=0.08", "lw": 0.8, "ec": "black", "fc": "white"}
         link = {"arrowstyle": "-", "lw": 0.8, "color": "black"}
@@ -103,14 +107,13 @@ def draw_anchors(
         ax.add_artist(note)
 
 
-def _name(ax: Axes, anchors: np.ndarray) -> None:
-    """Letters beside several anchors, in the order in which they were given, towards their middle."""
+def _name(ax: Axes, anchors: np.ndarray, sides: np.ndarray) -> None:
+    """Letters beside several anchors, in the order in which they were given, each on a side of its anchor."""
     if len(anchors) < 2:
         return
     from matplotlib.patheffects import withStroke
 
-    inwards = np.sign(anchors.mean(axis=0) - anchors)
-    for letter, anchor, side in zip(ascii_uppercase, anchors, inwards, strict=False):
+    for letter, anchor, side in zip(ascii_uppercase, anchors, sides, strict=False):
         right, up = bool(side[0] >= 0), bool(side[1] >= 0)
         ax.annotate(
             letter,
