@@ -240,7 +240,7 @@ def test_a_condition_within_the_input(tmp_path: Path) -> None:
 def test_conditions_that_are_none(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, expected in (
         (["--condition", "0"], "expected PLACE=NUMBER"), (["--condition", "2=1"], "expected some from 0 to 1"),
-        (["--condition", "0=nan"], "expected finite"), (["--label", "1"], "only modules of Python code"),
+        (["--condition", "0=nan"], "expected a finite number"), (["--label", "1"], "only modules of Python code"),
         (["--layer", "none"], "no node or module `none`"),
     ):  # fmt: skip
         assert main(["sample", model, *words, "--out", str(tmp_path / "out")]) == 2

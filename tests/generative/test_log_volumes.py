@@ -225,7 +225,7 @@ def test_bad_input() -> None:
     module = nn.Linear(2, 3)
     for call, words in (
         (lambda: log_volume(module, np.zeros((1, 2)), "qr"), "method"),
-        (lambda: log_volume(module, np.zeros((1, 2)), top=3), "from 1 to 2"),
+        (lambda: log_volume(module, np.zeros((1, 2)), top=3), "at least 1 and at most 2"),
         (lambda: log_volume(module, np.zeros(2)), "latents"),
         (lambda: log_volume(3, np.zeros((1, 2))), "generator"),
         (lambda: log_volume(module, np.zeros((1, 2)), "sketch", sketch=9), "sketch"),

@@ -192,7 +192,7 @@ def test_bad_arguments_of_samplers() -> None:
         (lambda: VolumeSampler(lambda z: (z, z), box, pool=5).sample(1), "generator"),
         (lambda: VolumeSampler(lambda z: z / (1 // 0), box, pool=5).sample(1), "generator"),
         (lambda: UniformBall(2, 0.0), "radius"),
-        (lambda: Gaussian(2, float("nan")), "prior"),
+        (lambda: Gaussian(2, float("nan")), "deviation"),
         (lambda: UniformBox((0.0, -np.inf), (1.0, 1.0)), "low"),
         (lambda: UniformBox((), ()), "low"),
         (lambda: wrong_shape.draw(4, np.random.default_rng(0)), "prior"),
