@@ -9,8 +9,8 @@ import numpy as np
 
 from splinescope.network.graph import Network
 
-_PRODUCTS = 1e10
-"""Products of a piece on the rest of its way, above which it is halved: some seconds of one core."""
+_PRODUCTS = 4e10
+"""Products of a piece on the rest of its way, above which it is halved: about ten seconds of one core."""
 _FEW = 256.0
 """Cells that a piece may have in any case."""
 _OF_A_CELL = 3e4
