@@ -9,6 +9,7 @@ PROGRAM = """
 import numpy as np, splinescope, torch
 from splinescope.generative import *
 
+torch.manual_seed(1)
 net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3)).double()
 cells = splinescope.tessellate(net, splinescope.Slice.box([-1, -1], [1, 1]))
 z, box = np.zeros((6, 2)), UniformBox((-1.0, -1.0), (1.0, 1.0))
