@@ -38,8 +38,8 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
         generator=torch.Generator().manual_seed(settings.seed),
         dtype=torch.float64,
     )
-    surface = parts.cells("toy", PlanarComplex, partial(cells_of, toy, square(settings.half), "proof"))
     network = _generator(settings, parts)
+    surface = parts.cells("toy", PlanarComplex, partial(cells_of, toy, square(settings.half), "proof"))
     plane = _plane(settings, network.input_shape)
     through = parts.cells("slice", PlanarComplex, partial(tessellate_slice, network, plane))
     tasks = {
