@@ -134,3 +134,16 @@ def test_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     assert parts.reused >= 2
     assert (tmp_path / "numbers.json").exists()
     assert not list(tmp_path.rglob(".splinescope-*"))
+
+
+def test_cells_of_an_interrupted_cut_are_no_part(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+
+    def some() -> PlanarComplex:
+        return splinescope.tessellate(module, square(1.0), max_cells=3)
+
+    parts = Parts(tmp_path, {})
+    with pytest.raises(KeyboardInterrupt):
+        parts.cells("plane", PlanarComplex, some)
+    assert not list(tmp_path.glob("plane*"))
+    assert parts.cells("plane", PlanarComplex, some, limited=True).truncated

@@ -157,6 +157,6 @@ def _exact(
             "largest_eigenvalue": float(found.eigenvalues.max()),
         }
 
-    parts.cells(f"cells-{name}", PlanarComplex, lambda: plane().cells)
+    parts.cells(f"cells-{name}", PlanarComplex, lambda: plane().cells, limited=True)
     parts.arrays(f"loss-{name}", losses)
     return parts.each({f"exact-{name}": facts}, "plane")[f"exact-{name}"]

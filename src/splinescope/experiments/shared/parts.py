@@ -214,20 +214,29 @@ class Parts:
 
         return self._once(f"{key}.npz", partial(self.kept.arrays, key), write)
 
-    def cells(self, key: str, kind: type[C], compute: Callable[[], C]) -> C:
+    def cells(self, key: str, kind: type[C], compute: Callable[[], C], *, limited: bool = False) -> C:
         """One part made of cells, computed unless it is there; a file that `splinescope.open` reads.
 
         Args:
             key: The part's name.
             kind: What the cells are, such as `PlanarComplex`.
             compute: Gives the cells.
+            limited: Whether a budget may leave some out.
 
         Returns:
             The cells.
+
+        Raises:
+            KeyboardInterrupt: If somebody pressed Ctrl-C while they were cut, which leaves some out: no part of a run.
         """
-        return self._once(
-            f"{key}.npz", partial(self.kept.cells, key, kind), lambda: self._write_arrays(key, *stored_form(compute()))
-        )
+
+        def write() -> None:
+            cells = compute()
+            if getattr(cells, "truncated", False) and not limited:
+                raise KeyboardInterrupt
+            self._write_arrays(key, *stored_form(cells))
+
+        return self._once(f"{key}.npz", partial(self.kept.cells, key, kind), write)
 
     def folder(self, key: str) -> Path:
         """A folder for a part that keeps files of its own while it is computed, such as checkpoints.
