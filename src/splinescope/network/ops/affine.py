@@ -170,6 +170,14 @@ class Scale(Affine):
         assert weights is not None
         return Scale(weights, torch.zeros_like(self.shift))
 
+    def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`."""
+        (shape,) = shapes
+        factors = torch.broadcast_to(self.scale, shape).reshape(-1).numpy()[units]
+        found = csr_array((factors, units, np.arange(len(units) + 1)), shape=(len(units), math.prod(shape)))
+        found.eliminate_zeros()
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class Select(Affine):

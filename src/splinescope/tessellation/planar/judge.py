@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from flint import fmpq
@@ -17,7 +18,7 @@ from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Dyadic, Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
-from splinescope.tessellation.origins import Equality, equalities
+from splinescope.tessellation.origins import Equality, Known, Level, Number, equalities, passes_on
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.predicates import crossing, exact_point, nearest, sign_at, value_at
 from splinescope.tessellation.thresholds import Columns
@@ -69,47 +70,56 @@ class PlanarJudge:
         vertices = doubts.vertices[starts]
         self._learn_pieces(self.subdivision.face[[self._corners[vertex][0] for vertex in vertices.tolist()]])
         faces = {vertex: self._place(vertex) for vertex in vertices.tolist()}
-        padded = 64 * layer.positive.shape[1] // len(layer.shifts)
         for vertex, columns in zip(vertices.tolist(), np.split(doubts.columns, starts[1:]), strict=True):
             face, point = faces[vertex], self._points[vertex]
             for column, form in zip(columns.tolist(), self._folds(face, columns), strict=True):
-                sign = sign_at(form, point)
-                word, mask = column >> 6, np.uint64(1) << np.uint64(column & 63)
-                if sign > 0:
-                    layer.positive[vertex, word] |= mask
-                elif sign < 0:
-                    layer.negative[vertex, word] |= mask
-                level, unit = divmod(column, padded)
-                shift = layer.shifts[level, unit]
-                away = layer.values[vertex, unit] - shift
-                if sign * away <= 0.0:
-                    size = max(abs(away), NUDGE * layer.thresholds[level, unit])
-                    layer.values[vertex, unit] = shift + sign * size
+                self._decide(layer, vertex, column, sign_at(form, point))
 
     def _without_named(self, doubts: OpenSigns, layer: Layer) -> OpenSigns:
-        """The doubts but for those about two members of a group that are equal by name.
+        """The doubts but for those that names tell, which are decided.
 
-        They are one number in a cell at the vertex, or an edge there is where the same two numbers are equal: windows
-        that overlap compare one pair several times, and several of them may have one winner.
+        Two members of a group are equal if they are one number in a cell at the vertex, or if an edge there is where
+        the same two numbers are equal: windows that overlap compare one pair several times, and several of them may
+        have one winner. A number that was compared with a constant on an edge is compared with another one.
         """
-        if not self.columns.width:
+        if not self._named:
             return doubts
-        padded = 64 * layer.positive.shape[1] // len(layer.shifts)
         left = np.ones(len(doubts.vertices), bool)
         starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1)).tolist()
         for start, stop in zip(starts, [*starts[1:], len(left)], strict=True):
             vertex, columns = int(doubts.vertices[start]), doubts.columns[start:stop]
-            face, known = int(self.subdivision.face[self._corners[vertex][0]]), self._names_at(vertex)
-            for place, (one, other) in enumerate(self._names(face, columns)):
-                if one == other or (one, other) in known:
+            face, known = int(self.subdivision.face[self._corners[vertex][0]]), self._known_at(vertex)
+            for place, wall in enumerate(self._names(face, columns)):
+                sign = known.sign(wall)
+                if sign is not None:
                     left[start + place] = False
-                    level, unit = divmod(int(columns[place]), padded)
-                    layer.values[vertex, unit] = layer.shifts[level, unit]
+                    self._decide(layer, vertex, int(columns[place]), sign)
         return OpenSigns(doubts.vertices[left], doubts.columns[left])
 
-    def _names_at(self, vertex: int) -> set[Equality]:
+    @cached_property
+    def _named(self) -> bool:
+        """Whether names may tell signs of the layer's columns, which compare pairs or numbers that are passed on."""
+        nodes = self.plan.network.nodes
+        return bool(self.columns.width) or passes_on(nodes[nodes[self.columns.node].inputs[0]])
+
+    def _decide(self, layer: Layer, vertex: int, column: int, sign: int) -> None:
+        """Note the sign of a column at a vertex: its bits are set, and its value gets the sign."""
+        padded = 64 * layer.positive.shape[1] // len(layer.shifts)
+        word, mask = column >> 6, np.uint64(1) << np.uint64(column & 63)
+        if sign > 0:
+            layer.positive[vertex, word] |= mask
+        elif sign < 0:
+            layer.negative[vertex, word] |= mask
+        level, unit = divmod(column, padded)
+        shift = layer.shifts[level, unit]
+        away = layer.values[vertex, unit] - shift
+        if sign * away <= 0.0:
+            size = max(abs(away), NUDGE * layer.thresholds[level, unit])
+            layer.values[vertex, unit] = shift + sign * size
+
+    def _known_at(self, vertex: int) -> Known:
         """What is equal on the edges at a vertex."""
-        subdivision, found = self.subdivision, set()
+        subdivision, found = self.subdivision, list[Equality]()
         for half in self._corners[vertex]:
             face = int(subdivision.face[half])
             for edge in {half >> 1, int(subdivision.preceding[half]) >> 1}:
@@ -117,8 +127,8 @@ class PlanarJudge:
                 if op >= 0:
                     fold, size = self.plan.network.folds[op], self.plan.network.nodes[op].size
                     walls = fold.walls(np.array([subdivision.edge_column[edge]], np.int64), size)
-                    found.update(equalities(self.plan.network, self._pattern(face), op, walls))
-        return found
+                    found += equalities(self.plan.network, self._pattern(face), op, walls)
+        return Known.of(found)
 
     def _names(self, face: int, columns: np.ndarray) -> list[Equality]:
         """What is equal where columns of the layer vanish in a cell."""
@@ -142,8 +152,9 @@ class PlanarJudge:
         if not self.columns.width:
             return np.arange(len(columns))
         face = self._beside(edge)
-        numbers: dict[Equality, int] = {}
-        return np.array([numbers.setdefault(name, len(numbers)) for name in self._names(face, columns)])
+        numbers: dict[tuple[Number, Level], int] = {}
+        names = self._names(face, columns)
+        return np.array([numbers.setdefault((one.number, one.level), len(numbers)) for one in names])
 
     def sides(self, face: int, first: int, second: int, third: int) -> tuple[int, int, int]:
         """Signs of three columns at each other's crossings: see `splinescope.geometry.planar.judge.Judge`."""
