@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ from splinescope.errors import InvalidInputError
 from splinescope.experiments.decoder_geodesics.away import nearest_distances
 from splinescope.experiments.decoder_geodesics.claims import _generator
 from splinescope.experiments.decoder_geodesics.generators import measured, read
+from splinescope.experiments.decoder_geodesics.settings import Settings
 from splinescope.experiments.shared.parts import Parts
 from splinescope.network import Network, load
 from splinescope.network.splits import boundaries
+
+SIZES = replace(Settings.smoke(0), generator_pairs=2)
 
 
 def test_distances_from_data() -> None:
@@ -36,7 +40,7 @@ def test_a_generator_of_others(tmp_path: Path) -> None:
         expected = module.double()(latents)
         torch.testing.assert_close(before(latents), expected)
         torch.testing.assert_close(behind(latents), expected.tanh())
-    found = measured(str(path), 2, 0, Parts(tmp_path / "parts", {}))
+    found = measured(str(path), SIZES, Parts(tmp_path / "parts", {}))
     assert (found["latents"], found["outputs"], found["squashed"]) == (3, 8, False)
     for plane, curve in zip(found["planes"], found["curves"], strict=True):
         assert plane["chord"] <= plane["length"] * (1 + 1e-9) <= plane["straight_length"] * (1 + 2e-9)
@@ -61,9 +65,11 @@ def test_a_generator_with_a_condition(tmp_path: Path) -> None:
         whole = torch.nn.Sequential(affine[0], torch.nn.ReLU(), affine[1], torch.nn.ReLU(), affine[2])
         expected = whole(torch.cat([torch.full((5, 1), 0.5).double(), latents], dim=1))
     torch.testing.assert_close(behind(latents), expected)
-    found = measured(f"{path}@{layer}@0=0.5", 2, 0, Parts(tmp_path / "parts", {}))
+    found = measured(f"{path}@{layer}@0=0.5", replace(SIZES, plane_cells=12), Parts(tmp_path / "parts", {}))
     assert (found["latents"], found["outputs"]) == (3, 8)
     for plane, curve in zip(found["planes"], found["curves"], strict=True):
+        assert 3 < plane["cells"] <= 24
+        assert plane["share"] < 1
         assert plane["network_length"] == pytest.approx(plane["length"], rel=1e-9)
         assert plane["length"] <= plane["straight_length"] * (1 + 1e-9) < curve["straight_length"]
     with pytest.raises(InvalidInputError, match="expected FILE@LAYER@PLACE=NUMBER"):

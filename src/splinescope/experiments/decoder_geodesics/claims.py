@@ -88,16 +88,19 @@ def _generator(one: Numbers) -> Claim:
     errors = max(abs(way["network_length"] / way["length"] - 1) for way in one["planes"])
     away = [float(np.mean([way[f"{kind}_away"] for way in one["curves"]])) for kind in ("curve", "straight")]
     sizes = [way["cells"] for way in one["planes"]]
+    share = min(way["share"] for way in one["planes"])
+    near = f" at {share:.1%} of their distance or more" if share < 1 else ""
     before = ", before its tanh" if one["squashed"] else ""
     return Claim.told(
         f"Short ways of a generator that others trained: {one['name']}",
         SOURCE,
         theirs="none",
-        ours=f"{one['latents']} latents, {one['outputs']} outputs; in planes through three latents ({min(sizes):,} to "
-        f"{max(sizes):,} cells{before}) shortest paths are {np.median(planes):.1%} shorter than straight lines (median "
-        f"of {len(planes)}; up to {max(planes):.1%}; lengths by the network to {errors:.1g}), curves of little energy "
-        f"through all latents {np.median(curves):.1%} (up to {max(curves):.1%}); farther from all of its outputs than "
-        f"95 % of new ones are: {away[0]:.1%} of the curves, {away[1]:.1%} of the straight lines",
+        ours=f"{one['latents']} latents, {one['outputs']} outputs; in planes through three latents{near} "
+        f"({min(sizes):,} to {max(sizes):,} cells{before}) shortest paths are {100 * np.median(planes):.2g} % shorter "
+        f"than straight lines (median of {len(planes)}; up to {100 * max(planes):.2g} %; lengths by the network to "
+        f"{errors:.1g}), curves of little energy through all latents {np.median(curves):.1%} (up to "
+        f"{max(curves):.1%}); farther from all of its outputs than 95 % of new ones are: {away[0]:.1%} of the curves, "
+        f"{away[1]:.1%} of the straight lines",
     )
 
 
@@ -112,11 +115,11 @@ def tables(numbers: Numbers) -> dict[str, Table]:
     columns = ("pair", "length", "straight_length", "chord", "lower_bound", "pieces",
                *(f"{way}_{key}" for way, key in ways))  # fmt: skip
     others = tuple(
-        (one["name"], number, plane["cells"], plane["length"], plane["straight_length"], curve["length"],
+        (one["name"], number, *(plane[key] for key in ("cells", "share", "length", "straight_length")), curve["length"],
          curve["straight_length"], curve["curve_away"], curve["straight_away"])
         for one in numbers["generators"]
         for number, (plane, curve) in enumerate(zip(one["planes"], one["curves"], strict=True))
     )  # fmt: skip
-    known = ("generator", "pair", "cells", "plane_length", "plane_straight_length", "curve_length",
+    known = ("generator", "pair", "cells", "plane_share", "plane_length", "plane_straight_length", "curve_length",
              "curve_straight_length", "curve_away", "straight_away")  # fmt: skip
     return {"pairs": Table(columns, rows)} | ({"generators": Table(known, others)} if others else {})

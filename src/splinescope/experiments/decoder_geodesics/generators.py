@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from splinescope.errors import InvalidInputError
 from splinescope.experiments.decoder_geodesics.away import nearest_distances
+from splinescope.experiments.decoder_geodesics.settings import Settings
 from splinescope.experiments.shared.generator_files import read_generator
 from splinescope.experiments.shared.parts import Parts
 from splinescope.experiments.shared.perceptrons import read_perceptron
@@ -27,20 +28,18 @@ DRAWN, HELD = 4_000, 1_000
 """Outputs that a generator makes of Gaussian latents, and how many more say what is near to them."""
 PLACES = 7
 """Points on each way at which outputs are looked at, at equal distances in the space of outputs."""
-NEAR = 0.004
-"""How far apart the latents of planes of generators with a condition are, as a share of the distance of a pair: whole
-planes of convolutions have millions of cells."""
+_NEAREST = 2.0**-10
+"""How far apart the latents of the first plane are, as a share of the distance of a pair."""
 _FINE, _CORNERS = 200, 24
 """Points by which ways are divided evenly; inner corners of curves of little energy."""
 
 
-def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
+def measured(name: str, settings: Settings, parts: Parts) -> dict[str, Any]:
     """Lengths of both ways between pairs of latents, in a plane exactly and in all directions by their energy.
 
     Args:
         name: The file of the generator; with `+tanh` behind it if its outputs go through tanh.
-        pairs: How many pairs.
-        seed: Of the latents.
+        settings: How many pairs, of which latents, and cells of planes.
         parts: The experiment's parts; the outputs along the ways are `generator-STEM`.
 
     Returns:
@@ -48,7 +47,7 @@ def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
     """
     before, module, squashed = read(name)
     d = _latents_of(before)
-    rng = np.random.default_rng(seed)
+    rng, pairs = np.random.default_rng(settings.seed), settings.generator_pairs
 
     def draw(*sizes: int) -> np.ndarray:
         return rng.uniform(-1, 1, sizes) if isinstance(before, Network) else rng.normal(size=sizes)
@@ -57,7 +56,7 @@ def measured(name: str, pairs: int, seed: int, parts: Parts) -> dict[str, Any]:
     limit = float(np.quantile(nearest_distances(held, drawn), 0.95))
     ends = draw(pairs, 3, d)  # two that are joined, and a third one for the plane
     curves = parts.arrays(f"curves-{stem(name)}", partial(_curves, module, ends))
-    tasks = {f"{stem(name)}-plane-{k}": partial(_in_plane, before, ends[k]) for k in range(pairs)}
+    tasks = {f"{stem(name)}-plane-{k}": partial(_in_plane, before, ends[k], settings.plane_cells) for k in range(pairs)}
     planes = list(parts.each(tasks, "plane").values())
     ways = [
         {
@@ -161,18 +160,24 @@ def _curves(module: Callable[[Tensor], Tensor], ends: np.ndarray) -> dict[str, n
     }
 
 
-def _in_plane(before: nn.Sequential | Network, ends: np.ndarray) -> dict[str, Any]:
-    """The shortest path in the plane through two latents and a third one; nearer ones where planes are too large."""
-    if isinstance(before, Network):
-        ends = ends[0] + NEAR * (ends - ends[0])
-        plane = Slice.through(ends[0], ends[1], ends[2], 0.2)
-        cells = tessellate_slice(before, plane)
-    else:
-        plane = Slice.through(ends[0], ends[1], ends[2], 0.2)
-        cells = cells_of(before, plane)
+def _in_plane(before: nn.Sequential | Network, ends: np.ndarray, most: int) -> dict[str, Any]:
+    """The shortest path in the plane through two latents and a third one, or through nearer ones in its direction.
+
+    Whole planes of convolutions have millions of cells, so the plane grows until it is whole or has a quarter of the
+    cells that it may have.
+    """
+    share = _NEAREST
+    while True:
+        one, two, third = ends[0] + share * (ends - ends[0])
+        plane = Slice.through(one, two, third)
+        cells = tessellate_slice(before, plane) if isinstance(before, Network) else cells_of(before, plane)
+        if share == 1 or 4 * len(cells) > most:
+            break
+        share *= 2
     path = geodesic(cells, *np.asarray(plane.anchors)[:2])
     return {
         "cells": len(cells),
+        "share": share,
         "length": path.length,
         "network_length": path.network_length,
         "straight_length": path.straight_length,

@@ -55,11 +55,7 @@ def run(settings: Settings, parts: Parts) -> dict[str, Any]:
         "cells": len(cells),
         "limits": limits,
         "images": "MNIST" if settings.data else "digits",
-        "generators": [
-            measured(name, settings.generator_pairs, settings.seed, parts)
-            for name in settings.generators.split(",")
-            if name
-        ],
+        "generators": [measured(name, settings, parts) for name in settings.generators.split(",") if name],
         **_quality(images, decoder, held),
     }
 

@@ -23,7 +23,8 @@ class Settings(Config):
         generators: Files of weights of perceptrons that others trained, separated by commas; `FILE+tanh` for one whose
             outputs go through tanh, `FILE@LAYER@PLACE=NUMBER` for a model file up to a layer with that number of its
             input given and the others from -1 to 1; "" for none.
-        generator_pairs: Pairs of Gaussian latents that are joined for each of these.
+        generator_pairs: Pairs of latents that are joined for each of these.
+        plane_cells: Cells of a plane of these latents, about, above which nearer latents are joined in it.
         data: Folder of MNIST; empty for the small digits.
     """
 
@@ -36,6 +37,7 @@ class Settings(Config):
     shown: int
     generators: str = ""
     generator_pairs: int = 4
+    plane_cells: int = 30_000
     data: str = ""
 
     @classmethod

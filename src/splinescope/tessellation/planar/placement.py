@@ -28,9 +28,11 @@ _SMALL, _FEW = 1 << 11, 64
 """So many vertices are a few; complexes with more than so many have only the coarse ones placed anew."""
 _LARGE = 1 << 26
 """Products of a forward pass from which exact forms take minutes: then the coarse ones alone are placed anew."""
-_DEAR, _BEARABLE = 1 << 28, 1 << 22
-"""Products of a forward pass from which exact outputs take hours: then float64 evaluates them at vertices that are
-placed, and only those are whose edges take no more than so many products."""
+_DEAR = 1 << 22
+"""Products of a forward pass from which exact outputs take a second each: then float64 evaluates them at vertices that
+are placed."""
+_HUGE, _BEARABLE = 1 << 28, 1 << 22
+"""Products of a forward pass from which only vertices are placed whose edges take no more than so many products."""
 _VAGUE = 2.0**-33
 """Doubt of an output, as a share of the largest, from which all vertices are placed anew, if they are few."""
 _ILL = 2.0**-40
@@ -50,7 +52,7 @@ def placed(finished: FinishedPiece, plan: Plan) -> FinishedPiece:
     output = plan.network.output
     judge = PlanarJudge(plan, finished.subdivision, finished.slices, finished.codes, Columns(output, 0, 1))
     points, outputs = finished.subdivision.points.copy(), finished.outputs.copy()
-    if cost > _DEAR:
+    if cost > _HUGE:
         vertices = np.array([vertex for vertex in vertices.tolist() if judge.affords(vertex, _BEARABLE)], np.int64)
     for vertex in vertices.tolist():
         point = judge.point(vertex)
