@@ -92,7 +92,7 @@ def _generator(one: Numbers) -> Claim:
     near = f" at {share:.1%} of their distance or more" if share < 1 else ""
     before = ", before its tanh" if one["squashed"] else ""
     return Claim.told(
-        f"Short ways of a generator that others trained: {one['name']}",
+        f"Short ways of a generator that others trained: {one['title']}",
         SOURCE,
         theirs="none",
         ours=f"{one['latents']} latents, {one['outputs']} outputs; in planes through three latents{near} "

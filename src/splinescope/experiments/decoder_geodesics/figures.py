@@ -107,18 +107,18 @@ def draw_generators(numbers: Numbers, kept: Kept) -> Figure:
     given = numbers["generators"]
     figure = new_figure(PAGE, 1.9 * len(given))
     for row, one in zip(figure.subfigures(len(given), 1, squeeze=False)[:, 0], given, strict=True):
-        left, right = row.subfigures(1, 2, width_ratios=(1.0, 2.6))
+        left, right = row.subfigures(1, 2, width_ratios=(1.3, 2.5))
         ax = left.subplots()
-        most = max(way["straight_length"] for kind in ("planes", "curves") for way in one[kind])
-        ax.plot([0, most], [0, most], color=MUTED, lw=0.7, ls=":")
-        for number, (kind, label) in enumerate((("planes", "exact, in a plane"), ("curves", "curve of little energy"))):
-            lengths = np.array([[way["straight_length"], way["length"]] for way in one[kind]])
-            ax.plot(*lengths.T, MARKERS[number], color=(ACCENT, SERIES[0])[number], ms=3, mec="white", mew=0.3,
-                    label=label)  # fmt: skip
-        ax.set(xlabel="length of the straight line", ylabel="length", xlim=(0, None), ylim=(0, None))
+        ax.axhline(1, color=MUTED, lw=0.7, ls=":")
+        for number, (kind, label) in enumerate((("planes", "exact, in a plane"), ("curves", "little energy"))):
+            straight, length = np.array([[way["straight_length"], way["length"]] for way in one[kind]]).T
+            ax.plot(straight, length / straight, MARKERS[number], color=(ACCENT, SERIES[0])[number], ms=3, mec="white",
+                    mew=0.3, label=label)  # fmt: skip
+        ax.set(xlabel="straight line's length", ylabel="length / straight", xscale="log")
+        ax.margins(x=0.15, y=0.15)
         if one is given[0]:
-            ax.legend(loc="upper left")
-        put_title(ax, "ab"[given.index(one)] if len(given) < 3 else "", one["name"])
+            ax.legend(loc="best")
+        put_title(ax, "ab"[given.index(one)] if len(given) < 3 else "", one["title"])
         both, ways = kept.arrays(f"generator-{one['name']}"), one["curves"][one["shown"]]
         axes = right.subplots(2, 1)
         for place, way, key, word in zip(

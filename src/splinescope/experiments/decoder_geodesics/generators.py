@@ -72,6 +72,7 @@ def measured(name: str, settings: Settings, parts: Parts) -> dict[str, Any]:
     parts.arrays(f"generator-{stem(name)}", lambda: ways[best])
     return {
         "name": stem(name),
+        "title": _title(name),
         "latents": d,
         "outputs": drawn.shape[1],
         "squashed": squashed,
@@ -142,6 +143,13 @@ def stem(name: str) -> str:
     condition = name.rpartition("@")[2] if "@" in name else ""
     words = f"{path.parent.name}-{path.stem}-{condition}"
     return "".join(c if c.isalnum() else "-" for c in words).strip("-")
+
+
+def _title(name: str) -> str:
+    """What stands over its figures: the file with its folder, and the number of its input that is given."""
+    path = Path(name.partition("+")[0].partition("@")[0])
+    given = f", {name.rpartition('@')[2]}" if "@" in name else ""
+    return f"{path.parent.name}/{path.stem}{given}"
 
 
 def _outputs(module: Callable[[Tensor], Tensor], latents: np.ndarray) -> np.ndarray:
