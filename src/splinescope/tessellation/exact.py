@@ -29,6 +29,8 @@ from splinescope.tessellation.integer_rows import IntegerRow, IntegerRows
 
 _REMEMBERED = 1 << 24
 """Numbers that the cache of forms holds."""
+_MATRIX = 1 << 18
+"""Numbers of a matrix up to which one product of it all is as quick as one of its few numbers that are not zero."""
 _SHORT = 4
 """Terms of a row up to which they are summed one by one: a product of matrices takes longer to set up."""
 
@@ -278,7 +280,9 @@ class ExactForms:
 
     def _is_dense(self, index: int) -> bool:
         op = self._network.nodes[index].affine
-        return op is not None and op.matrix is not None
+        if op is None or op.matrix is None:
+            return False
+        return op.nonzeros is None or op.matrix.numel() <= _MATRIX
 
     def _rows_of(self, index: int) -> IntegerRows:
         if index not in self._rows:

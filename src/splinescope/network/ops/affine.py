@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from splinescope.network.ops.base import Affine, AffineOp, Op, copies, flat, places_of_slices
+from splinescope.network.ops.base import Affine, AffineOp, Op, copies, flat, is_plain, places_of_slices
+from splinescope.network.ops.sparse_products import SparseRows
 
 _BLOCK = 1 << 22
 """Numbers of a weight that are copied at once."""
@@ -74,9 +75,29 @@ class Dense(_Matrix):
             The result, which is `out` if given.
         """
         (x,) = inputs
+        if is_plain(x, self.weight, self.bias) and self.nonzeros is not None:
+            out = torch.empty(len(x), len(self.weight), dtype=torch.float64) if out is None else out
+            self.nonzeros.mapped(
+                np.ascontiguousarray(flat(x).detach().numpy()), self.bias.detach().numpy(), out.numpy()
+            )
+            return out
         if out is None:
             return torch.addmm(self.bias, flat(x), self.weight.T)
         return torch.addmm(self.bias, flat(x), self.weight.T, out=out)
+
+    @property
+    def addends(self) -> int:
+        """See `Op`; a product with a zero adds nothing."""
+        return super().addends if self.nonzeros is None else self.nonzeros.longest + 1
+
+    @cached_property
+    def nonzeros(self) -> SparseRows | None:
+        """See `AffineOp`."""
+        return SparseRows.of(self.weight.detach().numpy()) if self.weight.is_cpu else None
+
+    def rows(self, units: Int[np.ndarray, " k"], *shapes: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`."""
+        return csr_array(self.weight.detach()[torch.from_numpy(np.asarray(units, np.int64))].numpy())
 
     @property
     def matrix(self) -> Float[Tensor, "out in"] | None:
@@ -98,6 +119,8 @@ class Dense(_Matrix):
 
     def magnitude(self, *x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """See `AffineOp`."""
+        if self.nonzeros is not None:
+            return Dense(self.weight.abs(), self.bias.abs()).evaluate(*x)
         return self._by_rows(lambda weight, bias: torch.addmm(bias.abs(), flat(x[0]), weight.abs().T))
 
     def spread(self, *v: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:

@@ -13,6 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array, vstack
 from torch import Tensor
+from torch.autograd import forward_ad
+
+from splinescope.network.ops.sparse_products import SparseRows
 
 _ROW_NUMBERS = 1 << 23
 """Numbers of a matrix that are written down at once before its zeros are left out."""
@@ -161,6 +164,11 @@ class AffineOp(Op):
         return None
 
     @property
+    def nonzeros(self) -> SparseRows | None:
+        """The numbers of `matrix` that are not zero, if it is large and nearly all zero."""
+        return None
+
+    @property
     def keeps_order(self) -> bool:
         """Whether its flat value is that of its one input."""
         return False
@@ -300,3 +308,19 @@ def flat(x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch numbers"]:
         The batch of vectors, a view where possible.
     """
     return x.reshape(len(x), x[:1].numel() if len(x) else int(x.new_empty(1, *x.shape[1:]).numel()))
+
+
+def is_plain(*tensors: Tensor) -> bool:
+    """Whether these are numbers in float64 that no derivative, transform or tracing follows.
+
+    Args:
+        *tensors: What a compiled kernel is to read.
+    """
+    followed = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    plain = all(type(t) in (Tensor, torch.nn.Parameter) and t.dtype == torch.float64 and t.is_cpu for t in tensors)
+    return plain and not followed and not any(_is_wrapped(tensor) for tensor in tensors)
+
+
+def _is_wrapped(tensor: Tensor) -> bool:
+    """Whether a transform of `torch.func` or a forward derivative is at work on a tensor."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor) or forward_ad.unpack_dual(tensor).tangent is not None

@@ -12,10 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn import functional
 
-from splinescope.network.ops.base import Affine, AffineOp
+from splinescope.network.ops.base import Affine, AffineOp, is_plain
 from splinescope.network.ops.convolution_plan import Geometry
 from splinescope.network.ops.direct_convolution import LANES, Weights, convolve
 
@@ -52,7 +51,7 @@ class Convolution(Affine):
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """[batch, ..., in, *sizes] to [batch, ..., out, *sizes]."""
         (x,) = inputs
-        if not _is_plain(x, self.weight, self.bias) or _is_narrow(self.weight.shape[0], self.groups):
+        if not is_plain(x, self.weight, self.bias) or _is_narrow(self.weight.shape[0], self.groups):
             return self._convolve(x, self.weight, self.bias)
         return self._pointwise(x) if self._is_pointwise else _direct(x, self._weights, self._geometry)
 
@@ -166,7 +165,7 @@ class TransposedConvolution(Affine):
     def evaluate(self, *inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """[batch, ..., in, *sizes] to [batch, ..., out, *sizes]."""
         (x,) = inputs
-        if not _is_plain(x, self.weight, self.bias) or _is_narrow(self.weight.shape[1], self.groups):
+        if not is_plain(x, self.weight, self.bias) or _is_narrow(self.weight.shape[1], self.groups):
             return self._convolve(x, self.weight) + _spatial(self.bias, self.stride)
         return _direct(x, self._weights, self._geometry)
 
@@ -254,18 +253,6 @@ def _kernel_rows(
 def _is_narrow(channels_out: int, groups: int) -> bool:
     """Whether torch is as fast: the compiled sums take several channels at once."""
     return groups == 1 and channels_out < LANES
-
-
-def _is_plain(*tensors: Tensor) -> bool:
-    """Whether these are numbers in float64 that no derivative, transform or tracing follows."""
-    followed = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    plain = all(type(t) in (Tensor, torch.nn.Parameter) and t.dtype == torch.float64 and t.is_cpu for t in tensors)
-    return plain and not followed and not any(_is_wrapped(tensor) for tensor in tensors)
-
-
-def _is_wrapped(tensor: Tensor) -> bool:
-    """Whether a transform of `torch.func` or a forward derivative is at work on a tensor."""
-    return torch._C._functorch.is_functorch_wrapped_tensor(tensor) or forward_ad.unpack_dual(tensor).tangent is not None
 
 
 def _direct(x: Tensor, weights: Weights, geometry: Callable[[tuple[int, ...]], Geometry]) -> Tensor:
