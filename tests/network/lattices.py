@@ -1,4 +1,4 @@
-"""Two-level lattice networks: a maximum of minima of affine functions, as layers of which nearly all weights are zero."""
+"""Two-level lattice networks: a maximum of minima of affine functions, in layers of mostly zeros."""
 
 from __future__ import annotations
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.network.lattices import two_level_lattice
 
 import splinescope
 from splinescope.network.ops import Dense, sparse_products
 from splinescope.network.ops.sparse_products import SparseRows
 from splinescope.numerics import UNIT_ROUNDOFF
+from tests.network.lattices import two_level_lattice
 
 
 def layer(outputs: int = 96, inputs: int = 64, share: float = 0.01, seed: int = 0) -> Dense:

@@ -46,6 +46,7 @@ class PlanarJudge:
     columns: Columns
     _pieces: dict[int, Pieces] = field(default_factory=dict)
     _points: dict[int, Form] = field(default_factory=dict)
+    _lines: dict[tuple[int, int], Form] = field(default_factory=dict)
     _corners: dict[int, list[int]] = field(default_factory=dict)
 
     def count(self, signs: int, exact: int) -> None:
@@ -68,12 +69,28 @@ class PlanarJudge:
             return
         starts = np.flatnonzero(np.diff(doubts.vertices, prepend=-1))
         vertices = doubts.vertices[starts]
-        self._learn_pieces(self.subdivision.face[[self._corners[vertex][0] for vertex in vertices.tolist()]])
-        faces = {vertex: self._place(vertex) for vertex in vertices.tolist()}
-        for vertex, columns in zip(vertices.tolist(), np.split(doubts.columns, starts[1:]), strict=True):
-            face, point = faces[vertex], self._points[vertex]
-            for column, form in zip(columns.tolist(), self._folds(face, columns), strict=True):
-                self._decide(layer, vertex, column, sign_at(form, point))
+        faces = self._covering(vertices)
+        self._learn_pieces(faces)
+        self._learn_lines(vertices, faces)
+        for vertex, face in zip(vertices.tolist(), faces.tolist(), strict=True):
+            self._place(vertex, face)
+        of_doubt = np.repeat(faces, np.diff(starts, append=len(doubts.vertices)))
+        order = np.argsort(of_doubt, kind="stable")
+        cuts = np.flatnonzero(np.diff(of_doubt[order])) + 1
+        for some in np.split(order, cuts):  # all doubts of a cell together: its forms have most of the work in common
+            columns, places = np.unique(doubts.columns[some], return_inverse=True)
+            forms = self._folds(int(of_doubt[some[0]]), columns)
+            for vertex, place in zip(doubts.vertices[some].tolist(), places.tolist(), strict=True):
+                self._decide(layer, vertex, int(columns[place]), sign_at(forms[place], self._points[vertex]))
+
+    def _covering(self, vertices: np.ndarray) -> np.ndarray:
+        """A cell at each vertex, few in all: those with many of the vertices come first."""
+        corners = [self._corners[vertex] for vertex in vertices.tolist()]
+        owner = np.repeat(np.arange(len(vertices)), [len(halves) for halves in corners])
+        faces = self.subdivision.face[np.concatenate(corners)].astype(np.int64)
+        rank = -np.bincount(faces)[faces]
+        order = np.lexsort((faces, rank, owner))
+        return np.asarray(faces[order][np.flatnonzero(np.diff(owner[order], prepend=-1))])
 
     def _without_named(self, doubts: OpenSigns, layer: Layer) -> OpenSigns:
         """The doubts but for those that names tell, which are decided.
@@ -213,8 +230,23 @@ class PlanarJudge:
 
     def _line(self, face: int, edge: int) -> Form:
         """A form that vanishes on an edge of a cell."""
-        op, column = int(self.subdivision.edge_op[edge]), int(self.subdivision.edge_column[edge])
-        return self._of_slice(face).forms(self._pattern(face), op, [column])[0]
+        if (face, edge) not in self._lines:
+            op, column = int(self.subdivision.edge_op[edge]), int(self.subdivision.edge_column[edge])
+            self._lines[face, edge] = self._of_slice(face).forms(self._pattern(face), op, [column])[0]
+        return self._lines[face, edge]
+
+    def _learn_lines(self, vertices: np.ndarray, faces: np.ndarray) -> None:
+        """Forms of the two edges at each vertex of a cell there, all of a cell and a node together."""
+        subdivision, edges = self.subdivision, dict[tuple[int, int], set[int]]()
+        for vertex, face in zip(vertices.tolist(), faces.tolist(), strict=True):
+            if vertex not in self._points:
+                half = next(half for half in self._corners[vertex] if subdivision.face[half] == face)
+                for edge in (half >> 1, int(subdivision.preceding[half]) >> 1):
+                    edges.setdefault((face, int(subdivision.edge_op[edge])), set()).add(edge)
+        for (face, op), some in edges.items():
+            found = sorted(some)
+            forms = self._of_slice(face).forms(self._pattern(face), op, subdivision.edge_column[found].tolist())
+            self._lines.update(zip([(face, edge) for edge in found], forms, strict=True))
 
     def _pattern(self, face: int) -> Pieces:
         if face not in self._pieces:
@@ -247,10 +279,10 @@ class PlanarJudge:
             zip(vertices.tolist(), (part.tolist() for part in np.split(halves, starts[1:])), strict=True)
         )
 
-    def _place(self, vertex: int) -> int:
-        """Find a vertex as the crossing of two edges of a cell; the cell."""
+    def _place(self, vertex: int, face: int = -1) -> int:
+        """Find a vertex as the crossing of two edges of a cell, of a given one if that will do; the cell."""
         subdivision = self.subdivision
-        for half in self._corners[vertex]:
+        for half in sorted(self._corners[vertex], key=lambda half: int(subdivision.face[half]) != face):
             face = int(subdivision.face[half])
             before = int(subdivision.preceding[half]) >> 1
             point = crossing([self._line(face, half >> 1), self._line(face, before)])
