@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from splinescope.errors import InvalidInputError
+from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network.differentials import as_parameters
 from splinescope.network.evaluate import walk
-from splinescope.network.importers.module_copy import working_copy
+from splinescope.network.importers.module_copy import first_line, working_copy
 from splinescope.network.load import as_network
+from splinescope.network.module_layers import passages, values_at
 from splinescope.network.splits import boundaries
 
 
@@ -38,21 +40,27 @@ class Layers:
 
         Args:
             model: A `torch.nn.Sequential`, whose parts are the layers, and parts of sequences in it; or a network, a
-                module or file of one, whose layers are its boundaries.
+                module or file of one, whose layers are its boundaries; or any other module, whose layers are the parts
+                that everything passes through.
             points: [n, *shape] points.
 
         Returns:
             The layers. Cost: a copy of the module, or its import.
 
         Raises:
-            InvalidInputError: If the points are no batch, or the model is none of these.
+            InvalidInputError: If the points are no batch, or none that the model takes, or the model is none of these.
         """
         x = points if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
         if x.ndim < 2 or x.is_complex():
             raise InvalidInputError(f"`points`: got shape {tuple(x.shape)}; expected [n, *shape] real numbers")
         if isinstance(model, nn.Sequential) and _is_plain(model):
             return _of_sequence(model, x)
-        network = as_network(model, tuple(x.shape[1:]), "model")
+        try:
+            network = as_network(model, tuple(x.shape[1:]), "model")
+        except UnsupportedOpError:
+            if not isinstance(model, nn.Module):
+                raise
+            return _of_module(model, x)
         places = boundaries(network)
         wanted = {place.node for place in places}
 
@@ -89,7 +97,31 @@ def _of_sequence(model: nn.Sequential, x: Tensor) -> Layers:
         return values
 
     taken = as_parameters(x if x.is_floating_point() else x.double(), copied)
+    with _told(x), torch.no_grad():
+        through(taken[:1])
     return Layers(("input", *(name for name, _ in stages)), through, taken)
+
+
+def _of_module(model: nn.Module, x: Tensor) -> Layers:
+    """Those of a module that is no piecewise affine network."""
+    copied = working_copy(model).requires_grad_(False)
+    taken = as_parameters(x if x.is_floating_point() else x.double(), copied)
+    with _told(x):
+        calls = passages(copied, taken[:1])
+    names = ("input", *(name if not again else f"{name} ({again + 1})" for name, again in calls), "output")
+    return Layers(names, lambda x: [x, *values_at(copied, x, calls)], taken)
+
+
+@contextmanager
+def _told(points: Tensor) -> Iterator[None]:
+    """Say in one line that a module fails on points."""
+    try:
+        yield
+    except Exception as error:
+        raise InvalidInputError(
+            f"`model`: it fails on a batch of shape {(1, *points.shape[1:])}: {first_line(error)}; expected points "
+            "that it takes"
+        ) from error
 
 
 def _is_plain(module: nn.Module) -> bool:

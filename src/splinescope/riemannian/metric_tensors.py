@@ -208,7 +208,8 @@ def layer_metrics(model: Any, points: Any, output: str | np.ndarray = "euclidean
 
     Args:
         model: A `torch.nn.Sequential`, whose parts are the layers; or a network, a module or file of one, whose layers
-            are its boundaries (`splinescope.network.boundaries`).
+            are its boundaries (`splinescope.network.boundaries`); or any other module, whose layers are the parts that
+            everything passes through.
         points: [n, *shape] points.
         output: The metric of the outputs, as in `metrics`.
 

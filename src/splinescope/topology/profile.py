@@ -94,7 +94,8 @@ def betti_profile(
     """Components of data at every layer over all scales, exactly; holes and more by persistent homology.
 
     Args:
-        model: A `torch.nn.Sequential`, whose parts are the layers; or a network, a module or file of one.
+        model: A `torch.nn.Sequential`, whose parts are the layers; or a network, a module or file of one; or any other
+            module, whose layers are the parts that everything passes through.
         data: [n, *shape] points.
         labels: [n] classes, each of which is a cloud of its own; None for one cloud.
         degree: Largest degree of homology. Zero needs a minimum spanning tree only; more needs the package `ripser`.
@@ -125,7 +126,11 @@ def betti_profile(
     check_choice("distances", distances, DISTANCES)
     if degree < (distances == "hops"):
         raise InvalidInputError(f"`degree`: got {degree}; expected at least {int(distances == 'hops')}")
+    if landmarks < 1:
+        raise InvalidInputError(f"`landmarks`: got {landmarks}; expected at least one")
     layers = Layers.of(model, data)
+    if not len(layers.points):
+        raise InvalidInputError("`data`: got no points; expected at least one")
     values = layers.values()
     groups = _groups(labels, len(values[0]))
     chosen = [own[farthest_points(values[0][own], landmarks)] for own in groups.values()] if degree else []
@@ -158,6 +163,8 @@ def _groups(labels: Any, number: int) -> dict[int, np.ndarray]:
     given = np.zeros(number, np.int64) if labels is None else np.asarray(labels)
     if given.shape != (number,):
         raise InvalidInputError(f"`labels`: got shape {given.shape}; expected one class for each of {number} points")
+    if given.dtype.kind not in "biuf" or not (np.isfinite(given) & (given == np.floor(given))).all():
+        raise InvalidInputError("`labels`: got what are no whole numbers; expected the class of each point as one")
     return {int(label): np.flatnonzero(given == label) for label in np.unique(given)}
 
 
