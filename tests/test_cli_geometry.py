@@ -99,6 +99,18 @@ def test_a_path_of_three_latents(place: Path, capsys: pytest.CaptureFixture[str]
     assert "nothing is shorter than" in capsys.readouterr().out
 
 
+def test_a_head_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lengths are those of the outputs before it."""
+    Path("nets.py").write_text(
+        "from torch import nn\n"
+        "def decoder(): return nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.Sigmoid())\n"
+    )
+    words = ["nets.py:decoder", "--input-shape", "2", "--from", "a.npy", "--to", "b.npy"]
+    assert main(["geodesic", *words]) == 0
+    assert "before its sigmoid" in capsys.readouterr().out
+    assert summary(place, "geodesic")["head"] == "sigmoid"
+
+
 def test_regions(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["topology", "ring.npz"]) == 0
     said = capsys.readouterr().out

@@ -76,7 +76,8 @@ def geodesic(
 
     MODEL is any piecewise affine network; of more than two inputs, a plane through both points is looked at. The path
     is the shortest of all within the square, with a proof: its length by the network, and a bound from below. With
-    `--space` it is a short one, and the bounds say how short. Ctrl-C during the proof leaves what is proved so far.
+    `--space` it is a short one, and the bounds say how short. Lengths are those of the outputs before a smooth function
+    at the end, such as a sigmoid, which is named. Ctrl-C during the proof leaves what is proved so far.
 
     **What it leaves.** In the folder of `--out`: `picture.png` (over what the network stretches areas by), `images.png`
     where outputs are images, `geodesic.npz` (corners of the path, the latents, the outputs) and `summary.json`.
@@ -132,7 +133,7 @@ def geodesic(
         files["images"] = (f"images.{picture_format}", lambda file: draw_images(path, images, file))
     files["arrays"] = ("geodesic.npz", lambda file: write_arrays(file, _arrays(path), compress=True))
     finished = proof is None or proof.finished
-    run.leave(network, cells.certificate, _facts(path, proof), files, _lines, finished)
+    run.leave(network, cells.certificate, _head(network) | _facts(path, proof), files, _lines, finished)
 
 
 def _plane(
@@ -185,7 +186,7 @@ def _leave_space(
     """Leave a path of three latents."""
     from splinescope.plotting import plot_space_geodesic
 
-    facts = {
+    facts = _head(network) | {
         "cells": len(path.cells_of_space),
         "length": path.length,
         "lower_bound": path.chord if proof is None else proof.bound,
@@ -212,13 +213,24 @@ def _space_lines(facts: Facts) -> dict[str, str]:
     open_ = f"; {1 - lower / length:.2%} are not known" if length > 0 else ""
     return {
         "cells": f"{facts['cells']:,}, in {facts['seconds']:.2f} s",
-        "length": f"{length:.9g} in {facts['pieces']:,} straight pieces; by the network {facts['network_length']:.9g}",
+        "length": f"{length:.9g} in {facts['pieces']:,} straight pieces{_before(facts)}; by the network "
+        f"{facts['network_length']:.9g}",
         "straight line": f"{straight:.9g}{shorter}",
         "nothing is shorter than": f"{lower:.9g}{open_}{'' if facts['finished'] else _PLAINER}",
     }
 
 
 _PLAINER = "; interrupted, and more may be provable"
+
+
+def _head(network: Network) -> Facts:
+    """What the outputs whose lengths are measured still go through."""
+    return {"head": network.head.name if network.head else None}
+
+
+def _before(facts: Facts) -> str:
+    """That lengths are not those of the model's outputs, where a head follows."""
+    return f", before its {facts['head']}" if facts["head"] else ""
 
 
 def _facts(path: Geodesic, proof: LengthProof | None) -> Facts:
@@ -255,7 +267,7 @@ def _lines(facts: Facts) -> dict[str, str]:
     shorter = f", {1 - length / straight:.1%} shorter" if straight > 0 else ""
     lines = {
         "cells": f"{facts['cells']:,}, {facts['windows']:,} windows, in {facts['seconds']:.2f} s",
-        "length": f"{length:.9g} in {facts['pieces']:,} straight pieces",
+        "length": f"{length:.9g} in {facts['pieces']:,} straight pieces{_before(facts)}",
         "straight line": f"{straight:.9g}{shorter}",
         "certificate": f"{facts['network_length']:.9g} by the network; Snell's law to "
         f"{facts['largest_refraction_error']:.1g}",
