@@ -113,9 +113,10 @@ def in_browser(file: Path, script: str, seconds: float = 400) -> dict[str, Any]:
     """What a script answers in a page, in real time; and processor time and memory of the browser when it was ready."""
     run = (
         "<script>(async () => { const root = document.documentElement; "
-        "while (!root.dataset.ready) await new Promise((go) => setTimeout(go, 20)); console.log('READY'); "
-        f"const page = window.splinescope; {TOOLS} let answer; "
-        f"try {{ answer = await (async () => {{ {script} }})(); }} catch (error) {{ answer = String(error.stack); }} "
+        "const fault = () => document.getElementById('error')?.textContent; let answer; "
+        "while (!root.dataset.ready && !fault()) await new Promise((go) => setTimeout(go, 20)); console.log('READY'); "
+        f"const page = window.splinescope; {TOOLS} "
+        f"try {{ if (fault()) throw new Error(fault()); answer = await (async () => {{ {script} }})(); }} catch (error) {{ answer = String(error.stack); }} "
         "const text = JSON.stringify(answer); for (let i = 0; i < text.length; i += 900) "
         "console.log('PART' + text.slice(i, i + 900) + 'TRAP'); console.log('DONE'); })();</script></body>"
     )

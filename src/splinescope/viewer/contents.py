@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from splinescope.tessellation.segments import SegmentComplex
 from splinescope.tessellation.spatial.complex import SpatialComplex
 from splinescope.tessellation.surface import SurfaceMesh
 from splinescope.viewer.packing import Packer
-from splinescope.viewer.planar import planar_page
+from splinescope.viewer.planar import SHOWN, WHOLE, planar_page
 from splinescope.viewer.segments import segment_page
 from splinescope.viewer.space import solid_page, surface_page
+
+FRAME_CELLS = 20_000
+"""Cells of a plane up to which a frame keeps all there is."""
 
 
 def heading(cells: Any) -> str:
@@ -26,13 +30,16 @@ def heading(cells: Any) -> str:
     return f"{len(cells):,} cell{'' if len(cells) == 1 else 's'} of {place}"
 
 
-def contents(cells: Any, values: Mapping[str, Any], color: str) -> tuple[dict[str, Any], Packer]:
+def contents(
+    cells: Any, values: Mapping[str, Any], color: str, *, framed: bool = False
+) -> tuple[dict[str, Any], Packer]:
     """The record and the arrays of a page of one complex.
 
     Args:
         cells: A complex or a surface.
         values: Further numbers, one for each cell, by their label.
         color: What cells are coloured by at first.
+        framed: Whether it is one of many frames, of which a large plane keeps what is seen.
 
     Returns:
         Both.
@@ -40,7 +47,7 @@ def contents(cells: Any, values: Mapping[str, Any], color: str) -> tuple[dict[st
     Raises:
         InvalidInputError: As for `explore`.
     """
-    make = _maker(cells)
+    make = _maker(cells, framed)
     found = {name: np.asarray(column, dtype=np.float64) for name, column in values.items()}
     for name, column in found.items():
         if column.shape != (len(cells),):
@@ -57,14 +64,14 @@ def contents(cells: Any, values: Mapping[str, Any], color: str) -> tuple[dict[st
     return {**record, "color": color}, packer
 
 
-def _maker(cells: Any) -> Any:
+def _maker(cells: Any, framed: bool) -> Any:
     """What makes the page of cells, or an error that says which have one."""
     if isinstance(cells, SurfaceMesh):
         return surface_page
     if isinstance(cells, SegmentComplex):
         return segment_page
     if isinstance(cells, PlanarComplex):
-        return planar_page
+        return partial(planar_page, detail=SHOWN if framed and len(cells) > FRAME_CELLS else WHOLE)
     if isinstance(cells, SpatialComplex) and cells.dimension == 3:
         return solid_page
     dimension = getattr(cells, "dimension", None)

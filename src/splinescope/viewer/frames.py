@@ -62,7 +62,7 @@ def explore_frames(
     packers: list[Packer] = []
     for number, (name, frame) in enumerate(named.items()):
         cells = _opened(frame)
-        record, packer = contents(cells, {}, color)
+        record, packer = contents(cells, {}, color, framed=len(named) > 1)
         records.append({**record, "arrays": packer.listing})
         packers.append(packer)
         if not _alike(records[0], record):

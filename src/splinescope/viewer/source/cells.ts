@@ -1,117 +1,66 @@
 /* The complex in the page: rings, edges, neighbours, patterns, and which cell a point is in. */
 
 import { mixed, type Layer, type Measure, type Numbers, type PlanarRecord } from "./data";
-
-export const SHARE = 2 ** 48 - 1;
-
-/** Positions as shares of the frame, in float64, which holds their 48 bits. */
-export interface Points { x: Float64Array; y: Float64Array }
-
-export function points(found: Map<string, Numbers>, name: string): Points {
-  const scaled = (letter: string) => {
-    const key = `${name}.${letter}`, shares = `${key} as shares`, numbers = found.get(key) as Float64Array;
-    if (!found.has(shares)) for (let i = 0; i < numbers.length; i++) numbers[i] /= SHARE;
-    found.set(shares, numbers);
-    return numbers;
-  };
-  return { x: scaled("x"), y: scaled("y") };
-}
-
-export function offsetsOf(sizes: ArrayLike<number>): Uint32Array {
-  const offsets = new Uint32Array(sizes.length + 1);
-  for (let i = 0; i < sizes.length; i++) offsets[i + 1] = offsets[i] + sizes[i];
-  return offsets;
-}
+import { codedPlane, plainPlane, type Plane, type Points } from "./plane";
 
 export interface CellPattern { pieces: Uint8Array | null; hash: number; counts: number[] }
+
+/** Colours of the palette of patterns. */
+const PATTERN_COLORS = 13;
+const known = new WeakMap<Map<string, Numbers>, Cells>();
 
 export class Cells {
   readonly count: number;
   readonly offsets: Uint32Array;
   readonly corners: Uint32Array;
   readonly vertices: Points;
-  /** The two vertices of each edge, its two cells (-1 outside), and its unit plus one (0 on the border). */
   readonly ends: Uint32Array;
   readonly sides: Int32Array;
   readonly units: Uint32Array;
-  /** Edge of each side of each ring, from a corner to the next. */
   readonly edgeOf: Uint32Array;
   private readonly parents: Int32Array | null;
   private readonly grid: { side: number; starts: Uint32Array; cells: Uint32Array };
 
-  constructor(readonly record: PlanarRecord, readonly found: Map<string, Numbers>) {
+  constructor(readonly record: PlanarRecord, readonly found: Map<string, Numbers>, readonly plane: Plane) {
     this.count = record.counts.cells;
-    this.offsets = offsetsOf(found.get("sizes")!);
-    this.corners = this.renumbered(found.get("corners") as Uint32Array);
-    this.vertices = points(found, "vertices");
-    this.units = (found.get("edge_units") as Uint32Array).slice();
-    this.ends = new Uint32Array(2 * this.units.length);
-    this.sides = new Int32Array(2 * this.units.length).fill(-1);
-    this.edgeOf = new Uint32Array(this.corners.length);
-    this.findEdges();
-    this.followFolds();
+    ({ offsets: this.offsets, corners: this.corners, vertices: this.vertices, ends: this.ends, sides: this.sides, units: this.units, edgeOf: this.edgeOf } = plane);
     this.parents = record.layers.flips ? this.spanned() : null;
+    if (!found.has("pattern")) found.set("pattern", this.colored(found.get("root")!, found.get("color_steps")!));
     this.grid = this.bucketed();
   }
 
-  private renumbered(codes: Uint32Array): Uint32Array {
-    let next = 0;
-    const corners = new Uint32Array(codes.length);
-    for (let i = 0; i < codes.length; i++) {
-      corners[i] = next - codes[i];
-      if (codes[i] === 0) next++;
-    }
-    return corners;
+  /** Cells as they were coded: once for each frame, since the bytes go when they have been read. */
+  static of(record: PlanarRecord, found: Map<string, Numbers>): Cells {
+    known.set(found, known.get(found) ?? new Cells(record, found, record.coding.coded ? codedPlane(record, found) : plainPlane(record, found)));
+    return known.get(found)!;
   }
 
-  /** Edges in the order in which their sides come up; an open hash table from pairs of vertices. */
-  private findEdges(): void {
-    let bits = 4;
-    while (1 << bits < 2 * this.units.length) bits++;
-    const table = new Int32Array(1 << bits).fill(-1), mask = (1 << bits) - 1;
-    let edges = 0;
-    for (let cell = 0; cell < this.count; cell++) {
-      const start = this.offsets[cell], stop = this.offsets[cell + 1];
-      for (let at = start; at < stop; at++) {
-        const a = this.corners[at], b = this.corners[at + 1 < stop ? at + 1 : start];
-        const low = Math.min(a, b), high = Math.max(a, b);
-        let place: number = (Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b)) >>> (32 - bits) & mask;
-        while (table[place] >= 0 && (this.ends[2 * table[place]] !== low || this.ends[2 * table[place] + 1] !== high))
-          place = (place + 1) & mask;
-        let edge = table[place] as number;
-        if (edge < 0) {
-          edge = edges++;
-          table[place] = edge;
-          this.ends[2 * edge] = low;
-          this.ends[2 * edge + 1] = high;
-          this.sides[2 * edge] = cell;
-        } else this.sides[2 * edge + 1] = cell;
-        this.edgeOf[at] = edge;
+  /** Places of all patterns in their palette: a walk over all cells flips one unit at each edge. */
+  private colored(root: Numbers, steps: Numbers): Uint8Array {
+    const colors = new Uint8Array(this.count), pieces = Uint8Array.from(root), from = new Int32Array(this.count).fill(-2), at = this.offsets.slice(0, -1);
+    let cell = 0, color = pieces.reduce((sum, piece, unit) => sum + (piece ? steps[unit] : 0), 0);
+    const cross = (edge: number) => {
+      const unit = this.units[edge] - 1;
+      pieces[unit] ^= 1;
+      color += pieces[unit] ? steps[unit] : -steps[unit];
+    };
+    if (this.count) [from[0], colors[0]] = [-1, color % PATTERN_COLORS];
+    while (cell >= 0 && this.count) {
+      if (at[cell] < this.offsets[cell + 1]) {
+        const edge = this.edgeOf[at[cell]++], other = this.across(edge, cell);
+        if (other < 0 || from[other] !== -2) continue;
+        from[other] = edge;
+        cross(edge);
+        colors[other] = color % PATTERN_COLORS;
+        cell = other;
+      } else {
+        const edge = from[cell];
+        if (edge < 0) break;
+        cross(edge);
+        cell = this.across(edge, cell);
       }
     }
-  }
-
-  /** Units of the edges: 0 is stored for that of the first edge of the same fold, else the unit plus one. */
-  private followFolds(): void {
-    const { ends, sides, units } = this, count = this.vertices.x.length;
-    const at = new Uint32Array(4 * count), degrees = new Uint32Array(count), first = Uint32Array.from(units, (_, edge) => edge);
-    for (let side = 0; side < ends.length; side++) if (degrees[ends[side]]++ < 4) at[4 * ends[side] + degrees[ends[side]] - 1] = side >> 1;
-    const found = (edge: number) => {
-      while (first[edge] !== edge) edge = first[edge] = first[first[edge]];
-      return edge;
-    };
-    const touch = (cell: number, other: number) => cell >= 0 && (sides[2 * other] === cell || sides[2 * other + 1] === cell);
-    for (let vertex = 0; vertex < count; vertex++) {
-      if (degrees[vertex] !== 4) continue;
-      for (let i = 0; i < 3; i++)
-        for (let j = i + 1; j < 4; j++) {
-          const a = at[4 * vertex + i], b = at[4 * vertex + j];
-          if (touch(sides[2 * a], b) || touch(sides[2 * a + 1], b)) continue;
-          const one = found(a), two = found(b);
-          first[Math.max(one, two)] = Math.min(one, two);
-        }
-    }
-    for (let edge = 0; edge < units.length; edge++) units[edge] = units[edge] ? units[edge] - 1 : units[found(edge)];
+    return colors;
   }
 
   /** The edge through which a search from cell 0 came to each cell. */
@@ -233,8 +182,8 @@ export class Cells {
   }
 
   /** Areas of all cells, stored as the other measures are. */
-  areas({ least, most, stored_as_logarithms }: Measure): Uint32Array {
-    const stored = new Uint32Array(this.count);
+  areas({ least, most, stored_as_logarithms }: Measure): Uint16Array {
+    const stored = new Uint16Array(this.count);
     for (let cell = 0; cell < this.count; cell++) {
       const area = this.area(cell), number = stored_as_logarithms ? Math.log(area) : area;
       stored[cell] = Math.max(0, Math.min(65534, Math.round(((number - least) / (most - least || 1)) * 65534)));

@@ -1,11 +1,12 @@
 /* The page of a planar complex: drawing, pointing, and what a cell says. */
 
-import { Cells, offsetsOf, points, type Points } from "./cells";
+import { Cells } from "./cells";
 import { lineColor, looked, packed, paled, pixelsOf, ticks, told, valueOf } from "./colors";
 import type { Numbers, PlanarRecord } from "./data";
 import { by, cleared, fitted, haloed, inks, tableOfRows } from "./dom";
 import { exportSvg, saved } from "./exports";
 import { arrow, listen } from "./gestures";
+import { piecesOf, type Points } from "./plane";
 import { Scene, type Fill, type Lines } from "./scene";
 import { heard, Selection } from "./selection";
 import { Tools, type Choices } from "./tools";
@@ -35,7 +36,7 @@ export class PlanarPage {
   private readonly stage = by<HTMLDivElement>("stage");
   private readonly over = by<HTMLCanvasElement>("over");
   private readonly pictures = new Map<string, HTMLImageElement>();
-  private readonly selection = new Selection((cell) => this.found.get("numbers")![cell]);
+  private readonly selection = new Selection((cell) => this.numberOf(cell));
   private remembered: { cell: number; of: Map<string, Numbers>; map: AffineMap | null } | null = null;
   private drawn: View;
   private timer = 0;
@@ -69,7 +70,7 @@ export class PlanarPage {
     this.scene.forget();
     this.record = record;
     this.found = found;
-    this.cells = new Cells(record, found);
+    this.cells = Cells.of(record, found);
     const area = record.measures.find(({ key }) => key === "area");
     if (area && !found.has("measure.area")) found.set("measure.area", this.cells.areas(area));
     const vertices = this.scene.positions(this.cells.vertices), groups = this.byLayer();
@@ -79,10 +80,10 @@ export class PlanarPage {
     this.lengths = groups.layers.map((ends) => this.length(ends));
     this.pieces = this.boundary = null;
     if (record.classes) {
-      const corners = points(found, "pieces"), segments = points(found, "boundary");
-      const fill = this.scene.fill(this.scene.positions(corners), offsetsOf(found.get("pieces.sizes")!), null);
+      const { offsets, points, boundary } = piecesOf(record, found, this.cells.plane);
+      const fill = this.scene.fill(this.scene.positions(points), offsets, null);
       this.pieces = { fill, classes: found.get("pieces.classes")! };
-      this.boundary = this.scene.lines(this.scene.positions(segments), Uint32Array.from(segments.x.keys()));
+      this.boundary = this.scene.lines(this.scene.positions(boundary), Uint32Array.from(boundary.x.keys()));
     }
     this.hovered = this.edge = -1;
     this.selection.cells.clear();
@@ -282,10 +283,15 @@ export class PlanarPage {
     return [low[0] + x * extent[0], low[1] + y * extent[1]];
   }
 
+  /** Number of a cell as in Python; -1 where frames have none. */
+  private numberOf(cell: number): number {
+    return this.found.get("numbers")?.[cell] ?? -1;
+  }
+
   /** Number of the cell at a point of the domain, as in Python; -1 outside. */
   locate(x: number, y: number): number {
     const cell = this.cells.locate(...this.shares([x, y]));
-    return cell < 0 ? -1 : this.found.get("numbers")![cell];
+    return cell < 0 ? -1 : this.numberOf(cell);
   }
 
   private point(px: number, py: number): void {
@@ -317,7 +323,7 @@ export class PlanarPage {
     box.replaceChildren();
     if (cell < 0) return;
     const { record, found, cells } = this, pattern = cells.pattern(cell), rows: [string, string][] = [];
-    rows.push(["cell", `${found.get("numbers")![cell]}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
+    rows.push(["cell", `${found.has("numbers") ? this.numberOf(cell) : ""}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
     if (this.pointer && cell === this.hovered) rows.push(["at", this.coordinates(...this.pointer).map(told).join(", ")]);
     if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![cell]]]);
     for (const measure of record.measures) rows.push([measure.label, told(valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
@@ -362,10 +368,10 @@ export class PlanarPage {
   find(text: string): string {
     const numbers = text.split(/[\s,;]+/).filter(Boolean).map(Number);
     let cell = -1;
-    if (numbers.length === 1 && Number.isInteger(numbers[0])) cell = this.found.get("numbers")!.indexOf(numbers[0]);
+    if (numbers.length === 1 && Number.isInteger(numbers[0])) cell = this.found.get("numbers")?.indexOf(numbers[0]) ?? -1;
     else if (numbers.length === 2) cell = this.cells.locate(...this.shares([numbers[0], numbers[1]]));
     else return "type a cell's number, or a point as x, y";
-    if (cell < 0) return numbers.length === 1 ? "no such cell" : "outside of the domain";
+    if (cell < 0) return numbers.length === 2 ? "outside of the domain" : this.found.has("numbers") ? "no such cell" : "cells of these frames have no numbers; type a point as x, y";
     const [x, y] = numbers.length === 2 ? this.shares([numbers[0], numbers[1]]) : this.cells.middle(cell);
     this.selection.click(-1, false);
     this.selection.click(cell, true);
@@ -399,8 +405,8 @@ export class PlanarPage {
 
   private listen(): void {
     heard((numbers) => {
-      const known = this.found.get("numbers")!;
-      this.selection.choose(numbers.map((number) => known.indexOf(number)));
+      const known = this.found.get("numbers");
+      this.selection.choose(numbers.map((number) => known?.indexOf(number) ?? -1));
       this.overlay();
       this.tell();
     });

@@ -1,6 +1,6 @@
 /* Cells and lines drawn with WebGL2. Positions are pairs of float32, so that 48 bits of them are seen at any zoom. */
 
-import type { Points } from "./cells";
+import type { Points } from "./plane";
 import type { View } from "./view";
 
 const ROW = 4096;
