@@ -21,7 +21,7 @@ from splinescope.viewer.packing import hilbert_order
 from splinescope.viewer.page_record import mixed
 from splinescope.viewer.weights import chain_of
 
-from .reading import arrays_of, read, record_of
+from .reading import arrays_of, plane_in, read, record_of
 
 
 def network(widths: tuple[int, ...], seed: int = 0, activation: type[nn.Module] = nn.ReLU) -> nn.Module:
@@ -44,17 +44,16 @@ def planar(seed: int = 0, widths: tuple[int, ...] = (2, 12, 12, 3), activation: 
 def test_the_page_holds_the_cells(activation: type[nn.Module]) -> None:
     cells = planar(activation=activation)
     record, arrays = read(explore(cells).text)
-    sizes, codes = arrays["sizes"], arrays["corners"]
     assert record["counts"] == {"cells": len(cells), "edges": len(cells.edges), "vertices": len(cells.vertices)}
-    new = np.cumsum(codes == 0) - (codes == 0)
-    corners = new - codes
+    assert record["coding"]["coded"]
+    plane = plane_in(record, arrays)
     low, extent = (np.array(record["frame"][name]) for name in ("low", "extent"))
-    shares = np.stack([arrays["vertices.x"], arrays["vertices.y"]], axis=1) / (2**48 - 1)
-    points = low + shares * extent
-    starts = np.concatenate([[0], np.cumsum(sizes)])
+    points = low + plane.points * extent
     for at, number in enumerate(arrays["numbers"]):
-        ring = points[corners[starts[at] : starts[at + 1]]]
         mine = cells.vertices[cells.cell_vertices[cells.cell_offsets[number] : cells.cell_offsets[number + 1]]]
+        ring = points[plane.rings[at]]
+        turn = np.argmin(np.abs(mine - ring[0]).sum(axis=1))
+        mine = np.roll(mine, -turn, axis=0)
         np.testing.assert_allclose(ring, mine, rtol=0, atol=4 * 2.0**-48 * 4)
     assert sorted(arrays["numbers"].tolist()) == list(range(len(cells)))
 

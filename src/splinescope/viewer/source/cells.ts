@@ -18,15 +18,29 @@ export class Cells {
   readonly sides: Int32Array;
   readonly units: Uint32Array;
   readonly edgeOf: Uint32Array;
-  private readonly parents: Int32Array | null;
-  private readonly grid: { side: number; starts: Uint32Array; cells: Uint32Array };
+  /** Made when they are first asked for. */
+  private tree: Int32Array | null = null;
+  private buckets: { side: number; starts: Uint32Array; cells: Uint32Array } | null = null;
 
   constructor(readonly record: PlanarRecord, readonly found: Map<string, Numbers>, readonly plane: Plane) {
     this.count = record.counts.cells;
     ({ offsets: this.offsets, corners: this.corners, vertices: this.vertices, ends: this.ends, sides: this.sides, units: this.units, edgeOf: this.edgeOf } = plane);
-    this.parents = record.layers.flips ? this.spanned() : null;
-    if (!found.has("pattern")) found.set("pattern", this.colored(found.get("root")!, found.get("color_steps")!));
-    this.grid = this.bucketed();
+  }
+
+  private get grid(): { side: number; starts: Uint32Array; cells: Uint32Array } {
+    return (this.buckets ??= this.bucketed());
+  }
+
+  /** The edge through which a search from cell 0 came to each cell; null where units do not flip at edges. */
+  private get parents(): Int32Array | null {
+    return this.record.layers.flips ? (this.tree ??= this.spanned()) : null;
+  }
+
+  /** Find what colours are made of, where it is not stored. */
+  need(color: string): void {
+    const { found, record } = this, area = record.measures.find(({ key }) => key === "area");
+    if (color === "pattern" && !found.has("pattern")) found.set("pattern", this.colored(found.get("root")!, found.get("color_steps")!));
+    if (color === "area" && area && !found.has("measure.area")) found.set("measure.area", this.areas(area));
   }
 
   /** Cells as they were coded: once for each frame, since the bytes go when they have been read. */
@@ -63,7 +77,6 @@ export class Cells {
     return colors;
   }
 
-  /** The edge through which a search from cell 0 came to each cell. */
   private spanned(): Int32Array {
     const parents = new Int32Array(this.count).fill(-2), queue = new Uint32Array(this.count);
     if (!this.count) return parents;
@@ -99,14 +112,15 @@ export class Cells {
   /** The activation pattern of a cell: units flip along the way from cell 0, or what the page was told. */
   pattern(cell: number): CellPattern {
     const layers = this.record.layers.nodes;
-    if (!this.parents) {
+    const { parents } = this;
+    if (!parents) {
       const counts = layers.map((_, number) => this.found.get(`counts.${number}`)![cell]);
       return { pieces: null, hash: this.found.get("hashes")![cell], counts };
     }
     const pieces = Uint8Array.from(this.found.get("root")!);
     let hash = this.record.layers.root_hash;
-    for (let here = cell; this.parents[here] >= 0; ) {
-      const edge: number = this.parents[here], unit = this.units[edge] - 1;
+    for (let here = cell; parents[here] >= 0; ) {
+      const edge: number = parents[here], unit = this.units[edge] - 1;
       pieces[unit] ^= 1;
       hash ^= mixed(unit);
       here = this.across(edge, here);
@@ -115,32 +129,30 @@ export class Cells {
     return { pieces, hash: hash >>> 0, counts };
   }
 
-  private box(cell: number): [number, number, number, number] {
-    let left = Infinity, bottom = Infinity, right = -Infinity, top = -Infinity;
-    for (let at = this.offsets[cell]; at < this.offsets[cell + 1]; at++) {
-      const x = this.vertices.x[this.corners[at]], y = this.vertices.y[this.corners[at]];
-      if (x < left) left = x;
-      if (x > right) right = x;
-      if (y < bottom) bottom = y;
-      if (y > top) top = y;
-    }
-    return [left, bottom, right, top];
-  }
-
-  private bucketed(): Cells["grid"] {
-    const side = Math.max(1, Math.min(2048, Math.round(Math.sqrt(this.count))));
+  /** Cells by the squares of a grid that their boxes touch. */
+  private bucketed(): { side: number; starts: Uint32Array; cells: Uint32Array } {
+    const side = Math.max(1, Math.min(2048, Math.round(Math.sqrt(this.count)))), { corners, offsets, vertices } = this;
     const bucket = (share: number) => Math.max(0, Math.min(side - 1, Math.floor(share * side)));
-    const starts = new Uint32Array(side * side + 1);
-    const each = (visit: (bucket: number, cell: number) => void) => {
-      for (let cell = 0; cell < this.count; cell++) {
-        const [left, bottom, right, top] = this.box(cell).map(bucket);
-        for (let row = bottom; row <= top; row++) for (let column = left; column <= right; column++) visit(row * side + column, cell);
+    const boxes = new Uint16Array(4 * this.count), starts = new Uint32Array(side * side + 1);
+    for (let cell = 0; cell < this.count; cell++) {
+      let left = Infinity, bottom = Infinity, right = -Infinity, top = -Infinity;
+      for (let at = offsets[cell]; at < offsets[cell + 1]; at++) {
+        const x = vertices.x[corners[at]], y = vertices.y[corners[at]];
+        if (x < left) left = x;
+        if (x > right) right = x;
+        if (y < bottom) bottom = y;
+        if (y > top) top = y;
       }
-    };
-    each((at) => starts[at + 1]++);
+      boxes[4 * cell] = bucket(left);
+      boxes[4 * cell + 1] = bucket(right);
+      boxes[4 * cell + 2] = bucket(bottom);
+      boxes[4 * cell + 3] = bucket(top);
+      for (let row = boxes[4 * cell + 2]; row <= boxes[4 * cell + 3]; row++) for (let column = boxes[4 * cell]; column <= boxes[4 * cell + 1]; column++) starts[row * side + column + 1]++;
+    }
     for (let i = 0; i < side * side; i++) starts[i + 1] += starts[i];
     const cells = new Uint32Array(starts[side * side]), filled = starts.slice();
-    each((at, cell) => (cells[filled[at]++] = cell));
+    for (let cell = 0; cell < this.count; cell++)
+      for (let row = boxes[4 * cell + 2]; row <= boxes[4 * cell + 3]; row++) for (let column = boxes[4 * cell]; column <= boxes[4 * cell + 1]; column++) cells[filled[row * side + column]++] = cell;
     return { side, starts, cells };
   }
 

@@ -5,6 +5,7 @@ import { lineColor, looked, packed, paled, pixelsOf, ticks, told, valueOf } from
 import type { Numbers, PlanarRecord } from "./data";
 import { by, cleared, fitted, haloed, inks, tableOfRows } from "./dom";
 import { exportSvg, saved } from "./exports";
+import { foldsOf } from "./folds";
 import { arrow, listen } from "./gestures";
 import { piecesOf, type Points } from "./plane";
 import { Scene, type Fill, type Lines } from "./scene";
@@ -71,9 +72,7 @@ export class PlanarPage {
     this.record = record;
     this.found = found;
     this.cells = Cells.of(record, found);
-    const area = record.measures.find(({ key }) => key === "area");
-    if (area && !found.has("measure.area")) found.set("measure.area", this.cells.areas(area));
-    const vertices = this.scene.positions(this.cells.vertices), groups = this.byLayer();
+    const vertices = this.scene.positions(this.cells.vertices), groups = foldsOf(this.cells);
     this.fill = this.scene.fill(vertices, this.cells.offsets, this.cells.corners);
     this.border = this.scene.lines(vertices, groups.border);
     this.lines = groups.layers.map((ends) => this.scene.lines(vertices, ends));
@@ -90,6 +89,11 @@ export class PlanarPage {
     by("facts").textContent = record.facts;
   }
 
+  /** Read what will be shown soon. */
+  prepare(record: PlanarRecord, found: Map<string, Numbers>): void {
+    Cells.of(record, found);
+  }
+
   /** Show other cells of the same plane, from where it is looked at. */
   show(record: PlanarRecord, found: Map<string, Numbers>): void {
     this.load(record, found);
@@ -101,22 +105,6 @@ export class PlanarPage {
 
   private get choices(): Choices {
     return this.tools.choices;
-  }
-
-  private byLayer(): { border: Uint32Array; layers: Uint32Array[] } {
-    const { ends, units } = this.cells, starts = this.record.layers.nodes.map(({ stop }) => stop);
-    const layer = new Int32Array(units.length), sizes = new Uint32Array(starts.length + 1);
-    for (let edge = 0; edge < units.length; edge++) {
-      layer[edge] = units[edge] === 0 ? starts.length : this.cells.layerOf(units[edge] - 1);
-      sizes[layer[edge]]++;
-    }
-    const lists = Array.from(sizes, (size) => new Uint32Array(2 * size)), filled = new Uint32Array(sizes.length);
-    for (let edge = 0; edge < units.length; edge++) {
-      const at = 2 * filled[layer[edge]]++;
-      lists[layer[edge]][at] = ends[2 * edge];
-      lists[layer[edge]][at + 1] = ends[2 * edge + 1];
-    }
-    return { border: lists.pop()!, layers: lists };
   }
 
   private length(ends: Uint32Array): number {
@@ -136,6 +124,7 @@ export class PlanarPage {
   }
 
   private pixels(): Uint32Array {
+    this.cells.need(this.choices.color);
     return pixelsOf(this.record, this.found, this.choices, this.cells.count);
   }
 
@@ -326,7 +315,7 @@ export class PlanarPage {
     rows.push(["cell", `${found.has("numbers") ? this.numberOf(cell) : ""}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
     if (this.pointer && cell === this.hovered) rows.push(["at", this.coordinates(...this.pointer).map(told).join(", ")]);
     if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![cell]]]);
-    for (const measure of record.measures) rows.push([measure.label, told(valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
+    for (const measure of record.measures) rows.push([measure.label, told(measure.key === "area" ? cells.area(cell) : valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
     rows.push(["pattern", `${pattern.hash.toString(16).padStart(8, "0")}`]);
     record.layers.nodes.forEach(({ name, start, stop }, layer) => rows.push([`layer ${name}`, `${pattern.counts[layer]} of ${stop - start} active`]));
     if (this.edge >= 0) {

@@ -8,7 +8,10 @@ const KEPT = 6;
 /** Milliseconds from a frame to the next while it plays, at least. */
 const PACE = 350;
 
-export interface Shows { show(record: PageRecord, found: Map<string, Numbers>): void }
+export interface Shows {
+  show(record: PageRecord, found: Map<string, Numbers>): void;
+  prepare?(record: PageRecord, found: Map<string, Numbers>): void;
+}
 
 export class Timeline {
   readonly box = element("fieldset", {}, element("legend", { textContent: "Frames" }));
@@ -65,9 +68,17 @@ export class Timeline {
       this.current = frame;
       this.slider.value = String(frame);
       this.name(frame);
-      if (frame + 1 < this.frames.length) void this.arraysOf(frame + 1);
+      void this.ahead(frame + 1);
     }
     this.busy = null;
+  }
+
+  /** Read a frame that is likely the next one, unless another was asked for meanwhile. */
+  private async ahead(frame: number): Promise<void> {
+    if (frame >= this.frames.length) return;
+    const found = await this.arraysOf(frame);
+    await new Promise((go) => setTimeout(go, 30));
+    if (this.wanted < 0) this.page?.prepare?.(this.recordOf(frame), found);
   }
 
   private name(frame: number): void {
