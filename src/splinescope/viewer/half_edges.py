@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from numba import njit
 
 from splinescope.tessellation.planar.complex import PlanarComplex
 
@@ -43,49 +42,55 @@ class HalfEdges:
         Returns:
             Them; None where the cells are no disk whose border meets no vertex twice.
         """
-        sizes, firsts = np.diff(cells.cell_offsets), np.asarray(cells.cell_offsets[:-1])
-        corners = np.asarray(cells.cell_vertices)
-        onward = np.arange(1, len(corners) + 1)
-        onward[np.asarray(cells.cell_offsets[1:]) - 1] = firsts
-        halves = _halves_of_sides(cells.edges, corners, corners[onward], len(cells.vertices))
-        count = 2 * len(cells.edges)
-        if halves is None or len(np.unique(halves)) != len(halves):
+        offsets, corners = np.asarray(cells.cell_offsets), np.asarray(cells.cell_vertices)
+        ends, beside = np.asarray(cells.edges), np.asarray(cells.edge_cells)
+        sides = np.full(2 * len(ends), -1)
+        half_at = np.full(len(corners), -1)
+        if not _place_sides(ends, beside, offsets, corners, sides, half_at) or (half_at < 0).any():
             return None
-        origins = np.asarray(cells.edges).reshape(-1).copy()
-        following, faces, sides = (np.full(count, -1) for _ in range(3))
-        following[halves], faces[halves] = halves[onward], np.repeat(np.arange(len(cells)), sizes)
-        sides[halves] = np.arange(len(corners))
-        outside = np.flatnonzero(following < 0)
+        onward = np.arange(1, len(corners) + 1)
+        onward[offsets[1:] - 1] = offsets[:-1]
+        origins, outside = ends.reshape(-1).astype(np.int64), np.flatnonzero(sides < 0)
         leaving = np.full(len(cells.vertices), -1)
         leaving[origins[outside]] = outside
-        following[outside] = leaving[origins[outside ^ 1]]
+        following = np.where(sides < 0, leaving[origins[np.arange(len(origins)) ^ 1]], half_at[onward[sides]])
         degrees = np.bincount(origins, minlength=len(cells.vertices))
-        found = cls(origins, following, faces, degrees, sides)
+        found = cls(origins, following, beside.reshape(-1).astype(np.int64), degrees, sides)
         return found if found._is_disk(outside, len(cells)) else None
 
     def _is_disk(self, outside: np.ndarray, cells: int) -> bool:
-        """Whether all is one piece with one ring around it."""
-        if not len(outside) or self.degrees.max() > MOST_EDGES or len(np.unique(self.origins[outside])) != len(outside) or (self.following < 0).any():
+        """Whether there is one ring around all; what is not one piece the front then does not reach."""
+        if not len(outside) or not 2 <= self.degrees.min() <= self.degrees.max() <= MOST_EDGES:
             return False
-        edges = len(self.origins) // 2
-        if len(self.degrees) - edges + cells + 1 != 2 or (self.degrees < 2).any():
+        if np.bincount(self.origins[outside]).max() > 1 or (self.following < 0).any():
             return False
-        ends = self.origins.reshape(-1, 2)
-        graph = coo_array((np.ones(edges, bool), (ends[:, 0], ends[:, 1])), shape=(len(self.degrees),) * 2)
         ring, half = 1, self.following[outside[0]]
         while half != outside[0] and ring <= len(outside):
             ring, half = ring + 1, self.following[half]
-        return ring == len(outside) and connected_components(graph, directed=False)[0] == 1
+        return ring == len(outside) and len(self.degrees) - len(self.origins) // 2 + cells == 1
 
 
-def _halves_of_sides(edges: np.ndarray, tails: np.ndarray, heads: np.ndarray, count: int) -> np.ndarray | None:
-    """The half-edge of each side of a ring; None if one is no edge."""
-    edges = np.asarray(edges, np.int64)
-    keys = np.concatenate([edges[:, 0] * count + edges[:, 1], edges[:, 1] * count + edges[:, 0]])
-    order = np.argsort(keys)
-    wanted = tails.astype(np.int64) * count + heads
-    at = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
-    found = order[at]
-    if len(np.unique(keys)) != len(keys) or (keys[found] != wanted).any():
-        return None
-    return np.where(found < len(edges), 2 * found, 2 * (found - len(edges)) + 1)
+@njit(cache=True, nogil=True)
+def _place_sides(
+    ends: np.ndarray,
+    beside: np.ndarray,
+    offsets: np.ndarray,
+    corners: np.ndarray,
+    sides: np.ndarray,
+    half_at: np.ndarray,
+) -> bool:
+    """Find the side of each half-edge in its cell's ring, and the half-edge of each side; whether all are there."""
+    for edge in range(len(ends)):
+        for side in range(2):
+            cell = beside[edge, side]
+            if cell < 0:
+                continue
+            start, stop, found = offsets[cell], offsets[cell + 1], -1
+            for at in range(start, stop):
+                onward = at + 1 if at + 1 < stop else start
+                if corners[at] == ends[edge, side] and corners[onward] == ends[edge, 1 - side]:
+                    found = at
+            if found < 0 or half_at[found] >= 0:
+                return False
+            sides[2 * edge + side], half_at[found] = found, 2 * edge + side
+    return True

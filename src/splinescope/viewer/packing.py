@@ -76,7 +76,7 @@ class Packer:
     def text(self) -> str:
         """All arrays compressed, behind their bytes without and with that in four bytes each, as text."""
         data = b"".join(self._parts)
-        packed = gzip.compress(data, 9, mtime=0)
+        packed = gzip.compress(data, 6, mtime=0)
         return as_text(len(data).to_bytes(4, "big") + len(packed).to_bytes(4, "big") + packed)
 
 

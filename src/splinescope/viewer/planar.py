@@ -15,6 +15,7 @@ from splinescope.tessellation.affine import norms
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.viewer.packing import Packer, hilbert_order
 from splinescope.viewer.page_record import LEVELS, Patterns, facts_of, layer_record, layers_of, measure_of, mixed
+from splinescope.viewer.pattern_hashes import hashes_of_bits
 from splinescope.viewer.pieces import add_pieces
 from splinescope.viewer.plane_coding import PageRings, coded_plane, unit_bits
 from splinescope.viewer.weights import chain_of
@@ -97,8 +98,6 @@ def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray], detail: Det
     """
     packer, frame = Packer(), ViewFrame.around(cells.domain.corners)
     counts = {"cells": len(cells), "edges": len(cells.edges), "vertices": len(cells.vertices)}
-    layers = layers_of(cells)
-    patterns = Patterns.of(len(cells), layers, cells.patterns_of)
     unit = edge_units(cells)
     measures = {"norm": (norms(cells), "spectral norm of A"), "area": (np.asarray(cells.measures), "area of the cell")}
     measures |= {name: (np.asarray(found, float), name) for name, found in values.items()}
@@ -120,7 +119,7 @@ def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray], detail: Det
     }
     if detail.numbers:
         packer.add("numbers", order, 4)
-    record["layers"] = _add_patterns(packer, cells, patterns, order, unit)
+    record["layers"] = _add_patterns(packer, cells, order, unit)
     record["measures"] = [found for _, found in stored.values()]
     if 1 <= cells.network.num_classes <= MOST_CLASSES:
         shares = partial(frame.shares, bits=detail.bits)
@@ -184,25 +183,29 @@ def _add_rings(packer: Packer, cells: PlanarComplex, rings: PageRings) -> tuple[
     return found[by_appearance], numbers
 
 
-def _add_patterns(
-    packer: Packer, cells: PlanarComplex, patterns: Patterns, order: np.ndarray, unit: np.ndarray
-) -> dict[str, Any]:
+def _add_patterns(packer: Packer, cells: PlanarComplex, order: np.ndarray, unit: np.ndarray) -> dict[str, Any]:
     """Append what tells the patterns of all cells: the first one's where units flip at edges, else what is told."""
+    layers, root = layers_of(cells), int(order[0]) if len(order) else 0
+    hashes = hashes_of_bits(cells)
+    if hashes is not None and _flips(cells, hashes, unit):
+        pieces = cells.patterns_of(order[:1])[0]
+        packer.add_bytes("root", pieces)
+        packer.add_bytes("color_steps", color_steps(len(pieces)))
+        return layer_record(layers, flips=True, root_hash=int(hashes[root]))
+    patterns = Patterns.of(len(cells), layers, cells.patterns_of)
+    patterns.add(packer, order)
+    packer.add_bytes("pattern", patterns.colors[order])
+    return layer_record(layers)
+
+
+def _flips(cells: PlanarComplex, hashes: np.ndarray, unit: np.ndarray) -> bool:
+    """Whether the patterns beside each edge differ in its unit alone, so that one pattern tells all."""
     inner = (cells.edge_cells >= 0).all(axis=1)
-    pairs, hashes = cells.edge_cells[inner], patterns.hashes
-    flips = bool(
-        len(cells)
-        and connected_components(cells.adjacency, directed=False)[0] == 1
-        and (hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]] == mixed(unit[inner] - 1)).all()
-    )
-    if flips:
-        packer.add_bytes("root", cells.patterns_of(order[:1])[0])
-        packer.add_bytes("color_steps", color_steps(len(cells.patterns_of(order[:1])[0])))
-    else:
-        patterns.add(packer, order)
-        packer.add_bytes("pattern", patterns.colors[order])
-    root_hash = int(hashes[order[0]]) if len(cells) else 0
-    return layer_record(layers_of(cells), flips=flips, root_hash=root_hash)
+    pairs = cells.edge_cells[inner]
+    changed = hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]
+    if not len(cells) or (changed != mixed(np.maximum(unit[inner], 1) - 1)).any() or (unit[inner] == 0).any():
+        return False
+    return int(connected_components(cells.adjacency, directed=False)[0]) == 1
 
 
 def _edge_order(cells: PlanarComplex, rings: PageRings, numbers: np.ndarray) -> np.ndarray:
