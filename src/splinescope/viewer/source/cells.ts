@@ -1,7 +1,8 @@
 /* The complex in the page: rings, edges, neighbours, patterns, and which cell a point is in. */
 
 import { mixed, type Layer, type Measure, type Numbers, type PlanarRecord } from "./data";
-import { codedPlane, plainPlane, type Plane, type Points } from "./plane";
+import type { Plane, Points } from "./plane";
+import { planes } from "./reader";
 
 export interface CellPattern { pieces: Uint8Array | null; hash: number; counts: number[] }
 
@@ -43,10 +44,11 @@ export class Cells {
     if (color === "area" && area && !found.has("measure.area")) found.set("measure.area", this.areas(area));
   }
 
-  /** Cells as they were coded: once for each frame, since the bytes go when they have been read. */
+  /** The same cells for the same arrays, with what was made when it was needed. */
   static of(record: PlanarRecord, found: Map<string, Numbers>): Cells {
-    known.set(found, known.get(found) ?? new Cells(record, found, record.coding.coded ? codedPlane(record, found) : plainPlane(record, found)));
-    return known.get(found)!;
+    const cells = known.get(found) ?? new Cells(record, found, planes.get(found)!);
+    known.set(found, cells);
+    return cells;
   }
 
   /** Places of all patterns in their palette: a walk over all cells flips one unit at each edge. */

@@ -43,6 +43,11 @@ export interface SpaceRecord extends PageRecord {
 
 export type Numbers = Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array;
 
+/** Give back the memory of arrays at once, where the browser can, rather than when it next looks for what is unused. */
+export function release(...arrays: ArrayBufferView[]): void {
+  for (const { buffer } of arrays) (buffer as ArrayBuffer & { transfer?(size: number): ArrayBuffer }).transfer?.(0);
+}
+
 /** Bytes of text with 13 bits in two letters: those of ASCII from "!" on without "&", "<" and "\\". */
 export function lettered(text: string): Uint8Array {
   const bytes = new Uint8Array(Math.floor((text.length * 13) / 16));
@@ -58,12 +63,15 @@ export function lettered(text: string): Uint8Array {
 }
 
 /** Bytes that were compressed, behind how many there are, uncompressed and compressed. */
-async function unpacked(text: string): Promise<Uint8Array> {
-  const bytes = lettered(text), sizes = new DataView(bytes.buffer), found = new Uint8Array(sizes.getUint32(0));
+async function unpacked(bytes: Uint8Array): Promise<Uint8Array> {
+  const sizes = new DataView(bytes.buffer), found = new Uint8Array(sizes.getUint32(0));
   const reader = new Blob([bytes.subarray(8, 8 + sizes.getUint32(4)) as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip")).getReader();
   for (let at = 0; ; ) {
     const { value } = await reader.read();
-    if (!value) return found;
+    if (!value) {
+      release(bytes);
+      return found;
+    }
     found.set(value, at);
     at += value.length;
   }
@@ -104,13 +112,14 @@ function doubles(low: Uint32Array, high: Uint32Array): Float64Array {
 }
 
 /** All arrays by name. */
-export async function arrays(text: string, listing: Listed[]): Promise<Map<string, Numbers>> {
-  const bytes = await unpacked(text), found = new Map<string, Numbers>();
+export async function arrays(packed: Uint8Array, listing: Listed[]): Promise<Map<string, Numbers>> {
+  const bytes = await unpacked(packed), found = new Map<string, Numbers>();
   let at = 0;
   for (const listed of listing) {
     found.set(listed.name, joined(bytes, at, listed));
     at += listed.count * listed.width;
   }
+  release(bytes);
   return found;
 }
 

@@ -1,6 +1,7 @@
 /* Lines to draw: a fold runs straight on where it crosses one of the same or a later layer, so most edges join up. */
 
 import type { Cells } from "./cells";
+import { release } from "./data";
 
 /** Pairs of vertices: the border's edges one by one, and the straight runs of each layer's folds. */
 export interface Folds { border: Uint32Array; layers: Uint32Array[] }
@@ -25,6 +26,7 @@ export function foldsOf(cells: Cells): Folds {
     if (at === lists[layer].length) {
       const longer = new Uint32Array(2 * at);
       longer.set(lists[layer]);
+      release(lists[layer]);
       lists[layer] = longer;
     }
     lists[layer][at] = ends[last(2 * edge)];
@@ -32,6 +34,7 @@ export function foldsOf(cells: Cells): Folds {
     filled[layer] += 2;
   }
   const found = lists.map((list, layer) => list.slice(0, filled[layer]));
+  release(onward, seen, ...lists);
   return { border: found.pop()!, layers: found };
 }
 
@@ -57,5 +60,6 @@ function joints({ units, ends, vertices, record }: Cells, layerOf: Uint16Array):
     if (layerOf[unit] <= layerOf[other]) join(first, at[4 * vertex + partner], vertex);
     if (layerOf[other] <= layerOf[unit]) join(one, two, vertex);
   }
+  release(at, degrees);
   return onward;
 }

@@ -1,12 +1,13 @@
 /* Which cells share which edges: the other half of connectivity.py, where it is told how it works. */
 
+import { release } from "./data";
 import { MODEL, type Range } from "./range";
 
 const COUNT = 0, BORDER_DEGREE = 1, DEGREE = 2, WALK = 3, GAP = 4, STEPS = 5, RING = 10;
 
-/** Half-edges in pairs: where each starts, what follows it along the ring of the face to its left (-1 outside). */
+/** Half-edges in pairs: where each starts, what follows it along the ring of the face to its left (-1 outside); and room. */
 export interface Mesh {
-  border: number; origins: Int32Array; following: Int32Array; faces: Int32Array; gates: Int32Array; degrees: Uint8Array;
+  border: number; origins: Int32Array; following: Int32Array; faces: Int32Array; gates: Int32Array; degrees: Uint8Array; spare: Int32Array;
 }
 
 export function meshOf(range: Range, counts: { cells: number; edges: number; vertices: number }): Mesh {
@@ -110,5 +111,6 @@ export function meshOf(range: Range, counts: { cells: number; edges: number; ver
     }
     filled(gate);
   }
-  return { border, origins, following: after, faces, gates, degrees };
+  release(free, front, waiting);
+  return { border, origins, following: after, faces, gates, degrees, spare: before };
 }

@@ -1,13 +1,14 @@
 /* Units of edges and places of vertices: the other half of places.py, where it is told how it works. */
 
+import { release } from "./data";
 import type { Mesh } from "./mesh";
 import { MODEL, type Range } from "./range";
 
 export const ALONG = 6, ACROSS = 70, FOLLOWS = 86;
 const NONE = 0, BENT = 1, STRAIGHT = 2, BETWEEN = 3;
 
-export function opposites({ following, degrees, origins, border }: Mesh): Int32Array {
-  const found = new Int32Array(following.length).fill(-1);
+export function opposites({ following, degrees, origins, border, spare }: Mesh): Int32Array {
+  const found = spare.fill(-1);
   for (let half = 0; half < following.length; half++) {
     const degree = degrees[origins[half]];
     if (degree === 4) found[half] = following[following[half ^ 1] ^ 1];
@@ -37,6 +38,7 @@ export function unitsOf(range: Range, across: Int32Array, bits: number): Uint32A
     const start = root(edge);
     units[edge] = start !== edge && !range.bit(MODEL * FOLLOWS) ? units[start] : range.plain(bits);
   }
+  release(first);
   return units;
 }
 
@@ -108,6 +110,7 @@ export function placesOf(range: Range, { origins, following, degrees }: Mesh, ac
     share = (along[vertex] - from) / step;
     beside[vertex] = within(best[1 - wide] + share * best[3 - wide]) + range.signed(ACROSS + 4 * reach(share) + sure);
   }
+  release(leaving);
   return { x, y };
 }
 

@@ -72,26 +72,22 @@ export class PlanarPage {
     this.record = record;
     this.found = found;
     this.cells = Cells.of(record, found);
-    const vertices = this.scene.positions(this.cells.vertices), groups = foldsOf(this.cells);
-    this.fill = this.scene.fill(vertices, this.cells.offsets, this.cells.corners);
+    const groups = foldsOf(this.cells);
+    this.fill = this.scene.fill(this.cells.vertices, this.cells.offsets, this.cells.corners);
+    const vertices = this.fill.positions;
     this.border = this.scene.lines(vertices, groups.border);
     this.lines = groups.layers.map((ends) => this.scene.lines(vertices, ends));
     this.lengths = groups.layers.map((ends) => this.length(ends));
     this.pieces = this.boundary = null;
     if (record.classes) {
       const { offsets, points, boundary } = piecesOf(record, found, this.cells.plane);
-      const fill = this.scene.fill(this.scene.positions(points), offsets, null);
+      const fill = this.scene.fill(points, offsets, null);
       this.pieces = { fill, classes: found.get("pieces.classes")! };
-      this.boundary = this.scene.lines(this.scene.positions(boundary), Uint32Array.from(boundary.x.keys()));
+      this.boundary = this.scene.lines(boundary, Uint32Array.from(boundary.x.keys()));
     }
     this.hovered = this.edge = -1;
     this.selection.cells.clear();
     by("facts").textContent = record.facts;
-  }
-
-  /** Read what will be shown soon. */
-  prepare(record: PlanarRecord, found: Map<string, Numbers>): void {
-    Cells.of(record, found);
   }
 
   /** Show other cells of the same plane, from where it is looked at. */

@@ -1,6 +1,6 @@
 /* The cells of a plane, from few bytes or from plain arrays: rings, edges, neighbours, places. */
 
-import type { Layer, Numbers, PlanarRecord } from "./data";
+import { release, type Layer, type Numbers, type PlanarRecord } from "./data";
 import { meshOf, type Mesh } from "./mesh";
 import { FOLLOWS, opposites, placesOf, unitsOf } from "./places";
 import { Range } from "./range";
@@ -44,8 +44,12 @@ export function hilbert(x: number, y: number, bits: number): number {
   return place;
 }
 
+export function planeOf(record: PlanarRecord, found: Map<string, Numbers>): Plane {
+  return record.coding.coded ? codedPlane(record, found) : plainPlane(record, found);
+}
+
 /** What was coded; measures are put into `found`, and the bytes are taken out of it. */
-export function codedPlane(record: PlanarRecord, found: Map<string, Numbers>): Plane {
+function codedPlane(record: PlanarRecord, found: Map<string, Numbers>): Plane {
   const { counts, coding, layers } = record, { bits, levels, measures } = coding, most = 2 ** bits - 1;
   const range = new Range(found.get("plane") as Uint8Array, VALUES + 4 * measures.length);
   found.delete("plane");
@@ -55,7 +59,7 @@ export function codedPlane(record: PlanarRecord, found: Map<string, Numbers>): P
     while (unit > stops[layer]) layer++;
     layerOf[unit] = layer;
   }
-  const places = placesOf(range, mesh, across, Int16Array.from(units, (unit) => layerOf[unit]), most);
+  const layersOf = Int16Array.from(units, (unit) => layerOf[unit]), places = placesOf(range, mesh, across, layersOf, most);
   const values = measures.map((_, number) => valuesOf(range, mesh, VALUES + 4 * number));
   const tiles = 2 ** Math.max(0, bits - HILBERT_BITS), tile = (share: number) => Math.floor(share / tiles);
   const order = sorted(Uint32Array.from(mesh.gates, (gate) => hilbert(tile(places.x[mesh.origins[gate]]), tile(places.y[mesh.origins[gate]]), HILBERT_BITS)), 4 ** HILBERT_BITS);
@@ -67,7 +71,9 @@ export function codedPlane(record: PlanarRecord, found: Map<string, Numbers>): P
     }
     found.set(`measure.${key}`, stored);
   });
-  return paged(mesh, order, units, places, most);
+  const plane = paged(mesh, order, units, places, most);
+  release(...Object.values(mesh).filter(ArrayBuffer.isView), places.x, places.y, units, layersOf, order, ...values);
+  return plane;
 }
 
 /** A whole number of each face: the mean of those of its neighbours that are known, and what was told beside it. */
@@ -129,11 +135,12 @@ function paged(mesh: Mesh, order: Uint32Array, units: Uint32Array, places: Point
     offsets[cell + 1] = at;
   }
   for (let edge = 0; edge < count; edge++) for (const end of [0, 1]) plane.ends[2 * edgeAt[edge] + end] = vertexAt[origins[2 * edge + end]];
+  release(vertexAt, edgeAt, rank);
   return plane;
 }
 
 /** What was stored as it is. */
-export function plainPlane(record: PlanarRecord, found: Map<string, Numbers>): Plane {
+function plainPlane(record: PlanarRecord, found: Map<string, Numbers>): Plane {
   const offsets = offsetsOf(found.get("sizes")!), corners = Uint32Array.from(found.get("corners")!), units = found.get("edge_units") as Uint32Array;
   let next = 0;
   for (let i = 0; i < corners.length; i++) corners[i] = corners[i] === 0 ? next++ : next - corners[i];

@@ -1,17 +1,15 @@
 /* Frames of a training run: each its own compressed block, inflated when it is looked at; the last ones are kept. */
 
-import { arrays, type Frame, type Numbers, type PageRecord } from "./data";
+import type { Frame, Numbers, PageRecord } from "./data";
 import { element } from "./dom";
+import type { Reader } from "./reader";
 
 /** Frames that are kept inflated. */
 const KEPT = 6;
 /** Milliseconds from a frame to the next while it plays, at least. */
 const PACE = 350;
 
-export interface Shows {
-  show(record: PageRecord, found: Map<string, Numbers>): void;
-  prepare?(record: PageRecord, found: Map<string, Numbers>): void;
-}
+export interface Shows { show(record: PageRecord, found: Map<string, Numbers>): void }
 
 export class Timeline {
   readonly box = element("fieldset", {}, element("legend", { textContent: "Frames" }));
@@ -25,7 +23,7 @@ export class Timeline {
   private busy: Promise<void> | null = null;
   private page: Shows | null = null;
 
-  constructor(private readonly record: PageRecord, private readonly frames: Frame[]) {
+  constructor(private readonly record: PageRecord, private readonly frames: Frame[], private readonly reader: Reader) {
     this.slider = element("input", { type: "range", min: "0", max: String(frames.length - 1), value: "0", step: "1" });
     this.slider.setAttribute("aria-label", "Frame");
     this.slider.addEventListener("input", () => void this.go(Number(this.slider.value)));
@@ -40,7 +38,7 @@ export class Timeline {
   }
 
   arraysOf(frame: number): Promise<Map<string, Numbers>> {
-    const found = this.kept.get(frame) ?? arrays(document.getElementById(`arrays-${frame}`)!.textContent!.trim(), this.recordOf(frame).arrays);
+    const found = this.kept.get(frame) ?? this.reader.read(document.getElementById(`arrays-${frame}`)!.textContent!.trim(), this.recordOf(frame));
     this.kept.delete(frame);
     this.kept.set(frame, found);
     while (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value!);
@@ -68,17 +66,9 @@ export class Timeline {
       this.current = frame;
       this.slider.value = String(frame);
       this.name(frame);
-      void this.ahead(frame + 1);
+      if (frame + 1 < this.frames.length) void this.arraysOf(frame + 1);
     }
     this.busy = null;
-  }
-
-  /** Read a frame that is likely the next one, unless another was asked for meanwhile. */
-  private async ahead(frame: number): Promise<void> {
-    if (frame >= this.frames.length) return;
-    const found = await this.arraysOf(frame);
-    await new Promise((go) => setTimeout(go, 30));
-    if (this.wanted < 0) this.page?.prepare?.(this.recordOf(frame), found);
   }
 
   private name(frame: number): void {
