@@ -21,6 +21,9 @@ import splinescope
 from benchmarks.common import mlp_weights, reference_weights, save, to_module
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.viewer import explore, explore_frames
+from splinescope.viewer.page_record import measure_of
+from splinescope.viewer.planar import SHOWN, ViewFrame, edge_units
+from splinescope.viewer.plane_coding import coded_plane
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 POINTS = 100_000
@@ -215,7 +218,20 @@ def slider(folder: Path) -> dict[str, Any]:
     row["first time a frame is shown, ms (the next one is inflated ahead)"] = float(np.median(times[:7]))
     row["a kept frame is shown again, ms"] = float(np.median(times[7:]))
     row["MB for 200 such frames"] = 200 * row["page, MB"] / FRAMES
+    cells = next(iter(frames.values()))
+    row["cells of a frame"] = len(cells)
+    row["bits for each cell"] = {bits: bits_of_parts(cells, bits) for bits in (16, 20, 24, 32, 48)}
     return row
+
+
+def bits_of_parts(cells: PlanarComplex, bits: int) -> dict[str, float]:
+    """Bits that each part of a coded plane takes for each cell, with coordinates of so many bits and a measure in 8."""
+    shares = ViewFrame.around(cells.domain.corners).shares(cells.vertices, bits)
+    stops = [stop for _, _, stop in cells.pattern_nodes]
+    norms, _ = measure_of("norm", cells.norms(), "norm", cells.measures, SHOWN.levels)
+    coded = coded_plane(cells, shares, bits, edge_units(cells), stops, [norms])
+    assert coded is not None
+    return {part: 8 * size / len(cells) for part, size in coded.parts.items()}
 
 
 def main() -> None:

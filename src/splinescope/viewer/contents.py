@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,3 +82,24 @@ def _maker(cells: Any, framed: bool) -> Any:
         f"`cells`: got {what}; expected a complex of one to three dimensions or a surface; tessellate a Segment, "
         "a Slice or a Box with at most three free inputs"
     )
+
+
+def opened(cells: Any) -> Any:
+    """A complex or a surface, or the one in a file."""
+    if isinstance(cells, str | os.PathLike):
+        from splinescope.tessellation.files import open as open_cells
+
+        return open_cells(Path(cells))
+    return cells
+
+
+def share_scales(measures: Sequence[dict[str, Any]]) -> None:
+    """Give measures of several pictures one scale of colours.
+
+    Args:
+        measures: Their records, which are changed.
+    """
+    low, high = min(measure["low"] for measure in measures), max(measure["high"] for measure in measures)
+    positive = all(measure["positive"] for measure in measures)
+    for measure in measures:
+        measure.update(low=low, high=high, positive=positive)

@@ -12,7 +12,7 @@ from splinescope.viewer.connectivity import code_connectivity
 from splinescope.viewer.half_edges import HalfEdges
 from splinescope.viewer.packing import hilbert_places
 from splinescope.viewer.places import FOLLOWS, code_places, code_units, opposites
-from splinescope.viewer.range_coding import coder, finish, put_signed
+from splinescope.viewer.range_coding import LENGTH, coder, finish, put_signed
 
 VALUES = FOLLOWS + 1
 """The first kind of numbers of values: four for each measure, by how many neighbours are known."""
@@ -53,10 +53,12 @@ class CodedPlane:
     Attributes:
         data: Bytes of all rings, units, places and values.
         rings: Rings in the order of the page.
+        parts: How many of the bytes hold what.
     """
 
     data: np.ndarray
     rings: PageRings
+    parts: dict[str, int]
 
 
 @njit(cache=True, nogil=True)
@@ -118,17 +120,20 @@ def coded_plane(
     )
     if not whole:
         return None
+    ends = {"rings": int(state[LENGTH])}
     paged = _renumbered(halves, in_page, vertices, gates)
     border = int((halves.faces < 0).sum())
     across = opposites(paged.following, paged.degrees, paged.origins, border)
     of_edges = np.asarray(units, np.int64)[in_page[::2] >> 1]
     code_units(state, chances, out, across, of_edges, unit_bits(stops))
+    ends["units"] = int(state[LENGTH])
     layers = np.where(of_edges > 0, np.searchsorted(stops, of_edges), -1)
     x, y = np.asarray(shares, float)[vertices].T.copy()
     leaving = np.zeros(len(vertices), np.int64)
     leaving[paged.origins[::-1]] = np.arange(2 * edges)[::-1]
     most = float((1 << bits) - 1)
     code_places(state, chances, out, x, y, leaving, paged.origins, paged.following, across, layers, most)
+    ends["places"] = int(state[LENGTH])
     found, at = halves.faces[gates], paged.sides[gates]
     for number, column in enumerate(values):
         ordered = np.asarray(column, np.int64)[found]
@@ -136,7 +141,9 @@ def coded_plane(
     tails = shares[halves.origins[gates]].astype(np.int64) >> max(bits - HILBERT_BITS, 0)
     along = np.argsort(hilbert_places(tails[:, 0], tails[:, 1], HILBERT_BITS), kind="stable")
     rings = PageRings.of(cells, found[along], halves.sides[gates[along]])
-    return CodedPlane(out[: finish(state, out)].copy(), rings)
+    ends["values"] = int(finish(state, out))
+    sizes = np.diff([0, *ends.values()]).tolist()
+    return CodedPlane(out[: ends["values"]].copy(), rings, dict(zip(ends, sizes, strict=True)))
 
 
 def unit_bits(stops: list[int]) -> int:

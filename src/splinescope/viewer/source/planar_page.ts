@@ -9,6 +9,7 @@ import { foldsOf } from "./folds";
 import { arrow, listen } from "./gestures";
 import { piecesOf, type Points } from "./plane";
 import { Scene, type Fill, type Lines } from "./scene";
+import { Link, spot } from "./link";
 import { heard, Selection } from "./selection";
 import { Tools, type Choices } from "./tools";
 import { View } from "./view";
@@ -44,6 +45,23 @@ export class PlanarPage {
   private hovered = -1;
   private edge = -1;
   private pointer: [number, number] | null = null;
+  /** What another page points at: coordinates, and whether they are its point or the nearest one. */
+  private elsewhere: { place: [number, number]; near: boolean } | null = null;
+  private readonly link = new Link({
+    pointed: (place, near) => this.pointed(place as [number, number] | null, near),
+    chosen: (place, more) => {
+      const cell = place ? this.cells.locate(...this.shares(place as [number, number])) : -1;
+      if (place && cell < 0) return;
+      this.selection.click(cell, more);
+      this.overlay();
+      this.tell();
+    },
+    looked: (look) => this.tools.adopt(look),
+    viewed: (view) => {
+      Object.assign(this.view, view);
+      this.moved(false);
+    },
+  });
 
   constructor(record: PlanarRecord, found: Map<string, Numbers>, more: HTMLElement[]) {
     this.view = new View(record.frame.extent[1] / record.frame.extent[0]);
@@ -57,7 +75,7 @@ export class PlanarPage {
     this.tools = new Tools(record, {
       layers: record.layers.nodes.map(({ name }) => name), boundary: record.classes && "decision boundary", colors: true, place: "cell, or x, y", more,
     }, {
-      changed: (recolored) => this.changed(recolored), find: (text) => this.find(text), reset: () => this.fit(),
+      changed: (recolored) => this.changed(recolored), find: (text) => this.find(text), reset: () => this.fit(), looked: (look) => this.link.tell({ look }),
       png: () => this.png(), svg: () => this.svg(),
     });
     this.listen();
@@ -175,7 +193,9 @@ export class PlanarPage {
     this.overlay();
   }
 
-  private moved(): void {
+  private moved(own = true): void {
+    const { x, y, scale } = this.view;
+    if (own) this.link.tell({ view: { x, y, scale } });
     this.slide();
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => this.render(), IDLE);
@@ -237,6 +257,7 @@ export class PlanarPage {
       context.fillStyle = ink;
       haloed(context, name, x - 18, y - 8);
     }
+    if (this.elsewhere) spot(context, ...view.toScreen(...this.shares(this.elsewhere.place)), this.elsewhere.near, { mark, paper });
   }
 
   /** Numbers along the lower and the left side of the window. */
@@ -279,8 +300,25 @@ export class PlanarPage {
     return cell < 0 ? -1 : this.numberOf(cell);
   }
 
+  /** Another page points at a place of the domain, or at one nearest to it. */
+  private pointed(place: [number, number] | null, near: boolean): void {
+    this.pointer = null;
+    this.elsewhere = place && { place, near };
+    this.hovered = place && near ? this.cells.locate(...this.shares(place)) : -1;
+    this.edge = -1;
+    this.overlay();
+    this.tell();
+  }
+
+  /** The place that is told of: under the pointer here or in another page. */
+  private get at(): [number, number] | null {
+    return this.pointer ? this.coordinates(...this.pointer) : this.elsewhere?.near ? this.elsewhere.place : null;
+  }
+
   private point(px: number, py: number): void {
     this.pointer = [px, py];
+    this.elsewhere = null;
+    this.link.tell({ point: this.coordinates(px, py) });
     const cell = this.cells.locate(...this.view.toShares(px, py)), edge = cell < 0 ? -1 : this.nearEdge(cell, px, py);
     if (cell === this.hovered && edge === this.edge && !this.record.maps) return;
     [this.hovered, this.edge] = [cell, edge];
@@ -309,7 +347,7 @@ export class PlanarPage {
     if (cell < 0) return;
     const { record, found, cells } = this, pattern = cells.pattern(cell), rows: [string, string][] = [];
     rows.push(["cell", `${found.has("numbers") ? this.numberOf(cell) : ""}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
-    if (this.pointer && cell === this.hovered) rows.push(["at", this.coordinates(...this.pointer).map(told).join(", ")]);
+    if (this.at && cell === this.hovered) rows.push(["at", this.at.map(told).join(", ")]);
     if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![cell]]]);
     for (const measure of record.measures) rows.push([measure.label, told(measure.key === "area" ? cells.area(cell) : valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
     rows.push(["pattern", `${pattern.hash.toString(16).padStart(8, "0")}`]);
@@ -341,7 +379,7 @@ export class PlanarPage {
   /** Outputs as affine functions of the coordinates, with their values at the pointer. */
   private map(cell: number): HTMLElement[] {
     const { A, c } = this.mapOf(cell)!, [first, second] = this.record.axes, names = this.record.classes?.names ?? [];
-    const at = this.pointer && cell === this.hovered ? this.coordinates(...this.pointer) : null;
+    const at = cell === this.hovered ? this.at : null;
     const rows = A.slice(0, 20).map((row, k): string[] => {
       const value = at ? told(row[0] * at[0] + row[1] * at[1] + c[k]) : "";
       return [A.length > 1 ? (names[k] ?? String(k)) : "output", value, told(row[0]), told(row[1]), told(c[k])];
@@ -400,6 +438,7 @@ export class PlanarPage {
       click: (place, more) => {
         this.point(...place);
         this.selection.click(this.hovered, more);
+        this.link.tell({ choose: this.hovered < 0 ? null : this.coordinates(...place), more });
         this.overlay();
         this.tell();
       },
@@ -419,6 +458,7 @@ export class PlanarPage {
   private left(): void {
     this.hovered = this.edge = -1;
     this.pointer = null;
+    this.link.tell({ point: null });
     this.overlay();
     this.tell();
   }
@@ -431,6 +471,7 @@ export class PlanarPage {
     else if (key === "0") this.fit();
     else if (key === "Escape") {
       this.selection.clear();
+      this.link.tell({ choose: null });
       this.tell();
     } else return this.tools.key(key);
     this.moved();
