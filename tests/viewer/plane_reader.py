@@ -251,7 +251,8 @@ def places_of(f: Front, bits: Bits, across: dict[int, int], layers: list[int], m
             if axis != along:
                 share = (point[along] - at[along]) / way[along]
                 number += 4 * reach(share)
-            point[axis] = math.floor(min(max(at[axis] + share * way[axis], 0.0), most) + 0.5) + bits.signed(number)
+            guess = math.floor(min(max(at[axis] + share * way[axis], 0.0), most) + 0.5)
+            point[axis] = float(guess + bits.signed(number))
         points.append(point)
     return points
 

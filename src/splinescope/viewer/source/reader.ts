@@ -9,6 +9,9 @@ export type Decode = (record: PageRecord, found: Found) => Plane | null;
 interface Asked { number: number; bytes: Uint8Array; record: PageRecord }
 interface Answer { number: number; found: Found; plane: Plane | null; error?: string }
 
+/** Letters of data up to which a second thread takes longer to start than the reading. */
+const SMALL = 200_000;
+
 /** Planes of arrays that were read. */
 export const planes = new WeakMap<Found, Plane>();
 
@@ -32,25 +35,31 @@ export class Reader {
   private worker: Worker | null = null;
   private readonly waiting = new Map<number, { text: string; record: PageRecord; done(found: Found): void; failed(error: Error): void }>();
   private asked = 0;
+  private refused = false;
 
-  constructor(script: string, private readonly decode: Decode) {
-    try {
-      this.worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
-      this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.heard(data);
-      this.worker.onerror = () => this.alone();
-    } catch {
-      this.worker = null;
-    }
-  }
+  constructor(private readonly script: string, private readonly decode: Decode) {}
 
   async read(text: string, record: PageRecord): Promise<Found> {
     const number = this.asked++;
     return new Promise((done, failed) => {
       this.waiting.set(number, { text, record, done, failed });
-      if (!this.worker) return this.here(number);
+      if (text.length < SMALL || !this.beside()) return this.here(number);
       const bytes = lettered(text);
-      this.worker.postMessage({ number, bytes, record } satisfies Asked, [bytes.buffer]);
+      this.worker!.postMessage({ number, bytes, record } satisfies Asked, [bytes.buffer]);
     });
+  }
+
+  /** A second thread, if there may be one. */
+  private beside(): Worker | null {
+    if (this.worker || this.refused) return this.worker;
+    try {
+      this.worker = new Worker(URL.createObjectURL(new Blob([this.script], { type: "text/javascript" })));
+      this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.heard(data);
+      this.worker.onerror = () => this.alone();
+    } catch {
+      this.refused = true;
+    }
+    return this.worker;
   }
 
   private heard({ number, found, plane, error }: Answer): void {
@@ -64,6 +73,7 @@ export class Reader {
   /** Some frames around a page allow no second thread: it is read in this one. */
   private alone(): void {
     this.close();
+    this.refused = true;
     for (const number of this.waiting.keys()) this.here(number);
   }
 
