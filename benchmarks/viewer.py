@@ -119,7 +119,8 @@ def in_browser(file: Path, script: str, seconds: float = 400) -> dict[str, Any]:
         "const fault = () => document.getElementById('error')?.textContent; let answer; "
         "while (!root.dataset.ready && !fault()) await new Promise((go) => setTimeout(go, 20)); console.log('READY'); "
         f"const page = window.splinescope; {TOOLS} "
-        f"try {{ if (fault()) throw new Error(fault()); answer = await (async () => {{ {script} }})(); }} catch (error) {{ answer = String(error.stack); }} "
+        "try { if (fault()) throw new Error(fault()); "
+        f"answer = await (async () => {{ {script} }})(); }} catch (error) {{ answer = String(error.stack); }} "
         "const text = JSON.stringify(answer); for (let i = 0; i < text.length; i += 900) "
         "console.log('PART' + text.slice(i, i + 900) + 'TRAP'); console.log('DONE'); })();</script></body>"
     )

@@ -89,7 +89,7 @@ def color_numbers(patterns: UInt8[np.ndarray, "rows units"]) -> Int[np.ndarray, 
 
 
 def color_steps(units: int) -> Float[np.ndarray, " units"]:
-    """How far each unit moves a pattern's place in the palette, from a fixed integer hash (the finaliser of splitmix64).
+    """How far each unit moves a pattern's place in the palette: a fixed hash, the finaliser of splitmix64.
 
     Args:
         units: Number of units.

@@ -57,8 +57,12 @@ def code_connectivity(
     """Append the rings of all faces.
 
     Args:
-        state, chances, out: A coder.
-        origins, following, degrees: Half-edges; see `HalfEdges`.
+        state: A coder's state.
+        chances: Its probabilities.
+        out: Its bytes.
+        origins: [2 E] vertex at which each half-edge starts; see `HalfEdges`.
+        following: [2 E] the next one along the ring of its face.
+        degrees: [V] edges of each vertex.
         start: A half-edge with the outside to its left.
         halves: [2 E] becomes the half-edge of each in the order of the page.
         vertices: [V] becomes the vertex of each in the order of the page.

@@ -9,7 +9,6 @@ from numba import njit
 
 from splinescope.tessellation.planar.complex import PlanarComplex
 
-
 MOST_EDGES = 250
 """Edges of a vertex up to which a page counts them in a byte."""
 

@@ -97,7 +97,12 @@ def _place(cells: Any) -> dict[str, Any]:
     corners = np.asarray(domain.corners, float)
     size = float(np.linalg.norm(np.ptp(corners, axis=0) @ np.abs(basis)))
     frame = json.dumps([part.tolist() for part in (origin, basis, corners.min(axis=0), np.ptp(corners, axis=0))])
-    return {"origin": origin.tolist(), "basis": basis.tolist(), "size": size, "frame": hashlib.sha256(frame.encode()).hexdigest()}
+    return {
+        "origin": origin.tolist(),
+        "basis": basis.tolist(),
+        "size": size,
+        "frame": hashlib.sha256(frame.encode()).hexdigest(),
+    }
 
 
 def _page(views: list[dict[str, Any]], title: str) -> Page:

@@ -122,7 +122,8 @@ def hilbert_places(x: np.ndarray, y: np.ndarray, bits: int) -> np.ndarray:
     """Places along a Hilbert curve of points of a grid.
 
     Args:
-        x, y: [n] whole numbers below `2**bits`.
+        x: [n] whole numbers below `2**bits`.
+        y: [n] the same.
         bits: Bits of each.
 
     Returns:

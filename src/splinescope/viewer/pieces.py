@@ -55,7 +55,7 @@ def add_pieces(
 def _codes(
     points: np.ndarray, owner: np.ndarray, shares: Any, cells: PlanarComplex, rings: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each point 0 if it is new, its place in its cell's ring plus one, or how long ago it was new; which are new."""
+    """Of each point 0 if it is new, its place in its ring plus one, or how long ago it was new; and which are new."""
     corners, offsets = rings
     cut = np.unique(owner[owner >= 0])
     sizes = np.minimum(np.diff(offsets)[cut], LONGEST)

@@ -132,10 +132,15 @@ def code_places(
     """Append the places of all vertices.
 
     Args:
-        state, chances, out: A coder.
-        x, y: [V] whole numbers from 0 to `most`, as floats.
+        state: A coder's state.
+        chances: Its probabilities.
+        out: Its bytes.
+        x: [V] whole numbers from 0 to `most`, as floats.
+        y: [V] the same.
         leaving: [V] a half-edge from each.
-        origins, following, across: Half-edges in the order of the page.
+        origins: [2 E] vertex at which each half-edge starts, in the order of the page.
+        following: [2 E] the next one along the ring of its face.
+        across: [2 E] the one with which each goes on backwards, -1 for none.
         layers: [E] layer of each edge's unit, -1 on the border.
         most: The largest coordinate.
     """

@@ -102,8 +102,7 @@ def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray], detail: Det
     measures = {"norm": (norms(cells), "spectral norm of A"), "area": (np.asarray(cells.measures), "area of the cell")}
     measures |= {name: (np.asarray(found, float), name) for name, found in values.items()}
     stored = {
-        key: measure_of(key, number, label, cells.measures, detail.levels)
-        for key, (number, label) in measures.items()
+        key: measure_of(key, number, label, cells.measures, detail.levels) for key, (number, label) in measures.items()
     }
     rings, coding = _add_plane(packer, frame, cells, detail, unit, {key: found[0] for key, found in stored.items()})
     order = rings.order
