@@ -287,7 +287,7 @@ def pages() -> str:
     beyond = "ready, processor s above a blank page's"
     asked: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
         ("page, with the weights", "4 MB; 30 MB for a million cells", lambda row: f"{figure(row['page, MB'], 3)} MB"),
-        ("writing it", "3 s", lambda row: f"{figure(row['writing, s'])} s"),
+        ("writing it, processor time", "3 s", lambda row: f"{figure(row['writing, processor s'])} s"),
         ("ready, by the clock", "3 s; 8 s", lambda row: f"{figure(row['ready, ms'] / 1000)} s"),
         ("ready, processor time beyond a blank page's", "", lambda row: f"{figure(row[beyond])} s"),
         ("requests", "0", lambda row: str(row["requests"])),
