@@ -399,3 +399,17 @@ def test_other_commands_leave_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert record_of(Path("segment/view.html").read_text())["kind"] == "segment"
     assert main(["surface", "net.npz", "--box", "-1", "1", "--decision", "--page", "--no-picture"]) == 0
     assert record_of(Path("surface/view.html").read_text())["kind"] == "space"
+
+
+def test_boundaries_that_cut_no_cell() -> None:
+    """A boundary that runs along folds has no pieces."""
+    relu = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    with torch.no_grad():
+        for parameter in relu.parameters():
+            parameter.zero_()
+        relu[0].weight.copy_(torch.eye(2))
+        relu[2].weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+    _, arrays = read(explore(cells).text)
+    assert not len(arrays["pieces.sizes"])
+    assert len(arrays["boundary.codes"]) % 2 == 0

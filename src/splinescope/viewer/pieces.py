@@ -65,10 +65,10 @@ def _codes(
     span = len(alike) + 1
     here, there = owner * span + alike[: len(points)], np.repeat(cut, sizes) * span + alike[len(points) :]
     by_key = np.argsort(there, kind="stable")
-    at = np.minimum(np.searchsorted(there, here, sorter=by_key), max(len(there) - 1, 0))
-    known = (there[by_key][at] == here) if len(there) else np.zeros(len(here), bool)
-    codes = np.zeros(len(points), np.int64)
-    codes[known] = within[by_key][at][known] + 1
+    there, within = np.append(there[by_key], -span * 2), np.append(within[by_key], 0)
+    at = np.minimum(np.searchsorted(there[:-1], here), len(there) - 1)
+    known = there[at] == here
+    codes = np.where(known, within[at] + 1, 0)
     rest = np.flatnonzero(~known)
     _, first, which = np.unique(alike[rest], return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))[which.ravel()]
