@@ -346,7 +346,7 @@ export class PlanarPage {
     box.replaceChildren();
     if (cell < 0) return;
     const { record, found, cells } = this, pattern = cells.pattern(cell), rows: [string, string][] = [];
-    rows.push(["cell", `${found.has("numbers") ? this.numberOf(cell) : ""}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
+    rows.push(["cell", `${found.has("numbers") ? this.numberOf(cell) : "no number"}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
     if (this.at && cell === this.hovered) rows.push(["at", this.at.map(told).join(", ")]);
     if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![cell]]]);
     for (const measure of record.measures) rows.push([measure.label, told(measure.key === "area" ? cells.area(cell) : valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
