@@ -21,6 +21,9 @@ import splinescope
 from benchmarks.common import mlp_weights, reference_weights, save, to_module
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.viewer import explore, explore_frames
+from splinescope.viewer.page_record import measure_of
+from splinescope.viewer.planar import SHOWN, ViewFrame, edge_units
+from splinescope.viewer.plane_coding import coded_plane
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 POINTS = 100_000
@@ -113,9 +116,11 @@ def in_browser(file: Path, script: str, seconds: float = 400) -> dict[str, Any]:
     """What a script answers in a page, in real time; and processor time and memory of the browser when it was ready."""
     run = (
         "<script>(async () => { const root = document.documentElement; "
-        "while (!root.dataset.ready) await new Promise((go) => setTimeout(go, 20)); console.log('READY'); "
-        f"const page = window.splinescope; {TOOLS} let answer; "
-        f"try {{ answer = await (async () => {{ {script} }})(); }} catch (error) {{ answer = String(error.stack); }} "
+        "const fault = () => document.getElementById('error')?.textContent; let answer; "
+        "while (!root.dataset.ready && !fault()) await new Promise((go) => setTimeout(go, 20)); console.log('READY'); "
+        f"const page = window.splinescope; {TOOLS} "
+        "try { if (fault()) throw new Error(fault()); "
+        f"answer = await (async () => {{ {script} }})(); }} catch (error) {{ answer = String(error.stack); }} "
         "const text = JSON.stringify(answer); for (let i = 0; i < text.length; i += 900) "
         "console.log('PART' + text.slice(i, i + 900) + 'TRAP'); console.log('DONE'); })();</script></body>"
     )
@@ -214,7 +219,20 @@ def slider(folder: Path) -> dict[str, Any]:
     row["first time a frame is shown, ms (the next one is inflated ahead)"] = float(np.median(times[:7]))
     row["a kept frame is shown again, ms"] = float(np.median(times[7:]))
     row["MB for 200 such frames"] = 200 * row["page, MB"] / FRAMES
+    cells = next(iter(frames.values()))
+    row["cells of a frame"] = len(cells)
+    row["bits for each cell"] = {bits: bits_of_parts(cells, bits) for bits in (16, 20, 24, 32, 48)}
     return row
+
+
+def bits_of_parts(cells: PlanarComplex, bits: int) -> dict[str, float]:
+    """Bits that each part of a coded plane takes for each cell, with coordinates of so many bits and a measure in 8."""
+    shares = ViewFrame.around(cells.domain.corners).shares(cells.vertices, bits)
+    stops = [stop for _, _, stop in cells.pattern_nodes]
+    norms, _ = measure_of("norm", cells.norms(), "norm", cells.measures, SHOWN.levels)
+    coded = coded_plane(cells, shares, bits, edge_units(cells), stops, [norms])
+    assert coded is not None
+    return {part: 8 * size / len(cells) for part, size in coded.parts.items()}
 
 
 def main() -> None:

@@ -287,7 +287,7 @@ def pages() -> str:
     beyond = "ready, processor s above a blank page's"
     asked: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
         ("page, with the weights", "4 MB; 30 MB for a million cells", lambda row: f"{figure(row['page, MB'], 3)} MB"),
-        ("writing it", "3 s", lambda row: f"{figure(row['writing, s'])} s"),
+        ("writing it, processor time", "3 s", lambda row: f"{figure(row['writing, processor s'])} s"),
         ("ready, by the clock", "3 s; 8 s", lambda row: f"{figure(row['ready, ms'] / 1000)} s"),
         ("ready, processor time beyond a blank page's", "", lambda row: f"{figure(row[beyond])} s"),
         ("requests", "0", lambda row: str(row["requests"])),
@@ -328,9 +328,22 @@ def frames() -> str:
         )
     )
     return (
-        f"{row['frames']} networks of the first size take {row['page, MB']:.0f} MB; a frame that was inflated ahead is "
-        f"shown after {figure(shown)} s and one that was kept after {figure(kept)} s, most of it finding edges again. "
-        f"200 frames would take {row['MB for 200 such frames']:.0f} MB"
+        f"{row['frames']} networks of the first size take {figure(row['page, MB'])} MB; a frame that was read ahead is "
+        f"shown after {figure(shown)} s and one that was kept after {figure(kept)} s. "
+        f"200 frames take {row['MB for 200 such frames']:.0f} MB (aim: 100)"
+    )
+
+
+def frame_bits() -> str:
+    """Where the bits of a coded plane go, by the bits of its coordinates."""
+    found = results("viewer")["frames"]["bits for each cell"]
+    parts = ("rings", "units", "places", "values")
+    return table(
+        ["bits of a coordinate", "rings", "units of edges", "places", "a measure in 8 bits", "all"],
+        [
+            [str(bits), *(f"{row[part]:.2f}" for part in parts), f"{sum(row.values()):.1f}"]
+            for bits, row in found.items()
+        ],
     )
 
 
@@ -351,6 +364,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "patterns": patterns,
     "pages of the viewer": pages,
     "frames of the viewer": frames,
+    "bits of a frame": frame_bits,
 }
 """By name what stands for its mark."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import html
 import json
@@ -17,13 +16,31 @@ from typing import Any
 import numpy as np
 import pytest
 
+from .plane_reader import Read, plane_of
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def read(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The record of a page and its arrays."""
     record = record_of(text)
-    return record, arrays_of(text, record["arrays"])
+    arrays = arrays_of(text, record["arrays"])
+    return record, with_measures(record, arrays)
+
+
+def with_measures(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays with the measures that are coded among the cells of a plane, in 16 bits."""
+    if not record.get("coding", {}).get("coded"):
+        return arrays
+    plane, coding = plane_in(record, arrays), record["coding"]
+    stored = [np.where(column > coding["levels"], 65535, column) for column in plane.values]
+    return arrays | {f"measure.{key}": column for key, column in zip(coding["measures"], stored, strict=True)}
+
+
+def plane_in(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Read:
+    """The coded cells of a page."""
+    stops = [node["stop"] for node in record["layers"]["nodes"]]
+    return plane_of(arrays["plane"].astype(np.uint8).tobytes(), record["coding"], stops)
 
 
 def record_of(text: str) -> dict[str, Any]:
@@ -37,7 +54,7 @@ def arrays_of(text: str, listing: list[dict[str, Any]], name: str = "arrays") ->
     """The arrays of one block of a page."""
     coded = re.search(rf'<script type="text/plain" id="{name}">(.*?)</script>', text, re.S)
     assert coded
-    data, at, arrays = gzip.decompress(base64.b64decode(coded.group(1))), 0, {}
+    data, at, arrays = gzip.decompress(bytes_of(coded.group(1))), 0, {}
     for item in listing:
         count, width = item["count"], item["width"]
         planes = np.frombuffer(data, np.uint8, count * width, at).reshape(width, count).astype(object)
@@ -52,6 +69,17 @@ def arrays_of(text: str, listing: list[dict[str, Any]], name: str = "arrays") ->
         at += count * width
     assert at == len(data)
     return arrays
+
+
+def bytes_of(text: str) -> bytes:
+    """Bytes of text in 91 letters, without the two lengths before them."""
+    letters = [chr(code) for code in range(33, 127) if chr(code) not in "<&\\"]
+    digit = {letter: number for number, letter in enumerate(letters)}
+    pairs = zip(text[::2], text[1::2], strict=True)
+    bits = "".join(format(91 * digit[one] + digit[two], "013b") for one, two in pairs)
+    data = int("1" + bits, 2) >> len(bits) % 8
+    whole = data.to_bytes(len(bits) // 8 + 1, "big")[1:]
+    return whole[8 : 8 + int.from_bytes(whole[4:8], "big")]
 
 
 def in_browser(text: str, script: str, folder: Path, seconds: int = 60) -> Any:

@@ -10,7 +10,8 @@ import pytest
 from torch import nn
 
 import splinescope
-from splinescope.viewer import explore, explore_frames
+from splinescope.plotting.colors import color_numbers
+from splinescope.viewer import explore, explore_frames, explore_linked
 from splinescope.viewer.planar import FEW_MAP_NUMBERS
 from tests.seeds import thorough
 
@@ -192,6 +193,77 @@ def test_a_solid_in_the_browser(tmp_path: Path) -> None:
     for item, told in enumerate(answer["items"]):
         np.testing.assert_allclose(told["map"]["A"], maps.A[item], atol=1e-6 * np.abs(maps.A[item]).max())
         assert told["counts"] == [int(cells.patterns[item, a:b].sum()) for _, a, b in cells.pattern_nodes]
+
+
+def test_linked_views_follow_each_other(tmp_path: Path) -> None:
+    """A point of a plane is shown at its place in the box that holds the plane, in the same pattern, and in planes."""
+    net = network((3, 7, 7, 2))
+    box = splinescope.tessellate(net, splinescope.Box([-1, -1, -1], [1, 1, 1]))
+    plane = splinescope.tessellate(net, splinescope.Slice.through([-0.9, 0, -0.9], [0.9, 0, -0.9], [-0.9, 0, 0.9]))
+    aside = splinescope.tessellate(net, splinescope.Slice.through([-0.9, 0.5, -0.9], [0.9, 0.5, 0], [-0.9, 0, 0.9]))
+    script = """
+        const views = [...document.querySelectorAll("iframe")].map((frame) => frame.contentWindow);
+        const wait = () => new Promise((go) => setTimeout(go, 200)), [first, second, third] = views;
+        await wait();
+        const pages = views.map((view) => view.splinescope), stage = first.document.getElementById("stage");
+        stage.setPointerCapture = () => {};
+        const at = { clientX: 130, clientY: 330, pointerId: 1 };
+        for (const kind of ["pointermove", "pointerdown", "pointerup"])
+          stage.dispatchEvent(new first.PointerEvent(kind, at));
+        await wait();
+        const told = { at: pages[0].at, others: pages.slice(1).map((page) => page.elsewhere) };
+        told.cells = [pages[0].numberOf(pages[0].hovered), pages[1].hovered];
+        told.chosen = pages.map((page) => page.selection.cells.size);
+        pages[0].tools.recolor("norm");
+        stage.dispatchEvent(new first.PointerEvent("pointerleave", at));
+        await wait();
+        told.colors = pages.map((page) => page.tools.choices.color);
+        told.after = pages.slice(1).map((page) => page.elsewhere);
+        return told;
+    """
+    told = in_browser(explore_linked([plane, box, aside]).text, script, tmp_path)
+    point = plane.domain.embed(np.array([told["at"]]))[0]
+    solid, beside = told["others"]
+    np.testing.assert_allclose(solid["place"], point, atol=1e-12)
+    assert solid["near"]
+    assert not beside["near"]
+    nearest = aside.domain.embed(np.array([beside["place"]]))[0] - point
+    np.testing.assert_allclose(np.asarray(aside.domain.basis) @ nearest, 0, atol=1e-12)
+    assert told["cells"] == [int(plane.locate([told["at"]])[0]), int(box.locate([point])[0])]
+    np.testing.assert_array_equal(plane.patterns[told["cells"][0]], box.patterns[told["cells"][1]])
+    assert told["chosen"] == [1, 1, 0]
+    assert told["colors"] == ["norm"] * 3
+    assert told["after"] == [None, None]
+
+
+@thorough
+def test_cells_that_are_stored_as_they_are(cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splinescope.viewer.planar.coded_plane", lambda *options: None)
+    points = cells.interior_points
+    script = f"return {json.dumps(points.tolist())}.map(([x, y]) => page.locate(x, y));"
+    assert in_browser(explore(cells).text, script, tmp_path) == list(range(len(cells)))
+
+
+@thorough
+def test_large_frames_in_the_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that keep what is seen have the same cells, areas and colours to the eye."""
+    monkeypatch.setattr("splinescope.viewer.contents.FRAME_CELLS", 20)
+    frames = [planar(seed, widths=(2, 24, 24, 3)) for seed in range(2)]
+    script = """
+        const found = [];
+        for (const frame of [1, 0]) {
+          await timeline.go(frame);
+          page.cells.need("pattern");
+          found.push({ areas: Array.from({ length: page.cells.count }, (_, cell) => page.cells.area(cell)),
+                       colors: [...page.found.get("pattern")], said: page.find("3") });
+        }
+        return found;
+    """
+    for told, cells in zip(in_browser(explore_frames(frames).text, script, tmp_path), frames[::-1], strict=True):
+        np.testing.assert_allclose(sorted(told["areas"]), np.sort(cells.measures), atol=1e-5)
+        counts = [np.bincount(colors, minlength=13) for colors in (told["colors"], color_numbers(cells.patterns))]
+        np.testing.assert_array_equal(*counts)
+        assert told["said"] == "cells of these frames have no numbers; type a point as x, y"
 
 
 @thorough

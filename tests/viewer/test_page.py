@@ -16,12 +16,16 @@ from torch import nn
 import splinescope
 from splinescope.cli import main
 from splinescope.errors import InvalidInputError
-from splinescope.viewer import explore, explore_frames
+from splinescope.tessellation.boundary import class_regions, decision_boundary
+from splinescope.viewer import explore, explore_frames, explore_linked
 from splinescope.viewer.packing import hilbert_order
 from splinescope.viewer.page_record import mixed
+from splinescope.viewer.pieces import LONGEST
+from splinescope.viewer.planar import ViewFrame, edge_units
 from splinescope.viewer.weights import chain_of
+from tests.seeds import seeds
 
-from .reading import arrays_of, read, record_of
+from .reading import arrays_of, plane_in, read, record_of
 
 
 def network(widths: tuple[int, ...], seed: int = 0, activation: type[nn.Module] = nn.ReLU) -> nn.Module:
@@ -44,19 +48,108 @@ def planar(seed: int = 0, widths: tuple[int, ...] = (2, 12, 12, 3), activation: 
 def test_the_page_holds_the_cells(activation: type[nn.Module]) -> None:
     cells = planar(activation=activation)
     record, arrays = read(explore(cells).text)
-    sizes, codes = arrays["sizes"], arrays["corners"]
     assert record["counts"] == {"cells": len(cells), "edges": len(cells.edges), "vertices": len(cells.vertices)}
-    new = np.cumsum(codes == 0) - (codes == 0)
-    corners = new - codes
+    assert record["coding"]["coded"]
+    plane = plane_in(record, arrays)
     low, extent = (np.array(record["frame"][name]) for name in ("low", "extent"))
+    points = low + plane.points * extent
+    for at, number in enumerate(arrays["numbers"]):
+        mine = cells.vertices[cells.cell_vertices[cells.cell_offsets[number] : cells.cell_offsets[number + 1]]]
+        ring = points[plane.rings[at]]
+        turn = np.argmin(np.abs(mine - ring[0]).sum(axis=1))
+        mine = np.roll(mine, -turn, axis=0)
+        np.testing.assert_allclose(ring, mine, rtol=0, atol=4 * 2.0**-48 * 4)
+    assert sorted(arrays["numbers"].tolist()) == list(range(len(cells)))
+    nearest = np.abs(points[:, None] - cells.vertices).sum(axis=2).argmin(axis=1)
+    told = {frozenset(int(nearest[end]) for end in ends): unit for ends, unit in plane.units.items()}
+    wanted = {frozenset(map(int, ends)): int(unit) for ends, unit in zip(cells.edges, edge_units(cells), strict=True)}
+    assert told == wanted
+
+
+@pytest.mark.parametrize("seed", seeds([0, 1], range(30)))
+def test_pieces_are_put_together(seed: int) -> None:
+    """Corners of pieces are told by rings, or once: what the page puts together is what was cut."""
+    cells = planar(seed)
+    record, arrays = read(explore(cells).text)
+    plane, shares = plane_in(record, arrays), ViewFrame.around(cells.domain.corners).shares
+    fresh = np.stack([arrays["pieces.x"], arrays["pieces.y"]], axis=1)
+    owners = np.repeat(arrays["pieces.cells"], arrays["pieces.sizes"])
+    codes = np.concatenate([arrays["pieces.codes"], arrays["boundary.codes"]])
+    found, known = [], 0
+    for at, code in enumerate(codes):
+        if 0 < code <= LONGEST:
+            found.append(np.rint(plane.points[plane.rings[owners[at]][code - 1]] * (2.0**48 - 1)))
+        elif code:
+            found.append(fresh[known - (code - LONGEST)])
+        else:
+            found.append(fresh[known])
+            known += 1
+    assert known == len(fresh)
+    regions, boundary = class_regions(cells), decision_boundary(cells).segments.reshape(-1, 2)
+    cut = np.bincount(regions.cells, minlength=len(cells))[regions.cells] > 1
+    corners = regions.points[np.repeat(cut, np.diff(regions.offsets))]
+    wanted = shares(np.concatenate([corners, boundary]), 48).astype(float)
+    np.testing.assert_array_equal(np.array(found).reshape(-1, 2), wanted)
+
+
+def test_cells_that_are_no_disk_are_stored_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splinescope.viewer.planar.coded_plane", lambda *options: None)
+    cells = planar()
+    record, arrays = read(explore(cells).text)
+    sizes, codes = arrays["sizes"], arrays["corners"]
+    assert not record["coding"]["coded"]
+    corners = np.cumsum(codes == 0) - (codes == 0) - codes
     shares = np.stack([arrays["vertices.x"], arrays["vertices.y"]], axis=1) / (2**48 - 1)
-    points = low + shares * extent
+    points = record["frame"]["low"] + shares * record["frame"]["extent"]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     for at, number in enumerate(arrays["numbers"]):
         ring = points[corners[starts[at] : starts[at + 1]]]
-        mine = cells.vertices[cells.cell_vertices[cells.cell_offsets[number] : cells.cell_offsets[number + 1]]]
-        np.testing.assert_allclose(ring, mine, rtol=0, atol=4 * 2.0**-48 * 4)
-    assert sorted(arrays["numbers"].tolist()) == list(range(len(cells)))
+        np.testing.assert_allclose(ring, cells.cell(number), rtol=0, atol=2.0**-44)
+
+
+def test_large_frames_keep_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splinescope.viewer.contents.FRAME_CELLS", 20)
+    cells = planar()
+    text = explore_frames([cells, cells]).text
+    whole, shown = explore(cells).text, record_of(text)
+    arrays = arrays_of(text, shown["frames"][1]["record"]["arrays"], "arrays-1")
+    assert "numbers" not in arrays
+    assert shown["maps"] is None
+    assert "20 bits, no numbers, no maps" in shown["facts"]
+    plane, other = plane_in(shown, arrays), plane_in(*read(whole))
+    assert sorted(map(len, plane.rings)) == sorted(map(len, other.rings))
+    np.testing.assert_allclose(plane.points, other.points, rtol=0, atol=2.0**-20)
+    assert max(plane.values[0]) == 254
+    assert min(plane.values[0]) == 0
+
+
+def test_linked_views_share_scales_and_know_their_places() -> None:
+    plane = planar()
+    other = splinescope.tessellate(network((2, 12, 12, 3), 1), plane.domain)
+    page = explore_linked({"one": plane, "two": other}, color="norm")
+    one, two = record_of(page.text)["views"]
+    records = [record_of(view["text"]) for view in (one, two)]
+    norms = [next(measure for measure in record["measures"] if measure["key"] == "norm") for record in records]
+    assert norms[0]["low"] == norms[1]["low"]
+    assert norms[0]["high"] == norms[1]["high"]
+    assert {record["color"] for record in records} == {"norm"}
+    assert one["frame"] == two["frame"]
+    t = np.array([0.25, -1.5])
+    np.testing.assert_allclose(np.array(one["origin"]) + t @ np.array(one["basis"]), plane.domain.embed(t[None])[0])
+    assert page.title == "one, two"
+
+
+@pytest.mark.parametrize(
+    ("views", "options", "message"),
+    [
+        ([planar], {}, "`views`: got 1; expected 2 to 9"),
+        ([planar, lambda: segment()], {}, "`views`: view 2 is a segment"),
+        ([planar, planar], {"color": "volume"}, "`color`: no view has 'volume'"),
+    ],
+)
+def test_views_that_are_not_linked(views: list, options: dict, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        explore_linked([make() for make in views], **options)
 
 
 def test_units_flip_from_the_root_to_every_cell() -> None:
@@ -122,7 +215,7 @@ def test_the_scripts_are_those_of_their_source() -> None:
     if not source.is_dir():
         pytest.skip("the source of the script is not part of an installed package")
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.glob("*.ts")))).hexdigest()
-    for kind in ("planar", "segment", "space"):
+    for kind in ("planar", "segment", "space", "linked"):
         script = (home / "scripts" / f"{kind}.js").read_text(encoding="utf-8")
         assert script.startswith(f"/* {digest} */"), "run `make viewer`"
         assert len(script.encode()) <= 60_000
@@ -263,7 +356,7 @@ def test_empty_layers() -> None:
     cells = splinescope.tessellate(nn.Linear(2, 2), splinescope.Slice.box([0, 0], [1, 1]))
     record, arrays = read(explore(cells).text)
     assert record["counts"]["cells"] == 1
-    assert len(arrays["edge_units"]) == 4
+    assert list(plane_in(record, arrays).units.values()) == [0, 0, 0, 0]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -282,6 +375,9 @@ def test_the_command_makes_a_slider_of_several_results(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert main(["view", str(tmp_path / "run"), "--no-open", "--out", str(page)]) == 0
     assert [frame["name"] for frame in record_of(page.read_text())["frames"]] == ["step5", "step10", "step100"]
+    both = [str(tmp_path / "run" / f"step{step}.npz") for step in (5, 10)]
+    assert main(["view", *both, "--linked", "--no-open", "--out", str(page)]) == 0
+    assert [view["name"] for view in record_of(page.read_text())["views"]] == ["step5", "step10"]
     pair = [str(tmp_path / "run" / f"step{step}.npz") for step in (100, 5)]
     assert main(["view", *pair, "--no-open", "--out", str(page)]) == 0
     assert [frame["name"] for frame in record_of(page.read_text())["frames"]] == ["step100", "step5"]
@@ -303,3 +399,17 @@ def test_other_commands_leave_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert record_of(Path("segment/view.html").read_text())["kind"] == "segment"
     assert main(["surface", "net.npz", "--box", "-1", "1", "--decision", "--page", "--no-picture"]) == 0
     assert record_of(Path("surface/view.html").read_text())["kind"] == "space"
+
+
+def test_boundaries_that_cut_no_cell() -> None:
+    """A boundary that runs along folds has no pieces."""
+    relu = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    with torch.no_grad():
+        for parameter in relu.parameters():
+            parameter.zero_()
+        relu[0].weight.copy_(torch.eye(2))
+        relu[2].weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    cells = splinescope.tessellate(relu, splinescope.Slice.box([-1, -1], [1, 1]))
+    _, arrays = read(explore(cells).text)
+    assert not len(arrays["pieces.sizes"])
+    assert len(arrays["boundary.codes"]) % 2 == 0

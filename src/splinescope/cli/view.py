@@ -25,13 +25,20 @@ Color = Annotated[
     str, of.draw("--color", help="What cells are coloured by at first: pattern, class, norm, area, volume or none.")
 ]
 
+Linked = Annotated[
+    bool, of.draw("--linked/--frames", help="Several results side by side, linked, instead of behind a slider.")
+]
 
-def view(results: Results, out: Out = None, color: Color = "pattern", show: Show = True) -> None:
+
+def view(
+    results: Results, out: Out = None, color: Color = "pattern", linked: Linked = False, show: Show = True
+) -> None:
     """Make a page of the cells of RESULT that any browser opens from disk, and open it.
 
     Cells under the pointer say their pattern, class, norm and map; a cell is found by its number or by a point;
     colours, folds of each layer and the decision boundary can be chosen; the view is saved as PNG or SVG. Segments show
-    outputs and margin along them; cells of three dimensions are turned and cut; several results get a slider.
+    outputs and margin along them; cells of three dimensions are turned and cut; several results get a
+    slider, or stand side by side with `--linked`, where pointing at a place in one points at it in all.
 
     **Examples.**
 
@@ -42,17 +49,21 @@ def view(results: Results, out: Out = None, color: Color = "pattern", show: Show
     `splinescope view run/frames`
 
     `splinescope view before/complex.npz after/complex.npz`
+
+    `splinescope view plane solid --linked`
     """
     import webbrowser
 
     import splinescope
     from splinescope.progress import reporting
-    from splinescope.viewer import explore, explore_frames
+    from splinescope.viewer import explore, explore_frames, explore_linked
 
     files = [file for result in results for file in _files(result)]
     page = out or files[0].with_name("view.html")
     if len(files) == 1:
         explore(splinescope.open(files[0]), page, color=color)
+    elif linked:
+        explore_linked(dict(zip(_names(files), files, strict=True)), page, color=color)
     else:
         with reporting(True, unit="frames") as progress:
             explore_frames(dict(zip(_names(files), files, strict=True)), page, color=color, progress=progress)

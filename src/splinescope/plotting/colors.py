@@ -84,12 +84,19 @@ def color_numbers(patterns: UInt8[np.ndarray, "rows units"]) -> Int[np.ndarray, 
     Returns:
         Numbers from 0 to 12.
     """
-    weights = _unit_weights(patterns.shape[1])
+    weights = color_steps(patterns.shape[1])
     return np.rint(patterns.astype(np.float32) @ weights).astype(np.int64) % PATTERN_COLORS
 
 
-def _unit_weights(units: int) -> np.ndarray:
-    """Weights of the units, from a fixed integer hash (the finaliser of splitmix64)."""
+def color_steps(units: int) -> Float[np.ndarray, " units"]:
+    """How far each unit moves a pattern's place in the palette: a fixed hash, the finaliser of splitmix64.
+
+    Args:
+        units: Number of units.
+
+    Returns:
+        Whole numbers from 3 to 10.
+    """
     z = (np.arange(units, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,12 @@ from splinescope.tessellation.segments import SegmentComplex
 from splinescope.tessellation.spatial.complex import SpatialComplex
 from splinescope.tessellation.surface import SurfaceMesh
 from splinescope.viewer.packing import Packer
-from splinescope.viewer.planar import planar_page
+from splinescope.viewer.planar import SHOWN, WHOLE, planar_page
 from splinescope.viewer.segments import segment_page
 from splinescope.viewer.space import solid_page, surface_page
+
+FRAME_CELLS = 20_000
+"""Cells of a plane up to which a frame keeps all there is."""
 
 
 def heading(cells: Any) -> str:
@@ -26,13 +32,16 @@ def heading(cells: Any) -> str:
     return f"{len(cells):,} cell{'' if len(cells) == 1 else 's'} of {place}"
 
 
-def contents(cells: Any, values: Mapping[str, Any], color: str) -> tuple[dict[str, Any], Packer]:
+def contents(
+    cells: Any, values: Mapping[str, Any], color: str, *, framed: bool = False
+) -> tuple[dict[str, Any], Packer]:
     """The record and the arrays of a page of one complex.
 
     Args:
         cells: A complex or a surface.
         values: Further numbers, one for each cell, by their label.
         color: What cells are coloured by at first.
+        framed: Whether it is one of many frames, of which a large plane keeps what is seen.
 
     Returns:
         Both.
@@ -40,7 +49,7 @@ def contents(cells: Any, values: Mapping[str, Any], color: str) -> tuple[dict[st
     Raises:
         InvalidInputError: As for `explore`.
     """
-    make = _maker(cells)
+    make = _maker(cells, framed)
     found = {name: np.asarray(column, dtype=np.float64) for name, column in values.items()}
     for name, column in found.items():
         if column.shape != (len(cells),):
@@ -57,14 +66,14 @@ def contents(cells: Any, values: Mapping[str, Any], color: str) -> tuple[dict[st
     return {**record, "color": color}, packer
 
 
-def _maker(cells: Any) -> Any:
+def _maker(cells: Any, framed: bool) -> Any:
     """What makes the page of cells, or an error that says which have one."""
     if isinstance(cells, SurfaceMesh):
         return surface_page
     if isinstance(cells, SegmentComplex):
         return segment_page
     if isinstance(cells, PlanarComplex):
-        return planar_page
+        return partial(planar_page, detail=SHOWN if framed and len(cells) > FRAME_CELLS else WHOLE)
     if isinstance(cells, SpatialComplex) and cells.dimension == 3:
         return solid_page
     dimension = getattr(cells, "dimension", None)
@@ -73,3 +82,24 @@ def _maker(cells: Any) -> Any:
         f"`cells`: got {what}; expected a complex of one to three dimensions or a surface; tessellate a Segment, "
         "a Slice or a Box with at most three free inputs"
     )
+
+
+def opened(cells: Any) -> Any:
+    """A complex or a surface, or the one in a file."""
+    if isinstance(cells, str | os.PathLike):
+        from splinescope.tessellation.files import open as open_cells
+
+        return open_cells(Path(cells))
+    return cells
+
+
+def share_scales(measures: Sequence[dict[str, Any]]) -> None:
+    """Give measures of several pictures one scale of colours.
+
+    Args:
+        measures: Their records, which are changed.
+    """
+    low, high = min(measure["low"] for measure in measures), max(measure["high"] for measure in measures)
+    positive = all(measure["positive"] for measure in measures)
+    for measure in measures:
+        measure.update(low=low, high=high, positive=positive)

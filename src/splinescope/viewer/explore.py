@@ -49,7 +49,7 @@ def explore(
         InvalidInputError: If there is no page of such cells (four dimensions, region graphs), `color` is none of
             these, or `values` do not fit.
 
-    Cost: patterns, norms and classes of all cells once; some 25 bytes of the page for each cell of a plane, 150 in
+    Cost: norms and classes of all cells once; some 16 bytes of the page for each cell of a plane, 150 in
     three dimensions.
 
     Example:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from splinescope.errors import InvalidInputError
 from splinescope.progress import Report
-from splinescope.viewer.contents import contents
+from splinescope.viewer.contents import contents, opened, share_scales
 from splinescope.viewer.packing import Packer
 from splinescope.viewer.page import Page, page_of
 
@@ -45,8 +44,11 @@ def explore_frames(
     Raises:
         InvalidInputError: If there are none or too many, of several domains or kinds, or as for `explore`.
 
-    Cost: that of `explore` for each frame, in time and bytes; the browser inflates the frame that is looked at, keeps
-    the last six, and takes the next one ahead.
+    Frames of planes with more than 20,000 cells keep what is seen: coordinates of 20 bits of the domain's extent,
+    measures in 8 bits, no numbers of cells and no affine maps. The page says so.
+
+    Cost: that of `explore` for each frame, in time, and in bytes for small ones; some 3.4 bytes for each cell of large
+    planes. The browser reads the frame that is looked at, keeps the last six, and takes the next one ahead.
 
     Example:
         >>> import splinescope, torch
@@ -61,8 +63,8 @@ def explore_frames(
     records: list[dict[str, Any]] = []
     packers: list[Packer] = []
     for number, (name, frame) in enumerate(named.items()):
-        cells = _opened(frame)
-        record, packer = contents(cells, {}, color)
+        cells = opened(frame)
+        record, packer = contents(cells, {}, color, framed=len(named) > 1)
         records.append({**record, "arrays": packer.listing})
         packers.append(packer)
         if not _alike(records[0], record):
@@ -86,15 +88,6 @@ def explore_frames(
     return page
 
 
-def _opened(frame: Any) -> Any:
-    """A complex, or the one in a file."""
-    if isinstance(frame, str | os.PathLike):
-        from splinescope.tessellation.files import open as open_cells
-
-        return open_cells(Path(frame))
-    return frame
-
-
 def _name(name: Any) -> str:
     """What a frame is called: steps by their number."""
     return f"step {name:,}" if isinstance(name, int) else str(name)
@@ -109,10 +102,7 @@ def _alike(first: dict[str, Any], record: dict[str, Any]) -> bool:
 def _share_scales(records: list[dict[str, Any]]) -> None:
     """Give each measure one scale of colours over all frames."""
     for column in zip(*(record["measures"] for record in records), strict=True):
-        low, high = min(measure["low"] for measure in column), max(measure["high"] for measure in column)
-        positive = all(measure["positive"] for measure in column)
-        for measure in column:
-            measure.update(low=low, high=high, positive=positive)
+        share_scales(column)
 
 
 def _share_classes(records: list[dict[str, Any]]) -> None:

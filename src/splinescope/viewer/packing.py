@@ -1,8 +1,7 @@
-"""Arrays as text: byte planes, differences, gzip and base64, so that a page holds its data."""
+"""Arrays as text: byte planes, differences, gzip and letters, so that a page holds its data."""
 
 from __future__ import annotations
 
-import base64
 import gzip
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,9 +64,43 @@ class Packer:
         self.add(name, (bits + np.uint64(1 << 23)) >> np.uint64(24), 5)
         self.listing[-1]["double"] = True
 
+    def add_bytes(self, name: str, values: np.ndarray) -> None:
+        """Append bytes as they are.
+
+        Args:
+            name: What the page calls them.
+            values: [n] bytes.
+        """
+        self.add(name, values, 1)
+
     def text(self) -> str:
-        """All arrays, compressed, as base64."""
-        return base64.b64encode(gzip.compress(b"".join(self._parts), 6, mtime=0)).decode("ascii")
+        """All arrays compressed, behind their bytes without and with that in four bytes each, as text."""
+        data = b"".join(self._parts)
+        packed = gzip.compress(data, 6, mtime=0)
+        return as_text(len(data).to_bytes(4, "big") + len(packed).to_bytes(4, "big") + packed)
+
+
+LETTERS = "".join(chr(code) for code in range(33, 127) if chr(code) not in "<&\\")
+"""The 91 letters of which a page's data is written; none means anything in HTML."""
+
+
+def as_text(data: bytes) -> str:
+    """Bytes as text: 13 bits in two of 91 letters, 8 % less than base64 takes.
+
+    Args:
+        data: Bytes.
+
+    Returns:
+        The text, two letters for each 13 bits that were begun.
+    """
+    count = -(-8 * len(data) // 13)
+    padded = np.zeros(13 * count, np.uint8)
+    padded[: 8 * len(data)] = np.unpackbits(np.frombuffer(data, np.uint8))
+    numbers = np.zeros(count, np.int64)
+    for bit in range(13):
+        numbers = 2 * numbers + padded[bit::13]
+    letters = np.frombuffer(LETTERS.encode("ascii"), np.uint8)
+    return np.stack([letters[numbers // 91], letters[numbers % 91]], axis=1).tobytes().decode("ascii")
 
 
 def hilbert_order(points: np.ndarray) -> np.ndarray:
@@ -82,13 +115,27 @@ def hilbert_order(points: np.ndarray) -> np.ndarray:
     low = points.min(axis=0, initial=np.inf)
     extent = np.maximum(points.max(axis=0, initial=-np.inf) - low, np.finfo(float).tiny)
     x, y = (np.clip((points - low) / extent * 65535, 0, 65535)).astype(np.int64).T
-    place = np.zeros(len(points), np.int64)
-    for level in range(15, -1, -1):
+    return np.argsort(hilbert_places(x, y, 16), kind="stable")
+
+
+def hilbert_places(x: np.ndarray, y: np.ndarray, bits: int) -> np.ndarray:
+    """Places along a Hilbert curve of points of a grid.
+
+    Args:
+        x: [n] whole numbers below `2**bits`.
+        y: [n] the same.
+        bits: Bits of each.
+
+    Returns:
+        [n] whole numbers below `4**bits`.
+    """
+    place, most = np.zeros(len(x), np.int64), (1 << bits) - 1
+    for level in range(bits - 1, -1, -1):
         side = 1 << level
         right, upper = (x & side) > 0, (y & side) > 0
         place += side * side * ((3 * right) ^ upper)
         turned = ~upper
         mirrored = turned & right
-        x, y = np.where(mirrored, 65535 - x, x), np.where(mirrored, 65535 - y, y)
+        x, y = np.where(mirrored, most - x, x), np.where(mirrored, most - y, y)
         x, y = np.where(turned, y, x), np.where(turned, x, y)
-    return np.argsort(place, kind="stable")
+    return place

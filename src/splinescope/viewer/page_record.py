@@ -15,6 +15,9 @@ from splinescope.viewer.packing import Packer
 
 _PALETTES = {"viridis": "viridis", "cividis": "cividis", "magma": "magma", "grey": "Greys"}
 
+LEVELS = 65534
+"""The largest whole number of a measure in 16 bits."""
+
 
 def mixed(units: np.ndarray) -> np.ndarray:
     """32 pseudo-random bits of each number: the finaliser of MurmurHash3, which the page computes as well."""
@@ -144,10 +147,8 @@ def facts_of(cells: PolyhedralComplex, counts: str) -> str:
     return f"{counts}; certificate: {level}{'; truncated' if cells.truncated else ''}"
 
 
-def add_measure(
-    packer: Packer, key: str, values: np.ndarray, label: str, weights: np.ndarray, *, stored: bool = True
-) -> dict[str, Any]:
-    """Append numbers of all cells in 16 bits, of their logarithms where these spread better.
+def add_measure(packer: Packer, key: str, values: np.ndarray, label: str, weights: np.ndarray) -> dict[str, Any]:
+    """Append numbers of all cells in 16 bits; see `measure_of`.
 
     Args:
         packer: Where to.
@@ -155,10 +156,29 @@ def add_measure(
         values: [F] the numbers.
         label: What they are, with units.
         weights: [F] how much of the picture each colours.
-        stored: Whether to append them; otherwise the page finds them itself.
 
     Returns:
         How they are stored, and the scale of their colours.
+    """
+    stored, record = measure_of(key, values, label, weights)
+    packer.add(f"measure.{key}", stored, 2)
+    return record
+
+
+def measure_of(
+    key: str, values: np.ndarray, label: str, weights: np.ndarray, levels: int = LEVELS
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Numbers of all cells as whole numbers, of their logarithms where these spread better.
+
+    Args:
+        key: What the page calls them.
+        values: [F] the numbers.
+        label: What they are, with units.
+        weights: [F] how much of the picture each colours.
+        levels: The largest whole number; one more stands for no number.
+
+    Returns:
+        The whole numbers; and how they are stored, and the scale of their colours.
     """
     finite = np.isfinite(values)
     positive = finite & (values > 0)
@@ -167,11 +187,9 @@ def add_measure(
     usable = positive if logarithmic else finite
     kept = np.log(values[usable]) if logarithmic else values[usable]
     low, high = (float(kept.min()), float(kept.max())) if len(kept) else (0.0, 1.0)
-    shares = np.full(len(values), 65535, np.uint64)
-    shares[usable] = np.rint((kept - low) / max(high - low, np.finfo(float).tiny) * 65534).astype(np.uint64)
-    if stored:
-        packer.add(f"measure.{key}", shares, 2)
-    return {
+    stored = np.full(len(values), levels + 1, np.uint64)
+    stored[usable] = np.rint((kept - low) / max(high - low, np.finfo(float).tiny) * levels).astype(np.uint64)
+    return stored, {
         "key": key,
         "label": label,
         "stored_as_logarithms": logarithmic,

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from splinescope.plotting.colors import color_steps
 from splinescope.plotting.thumbnails import anchor_images
 from splinescope.tessellation.affine import norms
-from splinescope.tessellation.boundary import class_regions, decision_boundary
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.viewer.packing import Packer, hilbert_order
-from splinescope.viewer.page_record import Patterns, add_measure, class_record, facts_of, layer_record, layers_of, mixed
+from splinescope.viewer.page_record import LEVELS, Patterns, facts_of, layer_record, layers_of, measure_of, mixed
+from splinescope.viewer.pattern_hashes import hashes_of_bits
+from splinescope.viewer.pieces import add_pieces
+from splinescope.viewer.plane_coding import PageRings, coded_plane, unit_bits
 from splinescope.viewer.weights import chain_of
-
-COORDINATE_BYTES = 6
-"""Bytes of a coordinate: 48 bits of its share of the domain's extent, which browsers draw as two exact float32."""
 
 MAP_NUMBERS = 600_000
 """Numbers of affine maps up to which a page holds those of all cells."""
@@ -49,118 +48,172 @@ class ViewFrame:
         low = points.min(axis=0)
         return cls(low, np.maximum(points.max(axis=0) - low, np.finfo(float).tiny))
 
-    def shares(self, points: np.ndarray, width: int = COORDINATE_BYTES) -> np.ndarray:
-        """[n, d] positions as whole numbers of `width` bytes."""
-        most = float((1 << 8 * width) - 1)
+    def shares(self, points: np.ndarray, bits: int) -> np.ndarray:
+        """[n, d] positions as whole numbers of so many bits."""
+        most = float((1 << bits) - 1)
         return np.rint(np.clip((points - self.low) / self.extent, 0, 1) * most).astype(np.uint64)
 
-    def add(self, packer: Packer, name: str, points: np.ndarray) -> None:
-        """Append positions, as differences from one to the next."""
-        for axis, letter in enumerate("xy"):
-            packer.add(f"{name}.{letter}", self.shares(points)[:, axis], COORDINATE_BYTES, differences=True)
+
+@dataclass(frozen=True)
+class Detail:
+    """How much a page keeps of each cell.
+
+    Attributes:
+        bits: Bits of a coordinate.
+        levels: The largest whole number of a measure.
+        numbers: Whether cells have their numbers.
+        maps: Whether they have affine maps.
+        note: What the page says of it.
+    """
+
+    bits: int = 48
+    levels: int = LEVELS
+    numbers: bool = True
+    maps: bool = True
+    note: str = ""
+
+    @property
+    def width(self) -> int:
+        """Bytes of a coordinate."""
+        return -(-self.bits // 8)
 
 
-def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray]) -> tuple[dict[str, Any], Packer]:
+WHOLE = Detail()
+"""All there is: 48 bits of the domain's extent, which browsers draw as two exact float32."""
+
+SHOWN = Detail(20, 254, numbers=False, maps=False, note="; kept for the eye: 20 bits, no numbers, no maps")
+"""What is seen of a frame among many."""
+
+
+def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray], detail: Detail) -> tuple[dict[str, Any], Packer]:
     """What the page shows: a record for JSON, and arrays.
 
     Args:
         cells: A planar complex.
         values: Further numbers, one for each cell, by their label.
+        detail: How much of each cell is kept.
 
     Returns:
         The record and the arrays.
     """
     packer, frame = Packer(), ViewFrame.around(cells.domain.corners)
-    order = hilbert_order(cells.interior_points)
-    numbers = _add_rings(packer, frame, cells, order)
     counts = {"cells": len(cells), "edges": len(cells.edges), "vertices": len(cells.vertices)}
+    unit = edge_units(cells)
+    measures = {"norm": (norms(cells), "spectral norm of A"), "area": (np.asarray(cells.measures), "area of the cell")}
+    measures |= {name: (np.asarray(found, float), name) for name, found in values.items()}
+    stored = {
+        key: measure_of(key, number, label, cells.measures, detail.levels) for key, (number, label) in measures.items()
+    }
+    rings, coding = _add_plane(packer, frame, cells, detail, unit, {key: found[0] for key, found in stored.items()})
+    order = rings.order
     record: dict[str, Any] = {
         "kind": "planar",
         "frame": {"low": frame.low.tolist(), "extent": frame.extent.tolist()},
         "counts": counts,
         "axes": list(cells.domain.names or ("t1", "t2")),
-        "facts": facts_of(cells, ", ".join(f"{count:,} {what}" for what, count in counts.items())),
+        "facts": facts_of(cells, ", ".join(f"{count:,} {what}" for what, count in counts.items())) + detail.note,
         "network": {"inputs": list(cells.network.input_shape), "outputs": int(cells.vertex_outputs.shape[1])},
+        "coding": coding,
+        "classes": None,
     }
-    packer.add("numbers", order, 4)
-    layers = layers_of(cells)
-    patterns = Patterns.of(len(cells), layers, cells.patterns_of)
-    record["layers"] = _add_patterns(packer, cells, patterns, order, numbers)
-    packer.add("pattern", patterns.colors[order], 1)
-    measures = {"norm": (norms(cells), "spectral norm of A"), "area": (np.asarray(cells.measures), "area of the cell")}
-    measures |= {name: (np.asarray(found, float), name) for name, found in values.items()}
-    record["measures"] = [
-        add_measure(packer, key, number[order], label, cells.measures[order], stored=key != "area")
-        for key, (number, label) in measures.items()
-    ]
-    record["classes"] = _add_classes(packer, frame, cells, order)
+    if detail.numbers:
+        packer.add("numbers", order, 4)
+    record["layers"] = _add_patterns(packer, cells, order, unit)
+    record["measures"] = [found for _, found in stored.values()]
+    if 1 <= cells.network.num_classes <= MOST_CLASSES:
+        shares = partial(frame.shares, bits=detail.bits)
+        record["classes"] = add_pieces(packer, cells, shares, detail.width, order, (rings.corners, rings.offsets))
     record["anchors"] = _anchors(cells)
-    record["maps"], record["weights"] = _add_maps(packer, cells, order, record["layers"]["flips"])
+    record["maps"], record["weights"] = None, None
+    if detail.maps:
+        record["maps"], record["weights"] = _add_maps(packer, cells, order, record["layers"]["flips"])
     return record, packer
 
 
-def _add_rings(packer: Packer, frame: ViewFrame, cells: PlanarComplex, order: np.ndarray) -> np.ndarray:
-    """Append the cells' corners; vertices are numbered as they come. Returns the new number of each vertex."""
-    sizes = np.diff(cells.cell_offsets)[order]
-    starts = np.asarray(cells.cell_offsets[:-1])[order]
-    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    corners = cells.cell_vertices[np.repeat(starts, sizes) + within]
+def edge_units(cells: PlanarComplex) -> np.ndarray:
+    """[E] unit of each edge among those of all layers plus one; 0 on the border, and for what made no pattern."""
+    layout = cells.pattern_nodes
+    nodes, starts = np.array([node for node, _, _ in layout], np.int64), np.array([at for _, at, _ in layout], np.int64)
+    if not (layout and layout[-1][2]):
+        return np.zeros(len(cells.edges), np.int64)
+    layer = np.minimum(np.searchsorted(nodes, cells.edge_op), len(nodes) - 1)
+    inner = (cells.edge_cells >= 0).all(axis=1)
+    return np.where(inner & (cells.edge_op >= 0), starts[layer] + cells.edge_unit + 1, 0)
+
+
+def _add_plane(
+    packer: Packer,
+    frame: ViewFrame,
+    cells: PlanarComplex,
+    detail: Detail,
+    unit: np.ndarray,
+    stored: dict[str, np.ndarray],
+) -> tuple[PageRings, dict[str, Any]]:
+    """Append rings, places, units of edges and measures; how, and the rings in the order of the page."""
+    shares, kept = frame.shares(cells.vertices, detail.bits), [key for key in stored if key != "area"]
+    stops = [stop for _, _, stop in cells.pattern_nodes]
+    coded = coded_plane(cells, shares, detail.bits, unit, stops, [stored[key] for key in kept])
+    coding = {"bits": detail.bits, "levels": detail.levels, "measures": kept, "coded": coded is not None}
+    if coded is not None:
+        packer.add_bytes("plane", coded.data)
+        return coded.rings, {**coding, "unit_bits": unit_bits(stops)}
+    rings = PageRings.of(cells, hilbert_order(cells.interior_points))
+    found, numbers = _add_rings(packer, cells, rings)
+    for axis, letter in enumerate("xy"):
+        packer.add(f"vertices.{letter}", shares[found][:, axis], detail.width, differences=True)
+    edges = _edge_order(cells, rings, numbers)
+    packer.add("edge_units", unit[edges], 4)
+    for key in kept:
+        packer.add(f"measure.{key}", stored[key][rings.order], 2)
+    return rings, {**coding, "unit_bits": 0}
+
+
+def _add_rings(packer: Packer, cells: PlanarComplex, rings: PageRings) -> tuple[np.ndarray, np.ndarray]:
+    """Append the cells' corners; vertices are numbered as they come. Returns these, and the number of each vertex."""
+    corners = rings.corners
     found, first = np.unique(corners, return_index=True)
     by_appearance = np.argsort(first)
     numbers = np.full(len(cells.vertices), -1, np.int64)
     numbers[found[by_appearance]] = np.arange(len(found))
-    renumbered = numbers[corners]
     new = np.zeros(len(corners), np.int64)
     new[first] = 1
-    before = np.cumsum(new) - new
-    packer.add("sizes", sizes, 4)
-    packer.add("corners", before - renumbered, 4)
-    frame.add(packer, "vertices", cells.vertices[found[by_appearance]])
-    return numbers
+    packer.add("sizes", np.diff(rings.offsets), 4)
+    packer.add("corners", np.cumsum(new) - new - numbers[corners], 4)
+    return found[by_appearance], numbers
 
 
-def _add_patterns(
-    packer: Packer, cells: PlanarComplex, patterns: Patterns, order: np.ndarray, numbers: np.ndarray
-) -> dict[str, Any]:
-    """Append the unit of each edge, and what tells the patterns of all cells: the first one's where units flip."""
-    layout = cells.pattern_nodes
-    nodes, starts = np.array([node for node, _, _ in layout], np.int64), np.array([at for _, at, _ in layout], np.int64)
-    units = int(layout[-1][2]) if layout else 0
-    layer = np.searchsorted(nodes, cells.edge_op)
+def _add_patterns(packer: Packer, cells: PlanarComplex, order: np.ndarray, unit: np.ndarray) -> dict[str, Any]:
+    """Append what tells the patterns of all cells: the first one's where units flip at edges, else what is told."""
+    layers, root = layers_of(cells), int(order[0]) if len(order) else 0
+    hashes = hashes_of_bits(cells)
+    if hashes is not None and _flips(cells, hashes, unit):
+        pieces = cells.patterns_of(order[:1])[0]
+        packer.add_bytes("root", pieces)
+        packer.add_bytes("color_steps", color_steps(len(pieces)))
+        return layer_record(layers, flips=True, root_hash=int(hashes[root]))
+    patterns = Patterns.of(len(cells), layers, cells.patterns_of)
+    patterns.add(packer, order)
+    packer.add_bytes("pattern", patterns.colors[order])
+    return layer_record(layers)
+
+
+def _flips(cells: PlanarComplex, hashes: np.ndarray, unit: np.ndarray) -> bool:
+    """Whether the patterns beside each edge differ in its unit alone, so that one pattern tells all."""
     inner = (cells.edge_cells >= 0).all(axis=1)
-    unit = (
-        np.where(inner & (cells.edge_op >= 0), starts[np.minimum(layer, len(nodes) - 1)] + cells.edge_unit + 1, 0)
-        if units
-        else np.zeros(len(cells.edges), np.int64)
-    )
-    found = _edge_order(cells, order, numbers)
-    first = _firsts_of_folds(cells, found)
-    follows = (first < np.arange(len(found))) & (unit[found[first]] == unit[found])
-    packer.add("edge_units", np.where(follows, 0, unit[found] + 1), 4)
-    pairs, hashes = cells.edge_cells[inner], patterns.hashes
-    flips = bool(
-        len(cells)
-        and connected_components(cells.adjacency, directed=False)[0] == 1
-        and (hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]] == mixed(unit[inner] - 1)).all()
-    )
-    if flips:
-        packer.add("root", cells.patterns_of(order[:1])[0], 1)
-    else:
-        patterns.add(packer, order)
-    root_hash = int(hashes[order[0]]) if len(cells) else 0
-    return layer_record(layers_of(cells), flips=flips, root_hash=root_hash)
+    pairs = cells.edge_cells[inner]
+    changed = hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]
+    if not len(cells) or (changed != mixed(np.maximum(unit[inner], 1) - 1)).any() or (unit[inner] == 0).any():
+        return False
+    return int(connected_components(cells.adjacency, directed=False)[0]) == 1
 
 
-def _edge_order(cells: PlanarComplex, order: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+def _edge_order(cells: PlanarComplex, rings: PageRings, numbers: np.ndarray) -> np.ndarray:
     """The edges as the page finds them: as their sides come up along the rings."""
-    sizes = np.diff(cells.cell_offsets)[order]
-    starts = np.asarray(cells.cell_offsets[:-1])[order]
-    firsts = np.cumsum(sizes) - sizes
-    within = np.arange(sizes.sum()) - np.repeat(firsts, sizes)
-    here = numbers[cells.cell_vertices[np.repeat(starts, sizes) + within]]
-    following = here[
-        np.where(within + 1 == np.repeat(sizes, sizes), np.repeat(firsts, sizes), np.arange(len(here)) + 1)
-    ]
+    sizes, firsts = np.diff(rings.offsets), rings.offsets[:-1]
+    onward = np.arange(1, len(rings.corners) + 1)
+    onward[rings.offsets[1:] - 1] = firsts[sizes > 0]
+    here = numbers[rings.corners]
+    following = here[onward]
     count = len(cells.vertices)
     sides = np.minimum(here, following) * count + np.maximum(here, following)
     keys, first = np.unique(sides, return_index=True)
@@ -169,38 +222,6 @@ def _edge_order(cells: PlanarComplex, order: np.ndarray, numbers: np.ndarray) ->
     by_key = np.argsort(known)
     found = by_key[np.searchsorted(known, keys, sorter=by_key)]
     return found[np.argsort(first)]
-
-
-def _firsts_of_folds(cells: PlanarComplex, found: np.ndarray) -> np.ndarray:
-    """[E] place in the order `found` of the first edge of each edge's fold, as far as it goes on beyond crossings.
-
-    Four edges meet in a crossing; two that share no cell go on from one another.
-    """
-    ends, count = cells.edges[found].ravel(), len(found)
-    degrees = np.bincount(ends, minlength=len(cells.vertices))
-    meeting = (np.argsort(ends, kind="stable")[degrees[np.sort(ends)] == 4] // 2).reshape(-1, 4)
-    one, two = (meeting[:, list(places)].ravel() for places in zip(*itertools.combinations(range(4), 2), strict=True))
-    sides = cells.edge_cells[found]
-    shared = (sides[one, :, None] == sides[two][:, None, :]) & (sides[one, :, None] >= 0)
-    apart = ~shared.any(axis=(1, 2))
-    graph = coo_array((np.ones(int(apart.sum()), bool), (one[apart], two[apart])), shape=(count, count))
-    folds = connected_components(graph, directed=False)[1]
-    return np.unique(folds, return_index=True)[1][folds] if count else np.zeros(0, np.int64)
-
-
-def _add_classes(packer: Packer, frame: ViewFrame, cells: PlanarComplex, order: np.ndarray) -> dict[str, Any] | None:
-    """Append each cell's class, the pieces of cells of several classes, and the decision boundary."""
-    if not 1 <= cells.network.num_classes <= MOST_CLASSES:
-        return None
-    regions, boundary, classes = class_regions(cells), decision_boundary(cells), np.asarray(cells.classes)
-    cut = np.bincount(regions.cells, minlength=len(cells))[regions.cells] > 1
-    sizes = np.diff(regions.offsets)
-    packer.add("classes", classes[order], 2)
-    packer.add("pieces.sizes", sizes[cut], 4)
-    packer.add("pieces.classes", regions.classes[cut], 2)
-    frame.add(packer, "pieces", regions.points[np.repeat(cut, sizes)])
-    frame.add(packer, "boundary", boundary.segments.reshape(-1, 2))
-    return class_record(cells.network, np.union1d(classes, regions.classes))
 
 
 def _anchors(cells: PlanarComplex) -> list[dict[str, Any]]:

@@ -147,7 +147,7 @@ def _add_polygons(
     packer: Packer, frame: ViewFrame, name: str, vertices: np.ndarray, offsets: np.ndarray, corners: np.ndarray
 ) -> None:
     """Append polygons: places of vertices, and the corners of one polygon after the other."""
-    shares = frame.shares(vertices, COORDINATE_BYTES)
+    shares = frame.shares(vertices, 8 * COORDINATE_BYTES)
     for axis, letter in enumerate("xyz"):
         packer.add(f"{name}.{letter}", shares[:, axis], COORDINATE_BYTES, differences=True)
     packer.add(f"{name}.sizes", np.diff(offsets), 2)

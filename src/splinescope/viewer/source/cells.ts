@@ -1,120 +1,84 @@
 /* The complex in the page: rings, edges, neighbours, patterns, and which cell a point is in. */
 
 import { mixed, type Layer, type Measure, type Numbers, type PlanarRecord } from "./data";
-
-export const SHARE = 2 ** 48 - 1;
-
-/** Positions as shares of the frame, in float64, which holds their 48 bits. */
-export interface Points { x: Float64Array; y: Float64Array }
-
-export function points(found: Map<string, Numbers>, name: string): Points {
-  const scaled = (letter: string) => {
-    const key = `${name}.${letter}`, shares = `${key} as shares`, numbers = found.get(key) as Float64Array;
-    if (!found.has(shares)) for (let i = 0; i < numbers.length; i++) numbers[i] /= SHARE;
-    found.set(shares, numbers);
-    return numbers;
-  };
-  return { x: scaled("x"), y: scaled("y") };
-}
-
-export function offsetsOf(sizes: ArrayLike<number>): Uint32Array {
-  const offsets = new Uint32Array(sizes.length + 1);
-  for (let i = 0; i < sizes.length; i++) offsets[i + 1] = offsets[i] + sizes[i];
-  return offsets;
-}
+import type { Plane, Points } from "./plane";
+import { planes } from "./reader";
 
 export interface CellPattern { pieces: Uint8Array | null; hash: number; counts: number[] }
+
+/** Colours of the palette of patterns. */
+const PATTERN_COLORS = 13;
+const known = new WeakMap<Map<string, Numbers>, Cells>();
 
 export class Cells {
   readonly count: number;
   readonly offsets: Uint32Array;
   readonly corners: Uint32Array;
   readonly vertices: Points;
-  /** The two vertices of each edge, its two cells (-1 outside), and its unit plus one (0 on the border). */
   readonly ends: Uint32Array;
   readonly sides: Int32Array;
   readonly units: Uint32Array;
-  /** Edge of each side of each ring, from a corner to the next. */
   readonly edgeOf: Uint32Array;
-  private readonly parents: Int32Array | null;
-  private readonly grid: { side: number; starts: Uint32Array; cells: Uint32Array };
+  /** Made when they are first asked for. */
+  private tree: Int32Array | null = null;
+  private buckets: { side: number; starts: Uint32Array; cells: Uint32Array } | null = null;
 
-  constructor(readonly record: PlanarRecord, readonly found: Map<string, Numbers>) {
+  constructor(readonly record: PlanarRecord, readonly found: Map<string, Numbers>, readonly plane: Plane) {
     this.count = record.counts.cells;
-    this.offsets = offsetsOf(found.get("sizes")!);
-    this.corners = this.renumbered(found.get("corners") as Uint32Array);
-    this.vertices = points(found, "vertices");
-    this.units = (found.get("edge_units") as Uint32Array).slice();
-    this.ends = new Uint32Array(2 * this.units.length);
-    this.sides = new Int32Array(2 * this.units.length).fill(-1);
-    this.edgeOf = new Uint32Array(this.corners.length);
-    this.findEdges();
-    this.followFolds();
-    this.parents = record.layers.flips ? this.spanned() : null;
-    this.grid = this.bucketed();
+    ({ offsets: this.offsets, corners: this.corners, vertices: this.vertices, ends: this.ends, sides: this.sides, units: this.units, edgeOf: this.edgeOf } = plane);
   }
 
-  private renumbered(codes: Uint32Array): Uint32Array {
-    let next = 0;
-    const corners = new Uint32Array(codes.length);
-    for (let i = 0; i < codes.length; i++) {
-      corners[i] = next - codes[i];
-      if (codes[i] === 0) next++;
-    }
-    return corners;
+  private get grid(): { side: number; starts: Uint32Array; cells: Uint32Array } {
+    return (this.buckets ??= this.bucketed());
   }
 
-  /** Edges in the order in which their sides come up; an open hash table from pairs of vertices. */
-  private findEdges(): void {
-    let bits = 4;
-    while (1 << bits < 2 * this.units.length) bits++;
-    const table = new Int32Array(1 << bits).fill(-1), mask = (1 << bits) - 1;
-    let edges = 0;
-    for (let cell = 0; cell < this.count; cell++) {
-      const start = this.offsets[cell], stop = this.offsets[cell + 1];
-      for (let at = start; at < stop; at++) {
-        const a = this.corners[at], b = this.corners[at + 1 < stop ? at + 1 : start];
-        const low = Math.min(a, b), high = Math.max(a, b);
-        let place: number = (Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b)) >>> (32 - bits) & mask;
-        while (table[place] >= 0 && (this.ends[2 * table[place]] !== low || this.ends[2 * table[place] + 1] !== high))
-          place = (place + 1) & mask;
-        let edge = table[place] as number;
-        if (edge < 0) {
-          edge = edges++;
-          table[place] = edge;
-          this.ends[2 * edge] = low;
-          this.ends[2 * edge + 1] = high;
-          this.sides[2 * edge] = cell;
-        } else this.sides[2 * edge + 1] = cell;
-        this.edgeOf[at] = edge;
+  /** The edge through which a search from cell 0 came to each cell; null where units do not flip at edges. */
+  private get parents(): Int32Array | null {
+    return this.record.layers.flips ? (this.tree ??= this.spanned()) : null;
+  }
+
+  /** Find what colours are made of, where it is not stored. */
+  need(color: string): void {
+    const { found, record } = this, area = record.measures.find(({ key }) => key === "area");
+    if (color === "pattern" && !found.has("pattern")) found.set("pattern", this.colored(found.get("root")!, found.get("color_steps")!));
+    if (color === "area" && area && !found.has("measure.area")) found.set("measure.area", this.areas(area));
+  }
+
+  /** The same cells for the same arrays, with what was made when it was needed. */
+  static of(record: PlanarRecord, found: Map<string, Numbers>): Cells {
+    const cells = known.get(found) ?? new Cells(record, found, planes.get(found)!);
+    known.set(found, cells);
+    return cells;
+  }
+
+  /** Places of all patterns in their palette: a walk over all cells flips one unit at each edge. */
+  private colored(root: Numbers, steps: Numbers): Uint8Array {
+    const colors = new Uint8Array(this.count), pieces = Uint8Array.from(root), from = new Int32Array(this.count).fill(-2), at = this.offsets.slice(0, -1);
+    let cell = 0, color = pieces.reduce((sum, piece, unit) => sum + (piece ? steps[unit] : 0), 0);
+    const cross = (edge: number) => {
+      const unit = this.units[edge] - 1;
+      pieces[unit] ^= 1;
+      color += pieces[unit] ? steps[unit] : -steps[unit];
+    };
+    if (this.count) [from[0], colors[0]] = [-1, color % PATTERN_COLORS];
+    while (cell >= 0 && this.count) {
+      if (at[cell] < this.offsets[cell + 1]) {
+        const edge = this.edgeOf[at[cell]++], other = this.across(edge, cell);
+        if (other < 0 || from[other] !== -2) continue;
+        from[other] = edge;
+        cross(edge);
+        colors[other] = color % PATTERN_COLORS;
+        cell = other;
+      } else {
+        const edge = from[cell];
+        if (edge < 0) break;
+        cross(edge);
+        cell = this.across(edge, cell);
       }
     }
+    return colors;
   }
 
-  /** Units of the edges: 0 is stored for that of the first edge of the same fold, else the unit plus one. */
-  private followFolds(): void {
-    const { ends, sides, units } = this, count = this.vertices.x.length;
-    const at = new Uint32Array(4 * count), degrees = new Uint32Array(count), first = Uint32Array.from(units, (_, edge) => edge);
-    for (let side = 0; side < ends.length; side++) if (degrees[ends[side]]++ < 4) at[4 * ends[side] + degrees[ends[side]] - 1] = side >> 1;
-    const found = (edge: number) => {
-      while (first[edge] !== edge) edge = first[edge] = first[first[edge]];
-      return edge;
-    };
-    const touch = (cell: number, other: number) => cell >= 0 && (sides[2 * other] === cell || sides[2 * other + 1] === cell);
-    for (let vertex = 0; vertex < count; vertex++) {
-      if (degrees[vertex] !== 4) continue;
-      for (let i = 0; i < 3; i++)
-        for (let j = i + 1; j < 4; j++) {
-          const a = at[4 * vertex + i], b = at[4 * vertex + j];
-          if (touch(sides[2 * a], b) || touch(sides[2 * a + 1], b)) continue;
-          const one = found(a), two = found(b);
-          first[Math.max(one, two)] = Math.min(one, two);
-        }
-    }
-    for (let edge = 0; edge < units.length; edge++) units[edge] = units[edge] ? units[edge] - 1 : units[found(edge)];
-  }
-
-  /** The edge through which a search from cell 0 came to each cell. */
   private spanned(): Int32Array {
     const parents = new Int32Array(this.count).fill(-2), queue = new Uint32Array(this.count);
     if (!this.count) return parents;
@@ -150,14 +114,15 @@ export class Cells {
   /** The activation pattern of a cell: units flip along the way from cell 0, or what the page was told. */
   pattern(cell: number): CellPattern {
     const layers = this.record.layers.nodes;
-    if (!this.parents) {
+    const { parents } = this;
+    if (!parents) {
       const counts = layers.map((_, number) => this.found.get(`counts.${number}`)![cell]);
       return { pieces: null, hash: this.found.get("hashes")![cell], counts };
     }
     const pieces = Uint8Array.from(this.found.get("root")!);
     let hash = this.record.layers.root_hash;
-    for (let here = cell; this.parents[here] >= 0; ) {
-      const edge: number = this.parents[here], unit = this.units[edge] - 1;
+    for (let here = cell; parents[here] >= 0; ) {
+      const edge: number = parents[here], unit = this.units[edge] - 1;
       pieces[unit] ^= 1;
       hash ^= mixed(unit);
       here = this.across(edge, here);
@@ -166,32 +131,30 @@ export class Cells {
     return { pieces, hash: hash >>> 0, counts };
   }
 
-  private box(cell: number): [number, number, number, number] {
-    let left = Infinity, bottom = Infinity, right = -Infinity, top = -Infinity;
-    for (let at = this.offsets[cell]; at < this.offsets[cell + 1]; at++) {
-      const x = this.vertices.x[this.corners[at]], y = this.vertices.y[this.corners[at]];
-      if (x < left) left = x;
-      if (x > right) right = x;
-      if (y < bottom) bottom = y;
-      if (y > top) top = y;
-    }
-    return [left, bottom, right, top];
-  }
-
-  private bucketed(): Cells["grid"] {
-    const side = Math.max(1, Math.min(2048, Math.round(Math.sqrt(this.count))));
+  /** Cells by the squares of a grid that their boxes touch. */
+  private bucketed(): { side: number; starts: Uint32Array; cells: Uint32Array } {
+    const side = Math.max(1, Math.min(2048, Math.round(Math.sqrt(this.count)))), { corners, offsets, vertices } = this;
     const bucket = (share: number) => Math.max(0, Math.min(side - 1, Math.floor(share * side)));
-    const starts = new Uint32Array(side * side + 1);
-    const each = (visit: (bucket: number, cell: number) => void) => {
-      for (let cell = 0; cell < this.count; cell++) {
-        const [left, bottom, right, top] = this.box(cell).map(bucket);
-        for (let row = bottom; row <= top; row++) for (let column = left; column <= right; column++) visit(row * side + column, cell);
+    const boxes = new Uint16Array(4 * this.count), starts = new Uint32Array(side * side + 1);
+    for (let cell = 0; cell < this.count; cell++) {
+      let left = Infinity, bottom = Infinity, right = -Infinity, top = -Infinity;
+      for (let at = offsets[cell]; at < offsets[cell + 1]; at++) {
+        const x = vertices.x[corners[at]], y = vertices.y[corners[at]];
+        if (x < left) left = x;
+        if (x > right) right = x;
+        if (y < bottom) bottom = y;
+        if (y > top) top = y;
       }
-    };
-    each((at) => starts[at + 1]++);
+      boxes[4 * cell] = bucket(left);
+      boxes[4 * cell + 1] = bucket(right);
+      boxes[4 * cell + 2] = bucket(bottom);
+      boxes[4 * cell + 3] = bucket(top);
+      for (let row = boxes[4 * cell + 2]; row <= boxes[4 * cell + 3]; row++) for (let column = boxes[4 * cell]; column <= boxes[4 * cell + 1]; column++) starts[row * side + column + 1]++;
+    }
     for (let i = 0; i < side * side; i++) starts[i + 1] += starts[i];
     const cells = new Uint32Array(starts[side * side]), filled = starts.slice();
-    each((at, cell) => (cells[filled[at]++] = cell));
+    for (let cell = 0; cell < this.count; cell++)
+      for (let row = boxes[4 * cell + 2]; row <= boxes[4 * cell + 3]; row++) for (let column = boxes[4 * cell]; column <= boxes[4 * cell + 1]; column++) cells[filled[row * side + column]++] = cell;
     return { side, starts, cells };
   }
 
@@ -233,8 +196,8 @@ export class Cells {
   }
 
   /** Areas of all cells, stored as the other measures are. */
-  areas({ least, most, stored_as_logarithms }: Measure): Uint32Array {
-    const stored = new Uint32Array(this.count);
+  areas({ least, most, stored_as_logarithms }: Measure): Uint16Array {
+    const stored = new Uint16Array(this.count);
     for (let cell = 0; cell < this.count; cell++) {
       const area = this.area(cell), number = stored_as_logarithms ? Math.log(area) : area;
       stored[cell] = Math.max(0, Math.min(65534, Math.round(((number - least) / (most - least || 1)) * 65534)));

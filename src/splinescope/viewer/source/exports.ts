@@ -1,6 +1,7 @@
 /* The view as a file. */
 
-import type { Cells, Points } from "./cells";
+import type { Cells } from "./cells";
+import type { Points } from "./plane";
 import type { View } from "./view";
 
 /** Cells up to which a view is written as SVG. */

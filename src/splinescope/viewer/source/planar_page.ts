@@ -1,12 +1,15 @@
 /* The page of a planar complex: drawing, pointing, and what a cell says. */
 
-import { Cells, offsetsOf, points, type Points } from "./cells";
+import { Cells } from "./cells";
 import { lineColor, looked, packed, paled, pixelsOf, ticks, told, valueOf } from "./colors";
 import type { Numbers, PlanarRecord } from "./data";
 import { by, cleared, fitted, haloed, inks, tableOfRows } from "./dom";
 import { exportSvg, saved } from "./exports";
+import { foldsOf } from "./folds";
 import { arrow, listen } from "./gestures";
+import { piecesOf, type Points } from "./plane";
 import { Scene, type Fill, type Lines } from "./scene";
+import { Link, spot } from "./link";
 import { heard, Selection } from "./selection";
 import { Tools, type Choices } from "./tools";
 import { View } from "./view";
@@ -35,13 +38,30 @@ export class PlanarPage {
   private readonly stage = by<HTMLDivElement>("stage");
   private readonly over = by<HTMLCanvasElement>("over");
   private readonly pictures = new Map<string, HTMLImageElement>();
-  private readonly selection = new Selection((cell) => this.found.get("numbers")![cell]);
+  private readonly selection = new Selection((cell) => this.numberOf(cell));
   private remembered: { cell: number; of: Map<string, Numbers>; map: AffineMap | null } | null = null;
   private drawn: View;
   private timer = 0;
   private hovered = -1;
   private edge = -1;
   private pointer: [number, number] | null = null;
+  /** What another page points at: coordinates, and whether they are its point or the nearest one. */
+  private elsewhere: { place: [number, number]; near: boolean } | null = null;
+  private readonly link = new Link({
+    pointed: (place, near) => this.pointed(place as [number, number] | null, near),
+    chosen: (place, more) => {
+      const cell = place ? this.cells.locate(...this.shares(place as [number, number])) : -1;
+      if (place && cell < 0) return;
+      this.selection.click(cell, more);
+      this.overlay();
+      this.tell();
+    },
+    looked: (look) => this.tools.adopt(look),
+    viewed: (view) => {
+      Object.assign(this.view, view);
+      this.moved(false);
+    },
+  });
 
   constructor(record: PlanarRecord, found: Map<string, Numbers>, more: HTMLElement[]) {
     this.view = new View(record.frame.extent[1] / record.frame.extent[0]);
@@ -55,7 +75,7 @@ export class PlanarPage {
     this.tools = new Tools(record, {
       layers: record.layers.nodes.map(({ name }) => name), boundary: record.classes && "decision boundary", colors: true, place: "cell, or x, y", more,
     }, {
-      changed: (recolored) => this.changed(recolored), find: (text) => this.find(text), reset: () => this.fit(),
+      changed: (recolored) => this.changed(recolored), find: (text) => this.find(text), reset: () => this.fit(), looked: (look) => this.link.tell({ look }),
       png: () => this.png(), svg: () => this.svg(),
     });
     this.listen();
@@ -69,20 +89,19 @@ export class PlanarPage {
     this.scene.forget();
     this.record = record;
     this.found = found;
-    this.cells = new Cells(record, found);
-    const area = record.measures.find(({ key }) => key === "area");
-    if (area && !found.has("measure.area")) found.set("measure.area", this.cells.areas(area));
-    const vertices = this.scene.positions(this.cells.vertices), groups = this.byLayer();
-    this.fill = this.scene.fill(vertices, this.cells.offsets, this.cells.corners);
+    this.cells = Cells.of(record, found);
+    const groups = foldsOf(this.cells);
+    this.fill = this.scene.fill(this.cells.vertices, this.cells.offsets, this.cells.corners);
+    const vertices = this.fill.positions;
     this.border = this.scene.lines(vertices, groups.border);
     this.lines = groups.layers.map((ends) => this.scene.lines(vertices, ends));
     this.lengths = groups.layers.map((ends) => this.length(ends));
     this.pieces = this.boundary = null;
     if (record.classes) {
-      const corners = points(found, "pieces"), segments = points(found, "boundary");
-      const fill = this.scene.fill(this.scene.positions(corners), offsetsOf(found.get("pieces.sizes")!), null);
+      const { offsets, points, boundary } = piecesOf(record, found, this.cells.plane);
+      const fill = this.scene.fill(points, offsets, null);
       this.pieces = { fill, classes: found.get("pieces.classes")! };
-      this.boundary = this.scene.lines(this.scene.positions(segments), Uint32Array.from(segments.x.keys()));
+      this.boundary = this.scene.lines(boundary, Uint32Array.from(boundary.x.keys()));
     }
     this.hovered = this.edge = -1;
     this.selection.cells.clear();
@@ -102,22 +121,6 @@ export class PlanarPage {
     return this.tools.choices;
   }
 
-  private byLayer(): { border: Uint32Array; layers: Uint32Array[] } {
-    const { ends, units } = this.cells, starts = this.record.layers.nodes.map(({ stop }) => stop);
-    const layer = new Int32Array(units.length), sizes = new Uint32Array(starts.length + 1);
-    for (let edge = 0; edge < units.length; edge++) {
-      layer[edge] = units[edge] === 0 ? starts.length : this.cells.layerOf(units[edge] - 1);
-      sizes[layer[edge]]++;
-    }
-    const lists = Array.from(sizes, (size) => new Uint32Array(2 * size)), filled = new Uint32Array(sizes.length);
-    for (let edge = 0; edge < units.length; edge++) {
-      const at = 2 * filled[layer[edge]]++;
-      lists[layer[edge]][at] = ends[2 * edge];
-      lists[layer[edge]][at + 1] = ends[2 * edge + 1];
-    }
-    return { border: lists.pop()!, layers: lists };
-  }
-
   private length(ends: Uint32Array): number {
     const { x, y } = this.cells.vertices;
     let sum = 0;
@@ -135,6 +138,7 @@ export class PlanarPage {
   }
 
   private pixels(): Uint32Array {
+    this.cells.need(this.choices.color);
     return pixelsOf(this.record, this.found, this.choices, this.cells.count);
   }
 
@@ -189,7 +193,9 @@ export class PlanarPage {
     this.overlay();
   }
 
-  private moved(): void {
+  private moved(own = true): void {
+    const { x, y, scale } = this.view;
+    if (own) this.link.tell({ view: { x, y, scale } });
     this.slide();
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => this.render(), IDLE);
@@ -251,6 +257,7 @@ export class PlanarPage {
       context.fillStyle = ink;
       haloed(context, name, x - 18, y - 8);
     }
+    if (this.elsewhere) spot(context, ...view.toScreen(...this.shares(this.elsewhere.place)), this.elsewhere.near, { mark, paper });
   }
 
   /** Numbers along the lower and the left side of the window. */
@@ -282,14 +289,36 @@ export class PlanarPage {
     return [low[0] + x * extent[0], low[1] + y * extent[1]];
   }
 
+  /** Number of a cell as in Python; -1 where frames have none. */
+  private numberOf(cell: number): number {
+    return this.found.get("numbers")?.[cell] ?? -1;
+  }
+
   /** Number of the cell at a point of the domain, as in Python; -1 outside. */
   locate(x: number, y: number): number {
     const cell = this.cells.locate(...this.shares([x, y]));
-    return cell < 0 ? -1 : this.found.get("numbers")![cell];
+    return cell < 0 ? -1 : this.numberOf(cell);
+  }
+
+  /** Another page points at a place of the domain, or at one nearest to it. */
+  private pointed(place: [number, number] | null, near: boolean): void {
+    this.pointer = null;
+    this.elsewhere = place && { place, near };
+    this.hovered = place && near ? this.cells.locate(...this.shares(place)) : -1;
+    this.edge = -1;
+    this.overlay();
+    this.tell();
+  }
+
+  /** The place that is told of: under the pointer here or in another page. */
+  private get at(): [number, number] | null {
+    return this.pointer ? this.coordinates(...this.pointer) : this.elsewhere?.near ? this.elsewhere.place : null;
   }
 
   private point(px: number, py: number): void {
     this.pointer = [px, py];
+    this.elsewhere = null;
+    this.link.tell({ point: this.coordinates(px, py) });
     const cell = this.cells.locate(...this.view.toShares(px, py)), edge = cell < 0 ? -1 : this.nearEdge(cell, px, py);
     if (cell === this.hovered && edge === this.edge && !this.record.maps) return;
     [this.hovered, this.edge] = [cell, edge];
@@ -317,10 +346,10 @@ export class PlanarPage {
     box.replaceChildren();
     if (cell < 0) return;
     const { record, found, cells } = this, pattern = cells.pattern(cell), rows: [string, string][] = [];
-    rows.push(["cell", `${found.get("numbers")![cell]}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
-    if (this.pointer && cell === this.hovered) rows.push(["at", this.coordinates(...this.pointer).map(told).join(", ")]);
+    rows.push(["cell", `${found.has("numbers") ? this.numberOf(cell) : "no number"}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
+    if (this.at && cell === this.hovered) rows.push(["at", this.at.map(told).join(", ")]);
     if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![cell]]]);
-    for (const measure of record.measures) rows.push([measure.label, told(valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
+    for (const measure of record.measures) rows.push([measure.label, told(measure.key === "area" ? cells.area(cell) : valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
     rows.push(["pattern", `${pattern.hash.toString(16).padStart(8, "0")}`]);
     record.layers.nodes.forEach(({ name, start, stop }, layer) => rows.push([`layer ${name}`, `${pattern.counts[layer]} of ${stop - start} active`]));
     if (this.edge >= 0) {
@@ -350,7 +379,7 @@ export class PlanarPage {
   /** Outputs as affine functions of the coordinates, with their values at the pointer. */
   private map(cell: number): HTMLElement[] {
     const { A, c } = this.mapOf(cell)!, [first, second] = this.record.axes, names = this.record.classes?.names ?? [];
-    const at = this.pointer && cell === this.hovered ? this.coordinates(...this.pointer) : null;
+    const at = cell === this.hovered ? this.at : null;
     const rows = A.slice(0, 20).map((row, k): string[] => {
       const value = at ? told(row[0] * at[0] + row[1] * at[1] + c[k]) : "";
       return [A.length > 1 ? (names[k] ?? String(k)) : "output", value, told(row[0]), told(row[1]), told(c[k])];
@@ -362,10 +391,10 @@ export class PlanarPage {
   find(text: string): string {
     const numbers = text.split(/[\s,;]+/).filter(Boolean).map(Number);
     let cell = -1;
-    if (numbers.length === 1 && Number.isInteger(numbers[0])) cell = this.found.get("numbers")!.indexOf(numbers[0]);
+    if (numbers.length === 1 && Number.isInteger(numbers[0])) cell = this.found.get("numbers")?.indexOf(numbers[0]) ?? -1;
     else if (numbers.length === 2) cell = this.cells.locate(...this.shares([numbers[0], numbers[1]]));
     else return "type a cell's number, or a point as x, y";
-    if (cell < 0) return numbers.length === 1 ? "no such cell" : "outside of the domain";
+    if (cell < 0) return numbers.length === 2 ? "outside of the domain" : this.found.has("numbers") ? "no such cell" : "cells of these frames have no numbers; type a point as x, y";
     const [x, y] = numbers.length === 2 ? this.shares([numbers[0], numbers[1]]) : this.cells.middle(cell);
     this.selection.click(-1, false);
     this.selection.click(cell, true);
@@ -399,8 +428,8 @@ export class PlanarPage {
 
   private listen(): void {
     heard((numbers) => {
-      const known = this.found.get("numbers")!;
-      this.selection.choose(numbers.map((number) => known.indexOf(number)));
+      const known = this.found.get("numbers");
+      this.selection.choose(numbers.map((number) => known?.indexOf(number) ?? -1));
       this.overlay();
       this.tell();
     });
@@ -409,6 +438,7 @@ export class PlanarPage {
       click: (place, more) => {
         this.point(...place);
         this.selection.click(this.hovered, more);
+        this.link.tell({ choose: this.hovered < 0 ? null : this.coordinates(...place), more });
         this.overlay();
         this.tell();
       },
@@ -428,6 +458,7 @@ export class PlanarPage {
   private left(): void {
     this.hovered = this.edge = -1;
     this.pointer = null;
+    this.link.tell({ point: null });
     this.overlay();
     this.tell();
   }
@@ -440,6 +471,7 @@ export class PlanarPage {
     else if (key === "0") this.fit();
     else if (key === "Escape") {
       this.selection.clear();
+      this.link.tell({ choose: null });
       this.tell();
     } else return this.tools.key(key);
     this.moved();

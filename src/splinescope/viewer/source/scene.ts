@@ -1,11 +1,14 @@
 /* Cells and lines drawn with WebGL2. Positions are pairs of float32, so that 48 bits of them are seen at any zoom. */
 
-import type { Points } from "./cells";
+import { release } from "./data";
+import type { Points } from "./plane";
 import type { View } from "./view";
 
 const ROW = 4096;
 /** Cells, edges or corners that are drawn or left out together. */
 const CHUNK = 4096;
+/** Rows of a texture that are handed over at once, so that no second copy of all is held. */
+const ROWS = 16;
 
 const POSITION = `#version 300 es
 precision highp float; precision highp int; precision highp sampler2D;
@@ -16,8 +19,8 @@ vec2 at(uint i) { vec4 p = texelFetch(positions, place(i), 0); return ((p.xz - c
 
 const FILL = [
   `${POSITION}
-uniform sampler2D colors; layout(location = 0) in uint vertex; layout(location = 1) in uint cell; flat out vec4 color;
-void main() { color = texelFetch(colors, place(cell), 0); gl_Position = vec4(at(vertex), 0.0, 1.0); }`,
+uniform sampler2D colors; flat out vec4 color;
+void main() { color = texelFetch(colors, place(uint(gl_VertexID)), 0); gl_Position = vec4(at(uint(gl_VertexID)), 0.0, 1.0); }`,
   `#version 300 es
 precision highp float; flat in vec4 color; out vec4 pixel;
 void main() { pixel = color; }`,
@@ -47,7 +50,8 @@ void main() {
 
 interface Chunk { first: number; count: number; box: [number, number, number, number] }
 interface Positions { texture: WebGLTexture; points: Points }
-export interface Fill { positions: Positions; array: WebGLVertexArrayObject; chunks: Chunk[]; colors: WebGLTexture; cells: number }
+/** Each cell's colour is that of its apex: a vertex that is no other cell's apex, and the last one of all its triangles. */
+export interface Fill { positions: Positions; array: WebGLVertexArrayObject; chunks: Chunk[]; colors: WebGLTexture; apexes: Uint32Array; pixels: Uint32Array }
 export interface Lines { positions: Positions; edges: WebGLTexture; chunks: Chunk[] }
 
 /** A program of a vertex and a fragment shader. */
@@ -66,8 +70,8 @@ export function programOf(gl: WebGL2RenderingContext, sources: string[]): WebGLP
 }
 
 /** What a canvas is drawn with; throws in words where a browser has none. */
-export function drawnWith(canvas: HTMLCanvasElement, antialias: boolean): WebGL2RenderingContext {
-  const gl = canvas.getContext("webgl2", { antialias, alpha: true, premultipliedAlpha: true, preserveDrawingBuffer: true });
+export function drawnWith(canvas: HTMLCanvasElement, antialias: boolean, depth: boolean): WebGL2RenderingContext {
+  const gl = canvas.getContext("webgl2", { antialias, depth, alpha: true, premultipliedAlpha: true, preserveDrawingBuffer: true });
   if (!gl) throw new Error("This browser has no WebGL2, which the picture is drawn with.");
   return gl;
 }
@@ -82,7 +86,7 @@ export class Scene {
 
   /** Lines are smooth by themselves; `antialias` smooths cells without lines, and triples the work. */
   constructor(readonly canvas: HTMLCanvasElement, antialias: boolean) {
-    const gl = drawnWith(canvas, antialias);
+    const gl = drawnWith(canvas, antialias, false);
     this.gl = gl;
     this.fillProgram = programOf(gl, FILL);
     this.lineProgram = programOf(gl, LINE);
@@ -99,25 +103,32 @@ export class Scene {
     for (const free of this.held.splice(0)) free();
   }
 
-  private texture(count: number, format: number, layout: number, type: number, data: ArrayBufferView | null): WebGLTexture {
+  private texture(count: number, format: number, layout: number, type: number, data: Float32Array | Uint32Array | null): WebGLTexture {
     const gl = this.gl, texture = gl.createTexture()!;
     this.held.push(() => gl.deleteTexture(texture));
     gl.bindTexture(gl.TEXTURE_2D, texture);
     for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, side, gl.NEAREST);
-    gl.texImage2D(gl.TEXTURE_2D, 0, format, ROW, Math.max(1, Math.ceil(count / ROW)), 0, layout, type, data);
+    const rows = Math.max(1, Math.ceil(count / ROW));
+    gl.texStorage2D(gl.TEXTURE_2D, 1, format, ROW, rows);
+    const wide = data ? data.length / rows : 0;
+    if (data) for (let row = 0; row < rows; row += ROWS) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, row, ROW, Math.min(ROWS, rows - row), layout, type, data, row * wide);
     return texture;
   }
 
-  positions(points: Points): Positions {
-    const count = points.x.length, rows = Math.max(1, Math.ceil(count / ROW)), data = new Float32Array(4 * ROW * rows);
+  /** Positions, and behind them those of some vertices once more. */
+  private positions(points: Points, again: ArrayLike<number> = []): Positions {
+    const count = points.x.length + again.length, rows = Math.max(1, Math.ceil(count / ROW)), data = new Float32Array(4 * ROW * rows);
     for (let i = 0; i < count; i++) {
-      data[4 * i] = points.x[i];
-      data[4 * i + 1] = points.x[i] - data[4 * i];
-      data[4 * i + 2] = points.y[i];
-      data[4 * i + 3] = points.y[i] - data[4 * i + 2];
+      const from = i < points.x.length ? i : again[i - points.x.length], x = points.x[from], y = points.y[from];
+      data[4 * i] = x;
+      data[4 * i + 1] = x - data[4 * i];
+      data[4 * i + 2] = y;
+      data[4 * i + 3] = y - data[4 * i + 2];
     }
     const gl = this.gl;
-    return { texture: this.texture(count, gl.RGBA32F, gl.RGBA, gl.FLOAT, data), points };
+    const texture = this.texture(count, gl.RGBA32F, gl.RGBA, gl.FLOAT, data);
+    release(data);
+    return { texture, points };
   }
 
   private chunks(points: Points, corners: Uint32Array, stride: number): Chunk[] {
@@ -126,6 +137,7 @@ export class Scene {
       const stop = Math.min(corners.length, first + CHUNK * stride);
       const box: Chunk["box"] = [Infinity, Infinity, -Infinity, -Infinity];
       for (let at = first; at < stop; at++) {
+        if (corners[at] >= points.x.length) continue;
         const x = points.x[corners[at]], y = points.y[corners[at]];
         box[0] = Math.min(box[0], x);
         box[1] = Math.min(box[1], y);
@@ -137,53 +149,57 @@ export class Scene {
     return chunks;
   }
 
-  private attributes(...columns: Uint32Array[]): WebGLVertexArrayObject {
-    const gl = this.gl, array = gl.createVertexArray()!;
-    this.held.push(() => gl.deleteVertexArray(array));
-    gl.bindVertexArray(array);
-    columns.forEach((column, location) => {
-      const buffer = gl.createBuffer()!;
-      this.held.push(() => gl.deleteBuffer(buffer));
-      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-      gl.bufferData(gl.ARRAY_BUFFER, column, gl.STATIC_DRAW);
-      gl.enableVertexAttribArray(location);
-      gl.vertexAttribIPointer(location, 1, gl.UNSIGNED_INT, 0, 0);
-    });
-    return array;
-  }
-
-  /** Convex polygons as fans of triangles; `cells` says which colour each has. */
-  fill(positions: Positions, offsets: Uint32Array, corners: Uint32Array | null): Fill {
-    const count = offsets.length - 1;
-    let triangles = 0;
-    for (let cell = 0; cell < count; cell++) triangles += Math.max(0, offsets[cell + 1] - offsets[cell] - 2);
-    const vertices = new Uint32Array(3 * triangles), cells = new Uint32Array(3 * triangles);
-    const corner = (at: number) => (corners ? corners[at] : at);
-    let at = 0;
-    for (let cell = 0; cell < count; cell++)
-      for (let next = offsets[cell] + 1; next < offsets[cell + 1] - 1; next++) {
-        vertices[at] = corner(offsets[cell]);
-        vertices[at + 1] = corner(next);
-        vertices[at + 2] = corner(next + 1);
-        cells[at] = cells[at + 1] = cells[at + 2] = cell;
+  /** Convex polygons as fans of triangles about their apexes. */
+  fill(points: Points, offsets: Uint32Array, corners: Uint32Array | null): Fill {
+    const cells = offsets.length - 1, count = points.x.length, gl = this.gl, corner = (at: number) => (corners ? corners[at] : at);
+    const apexes = new Uint32Array(cells), taken = new Uint8Array(count), again: number[] = [];
+    let triangles = 0, at = 0;
+    for (let cell = 0; cell < cells; cell++) triangles += Math.max(0, offsets[cell + 1] - offsets[cell] - 2);
+    const indices = new Uint32Array(3 * triangles);
+    for (let cell = 0; cell < cells; cell++) {
+      const start = offsets[cell], size = offsets[cell + 1] - start;
+      if (!size) continue;
+      let turn = 0;
+      while (turn < size && taken[corner(start + turn)]) turn++;
+      if (turn === size) {
+        turn = 0;
+        again.push(corner(start));
+        apexes[cell] = count + again.length - 1;
+      } else taken[(apexes[cell] = corner(start + turn))] = 1;
+      for (let next = turn + 1; next < turn + size - 1; next++) {
+        indices[at] = corner(start + (next < size ? next : next - size));
+        indices[at + 1] = corner(start + (next + 1 < size ? next + 1 : next + 1 - size));
+        indices[at + 2] = apexes[cell];
         at += 3;
       }
-    const array = this.attributes(vertices, cells), gl = this.gl;
-    const colors = this.texture(count, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, null);
-    return { positions, array, chunks: this.chunks(positions.points, vertices, 3), colors, cells: count };
+    }
+    const positions = this.positions(points, again), array = gl.createVertexArray()!, buffer = gl.createBuffer()!, some = ROWS * ROW;
+    this.held.push(() => gl.deleteVertexArray(array), () => gl.deleteBuffer(buffer));
+    gl.bindVertexArray(array);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, indices.byteLength, gl.STATIC_DRAW);
+    for (let from = 0; from < indices.length; from += some) gl.bufferSubData(gl.ELEMENT_ARRAY_BUFFER, 4 * from, indices, from, Math.min(some, indices.length - from));
+    const vertices = count + again.length, pixels = new Uint32Array(ROW * Math.max(1, Math.ceil(vertices / ROW)));
+    const colors = this.texture(vertices, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, null);
+    const chunks = this.chunks(points, indices, 3);
+    release(indices);
+    return { positions, array, chunks, colors, apexes, pixels };
   }
 
-  recolor(fill: Fill, pixels: Uint32Array): void {
-    const gl = this.gl, rows = Math.max(1, Math.ceil(fill.cells / ROW)), padded = new Uint32Array(ROW * rows);
-    padded.set(pixels);
-    gl.bindTexture(gl.TEXTURE_2D, fill.colors);
-    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, ROW, rows, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(padded.buffer));
+  recolor({ apexes, pixels, colors }: Fill, wanted: Uint32Array): void {
+    const gl = this.gl, bytes = new Uint8Array(pixels.buffer);
+    for (let cell = 0; cell < apexes.length; cell++) pixels[apexes[cell]] = wanted[cell];
+    gl.bindTexture(gl.TEXTURE_2D, colors);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, ROW, pixels.length / ROW, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
   }
 
-  lines(positions: Positions, ends: Uint32Array): Lines {
-    const gl = this.gl, rows = Math.max(1, Math.ceil(ends.length / 2 / ROW)), padded = new Uint32Array(2 * ROW * rows);
+  /** Lines between points: those of a fill, or others. */
+  lines(points: Positions | Points, ends: Uint32Array): Lines {
+    const gl = this.gl, positions = "texture" in points ? points : this.positions(points), rows = Math.max(1, Math.ceil(ends.length / 2 / ROW)), padded = new Uint32Array(2 * ROW * rows);
     padded.set(ends);
-    return { positions, edges: this.texture(ends.length / 2, gl.RG32UI, gl.RG_INTEGER, gl.UNSIGNED_INT, padded), chunks: this.chunks(positions.points, ends, 2) };
+    const edges = this.texture(ends.length / 2, gl.RG32UI, gl.RG_INTEGER, gl.UNSIGNED_INT, padded), chunks = this.chunks(positions.points, ends, 2);
+    release(padded);
+    return { positions, edges, chunks };
   }
 
   clear(width: number, height: number, ratio: number, background: number[]): void {
@@ -218,7 +234,7 @@ export class Scene {
     gl.bindTexture(gl.TEXTURE_2D, fill.colors);
     gl.uniform1i(gl.getUniformLocation(this.fillProgram, "colors"), 1);
     gl.bindVertexArray(fill.array);
-    for (const { first, count } of this.seen(fill.chunks, view, 0)) gl.drawArrays(gl.TRIANGLES, 3 * first, 3 * count);
+    for (const { first, count } of this.seen(fill.chunks, view, 0)) gl.drawElements(gl.TRIANGLES, 3 * count, gl.UNSIGNED_INT, 12 * first);
   }
 
   /** Widths are in device pixels; below one they make lines fainter. */

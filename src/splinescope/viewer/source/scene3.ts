@@ -51,7 +51,7 @@ export class Scene3 {
   private picks: Uint32Array | null = null;
 
   constructor(readonly canvas: HTMLCanvasElement) {
-    const gl = (this.gl = drawnWith(canvas, true));
+    const gl = (this.gl = drawnWith(canvas, true, true));
     this.mesh = programOf(gl, MESH);
     this.line = programOf(gl, LINE);
     this.colors = gl.createTexture()!;

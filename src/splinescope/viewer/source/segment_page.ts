@@ -1,6 +1,5 @@
 /* The page of a segment: classes, outputs, margin and further numbers along it, and the units that flip. */
 
-import { SHARE } from "./cells";
 import { lineColor, ticks, told } from "./colors";
 import type { Numbers, SegmentRecord } from "./data";
 import { by, cleared, css, element, fitted, haloed, inks, tableOfRows } from "./dom";
@@ -8,6 +7,8 @@ import { saved } from "./exports";
 import { arrow, listen } from "./gestures";
 import { heard, Selection } from "./selection";
 import { Tools } from "./tools";
+
+const SHARE = 2 ** 48 - 1;
 
 const LEFT = 84, TOP = 88, BOTTOM = 46, GAP = 14;
 /** Most outputs that are told of a point. */

@@ -32,7 +32,7 @@ export class Selection {
   }
 
   announce(): void {
-    if (window.parent !== window) window.parent.postMessage({ splinescope: { selected: [...this.cells].map(this.numbered) } }, "*");
+    if (window.parent !== window) window.parent.postMessage({ splinescope: { selected: [...this.cells].map(this.numbered).filter((number) => number >= 0) } }, "*");
   }
 }
 

@@ -1,6 +1,6 @@
 /* Polygons in space: cells with all of their facets, or a surface; sections by a plane, and which cell a point is in. */
 
-import { offsetsOf } from "./cells";
+import { offsetsOf } from "./plane";
 import { cross, dot, minus, type Vector } from "./camera";
 import type { Numbers } from "./data";
 

@@ -7,6 +7,7 @@ import { by, check, cleared, element, fitted, haloed, inks, select, tableOfRows 
 import { saved } from "./exports";
 import { arrow, listen } from "./gestures";
 import { Scene3, WHOLE, type Clip, type Mesh } from "./scene3";
+import { Link, spot } from "./link";
 import { heard, Selection } from "./selection";
 import { Cells3, Polygons } from "./solid";
 import { Tools } from "./tools";
@@ -33,13 +34,32 @@ export class SpacePage {
   private pointer: [number, number] | null = null;
   private hovered = -1;
   private frame = 0;
+  /** What another page points at: coordinates, and whether they are its point or the nearest one. */
+  private elsewhere: { place: number[]; near: boolean } | null = null;
+  private readonly link = new Link({
+    pointed: (place, near) => {
+      this.pointer = null;
+      this.elsewhere = place && { place, near };
+      this.hovered = place && near ? this.locate(place) : -1;
+      this.overlay();
+      this.tell();
+    },
+    chosen: (place, more) => {
+      const item = place ? this.locate(place) : -1;
+      if (place && item < 0) return;
+      this.selection.click(item, more);
+      this.overlay();
+      this.tell();
+    },
+    looked: (look) => this.tools.adopt(look),
+  });
 
   constructor(record: SpaceRecord, found: Map<string, Numbers>, more: HTMLElement[]) {
     this.shown.plane = record.solid ? "1" : "";
     this.load(record, found);
     this.slider.setAttribute("aria-label", "Place of the cut");
     this.tools = new Tools(record, { layers: record.solid ? record.layers.nodes.map(({ name }) => name) : [], boundary: record.surface, colors: true, place: record.solid ? "cell, or x, y, z" : "polygon", more: [this.controls(), ...more] }, {
-      changed: (recolored) => this.changed(recolored), find: (text) => this.find(text), png: () => this.png(),
+      changed: (recolored) => this.changed(recolored), find: (text) => this.find(text), png: () => this.png(), looked: (look) => this.link.tell({ look }),
       reset: () => {
         this.camera.reset();
         this.soon();
@@ -177,6 +197,7 @@ export class SpacePage {
     for (const item of this.selection.cells) this.outline(context, item, mark, 2.5);
     if (this.hovered >= 0) this.outline(context, this.hovered, ink, 1.5);
     this.axes(context);
+    if (this.elsewhere) spot(context, ...(this.camera.project(this.placeOf(this.elsewhere.place)).slice(0, 2) as [number, number]), this.elsewhere.near, inks());
   }
 
   private outline(context: CanvasRenderingContext2D, item: number, color: string, width: number): void {
@@ -266,8 +287,10 @@ export class SpacePage {
   }
 
   private point(place: [number, number] | null): void {
+    const { item, at } = place ? this.seen(...place) : { item: -1, at: null }, moved = item !== this.hovered || !!this.elsewhere;
     this.pointer = place;
-    const item = place ? this.seen(...place).item : -1, moved = item !== this.hovered;
+    this.elsewhere = null;
+    this.link.tell({ point: at });
     this.hovered = item;
     if (moved) this.overlay();
     if (moved || (item >= 0 && this.record.maps)) this.tell();
@@ -292,7 +315,7 @@ export class SpacePage {
     const item = this.hovered >= 0 ? this.hovered : this.selection.last, box = by("cell");
     box.replaceChildren();
     if (item < 0) return;
-    const { rows, map } = this.about(item), at = this.pointer && item === this.hovered ? this.seen(...this.pointer).at : null;
+    const { rows, map } = this.about(item), at = item !== this.hovered ? null : this.pointer ? this.seen(...this.pointer).at : (this.elsewhere?.place ?? null);
     if (at) rows.splice(1, 0, ["at", at.map(told).join(", ")]);
     box.append(tableOfRows(rows));
     if (!map) return;
@@ -332,6 +355,7 @@ export class SpacePage {
       click: (place, more) => {
         this.point(place);
         this.selection.click(this.hovered, more);
+        this.link.tell({ choose: this.hovered < 0 ? null : this.seen(...place).at, more });
         this.overlay();
         this.tell();
       },
@@ -357,6 +381,7 @@ export class SpacePage {
     else if (key === "0") this.camera.reset();
     else if (key === "Escape") {
       this.selection.clear();
+      this.link.tell({ choose: null });
       this.tell();
     } else return this.tools.key(key);
     this.soon();

@@ -1,19 +1,21 @@
 /* Starts a page: reads its data, and says in one line what a browser lacks. */
 
-import { arrays, type Numbers, type PageRecord } from "./data";
+import type { Numbers, PageRecord } from "./data";
+import { Reader, serve, type Decode } from "./reader";
 import { Timeline, type Shows } from "./timeline";
 
 type Maker<R extends PageRecord> = new (record: R, found: Map<string, Numbers>, more: HTMLElement[]) => Shows;
 
-async function begun<R extends PageRecord>(Page: Maker<R>): Promise<void> {
+async function begun<R extends PageRecord>(Page: Maker<R>, reader: Reader): Promise<void> {
   const text = (id: string) => document.getElementById(id)!.textContent!;
   const record = JSON.parse(text("record")) as R;
   if (record.frames) {
-    const timeline = new Timeline(record, record.frames), page = new Page(timeline.recordOf(0) as R, await timeline.arraysOf(0), [timeline.box]);
+    const timeline = new Timeline(record, record.frames, reader), page = new Page(timeline.recordOf(0) as R, await timeline.arraysOf(0), [timeline.box]);
     timeline.attach(page);
     Object.assign(window, { splinescope: page, timeline });
   } else {
-    const found = await arrays(text("arrays").trim(), record.arrays);
+    const found = await reader.read(text("arrays").trim(), record);
+    reader.close();
     document.getElementById("arrays")!.remove();
     Object.assign(window, { splinescope: new Page(record, found, []) });
   }
@@ -21,8 +23,9 @@ async function begun<R extends PageRecord>(Page: Maker<R>): Promise<void> {
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 
-export function start<R extends PageRecord>(Page: Maker<R>): void {
-  begun(Page).catch((error: Error) => {
+export function start<R extends PageRecord>(Page: Maker<R>, decode: Decode = () => null): void {
+  if (typeof document === "undefined") return serve(decode);
+  begun(Page, new Reader(document.currentScript!.textContent!, decode)).catch((error: Error) => {
     const box = document.getElementById("error")!;
     box.style.display = "block";
     box.textContent = `This page could not be drawn: ${error.message}`;

@@ -1,7 +1,8 @@
 /* Frames of a training run: each its own compressed block, inflated when it is looked at; the last ones are kept. */
 
-import { arrays, type Frame, type Numbers, type PageRecord } from "./data";
+import type { Frame, Numbers, PageRecord } from "./data";
 import { element } from "./dom";
+import type { Reader } from "./reader";
 
 /** Frames that are kept inflated. */
 const KEPT = 6;
@@ -22,7 +23,7 @@ export class Timeline {
   private busy: Promise<void> | null = null;
   private page: Shows | null = null;
 
-  constructor(private readonly record: PageRecord, private readonly frames: Frame[]) {
+  constructor(private readonly record: PageRecord, private readonly frames: Frame[], private readonly reader: Reader) {
     this.slider = element("input", { type: "range", min: "0", max: String(frames.length - 1), value: "0", step: "1" });
     this.slider.setAttribute("aria-label", "Frame");
     this.slider.addEventListener("input", () => void this.go(Number(this.slider.value)));
@@ -37,7 +38,7 @@ export class Timeline {
   }
 
   arraysOf(frame: number): Promise<Map<string, Numbers>> {
-    const found = this.kept.get(frame) ?? arrays(document.getElementById(`arrays-${frame}`)!.textContent!.trim(), this.recordOf(frame).arrays);
+    const found = this.kept.get(frame) ?? this.reader.read(document.getElementById(`arrays-${frame}`)!.textContent!.trim(), this.recordOf(frame));
     this.kept.delete(frame);
     this.kept.set(frame, found);
     while (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value!);

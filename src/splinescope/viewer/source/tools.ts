@@ -3,10 +3,13 @@
 import { blended, lineColor, told } from "./colors";
 import { check, css, element, select } from "./dom";
 import type { PageRecord } from "./data";
+import type { Look } from "./link";
 
 export interface Choices { color: string; palette: string; logarithmic: boolean; layers: boolean[]; boundary: boolean; dark: boolean }
 export interface Actions {
   changed(recolored: boolean): void; find(text: string): string; reset(): void; png(): void; svg?(): string;
+  /** The reader has chosen another colour or scale. */
+  looked?(look: Look): void;
 }
 /** What a kind of page offers: lines of layers, a boundary by its name, colours or none, and boxes of its own. */
 export interface Offer { layers: string[]; boundary: string | null; colors: boolean; place: string; more: HTMLElement[] }
@@ -96,13 +99,28 @@ export class Tools {
   private recolor(color: string): void {
     this.choices.color = color;
     this.scaleChosen();
+    this.recolored();
+  }
+
+  private recolored(): void {
+    const { color, palette, logarithmic } = this.choices;
+    this.actions.changed(true);
+    this.actions.looked?.({ color, palette, logarithmic });
+  }
+
+  /** Take the colours of another page, if there are such here. */
+  adopt({ color, palette, logarithmic }: Look): void {
+    if (![...this.color.options].some(({ value }) => value === color)) return;
+    this.color.value = this.choices.color = color;
+    this.choices.palette = palette;
+    this.scaleChosen(logarithmic);
     this.actions.changed(true);
   }
 
   /** A new colour starts with the scale that suits its numbers; the legend follows. */
-  private scaleChosen(): void {
+  private scaleChosen(logarithmic?: boolean): void {
     const measure = this.record.measures.find(({ key }) => key === this.choices.color);
-    this.choices.logarithmic = measure?.stored_as_logarithms ?? false;
+    this.choices.logarithmic = (measure?.positive && logarithmic) ?? measure?.stored_as_logarithms ?? false;
     this.legend.replaceChildren();
     if (measure) {
       const bar = element("div", { id: "bar" }), ticks = element("div", { id: "ticks" });
@@ -115,7 +133,7 @@ export class Tools {
       };
       const again = () => {
         paint();
-        this.actions.changed(true);
+        this.recolored();
       };
       const palettes = Object.keys(this.record.palettes).map((name) => [name, name] as [string, string]);
       const row = element("label", {}, "Map", select(palettes, this.choices.palette, (name) => {
