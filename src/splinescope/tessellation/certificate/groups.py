@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from splinescope.geometry.bits import unpack
-from splinescope.network.ops import Fold
+from splinescope.network.ops import Activation, Fold, Maximum
 from splinescope.tessellation.certificate.subject import Subject
 from splinescope.tessellation.codes import Codes
 
@@ -27,6 +27,18 @@ _BYTES = 1 << 26
 
 SHARE = 0.5
 """Rows of a shared pass, as a share of its cells, above which passes of their own are as quick."""
+
+
+def activation(fold: Fold) -> Activation:
+    """A fold that is elementwise, as what it is."""
+    assert isinstance(fold, Activation)
+    return fold
+
+
+def maximum(fold: Fold) -> Maximum:
+    """A fold that is not elementwise, as what it is."""
+    assert isinstance(fold, Maximum)
+    return fold
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from splinescope.network.ops import Activation, AffineOp, Maximum
 from splinescope.network.ops.activation import Tables
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.forward import Passed, bound_of, forward, gamma
-from splinescope.tessellation.certificate.groups import Bits, Group
+from splinescope.tessellation.certificate.groups import Bits, Group, activation, maximum
 from splinescope.tessellation.certificate.stepping import without_gradients
 from splinescope.tessellation.certificate.steps import largest, stepped
 from splinescope.tessellation.certificate.subject import Subject
@@ -215,8 +215,8 @@ class SharedPass:
             if not read:
                 rows[index] = self._entered()
             elif node.fold is None:
-                assert isinstance(node.op, AffineOp)
-                rows[index] = self._mapped(node.op, read)
+                assert node.affine is not None
+                rows[index] = self._mapped(node.affine, read)
             else:
                 look = self._folded(index, read[0])
                 yield look
@@ -293,15 +293,14 @@ class SharedPass:
         errors, sample = self._errors(index, rows)
         slack = torch.from_numpy(errors) + 2 * self._summing(rows)
         wanted = self._wanted.get(index, _NOTHING)
-        if isinstance(bits.fold, Activation):
+        if bits.fold.elementwise:
             middle, width = self._known.within(rows.flat)
-            closed = _closed_units(bits, bits.fold, middle.numpy(), (width + slack).numpy() * self._room)
+            closed = _closed_units(bits, activation(bits.fold), middle.numpy(), (width + slack).numpy() * self._room)
         else:
-            assert isinstance(bits.fold, Maximum)
-            closed = self._closed_groups(bits, bits.fold, rows.flat, slack)
+            closed = self._closed_groups(bits, maximum(bits.fold), rows.flat, slack)
         closed[bits.units] = False
         units = np.flatnonzero(~closed)
-        read = units if isinstance(bits.fold, Activation) else np.unique(bits.fold.members.numpy()[units])
+        read = units if bits.fold.elementwise else np.unique(maximum(bits.fold).members.numpy()[units])
         return self._evaluated(index, rows, errors, sample, (units, bits.of_units(units), np.union1d(read, wanted)))
 
     def _closed_groups(self, bits: Bits, op: Maximum, numbers: Tensor, slack: Tensor) -> np.ndarray:
@@ -334,8 +333,8 @@ class SharedPass:
         slopes = np.abs(base.slopes)
         fresh = slopes * size[base.places] + np.abs(base.intercepts)
         out = slopes * error[base.places] + (8 * UNIT_ROUNDOFF * fresh if op.rounds else 0.0)
-        if isinstance(op, Activation):
-            tables = op.tables(len(units), units)
+        if op.elementwise:
+            tables = activation(op).tables(len(units), units)
             self._step_units(bits, tables, look)
             steep, offset = np.abs(tables.slopes).max(axis=0), np.abs(tables.intercepts).max(axis=0)
             own, terms = steep * (error + summing)[units], steep * size[units] + offset
@@ -344,8 +343,8 @@ class SharedPass:
         out[units] = own + slopes[units] * summing[base.places[units]]
         if op.rounds or not op.elementwise:
             out[units] += 8 * UNIT_ROUNDOFF * (terms + fresh[units])
-        if isinstance(op, Activation) and not op.is_relu:
-            out[look.open] += _gaps(op, bits.size)[look.open]
+        if op.elementwise and not op.clamps:
+            out[look.open] += _gaps(activation(op), bits.size)[look.open]
         return self._rows(numbers.reshape(-1, *shape), torch.from_numpy(out * _UP).reshape(1, *shape))
 
     def _step_units(self, bits: Bits, tables: Tables, look: Look) -> None:

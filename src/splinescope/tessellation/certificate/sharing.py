@@ -9,11 +9,11 @@ from itertools import islice
 
 import numpy as np
 
-from splinescope.network.ops import Activation, Fold, Maximum
+from splinescope.network.ops import Fold, Maximum
 from splinescope.numerics import in_blocks, number_of_threads
 from splinescope.tessellation.certificate.evaluators import Calibrated, Evaluator, Float
 from splinescope.tessellation.certificate.facts import Facts
-from splinescope.tessellation.certificate.groups import FEWEST, Group, groups_of
+from splinescope.tessellation.certificate.groups import FEWEST, Group, activation, groups_of, maximum
 from splinescope.tessellation.certificate.incidence import FacetWalls, Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.places import DomainPlace
 from splinescope.tessellation.certificate.seen import Proved
@@ -120,7 +120,7 @@ def at_corners(
             if look.index < 0:
                 errors = evaluator.measured[-1] if isinstance(evaluator, Calibrated) else look.errors
                 _compare_at_corners(subject, corners, look.values.T, 8 * errors + placed, known, good)
-            elif isinstance(subject.network.folds[look.index], Maximum):
+            elif not subject.network.folds[look.index].elementwise:
                 worst = _prove_groups(subject, corners, look, placed, known, good)
                 out.sign_error = max(out.sign_error, worst)
             else:
@@ -168,8 +168,7 @@ def _prove_units(
     good: np.ndarray,
 ) -> float:
     """Take back `good` of cells whose open units are not proved at a corner; how far corners are from folds at most."""
-    op, facets = subject.network.folds[look.index], subject.facets
-    assert isinstance(op, Activation)
+    op, facets = activation(subject.network.folds[look.index]), subject.facets
     assert facets is not None
     tables = op.tables(len(look.open), look.open)
     errors = look.errors[look.open]
@@ -189,8 +188,7 @@ def _prove_groups(
     subject: Subject, corners: _Corners, look: Look, placed: np.ndarray, known: Knowledge, good: np.ndarray
 ) -> float:
     """The same of the groups of a maximum."""
-    op = subject.network.folds[look.index]
-    assert isinstance(op, Maximum)
+    op = maximum(subject.network.folds[look.index])
     pieces = op.named(look.bits.transpose(2, 1, 0), look.open)
     winner = op.reads(np.asarray(pieces), look.open).places[corners.owner]
     best = np.take_along_axis(look.values, look.row(winner.T), axis=0)
@@ -249,11 +247,10 @@ def _compare(
 
 def _prove(op: Fold, look: Look, owner: np.ndarray, good: np.ndarray) -> None:
     """Take back `good` at points where a recorded piece of an open unit is not proved."""
-    if isinstance(op, Maximum):
-        good &= ~_doubted_groups(op, look, owner).any(axis=1)
+    if not op.elementwise:
+        good &= ~_doubted_groups(maximum(op), look, owner).any(axis=1)
         return
-    assert isinstance(op, Activation)
-    tables, row = op.tables(len(look.open), look.open), look.row(look.open)
+    tables, row = activation(op).tables(len(look.open), look.open), look.row(look.open)
     frame = (look.values, row, look.bits, owner, tables.breakpoints, tables.folding)
     proved(*frame, look.errors[look.open], good)
 
