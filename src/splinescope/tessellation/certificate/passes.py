@@ -100,6 +100,9 @@ def check_interiors(
 
     seen = _in_stretches(block, len(left), size, 256, lambda share: advance(share * len(left) / len(subject)))
     seen.take(shared)
+    if seen.blunt and len(left) < len(subject):  # a few cells say less of how large units are than all do
+        left = np.arange(len(subject))
+        seen = _in_stretches(block, len(left), size, 256, unseen)
     settlement.settled.signs += seen.sifted
     settlement.at_points(Facts.joined(seen.open))
     _settle_outputs(settlement, seen, "values", scale)
@@ -241,6 +244,9 @@ def check_corners(
 
     seen = _in_stretches(block, len(groups), 1, 1, lambda share: advance(share * rest))
     seen.take(shared)
+    if seen.blunt and len(shared.left) < len(subject):
+        groups = list(_groups_of_cells(subject, np.arange(len(subject)), chunk_size(subject)))
+        seen = _in_stretches(block, len(groups), 1, 1, unseen)
     off = Facts.joined([facts for facts, _ in seen.off])
     settlement.on_folds(off, np.concatenate([np.zeros(0), *(allowed for _, allowed in seen.off)]))
     settlement.settled.signs += seen.sifted

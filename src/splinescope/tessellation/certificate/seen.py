@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from splinescope.tessellation.certificate.evaluators import SMALL
 from splinescope.tessellation.certificate.facts import Facts
 
 SHOWN = ("output_error", "output_tolerance", "sign_error", "resolution")
@@ -63,6 +64,11 @@ class Seen:
     own: int = 0
     off: list[tuple[Facts, np.ndarray]] = field(default_factory=list)
     apart: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+
+    @property
+    def blunt(self) -> bool:
+        """Whether errors are too large for the level to count as reached without more."""
+        return self.resolution > SMALL or self.output_tolerance > 8 * SMALL
 
     def take(self, other: Seen | Proved) -> None:
         """The worst of what this and another look showed."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from splinescope.network.ops import Fold, Maximum
 from splinescope.numerics import in_blocks, number_of_threads
-from splinescope.tessellation.certificate.evaluators import Calibrated, Evaluator, Float
+from splinescope.tessellation.certificate.evaluators import SMALL, Calibrated, Evaluator, Float
 from splinescope.tessellation.certificate.facts import Facts
 from splinescope.tessellation.certificate.groups import FEWEST, Group, activation, groups_of, maximum
 from splinescope.tessellation.certificate.incidence import FacetWalls, Knowledge, NearFolds, by_construction, implied
@@ -75,6 +75,13 @@ def at_interiors(
                 near.note(cells, look.values.T, look.errors, evaluator.placement(look.index), look.index, look.places)
     except NotSharedError:
         return Proved(left=cells)
+    return _sharp(out, cells, good)
+
+
+def _sharp(out: Proved, cells: np.ndarray, good: np.ndarray) -> Proved:
+    """What was proved, if errors are so small that the level counts as reached; else every cell is left."""
+    if out.resolution > SMALL or out.output_tolerance > 8 * SMALL:
+        return Proved(left=cells)
     out.left = cells[~good]
     return out
 
@@ -128,8 +135,7 @@ def at_corners(
                 out.sign_error = max(out.sign_error, worst)
     except NotSharedError:
         return Proved(left=group.cells)
-    out.left = group.cells[~good]
-    return out
+    return _sharp(out, group.cells, good)
 
 
 @dataclass(frozen=True)
