@@ -21,8 +21,9 @@ from splinescope.geometry.lattice.polytopes import vertices_of_faces, volumes
 from splinescope.tessellation import certify
 from splinescope.tessellation.planar.certificate import certify_slices
 from splinescope.tessellation.planar.complex import PlanarComplex, measure_cells
-from splinescope.tessellation.segments import certify_segments, tessellate_segments
+from splinescope.tessellation.segments import SegmentComplex, certify_segments, tessellate_segments
 from splinescope.tessellation.spatial.complex import SpatialComplex, cell_means
+from tests.certificate.grouped import in_groups
 from tests.tessellation.batches import side_by_side
 from tests.tessellation.test_certificate import merged
 
@@ -67,16 +68,23 @@ def pretended(kind: str, change: Callable[[nn.Sequential], None]) -> Any:
 
 
 def caught(cells: Any, level: str) -> bool:
-    """Whether a level refuses a complex; of a plane also among others, where it is the only one that is refused."""
-    try:
-        certify(cells, level)
-    except CertificateError:
-        refused = True
-    else:
-        refused = False
+    """Whether a level refuses a complex: also where passes are shared, and of a plane among others that are right."""
+    refused = refuses(cells, level)
+    if not isinstance(cells, SegmentComplex):
+        with in_groups():
+            assert refuses(cells, level) == refused
     if isinstance(cells, PlanarComplex):
         assert refused_among_others(cells, level) == refused
     return refused
+
+
+def refuses(cells: Any, level: str) -> bool:
+    """Whether a level refuses a complex."""
+    try:
+        certify(cells, level)
+    except CertificateError:
+        return True
+    return False
 
 
 @functools.cache
@@ -109,6 +117,19 @@ def test_the_right_complex_passes(kind: str, level: str) -> None:
         assert certificate.errors == "proved"
         assert certificate.resolution < 1e-10
         assert certificate.output_error <= certificate.tolerances["output"]
+        assert certificate.own_passes == 1.0
+
+
+@pytest.mark.parametrize("kind", ["plane", "space"])
+@pytest.mark.parametrize("level", ["values", "proof"])
+def test_groups_prove_of_the_right_complex_what_passes_of_its_own_do(kind: str, level: str) -> None:
+    with in_groups():
+        certificate = certify(right(kind), level)
+    alone = certify(right(kind), level)
+    assert (certificate.level, certificate.undecided_signs, certificate.merged) == (level, 0, 0)
+    assert (certificate.interior_points, certificate.vertex_checks) == (alone.interior_points, alone.vertex_checks)
+    assert certificate.own_passes < 0.35
+    assert certificate.tolerances["output"] < 2 * alone.tolerances["output"]
 
 
 def drop_unit(net: nn.Sequential) -> None:

@@ -11,13 +11,11 @@ import numpy as np
 from splinescope.tessellation.certificate.digits import BITS, precise
 from splinescope.tessellation.certificate.forms import work
 from splinescope.tessellation.certificate.forward import Passed, forward
+from splinescope.tessellation.certificate.shared import CALIBRATION
 from splinescope.tessellation.certificate.subject import Subject
 
 SMALL = 1e-6
 """Largest resolution with which a level counts as reached: units closer than that to zero are not told apart."""
-
-CALIBRATION = 1024.0
-"""Multiple of measured errors that measured errors allow."""
 
 PLACEMENT = 16.0
 """Multiple of measured errors of float64 by which what it found may be off, where more digits are used."""

@@ -30,6 +30,9 @@ from splinescope.network.ops import (
     TransposedConvolution,
 )
 
+_CONVERTED = 1 << 18
+"""Numbers of a matrix that are Python's integers at once, on the way to FLINT's."""
+
 
 @dataclass(frozen=True)
 class ScaledIntegers:
@@ -92,7 +95,7 @@ class Parameters:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Any, ScaledIntegers]] = {}
-        self._matrices: dict[int, fmpz_mat] = {}
+        self._matrices: dict[int, tuple[Any, list[tuple[fmpz_mat, int]]]] = {}
 
     def __call__(self, tensor: Any) -> ScaledIntegers:
         """A parameter as integers."""
@@ -101,14 +104,24 @@ class Parameters:
         return self._known[id(tensor)][1]
 
     def times(self, tensor: Any, forms: np.ndarray) -> ScaledIntegers:
-        """A matrix of parameters on integers [n, d + 1]; the result's power is the matrix's."""
-        whole = self(tensor)
+        """A matrix of parameters on integers [n, d + 1]; the result's power is the matrix's.
+
+        A matrix is kept as FLINT's integers, which are much smaller than Python's, and is converted by blocks of rows.
+        """
         if id(tensor) not in self._matrices:
-            self._matrices[id(tensor)] = fmpz_mat(whole.numbers.tolist())
-        image = (self._matrices[id(tensor)] * fmpz_mat(forms.tolist())).tolist()
-        out = np.empty((len(whole.numbers), forms.shape[1]), object)
-        out[:] = [[int(x) for x in row] for row in image]
-        return ScaledIntegers(out, whole.bits)
+            rows, blocks = max(1, _CONVERTED // max(1, tensor.shape[1])), []
+            for start in range(0, len(tensor), rows):
+                whole = exactly(tensor[start : start + rows])
+                blocks.append((fmpz_mat(whole.numbers.tolist()), whole.bits))
+            self._matrices[id(tensor)] = (tensor, blocks)
+        numbers = fmpz_mat(forms.tolist())
+        images = []
+        for matrix, bits in self._matrices[id(tensor)][1]:
+            image = np.empty((matrix.nrows(), forms.shape[1]), object)
+            image[:] = [[int(x) for x in row] for row in (matrix * numbers).tolist()]
+            images.append(ScaledIntegers(image, bits))
+        bits = max((image.bits for image in images), default=0)
+        return ScaledIntegers(np.concatenate([image.at(bits) for image in images]), bits)
 
 
 Pattern = np.ndarray

@@ -95,7 +95,7 @@ def forward(
                 for source in node.inputs:
                     ranges[source] = ranges.get(source) or _range(values[source])
                 limits = [ranges[source] for source in node.inputs]
-            bounds[index] = _bound(node.op, read, known, limits)
+            bounds[index] = bound_of(node.op, read, known, limits)
             if limits and node.fold is not None and node.fold.clamps:
                 low, high = limits[0]
                 ranges[index] = low.clamp(min=0.0), high.clamp(min=0.0)
@@ -145,7 +145,7 @@ def _extremes(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
     high += nothing
 
 
-def _bound(op: Op, values: list[Tensor], bounds: list[Tensor], ranges: list[Range] | None = None) -> Tensor:
+def bound_of(op: Op, values: list[Tensor], bounds: list[Tensor], ranges: list[Range] | None = None) -> Tensor:
     """Bounds of the errors of one node from those of its inputs: for all points by their ranges, or for each."""
     limits = [None] * len(values) if ranges is None else ranges
     if isinstance(op, Activation):
@@ -163,7 +163,7 @@ def _bound(op: Op, values: list[Tensor], bounds: list[Tensor], ranges: list[Rang
 
 def rounded(op: Op, values: list[Tensor]) -> Tensor:
     """Bounds of what one node adds to the errors of its inputs, at each point."""
-    return _bound(op, values, [torch.zeros_like(value) for value in values])
+    return bound_of(op, values, [torch.zeros_like(value) for value in values])
 
 
 def _table(parameter: Tensor, like: Tensor) -> Tensor:

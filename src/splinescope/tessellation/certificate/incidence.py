@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from splinescope.network.graph import Network
 from splinescope.tessellation.certificate.facts import Facts
-from splinescope.tessellation.certificate.forward import Passed
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits, pair_pieces
 
 
@@ -24,41 +24,87 @@ class Knowledge:
     doubt: np.ndarray
     slack: np.ndarray
 
+    def blurs(self, cells: np.ndarray) -> np.ndarray:
+        """By what share of a unit's swing over them roundings of coordinates may move corners off a fold."""
+        return np.where(self.slack[cells] < HIDDEN, self.slack[cells], 0.0)
+
+
+HIDDEN = 0.5
+"""Roundings of the coordinates, as a share of a unit's swing over a cell, from which the swing is nothing but these."""
+
 
 class NearFolds:
-    """How far corners may be off the folds through them, found at interior points on the way."""
+    """How far corners may be off the folds through them, found at interior points on the way.
+
+    Attributes:
+        walls: What vanishes on facets.
+        shares: For each facet at a corner, by how much it may be missed over its unit's value inside the cell.
+    """
 
     def __init__(self, subject: Subject) -> None:
         assert subject.facets is not None
         self._subject, self._facets = subject, subject.facets
-        self._plus, self._minus, self._shift = functionals(subject)
-        self._shares = np.zeros(len(subject.facets.items))
+        self.walls = functionals(subject)
+        self._plus, self._minus, self._shift, _ = self.walls
+        self.shares = np.zeros(len(subject.facets.items))
 
-    def note(self, cells: np.ndarray, passed: Passed, placement: np.ndarray | float) -> None:
+    def places(self, cells: np.ndarray) -> dict[int, np.ndarray]:
+        """Places in the flat inputs of folding nodes that vanish on facets of some cells, ascending."""
+        _, items = self._around(cells)
+        facet = np.unique(self._facets.items[items])
+        out = {}
+        for node in self._subject.code_of:
+            mine = facet[self._facets.op[facet] == node]
+            places = np.concatenate([self._plus[mine], self._minus[mine]])
+            out[node] = np.unique(places[places >= 0])
+        return out
+
+    def _around(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Facets at the corners of some cells: for each the place of its cell among them, and its place in the list."""
+        corner, offsets = self._subject.corners_of(cells)
+        first = self._facets.offsets[corner]
+        counts = self._facets.offsets[corner + 1] - first
+        row = np.repeat(np.repeat(np.arange(len(cells)), np.diff(offsets)), counts)
+        items = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+        return row, items
+
+    def note(
+        self,
+        cells: np.ndarray,
+        values: np.ndarray,
+        errors: np.ndarray,
+        placement: np.ndarray | float,
+        node: int,
+        places: np.ndarray | None = None,
+    ) -> None:
         """For each facet of some cells, by how much it may be missed over its unit's value inside the cell.
 
         Args:
-            cells: A range of cells.
-            passed: What a folding node reads at their interior points.
+            cells: The cells.
+            values: [cells, k] what a folding node reads at their interior points.
+            errors: [n] bounds of the errors of all that it reads.
             placement: By how much more than four times its error a corner may be off.
+            node: The node.
+            places: [k] places of the values in the node's flat input, ascending; all of them if None.
         """
-        facets, offsets = self._facets, self._subject.cell_offsets
-        corners = offsets[cells[0]], offsets[cells[-1] + 1]
-        start, stop = facets.offsets[corners[0]], facets.offsets[corners[1]]
-        mine = np.flatnonzero(facets.op[facets.items[start:stop]] == passed.index)
+        facets = self._facets
+        row, items = self._around(cells)
+        facet = facets.items[items]
+        mine = np.flatnonzero(facets.op[facet] == node)
         if not len(mine):
             return
-        facet = facets.items[start + mine]
-        corner = np.searchsorted(facets.offsets[corners[0] : corners[1] + 1], start + mine, side="right") - 1
-        row = self._subject.owner[corners[0] + corner] - cells[0]
+        row, items, facet = row[mine], items[mine], facet[mine]
         plus, other, pair = self._plus[facet], np.maximum(self._minus[facet], 0), self._minus[facet] >= 0
-        errors = passed.errors.max(axis=0)
         placed = np.broadcast_to(placement, errors.shape)
-        value = np.abs(passed.values[row, plus] - np.where(pair, passed.values[row, other], self._shift[facet]))
+        column, against = plus, other
+        if places is not None:
+            column = np.searchsorted(places, plus)
+            against = np.minimum(np.searchsorted(places, other), len(places) - 1)
+        value = np.abs(values[row, column] - np.where(pair, values[row, against], self._shift[facet]))
         error = errors[plus] + np.where(pair, errors[other], 0.0)
         away = 4 * error + placed[plus] + np.where(pair, placed[other], 0.0)
         with np.errstate(divide="ignore"):
-            self._shares[start + mine] = np.where(value > error, away / (value - error), np.inf)
+            self.shares[items] = np.where(value > error, away / (value - error), np.inf)
 
     def knowledge(self) -> Knowledge:
         """How far each corner may be from where its facets cross."""
@@ -67,8 +113,8 @@ class NearFolds:
         shapes = subject.shapes
         with np.errstate(divide="ignore", invalid="ignore"):
             slack = 4 * RESOLUTION / shapes.width
-            some = len(self._shares) > 0
-            reach = np.maximum.reduceat(self._shares, facets.offsets[:-1]) if some else np.zeros(0)
+            some = len(self.shares) > 0
+            reach = np.maximum.reduceat(self.shares, facets.offsets[:-1]) if some else np.zeros(0)
             reach = np.where(np.diff(facets.offsets) > 0, reach, np.inf)
             reach = (reach + slack[subject.owner]) * shapes.diameter[subject.owner] * subject.corners.gain
             doubt = reach / (2 * shapes.width[subject.owner])
@@ -76,10 +122,27 @@ class NearFolds:
         return Knowledge(*finite)
 
 
-def functionals(subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What vanishes on each facet: `x[plus] - x[minus]`, or `x[plus] - shift` where `minus` is -1."""
+class FacetWalls(NamedTuple):
+    """What vanishes on each facet: `x[plus] - x[minus]`, or `x[plus] - shift` where `minus` is -1.
+
+    Attributes:
+        plus: [M] places in the flat input of the facet's node.
+        minus: [M] places there, or -1.
+        shift: [M] breakpoints.
+        differs: [M] whether there are cells on both sides, whose patterns differ in the facet's unit.
+    """
+
+    plus: np.ndarray
+    minus: np.ndarray
+    shift: np.ndarray
+    differs: np.ndarray
+
+
+def functionals(subject: Subject) -> FacetWalls:
+    """What vanishes on each facet."""
     facets = subject.facets
     assert facets is not None
+    differs = np.zeros(len(facets.op), bool)
     plus, minus, shift = np.zeros(len(facets.op), np.int64), np.full(len(facets.op), -1), np.zeros(len(facets.op))
     for node in subject.code_of:
         here, op = facets.op == node, subject.network.folds[node]
@@ -89,7 +152,8 @@ def functionals(subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         unit = facets.unit[mine]
         one, other = (pair_pieces(subject, node, facets.cells[mine, side], unit) for side in (0, 1))
         plus[mine], minus[mine], shift[mine] = op.between(unit, one, other)
-    return plus, minus, shift
+        differs[mine] = (one != other) & (facets.cells[mine] >= 0).all(axis=1)
+    return FacetWalls(plus, minus, shift, differs)
 
 
 def implied(subject: Subject, facts: Facts) -> np.ndarray:

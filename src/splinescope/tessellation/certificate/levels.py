@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,8 +11,9 @@ from splinescope.errors import CertificateWarning
 from splinescope.progress import Advance, unseen
 from splinescope.tessellation.certificate.evaluators import SMALL, choose
 from splinescope.tessellation.certificate.incidence import NearFolds
-from splinescope.tessellation.certificate.passes import Seen, check_corners, check_interiors
+from splinescope.tessellation.certificate.passes import check_corners, check_interiors
 from splinescope.tessellation.certificate.record import LEVELS, MEASURE_TOLERANCE, Certificate, Topology
+from splinescope.tessellation.certificate.seen import Seen
 from splinescope.tessellation.certificate.settlement import Settlement
 from splinescope.tessellation.certificate.subject import Subject
 
@@ -114,20 +114,23 @@ def _reached(level: str, certificate: Certificate, undecided: int, errors: str) 
     return "proof" if all_settled else "calibrated"
 
 
-def _with(certificate: Certificate, seen: Seen, **counts: Any) -> Certificate:
+def _with(certificate: Certificate, seen: Seen, **counts: int) -> Certificate:
     """The certificate with what a comparison showed."""
 
     def worst(known: float, new: float) -> float:
         return new if known != known else max(known, new)
 
     tolerance = max(certificate.tolerances.get("output", 0.0), seen.output_tolerance)
+    before = certificate.interior_points + certificate.vertex_checks
+    points = before + sum(counts.values()) - sum(getattr(certificate, name) for name in counts)
+    own = (certificate.own_passes * before if before else 0.0) + seen.own
     return replace(
-        certificate,
+        replace(certificate, **counts),  # type: ignore[arg-type]
         output_error=worst(certificate.output_error, seen.output_error),
         sign_error=worst(certificate.sign_error, seen.sign_error),
         resolution=worst(certificate.resolution, seen.resolution),
         tolerances={**certificate.tolerances, "output": tolerance},
-        **counts,
+        own_passes=own / points if points else 0.0,
     )
 
 

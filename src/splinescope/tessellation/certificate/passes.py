@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,9 +11,13 @@ from splinescope.progress import Advance, unseen
 from splinescope.tessellation.certificate.evaluators import Evaluator, resolution
 from splinescope.tessellation.certificate.facts import Bundle, Facts, undecided
 from splinescope.tessellation.certificate.forward import Passed
+from splinescope.tessellation.certificate.groups import CELLS, CELLS_AT_CORNERS, Group
 from splinescope.tessellation.certificate.incidence import Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.record import fail
+from splinescope.tessellation.certificate.seen import Proved, Seen, together
 from splinescope.tessellation.certificate.settlement import Settlement
+from splinescope.tessellation.certificate.shared import Scratch
+from splinescope.tessellation.certificate.sharing import at_corners, at_interiors, certain, proved_in_groups, shares
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject
 
 _CHUNK_BYTES = 1 << 23
@@ -28,48 +31,6 @@ _CHUNKS = 16
 
 _MANY = 1 << 17
 """Facts that one chunk may leave open for all of them to be settled together."""
-
-_HIDDEN = 0.5
-"""Roundings of the coordinates, as a share of a unit's swing over a cell, from which the swing is nothing but these."""
-
-
-@dataclass
-class Seen:
-    """What one chunk, or all of them, showed.
-
-    Attributes:
-        output_error: Largest error of an output, relative to the largest output.
-        output_tolerance: What it was held to.
-        sign_error: Largest distance from a fold as a share of what it was held to.
-        resolution: Largest bound of an error, relative to the size of its unit's values.
-        open: Facts that are not decided yet.
-        sifted: Number of facts that bounds of each point's own have decided since.
-        off: Facts about corners that are not on a fold through them, and how far they may be.
-        apart: Outputs that are not those of the forward pass: their cells, the points, what is recorded there, how far
-            that may be off, and is.
-    """
-
-    output_error: float = 0.0
-    output_tolerance: float = 0.0
-    sign_error: float = 0.0
-    resolution: float = 0.0
-    open: list[Facts] = field(default_factory=list)
-    sifted: int = 0
-    off: list[tuple[Facts, np.ndarray]] = field(default_factory=list)
-    apart: list[tuple[np.ndarray, ...]] = field(default_factory=list)
-
-
-def together(parts: list[Seen]) -> Seen:
-    """What several chunks showed."""
-    seen = Seen()
-    for part in parts:
-        for name in ("output_error", "output_tolerance", "sign_error", "resolution"):
-            setattr(seen, name, max(getattr(seen, name), getattr(part, name)))
-        seen.open += part.open
-        seen.sifted += part.sifted
-        seen.off += part.off
-        seen.apart += part.apart
-    return seen
 
 
 def chunk_size(subject: Subject) -> int:
@@ -116,19 +77,32 @@ def check_interiors(
         CertificateError: With the cells concerned.
     """
     _check_between(subject)
+    scratch = Scratch()
     size, scale = chunk_size(subject), _scale(subject)
+
+    @np.errstate(all="ignore")
+    def prove(group: Group) -> Proved:
+        return at_interiors(subject, evaluator, group, near, scale, scratch)
+
+    wanted = np.full(len(subject), shares(subject, evaluator))
+    shared = proved_in_groups(subject, wanted, CELLS, prove, lambda cells: advance(len(cells) / len(subject)))
+    left = shared.left
 
     @np.errstate(all="ignore")  # bounds may be infinite
     def block(start: int, stop: int) -> list[Seen]:
         return [
             _sifted(
-                _interior_chunk(subject, evaluator, np.arange(low, min(low + size, stop)), scale, near),
+                _interior_chunk(subject, evaluator, left[low : min(low + size, stop)], scale, near),
                 settlement.sifted_at_points,
             )
             for low in range(start, stop, size)
         ]
 
-    seen = _in_stretches(block, len(subject), size, 256, advance)
+    seen = _in_stretches(block, len(left), size, 256, lambda share: advance(share * len(left) / len(subject)))
+    seen.take(shared)
+    if seen.blunt and len(left) < len(subject):  # a few cells say less of how large units are than all do
+        left = np.arange(len(subject))
+        seen = _in_stretches(block, len(left), size, 256, unseen)
     settlement.settled.signs += seen.sifted
     settlement.at_points(Facts.joined(seen.open))
     _settle_outputs(settlement, seen, "values", scale)
@@ -175,7 +149,7 @@ def _turns(subject: Subject, cells: np.ndarray) -> np.ndarray:
 def _interior_chunk(
     subject: Subject, evaluator: Evaluator, which: np.ndarray, scale: float, near: NearFolds | None
 ) -> Seen:
-    seen = Seen()
+    seen = Seen(own=len(which))
     points = subject.points[which]
     rows = np.arange(len(which))
     bundle = Bundle(which, np.arange(len(which) + 1), which, rows, np.zeros(len(which)))
@@ -187,7 +161,8 @@ def _interior_chunk(
         facts = undecided(subject.network, subject.code_of[passed.index], passed, bundle)
         seen.open.append(facts.taken(np.flatnonzero(~implied(subject, facts))))
         if near is not None:
-            near.note(which, passed, evaluator.placement(passed.index))
+            errors = passed.errors.max(axis=0)
+            near.note(which, passed.values, errors, evaluator.placement(passed.index), passed.index)
     raise AssertionError("a forward pass ends with the output")
 
 
@@ -242,8 +217,23 @@ def check_corners(
     Raises:
         CertificateError: With the cells concerned.
     """
-    groups = list(_groups_of_cells(subject, chunk_size(subject)))
     known = near.knowledge()
+    corners, scratch = np.diff(subject.cell_offsets), Scratch()
+
+    @np.errstate(all="ignore")
+    def prove(group: Group) -> Proved:
+        return at_corners(subject, evaluator, group, near.walls, known, scratch)
+
+    def told(cells: np.ndarray) -> None:
+        advance(int(corners[cells].sum()) / len(subject.cell_vertices))
+
+    wanted = certain(subject, known) if shares(subject, evaluator) else np.zeros(len(subject), bool)
+    shared = proved_in_groups(subject, wanted, CELLS_AT_CORNERS, prove, told)
+    if len(shared.left) < len(subject):
+        _note_again(subject, evaluator, near, shared.left)
+        known = near.knowledge()
+    rest = int(corners[shared.left].sum()) / len(subject.cell_vertices)
+    groups = list(_groups_of_cells(subject, shared.left, chunk_size(subject)))
 
     def sift(facts: Facts) -> Facts:
         return settlement.sifted_at_corners(facts, known.doubt[facts.corner])
@@ -252,7 +242,11 @@ def check_corners(
     def block(start: int, stop: int) -> list[Seen]:
         return [_sifted(_corner_chunk(subject, evaluator, known, group), sift) for group in groups[start:stop]]
 
-    seen = _in_stretches(block, len(groups), 1, 1, advance)
+    seen = _in_stretches(block, len(groups), 1, 1, lambda share: advance(share * rest))
+    seen.take(shared)
+    if seen.blunt and len(shared.left) < len(subject):
+        groups = list(_groups_of_cells(subject, np.arange(len(subject)), chunk_size(subject)))
+        seen = _in_stretches(block, len(groups), 1, 1, unseen)
     off = Facts.joined([facts for facts, _ in seen.off])
     settlement.on_folds(off, np.concatenate([np.zeros(0), *(allowed for _, allowed in seen.off)]))
     settlement.settled.signs += seen.sifted
@@ -262,11 +256,24 @@ def check_corners(
     return seen
 
 
+@np.errstate(all="ignore")
+def _note_again(subject: Subject, evaluator: Evaluator, near: NearFolds, cells: np.ndarray) -> None:
+    """Note how well folds around some cells are known by forward passes of their own, where that is better."""
+    size, before = chunk_size(subject), near.shares.copy()
+    for start in range(0, len(cells), size):
+        which = cells[start : start + size]
+        for passed in evaluator.inside(which, subject.points[which]):
+            if passed.index >= 0:
+                placement = evaluator.placement(passed.index)
+                near.note(which, passed.values, passed.errors.max(axis=0), placement, passed.index)
+    near.shares = np.minimum(before, near.shares)
+
+
 def _corner_chunk(subject: Subject, evaluator: Evaluator, known: Knowledge, chosen: np.ndarray) -> Seen:
     """The signs at all corners of some cells."""
     assert subject.corners is not None
-    seen = Seen()
     corner, offsets = subject.corners_of(chosen)
+    seen = Seen(own=len(corner))
     vertices, point = np.unique(subject.cell_vertices[corner], return_inverse=True)
     doubt = np.where(subject.corners.straight[corner], 0.0, known.doubt[corner])
     bundle = Bundle(chosen, offsets, corner, point, doubt)
@@ -305,7 +312,7 @@ def _compare_at_corners(
         return
     room = np.array(np.broadcast_to(room, error.shape))
     owner = np.repeat(np.arange(len(bundle.cells)), np.diff(bundle.offsets))
-    share = np.where(known.slack[bundle.cells] < _HIDDEN, 2 * known.slack[bundle.cells], 0.0)
+    share = 2 * known.blurs(bundle.cells)
     turned = np.zeros_like(error)
     np.maximum.at(turned, bundle.point, (share[:, None] * _swings(subject, bundle.cells))[owner])
     bad = np.flatnonzero(~(error <= room + turned).all(axis=1))
@@ -329,19 +336,20 @@ def _off_folds(facts: Facts, passed: Passed, placement: np.ndarray | float, know
         return
     errors = 4 * passed.errors.max(axis=0) + placement
     error = errors[facts.plus] + np.where(facts.minus >= 0, errors[np.maximum(facts.minus, 0)], 0.0)
-    share = np.where(known.slack[facts.cell] < _HIDDEN, known.slack[facts.cell], 0.0)
-    allowed = error + share * facts.swing + np.finfo(float).tiny
+    allowed = error + known.blurs(facts.cell) * facts.swing + np.finfo(float).tiny
     ratio = -facts.margin / allowed
     far = ratio > 1
     seen.sign_error = max(seen.sign_error, float(ratio[~far].max(initial=0.0)))
     seen.off.append((facts.taken(np.flatnonzero(far)), error[far]))
 
 
-def _groups_of_cells(subject: Subject, points: int) -> Iterator[np.ndarray]:
+def _groups_of_cells(subject: Subject, cells: np.ndarray, points: int) -> Iterator[np.ndarray]:
     """Neighbouring cells in groups with at most about `points` corners."""
-    order = np.argsort(subject.points[:, 0], kind="stable")
-    strips = np.array_split(order, max(1, int(np.sqrt(len(subject.cell_vertices) / points))))
+    if not len(cells):
+        return
+    sizes = np.diff(subject.cell_offsets)
+    order = cells[np.argsort(subject.points[cells, 0], kind="stable")]
+    strips = np.array_split(order, max(1, int(np.sqrt(sizes[cells].sum() / points))))
     for strip in strips:
         strip = strip[np.argsort(subject.points[strip, -1], kind="stable")]
-        corners = int(np.sum(subject.cell_offsets[strip + 1] - subject.cell_offsets[strip]))
-        yield from np.array_split(strip, max(1, -(-corners // points)))
+        yield from np.array_split(strip, max(1, -(-int(sizes[strip].sum()) // points)))

@@ -23,6 +23,11 @@ class Place(ABC):
     def reach(self) -> np.ndarray:
         """[d] largest absolute coordinate on each axis; of several slices [S, d]."""
 
+    @property
+    def directions(self) -> np.ndarray | None:
+        """[d, n_in] by how much inputs change with each coordinate, if that is the same everywhere."""
+        return None
+
     @abstractmethod
     def embed(self, coordinates: np.ndarray) -> np.ndarray:
         """Inputs at coordinates."""
@@ -52,6 +57,11 @@ class DomainPlace(Place):
         self._basis = np.asarray(domain.basis, np.float64).reshape(domain.dimension, -1)
         self._origin = np.asarray(domain.origin, np.float64).ravel()
         self._rounded = _rounded(self._basis, self._origin)
+
+    @property
+    def directions(self) -> np.ndarray | None:
+        """[d, n_in] by how much inputs change with each coordinate; `embed` of a segment blends its ends instead."""
+        return None if isinstance(self._domain, Segment) else self._basis
 
     @property
     def reach(self) -> np.ndarray:

@@ -46,6 +46,8 @@ class Certificate(Shown):
         settled: Signs that were settled in higher precision or exact arithmetic.
         merged: Cells that float64 coordinates cannot separate from a neighbour: thinner than roundings of the
             coordinates, or with a corner that is on the other side of a fold by less than that.
+        own_passes: Share of those points (one in each cell, and the pairs of a cell and a vertex) that had a forward
+            pass of their own; cells near one another share one where that proves as much.
         exact_signs: Share of the engine's signs that needed more than float64; NaN if the engine does not say.
     """
 
@@ -67,6 +69,7 @@ class Certificate(Shown):
     resolution: float = float("nan")
     settled: int = 0
     merged: int = 0
+    own_passes: float = float("nan")
     exact_signs: float = float("nan")
 
     def to_dict(self) -> dict[str, Any]:
