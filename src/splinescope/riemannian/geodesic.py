@@ -163,10 +163,11 @@ def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> 
 
     Returns:
         The path, with what certifies it: its length by the network, Snell's law (in planes), and a bound from below.
+        In planes `exact` is false, with a `CertificateWarning`, if rounding hides how thin cells are joined, or the
+        search grows beyond all bounds: the path is then a short one.
 
     Raises:
         InvalidInputError: If the cells are of another dimension or some are missing, or a point is not in the domain.
-        DegenerateArrangementError: If the search grows beyond all bounds.
 
     Cost: the affine maps of all cells, and a number of windows that for n cells is usually below n^1.5, at some hundred
     thousand in a second; `lower_bound`, when it is asked for, some hundred factorizations of sparse matrices.
@@ -197,8 +198,7 @@ def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> 
 
 def _on_plane(plane: PlanarComplex, ends: list[np.ndarray], straight: float, progress: bool | Report) -> Geodesic:
     """The shortest path on the image of a plane; where the network does not confirm it, the best path that it has."""
-    known = [np.stack(ends)]
-    image = None
+    known, reason = [np.stack(ends)], "the network has other lengths than its cells, some of which are thin"
     try:
         image = image_surface(plane, ends)
         for positions in (image.outputs, None):
@@ -207,11 +207,10 @@ def _on_plane(plane: PlanarComplex, ends: list[np.ndarray], straight: float, pro
             if found.length <= reach and agrees(plane, found.points, found.lengths, straight, image.surface.give):
                 return found
             known.append(found.points)
-    except DegenerateArrangementError:
-        pass
+    except DegenerateArrangementError as error:
+        reason = str(error)
     warnings.warn(
-        "cells are so thin that rounding hides how they are joined: the path is a short one, and nobody knows whether "
-        "it is the shortest (`exact` is false)",
+        f"the path is a short one, and nobody knows whether it is the shortest (`exact` is false): {reason}",
         CertificateWarning,
         stacklevel=3,
     )
