@@ -239,6 +239,7 @@ def _facts(path: Geodesic, proof: LengthProof | None) -> Facts:
     return {
         "cells": len(path.cells_of_plane),
         "length": path.length,
+        "exact": path.exact,
         "lower_bound": None if proof is None else proof.bound,
         "network_length": path.network_length,
         "straight_length": path.straight_length,
@@ -270,7 +271,8 @@ def _lines(facts: Facts) -> dict[str, str]:
         "length": f"{length:.9g} in {facts['pieces']:,} straight pieces{_before(facts)}",
         "straight line": f"{straight:.9g}{shorter}",
         "certificate": f"{facts['network_length']:.9g} by the network; Snell's law to "
-        f"{facts['largest_refraction_error']:.1g}",
+        f"{facts['largest_refraction_error']:.1g}"
+        f"{'' if facts['exact'] else '; not known to be the shortest'}",
     }
     if facts["lower_bound"] is not None:
         lines["nothing is shorter than"] = f"{facts['lower_bound']:.9g}{'' if facts['finished'] else _PLAINER}"

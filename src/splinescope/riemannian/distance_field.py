@@ -17,6 +17,7 @@ from splinescope.riemannian.geodesic import point_of
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
 from splinescope.shown import Shown
 from splinescope.tessellation.domains.base import finite
+from splinescope.tessellation.factors import DEFICIENT
 from splinescope.tessellation.metric import plane_of
 from splinescope.tessellation.planar.complex import PlanarComplex
 
@@ -138,8 +139,24 @@ def _triangles_of(image: ImageSurface, owners: np.ndarray, places: np.ndarray) -
     counts = np.bincount(image.triangle_cells, minlength=len(image.factors))
     offsets = np.concatenate([[0], np.cumsum(counts)])
     found = np.full(len(places), -1, np.int64)
-    _find(offsets, order, image.points[image.triangle_points], owners.astype(np.int64), places, found)
+    corners = image.points[image.triangle_points]
+    _find(offsets, order, corners, owners.astype(np.int64), places, found)
+    values = np.linalg.svd(image.factors, compute_uv=False)
+    slivers = (counts == 0) & (values[:, 1] > DEFICIENT * values[:, 0])
+    for point in np.flatnonzero((owners >= 0) & (found < 0)).tolist():
+        if slivers[owners[point]]:
+            found[point] = _beside(corners, places[point], image.near)
     return found
+
+
+def _beside(corners: np.ndarray, place: np.ndarray, near: float) -> int:
+    """A triangle with a point on its boundary, which is in a sliver; -1 if there is none."""
+    along = np.roll(corners, -1, axis=1) - corners
+    rest = place - corners
+    size = np.maximum(np.hypot(along[..., 0], along[..., 1]), np.finfo(np.float64).tiny)
+    depth = ((along[..., 0] * rest[..., 1] - along[..., 1] * rest[..., 0]) / size).min(axis=1, initial=np.inf)
+    best = int(np.argmax(depth)) if len(depth) else -1
+    return best if best >= 0 and depth[best] >= -near else -1
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,8 @@ constant within cells, so that what they call a geodesic is the straight line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
@@ -16,22 +17,26 @@ from typing import Any, overload
 import numpy as np
 from jaxtyping import Float, Int
 
-from splinescope.errors import InvalidInputError
+from splinescope.errors import CertificateWarning, DegenerateArrangementError, InvalidInputError
 from splinescope.geometry.geodesics.potential import LengthProof, lower_bound
 from splinescope.geometry.geodesics.spreading import spread_from
 from splinescope.progress import Report
 from splinescope.riemannian.image_surface import ImageSurface, image_surface
 from splinescope.riemannian.proofs import Provable
 from splinescope.riemannian.space_geodesic import SpaceGeodesic, space_geodesic
-from splinescope.riemannian.walks import walk_of
+from splinescope.riemannian.traces import agrees, straight_length, traced
+from splinescope.riemannian.walks import Walk, walk_of
 from splinescope.shown import Shown
-from splinescope.tessellation.domains import Segment
 from splinescope.tessellation.domains.base import finite
 from splinescope.tessellation.domains.samples import embedded
 from splinescope.tessellation.metric import plane_of
 from splinescope.tessellation.planar.complex import PlanarComplex
-from splinescope.tessellation.segments import tessellate_segment
 from splinescope.tessellation.spatial.complex import SpatialComplex
+
+_FREE = 1e3
+"""A path may be longer than the straight line by so many times what places are off by, for the search to go on."""
+_DIRECTED = 1e-7
+"""How well directions are known, at worst, for refraction at a corner to say something."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,8 @@ class Geodesic(Provable, Shown):
         straight_length: Length of the straight line between the points.
         chord: Distance of the outputs of the points, below which no path can be.
         refraction: For each corner how much the component of the unit tangent along the edge that is crossed changes,
-            which is zero by Snell's law; NaN where the path passes a vertex, or flattened cells.
+            which is zero by Snell's law; NaN where the path passes a vertex, flattened cells, or pieces and edges so
+            short that rounding decides their directions.
         num_windows: Size of the search.
     """
 
@@ -58,7 +64,7 @@ class Geodesic(Provable, Shown):
     chord: float
     refraction: Float[np.ndarray, " k"]
     num_windows: int
-    _image: ImageSurface
+    _image: ImageSurface | None
 
     def __repr__(self) -> str:
         """One line."""
@@ -72,6 +78,22 @@ class Geodesic(Provable, Shown):
         """Length of the path in the space of outputs, which is the distance of the points up to rounding."""
         return float(np.sum(self.lengths))
 
+    @property
+    def exact(self) -> bool:
+        """Whether the path is the shortest up to rounding, and the network confirms its length.
+
+        False if cells are so thin that rounding hides how they are joined: the path is then a short one, and its length
+        is right.
+        """
+        return self._image is not None
+
+    @property
+    def least(self) -> float:
+        """The distance of the outputs of the ends without what rounding may add to it."""
+        one, two = self.outputs[[0, -1]]
+        size = float(np.abs(self.outputs[[0, -1]]).max()) * math.sqrt(len(one))
+        return max(float(np.linalg.norm(two - one)) - 2 * float(np.finfo(np.float64).eps) * size, 0.0)
+
     @cached_property
     def outputs(self) -> Float[np.ndarray, "k n"]:
         """Outputs of the network at the corners, by a forward pass."""
@@ -84,8 +106,16 @@ class Geodesic(Provable, Shown):
         return float(np.linalg.norm(np.diff(self.outputs, axis=0), axis=1).sum())
 
     def _bounded(self, progress: bool | Report) -> LengthProof:
+        if self._image is None:
+            return LengthProof(0.0)
         source, goal = (int(self._image.vertices[mark]) for mark in self._image.marks)
-        return LengthProof(0.0) if source == goal else lower_bound(self._image.surface, source, goal, progress=progress)
+        if source == goal:
+            return LengthProof(0.0)
+        proof = lower_bound(self._image.surface, source, goal, progress=progress)
+        moved = np.linalg.norm(self.points[[0, -1]] - self._image.points[list(self._image.marks)], axis=1).sum()
+        stretch = float(np.linalg.norm(self._image.factors, 2, axis=(1, 2)).max())
+        off = 2 * self._image.surface.give + stretch * float(moved)
+        return LengthProof(max(proof.bound - off, 0.0), proof.finished)
 
     def along(self, number: int) -> Float[np.ndarray, "number 2"]:
         """Points on the path at equal distances in the space of outputs.
@@ -133,10 +163,11 @@ def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> 
 
     Returns:
         The path, with what certifies it: its length by the network, Snell's law (in planes), and a bound from below.
+        In planes `exact` is false, with a `CertificateWarning`, if rounding hides how thin cells are joined, or the
+        search grows beyond all bounds: the path is then a short one.
 
     Raises:
         InvalidInputError: If the cells are of another dimension or some are missing, or a point is not in the domain.
-        DegenerateArrangementError: If the search grows beyond all bounds.
 
     Cost: the affine maps of all cells, and a number of windows that for n cells is usually below n^1.5, at some hundred
     thousand in a second; `lower_bound`, when it is asked for, some hundred factorizations of sparse matrices.
@@ -161,28 +192,57 @@ def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> 
     if complex_.truncated:
         raise InvalidInputError("`cells`: some are missing (a budget ended the work); expected all: raise `max_cells`")
     ends = [point_of(name, value, complex_.dimension) for name, value in (("a", a), ("b", b))]
-    straight = _straight_length(complex_, ends)
+    straight = straight_length(complex_, *ends)
     return space_geodesic(cells, ends, straight, progress) if space else _on_plane(complex_, ends, straight, progress)
 
 
 def _on_plane(plane: PlanarComplex, ends: list[np.ndarray], straight: float, progress: bool | Report) -> Geodesic:
-    """The shortest path on the image of a plane."""
-    image = image_surface(plane, ends)
-    source, goal = (int(image.vertices[mark]) for mark in image.marks)
-    spread = spread_from(
-        image.surface, source, goal, positions=image.outputs, reach=straight * (1 + 1e-9), progress=progress
+    """The shortest path on the image of a plane; where the network does not confirm it, the best path that it has."""
+    known, reason = [np.stack(ends)], "the network has other lengths than its cells, some of which are thin"
+    try:
+        image = image_surface(plane, ends)
+        for positions in (image.outputs, None):
+            reach = straight * (1 + 1e-9) + _FREE * image.surface.give if positions is not None else np.inf
+            found = _searched(image, ends, straight, reach, positions, progress)
+            if found.length <= reach and agrees(plane, found.points, found.lengths, straight, image.surface.give):
+                return found
+            known.append(found.points)
+    except DegenerateArrangementError as error:
+        reason = str(error)
+    warnings.warn(
+        f"the path is a short one, and nobody knows whether it is the shortest (`exact` is false): {reason}",
+        CertificateWarning,
+        stacklevel=3,
     )
+    points, cells, lengths = min((traced(plane, corners) for corners in known), key=lambda path: float(path[2].sum()))
+    asked = np.asarray(plane.network(embedded(plane.domain, np.stack(ends)))).reshape(2, -1)
+    return Geodesic(plane, points, cells, lengths, straight, float(np.linalg.norm(asked[1] - asked[0])),
+                    np.full(len(points), np.nan), 0, None)  # fmt: skip
+
+
+def _searched(
+    image: ImageSurface,
+    ends: list[np.ndarray],
+    straight: float,
+    reach: float,
+    positions: np.ndarray | None,
+    progress: bool | Report,
+) -> Geodesic:
+    """What the search on a surface finds."""
+    source, goal = (int(image.vertices[mark]) for mark in image.marks)
+    spread = spread_from(image.surface, source, goal, positions=positions, reach=reach, progress=progress)
     walk = walk_of(image, spread.path(goal))
-    _check_ends(plane, ends, walk.points, straight)
+    _check_ends(image.cells, ends, walk.points, straight)
+    walk.points[[0, -1]] = ends  # from where corners are that they are not told from
     steps = np.einsum("kij,kj->ki", image.factors[walk.cells], np.diff(walk.points, axis=0))
     lengths = np.hypot(steps[:, 0], steps[:, 1])
     free = image_ranks(image)[walk.cells] < 2
     chord = float(np.linalg.norm(image.outputs[goal] - image.outputs[source]))
-    refraction = _refraction(image.factors, walk.points, walk.cells, walk.crossed)
-    lengths[free & (lengths < 1e-12 * max(straight, chord))] = 0.0
+    refraction = _refraction(image, walk)
+    lengths[free & (lengths < max(1e-12 * max(straight, chord), image.surface.give))] = 0.0
     return Geodesic(
-        plane, walk.points, walk.cells, lengths, straight, chord, refraction, spread.num_windows, image
-    )  # fmt: skip
+        image.cells, walk.points, walk.cells, lengths, straight, chord, refraction, spread.num_windows, image
+    )
 
 
 def _check_ends(plane: PlanarComplex, ends: list[np.ndarray], points: np.ndarray, straight: float) -> None:
@@ -236,26 +296,19 @@ def point_of(name: str, value: Any, dimension: int) -> Float[np.ndarray, " d"]:
     return point
 
 
-def _straight_length(cells: PlanarComplex | SpatialComplex, ends: Sequence[np.ndarray]) -> float:
-    """Length of the image of the straight line, by the network's cells along it."""
-    if (ends[0] == ends[1]).all():
-        return 0.0
-    one, two = embedded(cells.domain, np.array(ends))
-    line = tessellate_segment(cells.network, Segment(one, two), verify="topology", tolerance=cells.tolerance)
-    return float(np.linalg.norm(np.diff(line.vertex_outputs, axis=0), axis=1).sum())
-
-
-def _refraction(
-    factors: np.ndarray, points: np.ndarray, cells: np.ndarray, crossed: np.ndarray
-) -> Float[np.ndarray, " k"]:
-    """Change of the tangential component of the unit tangent at each corner."""
+def _refraction(image: ImageSurface, walk: Walk) -> Float[np.ndarray, " k"]:
+    """Change of the tangential component of the unit tangent at each corner, as far as directions are known."""
+    factors, points, cells, crossed = image.factors, walk.points, walk.cells, walk.crossed
     found = np.full(len(points), np.nan)
     for k in range(1, len(points) - 1):
         if not crossed[k].any():
             continue
-        components = []
+        components, doubt = [], 0.0
         for piece, step in ((k - 1, points[k] - points[k - 1]), (k, points[k + 1] - points[k])):
             tangent, edge = factors[cells[piece]] @ step, factors[cells[piece]] @ crossed[k]
-            components.append(float(tangent @ edge) / float(np.linalg.norm(tangent) * np.linalg.norm(edge)))
-        found[k] = components[1] - components[0]
+            sizes = float(np.linalg.norm(tangent)), float(np.linalg.norm(edge))
+            doubt = max(doubt, image.surface.give / max(min(sizes), np.finfo(np.float64).tiny))
+            components.append(float(tangent @ edge) / (sizes[0] * sizes[1] or 1.0))
+        if doubt <= _DIRECTED:
+            found[k] = components[1] - components[0]
     return found

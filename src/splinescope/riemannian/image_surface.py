@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.geometry.geodesics.polyhedral import PolyhedralSurface, is_manifold, twins_of
-from splinescope.riemannian.sheets import Edge, Sheets
+from splinescope.riemannian.sheets import Edge, Sheets, merged
 from splinescope.shown import Shown
 from splinescope.tessellation.domains.samples import embedded
 from splinescope.tessellation.planar.complex import PlanarComplex
+
+_ONE_IMAGE = 1e-9
+"""Difference of outputs, relative to their range, up to which points can have one image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,7 @@ class ImageSurface(Shown):
         edge_points: Two points for each edge of the surface.
         edge_cells: A cell that has both of them, and on which they are so far from each other as the edge is long.
         factors: Coordinates of each cell in which it has the lengths of its image.
+        near: How far from it a point is on an edge, in the domain.
     """
 
     cells: PlanarComplex
@@ -54,6 +55,7 @@ class ImageSurface(Shown):
     edge_points: Int[np.ndarray, "E 2"]
     edge_cells: Int[np.ndarray, " E"]
     factors: Float[np.ndarray, "F 2 2"]
+    near: float
 
 
 def image_surface(cells: PlanarComplex, marks: list[np.ndarray]) -> ImageSurface:
@@ -68,24 +70,24 @@ def image_surface(cells: PlanarComplex, marks: list[np.ndarray]) -> ImageSurface
 
     Raises:
         InvalidInputError: If a point is not in the domain.
+        DegenerateArrangementError: If cells are so thin that rounding hides how they are joined.
     """
-    extent = float(np.ptp(cells.vertices, axis=0).max())
     owners = cells.locate(np.array(marks).reshape(-1, 2))
     for place, owner in zip(marks, owners.tolist(), strict=True):
         if owner < 0:
             raise InvalidInputError(f"`points`: {place.tolist()} is not in the domain; expected points of the complex")
     sheets = Sheets.of(cells)
-    numbers = tuple(sheets.add(int(c), p, extent) for c, p in zip(owners, marks, strict=True))
+    numbers = tuple(sheets.add(int(c), p) for c, p in zip(owners, marks, strict=True))
     sheets.cut()
     points = np.array(sheets.points)
     corners, owner = _triangles(sheets, points)
-    vertices = _merged(len(points), [(a, b) for a, b, _ in sheets.joins])
+    vertices = merged(len(points), [(a, b) for a, b, _ in sheets.joins])
     return _glue(cells, sheets, points, corners, owner, vertices, numbers)
 
 
 def _triangles(sheets: Sheets, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cut polygons of rank two into triangles, as wide as they can be in the lengths of their images."""
-    full = [k for k, cell in enumerate(sheets.cells) if sheets.ranks[cell] == 2]
+    full = [k for k in range(len(sheets.loops)) if sheets.ranks[k] == 2]
     sizes = np.array([len(sheets.loops[k]) for k in full], np.int64)
     flat = np.array([point for k in full for point in sheets.loops[k]], np.int64)
     cells = np.array([sheets.cells[k] for k in full], np.int64)
@@ -144,13 +146,6 @@ def _width(places: np.ndarray, a: int, b: int, c: int) -> float:
     return (ux * vy - uy * vx) / longest if longest > 0.0 else -np.inf
 
 
-def _merged(number: int, pairs: list[Any]) -> Int[np.ndarray, " n"]:
-    """Classes of numbers of which some pairs are one."""
-    one = np.array(pairs, np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(one)), (one[:, 0], one[:, 1])), shape=(number, number))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
-
-
 def _glue(
     cells: PlanarComplex,
     sheets: Sheets,
@@ -161,12 +156,13 @@ def _glue(
     marks: tuple[int, ...],
 ) -> ImageSurface:
     """Number the edges, join those with one image, and put the triangles together."""
+    every_output = _outputs(cells, points, sheets)
     sides = np.stack([corners, np.roll(corners, -1, axis=1)], axis=2).reshape(-1, 2)
     strips = np.array([edge for pair in sheets.pairs for edge in pair[:2]], np.int64).reshape(-1, 2)
     of_strips = np.repeat(np.array([cell for _, _, cell in sheets.pairs], np.int64), 2)
     every, which = np.unique(np.sort(np.concatenate([sides, strips]), axis=1), axis=0, return_inverse=True)
     which = which.ravel()
-    labels = _merged(len(every), which[len(sides) :].reshape(-1, 2).tolist())
+    labels = merged(len(every), which[len(sides) :].reshape(-1, 2).tolist())
     edges = int(labels.max(initial=-1)) + 1
     numbers = labels[which]
     lengths, holders = np.zeros(edges), np.zeros(edges, np.int64)
@@ -183,19 +179,31 @@ def _glue(
     shapes = np.einsum("tij,tkj->tki", sheets.factors[owner], points[corners] - points[corners[:, :1]])
     shapes[np.linalg.det(sheets.factors[owner]) < 0, :, 1] *= -1
     surface = PolyhedralSurface.glued(
-        shapes, vertices[corners], own, twins_of(own, edges), ends, lengths, int(vertices.max(initial=-1)) + 1
+        shapes,
+        vertices[corners],
+        own,
+        twins_of(own, edges),
+        ends,
+        lengths,
+        int(vertices.max(initial=-1)) + 1,
+        give=sheets.give,
     )
-    outputs = _outputs(cells, points, vertices, surface.num_vertices)
+    outputs = np.empty((surface.num_vertices, every_output.shape[1]))
+    outputs[vertices[::-1]] = every_output[::-1]
     return ImageSurface(cells, surface, points, vertices, outputs, corners, owner, marks, sheets.joins, sheets.pairs,
-                        shown, holders, sheets.factors)  # fmt: skip
+                        shown, holders, sheets.factors, sheets.near)  # fmt: skip
 
 
-def _outputs(cells: PlanarComplex, points: np.ndarray, vertices: np.ndarray, number: int) -> np.ndarray:
-    """Outputs at the vertices of the surface; at points that were added, by the network."""
+def _outputs(cells: PlanarComplex, points: np.ndarray, sheets: Sheets) -> np.ndarray:
+    """Outputs at points, at added ones by the network; what is joined has to have one output."""
     known = len(cells.vertices)
-    outputs = np.empty((number, cells.vertex_outputs.shape[1]))
+    outputs = np.asarray(cells.vertex_outputs).reshape(known, -1)
     if len(points) > known:
-        added = cells.network(embedded(cells.domain, points[known:]))
-        outputs[vertices[known:]] = np.asarray(added).reshape(len(points) - known, -1)
-    outputs[vertices[:known]] = cells.vertex_outputs
+        added = np.asarray(cells.network(embedded(cells.domain, points[known:])))
+        outputs = np.concatenate([outputs, added.reshape(len(points) - known, -1)])
+    one, two = np.array([(a, b) for a, b, _ in sheets.joins], np.int64).reshape(-1, 2).T
+    rounding = 64 * np.finfo(np.float64).eps * float(np.abs(outputs).max()) * np.sqrt(outputs.shape[1])
+    allowed = _ONE_IMAGE * float(np.ptp(outputs, axis=0).max()) + 64 * sheets.give + rounding
+    if (np.linalg.norm(outputs[one] - outputs[two], axis=1) > allowed).any():
+        raise DegenerateArrangementError("points that thin cells join have other outputs; expected wider cells")
     return outputs

@@ -22,6 +22,11 @@ class Provable:
     def length(self) -> float:
         """Length of the path in the space of outputs."""
 
+    @property
+    def least(self) -> float:
+        """The distance of the outputs of the ends, below which no path is."""
+        return self.chord
+
     @abstractmethod
     def _bounded(self, progress: bool | Report) -> LengthProof:
         """A length below which there is no path."""
@@ -41,6 +46,6 @@ class Provable:
             The bound, and whether it was interrupted.
         """
         if "_proof" not in vars(self):
-            vars(self)["_proof"] = self._bounded(progress).within(self.chord, self.length)
+            vars(self)["_proof"] = self._bounded(progress).within(self.least, self.length)
         proof: LengthProof = vars(self)["_proof"]
         return proof

@@ -8,9 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.geodesics.spreading import Crossing
 from splinescope.riemannian.image_surface import ImageSurface
 from splinescope.riemannian.sheets import Edge
+
+_AT_VERTEX = 16.0
+"""A crossing is at an end of its edge if it is no farther from it than so many times what places are off by."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,11 @@ class _Walker:
 
     def _along(self, number: int, place: _Place) -> np.ndarray:
         a, b = (self.image.points[k] for k in place.edge)
-        return np.zeros(2) if number in self.free else np.asarray(b - a)
+        step = np.asarray(b - a)
+        cell = self.cells[max(number - 1, 0)] if self.cells else 0
+        length = float(np.linalg.norm(self.image.factors[cell] @ step))
+        at_vertex = length * min(place.share, 1.0 - place.share) <= _AT_VERTEX * self.image.surface.give
+        return np.zeros(2) if number in self.free or at_vertex else step
 
 
 def _route(here: object, there: object, links: dict) -> list:
@@ -165,4 +173,4 @@ def _route(here: object, there: object, links: dict) -> list:
             if other not in before:
                 before[other] = (at, cell)
                 waiting.append(other)
-    raise AssertionError("points with one image are joined")
+    raise DegenerateArrangementError("points with one image are not joined; expected flattened cells between them")

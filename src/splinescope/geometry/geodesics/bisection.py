@@ -62,7 +62,7 @@ class _Cut:
         starts = np.cumsum(1 + marked) - (1 + marked)
         self.starts = starts
         self.edges = int((1 + marked).sum())
-        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         self._cut(corners, sides, against, shapes)
 
     def _half(self, sides: np.ndarray, against: np.ndarray, second: bool) -> np.ndarray:
@@ -77,7 +77,8 @@ class _Cut:
         cut = self.marked[sides]
         whole = ~cut[:, 0]
         plain = np.stack([self._half(sides[:, k], against[:, k], False) for k in range(3)], axis=1)
-        self.parts.append((corners[whole], plain[whole], shapes[whole]))
+        self.parts.append((corners[whole], plain[whole], shapes[whole], self.old.doubts[whole]))
+        self._doubts = self.old.doubts[~whole]
         c, s, g, p, cut = corners[~whole], sides[~whole], against[~whole], shapes[~whole], cut[~whole]
         m0, p0 = self.middles[s[:, 0]], (p[:, 0] + p[:, 1]) / 2
         spine = self._new(len(c))  # from the middle of the longest side to the apex
@@ -123,12 +124,13 @@ class _Cut:
                 np.stack([each[rows] for each in corners], axis=1),
                 np.stack([each[rows] for each in sides], axis=1),
                 np.stack([each[rows] for each in places], axis=1),
+                self._doubts[rows],
             )
         )
 
     def surface(self) -> PolyhedralSurface:
         """What has become of all."""
-        corners, sides, shapes = (np.concatenate(each) for each in zip(*self.parts, strict=True))
+        corners, sides, shapes, doubts = (np.concatenate(each) for each in zip(*self.parts, strict=True))
         ends, lengths = np.zeros((self.edges, 2), np.int64), np.zeros(self.edges)
         steps = np.roll(shapes, -1, axis=1) - shapes
         flat = sides.ravel()[::-1]
@@ -136,7 +138,10 @@ class _Cut:
         ends[flat] = np.stack([corners, np.roll(corners, -1, axis=1)], axis=2).reshape(-1, 2)[::-1]
         self._loose(ends, lengths, flat)
         number = self.old.num_vertices + int(self.marked.sum())
-        return PolyhedralSurface.glued(shapes, corners, sides, twins_of(sides, self.edges), ends, lengths, number)
+        return PolyhedralSurface.glued(
+            shapes, corners, sides, twins_of(sides, self.edges), ends, lengths, number,
+            give=self.old.give, doubts=doubts,
+        )  # fmt: skip
 
     def _loose(self, ends: np.ndarray, lengths: np.ndarray, used: np.ndarray) -> None:
         """Edges that are on no triangle stay as they are."""

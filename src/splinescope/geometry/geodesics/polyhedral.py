@@ -12,6 +12,9 @@ from numba import njit
 FLAT = 1e-9
 """An angle by which a vertex must exceed the flat one for paths to bend there: less changes lengths by its square."""
 
+_OFF = 4.0
+"""Corners that are off move lengths in a triangle by so many times as much, relative to its height."""
+
 
 @dataclass(frozen=True, eq=False)
 class PolyhedralSurface:
@@ -35,6 +38,8 @@ class PolyhedralSurface:
         link_edges: See above.
         fans: Corners at vertices in the same way, by the half-edges that start there.
         fan_sides: See above.
+        give: How well places are known: edges of this length may be points.
+        doubts: By how much lengths within each triangle may be off for that, relative to them.
     """
 
     corners: Int[np.ndarray, "T 3"]
@@ -50,6 +55,8 @@ class PolyhedralSurface:
     link_edges: Int[np.ndarray, " _"]
     fans: Int[np.ndarray, " _"]
     fan_sides: Int[np.ndarray, " H"]
+    give: float
+    doubts: Float[np.ndarray, " T"]
 
     @property
     def num_vertices(self) -> int:
@@ -72,6 +79,9 @@ class PolyhedralSurface:
         ends: Int[np.ndarray, "E 2"],
         lengths: Float[np.ndarray, " E"],
         vertices: int,
+        *,
+        give: float = 0.0,
+        doubts: Float[np.ndarray, " T"] | None = None,
     ) -> PolyhedralSurface:
         """A surface of triangles that are given in a plane each, counter-clockwise.
 
@@ -83,6 +93,8 @@ class PolyhedralSurface:
             ends: Vertices of all edges.
             lengths: Their lengths.
             vertices: Number of vertices.
+            give: How well places are known.
+            doubts: What follows for lengths in triangles, relative to them; by default from their heights.
 
         Returns:
             The surface. Cost: linear.
@@ -103,9 +115,13 @@ class PolyhedralSurface:
         loose = np.ones(len(ends), bool)
         loose[sides.ravel()] = False
         kinds[ends[loose].ravel()] = 3
+        if doubts is None:
+            heights = apexes[:, 1].reshape(-1, 3).min(axis=1, initial=np.inf)
+            doubts = _OFF * give / np.maximum(heights, np.finfo(np.float64).tiny)
         return PolyhedralSurface(
-            corners, sides, twins, lengths, ends, apexes, starts, angles, kinds, links, edges[order], fans, fan_sides
-        )
+            corners, sides, twins, np.maximum(lengths, np.finfo(np.float64).tiny), ends, apexes, starts, angles, kinds,
+            links, edges[order], fans, fan_sides, give, doubts,
+        )  # fmt: skip
 
     def gradients(self, values: Float[np.ndarray, " V"]) -> Float[np.ndarray, " T"]:
         """Norm of the gradient of the function with given values at vertices that is affine on triangles.

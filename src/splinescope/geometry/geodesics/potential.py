@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array, diags_array, vstack
 from scipy.sparse.csgraph import connected_components
 
 from splinescope.geometry.geodesics.bisection import bisected
@@ -174,8 +174,9 @@ def surface_gradients(surface: PolyhedralSurface) -> tuple[SimplexGradients, Int
         surface: The surface.
 
     Returns:
-        The gradients of triangles, then those of loose edges; and for each vertex the number that is its value.
-        Vertices that loose edges of next to no length join have one number: rounding knows no gradient along these.
+        The gradients of triangles, then those of loose edges, larger by as much as lengths may be shorter than they
+        seem; and for each vertex the number that is its value. Vertices that loose edges of next to no length join have
+        one number: rounding knows no gradient along these.
     """
     longest, number = np.argmax(surface.lengths[surface.sides], axis=1), surface.num_vertices
     rows = np.arange(len(longest))
@@ -184,7 +185,7 @@ def surface_gradients(surface: PolyhedralSurface) -> tuple[SimplexGradients, Int
     x, y = surface.apexes[3 * rows + longest].T
     loose = np.ones(len(surface.lengths), bool)
     loose[surface.sides.ravel()] = False
-    short = loose & (surface.lengths <= _NOTHING * surface.lengths.max(initial=0.0))
+    short = loose & (surface.lengths <= max(_NOTHING * surface.lengths.max(initial=0.0), 4 * surface.give))
     loose &= ~short
     one, two = surface.ends[short].T
     graph = csr_array((np.ones(len(one)), (one, two)), shape=(number, number))
@@ -196,8 +197,9 @@ def surface_gradients(surface: PolyhedralSurface) -> tuple[SimplexGradients, Int
     across = _rows(np.stack([(x / length - 1) * steep, -x / length * steep, steep], axis=1), corners, number)
     edges = _rows(np.stack([-1 / sizes, 1 / sizes], axis=1), ends, number)
     nothing = csr_array((len(sizes), number))
+    larger = diags_array(1 + np.concatenate([surface.doubts, 4 * surface.give / sizes]))
     gradients = SimplexGradients(
-        (csr_array(vstack([along, edges]) @ values), csr_array(vstack([across, nothing]) @ values)),
+        (csr_array(larger @ vstack([along, edges]) @ values), csr_array(larger @ vstack([across, nothing]) @ values)),
         np.concatenate([y, sizes]),
         float(surface.lengths.max(initial=0.0)),
     )

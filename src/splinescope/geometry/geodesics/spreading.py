@@ -28,6 +28,8 @@ ROUNDING = 1e-13
 """Differences of lengths, relative to the longest path of interest, that decide nothing."""
 MOST_WINDOWS = 1 << 26
 """Windows after which a search gives up: 4 GB."""
+_DIRECTED = 1e-9
+"""How well the direction of an edge has to be known for it to say where the goal is beside it."""
 _AT_ONCE = 1 << 19
 """Windows between two looks at the world, a quarter of a second: compiled work cannot be interrupted."""
 
@@ -78,9 +80,14 @@ class Spread:
 
         Returns:
             Its vertices and crossings, the source first.
+
+        Raises:
+            DegenerateArrangementError: If no path to it is known.
         """
         steps: list[Crossing] = []
         while vertex != self.source:
+            if not np.isfinite(self.distances[vertex]) or len(steps) > self.num_windows + self.surface.num_vertices:
+                raise DegenerateArrangementError("no path to a point of the surface was found; expected one surface")
             way, by = self.front.how[vertex].tolist()
             if way == BY_EDGE:
                 steps.append(Crossing(vertex, edge=by))
@@ -98,7 +105,8 @@ class Spread:
             half = int(front.indices[window, SIDE])
             length = float(surface.lengths[surface.sides.ravel()[half]])
             sx, sy = front.reals[window, X], min(front.reals[window, Y], -1e-15 * length)
-            at = min(max(sx - (tx - sx) * sy / (ty - sy), 0.0), length)
+            rise = ty - sy
+            at = min(max(sx - (tx - sx) * sy / rise, 0.0), length) if rise > 0 else 0.5 * length
             steps.append(Crossing(-1, half, float(at / length)))
             window = int(front.indices[window, PARENT])
             if window < 0:
@@ -150,7 +158,7 @@ def spread_from(
     front = _empty_front(surface.num_vertices, len(flat))
     reach_vertex(glue, front, source, 0.0, 0, -1, 0.0)
     bound = float(reach) if np.isfinite(reach) else float(surface.lengths.sum())
-    slack = ROUNDING * min(bound, float(surface.lengths.sum()))
+    slack = max(ROUNDING * min(bound, float(surface.lengths.sum())), surface.give)
     first = float(front.keys[0]) if front.counts[WAITING] else 0.0
     more = _AT_ONCE
     with reporting(progress, "windows") as report:
@@ -174,6 +182,7 @@ def _ways(surface: PolyhedralSurface, positions: np.ndarray, goal: int) -> tuple
     target = positions[goal]
     chords = np.linalg.norm(positions - target, axis=1)
     error = 64 * np.finfo(np.float64).eps * float(np.abs(positions).max(initial=0.0)) * np.sqrt(positions.shape[1])
+    error += 4 * surface.give
     places = np.empty((len(surface.ends), 2))
     step = max(1, (1 << 22) // positions.shape[1])
     for start in range(0, len(places), step):
@@ -182,6 +191,11 @@ def _ways(surface: PolyhedralSurface, positions: np.ndarray, goal: int) -> tuple
         square = ((target - one) ** 2).sum(axis=1) - along**2
         places[start : start + step] = np.column_stack([along, np.sqrt(np.maximum(square, 0.0))])
     places[:, 1] = np.maximum(places[:, 1] - error, 0.0)
+    # the direction of a short edge is not known as well as the distances of its ends
+    short = surface.lengths * _DIRECTED < error
+    nearest = chords[surface.ends].min(axis=1)
+    places[short, 0] = np.nan
+    places[short, 1] = np.maximum(nearest[short] - surface.lengths[short] - error, 0.0)
     return places, np.maximum(chords - error, 0.0)
 
 

@@ -31,7 +31,8 @@ class Glue(NamedTuple):
     Attributes:
         flips: Whether each half-edge runs against its edge.
         places: [E, 2] where the goal is, in a space that holds the surface without stretching edges: along each edge
-            from its first end, and how far beside it; empty without a goal.
+            from its first end, and how far beside it; NaN and no more than its distance from any point of the edge
+            where directions are not known; empty without a goal.
         chords: [V] distance of the goal from each vertex there; zeros without a goal.
     """
 
@@ -324,6 +325,8 @@ def _least(glue: Glue, half: int, low: float, high: float, x: float, y: float) -
         return math.hypot(min(max(x, low), high) - x, y)
     edge = glue.sides[half]
     along, beside = glue.places[edge, 0], glue.places[edge, 1]
+    if math.isnan(along):
+        return math.hypot(min(max(x, low), high) - x, y) + beside
     if glue.flips[half]:
         along = glue.lengths[edge] - along
     at = x if beside - y <= 0.0 else x - (along - x) * y / (beside - y)
