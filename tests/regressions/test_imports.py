@@ -15,6 +15,8 @@ from onnx import helper
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
+from splinescope import Slice, tessellate
+from splinescope.errors import InvalidInputError, UnsupportedOpError
 from splinescope.network import from_onnx, from_torch
 from tests.network.agreement import onnx_model
 
@@ -139,3 +141,98 @@ def test_large_offsets_that_cancel_are_rounding(offset: float) -> None:
         module[0].bias[:2], module[0].bias[2] = offset, 0.0
         module[2].weight[:, 1] = -module[2].weight[:, 0]
     assert from_torch(module).import_report.max_relative < 1e-16 * offset
+
+
+class Called(nn.Module):
+    """A function of two layers' outputs."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function, self.one, self.two = function, nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.function(self.one(x), self.two(x))
+
+
+def assigned(y: Tensor, kind: torch.dtype) -> Tensor:
+    whole = torch.zeros(y.shape, dtype=kind)
+    whole[:] = y
+    return whole.to(y.dtype)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y, z: y + (z * 1e10).type_as(torch.tensor(1)).to(y.dtype) / 1e10,
+        lambda y, z: y + assigned(torch.relu(z - 1e4), torch.bool),
+        lambda y, z: y + assigned(torch.relu(z - 1e4), torch.int8),
+        lambda y, z: y + z.unsqueeze(1).sum(1, dtype=torch.int64).to(y.dtype),
+    ],
+)
+def test_numbers_kept_as_whole_ones_are_refused(function: Any) -> None:
+    """These casts were read as nothing; fine steps, and those beyond the compared scales, showed in no comparison."""
+    with pytest.raises(UnsupportedOpError, match="it rounds to"):
+        from_torch(Called(function), (3,))
+
+
+@pytest.mark.parametrize(
+    ("function", "output", "place"),
+    [
+        (lambda y, z: (None, y, z), 1, 1),
+        (lambda y, z: (None, y, z), 2, 2),
+        (lambda y, z: (y, [z, 2 * z], 3 * z), 2, 2),
+        (lambda y, z: {1: y, 0: z}, 1, 1),
+        (lambda y, z: {"b": y, "a": z}, 1, "a"),
+        (lambda y, z: (y, None, z), -1, 2),
+    ],
+)
+def test_an_index_is_that_of_the_element(function: Any, output: int, place: Any) -> None:
+    """Elements that are no tensors were not counted."""
+    torch.manual_seed(0)
+    module, x = Called(function).double(), torch.randn(4, 3, dtype=torch.float64)
+    torch.testing.assert_close(from_torch(module, (3,), output=output)(x), module(x)[place].detach())
+
+
+def test_an_element_that_is_no_tensor() -> None:
+    with pytest.raises(InvalidInputError, match="by name or index"):
+        from_torch(Called(lambda y, z: (y, [z, 2 * z])), (3,), output=1)
+
+
+def test_graph_modules_are_copied() -> None:
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    x = torch.randn(5, 4)
+    found = from_torch(torch.fx.symbolic_trace(module), (4,))
+    torch.testing.assert_close(found(x), module(x).detach().double(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_list_of_one() -> None:
+    torch.manual_seed(0)
+    module, x = Called(lambda y, z: torch.gradient(y, dim=1)[0]).double(), torch.randn(5, 3, dtype=torch.float64)
+    torch.testing.assert_close(from_torch(module, (3,))(x), module(x).detach())
+
+
+@pytest.mark.parametrize("reduction", ["add", "max", "mul"])
+def test_what_is_scattered_is_not_reduced_in_silence(tmp_path: Path, reduction: str) -> None:
+    """Reductions were ignored, which showed only within the compared scales."""
+    node = helper.make_node("ScatterElements", ["d", "i", "x"], ["y"], axis=1, reduction=reduction)
+    data, places = np.full((1, 3), -1e5, np.float32), np.array([[0, 1, 2]])
+    path = tmp_path / "scatter.onnx"
+    onnx.save(onnx_model([node], [1, 3], {"d": data, "i": places}, opset=18), path)
+    with pytest.raises(UnsupportedOpError, match="reduces by"):
+        from_onnx(path)
+
+
+def test_a_weight_that_is_zero() -> None:
+    """Rows of a scale shared memory with the units that were asked for, and dropped one of these."""
+    module = Called(lambda y, z: torch.relu(y) * torch.tensor([-2.0, 0.0, 2.0]))
+    plane = Slice.through([1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0])
+    assert tessellate(from_torch(module, (3,)), plane, verify="proof").certificate.level == "proof"
+
+
+def test_a_fixed_value_that_is_no_number() -> None:
+    class Two(nn.Module):
+        def forward(self, x: Tensor, goal: Tensor) -> Tensor:
+            return (x + goal).relu()
+
+    with pytest.raises(InvalidInputError, match="`fixed`: the value of `goal`"):
+        from_torch(Two(), (2,), fixed={"goal": [0.3, float("nan")]})

@@ -34,6 +34,20 @@ class Choice:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Refuse fixed values that are no numbers."""
+        if not isinstance(self.fixed, Mapping):
+            raise InvalidInputError(f"`fixed`: got {self.fixed!r}; expected values by names of inputs")
+        for name, value in self.fixed.items():
+            try:
+                given = torch.as_tensor(value) if _is_array(value) else torch.zeros(())
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise InvalidInputError(f"`fixed`: the value of `{name}` is no array: {error}") from None
+            if not torch.isfinite(given.real if given.is_complex() else given).all():
+                raise InvalidInputError(
+                    f"`fixed`: the value of `{name}` has numbers that are NaN or infinite; expected finite ones"
+                )
+
     def place(self, names: Sequence[str], what: str = "module") -> int:
         """Which of a model's outputs is meant.
 
@@ -60,6 +74,10 @@ class Choice:
             wanted = int(wanted)
         if isinstance(wanted, str) and wanted in names:
             return list(names).index(wanted)
+        elements = what == "module" and all(name.partition(".")[0].isdigit() for name in names)
+        if elements and self.output is not None and isinstance(wanted, int) and wanted >= 0:
+            # The index counts elements that are no tensors, too.
+            wanted = list(names).index(str(wanted)) if str(wanted) in names else len(names)
         if isinstance(wanted, int) and -len(names) <= wanted < len(names):
             return wanted % len(names)
         raise InvalidInputError(

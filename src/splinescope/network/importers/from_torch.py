@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import gc
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -91,7 +92,7 @@ def from_torch(
         raise InvalidInputError(f"`module`: got {type(module).__name__}; expected a torch.nn.Module")
     module = unwrapped(module)
     check_numbers(module)
-    choice = Choice(output, dict(fixed or {}))
+    choice = Choice(output, fixed or {})
     Door(module, choice)  # refuses further inputs that are not fixed
     shape = _checked_shape(module, input_shape)
     with (
@@ -131,7 +132,7 @@ def from_exported(
         UnsupportedOpError: As in `from_torch`.
         InvalidInputError: If the program was exported for a fixed batch of another size.
     """
-    choice = Choice(output, dict(fixed or {}))
+    choice = Choice(output, fixed or {})
     inputs = {
         n.name: n
         for n in program.graph.nodes
@@ -214,9 +215,12 @@ def _differ(one: nn.Module, other: nn.Module, shape: tuple[int, ...]) -> bool:
 
 def _checked_shape(module: nn.Module, input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
     if input_shape is not None:
-        shape = tuple(int(n) for n in input_shape)
+        try:
+            shape = tuple(operator.index(n) for n in input_shape)
+        except TypeError:
+            shape = (0,)
         if any(n < 1 for n in shape):
-            raise InvalidInputError(f"`input_shape`: got {input_shape}; expected positive sizes, without the batch")
+            raise InvalidInputError(f"`input_shape`: got {input_shape!r}; expected positive sizes, without the batch")
         return shape
     for child in module.modules():
         if isinstance(child, nn.Linear):

@@ -184,6 +184,9 @@ def _cast(b: Builder, call: Call) -> Value:
 
 def _moved(b: Builder, node: onnx.NodeProto, call: Call) -> list[Any]:
     """An op that only moves numbers: the reference implementation of ONNX moves the indices."""
+    reduction = next((a.s.decode(errors="replace") for a in node.attribute if a.name == "reduction"), "none")
+    if reduction != "none":
+        raise b.refusal(f"it reduces by {reduction!r} what it scatters; expected numbers that are only moved")
     places = _MOVED.get(call.op) or tuple(range(len(call.inputs)))
     for place, value in enumerate(call.inputs):
         if place not in places and isinstance(value, DEPENDENT):

@@ -101,6 +101,7 @@ class TorchReader:
                 args = torch.fx.node.map_arg(node.args, values.__getitem__)
                 kwargs = torch.fx.node.map_arg(node.kwargs, values.__getitem__)
                 values[node] = self._call(node, list(args), dict(kwargs))
+                self._check_kind(node, values[node])
             else:
                 outputs = torch.fx.node.map_arg(node.args[0], values.__getitem__)
                 return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
@@ -110,6 +111,14 @@ class TorchReader:
         """Say which node is being imported."""
         b = self.builder
         b.origin, b.op = b.within[0] if b.within else _name(node), str(node.target).removesuffix(".default")
+
+    def _check_kind(self, node: torch.fx.Node, value: Any) -> None:
+        """Refuse numbers of the input that are kept as whole ones, or as yes or no: they are rounded."""
+        kept = node.meta.get("val")
+        if not isinstance(kept, Tensor) or not isinstance(value, Variable | Smooth):
+            return
+        if not (kept.dtype.is_floating_point or kept.dtype.is_complex):
+            raise self.builder.refusal(f"it rounds to {kept.dtype}, and so it jumps: it is not continuous")
 
     def _call(self, node: torch.fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
         target: Any = node.target
@@ -174,7 +183,8 @@ class TorchReader:
             results = self.run(graph, [leaves[place] for place in places])
         finally:
             b.within, b.origin, b.op = None, origin, op
-        return results if len(results) != 1 else results[0]
+        listed = any(isinstance(one.type, torch.ListType) for one in target._schema.returns)
+        return results if len(results) != 1 or listed else results[0]
 
 
 def _check_size(node: torch.fx.Node, b: Builder) -> None:

@@ -197,9 +197,9 @@ class Scale(Affine):
         """See `AffineOp`."""
         (shape,) = shapes
         factors = torch.broadcast_to(self.scale, shape).reshape(-1).numpy()[units]
-        found = csr_array((factors, units, np.arange(len(units) + 1)), shape=(len(units), math.prod(shape)))
-        found.eliminate_zeros()
-        return found
+        kept = factors != 0
+        starts = np.concatenate([[0], np.cumsum(kept)])
+        return csr_array((factors[kept], np.asarray(units)[kept], starts), shape=(len(units), math.prod(shape)))
 
 
 @dataclass(frozen=True, eq=False)
