@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 import gc
+import operator
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass

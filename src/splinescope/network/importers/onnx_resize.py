@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ from splinescope.network.importers import lower_affine as affine
 from splinescope.network.importers.builder import Builder
 from splinescope.network.importers.onnx_handlers import Call
 from splinescope.network.importers.views import Value, Variable
+from splinescope.storage import check_content
 
 _OPSET = 18
 
@@ -34,6 +36,7 @@ def resize(b: Builder, c: Call) -> Value:
     axes = [int(a) % len(x.shape) for a in c.attributes.get("axes", range(len(x.shape)))]
     nearest = options.get("mode", "nearest") == "nearest"
     matrices: dict[int, Tensor] = {}
+    _check_size(b, x.shape, axes, scales, sizes)
     for i, axis in enumerate(axes):
         scale, size = None if scales is None else scales[i], None if sizes is None else sizes[i]
         if (scale if size is None else size / x.shape[axis]) == 1:
@@ -46,6 +49,17 @@ def resize(b: Builder, c: Call) -> Value:
             rows = [_along(row, options, scale, size) for row in np.eye(x.shape[axis])]
             matrices[axis] = torch.from_numpy(np.stack(rows, axis=1))
     return affine.along_axes(b, x, matrices)
+
+
+def _check_size(
+    b: Builder, shape: tuple[int, ...], axes: list[int], scales: list[float] | None, sizes: list[int] | None
+) -> None:
+    """Refuse what would not fit in memory before it is made; inference of shapes knows no scales of other types."""
+    grown = [float(n) for n in shape]
+    for i, axis in enumerate(axes):
+        grown[axis] = float(sizes[i]) if sizes is not None else grown[axis] * (1.0 if scales is None else scales[i])
+    size = 32 * math.prod(grown)
+    check_content(int(size) if math.isfinite(size) else 1 << 62, f"`model`: node `{b.origin}` ({b.op})")
 
 
 def _taken(b: Builder, x: Variable, places: np.ndarray, axis: int) -> Variable:
