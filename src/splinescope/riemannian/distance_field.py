@@ -103,6 +103,8 @@ class DistanceField(Shown):
 def distances(cells: Any, source: Any, *, progress: bool | Report = False) -> DistanceField:
     """Distances of all points of a plane from one of them, as a piecewise affine network measures lengths.
 
+    Outputs are those before the network's head, as in `geodesic`.
+
     Args:
         cells: The tessellation of a plane.
         source: [2] the point, in the domain's coordinates.

@@ -149,7 +149,8 @@ def geodesic(cells: Any, a: Any, b: Any, *, progress: bool | Report = False) -> 
 
     $\min_\gamma \int \|A_{w(\gamma)}\dot\gamma\|\,dt$ over all paths in the domain: the distance of the points on the
     image of the plane, as a surface of its own. It is exact up to rounding, in any output dimension. Where cells are
-    flattened (rank below two), the directions that vanish cost nothing.
+    flattened (rank below two), the directions that vanish cost nothing. Outputs are those before the network's head: of
+    a decoder that ends in a sigmoid, what goes into it.
 
     In three dimensions there is no exact algorithm: the path is then a short one, found by a graph of points on faces,
     and with its `lower_bound` it says between which numbers the distance lies.
