@@ -104,6 +104,8 @@ def _without_frame(ax: Axes) -> None:
 @on_page
 def draw_generators(numbers: Numbers, kept: Kept) -> Figure:
     """Lengths of both ways of each generator, and its outputs along the pair of which the curve saves most."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     given = numbers["generators"]
     figure = new_figure(PAGE, 1.9 * len(given))
     for row, one in zip(figure.subfigures(len(given), 1, squeeze=False)[:, 0], given, strict=True):
@@ -115,6 +117,10 @@ def draw_generators(numbers: Numbers, kept: Kept) -> Figure:
             ax.plot(straight, length / straight, MARKERS[number], color=(ACCENT, SERIES[0])[number], ms=3, mec="white",
                     mew=0.3, label=label)  # fmt: skip
         ax.set(xlabel="straight line's length", ylabel="length / straight", xscale="log")
+        lengths = [way["straight_length"] for kind in ("planes", "curves") for way in one[kind]]
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(lengths) < 100 * min(lengths) else (1,)))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.margins(x=0.15, y=0.15)
         if one is given[0]:
             ax.legend(loc="best")

@@ -37,7 +37,7 @@ class Settings(Config):
     shown: int
     generators: str = ""
     generator_pairs: int = 4
-    plane_cells: int = 30_000
+    plane_cells: int = 100_000
     data: str = ""
 
     @classmethod
