@@ -138,7 +138,7 @@ def test_data_through_layers(place: Path) -> None:
         (["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--plane", "a.npy"], "two inputs"),
         (["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--box", "-0.1", "0.1"], "not in the domain"),
         (["geodesic", "images.npz", "--from", "p.npy", "--to", "q.npy", "--box", "-1", "1"], "it is for two inputs"),
-        (["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--margin", "-3"], "'--margin'"),
+        (["geodesic", "decoder.npz", "--from", "a.npy", "--to", "b.npy", "--margin", "-3"], "`margin`: got -3"),
         (
             ["geodesic", "decoder.npz", "--space", "--from", "a.npy", "--to", "b.npy"],
             "`--space`: the model's input has",

@@ -150,6 +150,8 @@ def _plane(
     from splinescope.cli.points import fit_points
     from splinescope.tessellation.domains import Slice
 
+    if not (np.isfinite(margin) and margin >= 0):
+        raise InvalidInputError(f"`margin`: got {margin!r}; expected a number of at least 0")
     if int(np.prod(shape)) == 2:
         if third:
             raise InvalidInputError("`--plane`: the model has two inputs, which are a plane; expected none")

@@ -128,7 +128,7 @@ Polygon = Annotated[
         "0,0, the second on the first axis; for two inputs they are the inputs themselves.",
     ),
 ]
-Margin = Annotated[float, where(min=0, help="How far the square reaches beyond the points, by its side.")]
+Margin = Annotated[float, where(help="How far the square reaches beyond the points, by its side.")]
 Radius = Annotated[
     float | None,
     where(
