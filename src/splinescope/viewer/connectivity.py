@@ -10,6 +10,8 @@ duality prediction" (2002), code by degrees as well.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -39,6 +41,184 @@ def _steps_to(wanted: int, ahead: int, behind: int, after: np.ndarray, before: n
         if ahead < 0 or behind < 0:
             break
     return 2 * len(after)
+
+
+class _Front(NamedTuple):
+    """The front, and what is coded.
+
+    Attributes:
+        after: The next half-edge along the front, of each that is on it.
+        before: The one before.
+        free: Edges that are not coded yet, of the vertex at which each starts.
+        here: Whether a half-edge is on the front.
+        waiting: Half-edges at which faces may be found, the last one first.
+        known: Whether a vertex is coded.
+        halves: Half-edges in the order of the page.
+        vertices: Vertices in the order of the page.
+        counts: How many edges and vertices are coded, and how many half-edges wait.
+    """
+
+    after: np.ndarray
+    before: np.ndarray
+    free: np.ndarray
+    here: np.ndarray
+    waiting: np.ndarray
+    known: np.ndarray
+    halves: np.ndarray
+    vertices: np.ndarray
+    counts: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _add_edge(front: _Front, half: int) -> int:
+    """Note an edge; its other half, which is on the front from now on."""
+    edges, back = front.counts[0], half ^ 1
+    front.halves[2 * edges], front.halves[2 * edges + 1] = half, back
+    front.here[back] = True
+    front.waiting[front.counts[2]] = back
+    front.counts[0] += 1
+    front.counts[2] += 1
+    return back
+
+
+@njit(cache=True, nogil=True)
+def _add_vertex(front: _Front, vertex: int) -> None:
+    """Note a vertex."""
+    front.known[vertex] = True
+    front.vertices[front.counts[1]] = vertex
+    front.counts[1] += 1
+
+
+@njit(cache=True, nogil=True)
+def _take_ahead(front: _Front, first: int, last: int) -> tuple[int, int]:
+    """Take edges of a face along the front, past vertices that have no further ones: the last edge, and how many."""
+    more = 0
+    while front.free[front.after[last]] == 0 and front.after[last] != first:
+        last = front.after[last]
+        front.here[last] = False
+        more += 1
+    return last, more
+
+
+@njit(cache=True, nogil=True)
+def _code_border(
+    state: np.ndarray,
+    chances: np.ndarray,
+    out: np.ndarray,
+    front: _Front,
+    origins: np.ndarray,
+    following: np.ndarray,
+    degrees: np.ndarray,
+    start: int,
+) -> None:
+    """Append the edges around all faces, from which the front starts."""
+    half, length = following[start], 1
+    while half != start:
+        half = following[half]
+        length += 1
+    put_number(state, chances, out, COUNT, length)
+    for _ in range(length):
+        vertex = origins[half]
+        put_number(state, chances, out, BORDER_DEGREE, degrees[vertex] - 2)
+        _add_vertex(front, vertex)
+        inward = _add_edge(front, half)
+        half = following[half]
+        front.before[inward], front.after[half ^ 1] = half ^ 1, inward
+        front.free[inward] = degrees[origins[inward]] - 2
+
+
+@njit(cache=True, nogil=True)
+def _code_ring(
+    state: np.ndarray,
+    chances: np.ndarray,
+    out: np.ndarray,
+    front: _Front,
+    origins: np.ndarray,
+    following: np.ndarray,
+    degrees: np.ndarray,
+    gate: int,
+) -> bool:
+    """Append what the front does not tell of the ring of a face; whether it went well."""
+    front.here[gate] = False
+    first = gate
+    last, length = _take_ahead(front, first, gate)
+    length += 1
+    if front.after[last] == first and front.free[first] == 0:
+        return True
+    while front.free[first] == 0:
+        first = front.before[first]
+        front.here[first] = False
+        length += 1
+    behind = front.before[first]
+    anchor, joint = front.after[last], True
+    if anchor == first:
+        return False
+    while True:
+        half = following[last]
+        vertex = origins[half ^ 1]
+        place = _context(length, front.free[first], front.free[anchor])
+        back = _add_edge(front, half)
+        length += 1
+        if joint:
+            front.free[anchor] -= 1
+        front.after[back], front.before[anchor] = anchor, back
+        if not front.known[vertex]:
+            put_bit(state, chances, out, place, 0)
+            put_number(state, chances, out, DEGREE, degrees[vertex] - 2)
+            _add_vertex(front, vertex)
+            front.free[back] = degrees[vertex] - 2
+            anchor, joint, last = back, False, half
+            continue
+        put_bit(state, chances, out, place, 1)
+        if vertex == origins[first] and following[half] == first:
+            put_bit(state, chances, out, place + 1, 0)
+            front.free[back] = front.free[first] - 1
+            front.after[behind], front.before[back] = back, behind
+            return True
+        put_bit(state, chances, out, place + 1, 1)
+        wanted, gap = _code_way(state, chances, out, front, following, degrees[vertex], half, behind)
+        if wanted < 0:
+            return False
+        if gap:
+            anchor, joint, last = wanted, True, half
+            continue
+        front.here[wanted] = False
+        last, more = _take_ahead(front, first, wanted)
+        length += 1 + more
+        if front.after[last] == first:
+            return False
+        anchor, joint = front.after[last], True
+
+
+@njit(cache=True, nogil=True)
+def _code_way(
+    state: np.ndarray,
+    chances: np.ndarray,
+    out: np.ndarray,
+    front: _Front,
+    following: np.ndarray,
+    most: int,
+    half: int,
+    behind: int,
+) -> tuple[int, int]:
+    """Append where on the front an edge ends: the half-edge there, or -1, and how many edges are left out before it."""
+    gap, wanted, back = 0, following[half], half ^ 1
+    while not front.here[wanted]:
+        gap += 1
+        wanted = following[wanted ^ 1]
+        if gap > most:
+            return -1, gap
+    steps = _steps_to(wanted, front.after[back], behind, front.after, front.before)
+    if steps > len(following):
+        return -1, gap
+    put_number(state, chances, out, WALK, 2 * steps if steps >= 0 else -1 - 2 * steps)
+    put_number(state, chances, out, GAP, gap)
+    front.free[back] = front.free[wanted] - 1 - gap
+    front.after[front.before[wanted]], front.before[back] = back, front.before[wanted]
+    if gap:
+        front.free[wanted] = gap
+        front.before[wanted] = -1
+    return wanted, gap
 
 
 @njit(cache=True, nogil=True)
@@ -71,113 +251,19 @@ def code_connectivity(
     Returns:
         Whether it went well; not where a face meets a vertex twice.
     """
-    count = len(origins)
-    after, before, free = np.full(count, -1), np.full(count, -1), np.zeros(count, np.int64)
-    placed, front = np.zeros(count // 2, np.bool_), np.zeros(count, np.bool_)
-    known = np.zeros(len(degrees), np.bool_)
-    waiting = np.zeros(count, np.int64)
-    edges, found, faces, top = 0, 0, 0, 0
-    half, length = start, 0
-    while True:
-        length += 1
-        half = following[half]
-        if half == start:
-            break
-    put_number(state, chances, out, COUNT, length)
-    for _ in range(length):
-        vertex = origins[half]
-        put_number(state, chances, out, BORDER_DEGREE, degrees[vertex] - 2)
-        known[vertex], vertices[found] = True, vertex
-        found += 1
-        placed[half >> 1] = True
-        inward = half ^ 1
-        front[inward] = True
-        halves[2 * edges], halves[2 * edges + 1] = half, inward
-        edges += 1
-        beyond = following[half] ^ 1
-        before[inward], after[beyond] = beyond, inward
-        free[inward] = degrees[origins[inward]] - 2
-        waiting[top] = inward
-        top += 1
-        half = following[half]
-    while top:
-        top -= 1
-        gate = waiting[top]
-        if not front[gate]:
+    count, faces = len(origins), 0
+    front = _Front(
+        np.full(count, -1), np.full(count, -1), np.zeros(count, np.int64), np.zeros(count, np.bool_),
+        np.zeros(count, np.int64), np.zeros(len(degrees), np.bool_), halves, vertices, np.zeros(3, np.int64),
+    )  # fmt: skip
+    _code_border(state, chances, out, front, origins, following, degrees, start)
+    while front.counts[2]:
+        front.counts[2] -= 1
+        gate = front.waiting[front.counts[2]]
+        if not front.here[gate]:
             continue
         gates[faces] = gate
         faces += 1
-        first, last, length = gate, gate, 1
-        front[gate] = False
-        while free[after[last]] == 0 and after[last] != first:
-            last = after[last]
-            front[last] = False
-            length += 1
-        if after[last] == first and free[first] == 0:
-            continue
-        while free[first] == 0:
-            first = before[first]
-            front[first] = False
-            length += 1
-        behind = before[first]
-        anchor, joint = after[last], True
-        if anchor == first:
+        if not _code_ring(state, chances, out, front, origins, following, degrees, gate):
             return False
-        while True:
-            half = following[last]
-            edge, back, vertex = half >> 1, half ^ 1, origins[half ^ 1]
-            place = _context(length, free[first], free[anchor])
-            placed[edge] = True
-            front[back] = True
-            waiting[top] = back
-            top += 1
-            halves[2 * edges], halves[2 * edges + 1] = half, back
-            edges += 1
-            length += 1
-            if joint:
-                free[anchor] -= 1
-            after[back], before[anchor] = anchor, back
-            if not known[vertex]:
-                put_bit(state, chances, out, place, 0)
-                put_number(state, chances, out, DEGREE, degrees[vertex] - 2)
-                known[vertex], vertices[found] = True, vertex
-                found += 1
-                free[back] = degrees[vertex] - 2
-                anchor, joint, last = back, False, half
-                continue
-            put_bit(state, chances, out, place, 1)
-            if vertex == origins[first] and following[half] == first:
-                put_bit(state, chances, out, place + 1, 0)
-                free[back] = free[first] - 1
-                after[behind], before[back] = back, behind
-                break
-            put_bit(state, chances, out, place + 1, 1)
-            gap, wanted = 0, following[half]
-            while not front[wanted]:
-                gap += 1
-                wanted = following[wanted ^ 1]
-                if gap > degrees[vertex]:
-                    return False
-            steps = _steps_to(wanted, after[back], behind, after, before)
-            if steps > count:
-                return False
-            put_number(state, chances, out, WALK, 2 * steps if steps >= 0 else -1 - 2 * steps)
-            put_number(state, chances, out, GAP, gap)
-            free[back] = free[wanted] - 1 - gap
-            after[before[wanted]], before[back] = back, before[wanted]
-            if gap:
-                free[wanted] = gap
-                anchor, joint, last = wanted, True, half
-                before[wanted] = -1
-                continue
-            last = wanted
-            front[last] = False
-            length += 1
-            while free[after[last]] == 0 and after[last] != first:
-                last = after[last]
-                front[last] = False
-                length += 1
-            if after[last] == first:
-                return False
-            anchor, joint = after[last], True
-    return faces == len(gates) and edges == count // 2 and found == len(vertices)
+    return faces == len(gates) and front.counts[0] == count // 2 and front.counts[1] == len(vertices)
