@@ -56,7 +56,10 @@ def measured(name: str, settings: Settings, parts: Parts) -> dict[str, Any]:
     limit = float(np.quantile(nearest_distances(held, drawn), 0.95))
     ends = draw(pairs, 3, d)  # two that are joined, and a third one for the plane
     curves = parts.arrays(f"curves-{stem(name)}", partial(_curves, module, ends))
-    tasks = {f"{stem(name)}-plane-{k}": partial(_in_plane, before, ends[k], settings.plane_cells) for k in range(pairs)}
+    tasks = {
+        f"{stem(name)}-plane-{k}": partial(_in_plane, before, ends[k], settings.plane_cells, parts.progress)
+        for k in range(pairs)
+    }
     planes = list(parts.each(tasks, "plane").values())
     ways = [
         {
@@ -168,7 +171,7 @@ def _curves(module: Callable[[Tensor], Tensor], ends: np.ndarray) -> dict[str, n
     }
 
 
-def _in_plane(before: nn.Sequential | Network, ends: np.ndarray, most: int) -> dict[str, Any]:
+def _in_plane(before: nn.Sequential | Network, ends: np.ndarray, most: int, progress: bool) -> dict[str, Any]:
     """The shortest path in the plane through two latents and a third one, or through nearer ones in its direction.
 
     Whole planes of convolutions have millions of cells, so the plane grows until it is whole or has a quarter of the
@@ -178,7 +181,12 @@ def _in_plane(before: nn.Sequential | Network, ends: np.ndarray, most: int) -> d
     while True:
         one, two, third = ends[0] + share * (ends - ends[0])
         plane = Slice.through(one, two, third)
-        cells = tessellate_slice(before, plane) if isinstance(before, Network) else cells_of(before, plane)
+        if isinstance(before, Network):
+            cells = tessellate_slice(before, plane, progress=progress)
+        else:
+            cells = cells_of(before, plane)
+        if cells.truncated:
+            raise KeyboardInterrupt
         if share == 1 or 4 * len(cells) > most:
             break
         share *= 2
