@@ -18,15 +18,21 @@ class Knowledge:
 
     Attributes:
         doubt: [R] share of a unit's swing over the cell that a corner's position leaves open.
-        slack: [F] share that roundings of the coordinates make of the distance of a corner from a fold through it.
+        slack: [F] share of a unit's swing that roundings of the coordinates may make, at most.
+        blur: [F] share of it that they make at least, by which the forward pass lets corners be off a fold.
     """
 
     doubt: np.ndarray
     slack: np.ndarray
+    blur: np.ndarray
 
     def blurs(self, cells: np.ndarray) -> np.ndarray:
-        """By what share of a unit's swing over them roundings of coordinates may move corners off a fold."""
-        return np.where(self.slack[cells] < HIDDEN, self.slack[cells], 0.0)
+        """By what share of a unit's swing over them roundings of coordinates may move corners off a fold.
+
+        A unit's slope is at least its swing over the cell's diameter. A share by the width would allow, in thin cells,
+        for a slope across that may not be there; exact forms know it.
+        """
+        return np.where(self.slack[cells] < HIDDEN, self.blur[cells], 0.0)
 
 
 HIDDEN = 0.5
@@ -112,13 +118,13 @@ class NearFolds:
         assert subject.corners is not None
         shapes = subject.shapes
         with np.errstate(divide="ignore", invalid="ignore"):
-            slack = 4 * RESOLUTION / shapes.width
+            slack, blur = 4 * RESOLUTION / shapes.width, 4 * RESOLUTION / shapes.diameter
             some = len(self.shares) > 0
             reach = np.maximum.reduceat(self.shares, facets.offsets[:-1]) if some else np.zeros(0)
             reach = np.where(np.diff(facets.offsets) > 0, reach, np.inf)
             reach = (reach + slack[subject.owner]) * shapes.diameter[subject.owner] * subject.corners.gain
             doubt = reach / (2 * shapes.width[subject.owner])
-        finite = [np.nan_to_num(part, nan=np.inf, posinf=np.inf) for part in (doubt, slack)]
+        finite = [np.nan_to_num(part, nan=np.inf, posinf=np.inf) for part in (doubt, slack, blur)]
         return Knowledge(*finite)
 
 
