@@ -38,6 +38,7 @@ PUBLIC = {
     "open": "splinescope.tessellation.files",
     "paths": "splinescope",
     "plotting": "splinescope",
+    "products_on": "splinescope.network.ops.devices",
     "region_graph": "splinescope.tessellation.region_graph",
     "sweeps": "splinescope",
     "tessellate": "splinescope.tessellation.engine",
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from splinescope.network import from_sklearn as from_sklearn
     from splinescope.network import from_torch as from_torch
     from splinescope.network import load as load
+    from splinescope.network.ops.devices import products_on as products_on
     from splinescope.numerics import Tolerance as Tolerance
     from splinescope.tessellation.boundary import decision_boundary as decision_boundary
     from splinescope.tessellation.complex import PolyhedralComplex as PolyhedralComplex

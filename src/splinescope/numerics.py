@@ -217,6 +217,10 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+_SHORT = ("can't allocate memory", "out of memory")
+"""What torch says where there is too little of it, on the processor and on other devices."""
+
+
 def is_shortage(error: BaseException) -> bool:
     """Whether an error says that there was too little memory; torch has no exception of its own for it.
 
@@ -232,7 +236,9 @@ def is_shortage(error: BaseException) -> bool:
         >>> is_shortage(MemoryError()), is_shortage(ValueError())
         (True, False)
     """
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _SHORT)
+    )
 
 
 def check_finite(name: str, value: Any) -> float:

@@ -180,6 +180,10 @@ Verify = Annotated[
 ]
 MaxCells = Annotated[int | None, how(metavar="N", min=1, help="Stop refining at so many cells; they are still exact.")]
 Memory = Annotated[str | None, how(metavar="SIZE", help="Memory for the values at vertices: 500M, 4G.")]
+Device = Annotated[
+    str | None,
+    how(metavar="NAME", help="Device of torch for large products of layers: cuda, cuda:1."),
+]
 Store = Annotated[Path | None, how(metavar="DIR", help="Folder for finished parts, for more cells than fit in memory.")]
 Out = Annotated[Path, how(metavar="DIR", help="Folder for the results; made if missing.")]
 Profiled = Annotated[

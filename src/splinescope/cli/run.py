@@ -70,16 +70,20 @@ class Run:
         return not self._as_json and sys.stderr.isatty()
 
     @contextmanager
-    def computing(self) -> Iterator[bool]:
+    def computing(self, device: str | None = None) -> Iterator[bool]:
         """Take the time of what is done within, and say so if kernels are compiled.
+
+        Args:
+            device: Where large products of networks are made; None for the processor.
 
         Yields:
             Whether to show a progress bar.
         """
         from splinescope.cli.terminal import long_work
+        from splinescope.network.ops.devices import products_on
 
         started = time.perf_counter()
-        with long_work(self._as_json) as progress:
+        with long_work(self._as_json) as progress, products_on(device):
             yield progress
         self._seconds = time.perf_counter() - started
 

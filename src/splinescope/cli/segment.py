@@ -45,6 +45,7 @@ def segment(
     verify: of.Verify = "values",
     max_cells: MaxCells = None,
     memory: of.Memory = None,
+    device: of.Device = None,
     out: of.Out = Path("segment"),
     weights: of.Weights = None,
     trust: of.Trust = False,
@@ -81,7 +82,7 @@ def segment(
     network = read_model(model, weights, input_shape, sides[0], trust=trust, output=output, fixed=fixed)
     starts, ends = fit_pairs(sides, network.input_shape, mean, std)
     wanted = class_number("--target", target, network)
-    with run.computing() as progress:
+    with run.computing(device) as progress:
         cells = tessellate_segments(
             network,
             starts,

@@ -51,6 +51,7 @@ def slice_(
     verify: of.Verify = "values",
     max_cells: of.MaxCells = None,
     memory: of.Memory = None,
+    device: of.Device = None,
     store: of.Store = None,
     out: of.Out = Path("slice"),
     weights: of.Weights = None,
@@ -117,7 +118,7 @@ def slice_(
     if not as_json:
         _announce(network, plane, verify, max_cells)
     with profiling() as times:
-        with run.computing() as progress:
+        with run.computing(device) as progress:
             cells = tessellate_slice(
                 network,
                 plane,

@@ -76,6 +76,7 @@ def surface(
     verify: of.Verify = "values",
     max_cells: of.MaxCells = None,
     memory: of.Memory = None,
+    device: of.Device = None,
     out: of.Out = Path("surface"),
     weights: of.Weights = None,
     trust: of.Trust = False,
@@ -121,7 +122,7 @@ def surface(
     network = read_model(model, weights, input_shape, points, trust=trust, output=output_name, fixed=fixed)
     competing = class_numbers("--classes", classes, network)
     space = where.space(network.input_shape, points)
-    with run.computing() as progress:
+    with run.computing(device) as progress:
         if decision:
             mesh = decision_surface(network, space, classes=competing, progress=progress, **options)
         else:

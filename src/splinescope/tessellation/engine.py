@@ -16,6 +16,8 @@ from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains import Domain, Segment, as_slice
 
 if TYPE_CHECKING:
+    import torch
+
     from splinescope.tessellation.segments import SegmentComplex
 
 WITH_VERTICES = 4
@@ -35,6 +37,7 @@ def tessellate(
     store: str | os.PathLike[str] | None = ...,
     tolerance: Tolerance | None = ...,
     progress: Report = ...,
+    device: str | torch.device | None = ...,
 ) -> SegmentComplex: ...
 @overload
 def tessellate(
@@ -47,6 +50,7 @@ def tessellate(
     store: str | os.PathLike[str] | None = ...,
     tolerance: Tolerance | None = ...,
     progress: Report = ...,
+    device: str | torch.device | None = ...,
 ) -> PolyhedralComplex: ...
 def tessellate(
     network: ModelLike,
@@ -58,6 +62,7 @@ def tessellate(
     store: str | os.PathLike[str] | None = None,
     tolerance: Tolerance | None = None,
     progress: Report = False,
+    device: str | torch.device | None = None,
 ) -> PolyhedralComplex:
     r"""Exact partition of a domain into the cells on which a network is affine.
 
@@ -81,13 +86,15 @@ def tessellate(
         store: Folder for finished parts, for more cells than fit in memory; created, and emptied of parts at the end.
         tolerance: What counts as zero.
         progress: Show a progress bar on long work, or a function of (share done, cells found).
+        device: Where large products of layers are made, those of the certificate, too, as "cuda"; the processor by
+            default. Whatever else evaluates networks does so within `splinescope.products_on`.
 
     Returns:
         The complex, with its certificate. Its `domain` is the one given, in the network's input shape.
 
     Raises:
-        InvalidInputError: If the domain's input shape is not the network's, there is no network, or an option is out of
-            range.
+        InvalidInputError: If the domain's input shape is not the network's, there is no network, an option is out of
+            range, or torch has no such device.
         UnsupportedOpError: If the network is not piecewise affine.
         CertificateError: If a check fails; it names the cells.
         DegenerateArrangementError: If rounding errors exceed their estimate.
@@ -106,6 +113,20 @@ def tessellate(
         >>> len(cells), cells.domain.names
         (2, ('x (m)', 'y (m)'))
     """
+    if device is not None:
+        from splinescope.network.ops.devices import products_on
+
+        with products_on(device):
+            return tessellate(
+                network,
+                domain,
+                verify=verify,
+                max_cells=max_cells,
+                memory_budget=memory_budget,
+                store=store,
+                tolerance=tolerance,
+                progress=progress,
+            )
     asked = question(network, domain, verify, max_cells, memory_budget)
     network, domain = asked.network, asked.domain
     dimension = domain.dimension

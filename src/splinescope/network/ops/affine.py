@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from splinescope.network.ops.base import Affine, AffineOp, Op, copies, flat, is_plain, places_of_slices
+from splinescope.network.ops.devices import multiplied, worth_moving
 from splinescope.network.ops.sparse_products import SparseRows
 
 _BLOCK = 1 << 22
@@ -75,12 +76,14 @@ class Dense(_Matrix):
             The result, which is `out` if given.
         """
         (x,) = inputs
-        if is_plain(x, self.weight, self.bias) and self.nonzeros is not None:
-            out = torch.empty(len(x), len(self.weight), dtype=torch.float64) if out is None else out
-            self.nonzeros.mapped(
-                np.ascontiguousarray(flat(x).detach().numpy()), self.bias.detach().numpy(), out.numpy()
-            )
-            return out
+        if is_plain(x, self.weight, self.bias):
+            if self.nonzeros is not None:
+                out = torch.empty(len(x), len(self.weight), dtype=torch.float64) if out is None else out
+                self.nonzeros.mapped(flat(x).detach().contiguous().numpy(), self.bias.detach().numpy(), out.numpy())
+                return out
+            if (device := worth_moving(len(x) * self.weight.numel())) is not None:
+                found = multiplied(flat(x), self, self.weight, self.bias, device)
+                return found.cpu() if out is None else out.copy_(found)
         if out is None:
             return torch.addmm(self.bias, flat(x), self.weight.T)
         return torch.addmm(self.bias, flat(x), self.weight.T, out=out)

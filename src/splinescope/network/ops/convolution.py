@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from splinescope.network.ops.base import Affine, AffineOp, is_plain
 from splinescope.network.ops.convolution_plan import Geometry
+from splinescope.network.ops.devices import convolved, worth_moving
 from splinescope.network.ops.direct_convolution import LANES, Weights, convolve
 
 CHUNK = 1 << 16
@@ -259,7 +260,9 @@ def _direct(x: Tensor, weights: Weights, geometry: Callable[[tuple[int, ...]], G
     """Convolve batches of any shape."""
     axes = weights.axes
     lead, image = x.shape[: x.ndim - axes - 1], x.shape[x.ndim - axes - 1 :]
-    result = convolve(x.reshape(-1, *image), weights, geometry(tuple(image[1:])))
+    images, plan = x.reshape(-1, *image), geometry(tuple(image[1:]))
+    device = worth_moving(len(images) * weights.flat.size * math.prod(plan.coarse))
+    result = convolve(images, weights, plan) if device is None else convolved(images, weights, plan, device).cpu()
     return result.reshape(*lead, *result.shape[1:])
 
 

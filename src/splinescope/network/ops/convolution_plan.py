@@ -55,6 +55,11 @@ class Geometry:
         return cls(sizes, sizes_out, kernel, stride, before, dilation, transposed)  # type: ignore[arg-type]
 
     @property
+    def coarse(self) -> Three:
+        """Sizes of those images, inputs or outputs, whose pixels lie a stride apart among the others."""
+        return self.sizes if self.transposed else self.sizes_out
+
+    @property
     def steps_in(self) -> Three:
         """How far apart inputs lie that are neighbours in one plane."""
         return (1, 1, 1) if self.transposed else self.stride

@@ -10,6 +10,7 @@ import torch
 from splinescope.geometry.bits import pack_signs
 from splinescope.network.graph import Network
 from splinescope.network.ops import AffineOp
+from splinescope.network.ops.devices import home
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.planar.rows import GrowingRows, Signed
 from splinescope.tessellation.thresholds import LayerFolds
@@ -17,6 +18,9 @@ from splinescope.tessellation.zeros import mark_unproved
 
 _CACHED = 1 << 17
 """Numbers that fit in a processor's second-level cache together with what else is in use."""
+
+_MOVED = 1 << 22
+"""Numbers that go to another device at once."""
 
 
 def streams(network: Network, index: int) -> bool:
@@ -52,7 +56,7 @@ def streamed(
     signed = None
     if folds is not None:
         signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
-    step = max(256, _CACHED // max(1, before.columns))
+    step = max(256, (_CACHED if home() is None else _MOVED) // max(1, before.columns))
     work = partial(_stream_block, op, before, rows.values, signed, uncertainty, step)
     in_blocks(work, vertices, grain=step)
     rows.signed = signed
