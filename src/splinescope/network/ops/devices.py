@@ -53,6 +53,9 @@ def products_on(device: str | torch.device | None) -> Iterator[None]:
         device: A device that torch knows, as "cuda" or "cuda:1"; None for the processor's own ways, which are quicker
             there than "cpu" as a device.
 
+    Returns:
+        A context; within it products are made there.
+
     Raises:
         InvalidInputError: If torch has no such device, or it does not multiply in float64.
 
