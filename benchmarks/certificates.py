@@ -70,7 +70,7 @@ warnings.simplefilter("ignore")
 import splinescope
 from splinescope.tessellation import certify
 from benchmarks.common import mlp_weights, reference_weights, to_module
-from benchmarks.real import CASES
+from benchmarks.real import loaded
 
 def mlp(weights, half):
     box = splinescope.Slice.box([-half, -half], [half, half])
@@ -80,7 +80,7 @@ made = {
     "N2": lambda: mlp(reference_weights("N2", (2, 256, 256, 256, 10)), 1.0),
     "2-2048-2048-10": lambda: mlp(mlp_weights((2, 2048, 2048, 10)), 0.06),
 }
-network, domain = {**CASES, **made}[sys.argv[1]]()
+network, domain = made[sys.argv[1]]() if sys.argv[1] in made else loaded(sys.argv[1])
 cells = splinescope.tessellate(network, domain, verify="topology")
 row = {"cells": len(cells)}
 for level in ("values", "proof"):

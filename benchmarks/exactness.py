@@ -60,8 +60,7 @@ def scene(name: str) -> tuple[Any, Any]:
         network = splinescope.load(ASSETS / "models" / ACAS)
         corner = np.full(network.input_shape, ACAS_HALF)
         return network, splinescope.Box(-corner, corner)
-    cases = {"N3": real.mnist_mlp, "N4": real.cifar_conv, "ResNet-20": real.resnet20}
-    return cases[name]()
+    return real.loaded({"N3": "784-200-200-200-10", "N4": "CIFAR conv"}.get(name, name))
 
 
 def run(checkout: Path, case: str, level: str, repeats: int) -> dict[str, Any]:

@@ -190,7 +190,7 @@ Profiled = Annotated[
     bool,
     how(
         "--profile",
-        help="Say where the time goes: by phase, and by node of the network beside torch's own forward pass in float64 "
+        help="Say where the time goes: by phase, and by node of the network beside a forward pass in float64 "
         "at one point of each cell.",
     ),
 ]

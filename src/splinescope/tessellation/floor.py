@@ -15,7 +15,7 @@ _NUMBERS = 1 << 22
 
 
 def forward_seconds(cells: VertexComplex) -> dict[str, float]:
-    """Seconds that torch's forward pass in float64 takes at one point of each cell, node by node.
+    """Seconds that the network's forward pass in float64 takes at one point of each cell, node by node.
 
     So much it would cost to evaluate the network once in each cell, and no more is known of the cells then than these
     values. It is measured at as many cells as fit in a few megabytes, spread over the domain, and
