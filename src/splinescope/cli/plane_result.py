@@ -82,9 +82,17 @@ def leave_cells(
 
     picture = replace(picture, color=picture.color or fitting_color(cells))
     compares = picture.classes is not None or is_classifier(cells.network)
-    with run.phase("finding", "the decision boundary"):
-        boundary = decision_boundary(cells, picture.classes) if compares else None
-    files: Files = {
+    try:
+        with run.phase("finding", "the decision boundary"):
+            boundary = decision_boundary(cells, picture.classes) if compares else None
+        with run.phase("measuring", "the cells"):
+            facts = _facts(cells, picture.classes, boundary)
+    except KeyboardInterrupt:
+        files: Files = {"arrays": ("complex.npz", cells.save)}
+        few = {"cells": len(cells), "truncated": cells.truncated}
+        run.leave(cells.network, cells.certificate, {**(more or {}), **few}, files, _few_lines)
+        return
+    files = {
         "picture": (f"picture.{picture.format}", drawing(lambda: _draw(cells, picture, boundary))),
         "arrays": ("complex.npz", cells.save),
     }
@@ -93,20 +101,22 @@ def leave_cells(
     if boundary is not None:
         arrays = {name: getattr(boundary, name) for name in ("segments", "classes", "cells")}
         files["boundary"] = ("boundary.npz", lambda path: write_arrays(path, arrays, compress=True))
-    with run.phase("measuring", "the cells"):
-        facts = {**(more or {}), **_facts(cells, picture.classes, boundary)}
     files.update(others or {})
-    run.leave(cells.network, cells.certificate, facts, files, _lines)
+    run.leave(cells.network, cells.certificate, {**(more or {}), **facts}, files, _lines)
 
 
 def _explore(cells: PlanarComplex, picture: Picture, path: Path) -> None:
     """Write the page; it starts with the colours of the picture, where it has them."""
+    from splinescope.generative import cell_log_volumes
     from splinescope.tessellation.statistics import cell_statistics
     from splinescope.viewer import explore
 
     values = {}
     if picture.color in STATISTICS:
         values = {picture.color: getattr(cell_statistics(cells), STATISTICS[picture.color][0])}
+    elif picture.color == "log-volume":
+        logs = cell_log_volumes(cells)
+        values = {picture.color: np.where(np.isfinite(logs), logs, np.nan)}
     explore(cells, path, color=picture.color or "pattern", values=values, title=picture.title)
 
 
@@ -198,11 +208,19 @@ def _draw(cells: PlanarComplex, picture: Picture, boundary: DecisionBoundary | N
     return ax
 
 
+def _few_lines(facts: Facts) -> dict[str, str]:
+    """What is known of cells that nobody had the time to measure, for people."""
+    return {
+        "cells": f"{facts['cells']:,} in {facts['seconds']:.2f} s" + (" (truncated)" if facts["truncated"] else ""),
+        "certificate": certificate_line(facts["certificate"]),
+    }
+
+
 def _lines(facts: Facts) -> dict[str, str]:
     """The main facts, for people."""
     areas = facts["statistics"]["areas"]
     lines = {
-        "cells": f"{facts['cells']:,} in {facts['seconds']:.2f} s" + (" (truncated)" if facts["truncated"] else ""),
+        "cells": _few_lines(facts)["cells"],
         "linear regions": f"{facts['linear_regions']:,}",
         "area of a cell": f"median {areas['median']:.3g}, from {areas['min']:.3g} to {areas['max']:.3g}",
     }

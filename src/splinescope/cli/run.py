@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,9 @@ INTERRUPTED = 130
 SUMMARY = "summary.json"
 """File of the facts, in every folder that a command leaves; written last."""
 
+_DRAWN = ("picture", "view", "grid")
+"""Files that show what others hold: they are made last, and nothing is lost without them."""
+
 
 class Run:
     """What commands do around their question: all but the question, its facts, its files and the words for them.
@@ -61,6 +64,7 @@ class Run:
                 f"`--out`: {out} has a result already; give another folder, or `--force` to overwrite it"
             )
         self._out, self._model, self._as_json, self._seconds = out, model, as_json, 0.0
+        self._halted: str | None = None  # what was being done when somebody interrupted
         self.profiled: Callable[[], Facts] | None = None
         """Where the time went, which the summary says last and people are shown; None if nobody asked."""
 
@@ -89,20 +93,20 @@ class Run:
 
     @contextmanager
     def phase(self, verb: str, what: str) -> Iterator[None]:
-        """Show what is being done, to people who look.
+        """Show what is being done, to people who look; and remember it if somebody interrupts.
 
         Args:
             verb: "drawing", "saving", ...
             what: The file.
         """
-        if not self.shown:
-            with spent(verb):
-                yield
-            return
         from splinescope.cli.terminal import phase_shown
 
-        with spent(verb), phase_shown(f"{verb} {what}"):
-            yield
+        try:
+            with spent(verb), phase_shown(f"{verb} {what}") if self.shown else nullcontext():
+                yield
+        except KeyboardInterrupt:
+            self._halted = f"{verb} {what}"
+            raise
 
     def leave(
         self,
@@ -113,7 +117,7 @@ class Run:
         lines: Callable[[Facts], dict[str, str]],
         finished: bool | None = None,
     ) -> None:
-        """Write the files and the summary, and tell.
+        """Write the files and the summary, and tell; who interrupts loses no more than pictures.
 
         Args:
             network: The network; None for a model that is used as it is, without having been read as one.
@@ -135,12 +139,13 @@ class Run:
             self._out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidInputError(f"`--out`: {self._out} cannot be made a folder: {error.strerror}") from error
-        for kind, (name, write) in files.items():
-            with self.phase("drawing" if kind == "picture" else "saving", name):
-                _written(self._out / name, write)
-        if self.profiled is not None:
+        names = self._write(files)
+        if self._halted is not None:
+            summary |= {"finished": False, "interrupted": self._halted}
+            finished = False
+        elif self.profiled is not None:
             summary["profile"] = self.profiled()
-        summary["files"] = {kind: name for kind, (name, _) in files.items()} | {"summary": SUMMARY}
+        summary["files"] = names | {"summary": SUMMARY}
         _written(self._out / SUMMARY, lambda path: write_json(path, summary))
         if self._as_json:
             typer.echo(json_text(summary))
@@ -149,13 +154,30 @@ class Run:
         if finished is False:
             raise typer.Exit(INTERRUPTED)
 
+    def _write(self, files: Files) -> dict[str, str]:
+        """Write files, those that hold results first; the names of those that there are then."""
+        names: dict[str, str] = {}
+        for kind, (name, write) in sorted(files.items(), key=lambda file: file[0] in _DRAWN):
+            if kind in _DRAWN and self._halted is not None:
+                continue
+            try:
+                with self.phase("drawing" if kind in _DRAWN else "saving", name):
+                    _written(self._out / name, write)
+            except KeyboardInterrupt:
+                if kind in _DRAWN:
+                    continue
+                _written(self._out / name, write)  # who interrupts again means it
+            names[kind] = name
+        return names
+
     def _show(self, summary: Facts, lines: Callable[[Facts], dict[str, str]]) -> None:
         """Print the facts for people."""
         from splinescope.cli.terminal import show_facts, show_profile
 
         if "profile" in summary:
             show_profile(summary["profile"])
-        show_facts(lines(summary) | {"left in": f"{self._out}: {', '.join(summary['files'].values())}"})
+        halted = {} if self._halted is None else {"interrupted": f"while {self._halted}"}
+        show_facts(lines(summary) | halted | {"left in": f"{self._out}: {', '.join(summary['files'].values())}"})
 
 
 @contextmanager

@@ -64,12 +64,20 @@ def phase_shown(what: str) -> Iterator[None]:
         yield
 
 
+_NARROWEST = 16
+"""Letters that a column of values needs."""
+
+
 def show_facts(lines: dict[str, str]) -> None:
-    """Print names and values in two columns.
+    """Print names and values in two columns, on narrow terminals one below the other.
 
     Args:
         lines: Value by name.
     """
+    if Console().width < max(map(len, lines), default=0) + _NARROWEST:
+        for name, value in lines.items():
+            Console().print(Text(name, "bold"), Text(f"  {value}"), sep="\n")
+        return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

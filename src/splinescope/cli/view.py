@@ -11,6 +11,9 @@ import typer
 from splinescope.cli import options as of
 from splinescope.errors import InvalidInputError
 
+_PAGES = (".html", ".htm")
+"""Files that a new page may take the place of."""
+
 Results = Annotated[
     list[Path],
     typer.Argument(
@@ -60,6 +63,10 @@ def view(
 
     files = [file for result in results for file in _files(result)]
     page = out or files[0].with_name("view.html")
+    if page.exists() and page.suffix.lower() not in _PAGES:
+        raise InvalidInputError(f"`--out`: {page} is there and is no page; expected a name that ends in .html")
+    if linked and len(files) == 1:
+        raise InvalidInputError("`--linked`: got one result; expected two or more, side by side")
     if len(files) == 1:
         explore(splinescope.open(files[0]), page, color=color)
     elif linked:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from splinescope.plotting.figures import INK
+from splinescope.plotting.figures import INK, drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def axis_names(mesh: SurfaceMesh) -> tuple[str, str, str]:
         slice.
     """
     if mesh.domain.names is not None:
-        first, second, third = mesh.domain.names
+        first, second, third = map(drawable, mesh.domain.names)
         return first, second, third
     basis, origin = np.asarray(mesh.domain.basis), np.asarray(mesh.domain.origin)
     own = basis.size == 9 and np.array_equal(basis.reshape(3, 3), np.eye(3)) and not origin.any()

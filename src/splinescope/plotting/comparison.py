@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.colors import CLASS_STRENGTH, ColorScale, class_colors, scale_of, tinted
 from splinescope.plotting.data import FilledPolygons, colors_of
-from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, frame_slice, new_axes, settle_layout
+from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, drawable, frame_slice, new_axes, settle_layout
 from splinescope.plotting.layers import draw_color_bar, draw_fills
 from splinescope.plotting.thumbnails import anchor_images, draw_anchors
 from splinescope.tessellation.planar import PlanarComplex
@@ -208,7 +208,7 @@ def _draw_segment(
         ax.plot(cells.t, cells.vertex_outputs[:, k], color=INK if count == 1 else colors[k], lw=1.4, label=str(k))
     ax.axhline(0.0, color=INK, lw=0.6, zorder=1)
     ax.set_xlim(0.0, 1.0)
-    ax.set_xlabel("position $t$ along the segment" if cells.domain.names is None else cells.domain.names[0])
+    ax.set_xlabel("position $t$ along the segment" if cells.domain.names is None else drawable(cells.domain.names[0]))
     ax.set_ylabel(f"output of {names[0]} less that of {names[1]}")
     ax.set_title(title, pad=6 if found.classes_a is None else 30)
     if 1 < len(shown) <= 10:

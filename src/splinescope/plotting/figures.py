@@ -52,6 +52,52 @@ def new_axes(width: float = 4.7, height: float = 4.3) -> Axes:
     return ax
 
 
+def drawable(name: str) -> str:
+    """A name as it can be drawn: what is between dollars is a formula if it is one, else it is letters.
+
+    Args:
+        name: What somebody calls a class, an axis or a network.
+
+    Returns:
+        Text for matplotlib.
+    """
+    from matplotlib.mathtext import MathTextParser
+
+    if name.count("$") - name.count(r"\$") < 2:
+        return name
+    try:
+        MathTextParser("path").parse(name)
+    except ValueError:
+        return name.replace(r"\$", "$").replace("$", r"\$")
+    return name
+
+
+def label_name(names: Sequence[str] | None, label: int) -> str:
+    """What a class is called in a picture: by its name, or its number.
+
+    Args:
+        names: Names of all classes, or None.
+        label: The class.
+
+    Returns:
+        Text for matplotlib.
+    """
+    return str(label) if names is None else drawable(names[label])
+
+
+def coordinate_names(names: Sequence[str] | None, count: int) -> list[str]:
+    """What coordinates are called in a picture: by their names, or t_1, t_2, ...
+
+    Args:
+        names: Their names, or None.
+        count: How many there are.
+
+    Returns:
+        Text for matplotlib.
+    """
+    return [f"$t_{axis + 1}$" for axis in range(count)] if names is None else [drawable(name) for name in names]
+
+
 def frame_slice(ax: Axes, cells: PlanarComplex, title: str | None) -> None:
     """Limits, equal aspect unless the domain would be a strip, labels with units, title.
 
@@ -116,7 +162,7 @@ def axis_labels(cells: PlanarComplex) -> tuple[str, str]:
         slice coordinates, in input units if the basis is orthonormal.
     """
     if cells.domain.names is not None:
-        first, second = cells.domain.names
+        first, second = map(drawable, cells.domain.names)
         return first, second
     basis = np.asarray(cells.domain.basis)
     origin = np.asarray(cells.domain.origin)

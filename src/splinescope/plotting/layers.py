@@ -10,7 +10,7 @@ import numpy as np
 
 from splinescope.plotting.colors import CLASS_STRENGTH, ColorScale, class_colors, tinted
 from splinescope.plotting.data import FilledPolygons, FoldLines, norm_of
-from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, figure_of, points_per_unit
+from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, figure_of, label_name, points_per_unit
 from splinescope.tessellation.boundary import DecisionBoundary
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def draw_class_legend(ax: Axes, classes: tuple[int, ...], names: Sequence[str] |
     from matplotlib.patches import Patch
 
     colors = tinted(class_colors(max(2, max(classes) + 1)), CLASS_STRENGTH)
-    handles = [Patch(fc=colors[k], ec="black", lw=0.5, label=str(k) if names is None else names[k]) for k in classes]
+    handles = [Patch(fc=colors[k], ec="black", lw=0.5, label=label_name(names, k)) for k in classes]
     columns = 1 + (len(handles) - 1) // 20
     ax.legend(
         handles=handles,

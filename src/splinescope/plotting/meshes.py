@@ -143,7 +143,7 @@ def _colors(mesh: SurfaceMesh, color: str | np.ndarray) -> _Coats:
     numbers = mesh.areas if isinstance(color, str) else np.asarray(color, np.float64)
     if numbers.shape != (len(mesh),):
         raise InvalidInputError(f"`color`: got the shape {numbers.shape}; expected one number for {len(mesh)} polygons")
-    scale = scale_of(numbers, "area of polygon (units of the domain)" if isinstance(color, str) else "")
+    scale = scale_of(numbers, "area of polygon (units of the domain)" if isinstance(color, str) else "value")
     return _two_sided(np.asarray(colormaps[scale.colormap](norm_of(scale)(numbers)))[:, :3], scale)
 
 
@@ -242,6 +242,7 @@ def plot_mesh(
     box: bool = True,
     frame: str = "surface",
     title: str | None = None,
+    label: str | None = None,
     height: int = 900,
 ) -> Axes:
     """Draw a surface in space.
@@ -257,6 +258,7 @@ def plot_mesh(
         box: Whether to draw a box around it, with the coordinates of its ends.
         frame: As in `picture_of`.
         title: Title; polygons and Euler characteristic if None, none if "".
+        label: What stands at the colour bar; what the colours are of if None.
         height: Height of the image in pixels; labels are text in any case.
 
     Returns:
@@ -285,7 +287,7 @@ def plot_mesh(
     axes.imshow(picture.image, origin="lower", extent=picture.extent, interpolation="antialiased", zorder=2)
     axes.set_title(mesh_title(mesh) if title is None else title, fontsize="medium")
     if picture.scale is not None:
-        draw_color_bar(axes, picture.scale, shrink=0.6)
+        draw_color_bar(axes, picture.scale, label, shrink=0.6)
     if picture.classes:
         draw_class_legend(axes, picture.classes, mesh.class_names)
     return axes

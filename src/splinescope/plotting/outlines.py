@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from splinescope.plotting.colors import class_colors
-from splinescope.plotting.figures import INK, new_axes
+from splinescope.plotting.figures import INK, coordinate_names, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def plot_domain(domain: Domain, ax: Axes | None = None, *, title: str | None = N
     """
     ax = new_axes(3.8, 3.4) if ax is None else ax
     corners = np.asarray(domain.corners, dtype=np.float64)
-    names = list(domain.names or (f"$t_{axis + 1}$" for axis in range(domain.dimension)))
+    names = coordinate_names(domain.names, domain.dimension)
     if domain.dimension == 2:
         arms = corners - corners.mean(axis=0)  # corners of a convex polygon are in the order of their angles
         ax.fill(*corners[np.argsort(np.arctan2(arms[:, 1], arms[:, 0]))].T, fc="#dbe7f3", ec=INK, lw=1.0)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.colors import OKABE_ITO
-from splinescope.plotting.figures import ACCENT, INK, new_axes
+from splinescope.plotting.figures import ACCENT, INK, label_name, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def plot_path_strip(
             below.set_ylabel("softmax", fontsize="x-small", labelpad=1.0)
         if wrong:
             leader = int(bars.argmax())
-            label = str(leader) if names is None else names[leader]
+            label = label_name(names, leader)
             frame.set_title(label, color=ACCENT, fontsize="small", pad=2.0)
         if positions is not None:
             below.set_xlabel(f"{float(np.asarray(positions)[number]):.2f}", fontsize="x-small", labelpad=1.0)
@@ -121,7 +121,7 @@ def _draw_bars(ax: Axes, shares: Float[np.ndarray, " classes"], target: int, nam
     named = sorted({target, int(shares.argmax())})
     near = len(named) == 2 and named[1] - named[0] < 0.2 * len(shares)
     named = [target] if near else named
-    ax.set_xticks(named, [str(label) if names is None else names[label] for label in named], fontsize="x-small")
+    ax.set_xticks(named, [label_name(names, label) for label in named], fontsize="x-small")
     ax.tick_params(length=0, pad=1)
     ax.spines[["top", "left", "right"]].set_visible(False)
     ax.spines["bottom"].set_linewidth(0.5)

@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.colors import color_numbers, pattern_palette
-from splinescope.plotting.figures import INK, add_polygons, new_axes, proportion_plane
+from splinescope.plotting.figures import INK, add_polygons, coordinate_names, new_axes, proportion_plane
 from splinescope.preimage.faces import faces_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _frame(axes: Axes, preimage: Preimage) -> None:
 
     corners = preimage.domain.corners
     sides = np.ptp(corners, axis=0)
-    names = preimage.domain.names or tuple(f"$t_{at + 1}$" for at in range(preimage.dimension))
+    names = coordinate_names(preimage.domain.names, preimage.dimension)
     for axis, name, low, high in zip("xyz", names, corners.min(axis=0), corners.max(axis=0), strict=False):
         getattr(axes, f"set_{axis}lim")(low, high)
         getattr(axes, f"set_{axis}label")(name)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.plotting.colors import class_colors
-from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, figure_of, new_axes
+from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, drawable, figure_of, label_name, new_axes
 from splinescope.plotting.thumbnails import image_shape
 from splinescope.tessellation.segments import (
     ClassIntervals,
@@ -76,7 +76,7 @@ class SegmentProfile:
 
     def name_of(self, label: int) -> str:
         """Name of a class or of an output; its number if it has none."""
-        return str(label) if self.names is None else self.names[label]
+        return label_name(self.names, label)
 
 
 def segment_profile(cells: SegmentComplex, target: int | None = None) -> SegmentProfile:
@@ -200,7 +200,7 @@ def plot_segment(
             beside = panel.transAxes + ScaledTranslation(-_LABEL_POINTS / 72, 0.0, figure_of(ax).dpi_scale_trans)
             panel.yaxis.set_label_coords(0.0, 0.5, transform=beside)
     names = cells.domain.names
-    bottom.set_xlabel("position $t$ along the segment" if names is None else names[0])
+    bottom.set_xlabel("position $t$ along the segment" if names is None else drawable(names[0]))
     count = f"{'at least ' if cells.truncated else ''}{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
     ax.set_title(count if title is None else title)
     return ax

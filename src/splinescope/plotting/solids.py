@@ -16,7 +16,11 @@ from splinescope.tessellation.surface import SurfaceMesh
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLORS = ("norm", "volume", "pattern")
+_COLORS = {
+    "norm": "spectral norm of $A$ (output per input unit)",
+    "volume": "volume of the cell (input units cubed)",
+    "pattern": None,
+}
 
 
 def plot_solid(
@@ -67,7 +71,8 @@ def plot_solid(
     else:
         values = np.asarray(color, dtype=np.float64)[skin.cells]
     count = f"{'at least ' if cells.truncated else ''}{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
-    return plot_mesh(skin, ax, color=values, title=count if title is None else title, **options)
+    said = {"title": count if title is None else title, "label": _COLORS[color] if isinstance(color, str) else None}
+    return plot_mesh(skin, ax, **{"color": values, **said, **options})
 
 
 def outside(cells: SpatialComplex) -> SurfaceMesh:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 
 from splinescope.errors import InvalidInputError
 from splinescope.plotting.data import FilledPolygons, fill_cells
-from splinescope.plotting.figures import INK, RASTER_LIMIT, add_polygons, axis_labels, cell_title
+from splinescope.plotting.figures import INK, RASTER_LIMIT, add_polygons, axis_labels, cell_title, label_name
 from splinescope.plotting.layers import draw_color_bar
 
 if TYPE_CHECKING:
@@ -177,7 +177,8 @@ def _shaded(colors: np.ndarray, corners: np.ndarray, surface: Surface) -> np.nda
 
 def _output_label(cells: PlanarComplex, output: int) -> str:
     names = cells.network.classes
-    return f"output {output}" if names is None or len(names) != cells.vertex_outputs.shape[1] else names[output]
+    unnamed = names is None or len(names) != cells.vertex_outputs.shape[1]
+    return f"output {output}" if unnamed else label_name(names, output)
 
 
 def _width(count: int) -> float:

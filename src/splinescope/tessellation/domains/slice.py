@@ -29,7 +29,13 @@ def _convex_counter_clockwise(polygon: np.ndarray) -> np.ndarray:
     if polygon.ndim != 2 or polygon.shape[1] != 2:
         raise InvalidInputError(f"`polygon`: got shape {polygon.shape}; expected [k, 2] corners in slice coordinates")
     extents = np.ptp(polygon, axis=0) if len(polygon) else np.zeros(2)
-    area = extents.prod()
+    with np.errstate(over="ignore", under="ignore"):
+        area = extents.prod()
+    if not np.isfinite(16 * area) or (area < np.finfo(np.float64).tiny and (extents > 0).all()):
+        raise InvalidInputError(
+            f"`polygon`: it is {extents[0]:.3g} by {extents[1]:.3g}, an area that float64 does not hold; expected one "
+            "that it does"
+        )
     if len(polygon) < 3 or area == 0.0 or abs(_signed_area(polygon)) <= COLLINEAR * area:
         raise InvalidInputError(
             f"`polygon`: {len(polygon)} corners that enclose no area; expected a convex polygon of at least three "

@@ -26,8 +26,8 @@ _FINE = 2.0**-36
 pass shows them that far off, too."""
 _SMALL, _FEW = 1 << 11, 64
 """So many vertices are a few; complexes with more than so many have only the coarse ones placed anew."""
-_LARGE = 1 << 26
-"""Products of a forward pass from which exact forms take minutes: then the coarse ones alone are placed anew."""
+_ALL = 1 << 28
+"""Products that forward passes at those few may take: the form of an edge takes about as many in exact numbers."""
 _DEAR = 1 << 22
 """Products of a forward pass from which exact outputs take a second each: then float64 evaluates them at vertices that
 are placed."""
@@ -74,7 +74,7 @@ def _embedded(finished: FinishedPiece, plan: Plan) -> np.ndarray:
 
 def _chosen(finished: FinishedPiece, plan: Plan, cost: int) -> np.ndarray:
     """Vertices to place anew, ascending: coarse ones, fine ones of small slices, all where outputs are vague."""
-    affordable, few = _PRODUCTS // cost, _FEW if cost < _LARGE else 0
+    affordable, few = _PRODUCTS // cost, min(_FEW, _ALL // cost)
     of_vertex = plan.slices.of_vertices(finished.subdivision, finished.slices)
     vertices = np.bincount(of_vertex, minlength=len(plan.slices))
     coarse, fine = _coarse(finished, plan)
