@@ -51,6 +51,18 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
 
 
+def followers() -> str:
+    """Planes whose rows follow from one another, beside those with products alone."""
+    rows = []
+    for row in results("followers")["cases"]:
+        spent = row["seconds"]
+        times = [f"{figure(spent[name])} s" for name in ("dense products", "products alone", "topology")]
+        ratios = [figure(row[name]) for name in ("topology / dense products", "products alone / topology")]
+        rows.append([row["case"], f"{row['cells']:,}", *times, *ratios])
+    head = ["net", "cells", "dense products", "`topology`, products alone", "`topology`", "over the products", "gain"]
+    return table(head, rows)
+
+
 def eigenvalues() -> str:
     """Ten eigenvalues beside peers."""
     found = results("landscape")
@@ -348,6 +360,7 @@ def frame_bits() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "followers": followers,
     "eigenvalues": eigenvalues,
     "ten eigenvalues": ten_eigenvalues,
     "blocks": blocks,

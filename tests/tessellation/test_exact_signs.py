@@ -21,7 +21,7 @@ from tests.reference.families import FAMILIES
 def test_every_sign_at_every_vertex_is_exact(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     refine, checked = folding.refine, 0
 
-    def checking(before: Any, layer: Any, label: int, names: np.ndarray, judge: Any, extents: np.ndarray) -> Any:
+    def checking(before: Any, layer: Any, label: int, names: np.ndarray, judge: Any, *rest: Any) -> Any:
         nonlocal checked
         padded = 64 * layer.positive.shape[1] // len(layer.shifts)
         level, unit = np.nonzero(np.isfinite(layer.thresholds))
@@ -34,7 +34,7 @@ def test_every_sign_at_every_vertex_is_exact(family: str, seed: int, monkeypatch
 
                 assert got == sign_at(form, point)
                 checked += 1
-        return refine(before, layer, label, names, judge, extents)
+        return refine(before, layer, label, names, judge, *rest)
 
     monkeypatch.setattr(folding, "refine", checking)
     member = FAMILIES[family](seed, 2)

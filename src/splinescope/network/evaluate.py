@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splinescope.network.graph import Network
+from splinescope.network.remembered import remembered
 
 CHUNK_NUMBERS = 1 << 25
 """Numbers that a chunk of a batch may hold at once by default: 256 MiB."""
@@ -43,6 +44,7 @@ def walk(network: Network, x: Float[Tensor, "batch ..."]) -> Iterator[tuple[int,
                 del values[source]
 
 
+@remembered
 def products(network: Network) -> list[int]:
     """For each node the number of products that evaluating it takes, at least its size.
 
@@ -50,9 +52,9 @@ def products(network: Network) -> list[int]:
         network: The network.
 
     Returns:
-        One number for each node.
+        One number for each node, in a list that must not be changed.
 
-    Cost: linear in the number of nodes; nothing is evaluated.
+    Cost: linear in the number of nodes, once for each network; nothing is evaluated.
 
     Example:
         >>> import splinescope
@@ -62,6 +64,7 @@ def products(network: Network) -> list[int]:
     return [node.size * max(1, node.affine.addends - 1 if node.affine else 1) for node in network.nodes]
 
 
+@remembered
 def last_uses(network: Network) -> tuple[int, ...]:
     """For each node the last node that reads it; itself if none does, and one past the end for the output.
 
@@ -71,7 +74,7 @@ def last_uses(network: Network) -> tuple[int, ...]:
     Returns:
         Indices of nodes.
 
-    Cost: linear in the number of nodes and of their inputs.
+    Cost: linear in the number of nodes and of their inputs, once for each network.
 
     Example:
         >>> import splinescope

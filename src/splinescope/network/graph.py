@@ -35,7 +35,7 @@ class Node:
     inputs: tuple[int, ...]
     shape: tuple[int, ...]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of numbers in its value."""
         return math.prod(self.shape)
@@ -45,12 +45,12 @@ class Node:
         """Number of its units that can fold; 0 for ops without folds."""
         return 0 if self.fold is None else self.size
 
-    @property
+    @cached_property
     def fold(self) -> Fold | None:
         """Its op, if that folds."""
         return self.op if isinstance(self.op, Fold) else None
 
-    @property
+    @cached_property
     def affine(self) -> AffineOp | None:
         """Its op, if that is affine."""
         return self.op if isinstance(self.op, AffineOp) else None

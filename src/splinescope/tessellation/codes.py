@@ -155,7 +155,11 @@ def merged(parts: list[NodeCodes]) -> NodeCodes:
         varying = [part.columns for part in parts]
         varying += [np.flatnonzero(part.base != parts[0].base).astype(np.int32) for part in parts[1:]]
         columns = np.unique(np.concatenate(varying)).astype(np.int32)
-        parts = [NodeCodes(p.node, p.base, columns, pack(p.unpacked(columns))) for p in parts]
+        full = (part.full(np.arange(len(part.words))) for part in parts)
+        parts = [
+            NodeCodes(part.node, part.base, columns, select_columns(words, columns))
+            for part, words in zip(parts, full, strict=True)
+        ]
     return NodeCodes(parts[0].node, parts[0].base, columns, np.concatenate([part.words for part in parts]))
 
 

@@ -47,7 +47,7 @@ def check_neighbours(
         place[code.columns] = np.arange(len(code.columns), dtype=np.int32)
         labels = (facet_cells, facet_op, facet_unit, code.node, sizes[code.node])
         in_ranges(_compare_codes, facets, *labels, code.words, place, distance, recorded)
-    wrong = np.flatnonzero(~recorded & (facet_cells >= 0).all(axis=1))
+    wrong = np.flatnonzero(~recorded & (facet_cells[:, 0] >= 0) & (facet_cells[:, 1] >= 0))
     if len(wrong):
         concerned = np.unique(facet_cells[wrong])
         fail("neighbours", concerned, f"{len(wrong)} common facets whose cells agree in the unit that made the facet")
@@ -58,7 +58,7 @@ def _check_border(
     sizes: dict[int, int], truncated: bool | np.ndarray, facet_cells: np.ndarray, facet_op: np.ndarray, unit: np.ndarray
 ) -> None:
     """No fold made a facet without a neighbour, unless the work ended there."""
-    border = (facet_cells < 0).any(axis=1)
+    border = (facet_cells[:, 0] < 0) | (facet_cells[:, 1] < 0)
     plain = (facet_op == -1) & (unit == -1)
     if np.any(truncated):
         for node, size in sizes.items():

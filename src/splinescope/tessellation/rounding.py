@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -65,7 +67,9 @@ _ROOM = 1 << 23
 """Bytes that the values of the widest node may take: points are tried in parts."""
 
 
-def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tuple[Bounds, ...]:
+def measured_bounds(
+    network: Network, inputs: np.ndarray, safety: float, longer: Mapping[int, int] = MappingProxyType({})
+) -> tuple[Bounds, ...]:
     """How near to zero a value of each node may be for its sign to be in doubt.
 
     Two estimates. A running error bound, which adds up magnitudes and holds for sure; it grows with each layer by the
@@ -77,6 +81,7 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
         network: The network.
         inputs: [k, *input_shape] points of the domain.
         safety: Multiple of the measured error.
+        longer: For some nodes, how many more roundings their values have than a forward pass gives them.
 
     Returns:
         Magnitude and doubtful distance of each node: the proved bound where it is small, else the measured one.
@@ -84,7 +89,7 @@ def measured_bounds(network: Network, inputs: np.ndarray, safety: float) -> tupl
     x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
     parts = x.split(max(1, _ROOM // (8 * max(node.size for node in network.nodes))))
     magnitudes, asleep = _seen(network, parts)
-    proved = _proved_errors(network, magnitudes)
+    proved = _proved_errors(network, magnitudes, longer)
     for error in proved:
         np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
     bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
@@ -119,7 +124,7 @@ def _seen(network: Network, parts: Sequence[torch.Tensor]) -> tuple[list[np.ndar
     return tops, asleep
 
 
-def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray], longer: Mapping[int, int]) -> list[np.ndarray]:
     """A bound of the rounding error of each unit where no value is larger than its magnitude."""
     last = last_uses(network)
     tops: dict[int, torch.Tensor] = {}
@@ -128,7 +133,8 @@ def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray]) -> list[n
     with torch.no_grad():
         for index, node in enumerate(network.nodes):
             top = torch.from_numpy(magnitudes[index]).reshape(1, *node.shape)
-            error = _carried(node.op, [tops[s] for s in node.inputs], [proved[s] for s in node.inputs], top)
+            sizes, before = [tops[s] for s in node.inputs], [proved[s] for s in node.inputs]
+            error = _carried(node.op, sizes, before, top, longer.get(index, 0))
             largest = top.max() if top.numel() else 0.0
             tops[index] = torch.where(top > 0, top, largest)  # a unit that no input wakes may be large elsewhere
             proved[index] = error
@@ -189,7 +195,9 @@ def _hidden(op: Fold, before: np.ndarray, asleep: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(asleep, before[reads.places] * steep, 0.0).max(axis=0))
 
 
-def _carried(op: Op, tops: list[torch.Tensor], errors: list[torch.Tensor], top: torch.Tensor) -> torch.Tensor:
+def _carried(
+    op: Op, tops: list[torch.Tensor], errors: list[torch.Tensor], top: torch.Tensor, more: int
+) -> torch.Tensor:
     """A bound on the rounding error of an op's value, from the sizes and errors of its inputs.
 
     Sums may be taken in any order.
@@ -198,7 +206,7 @@ def _carried(op: Op, tops: list[torch.Tensor], errors: list[torch.Tensor], top: 
         return 2 * UNIT_ROUNDOFF * top
     if not op.rounds:
         return op.carried(*errors)
-    return op.carried(*errors) * (1 + _SOUND) + (op.addends + 3) * UNIT_ROUNDOFF * op.terms(tops, top)
+    return op.carried(*errors) * (1 + _SOUND) + (op.addends + 3 + more) * UNIT_ROUNDOFF * op.terms(tops, top)
 
 
 def probes(corners: np.ndarray, network: Network) -> np.ndarray:
@@ -212,8 +220,13 @@ def probes(corners: np.ndarray, network: Network) -> np.ndarray:
         [m + k, d] coordinates, with k from 4 to 16.
     """
     count = max(_FEWEST, min(_MOST, _PROBED // max(1, sum(products(network)))))
-    weights = np.random.default_rng(0).dirichlet(np.full(len(corners), 0.7), count)
-    return np.concatenate([corners, weights @ corners])
+    return np.concatenate([corners, _shares(len(corners), count) @ corners])
+
+
+@lru_cache(64)
+def _shares(corners: int, count: int) -> np.ndarray:
+    """[count, corners] shares of corners in points of their hull, at random."""
+    return np.random.default_rng(0).dirichlet(np.full(corners, 0.7), count)
 
 
 def _flat(vector: torch.Tensor) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from splinescope.geometry.bits import WORD, words_for
 from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.rounding import Bounds
+
+_TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class LayerFolds:
         """Words of 64 bits that hold one sign of every column."""
         return len(self.shifts) * words_for(self.shifts.shape[1])
 
-    @property
+    @cached_property
     def folding(self) -> np.ndarray:
         """[words] the columns that fold, as bits."""
         levels, units = self.shifts.shape
@@ -161,11 +165,22 @@ def activation_folds(op: Activation, bounds: Bounds, node: int) -> LayerFolds:
         One column for each breakpoint and unit, level * padded + unit.
     """
     units = len(bounds.error)
-    tables = op.tables(units)
-    shifts = tables.breakpoints
-    thresholds = np.maximum(bounds.error + 4 * UNIT_ROUNDOFF * np.abs(shifts), np.finfo(np.float64).tiny)
-    thresholds[~tables.folding] = np.inf
+    shifts, flat = _breakpoints(op, units)
+    thresholds = np.maximum(bounds.error + 4 * UNIT_ROUNDOFF * np.abs(shifts), _TINY)
+    thresholds[flat] = np.inf
     return LayerFolds(shifts, thresholds, padded(bounds.magnitude), Columns(node, units, words_for(units) * WORD))
+
+
+_known: WeakKeyDictionary[Activation, dict[int, tuple[np.ndarray, np.ndarray]]] = WeakKeyDictionary()
+
+
+def _breakpoints(op: Activation, units: int) -> tuple[np.ndarray, np.ndarray]:
+    """[B, units] breakpoints of an activation, and where it has no fold; found once."""
+    known = _known.setdefault(op, {})
+    if units not in known:
+        tables = op.tables(units)
+        known[units] = tables.breakpoints, ~tables.folding
+    return known[units]
 
 
 def padded(vector: np.ndarray) -> np.ndarray:

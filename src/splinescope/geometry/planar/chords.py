@@ -226,7 +226,9 @@ def chord_counts(first: np.ndarray, halves: np.ndarray, positive: np.ndarray, ne
     return counts
 
 
-def find_chords(first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeCuts) -> Chords:
+def find_chords(
+    first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeCuts, counts: np.ndarray | None = None
+) -> Chords:
     """All chords of all faces.
 
     Args:
@@ -234,6 +236,7 @@ def find_chords(first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeC
         halves: [2E, 4] the half-edges.
         layer: Values and decided signs at the vertices.
         cuts: Cuts of the edges by the same layer.
+        counts: [F] number of chords of each face, if that is known.
 
     Returns:
         The chords of each face, with the number of crossings among them.
@@ -243,7 +246,7 @@ def find_chords(first: np.ndarray, halves: np.ndarray, layer: Layer, cuts: EdgeC
     """
     faces = first.size
     signs = (layer.positive, layer.negative)
-    offsets = running_sums(chord_counts(first, halves, *signs))
+    offsets = running_sums(chord_counts(first, halves, *signs) if counts is None else counts)
     table = np.full((int(offsets[-1]), 6), -1, np.int32)
     table[:, SIDE] = 0
     chords = Chords(offsets, table, np.zeros(faces, np.int64))

@@ -49,6 +49,20 @@ class NewVertices(NamedTuple):
     on_edges: int
 
 
+class InnerVertices(NamedTuple):
+    """The new vertices inside of faces, one face after the other.
+
+    Attributes:
+        chords: All chords.
+        bases: [N] the chord on which each was interpolated, counted in its face.
+        counts: [F] number of them in each face of the parent.
+    """
+
+    chords: Chords
+    bases: np.ndarray
+    counts: np.ndarray
+
+
 @dataclass(frozen=True)
 class CutSubdivision:
     """Result of cutting a subdivision by one layer.
@@ -56,6 +70,7 @@ class CutSubdivision:
     Attributes:
         subdivision: The finer subdivision; the vertices of the parent keep their numbers.
         new_vertices: How its new vertices were interpolated.
+        inner_vertices: On which chords those inside of faces are.
         parent: [F'] face of the parent that contains each face.
         cuts: Cuts of the parent's edges.
         bits: [F', words] which columns are positive in each face.
@@ -65,6 +80,7 @@ class CutSubdivision:
 
     subdivision: Subdivision
     new_vertices: NewVertices
+    inner_vertices: InnerVertices
     parent: np.ndarray
     cuts: EdgeCuts
     bits: np.ndarray
@@ -243,7 +259,13 @@ def _end(vertex: int, cuts: EdgeCuts, sizes: RefinedCounts) -> End:
 
 
 def refine(
-    subdivision: Subdivision, layer: Layer, op: int, columns: np.ndarray, judge: Judge, extents: np.ndarray
+    subdivision: Subdivision,
+    layer: Layer,
+    op: int,
+    columns: np.ndarray,
+    judge: Judge,
+    extents: np.ndarray,
+    counts: np.ndarray | None = None,
 ) -> CutSubdivision:
     """Cut every face by all folds of a layer that cross it.
 
@@ -258,6 +280,7 @@ def refine(
         judge: Who decides what float64 cannot tell.
         extents: [2] size of the domain along each coordinate, of which lengths are shares; or [V, 2] at each vertex,
             where several domains lie side by side.
+        counts: [F] number of chords of each face, if that is known.
 
     Returns:
         The finer subdivision and how it follows from the old one.
@@ -266,7 +289,7 @@ def refine(
         DegenerateArrangementError: If signs contradict each other.
     """
     cuts = cut_edges(subdivision.halves, subdivision.points / extents, subdivision.uncertainty, layer, judge)
-    chords = find_chords(subdivision.first, subdivision.halves, layer, cuts)
+    chords = find_chords(subdivision.first, subdivision.halves, layer, cuts, counts)
     on_edges = len(cuts.tails)
     split_faces = np.flatnonzero(np.diff(chords.offsets))
     edges = subdivision.num_edges
@@ -300,7 +323,8 @@ def refine(
         edge_tag=_extended(subdivision.edge_tag, pieces, np.full(len(made_by), -1, np.int64)),
         first=faces.first,
     )
-    return CutSubdivision(finer, new, faces.parent, cuts, bits, sizes.outer_edges, doubts + cuts.doubts)
+    inner = InnerVertices(chords, ends[on_edges:, BASE].copy(), target.used[:, 0])
+    return CutSubdivision(finer, new, inner, faces.parent, cuts, bits, sizes.outer_edges, doubts + cuts.doubts)
 
 
 def _extended(labels: np.ndarray, pieces: np.ndarray, inner: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from torch.autograd import forward_ad
 
 from splinescope.network.ops.sparse_products import SparseRows
 
+_FEW = 1 << 18
+"""Numbers of a weight up to which its absolute values are kept: 2 MiB."""
 _ROW_NUMBERS = 1 << 23
 """Numbers of a matrix that are written down at once before its zeros are left out."""
 
@@ -163,6 +165,12 @@ class AffineOp(Op):
         """The matrix $W$ of one flat input, if that is how the op keeps it; None of all others."""
         return None
 
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """[in, out] the numbers of `matrix`, one column after the other in memory."""
+        assert self.matrix is not None
+        return np.ascontiguousarray(self.matrix.detach().numpy().T)
+
     @property
     def nonzeros(self) -> SparseRows | None:
         """The numbers of `matrix` that are not zero, if it is large and nearly all zero."""
@@ -198,7 +206,15 @@ class AffineOp(Op):
 
     def carried(self, *errors: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """See `Op`: the linear part with absolute weights."""
-        return self._through(torch.abs, errors)
+        return self._through(torch.abs, errors) if self._absolute is None else self._absolute.evaluate(*errors)
+
+    @cached_property
+    def _absolute(self) -> AffineOp | None:
+        """The linear part with absolute weights where these are few; bounds ask for it again and again."""
+        if len(self.stages) > 1 or self.weights is None or self.weights.numel() > _FEW:
+            return None
+        with torch.inference_mode(False):
+            return self.reweighted(self.weights.detach().abs())
 
     def _through(self, change: Callable[[Tensor], Tensor], x: tuple[Tensor, ...]) -> Tensor:
         """The linear part with all weights changed."""
@@ -307,6 +323,8 @@ def flat(x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch numbers"]:
     Returns:
         The batch of vectors, a view where possible.
     """
+    if x.ndim == 2:
+        return x
     return x.reshape(len(x), x[:1].numel() if len(x) else int(x.new_empty(1, *x.shape[1:]).numel()))
 
 

@@ -76,9 +76,16 @@ def part_of(piece: PlanarPiece, faces: np.ndarray) -> PlanarPiece:
     rows = {node: values.taken(vertices) for node, values in piece.rows.items()}
     codes = [codes.taken(faces) for codes in piece.codes]
     begun = None if piece.begun is None else piece.begun.taken(faces)
-    tags = piece.vertex_tags[vertices]
-    slices, position = piece.slices[faces], piece.position
-    return PlanarPiece(piece.plan, subdivision, tags, rows, slices, codes, position, begun=begun, folds=piece.folds)
+    return replace(
+        piece,
+        subdivision=subdivision,
+        vertex_tags=piece.vertex_tags[vertices],
+        rows=rows,
+        slices=piece.slices[faces],
+        codes=codes,
+        tournament=None,
+        begun=begun,
+    )
 
 
 def halves_of(piece: PlanarPiece, borders: Borders) -> list[PlanarPiece]:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable
 
 from splinescope.errors import InvalidInputError
+from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
-from splinescope.numerics import Tolerance, available_memory
+from splinescope.numerics import Tolerance, available_memory, torch_alone
 from splinescope.profiling import spent
 from splinescope.progress import remark, reporting
 from splinescope.tessellation.arguments import question
@@ -22,6 +23,7 @@ from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.run import PlanarRun
 from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.planar.store import PieceStore
+from splinescope.tessellation.planar.work import is_small
 
 _PATIENCE = 5.0
 """Seconds for comparisons with forward passes after an interruption: who pressed Ctrl-C is waiting."""
@@ -57,9 +59,28 @@ def tessellate_slice(
     network, domain = asked.network, asked.domain
     if not isinstance(domain, Slice) or domain.dimension != 2:
         raise InvalidInputError(f"`domain`: got {type(domain).__name__}; expected a Slice of two dimensions")
-    budget = memory_budget or available_memory() // 4
+    with torch_alone(is_small(network)):
+        plan = _planned(network, domain, tolerance or Tolerance(), max_cells, memory_budget)
+        cells, interrupted = _cut(plan, domain, tolerance or Tolerance(), store, progress)
+        return certified(cells, verify, progress, _PATIENCE if interrupted else math.inf)
+
+
+def _planned(
+    network: Network, domain: Slice, tolerance: Tolerance, max_cells: int | None, memory_budget: int | None
+) -> Plan:
     with spent("planning"):
-        plan = Plan.of(network, Slices((domain,)), tolerance or Tolerance(), max_cells, budget)
+        return Plan.of(network, Slices((domain,)), tolerance, max_cells, memory_budget or available_memory() // 4)
+
+
+def _cut(
+    plan: Plan,
+    domain: Slice,
+    tolerance: Tolerance,
+    store: str | os.PathLike[str] | None,
+    progress: bool | Callable[[float, int], None],
+) -> tuple[PlanarComplex, bool]:
+    """The cells, without a certificate, and whether somebody pressed Ctrl-C."""
+    network = plan.network
     run = PlanarRun(plan, PieceStore(store))
     with run.store:
         with reporting(progress, phase="cutting") as report:
@@ -76,12 +97,12 @@ def tessellate_slice(
         cells = PlanarComplex(
             network=network,
             domain=domain,
-            tolerance=tolerance or Tolerance(),
+            tolerance=tolerance,
             truncated=not run.complete,
             decisions=Decisions(plan.tally.signs, plan.tally.exact),
             **arrays_of(exact, network),
         )
-    return certified(cells, verify, progress, _PATIENCE if run.interrupted else math.inf)
+    return cells, run.interrupted
 
 
 def cells_and_crossings(plan: Plan) -> tuple[int, int]:

@@ -71,12 +71,13 @@ def fold(
     doubts = doubts_of(before.first, before.halves, layer, folds.folding, settled)
     judge.settle(doubts, layer)
     extents = judge.plan.slices.extents_at(before, judge.slices)
-    result = refine(before, layer, folds.columns.node, _numbers(folds), judge, extents)
+    counts = None if len(doubts.vertices) or signed.folds is not folds else signed.counts
+    result = refine(before, layer, folds.columns.node, _numbers(folds), judge, extents, counts)
     judge.count(before.num_vertices * int(np.isfinite(folds.thresholds).sum()), len(doubts.vertices) + result.doubts)
     new, added = result.new_vertices, len(result.new_vertices.tails)
     for rows in others:
         rows.extend(Unsettled(new))
-    values.extend(Unsettled(new, result.cuts, folds))
+    values.extend(Unsettled(new, result.cuts, folds, result.inner_vertices))
     values.signed = None
     finer = result.subdivision
     if added and len(doubts.vertices) + result.doubts:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
-from splinescope.numerics import Tolerance, available_memory, check_number
+from splinescope.numerics import Tolerance, available_memory, check_number, torch_alone
 from splinescope.profiling import spent
 from splinescope.progress import Report, remark, reporting
 from splinescope.shown import Shown
@@ -28,6 +28,7 @@ from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.run import PlanarRun
 from splinescope.tessellation.planar.slices import Slices, groups_of
+from splinescope.tessellation.planar.work import is_small
 
 _FIRST, _MOST, _CELLS = 16, 1 << 10, 1 << 14
 """Slices that are taken together at first, and at most; and cells of them to aim at."""
@@ -172,7 +173,7 @@ def tessellate_slices(
     options = _Options(network, verify, max_cells, budget, tolerance or Tolerance())
     parts: list[PlanarBatch] = []
     numbers: list[np.ndarray] = []
-    with reporting(progress) as report:
+    with reporting(progress) as report, torch_alone(is_small(network)):
         try:
             for group in groups_of(slices):
                 _through(options, slices, group, parts, numbers, bool(progress), report)

@@ -20,7 +20,8 @@ from splinescope.tessellation.planar.folding import fold, signs_of
 from splinescope.tessellation.planar.judge import PlanarJudge
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import GrowingRows
-from splinescope.tessellation.planar.streaming import streamed, streams
+from splinescope.tessellation.planar.streaming import streamed
+from splinescope.tessellation.planar.work import followed, streaming
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.sweep import Begun, evaluated
 from splinescope.tessellation.thresholds import LayerFolds, activation_folds, pair_columns
@@ -28,6 +29,8 @@ from splinescope.tessellation.zeros import zeros_are_exact
 
 _BYTES_OF_CELL = 250
 """Bytes that a cell takes with its edges and vertices, patterns and rows not counted."""
+MANY = 1 << 26
+"""Products at new vertices from which rows there follow from the others: about the time of the bounds for that."""
 _ROOM = 64
 """Cells for which there is room, whatever the budget."""
 
@@ -47,6 +50,7 @@ class PlanarPiece:
         tournament: The running round of a max node.
         begun: What is in of the next node, if anything is.
         folds: The folds of the next node, if some of them are in.
+        followed: Whether rows of some layer followed from one another, which makes signs a little more doubtful.
     """
 
     plan: Plan
@@ -59,6 +63,7 @@ class PlanarPiece:
     tournament: Tournament | None = None
     begun: Begun | None = None
     folds: LayerFolds | None = None
+    followed: bool = False
 
     @property
     def num_cells(self) -> int:
@@ -72,8 +77,12 @@ class PlanarPiece:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the cells and of the values at their vertices."""
-        return _BYTES_OF_CELL * self.num_cells + sum(rows.nbytes for rows in self.rows.values())
+        """Bytes of the cells and of the values at their vertices, but for rows that the next node reads unwritten."""
+        held = sum(rows.nbytes for rows in self.rows.values())
+        if self.position in streaming(self.plan.network):
+            rows = self.rows[self.plan.network.nodes[self.position].inputs[0]]
+            held -= rows.nbytes - rows.settled_nbytes
+        return _BYTES_OF_CELL * self.num_cells + held
 
     @property
     def way(self) -> float:
@@ -95,18 +104,19 @@ class PlanarPiece:
 
     def bounds(self, index: int) -> Bounds:
         """Magnitude of a node, and how near to zero its signs are in doubt, at the vertices."""
-        return self.plan.bounds(index, self.subdivision, self.slices)
+        return self.plan.bounds(index, self.subdivision, self.slices, self.followed)
 
     def evaluate(self, index: int) -> None:
         """Set the rows of a node without folds."""
         network = self.plan.network
         node = network.nodes[index]
-        if node.affine is not None and streams(network, index):
+        if node.affine is not None and index in streaming(network):
             rows = self.rows[node.inputs[0]]
-            folds = self._following_folds(index)
-            self.rows[index] = streamed(
-                node.affine, node.size, rows, self.subdivision.uncertainty, folds, index != network.output
-            )
+            saved = rows.newest * rows.columns * node.size
+            follow = index in followed(network) and saved >= (1 if self.followed else MANY)
+            self.followed |= follow
+            tables = (self.subdivision.uncertainty, self._following_folds(index), index != network.output)
+            self.rows[index] = streamed(node.affine, node.size, rows, *tables, follow)
         elif node.affine is not None and node.affine.keeps_order:
             rows = self.rows[node.inputs[0]]
             last = self.plan.last_use[node.inputs[0]] == index
@@ -149,13 +159,20 @@ class PlanarPiece:
         limit = min(most, max(least, room // (_BYTES_OF_CELL + 8 * live)))
         at_once = min(most, max(least, room // (_BYTES_OF_CELL + 24 * folds.words)))
         subdivision = self.subdivision
+        whole = self.begun is None and not folds.columns.width
+        columns = len(left) * len(folds.shifts)
+        if whole and self.num_cells * (1 + columns * (columns + 1) // 2) <= at_once:
+            return left
         signed = signs_of(self.rows[key], folds, subdivision.uncertainty)
 
         def counts(columns: np.ndarray) -> np.ndarray:
-            signs = (signed.positive & columns, signed.negative & columns)
-            return chord_counts(subdivision.first, subdivision.halves, *signs)
+            if columns is not signed.folds.folding:
+                signs = (signed.positive & columns, signed.negative & columns)
+                return chord_counts(subdivision.first, subdivision.halves, *signs)
+            if signed.counts is None:
+                signed.counts = chord_counts(subdivision.first, subdivision.halves, signed.positive, signed.negative)
+            return signed.counts
 
-        whole = self.begun is None and not folds.columns.width
         if folds.most_cells(left, counts, 2) <= (at_once if whole else limit):
             return left
         if self.plan.max_cells is not None:

@@ -16,8 +16,9 @@ from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.dyadics import Dyadic
 from splinescope.tessellation.exact import ExactForms, domain_rows
 from splinescope.tessellation.integer_rows import IntegerRows
+from splinescope.tessellation.planar.followers import ROUNDINGS
 from splinescope.tessellation.planar.slices import Slices
-from splinescope.tessellation.planar.work import NodeWork
+from splinescope.tessellation.planar.work import NodeWork, followed
 from splinescope.tessellation.predicates import exact_point, line_through
 from splinescope.tessellation.rounding import Bounds, measured_bounds
 
@@ -70,6 +71,14 @@ class Plan:
         calibration = Calibration(network, measured_bounds(network, slices.probes(network), safety), safety)
         return cls(network, slices, last_uses(network), calibration, max_cells, memory_budget, NodeWork.of(network))
 
+    @cached_property
+    def looser(self) -> Calibration:
+        """The calibration where rows of dense layers follow from one another, with more roundings (`followers`)."""
+        safety, longer = self.calibration.safety, dict.fromkeys(followed(self.network), ROUNDINGS)
+        return Calibration(
+            self.network, measured_bounds(self.network, self.slices.probes(self.network), safety, longer), safety
+        )
+
     def together(self, position: int) -> float:
         """Cells from which on a piece that comes to a node is halved.
 
@@ -79,11 +88,19 @@ class Plan:
         cells = self.work.cells_at(position)
         return cells if self.max_cells is None else max(cells, float(min(self.max_cells, _TOGETHER)))
 
-    def bounds(self, node: int, subdivision: Subdivision, slices: np.ndarray) -> Bounds:
-        """Magnitude of a node, and how near to zero its sign is in doubt, at vertices; `slices` are those of faces."""
-        if not self.calibration.is_coarse(node):
-            return self.calibration.bounds[node]
-        return self.calibration.at(node, self.slices.points(subdivision, slices), self.slices.embed)
+    def bounds(self, node: int, subdivision: Subdivision, slices: np.ndarray, followed: bool = False) -> Bounds:
+        """Magnitude of a node, and how near to zero its sign is in doubt, at vertices.
+
+        Args:
+            node: Index of the node.
+            subdivision: Cells with these vertices.
+            slices: [F] the slice of each cell.
+            followed: Whether rows of some layer followed from one another.
+        """
+        calibration = self.looser if followed else self.calibration
+        if not calibration.is_coarse(node):
+            return calibration.bounds[node]
+        return calibration.at(node, self.slices.points(subdivision, slices), self.slices.embed)
 
     def forms(self, number: int) -> ExactForms:
         """The network's affine forms on a slice, exactly; made when the first sign there is in doubt."""

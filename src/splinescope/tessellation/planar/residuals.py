@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import torch
@@ -49,29 +49,33 @@ def residuals(network: Network, subdivision: Subdivision, inputs: np.ndarray) ->
 
 @without_gradients
 def _evaluated(
-    network: Network, inputs: np.ndarray, wanted: Container[int]
+    network: Network, inputs: np.ndarray, wanted: Collection[int]
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Some nodes with their values at some inputs, and about by how much these are rounded there: [V, n] each."""
-    last = last_uses(network)
+    last, needed = last_uses(network), set(wanted)
+    for index in range(max(wanted, default=-1), -1, -1):
+        if index in needed and not network.nodes[index].op.rounds:
+            needed.update(network.nodes[index].inputs)
     values: dict[int, torch.Tensor] = {}
     rounding: dict[int, torch.Tensor] = {}
-    for index, node in enumerate(network.nodes):
+    for index, node in enumerate(network.nodes[: max(wanted, default=-1) + 1]):
         before = [values[source] for source in node.inputs]
         if not node.inputs:
             value = torch.from_numpy(np.ascontiguousarray(inputs))
             values[index], rounding[index] = value, UNIT_ROUNDOFF * value.abs()
         else:
             values[index] = value = node.op.evaluate(*before)
-            moved = (rounding[source] for source in node.inputs)
-            rounding[index] = (
-                UNIT_ROUNDOFF * node.op.terms(before, value) if node.op.rounds else node.op.carried(*moved)
-            )
+            if index in needed and node.op.rounds:
+                rounding[index] = UNIT_ROUNDOFF * node.op.terms(before, value)
+            elif index in needed:
+                rounding[index] = node.op.carried(*(rounding[source] for source in node.inputs))
         if index in wanted:
             found, rounded = (part[index].reshape(len(inputs), -1).numpy() for part in (values, rounding))
             yield index, found, rounded
         for source in {index, *node.inputs}:
             if last[source] <= index:
-                del values[source], rounding[source]
+                del values[source]
+                rounding.pop(source, None)
 
 
 def _corners(subdivision: Subdivision) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

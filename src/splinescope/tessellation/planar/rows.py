@@ -16,13 +16,14 @@ from numba import njit
 
 from splinescope.geometry.lattice.edge_cuts import UNPROVED
 from splinescope.geometry.planar.edge_cuts import EdgeCuts
-from splinescope.geometry.planar.refinement import NewVertices
+from splinescope.geometry.planar.refinement import InnerVertices, NewVertices
 from splinescope.network.ops import Activation
 from splinescope.numerics import in_blocks, in_ranges
+from splinescope.tessellation.planar.followers import Grown, on_chords
 from splinescope.tessellation.thresholds import LayerFolds
 
 
-@dataclass(frozen=True)
+@dataclass
 class Signed:
     """Folds of the layer that reads some rows, with the decided signs of these, noted while they were computed.
 
@@ -30,11 +31,13 @@ class Signed:
         folds: The folds.
         positive: [V, words] decided positive signs.
         negative: [V, words] decided negative signs.
+        counts: [F] how many columns have both signs around each cell, where that is known.
     """
 
     folds: LayerFolds
     positive: np.ndarray
     negative: np.ndarray
+    counts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,13 @@ class Unsettled:
         new: Vertices whose rows are to be interpolated.
         cuts: Cuts whose units are put exactly on their breakpoints, or None.
         folds: Breakpoints of these cuts.
+        inner: On which chords the new vertices inside of cells are, or None where these rows made no folds.
     """
 
     new: NewVertices
     cuts: EdgeCuts | None = None
     folds: LayerFolds | None = None
+    inner: InnerVertices | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +219,7 @@ class GrowingRows:
         self._unsettled: Unsettled | None = None
         self._activation: Activation | None = None
         self._selection: Selection | None = None
+        self._made: tuple[int, Unsettled] | None = None
         self.signed: Signed | None = None
 
     @classmethod
@@ -236,9 +242,19 @@ class GrowingRows:
         return self._buffer.shape[1]
 
     @property
+    def newest(self) -> int:
+        """Number of the newest rows, those that may follow from the others."""
+        return 0 if self._made is None else len(self._made[1].new.tails)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all rows once settled."""
         return self.length * self.columns * 8
+
+    @property
+    def settled_nbytes(self) -> int:
+        """Bytes of those rows that are settled."""
+        return self._settled * self.columns * 8 if self._selection is None else self.nbytes
 
     @property
     def values(self) -> np.ndarray:
@@ -254,6 +270,7 @@ class GrowingRows:
         """Add rows for new vertices."""
         self.settle()
         self._unsettled = unsettled
+        self._made = None if unsettled.inner is None else (self._settled, unsettled)
 
     def activate(self, op: Activation) -> None:
         """Apply an activation to all rows."""
@@ -261,6 +278,16 @@ class GrowingRows:
         if self._activation is not None:
             self.settle()
         self._activation = op
+
+    def grown(self) -> Grown | None:
+        """How the newest rows follow from the others, where a ReLU is still to be applied that folded at them."""
+        if self._made is None or self._activation is None or not self._activation.is_relu:
+            return None
+        old, todo = self._made
+        assert todo.cuts is not None
+        assert todo.inner is not None
+        crossings = on_chords(todo.inner, todo.new.fractions)
+        return Grown(self._buffer, old, todo.new.fractions, todo.cuts, todo.inner.chords, crossings)
 
     def sample(self, rows: int = 128) -> np.ndarray:
         """Some of the rows that are settled, activated: the first ones, and an even selection."""
@@ -308,7 +335,7 @@ class GrowingRows:
             in_ranges(self._settle_range, len(todo.new.tails), self._buffer[old:total])
             self._unsettled, self._settled = None, total
         if self._activation is not None:
-            activation, self._activation = self._activation, None
+            activation, self._activation, self._made = self._activation, None, None
             in_blocks(
                 lambda start, stop: _activate_in_place(activation, self._buffer[start:stop]),
                 self._settled,

@@ -98,7 +98,8 @@ class _Shapes:
         arguments = (batch.vertices, batch.cell_vertices, batch.cell_offsets, batch.of_cell, steps)
         in_ranges(_measure, count, *arguments, self.areas, self.turn, self.extents)
         corners, step = np.diff(batch.cell_offsets), steps[batch.of_cell]
-        self.doubt = (4.0 + corners) * ((self.extents * step[:, ::-1]).sum(axis=1) + 2.0 * step.prod(axis=1))
+        (wide, tall), (along, across) = self.extents.T, step.T
+        self.doubt = (4.0 + corners) * (wide * across + tall * along + 2.0 * along * across)
 
     def check(self) -> None:
         """Measures are those of the corners and of the edges, and cells are convex."""
@@ -198,7 +199,7 @@ def _check_sums(batch: PlanarBatch, shapes: _Shapes, steps: np.ndarray) -> list[
     """
     totals = batch.slices.areas
     corners = np.diff(batch.cell_offsets)
-    roundings = 4.0 * UNIT_ROUNDOFF * _sums(corners * shapes.extents.prod(axis=1), batch.cell_starts)
+    roundings = 4.0 * UNIT_ROUNDOFF * _sums(corners * shapes.extents[:, 0] * shapes.extents[:, 1], batch.cell_starts)
     allowed = (4.0 * (batch.slices.extents * steps[:, ::-1]).sum(axis=1) + roundings) / totals
     wrong = (np.array(_errors(batch, shapes)) > allowed) & ~batch.truncated
     if wrong.any():
