@@ -84,8 +84,6 @@ class Dense(_Matrix):
         if device is not None and is_plain(x, self.weight, self.bias):
             found = multiplied(flat(x), self, self.weight, self.bias, device)
             return found.cpu() if out is None else out.copy_(found)
-        if out is None:
-            return torch.addmm(self.bias, flat(x), self.weight.T)
         return torch.addmm(self.bias, flat(x), self.weight.T, out=out)
 
     @property
