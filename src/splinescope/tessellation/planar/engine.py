@@ -19,9 +19,8 @@ from splinescope.tessellation.planar.assembly import straightened
 from splinescope.tessellation.planar.complex import PlanarComplex, arrays_of
 from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
-from splinescope.tessellation.planar.run import PlanarRun
+from splinescope.tessellation.planar.run import PlanarRun, piece_store
 from splinescope.tessellation.planar.slices import Slices
-from splinescope.tessellation.planar.store import PieceStore
 
 _PATIENCE = 5.0
 """Seconds for comparisons with forward passes after an interruption: who pressed Ctrl-C is waiting."""
@@ -60,7 +59,7 @@ def tessellate_slice(
     budget = memory_budget or available_memory() // 4
     with spent("planning"):
         plan = Plan.of(network, Slices((domain,)), tolerance or Tolerance(), max_cells, budget)
-    run = PlanarRun(plan, PieceStore(store))
+    run = PlanarRun(plan, piece_store(store))
     with run.store:
         with reporting(progress, phase="cutting") as report:
             run.report, run.watched = report, bool(progress)
