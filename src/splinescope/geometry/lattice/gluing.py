@@ -59,7 +59,7 @@ def glued(parts: list[FinishedLattice], partial: bool) -> tuple[FinishedLattice,
     """One lattice from parts.
 
     Args:
-        parts: The parts; emptied, to free their memory.
+        parts: The parts; emptied, and their arrays freed one after the other.
         partial: Whether some may be missing, so that a facet of a border may have one side only.
 
     Returns:
@@ -70,89 +70,106 @@ def glued(parts: list[FinishedLattice], partial: bool) -> tuple[FinishedLattice,
     """
     d = len(parts[0].lists) + 1
     starts = np.cumsum([[0] * (d + 1)] + [part.counts for part in parts], axis=0)
-    kept, number = _numbered(parts, starts, 0, None)
-    points = np.concatenate([part.points for part in parts])[kept]
-    vertices = np.flatnonzero(kept)
-    ends = number[np.concatenate([part.edges + first for part, first in zip(parts, starts[:, 0], strict=False)])]
-    kept, number = _numbered(parts, starts, 1, (2 * np.arange(len(ends) + 1), ends.ravel()))
-    edges, lists = ends[kept].astype(np.int32), []
-    for k in range(2, d + 1):
-        whole = _together(parts, starts, k, number)
-        if k == d:
-            lists.append(whole)
-            break
-        kept, number = _numbered(parts, starts, k, whole)
-        lists.append(_chosen(*whole, kept))
-    sides, labels = _facets(parts, starts, kept, number, partial)
+    counts = starts[-1].tolist()
+    borders = [_Border.of(parts, starts, k) for k in range(d)]
+    points, edges, sides, labels = ([getattr(part, name) for part in parts] for name in _NAMES)
+    lists = [[part.lists[k] for part in parts] for k in range(d - 1)]
     parts.clear()
-    nothing: list[np.ndarray] = []
-    return FinishedLattice(points, edges, lists, sides, labels, nothing, nothing), vertices
+    kept, number = borders[0].numbered(counts[0])
+    vertices = np.flatnonzero(kept)
+    places = _concatenated(points)[vertices]
+    ends = _moved(edges, starts[:, 0], number)
+    borders[1].compare(2 * np.arange(len(ends) + 1), ends.ravel())
+    kept, number = borders[1].numbered(counts[1])
+    ends, found = ends[kept], []
+    for k in range(2, d + 1):
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(own) for own, _ in lists[k - 2]]))])
+        items = [own for _, own in lists[k - 2]]
+        lists[k - 2].clear()
+        whole = _moved(items, starts[:, k - 1], number)
+        if k < d:
+            borders[k].compare(offsets, whole)
+            kept, number = borders[k].numbered(counts[k])
+            offsets, whole = _chosen(offsets, whole, kept)
+        found.append((offsets, whole))
+    beside = borders[-1].joined(_moved(sides, starts[:, -1], None), kept, number, partial)
+    return FinishedLattice(places, ends, found, beside, _concatenated(labels)[kept], [], []), vertices
 
 
-def _numbered(
-    parts: list[FinishedLattice], starts: np.ndarray, k: int, lists: Lists | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which faces of dimension k to keep, the first one of those with the same tag, and a new number for each face."""
-    faces = np.concatenate([part.tagged[k] + first for part, first in zip(parts, starts[:, k], strict=False)])
-    tags = np.concatenate([part.tags[k] for part in parts])
-    _, first, inverse = np.unique(tags, return_index=True, return_inverse=True)
-    same = faces[first[inverse]]
-    if lists is not None:
-        _compare(lists, faces, same)
-    kept = np.ones(starts[-1, k], bool)
-    kept[faces[same != faces]] = False
-    number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
-    number[faces] = number[same]
-    return kept, number
+_NAMES = ("points", "edges", "sides", "labels")
 
 
-def _compare(lists: Lists, faces: np.ndarray, same: np.ndarray) -> None:
-    """Faces that are taken for one have the same facets."""
-    offsets, items = lists
-    mixed = (items.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed ^= mixed >> np.uint64(29)
-    sums = np.add.reduceat(mixed * np.uint64(0xBF58476D1CE4E5B9), offsets[:-1])
-    lengths = np.diff(offsets)
-    if (sums[faces] != sums[same]).any() or (lengths[faces] != lengths[same]).any():
-        raise _disagreement()
+@dataclass(frozen=True)
+class _Border:
+    """The faces of one dimension that are on borders.
+
+    Attributes:
+        faces: Their numbers among those of all parts, one after the other.
+        same: For each the first one with its tag.
+    """
+
+    faces: np.ndarray
+    same: np.ndarray
+
+    @classmethod
+    def of(cls, parts: list[FinishedLattice], starts: np.ndarray, k: int) -> _Border:
+        """Those of dimension k."""
+        faces = np.concatenate([part.tagged[k] + first for part, first in zip(parts, starts[:, k], strict=False)])
+        _, first, inverse = np.unique(
+            np.concatenate([part.tags[k] for part in parts]), return_index=True, return_inverse=True
+        )
+        return cls(faces, faces[first[inverse]])
+
+    def numbered(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which of so many faces to keep, the first one of those that are one, and a new number for each."""
+        kept = np.ones(count, bool)
+        kept[self.faces[self.same != self.faces]] = False
+        number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
+        number[self.faces] = number[self.same]
+        return kept, number
+
+    def compare(self, offsets: np.ndarray, items: np.ndarray) -> None:
+        """Faces that are taken for one have the same facets."""
+        lists = []
+        for faces in (self.faces, self.same):
+            lengths = offsets[faces + 1] - offsets[faces]
+            ends = np.cumsum(lengths)
+            own = items[np.repeat(offsets[faces] - ends + lengths, lengths) + np.arange(lengths.sum())]
+            lists.append((lengths, own[np.lexsort((own, np.repeat(np.arange(len(faces)), lengths)))]))
+        if not all(np.array_equal(one, other) for one, other in zip(*lists, strict=True)):
+            raise _disagreement()
+
+    def joined(self, sides: np.ndarray, kept: np.ndarray, number: np.ndarray, partial: bool) -> np.ndarray:
+        """Cells on both sides of the facets that are kept; those on a border get the cell that another part has."""
+        others = self.faces[self.same != self.faces]
+        out, twins = sides[kept], number[others]
+        if len(np.unique(twins)) < len(twins) or ((out[twins] >= 0) & (sides[others] >= 0)).any():
+            raise _disagreement()
+        out[twins] = np.maximum(out[twins], sides[others])
+        if not partial and (out[number[self.faces]] < 0).any():
+            raise _disagreement()
+        return out
 
 
-def _together(parts: list[FinishedLattice], starts: np.ndarray, k: int, number: np.ndarray) -> Lists:
-    """Lists of the faces of dimension k of all parts, by the new numbers of their facets."""
-    offsets = np.zeros(starts[-1, k] + 1, np.int64)
-    np.cumsum(np.concatenate([np.diff(part.lists[k - 2][0]) for part in parts]), out=offsets[1:])
-    items = np.empty(offsets[-1], np.int32)
-    used = 0
-    for part, first in zip(parts, starts[:, k - 1], strict=False):
-        own = part.lists[k - 2][1]
-        items[used : used + len(own)] = number[own + np.int64(first)]
-        used += len(own)
-        part.lists[k - 2] = (part.lists[k - 2][0], own[:0])
-    return offsets, items
+def _concatenated(arrays: list[np.ndarray]) -> np.ndarray:
+    """All arrays, one after the other; the list is empty then."""
+    whole = np.concatenate(arrays)
+    arrays.clear()
+    return whole
+
+
+def _moved(arrays: list[np.ndarray], starts: np.ndarray, number: np.ndarray | None) -> np.ndarray:
+    """Numbers within parts, one part after the other, as new ones, or as those among all parts; -1 stays."""
+    for i in range(len(arrays)):
+        moved = arrays[i] + starts[i]
+        arrays[i] = np.where(arrays[i] < 0, -1, moved).astype(np.int32) if number is None else number[moved]
+    return _concatenated(arrays)
 
 
 def _chosen(offsets: np.ndarray, items: np.ndarray, kept: np.ndarray) -> Lists:
     """The lists of some faces."""
     lengths = np.diff(offsets)
     return np.concatenate([[0], np.cumsum(lengths[kept])]), items[np.repeat(kept, lengths)]
-
-
-def _facets(
-    parts: list[FinishedLattice], starts: np.ndarray, kept: np.ndarray, number: np.ndarray, partial: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sides and labels of the facets of cells; those of a border get the cell that the other part has."""
-    firsts = starts[:, -1].tolist()
-    moved = [np.where(part.sides >= 0, part.sides + first, -1) for part, first in zip(parts, firsts, strict=False)]
-    all_sides = np.concatenate(moved).astype(np.int32)
-    sides, other = all_sides[kept], np.flatnonzero(~kept)
-    twin = number[other]
-    if len(np.unique(twin)) < len(twin) or ((sides[twin] >= 0) & (all_sides[other] >= 0)).any():
-        raise _disagreement()
-    sides[twin] = np.maximum(sides[twin], all_sides[other])
-    tagged = np.concatenate([part.tagged[-1] + first for part, first in zip(parts, starts[:, -2], strict=False)])
-    if not partial and (sides[number[tagged]] < 0).any():
-        raise _disagreement()
-    return sides, np.concatenate([part.labels for part in parts])[kept]
 
 
 def _disagreement() -> DegenerateArrangementError:

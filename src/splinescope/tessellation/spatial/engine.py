@@ -82,11 +82,13 @@ def tessellate_polytope(
         state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
     state.shortage = shortage
     state.streams = max_cells is None and keep is None and shortage is None and _elementwise(network)
+    waiting = [state]
+    del state
     run = SpatialRun(network, keep, part_store(store))
     with run.store:
         with reporting(progress) as report:
             run.report = report
-            run.through_network(state)
+            run.through_network(waiting)
         if run.interrupted:
             kept = f"the {run.store.cells:,} finished cells, {run.done:.1%} of the domain,"
             remark(progress, f"interrupted: {kept} are kept; they are checked and written now")

@@ -73,9 +73,9 @@ class SpatialRun:
     _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
     _shown: float = 0.0
 
-    def through_network(self, whole: SpatialState) -> None:
-        """Take a state through the network, depth first."""
-        waiting, last_use = [whole], last_uses(self.network)
+    def through_network(self, waiting: list[SpatialState]) -> None:
+        """Take states through the network, depth first; nobody else should hold them, so that they are freed."""
+        last_use = last_uses(self.network)
         try:
             while waiting:
                 state = waiting.pop()
@@ -89,6 +89,7 @@ class SpatialRun:
                     state.watch(state.num_cells)
                 else:
                     self._finish(state)
+                state.watch = None  # it refers to the state, which is freed at once without
         except KeyboardInterrupt:
             if not len(self.store):
                 raise
