@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 import splinescope
-from splinescope.errors import DegenerateArrangementError
+from splinescope.errors import DegenerateArrangementError, InvalidInputError
 from splinescope.geometry.lattice.polytopes import vertices_of_faces
 from splinescope.network import Network
 from splinescope.tessellation.spatial import run as runs
@@ -160,6 +160,12 @@ def test_parts_in_a_folder(parts_of: Any, tmp_path: Path) -> None:
     assert parts > 4
     assert_same(parted, splinescope.tessellate(network, BOXES[3]))
     assert not list((tmp_path / "parts").rglob("*.npz"))
+
+
+def test_there_are_no_parts_without_vertices(tmp_path: Path) -> None:
+    network = to_network(gaussian(3, (4,), 1, inputs=5))
+    with pytest.raises(InvalidInputError, match="`store`: streaming"):
+        splinescope.tessellate(network, splinescope.Box([-1.0] * 5, [1.0] * 5), store=tmp_path)
 
 
 def test_an_interrupted_run_keeps_its_parts(parts_of: Any) -> None:
