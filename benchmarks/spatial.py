@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--max-cells", type=int, default=3_000_000, help="for the large network")
     parser.add_argument("--streamed", action="store_true", help="only this: ten million cells in parts; minutes, 8 GiB")
-    parser.add_argument("--width", type=int, default=134, help="of the streamed network")
+    parser.add_argument("--width", type=int, default=146, help="of the streamed network")
     parser.add_argument("--half", type=float, default=10.0, help="half width of its box")
     parser.add_argument("--budget", type=int, default=1 << 30, help="bytes for its cells under way")
     options = parser.parse_args()

@@ -105,7 +105,7 @@ class SpatialRun:
         parts = self.store.emptied()
         if len(parts) == 1:
             return parts[0]
-        codes = [merged([part.codes[i] for part in parts]) for i in range(len(parts[0].codes))]
+        codes = [merged([part.codes.pop(0) for part in parts]) for _ in range(len(parts[0].codes))]
         outputs = np.concatenate([part.outputs for part in parts])
         lattices = [part.lattice for part in parts]
         parts.clear()
