@@ -8,7 +8,7 @@ import sys
 import time
 
 import splinescope
-from benchmarks.common import ASSETS, alternate, reference_weights, save, to_module
+from benchmarks.common import ASSETS, alternate, mlp_weights, reference_weights, save, to_module
 from benchmarks.edge_subdivision import cells_of, subdivide
 
 NETS = {"N5s": (3, 16, 16, 16, 1), "N5": (3, 32, 32, 32, 1)}
@@ -66,12 +66,40 @@ def large(name: str, max_cells: int) -> dict[str, object] | None:
     }
 
 
+def streamed(width: int, half: float, budget: int) -> dict[str, object]:
+    """Ten million cells, finished part by part, with the peak memory of the process."""
+    network = splinescope.load(to_module(mlp_weights((3, width, width, width, 1))), input_shape=(3,))
+    domain = splinescope.Box([-half] * 3, [half] * 3)
+    start, processor = time.perf_counter(), time.process_time()
+    cells = splinescope.tessellate(network, domain, verify="topology", memory_budget=budget, progress=True)
+    return {
+        "net": f"3-{width}-{width}-{width}-1",
+        "half width": half,
+        "memory budget (GiB)": budget / 2**30,
+        "cells": len(cells),
+        "vertices": len(cells.vertices),
+        "seconds": time.perf_counter() - start,
+        "processor seconds": time.process_time() - processor,
+        "peak GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "certificate": cells.certificate.to_dict(),
+    }
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--max-cells", type=int, default=3_000_000, help="for the large network")
+    parser.add_argument("--streamed", action="store_true", help="only this: ten million cells in parts; minutes, 8 GiB")
+    parser.add_argument("--width", type=int, default=146, help="of the streamed network")
+    parser.add_argument("--half", type=float, default=10.0, help="half width of its box")
+    parser.add_argument("--budget", type=int, default=1 << 30, help="bytes for its cells under way")
     options = parser.parse_args()
+    if options.streamed:
+        row = streamed(options.width, options.half, options.budget)
+        sys.stdout.write(f"{row}\n")
+        save("spatial_streaming", row)
+        return
     rows: list[dict[str, object]] = [reference(name, options.repeats) for name in NETS]
     for row in rows:
         times = "  ".join(f"{key} {1e3 * value:.1f} ms" for key, value in row["seconds"].items())  # type: ignore[attr-defined]

@@ -199,6 +199,7 @@ ASKED = {
     "tessellation/certificate/groups.py: activation": "rows of a shared pass are sums at breakpoints ...",
     "tessellation/certificate/groups.py: maximum": "... and differences of members",
     "tessellation/certificate/patterns.py: check_patterns": "only winners can be no members",
+    "tessellation/enclosure/gaps.py: __init__": "tables of activations; of other folds there are no gaps",
     "tessellation/enclosure/relaxations.py: relaxation": "lines around the graph of one unit, and around a maximum",
     "tessellation/planar/piece.py: _following_folds": "signs are packed on the way if an activation follows",
     "tessellation/region_graph/bound.py: _folds": "breakpoints within a range, and members that may lead",

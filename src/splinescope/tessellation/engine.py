@@ -81,8 +81,9 @@ def tessellate(
         max_cells: Stop refining outwards from the centre of the domain once there are this many cells; the result then
             says `truncated` and its cells, each of them exact, cover a part of the domain (of a segment: its start).
         memory_budget: Bytes for the cells under way with the values at their vertices; a quarter of the free memory by
-            default. Segments and planes are then finished part by part; in three and four dimensions, with half of the
-            free memory, cells far from the centre are left out. Above that, see `region_graph`.
+            default, half of it in three and four dimensions. Domains are then finished part by part; in three and four
+            dimensions, where the network has max nodes or there is a `max_cells`, cells far from the centre are left
+            out instead. Above that, see `region_graph`.
         store: Folder for finished parts, for more cells than fit in memory; created, and emptied of parts at the end.
         tolerance: What counts as zero.
         progress: Show a progress bar on long work, or a function of (share done, cells found).
@@ -130,8 +131,8 @@ def tessellate(
     asked = question(network, domain, verify, max_cells, memory_budget)
     network, domain = asked.network, asked.domain
     dimension = domain.dimension
-    if store is not None and dimension != 2:
-        raise InvalidInputError("`store`: streaming to a folder works in two dimensions only; expected None")
+    if store is not None and not 2 <= dimension <= WITH_VERTICES:
+        raise InvalidInputError("`store`: streaming to a folder works in two to four dimensions only; expected None")
     if dimension == 1:
         from splinescope.tessellation.segments import tessellate_segment
 
@@ -159,10 +160,21 @@ def tessellate(
             progress=progress,
         )
     if dimension <= WITH_VERTICES:
-        from splinescope.tessellation.spatial import tessellate_polytope as engine
-    else:
-        from splinescope.tessellation.region_graph import region_graph as engine  # type: ignore[assignment]
-    return engine(
+        from splinescope.tessellation.spatial import tessellate_polytope
+
+        return tessellate_polytope(
+            network,
+            domain,
+            verify=verify,
+            max_cells=max_cells,
+            memory_budget=memory_budget,
+            store=store,
+            tolerance=tolerance,
+            progress=progress,
+        )
+    from splinescope.tessellation.region_graph import region_graph
+
+    return region_graph(
         network,
         domain,
         verify=verify,

@@ -26,6 +26,7 @@ class FaceLattice:
         dimension: d.
         points: [>= V, d] coordinates of the vertices.
         uncertainty: [>= V] how far they may be from where they are, relative to the extents of the domain.
+        tags: [>= V] see `Faces`.
         edges: Ends of the edges.
         levels: Faces of dimension 2, ..., d.
         counts: [2, d + 1] numbers of faces, and lengths of pools.
@@ -35,6 +36,7 @@ class FaceLattice:
     dimension: int
     points: np.ndarray
     uncertainty: np.ndarray
+    tags: np.ndarray
     edges: Edges
     levels: tuple[Faces, ...]
     counts: np.ndarray
@@ -63,7 +65,7 @@ class FaceLattice:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        arrays = [self.points, self.uncertainty, *self.edges, *(a for faces in self.levels for a in faces)]
+        arrays = [self.points, self.uncertainty, self.tags, *self.edges, *(a for faces in self.levels for a in faces)]
         return sum(array.nbytes for array in arrays)
 
     def list_of(self, dimension: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,6 +93,7 @@ def edges_of(ends: np.ndarray) -> Edges:
         np.full(count, -1, np.int64),
         np.zeros(count, np.int32),
         np.zeros(count, np.int32),
+        np.zeros(count, np.uint64),
     )
 
 
@@ -108,6 +111,7 @@ def faces_of(offsets: np.ndarray, items: np.ndarray, words: int = 1) -> Faces:
         np.zeros(count, np.int32),
         np.full((count, 2), -1, np.int32),
         np.full((count, 2), -1, np.int32),
+        np.zeros(count, np.uint64),
     )
 
 
@@ -147,7 +151,8 @@ def lattice_of_polytope(corners: np.ndarray, halfspaces: np.ndarray) -> FaceLatt
     counts = np.zeros((2, dimension + 1), np.int64)
     counts[0] = [len(corners), len(ends), *(len(items) for items in lists[2:])]
     counts[1, 2:] = [len(level.pool) for level in faces]
-    return FaceLattice(dimension, corners.copy(), np.full(len(corners), ROUNDING), edges_of(ends), tuple(faces), counts)
+    vertices = (corners.copy(), np.full(len(corners), ROUNDING), np.zeros(len(corners), np.uint64))
+    return FaceLattice(dimension, *vertices, edges_of(ends), tuple(faces), counts)
 
 
 def restricted(lattice: FaceLattice, cells: np.ndarray) -> tuple[FaceLattice, np.ndarray]:
@@ -173,7 +178,7 @@ def restricted(lattice: FaceLattice, cells: np.ndarray) -> tuple[FaceLattice, np
         lower, numbers = np.unique(chosen, return_inverse=True)
         faces = faces_of(starts, numbers, old.positive.shape[1])
         faces.positive[:], faces.negative[:] = old.positive[kept], old.negative[kept]
-        faces.labels[:] = old.labels[kept]
+        faces.labels[:], faces.tags[:] = old.labels[kept], old.tags[kept]
         if k == d - 1:
             number = np.full(lattice.num_cells + 1, -1, np.int32)
             number[cells] = np.arange(len(cells), dtype=np.int32)
@@ -183,15 +188,7 @@ def restricted(lattice: FaceLattice, cells: np.ndarray) -> tuple[FaceLattice, np
         kept = lower
     vertices, ends = np.unique(lattice.edges.ends[kept], return_inverse=True)
     counts[0, 0] = len(vertices)
-    return (
-        FaceLattice(
-            d,
-            lattice.points[vertices],
-            lattice.uncertainty[vertices],
-            edges_of(ends.reshape(-1, 2)),
-            tuple(reversed(levels)),
-            counts,
-            lattice.serial,
-        ),
-        vertices,
-    )
+    edges = edges_of(ends.reshape(-1, 2))
+    edges.tags[:] = lattice.edges.tags[kept]
+    known = (lattice.points[vertices], lattice.uncertainty[vertices], lattice.tags[vertices])
+    return FaceLattice(d, *known, edges, tuple(reversed(levels)), counts, lattice.serial), vertices

@@ -69,6 +69,7 @@ def coarsened(lattice: FaceLattice, group: np.ndarray) -> Coarsened:
         d,
         lattice.points[vertices],
         lattice.uncertainty[vertices],
+        np.zeros(len(vertices), np.uint64),
         edges_of(ends.reshape(-1, 2)),
         tuple(levels),
         new_counts,

@@ -54,9 +54,8 @@ class Moment:
         base = int(vertices[0])
         out = np.full(int(vertices[-1]) - base + 1, -1, np.int32)
         out[vertices - base] = _WANTED
-        _find_cells(
-            self.cells, len(vertices), self.dimension, self.levels, self.edges, self.serial, self.parents, base, out
-        )
+        faces = (self.dimension, self.levels, self.edges, self.serial, self.parents)
+        _find_cells(self.cells, len(vertices), *faces, base >= self.first, base, out)
         return out[vertices - base]
 
     def facets_at(self, cell: int, vertex: int) -> np.ndarray:
@@ -115,12 +114,15 @@ def _find_in(
     edges: Edges,
     serial: int,
     parents: np.ndarray,
+    fresh: bool,
     base: int,
     out: np.ndarray,
 ) -> int:
-    """Note a cell for all vertices of one of its faces; how many were sought."""
+    """Note a cell for all vertices of one of its faces; how many were sought. Fresh ones are on faces that are cut."""
     found = 0
     if k == 1:
+        if fresh and edges.marks[face] != serial:
+            return 0
         if edges.marks[face] == serial:
             middle = edges.section[face]
             found += _claim(middle, cell, base, out)
@@ -128,7 +130,8 @@ def _find_in(
         return found + _claim(edges.ends[face, 0], cell, base, out) + _claim(edges.ends[face, 1], cell, base, out)
     lists, pool = levels[k - 2].lists, levels[k - 2].pool
     for at in range(lists[face, START], lists[face, START] + lists[face, LENGTH]):
-        found += _find_in(pool[at], k - 1, cell, levels, edges, serial, parents, base, out)
+        if not fresh or k == 2 or levels[k - 3].marks[pool[at]] == serial:
+            found += _find_in(pool[at], k - 1, cell, levels, edges, serial, parents, fresh, base, out)
     return found
 
 
@@ -141,11 +144,12 @@ def _find_cells(
     edges: Edges,
     serial: int,
     parents: np.ndarray,
+    fresh: bool,
     base: int,
     out: np.ndarray,
 ) -> None:
     """Look for a cell of each vertex, until all have one."""
     for cell in cells:
-        number -= _find_in(cell, dimension, cell, levels, edges, serial, parents, base, out)
+        number -= _find_in(cell, dimension, cell, levels, edges, serial, parents, fresh, base, out)
         if number <= 0:
             return

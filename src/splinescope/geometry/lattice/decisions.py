@@ -253,7 +253,7 @@ def insert_folds(
             decide(judge, work.moment(), work.vertices, work.new(), layer.shifts, layer.padded)
     lattice.serial = int(work.progress[SERIAL]) + 1
     vertices, new = work.vertices, lattice.num_vertices
-    lattice.points, lattice.uncertainty = vertices.points, vertices.uncertainty
+    lattice.points, lattice.uncertainty, lattice.tags = vertices.points, vertices.uncertainty, vertices.tags
     tables = (layer.shifts, layer.thresholds, vertices.positive, vertices.negative)
     settle(old, new, vertices.values, *tables)
     rest = None
@@ -303,12 +303,13 @@ def _grown(lattice: FaceLattice, vertices: Vertices, parents: np.ndarray, factor
     sizes = [int(factor * 2 * number) + 256 for number in counts[0]]
     v, e = int(counts[0, 0]), int(counts[0, 1])
     vertices = Vertices(*(_resized(array, v, sizes[0]) for array in vertices))
-    ends, marks, section, child = lattice.edges
+    ends, marks, section, child, tags = lattice.edges
     lattice.edges = Edges(
         _resized(ends, e, sizes[1]),
         _resized(marks, e, sizes[1], fill=-1),
         _resized(section, e, sizes[1]),
         _resized(child, e, sizes[1]),
+        _resized(tags, e, sizes[1]),
     )
     levels = []
     for k, faces in enumerate(lattice.levels, start=2):
@@ -325,6 +326,7 @@ def _grown(lattice: FaceLattice, vertices: Vertices, parents: np.ndarray, factor
                 _resized(faces.child, count, size),
                 _resized(faces.cells, count, size),
                 _resized(faces.labels, count, size),
+                _resized(faces.tags, count, size),
             )
         )
     lattice.levels = tuple(levels)

@@ -68,7 +68,7 @@ def fill_vertices(
     found: int, column: int, layer: LatticeLayer, vertices: Vertices, first: int, zeros: np.ndarray
 ) -> int:
     """Coordinates, values and signs of new vertices; the number of signs that float64 does not decide."""
-    points, values, uncertainty, positive, negative, doubtful, parents, fractions, blur = vertices
+    points, values, uncertainty, positive, negative, doubtful, parents, fractions, blur, _ = vertices
     _, shifts, thresholds, magnitudes, families, _, _, padded = layer
     level = column // padded
     unit = column - level * padded
@@ -118,11 +118,13 @@ def fill_vertices(
 def split_edges(cut: np.ndarray, found: int, vertices: Vertices, edges: Edges, first: int, first_edge: int) -> None:
     """An edge that is cut keeps its negative part, and its positive part is a new edge."""
     ends, section, child, parents = edges.ends, edges.section, edges.child, vertices.parents
+    tags, vertex_tags = edges.tags, vertices.tags
     for i in range(found):
         edge, vertex = cut[i], first + i
         ends[edge, 0], ends[edge, 1] = parents[vertex, 0], vertex
         ends[first_edge + i, 0], ends[first_edge + i, 1] = vertex, parents[vertex, 1]
         section[edge], child[edge] = vertex, first_edge + i
+        tags[first_edge + i] = vertex_tags[vertex] = tags[edge]
 
 
 @njit(cache=True, nogil=True)

@@ -26,6 +26,7 @@ class Vertices(NamedTuple):
         parents: [V, 2] ends of the edge that a new vertex was made on.
         fractions: [V] its position between them.
         blur: [V] uncertainty of that.
+        tags: [V] see `Faces`.
     """
 
     points: np.ndarray
@@ -37,6 +38,7 @@ class Vertices(NamedTuple):
     parents: np.ndarray
     fractions: np.ndarray
     blur: np.ndarray
+    tags: np.ndarray
 
 
 class Edges(NamedTuple):
@@ -47,12 +49,14 @@ class Edges(NamedTuple):
         marks: [E] last column that cut the edge.
         section: [E] the vertex where it did.
         child: [E] the edge on the positive side.
+        tags: [E] see `Faces`.
     """
 
     ends: np.ndarray
     marks: np.ndarray
     section: np.ndarray
     child: np.ndarray
+    tags: np.ndarray
 
 
 class Faces(NamedTuple):
@@ -69,6 +73,7 @@ class Faces(NamedTuple):
         cells: [N, 2] for facets of cells, the cells on the negative and on the positive side, -1 outside.
         labels: [N, 2] for facets of cells, the node and the column whose fold made them; -1 and the number of a side
             for the domain's boundary; `NEW` and a column of the layer that is being inserted.
+        tags: [N] of faces on a border with another lattice, a number that is the same there: see `tags`. Others have 0.
     """
 
     lists: np.ndarray
@@ -80,6 +85,7 @@ class Faces(NamedTuple):
     child: np.ndarray
     cells: np.ndarray
     labels: np.ndarray
+    tags: np.ndarray
 
 
 class LatticeLayer(NamedTuple):

@@ -89,9 +89,9 @@ def cut_polygons(
     scratch: np.ndarray,
 ) -> int:
     """Cut polygons in two along a new edge each; -1, or a polygon that is not cut at two points."""
-    ends, marks, edge_section, edge_child = edges
+    ends, marks, edge_section, edge_child, edge_tags = edges
     positive, negative = vertices.positive, vertices.negative
-    lists, pool, face_positive, face_negative, _, face_section, face_child, cells, labels = faces
+    lists, pool, face_positive, face_negative, _, face_section, face_child, cells, labels, tags = faces
     minus, plus, two = scratch[0], scratch[1], np.empty(2, np.int32)
     used = counts[1, 2]
     for i in range(found):
@@ -120,6 +120,7 @@ def cut_polygons(
         used = store_list(lists, pool, used, face, minus, below + 1)
         used = store_list(lists, pool, used, child, plus, above + 1)
         face_section[face], face_child[face] = section, child
+        tags[child] = edge_tags[section] = tags[face]
         for k in range(2):
             cells[child, k], labels[child, k] = cells[face, k], labels[face, k]
         unite_polygon(face, lists, pool, face_positive, face_negative, ends, positive, negative)

@@ -49,7 +49,7 @@ def vertices_of_faces(edges: np.ndarray, levels: list[Lists]) -> list[Lists]:
     out = []
     for offsets, items in levels:
         starts = np.zeros(len(offsets), np.int64)
-        united = np.empty(int((lower[0][items + 1] - lower[0][items]).sum()), np.int32)
+        united = np.empty(int(np.diff(lower[0]).astype(np.int32)[items].sum(dtype=np.int64)), np.int32)
         _unite(offsets, items, *lower, np.full(vertices, -1, np.int32), starts, united)
         lower = (starts, united[: starts[-1]].copy())
         out.append(lower)

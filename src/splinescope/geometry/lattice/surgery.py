@@ -143,8 +143,9 @@ def _cut_faces(
         ridges.positive,
         ridges.negative,
     )
-    facet_lists, facet_pool, facet_positive, facet_negative, marks, facet_section, facet_child, _, _ = facets
-    lists, pool, face_positive, face_negative, _, face_section, face_child, cells, labels = faces
+    facet_lists, facet_pool, facet_positive, facet_negative, marks = facets[:5]
+    facet_section, facet_child, facet_tags = facets.section, facets.child, facets.tags
+    lists, pool, face_positive, face_negative, _, face_section, face_child, cells, labels, tags = faces
     minus, plus, between = scratch[0], scratch[1], scratch[2]
     used, facet_used = counts[1, dimension], counts[1, dimension - 1]
     for i in range(found):
@@ -177,6 +178,7 @@ def _cut_faces(
         used = store_list(lists, pool, used, face, minus, below + 1)
         used = store_list(lists, pool, used, child, plus, above + 1)
         face_section[face], face_child[face] = section, child
+        tags[child] = facet_tags[section] = tags[face]
         for k in range(2):
             cells[child, k], labels[child, k] = cells[face, k], labels[face, k]
         new = (section, facet_lists, facet_pool, facet_positive, facet_negative)

@@ -15,7 +15,8 @@ account for it themselves.
 """
 
 from splinescope.tessellation.enclosure.bounds import AffineBounds
+from splinescope.tessellation.enclosure.gaps import Gaps
 from splinescope.tessellation.enclosure.inputs import halves, over_boxes, over_polytopes, over_segments
 from splinescope.tessellation.enclosure.network import Enclosure
 
-__all__ = ["AffineBounds", "Enclosure", "halves", "over_boxes", "over_polytopes", "over_segments"]
+__all__ = ["AffineBounds", "Enclosure", "Gaps", "halves", "over_boxes", "over_polytopes", "over_segments"]

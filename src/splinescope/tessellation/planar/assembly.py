@@ -35,6 +35,11 @@ class FinishedPiece:
     slices: np.ndarray
 
     @property
+    def num_cells(self) -> int:
+        """Number of its cells."""
+        return self.subdivision.num_faces
+
+    @property
     def nbytes(self) -> int:
         """Approximate bytes in memory."""
         return self.outputs.nbytes + sum(codes.words.nbytes for codes in self.codes) + 120 * len(self.vertex_tags)

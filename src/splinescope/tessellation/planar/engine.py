@@ -20,9 +20,8 @@ from splinescope.tessellation.planar.assembly import straightened
 from splinescope.tessellation.planar.complex import PlanarComplex, arrays_of
 from splinescope.tessellation.planar.placement import placed
 from splinescope.tessellation.planar.plan import Plan
-from splinescope.tessellation.planar.run import PlanarRun
+from splinescope.tessellation.planar.run import PlanarRun, piece_store
 from splinescope.tessellation.planar.slices import Slices
-from splinescope.tessellation.planar.store import PieceStore
 from splinescope.tessellation.planar.work import is_small
 
 _PATIENCE = 5.0
@@ -81,7 +80,7 @@ def _cut(
 ) -> tuple[PlanarComplex, bool]:
     """The cells, without a certificate, and whether somebody pressed Ctrl-C."""
     network = plan.network
-    run = PlanarRun(plan, PieceStore(store))
+    run = PlanarRun(plan, piece_store(store))
     with run.store:
         with reporting(progress, phase="cutting") as report:
             run.report, run.watched = report, bool(progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,18 +11,24 @@ from itertools import takewhile
 import numpy as np
 
 from splinescope.geometry.planar.halfedges import OUTSIDE
-from splinescope.geometry.planar.subdivision import convex_polygons
+from splinescope.geometry.planar.subdivision import Subdivision, convex_polygons
+from splinescope.tessellation.codes import NodeCodes
+from splinescope.tessellation.part_store import PartStore
 from splinescope.tessellation.planar.assembly import FinishedPiece, join
 from splinescope.tessellation.planar.borders import Borders, halves_of, part_of
 from splinescope.tessellation.planar.centroids import centroids_and_areas
 from splinescope.tessellation.planar.piece import PlanarPiece
 from splinescope.tessellation.planar.plan import Plan
 from splinescope.tessellation.planar.rows import GrowingRows
-from splinescope.tessellation.planar.store import PieceStore
 from splinescope.tessellation.sweep import advance
 
 _SMALLEST_PIECE = 32
 """Cells below which a piece is not split further, whatever the memory budget."""
+
+
+def piece_store(folder: str | os.PathLike[str] | None = None) -> PartStore[FinishedPiece]:
+    """Where finished pieces go: see `PartStore`."""
+    return PartStore((FinishedPiece, Subdivision, NodeCodes), folder)
 
 
 @dataclass
@@ -39,7 +46,7 @@ class PlanarRun:
     """
 
     plan: Plan
-    store: PieceStore = field(default_factory=PieceStore)
+    store: PartStore[FinishedPiece] = field(default_factory=lambda: piece_store())
     report: Callable[[float, int], None] = lambda share, cells: None
     watched: bool = False
     interrupted: bool = False
@@ -77,11 +84,11 @@ class PlanarRun:
 
     def joined(self) -> FinishedPiece:
         """All that is finished, as one piece."""
-        return join(self.store.pieces(), self._borders.ends, partial=not self.complete)
+        return join(self.store.parts(), self._borders.ends, partial=not self.complete)
 
     def crossings(self) -> int:
         """How often folds meet the border of the slices."""
-        pieces = self.store.pieces()
+        pieces = self.store.parts()
         outer = sum(int((piece.subdivision.face.reshape(-1, 2) == OUTSIDE).any(axis=1).sum()) for piece in pieces)
         shared = sum(int((piece.subdivision.edge_tag >= 0).sum()) for piece in pieces)
         return max(0, outer - shared - len(self.plan.slices.corners))

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 
 import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.geometry.lattice.polytopes import vertices_of_faces, volumes
-from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance, available_memory
 from splinescope.profiling import spent
-from splinescope.progress import reporting
+from splinescope.progress import remark, reporting
 from splinescope.tessellation.arguments import question
 from splinescope.tessellation.certificate import certified
 from splinescope.tessellation.complex import Decisions
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial.complex import Incidence, SpatialComplex, cell_means
-from splinescope.tessellation.spatial.state import SpatialState, first_state
-from splinescope.tessellation.sweep import advance
+from splinescope.tessellation.spatial.run import Keep, SpatialRun, part_store
+from splinescope.tessellation.spatial.state import first_state
 
-Keep = Callable[[int, dict[int, np.ndarray], np.ndarray, np.ndarray], np.ndarray]
-"""A function of (node, rows of the live nodes at the vertices, cell_vertices, cell_offsets): which cells to keep."""
+_PATIENCE = 5.0
+"""Seconds for comparisons with forward passes after an interruption: who pressed Ctrl-C is waiting."""
 
 
 def tessellate_polytope(
@@ -33,6 +34,7 @@ def tessellate_polytope(
     verify: str = "values",
     max_cells: int | None = None,
     memory_budget: int | None = None,
+    store: str | os.PathLike[str] | None = None,
     tolerance: Tolerance | None = None,
     progress: bool | Callable[[float, int], None] = False,
     keep: Keep | None = None,
@@ -45,8 +47,10 @@ def tessellate_polytope(
         domain: A domain of three or four dimensions (more are possible, but cells have very many faces then).
         verify: Level of the certificate.
         max_cells: Stop refining outwards from the centre at so many cells.
-        memory_budget: Bytes for faces and for values at vertices, half of the free memory by default; cells far from
-            the centre are left out where it does not suffice, and the result says `truncated`.
+        memory_budget: Bytes for the faces of cells under way and for values at their vertices, half of the free memory
+            by default. Where it does not suffice, the domain is finished part by part; with `max_cells` or `keep`, and
+            where the network has max nodes, cells far from the centre are left out, and the result says `truncated`.
+        store: Folder for finished parts.
         tolerance: Its `safety` says how near to zero signs are decided in exact arithmetic.
         progress: Progress bar, or a function of (share done, cells found).
         keep: Asked after every activation which cells are of interest; the others are dropped, and the result says
@@ -73,54 +77,55 @@ def tessellate_polytope(
     network, domain = asked.network, asked.domain
     if domain.dimension < 3:
         raise InvalidInputError(f"`domain`: got {domain.dimension} dimensions; expected three or more")
-    tolerance, last_use = tolerance or Tolerance(), last_uses(network)
+    tolerance = tolerance or Tolerance()
     with spent("planning"):
         state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
     state.shortage = shortage
-    with reporting(progress) as report:
-        state.watch = lambda cells: report(state.position / len(network.nodes), cells)
-        while state.position < len(network.nodes):
-            before = state.position
-            advance(state, network, last_use)
-            state.keep_within_budgets()
-            done = state.position > before and network.nodes[before].units and before != network.output
-            if keep is not None and done:
-                offsets, items = state.cell_vertices()
-                state.restrict(np.flatnonzero(keep(before, state.rows, items, offsets)))
-            report(state.position / len(network.nodes), state.lattice.num_cells)
-    with spent("assembling"):
-        cells = _complex(state, network, domain, tolerance)
-    return certified(cells, verify)
+    state.streams = max_cells is None and keep is None and shortage is None and _elementwise(network)
+    waiting = [state]
+    del state
+    run = SpatialRun(network, keep, part_store(store))
+    with run.store:
+        with reporting(progress) as report:
+            run.report = report
+            run.through_network(waiting)
+        if run.interrupted:
+            kept = f"the {run.store.cells:,} finished cells, {run.done:.1%} of the domain,"
+            remark(progress, f"interrupted: {kept} are kept; they are checked and written now")
+        with spent("assembling"):
+            cells = _complex(run, domain, tolerance)
+    return certified(cells, verify, progress, _PATIENCE if run.interrupted else math.inf)
 
 
-def _complex(state: SpatialState, network: Network, domain: Domain, tolerance: Tolerance) -> SpatialComplex:
-    """The complex of a state that has passed the whole network."""
-    lattice, d = state.lattice, domain.dimension
-    count = lattice.num_vertices
-    points, edges = lattice.points[:count].copy(), lattice.edges.ends[: lattice.counts[0, 1]].copy()
-    levels = [lattice.list_of(k) for k in range(2, d + 1)]
-    vertices = vertices_of_faces(edges, levels)
-    facets = int(lattice.counts[0, d - 1])
-    labels = lattice.facets.labels[:facets]
+def _elementwise(network: Network) -> bool:
+    """Whether all folds are those of activations."""
+    return all(fold.elementwise for fold in network.folds.values())
+
+
+def _complex(run: SpatialRun, domain: Domain, tolerance: Tolerance) -> SpatialComplex:
+    """The complex of all that has passed the whole network."""
+    finished = run.joined()
+    lattice, network = finished.lattice, run.network
+    vertices = vertices_of_faces(lattice.edges, lattice.lists)
+    op, fold = lattice.labels.T
     cell_offsets, cell_vertices = vertices[-1]
     sizes = np.array([node.size for node in network.nodes])
-    measures = volumes(points, edges, levels, vertices)
     return SpatialComplex(
         network=network,
         domain=domain,
-        vertices=points,
-        vertex_outputs=np.array(state.rows[network.output][:count]),
+        vertices=lattice.points,
+        vertex_outputs=finished.outputs,
         cell_vertices=cell_vertices,
         cell_offsets=cell_offsets,
-        interior_points=cell_means(points, cell_vertices, cell_offsets),
-        measures=measures,
-        codes=tuple(state.codes),
+        interior_points=cell_means(lattice.points, cell_vertices, cell_offsets),
+        measures=volumes(lattice.points, lattice.edges, lattice.lists, vertices),
+        codes=tuple(finished.codes),
         tolerance=tolerance,
-        truncated=state.truncated,
-        edges=edges,
-        faces={k: Incidence(*lists) for k, lists in enumerate(levels, start=2)},
-        facet_cells=lattice.facets.cells[:facets].copy(),
-        facet_op=labels[:, 0].copy(),
-        facet_unit=np.where(labels[:, 0] >= 0, labels[:, 1] % sizes[labels[:, 0]], -1).astype(np.int32),
-        decisions=Decisions(state.signs, state.judge.decided),
+        truncated=not run.complete,
+        edges=lattice.edges,
+        faces={k: Incidence(*lists) for k, lists in enumerate(lattice.lists, start=2)},
+        facet_cells=lattice.sides,
+        facet_op=op.copy(),
+        facet_unit=np.where(op >= 0, fold % sizes[op], -1).astype(np.int32),
+        decisions=Decisions(run.signs, run.exact),
     )

@@ -46,6 +46,13 @@ class SpatialJudge:
             number = {old: new for new, old in enumerate(vertices.tolist())}
             self._points = {number[old]: point for old, point in self._points.items() if old in number}
 
+    def part(self, vertices: np.ndarray) -> SpatialJudge:
+        """The same for some of the vertices, in this order; it has decided nothing yet."""
+        part = SpatialJudge(self._network, self._forms)
+        part._table, part._points = self._table, dict(self._points)
+        part.renumber(vertices)
+        return part
+
     def fractions(self, moment: Moment, vertices: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Where the moment's column crosses edges, as the nearest float64 shares of the way."""
         cells = moment.cells_of(vertices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from splinescope.geometry.lattice.decisions import Inserted, decide, insert_fold
 from splinescope.geometry.lattice.edge_cuts import interpolate, pack_decided, settle
 from splinescope.geometry.lattice.faces import NEW, LatticeLayer, Vertices
 from splinescope.geometry.lattice.polytopes import vertices_of_faces
+from splinescope.geometry.lattice.tags import halves, refine_tags
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
@@ -38,11 +39,10 @@ from splinescope.tessellation.thresholds import Columns, LayerFolds, activation_
 
 _BYTES_OF_CELL = {3: 3000, 4: 12000}
 """Bytes that the faces of one cell take, with the room for growth: measured, and rounded up."""
-
-
 _NO_LIMIT = 1 << 62
 """Within groups of a max node no cell is left out: it may be a part of one that others complete."""
-
+_FEWEST = 64
+"""Cells that there may be in any case, whatever the memory budget."""
 _SAFETY = 16.0
 """Multiple of `Tolerance.safety` by which measured rounding errors are taken: they only say what is decided exactly."""
 _PLACED = 2.0**-33
@@ -73,6 +73,8 @@ class SpatialState:
         shortage: Called before a budget drops some.
         watch: Called with the number of cells while there come to be more.
         signs: Number of signs taken.
+        streams: Whether it is parted where it is too large, and no cell left out.
+        share: Share of the domain that it covers, counted by cells whenever it was parted.
     """
 
     network: Network
@@ -94,6 +96,8 @@ class SpatialState:
     shortage: Callable[[], None] | None = None
     watch: Callable[[int], None] | None = None
     signs: int = 0
+    streams: bool = False
+    share: float = 1.0
 
     @property
     def num_cells(self) -> int:
@@ -164,8 +168,32 @@ class SpatialState:
         distance = np.sum((middle - self.centre) ** 2, axis=1)
         return self.restrict(np.sort(np.argsort(distance, kind="stable")[:number]))
 
+    @property
+    def too_large(self) -> bool:
+        """Whether it has to be parted before the next node or portion."""
+        columns = self.network.nodes[self.position].size
+        return self.streams and self.num_cells > 1 and 2 * self.num_cells > self._limit(columns)
+
+    def halves(self, rng: np.random.Generator) -> list[SpatialState]:
+        """Two states with about as many cells; `rng` gives tags to their border."""
+        return [
+            replace(
+                self,
+                lattice=lattice,
+                rows={node: rows[vertices] for node, rows in self.rows.items()},
+                judge=self.judge.part(vertices),
+                codes=[codes.taken(cells) for codes in self.codes],
+                begun=None if self.begun is None else self.begun.taken(cells),
+                signs=0,
+                share=self.share * len(cells) / self.num_cells,
+            )
+            for lattice, cells, vertices in halves(self.lattice, rng)
+        ]
+
     def keep_within_budgets(self) -> None:
-        """Leave out cells between two nodes, or between two portions of a max node."""
+        """Leave out cells between two nodes, or between two portions of a max node, unless they are streamed."""
+        if self.streams:
+            return
         if self.max_cells is not None:
             self.restrict_to(self.max_cells)
         if self.begun is not None and self.num_cells >= self._limit(0):
@@ -192,7 +220,8 @@ class SpatialState:
         signed = self._signed(values, folds)
         rest: LatticeLayer | None = self._layer(folds)
         while rest is not None:
-            limit = self._limit(values.shape[1]) if self.tournament is None else _NO_LIMIT
+            limited = self.tournament is None and not self.streams
+            limit = self._limit(values.shape[1]) if limited else _NO_LIMIT
             inserted = insert_folds(self.lattice, signed, rest, self.judge, limit, self.watch)
             if inserted.tangled >= 0:
                 raise _tangled(self.lattice, columns.node)
@@ -205,12 +234,14 @@ class SpatialState:
                 values = signed.values
                 self.judge.enter(columns, self.codes)
         self.rows[key] = values
+        if self.streams:
+            refine_tags(self.lattice, inserted.positive, inserted.negative, np.random.default_rng(columns.node))
         self.signs += len(values) * int(np.isfinite(folds.thresholds).sum())
         return self.lattice.cells.positive[: self.lattice.num_cells].copy()
 
     def fitting(self, key: int, folds: LayerFolds, left: np.ndarray) -> np.ndarray:
-        """For which units or groups there is room: of groups, within the budgets; units leave out cells meanwhile."""
-        if not folds.columns.width:
+        """For which units or groups there is room within the budgets; where cells are left out meanwhile, for all."""
+        if not folds.columns.width and not self.streams:
             return left
         limit = max(self._limit(self.rows[key].shape[1]), 2 * self.num_cells)
         offsets, items = self.cell_vertices()
@@ -268,7 +299,7 @@ class SpatialState:
         """Number of cells that the budgets allow in the middle of a layer."""
         live = columns + sum(rows.shape[1] for rows in self.rows.values())
         each = _BYTES_OF_CELL[min(self.lattice.dimension, 4)] + 4 * 8 * live
-        limit = max(64, self.memory_budget // each)
+        limit = max(_FEWEST, self.memory_budget // each)
         return limit if self.max_cells is None else min(limit, 2 * self.max_cells)
 
     def merge_hidden(self, index: int, positions: np.ndarray) -> np.ndarray:
@@ -304,7 +335,7 @@ def _vertices(
     count = len(values)
     parents, none = np.zeros((count, 2), np.int32), np.zeros(count)
     known = (lattice.uncertainty, positive, negative, doubtful)
-    return Vertices(lattice.points, values, *known, parents, none, none.copy())
+    return Vertices(lattice.points, values, *known, parents, none, none.copy(), lattice.tags)
 
 
 def _tangled(lattice: FaceLattice, node: int) -> DegenerateArrangementError:

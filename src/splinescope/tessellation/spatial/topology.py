@@ -47,8 +47,10 @@ def _check_volumes(cells: SpatialComplex, allowed: float) -> float:
     size = np.abs(cells.vertices).max(axis=0)
     means = cell_means(cells.vertices, cells.cell_vertices, cells.cell_offsets)
     moved = (np.abs(means - cells.interior_points) > 64 * UNIT_ROUNDOFF * size).any(axis=1)
-    corners, starts = cells.vertices[cells.cell_vertices], cells.cell_offsets[:-1]
-    boxes = np.prod(np.maximum.reduceat(corners, starts) - np.minimum.reduceat(corners, starts), axis=1)
+    boxes, starts = np.ones(len(cells)), cells.cell_offsets[:-1]
+    for axis in cells.vertices.T:
+        along = axis[cells.cell_vertices]
+        boxes *= np.maximum.reduceat(along, starts) - np.minimum.reduceat(along, starts)
     wrong = np.flatnonzero(~(np.abs(measured - cells.measures) <= 64 * UNIT_ROUNDOFF * boxes) | moved)
     if len(wrong):
         fail("measures", wrong, "a measure or an interior point is not that of the cell's vertices")

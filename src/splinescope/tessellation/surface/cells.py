@@ -14,7 +14,8 @@ from splinescope.numerics import Tolerance
 from splinescope.tessellation.arguments import fitted
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
-from splinescope.tessellation.spatial.engine import Keep, tessellate_polytope
+from splinescope.tessellation.spatial.engine import tessellate_polytope
+from splinescope.tessellation.spatial.run import Keep
 from splinescope.tessellation.surface.pruning import keeper
 from splinescope.tessellation.surface.rounding import doubtful_outputs, output_error
 from splinescope.tessellation.surface.targets import Level

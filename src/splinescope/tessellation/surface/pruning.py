@@ -1,8 +1,10 @@
 """Which cells a level set may meet, before the network is known on them: bounds through its remaining nodes.
 
 After some nodes of the network, those that later nodes still read are affine on each cell, and known by their values at
-its vertices. From there on every unit is enclosed between two affine functions of position, see `Enclosure`. What is
-rounded is covered by the margin of what is looked for.
+its vertices. From there on a forward pass at the vertices says where both signs are; where there is one, bounds say
+whether it is that of the whole cell: first `Gaps`, which are cheap, then an `Enclosure`, by which every unit is between
+two affine functions of position. A cell that either rules out is dropped. What is rounded is covered by the margin of
+what is looked for.
 """
 
 from __future__ import annotations
@@ -13,13 +15,20 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
+from splinescope.geometry.gaps import number_consecutively
 from splinescope.network.graph import Network
 from splinescope.numerics import in_blocks
-from splinescope.tessellation.enclosure import AffineBounds, Enclosure
+from splinescope.tessellation.enclosure import AffineBounds, Enclosure, Gaps
 from splinescope.tessellation.surface.targets import Cells, Sought
 
-_CHUNK_NUMBERS = 1 << 15
-"""Numbers that one array of a chunk of cells may hold: 256 KiB, so that a chunk stays in a processor's cache."""
+_VALUES = 1 << 20
+"""Numbers that the forward pass at the vertices of some cells holds at once: 8 MiB."""
+_ENCLOSED = 1 << 17
+"""Numbers of one array of enclosures: a MiB, so that it stays in a processor's cache."""
+_TIGHTER = 0.35
+"""Share of gaps to which an enclosure comes at best, nearly always: what this does not rule out is kept untried."""
+_FEW = 1 << 11
+"""Cells up to which everything is tried."""
 
 
 def keeper(network: Network, target: Sought) -> Callable[..., np.ndarray]:
@@ -52,8 +61,8 @@ def may_meet(
 ) -> Bool[np.ndarray, " cells"]:
     """Cells on which a level may be taken; on the others it is certainly not.
 
-    Cost: a forward pass through the remaining nodes at all vertices, and two at all corners of the cells that have only
-    one sign at their vertices.
+    Cost: a forward pass through the remaining nodes at all vertices, two for each cell that has only one sign at its
+    vertices (see `Gaps`), and two at all corners of those that this leaves open (see `Enclosure`).
 
     Args:
         network: The network.
@@ -66,70 +75,103 @@ def may_meet(
     Returns:
         True for every cell on which the level is taken, and for some others.
     """
-    cells, exact = Cells(cell_vertices, cell_offsets), dict(rows)
-    outputs = _outputs_at_vertices(network, node, exact)[cell_vertices]
-    kept = target.may_meet(outputs, outputs, cells)
-    if network.output in exact:
-        return kept
-    relaxation = _Relaxation(network, node, exact, target)
-    open_cells = np.flatnonzero(~kept)
-    corners = len(cell_vertices) / max(1, len(kept))
-    step = max(1, int(_CHUNK_NUMBERS / (max(n.size for n in network.nodes[node:]) * corners)))
+    cells = Cells(cell_vertices, cell_offsets)
+    kept = np.empty(len(cell_offsets) - 1, bool)
+    search = _Search(network, node, rows, target, _TIGHTER if len(kept) > _FEW else 0.0)
 
     def block(start: int, stop: int) -> None:
-        for low in range(start, stop, step):
-            chosen = open_cells[low : min(low + step, stop)]
-            kept[chosen] = relaxation.may_meet(cells.taken(chosen))
+        numbers = np.full(len(rows[min(rows)]), -1, np.int32)
+        for low in range(start, stop, search.step):
+            chosen = np.arange(low, min(low + search.step, stop))
+            kept[chosen] = search.may_meet(cells.taken(chosen), numbers)
 
-    if len(open_cells):
-        in_blocks(block, len(open_cells), grain=step)
+    in_blocks(block, len(kept), grain=search.step)
     return kept
 
 
-def _outputs_at_vertices(network: Network, node: int, exact: dict[int, np.ndarray]) -> np.ndarray:
-    """[V, n_out] outputs at the vertices.
+class _Search:
+    """The remaining nodes of a network on some cells.
 
-    All nodes that are affine on the cells, those up to the next activations, are added to `exact`.
+    Args:
+        network: The network.
+        node: The last node that the cells know.
+        rows: [V, n] values at the vertices of every node up to this one that a later one reads.
+        target: What is looked for.
+        tighter: Share of gaps to which an enclosure has to come, at best, to be tried.
+
+    Attributes:
+        step: Number of cells to look at together.
     """
-    count = len(next(iter(exact.values())))
-    known = set(exact)
-    for index in range(node + 1, network.output + 1):
-        later = network.nodes[index]
-        if later.fold is None and known.issuperset(later.inputs):
-            known.add(index)
-            exact[index] = np.empty((count, later.size))
-    fresh = known - {index for index in exact if index <= node}
-    out = np.empty((count, network.nodes[network.output].size))
 
-    def block(start: int, stop: int) -> None:
-        values = {index: torch.from_numpy(exact[index][start:stop]) for index in known - fresh}
+    def __init__(
+        self, network: Network, node: int, rows: dict[int, np.ndarray], target: Sought, tighter: float
+    ) -> None:
+        self._network, self._node, self._target, self._tighter = network, node, target, tighter
+        self._rows = {index: torch.from_numpy(values) for index, values in rows.items()}
+        exact = set(rows)
         for index in range(node + 1, network.output + 1):
             later = network.nodes[index]
-            shaped = [values[i].reshape(stop - start, *network.nodes[i].shape) for i in later.inputs]
-            values[index] = later.op.evaluate(*shaped)
-            if index in fresh:
-                torch.from_numpy(exact[index][start:stop]).copy_(values[index].reshape(stop - start, -1))
-        torch.from_numpy(out[start:stop]).copy_(values[network.output].reshape(stop - start, -1))
-
-    in_blocks(block, count, grain=256)
-    return out
-
-
-class _Relaxation:
-    """The remaining nodes of a network, whose outputs are enclosed on some cells."""
-
-    def __init__(self, network: Network, node: int, exact: dict[int, np.ndarray], target: Sought) -> None:
-        rest = [index for index in range(node + 1, network.output + 1) if index not in exact]
+            if later.fold is None and exact.issuperset(later.inputs):
+                exact.add(index)
+        later_nodes = range(node + 1, network.output + 1)
+        rest = [index for index in later_nodes if index not in exact]
         read = {source for index in rest for source in network.nodes[index].inputs}
-        self._exact = {index: values for index, values in exact.items() if index in read}
-        self._enclosure, self._output, self._target = Enclosure(network), network.output, target
+        self._exact, self._enclosure = sorted(exact & read), Enclosure(network)
+        activations = all(network.folds[i].elementwise for i in rest if i in network.folds)
+        self._gaps = Gaps(network, rest) if rest and activations else None
+        self._widest = max(network.nodes[index].size for index in [node, *later_nodes])
+        self.step = max(1, _VALUES // sum(network.nodes[index].size for index in [*rows, *later_nodes]))
 
-    def may_meet(self, cells: Cells) -> np.ndarray:
-        """The answer for some cells."""
+    def may_meet(self, cells: Cells, numbers: np.ndarray) -> np.ndarray:
+        """The answer for some cells; `numbers` is -1 for all vertices."""
+        local, first = np.empty_like(cells.vertices), np.empty_like(cells.vertices)
+        count = number_consecutively(cells.vertices, numbers, local, first)
+        cells, values = Cells(local, cells.offsets), self._values(first[:count])
+        outputs = values[self._network.output].numpy()[local]
+        kept = self._target.may_meet(outputs, outputs, cells)
+        if not self._exact:
+            return kept
+        left = np.flatnonzero(~kept)
+        if self._gaps is not None and len(left):
+            open_still, in_reach = self._by_gaps(self._gaps, cells.taken(left), values)
+            kept[left[open_still & ~in_reach]] = True
+            left = left[open_still & in_reach]
+        step = max(1, int(_ENCLOSED * len(kept) / (self._widest * len(local))))
+        for start in range(0, len(left), step):
+            chosen = left[start : start + step]
+            kept[chosen] = self._by_enclosures(cells.taken(chosen), values)
+        return kept
+
+    def _values(self, vertices: np.ndarray) -> dict[int, torch.Tensor]:
+        """Rows of all nodes from here on at some vertices."""
+        nodes, count = self._network.nodes, len(vertices)
+        values = {index: rows[vertices] for index, rows in self._rows.items()}
+        with torch.no_grad():
+            for index in range(self._node + 1, self._network.output + 1):
+                node = nodes[index]
+                shaped = [values[source].reshape(count, *nodes[source].shape) for source in node.inputs]
+                values[index] = node.op.evaluate(*shaped).reshape(count, -1)
+        return values
+
+    def _by_gaps(self, gaps: Gaps, cells: Cells, values: dict[int, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """Which cells gaps leave open, and which of them would be ruled out by ones a few times smaller."""
+        down, up = gaps.of_output(values, cells.vertices, cells.offsets)
+        outputs = values[self._network.output].numpy()[cells.vertices]
+        sizes = np.diff(cells.offsets)
+        open_by = []
+        for share in (1.0, self._tighter):
+            low = outputs - np.repeat(share * down, sizes, axis=0)
+            high = outputs + np.repeat(share * up, sizes, axis=0)
+            low, high = np.nan_to_num(low, nan=-np.inf, neginf=-np.inf), np.nan_to_num(high, nan=np.inf, posinf=np.inf)
+            open_by.append(self._target.may_meet(low, high, cells))
+        return open_by[0], ~open_by[1]
+
+    def _by_enclosures(self, cells: Cells, values: dict[int, torch.Tensor]) -> np.ndarray:
+        """What enclosures say of some cells."""
         known = {}
-        for index, values in self._exact.items():
-            centre = torch.from_numpy(values[cells.vertices])
+        for index in self._exact:
+            centre = values[index][cells.vertices]
             none = centre.new_empty(len(centre), 0, centre.shape[1])
             known[index] = AffineBounds(centre, none, torch.zeros_like(centre), cells.offsets)
-        low, high = self._enclosure.node(self._output, known).at_corners()
+        low, high = self._enclosure.node(self._network.output, known).at_corners()
         return self._target.may_meet(low.numpy(), high.numpy(), cells)
