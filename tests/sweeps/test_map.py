@@ -50,7 +50,7 @@ def test_any_executor(tmp_path: Path) -> None:
     expected = sweeps.map(area, GRID, workers=0).table()
     with ThreadPoolExecutor(2) as pool:
         pandas.testing.assert_frame_equal(sweeps.map(area, GRID, executor=pool).table(), expected)
-        client = SimpleNamespace(get_executor=lambda: pool)
+        client = SimpleNamespace(get_executor=lambda pure: pool)
         pandas.testing.assert_frame_equal(sweeps.map(area, GRID, executor=client).table(), expected)
         ray = SimpleNamespace(__name__="ray", remote=lambda function: _Remote(function, pool))
         pandas.testing.assert_frame_equal(sweeps.map(area, GRID, executor=ray).table(), expected)

@@ -287,7 +287,9 @@ def _known_by(files: list[str]) -> str:
     for text in files:
         path = Path(text if Path(text).is_file() else text.rpartition(":")[0])
         stat = path.stat() if path.is_file() else None
-        digest.update(f"{text} {stat and stat.st_size} {stat and stat.st_mtime_ns}\n".encode())
+        digest.update(
+            f"{text} {stat and stat.st_size} {stat and stat.st_mtime_ns}\n".encode("utf-8", "backslashreplace")
+        )
     return digest.hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from splinescope.workers import WorkerPool, as_executor, finished, pack, result_
 
 AHEAD = 1000
 """Tasks that an engine is handed ahead of their results."""
+
+_PATIENCE = 0.5
+"""Seconds within which Ctrl-C comes to all processes of a terminal."""
 
 
 def map(
@@ -109,10 +113,17 @@ def _fill(
     what = function if engine is None else pack(function)
     waiting = ((task, (what, tasks.values[task])) for task in missing)
     call, ahead = (called, 1) if engine is None else (outcome, AHEAD)
+
+    def keep(ended: Sequence[tuple[int, Future[Outcome]]]) -> None:
+        kept.add([(task, tasks.labels[task], _outcome_of(future)) for task, future in ended])
+
     for ended in finished(engine or _Here(), call, waiting, ahead):
         lost = [future for _, future in ended if _is_lost(future)]
-        well = [(task, future) for task, future in ended if not _is_lost(future)]
-        kept.add([(task, tasks.labels[task], _outcome_of(future)) for task, future in well])
+        odd = [pair for pair in ended if _is_interrupted(pair[1])]
+        keep([pair for pair in ended if not _is_lost(pair[1]) and not _is_interrupted(pair[1])])
+        if odd:  # by Ctrl-C, which then comes here, too; or by the task itself
+            time.sleep(_PATIENCE)
+            keep(odd)
         report(len(kept.rows) / len(tasks), len(kept.rows))
         for future in lost:
             result_of(future)
@@ -133,8 +144,13 @@ def _engine(executor: Any, workers: int | None, threads: int | None, memory: int
 
 
 def _is_lost(future: Future[Outcome]) -> bool:
-    """Whether the engine is at fault rather than the task, or the user interrupted it."""
-    return future.cancelled() or isinstance(future.exception(), BrokenExecutor | KeyboardInterrupt)
+    """Whether the engine is at fault rather than the task."""
+    return future.cancelled() or isinstance(future.exception(), BrokenExecutor)
+
+
+def _is_interrupted(future: Future[Outcome]) -> bool:
+    """Whether somebody interrupted the task where it was done."""
+    return not _is_lost(future) and isinstance(future.exception(), KeyboardInterrupt)
 
 
 def _outcome_of(future: Future[Outcome]) -> Outcome:
