@@ -67,4 +67,4 @@ class WorkerError(SplinescopeError):
 
 
 class StoreWarning(UserWarning):
-    """A file that is no result, such as a checkpoint, could not be written; the work goes on without it."""
+    """A store is not as it should be, and the work goes on: a checkpoint that cannot be written, lost shards."""

@@ -76,7 +76,7 @@ def test_a_full_disk_does_not_end_a_search(network: Network, tmp_path: Path, mon
     def full(*arguments: Any, **named: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(stored.np, "savez", full)
+    monkeypatch.setattr(stored.npy, "write_array", full)
     with pytest.warns(StoreWarning, match=r"cannot write '.*search\.npz': No space left on device; the search goes on"):
         graph = region_graph(network, SQUARE, checkpoint=tmp_path / "search.npz")
     assert graph.complete

@@ -267,7 +267,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     def fails(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", fails)
+    monkeypatch.setattr(np.lib.format, "write_array", fails)
     with pytest.raises(StoreError, match="No space left on device"):
         cells.save(path)
     assert path.read_bytes() == before

@@ -32,3 +32,48 @@ def die(x: int) -> int:
     if x == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return x * x
+
+
+class MuteError(Exception):
+    """One whose message cannot be read."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+def odd(what: str) -> Any:
+    """What a task may do or return that no row can hold, by name."""
+    raised = {"mute": MuteError, "leaving": SystemExit, "generator": GeneratorExit, "interrupt": KeyboardInterrupt}
+    if what in raised:
+        raise raised[what]()
+    if what == "surrogate error":
+        raise ValueError("\ud83d\ude00")  # two halves, which JSON would make one character
+    return ODD.get(what, what)
+
+
+ODD = {
+    "date": np.datetime64("2020-01-01"),
+    "surrogate": "a\ud800",
+    "surrogate name": {"\udcff": np.ones(2)},
+    "number as name": {3: 1},
+    "complex": 1j,
+    "long": 10**5000,
+    "objects": np.array([object(), 1]),
+    "fields": np.zeros(2, [("a", int)]),
+    "mask": np.ma.masked_array([1, 2], [False, True]),
+    "object": object(),
+}
+
+
+def draw(x: int) -> float:
+    """A number that is another one each time."""
+    return int.from_bytes(os.urandom(6)) / 2**48
+
+
+def wait(x: int) -> int:
+    """The last ones take long."""
+    if x >= 3:
+        time.sleep(60)
+    return x

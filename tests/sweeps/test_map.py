@@ -50,7 +50,7 @@ def test_any_executor(tmp_path: Path) -> None:
     expected = sweeps.map(area, GRID, workers=0).table()
     with ThreadPoolExecutor(2) as pool:
         pandas.testing.assert_frame_equal(sweeps.map(area, GRID, executor=pool).table(), expected)
-        client = SimpleNamespace(get_executor=lambda: pool)
+        client = SimpleNamespace(get_executor=lambda pure: pool)
         pandas.testing.assert_frame_equal(sweeps.map(area, GRID, executor=client).table(), expected)
         ray = SimpleNamespace(__name__="ray", remote=lambda function: _Remote(function, pool))
         pandas.testing.assert_frame_equal(sweeps.map(area, GRID, executor=ray).table(), expected)
@@ -179,7 +179,7 @@ def test_values_of_any_kind(tmp_path: Path) -> None:
         ("large", 0, "a.pt"),
     ]
     nets["small"].weight.data += 1
-    with pytest.raises(StoreError, match="its grid is"):
+    with pytest.raises(StoreError, match="its grid has other values"):
         sweeps.map(_inputs, grid, workers=0, store=tmp_path)
     rows = [{"width": 1, "height": 2}, {"width": 2, "height": 5}]
     assert [row["height"] for row in sweeps.map(area, rows, workers=0).rows] == [2, 5]
@@ -192,7 +192,7 @@ def _inputs(net: torch.nn.Linear, scale: float, at: np.ndarray, file: Path) -> f
 @pytest.mark.parametrize(
     ("grid", "message"),
     [
-        ({"x": 3}, "'x' is a int; expected several values"),
+        ({"x": 3}, "'x' is an int; expected several values"),
         ({"x": []}, "it has no tasks"),
         ([], "it has no tasks"),
         ({"task": [1]}, "got the argument 'task'"),

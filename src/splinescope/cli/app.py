@@ -113,7 +113,7 @@ _UNSUPPORTED = (
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
-_KEPT = {"reproduce": "; what is finished is kept, and the same command goes on from there"}
+_KEPT = dict.fromkeys(("reproduce", "sweep"), "; what is finished is kept, and the same command goes on from there")
 """What is left of a command that was interrupted, where that is something."""
 
 _MORE = "close other programs, or take a machine with more of it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,13 +14,14 @@ import numpy as np
 import typer
 
 from splinescope.cli import options as of
-from splinescope.cli.run import Facts, Files, Run
+from splinescope.cli.run import INTERRUPTED, Facts, Files, Run
 from splinescope.cli.sweep_task import Common, measured
 from splinescope.cli.values import size_in_bytes, whole_numbers
-from splinescope.errors import InvalidInputError
+from splinescope.errors import InvalidInputError, StoreError
 
 if TYPE_CHECKING:
     from splinescope.sweeps import Sweep
+    from splinescope.sweeps.identity import OtherSweep
 
 Models = Annotated[
     str,
@@ -64,6 +65,19 @@ Memory = Annotated[str | None, of.how(metavar="SIZE", help="Data that each proce
 Retry = Annotated[bool, of.how("--retry", help="Do again what failed before.")]
 Resume = Annotated[bool, of.how(help="Go on with what is in the folder of `--out`; else it is replaced.")]
 
+LOG = "sweep.jsonl"
+"""File of the rows as they come."""
+
+_OPTIONS = {
+    "model": "MODEL",
+    "checkpoint": "`--checkpoints` or `--weights`",
+    "points": "`--indices` or `--random`",
+    "seed": "`--seed` or `--seeds`",
+}
+"""What the command calls the arguments of its rows."""
+
+_WORDS = {"None": "not given", "True": "given", "False": "not given"}
+
 
 def sweep(
     model: Models,
@@ -97,7 +111,8 @@ def sweep(
     """Look at many models, in many planes or along many segments, on all processors; leave a table.
 
     Each row is finished by itself and kept at once: whatever is killed, the same command goes on where it stopped. What
-    fails is a row with its error. `splinescope.sweeps.read` reads the folder while the command runs.
+    fails is a row with its error; if the input is at fault in every row, nothing is left. `splinescope.sweeps.read`
+    reads the folder while the command runs.
 
     **What it leaves.** In the folder of `--out`: `table.csv` with a row for each model and place, `sweep.jsonl` with
     the same as it came, tracebacks included, and `summary.json`.
@@ -136,7 +151,9 @@ def sweep(
         files,
     )
     axes = {"model": models, "checkpoint": states, "points": groups, "seed": range(seed, seed + seeds)}
-    with run.computing() as progress, _cluster(scheduler) as executor:
+    made = [place for place in (out, *out.parents) if not place.exists()]
+    begun = (out / LOG).exists()
+    with run.computing() as progress, _cluster(scheduler) as executor, _in_words(out):
         found = sweeps.map(
             partial(measured, common),
             axes,
@@ -148,10 +165,55 @@ def sweep(
             retry=retry,
             progress=progress,
         )
+    if len(found.failed) == found.tasks and not begun and all(map(_is_of_the_input, found.failed)):
+        _removed(out / LOG, made)
+        raise InvalidInputError(found.failed[0]["error"].partition(": ")[2])
     table: Files = {"table": ("table.csv", found.export)}
     run.leave(None, None, _facts(found), table, _lines)
-    if found.failed and len(found.failed) == found.tasks:
+    if len(found.failed) == found.tasks:
         raise InvalidInputError(f"every row of {out} failed; the first: {found.failed[0]['error']}")
+    if not found.complete:
+        raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def _in_words(out: Path) -> Iterator[None]:
+    """Say of a folder with another sweep what differs, as options of the command."""
+    from splinescope.sweeps.identity import OtherSweep
+
+    try:
+        yield
+    except OtherSweep as error:
+        raise StoreError(
+            f"`--out`: {out} holds another sweep: {_difference(error)}; give the same, another folder, or "
+            "`--no-resume` to replace it"
+        ) from error
+
+
+def _difference(error: OtherSweep) -> str:
+    """What differs, the value there and the value here."""
+    name = error.what.partition(" of task ")[0]
+    if name == "files":
+        return "files of its models have changed, or are others"
+    option = _OPTIONS.get(
+        name, f"`--{name.replace('_', '-')}`" if name in Common.__dataclass_fields__ else f"its {name}"
+    )
+    if error.before is None or error.before == error.now:
+        return f"{option} had other values"
+    return f"{option} was {_WORDS.get(error.before, error.before)}, here {_WORDS.get(str(error.now), error.now)}"
+
+
+def _is_of_the_input(row: dict[str, Any]) -> bool:
+    """Whether the error of a row is splinescope's own about what it was given."""
+    return str(row["error"]).startswith(("InvalidInputError: ", "UnsupportedOpError: "))
+
+
+def _removed(log: Path, folders: list[Path]) -> None:
+    """Remove a log and the folders that were made for it, if they are empty: the inner one first."""
+    with suppress(OSError):
+        log.unlink()
+        for folder in folders:
+            folder.rmdir()
 
 
 def models_of(text: str) -> list[str]:
@@ -225,7 +287,9 @@ def _known_by(files: list[str]) -> str:
     for text in files:
         path = Path(text if Path(text).is_file() else text.rpartition(":")[0])
         stat = path.stat() if path.is_file() else None
-        digest.update(f"{text} {stat and stat.st_size} {stat and stat.st_mtime_ns}\n".encode())
+        digest.update(
+            f"{text} {stat and stat.st_size} {stat and stat.st_mtime_ns}\n".encode("utf-8", "backslashreplace")
+        )
     return digest.hexdigest()
 
 
@@ -256,7 +320,7 @@ def _facts(found: Sweep) -> Facts:
         "failed": len(failed),
         "first_error": failed[0]["error"] if failed else None,
         "seconds_of_tasks": sum(row["seconds"] for row in found.rows),
-        "log": "sweep.jsonl",
+        "log": LOG,
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.lib import format as npy
 
 from splinescope.errors import InvalidInputError, StoreError
 from splinescope.storage.archives import load_archive
@@ -74,10 +76,9 @@ def write_arrays(
     if record is not None:
         assert RECORD not in named
         named = {RECORD: np.array(json_text(record, indent=None))} | named
-    write = np.savez_compressed if compress else np.savez
     try:
         with replacing(path, argument) as temporary, open(temporary, "wb") as file:
-            write(file, **named)
+            _save(file, named, zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -113,7 +114,7 @@ def read_arrays(path: str | os.PathLike[str], what: str = "file of arrays", *, a
     name = str(os.fspath(path))
     try:
         arrays = load_archive(path)
-        record = arrays.pop(RECORD, None)
+        record = arrays.pop(RECORD) if RECORD in arrays and not arrays[RECORD].ndim else None
         return Stored(arrays, None if record is None else from_json(str(record)))
     except FileNotFoundError as error:
         raise StoreError(f"`{argument}`: there is no file {name!r}") from error
@@ -123,3 +124,11 @@ def read_arrays(path: str | os.PathLike[str], what: str = "file of arrays", *, a
         raise StoreError(
             f"`{argument}`: {name!r} is not a complete {what}, and expected is one that was saved whole: {error}"
         ) from error
+
+
+def _save(file: BinaryIO, arrays: Mapping[str, Any], method: int) -> None:
+    """What `numpy.savez` does, for which some names (`file`) are none of arrays; nothing is pickled."""
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                npy.write_array(stream, np.asanyarray(array), allow_pickle=False)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from splinescope.errors import InvalidInputError, StoreError
+from splinescope.errors import InvalidInputError, SplinescopeError, StoreError, StoreWarning
 from splinescope.storage import LineFile, claimed, decode, encode, read_arrays, write_arrays
-from splinescope.sweeps.outcomes import Outcome
-from splinescope.sweeps.tasks import Grid, mark_of
+from splinescope.sweeps.identity import FORMAT, check_same, earlier, header_of
+from splinescope.sweeps.outcomes import Outcome, failure
+from splinescope.sweeps.tasks import Grid
 
 LOG, SHARDS = "sweep.jsonl", "shards"
-FORMAT = 1
-"""Version of the layout."""
 
 _PER_FOLDER = 1000
 
@@ -31,19 +32,22 @@ class SweepStore:
         path: The folder; None for memory.
         rows: The finished tasks by number.
         arrays: Those of a sweep in memory by number.
+        new: Whether it was begun here, rather than gone on with.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.rows: dict[int, Row] = {}
         self.arrays: dict[int, dict[str, np.ndarray]] = {}
+        self.new = False
         self._log = None if path is None else LineFile(path / LOG, "store", null=None)
 
-    def begin(self, header: Mapping[str, Any], *, resume: bool, retry: bool) -> None:
+    def begin(self, function: Callable[..., Any], grid: Grid, *, resume: bool, retry: bool) -> None:
         """Begin, or go on with what is there.
 
         Args:
-            header: What the sweep is.
+            function: The function.
+            grid: The tasks.
             resume: Whether to go on; else what is there is replaced.
             retry: Whether to forget the tasks that failed.
 
@@ -52,23 +56,51 @@ class SweepStore:
         """
         if self._log is None or self.path is None:
             return
+        header = header_of(function, grid)
         if not resume or not self._log.begun:
+            self.new = True
             shutil.rmtree(self.path / SHARDS, ignore_errors=True)
             self._log.begin(header)
             return
         there, rows = read_rows(self.path)
-        different = next((key for key in header if there.get(key) != header[key]), None)
-        if different is not None:
-            raise StoreError(
-                f"`store`: {str(self.path)!r} holds another sweep (its {different} is {there.get(different)!r:.60}, "
-                f"here {header[different]!r:.60}); expected the same, another folder, or `resume=False` to replace it"
-            )
+        check_same(self.path, there, rows, header, grid)
         self._log.read()
         self._log.trim()
-        self.rows = {row["task"]: row for row in rows}
-        if retry and any(row["error"] is not None for row in rows):
-            self.rows = {task: row for task, row in self.rows.items() if row["error"] is None}
-            self._log.begin(header, map(_line, self.rows.values()))
+        found = {row["task"]: row for row in rows}
+        lost = self._without_shard(found.values())
+        left = {task: row for task, row in found.items() if row["error"] is None or not retry}
+        self.rows = {task: row for task, row in left.items() if task not in lost}
+        versions = [str(one) for one in there.get("code") or []]
+        if lost:
+            _warn(f"{str(self.path)!r} has lost shards ({len(lost)}); their tasks are done again")
+        if self.rows and earlier(versions, header["code"]):
+            _warn(f"{str(self.path)!r} has rows of an earlier version of {header['function']}, which are kept")
+        new = [] if len(self.rows) == len(grid) else [one for one in header["code"] if one not in versions]
+        if new or len(self.rows) < len(found):
+            self._log.begin(header | {"code": [*versions, *new]}, map(_line, self.rows.values()))
+
+    def discard(self, folders: Iterable[Path]) -> None:
+        """Remove all that is there of it.
+
+        Args:
+            folders: What to remove afterwards, if it is empty: the inner one first.
+        """
+        assert self.path is not None
+        shutil.rmtree(self.path / SHARDS, ignore_errors=True)
+        with suppress(OSError):
+            (self.path / LOG).unlink(missing_ok=True)
+            for folder in folders:
+                folder.rmdir()
+
+    def _without_shard(self, rows: Iterable[Row]) -> set[int]:
+        """Tasks whose shards are not there, by the names in their folders."""
+        assert self.path is not None
+        named = {row["shard"]: row["task"] for row in rows if row["shard"] is not None}
+        for folder in {name.rpartition("/")[0] for name in named}:
+            with suppress(OSError), os.scandir(self.path / folder) as entries:
+                for entry in entries:
+                    named.pop(f"{folder}/{entry.name}", None)
+        return set(named.values())
 
     def add(self, ended: Iterable[tuple[int, Mapping[str, Any], Outcome]]) -> None:
         """Keep what became of some tasks, on disk when this returns.
@@ -79,21 +111,28 @@ class SweepStore:
         Raises:
             StoreError: If it cannot be written; what was there stays.
         """
-        rows = []
-        for task, label, found in ended:
-            row = {"task": task, **label, **found.scalars, "error": found.error, "traceback": found.traceback}
-            row |= {"seconds": found.seconds, "shard": self._keep(task, found.arrays)}
-            rows.append(row)
+        rows = [self._row(*one) for one in ended]
         if self._log is not None:
             self._log.append(map(_line, rows))
         self.rows |= {row["task"]: row for row in rows}
+
+    def _row(self, task: int, label: Mapping[str, Any], found: Outcome) -> Row:
+        """The row of a task, whose shard is written; of one whose arrays no file can hold, an error."""
+        try:
+            shard = self._keep(task, found.arrays)
+        except SplinescopeError:  # the disk
+            raise
+        except Exception as error:  # noqa: BLE001 - one task must not end the others
+            found, shard = failure(error, found.seconds), None
+        row = {"task": task, **label, **found.scalars, "error": found.error, "traceback": found.traceback}
+        return row | {"seconds": found.seconds, "shard": shard}
 
     def _keep(self, task: int, arrays: dict[str, np.ndarray]) -> str | None:
         """Write a shard, before the line that names it."""
         if not arrays:
             return None
         if self.path is None:
-            self.arrays[task] = arrays
+            self.arrays[task] = {name: np.array(array) for name, array in arrays.items()}  # not the function's own
             return None
         name = f"{SHARDS}/{task // _PER_FOLDER:06d}/{task:09d}.npz"
         try:
@@ -105,12 +144,17 @@ class SweepStore:
 
 
 @contextmanager
-def opened(path: Path | None, header: Mapping[str, Any], *, resume: bool, retry: bool) -> Iterator[SweepStore]:
+def opened(
+    path: Path | None, function: Callable[..., Any], grid: Grid, *, resume: bool, retry: bool
+) -> Iterator[SweepStore]:
     """A store for as long as the block lasts; no other process may write to it meanwhile.
+
+    If the block ends with an error before the first result, nothing stays of a store that was made here.
 
     Args:
         path: The folder, made if missing; None for memory.
-        header: What the sweep is.
+        function: The function.
+        grid: The tasks.
         resume: See `SweepStore.begin`.
         retry: See `SweepStore.begin`.
 
@@ -121,37 +165,19 @@ def opened(path: Path | None, header: Mapping[str, Any], *, resume: bool, retry:
     if path is None:
         yield store
         return
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInputError(f"`store`: {str(path)!r} cannot be made a folder: {error.strerror}") from error
     with claimed(path, "store"):
-        store.begin(header, resume=resume, retry=retry)
-        yield store
-
-
-def header_of(function: Any, grid: Grid) -> dict[str, Any]:
-    """What a store says at its beginning.
-
-    Args:
-        function: The function, of which the name is kept.
-        grid: The tasks.
-
-    Returns:
-        Plain values.
-    """
-    inner = getattr(function, "func", function)  # of a `functools.partial`, whose arguments belong to it
-    bound = [*getattr(function, "args", ()), *getattr(function, "keywords", {}).values()]
-    name = f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', type(inner).__name__)}"
-    return {
-        "log": "splinescope-sweep",
-        "format": FORMAT,
-        "function": name,
-        "options": [mark_of("options", value) or str(value) for value in bound],
-        "arguments": list(grid.names),
-        "tasks": len(grid),
-        "grid": grid.digest,
-    }
+        try:
+            store.begin(function, grid, resume=resume, retry=retry)
+            yield store
+        except SplinescopeError:
+            if store.new and not store.rows:
+                store.discard(made)
+            raise
 
 
 def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
@@ -171,7 +197,8 @@ def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
     header, lines = LineFile(path / LOG, "store", null=None).read()
     if not isinstance(header, dict) or header.get("log") != "splinescope-sweep" or header.get("format") != FORMAT:
         raise StoreError(f"`store`: {str(path / LOG)!r} is no sweep of this version")
-    if not all(isinstance(line, dict) and isinstance(line.get("task"), int) for line in lines):
+    plain = isinstance(header.get("arguments"), list) and isinstance(header.get("code", []), list)
+    if not plain or not isinstance(header.get("tasks"), int) or not all(map(_is_row, lines)):
         raise StoreError(f"`store`: {str(path / LOG)!r} is damaged")
     return header, [{name: decode(value, {}, {}) for name, value in line.items()} for line in lines]
 
@@ -190,6 +217,19 @@ def read_shard(path: Path, row: Row) -> dict[str, np.ndarray]:
         StoreError: If the file is missing or damaged.
     """
     return {} if row["shard"] is None else read_arrays(path / row["shard"], "shard", argument="store").arrays
+
+
+def _is_row(line: Any) -> bool:
+    """Whether a line is the row of a task."""
+    return (
+        isinstance(line, dict)
+        and isinstance(line.get("task"), int)
+        and all(isinstance(line.get(name, 0), str | None) for name in ("error", "traceback", "shard"))
+    )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(f"`store`: {message}", StoreWarning, stacklevel=2)
 
 
 def _line(row: Row) -> Row:

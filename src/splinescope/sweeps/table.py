@@ -14,6 +14,7 @@ from splinescope.errors import InvalidInputError
 from splinescope.numerics import require
 from splinescope.shown import Shown
 from splinescope.storage import replacing
+from splinescope.sweeps.outcomes import writable
 from splinescope.sweeps.store import Row, read_rows, read_shard
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Sweep(Shown):
         return table
 
     def export(self, path: str | os.PathLike[str]) -> Path:
-        """Write the table for other programs.
+        """Write the table for other programs. What UTF-8 cannot write, as in names of files, has its number.
 
         Args:
             path: File of type .csv, or .parquet, for which pyarrow is needed.
@@ -118,6 +119,9 @@ class Sweep(Shown):
         if target.suffix not in (".csv", ".parquet"):
             raise InvalidInputError(f"`path`: got {target.name!r}; expected a file of type .csv or .parquet")
         table = self.table()
+        for name, column in table.items():
+            if any(isinstance(value, str) and writable(value) != value for value in column):
+                table[name] = [writable(value) if isinstance(value, str) else value for value in column]
         if target.suffix == ".parquet":
             require("pyarrow", "parquet", "a file of type .parquet")
         with replacing(target) as temporary:

@@ -26,12 +26,14 @@ class Grid:
         names: The arguments.
         values: For each task what the function is given.
         labels: For each task what the table shows of it: plain values.
+        axes: For each argument all that is shown of it, if all combinations are taken.
         digest: A hash of all that the results depend on, but for the function.
     """
 
     names: tuple[str, ...]
     values: list[dict[str, Any]]
     labels: list[dict[str, Any]]
+    axes: dict[str, list[Any]]
     digest: str
 
     def __len__(self) -> int:
@@ -50,43 +52,67 @@ class Grid:
         Raises:
             InvalidInputError: If it is none of these, is empty, or has a name that columns have.
         """
-        axes = None
-        if isinstance(grid, Mapping):
-            axes = _axes_of(grid)
-            pairs = _product(axes)
-        else:
-            pairs = _rows(grid)
+        axes = _axes_of(grid) if isinstance(grid, Mapping) else {}
+        pairs = _product(axes) if isinstance(grid, Mapping) else _rows(grid)
         if not pairs:
             raise InvalidInputError("`grid`: it has no tasks; expected at least one value for each argument")
         names = tuple(pairs[0][0])
-        for name in names:
-            if not name.isidentifier() or name in COLUMNS:
-                raise InvalidInputError(f"`grid`: got the argument {name!r}; expected a name other than {COLUMNS}")
         values, labels = [value for value, _ in pairs], [label for _, label in pairs]
-        prints = [marks for axis in (axes or {}).values() for _, _, marks in axis] if axes else []
-        if axes is None:
+        if isinstance(grid, Mapping):
+            prints = [mark for axis in axes.values() for _, _, mark in axis]
+        else:
             prints = [mark_of(name, value) for row in values for name, value in row.items() if not _is_plain(value)]
         digest = hashlib.sha256(json_text([list(names), labels, prints], indent=None).encode()).hexdigest()
-        return cls(names, values, labels, digest)
+        shown = {name: [label for _, label, _ in axis] for name, axis in axes.items()}
+        return cls(names, values, labels, shown, digest)
 
 
 Axis = list[tuple[Any, Any, str]]
 """For each value: itself, its label, and by what it is known again."""
 
 
+def named_kind(value: Any) -> str:
+    """What a value is, in words.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        Its class with its article.
+    """
+    name = type(value).__name__
+    return f"{'an' if name.lower().startswith(('a', 'e', 'i', 'o', 'u', 'nd')) else 'a'} {name}"
+
+
 def _axes_of(grid: Mapping[str, Any]) -> dict[str, Axis]:
-    axes = {}
+    axes: dict[str, Axis] = {}
     for name, given in grid.items():
-        if isinstance(given, str | bytes | os.PathLike) or not hasattr(given, "__iter__"):
+        _check_name(name)
+        try:
+            several = None if isinstance(given, str | bytes | os.PathLike) else iter(given)
+        except TypeError:  # also of arrays and tensors without axes
+            several = None
+        if several is None:
             raise InvalidInputError(
-                f"`grid`: {name!r} is a {type(given).__name__}; expected several values, or one in a list"
+                f"`grid`: {name!r} is {named_kind(given)}; expected several values, or one in a list"
             )
         if isinstance(given, Mapping):
-            axes[str(name)] = [(value, str(label), mark_of(name, value)) for label, value in given.items()]
+            axes[name] = [(value, str(label), mark_of(name, value)) for label, value in given.items()]
         else:
-            values = list(given)
-            axes[str(name)] = [(_plain(v), _label(v, at), mark_of(name, v)) for at, v in enumerate(values)]
+            axes[name] = [(_plain(v), _label(v, at), mark_of(name, v)) for at, v in enumerate(several)]
     return axes
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str):
+        raise InvalidInputError(f"`grid`: got the argument {name!r:.80}, {named_kind(name)}; expected its name, a text")
+    if not name.isidentifier():
+        raise InvalidInputError(f"`grid`: got the argument {name!r}; expected a name that Python has for arguments")
+    if name in COLUMNS:
+        raise InvalidInputError(
+            f"`grid`: got the argument {name!r}; expected another name, since every table has columns that are called "
+            f"{', '.join(COLUMNS)}"
+        )
 
 
 def _product(axes: Mapping[str, Axis]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -100,26 +126,33 @@ def _product(axes: Mapping[str, Axis]) -> list[tuple[dict[str, Any], dict[str, A
     ]
 
 
-def _rows(grid: Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def _rows(grid: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    if isinstance(grid, str | bytes) or not hasattr(grid, "__iter__"):
+        raise InvalidInputError(
+            f"`grid`: got {grid!r:.80}, {named_kind(grid)}; expected the values of each argument by name, or rows"
+        )
     rows = list(grid)
     wrong = next((row for row in rows if not isinstance(row, Mapping) or set(row) != set(rows[0])), None)
     if wrong is not None:
         raise InvalidInputError(f"`grid`: got the row {wrong!r:.80}; expected rows of the same arguments by name")
+    for name in rows[0] if rows else ():
+        _check_name(name)
     return [
         (
-            {str(name): _plain(value) for name, value in row.items()},
-            {str(name): _label(value, at) for name, value in row.items()},
+            {name: _plain(value) for name, value in row.items()},
+            {name: _label(value, at) for name, value in row.items()},
         )
         for at, row in enumerate(rows)
     ]
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    """A number of numpy's as one of Python's, where Python has such numbers."""
+    return value.item() if isinstance(value, np.generic) and value.dtype.kind in "biufU" else value
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str | os.PathLike | np.generic)
+    return value is None or isinstance(_plain(value), bool | int | float | str | os.PathLike)
 
 
 def _label(value: Any, at: int) -> Any:
@@ -143,7 +176,7 @@ def mark_of(name: str, value: Any) -> str:
     if _is_plain(value):
         return ""
     try:
-        return fingerprint(value, str(name))
+        return fingerprint(np.asarray(value) if isinstance(value, np.generic) else value, str(name))
     except StoreError:
         state = getattr(value, "state_dict", None)
         tensors = {key: part for key, part in state().items() if hasattr(part, "detach")} if callable(state) else {}

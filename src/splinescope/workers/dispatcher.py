@@ -118,8 +118,14 @@ class Worker:
         if kill:
             for process in list((getattr(self._pool, "_processes", None) or {}).values()):
                 with suppress(OSError, ValueError):
-                    process.kill()
-        self._pool.shutdown(wait=True, cancel_futures=kill)
+                    try:
+                        process.kill()
+                    except AttributeError:  # joblib's have no such signal
+                        process.terminate()
+        if kill and isinstance(self._pool, ProcessPoolExecutor):
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        else:  # that of joblib knows no such option
+            self._pool.shutdown(wait=True)
         self._pool = None
 
 
