@@ -68,7 +68,7 @@ class Seen:
     @property
     def blunt(self) -> bool:
         """Whether errors are too large for the level to count as reached without more."""
-        return self.resolution > SMALL or self.output_tolerance > 8 * SMALL
+        return bool(self.resolution > SMALL or self.output_tolerance > 8 * SMALL)
 
     def take(self, other: Seen | Proved) -> None:
         """The worst of what this and another look showed."""
