@@ -12,9 +12,12 @@ from scipy.sparse.csgraph import connected_components
 from splinescope.plotting.colors import color_steps
 from splinescope.plotting.thumbnails import anchor_images
 from splinescope.tessellation.affine import norms
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.metric import isometry
 from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.viewer.measures import LEVELS, measure_of
 from splinescope.viewer.packing import Packer, hilbert_order
-from splinescope.viewer.page_record import LEVELS, Patterns, facts_of, layer_record, layers_of, measure_of, mixed
+from splinescope.viewer.page_record import Patterns, facts_of, layer_record, layers_of, mixed
 from splinescope.viewer.pattern_hashes import hashes_of_bits
 from splinescope.viewer.pieces import add_pieces
 from splinescope.viewer.plane_coding import PageRings, coded_plane, unit_bits
@@ -124,10 +127,16 @@ def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray], detail: Det
         shares = partial(frame.shares, bits=detail.bits)
         record["classes"] = add_pieces(packer, cells, shares, detail.width, order, (rings.corners, rings.offsets))
     record["anchors"] = _anchors(cells)
-    record["maps"], record["weights"] = None, None
+    record["maps"], record["weights"], record["units"] = None, None, units_of(cells)
     if detail.maps:
         record["maps"], record["weights"] = _add_maps(packer, cells, order, record["layers"]["flips"])
     return record, packer
+
+
+def units_of(cells: PolyhedralComplex) -> list[list[float]]:
+    """[d, d] what makes the slopes of an affine map, by coordinates, those by Euclidean units of the input."""
+    found: list[list[float]] = np.linalg.inv(isometry(cells)).T.tolist()
+    return found
 
 
 def edge_units(cells: PlanarComplex) -> np.ndarray:

@@ -35,3 +35,17 @@ function unit(count: number): Float64Array[] {
 }
 
 const of = (table: number[], unit: number) => (table.length > 1 ? table[unit] : table[0]);
+
+/** Largest singular value of the slopes A U, by rotations of their Gram matrix until it is diagonal. */
+export function spectral(A: number[][], units: number[][]): number {
+  const n = units.length, rows = A.map((row) => units.map((_, j) => row.reduce((sum, slope, i) => sum + slope * units[i][j], 0)));
+  const most = Math.max(1e-300, ...rows.flat().map(Math.abs)), gram = units.map((_, i) => units.map((_, j) => rows.reduce((sum, row) => sum + (row[i] / most) * (row[j] / most), 0)));
+  for (let sweep = 0; sweep < 12; sweep++)
+    for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) {
+      if (!gram[p][q]) continue;
+      const half = (gram[q][q] - gram[p][p]) / (2 * gram[p][q]), t = Math.sign(half || 1) / (Math.abs(half) + Math.hypot(1, half)), c = 1 / Math.hypot(1, t), s = t * c;
+      for (const row of gram) [row[p], row[q]] = [c * row[p] - s * row[q], s * row[p] + c * row[q]];
+      [gram[p], gram[q]] = [gram[p].map((part, k) => c * part - s * gram[q][k]), gram[q].map((part, k) => s * gram[p][k] + c * part)];
+    }
+  return most * Math.sqrt(Math.max(0, ...gram.map((row, i) => row[i])));
+}
