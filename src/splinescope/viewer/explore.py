@@ -62,8 +62,6 @@ def explore(
     if isinstance(cells, SegmentBatch):
         page = _batch_page(cells, values, title)
     else:
-        if not isinstance(values, Mapping | None):
-            raise InvalidInputError(f"`values`: got {type(values).__name__}; expected names and one number per cell each")
         record, packer = contents(cells, values or {}, color)
         page = page_of(record, [packer], title or heading(cells))
     if path is not None:

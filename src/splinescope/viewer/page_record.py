@@ -15,6 +15,7 @@ from splinescope.viewer.packing import Packer
 
 _PALETTES = {"viridis": "viridis", "cividis": "cividis", "magma": "magma", "grey": "Greys"}
 
+
 def mixed(units: np.ndarray) -> np.ndarray:
     """32 pseudo-random bits of each number: the finaliser of MurmurHash3, which the page computes as well."""
     bits = (np.asarray(units, np.uint64) + np.uint64(1)).astype(np.uint32)

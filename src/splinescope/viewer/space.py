@@ -78,7 +78,7 @@ def solid_page(cells: SpatialComplex, values: dict[str, np.ndarray]) -> tuple[di
     if 4 * record["outputs"] * len(cells) <= MAP_NUMBERS:
         maps = cells.affine_maps()
         packer.add_floats("maps.A", maps.A.ravel())
-        packer.add_floats("maps.c", maps.c.ravel())
+        packer.add_floats("maps.c", (maps.c + maps.A @ frame.low).ravel())
         record["maps"], record["units"] = True, units_of(cells)
     return record, packer
 

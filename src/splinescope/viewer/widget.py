@@ -37,7 +37,7 @@ class ViewerWidget(_anywidget.AnyWidget):  # type: ignore[name-defined]
         self._numbered = numbered
         super().__init__(page=page, **options)
 
-    @_traitlets.validate("selected_cells")  # type: ignore[untyped-decorator]
+    @_traitlets.validate("selected_cells")
     def _known(self, proposal: Any) -> list[int]:
         """The numbers that were chosen, if there are such cells."""
         chosen: list[int] = proposal["value"]

@@ -21,13 +21,12 @@ export function element<K extends keyof HTMLElementTagNameMap>(tag: K, options: 
 export function select(options: [string, string][], chosen: string, change: (value: string) => void): HTMLSelectElement {
   const made = element("select");
   for (const [value, text] of options) made.append(element("option", { value, textContent: text, selected: value === chosen }));
-  made.addEventListener("change", () => change(made.value));
+  made.onchange = () => change(made.value);
   return made;
 }
 
 export function check(on: boolean, change: (on: boolean) => void): HTMLInputElement {
-  const made = element("input", { type: "checkbox", checked: on });
-  made.addEventListener("change", () => change(made.checked));
+  const made = element("input", { type: "checkbox", checked: on, onchange: () => change(made.checked) });
   return made;
 }
 
@@ -49,7 +48,7 @@ export function foldable(box: HTMLElement, name: string, start: boolean): HTMLEl
     button.title = `${folded ? "Unfold" : "Fold"} ${name.toLowerCase()}`;
     button.setAttribute("aria-expanded", String(!folded));
   };
-  button.addEventListener("click", () => turn(!box.classList.contains("folded")));
+  button.onclick = () => turn(!box.classList.contains("folded"));
   turn(start && window.matchMedia("(max-width: 640px)").matches);
   return button;
 }

@@ -7,7 +7,7 @@ export interface Entry { name: string; color: string; line?: number }
 /** Entries under a title, with a bar of colours and its numbers above them. */
 export interface Key { title: string; bar: { colors: string[]; numbers: string[] } | null; entries: Entry[] }
 
-const FONT = "12px system-ui, sans-serif", ROW = 19, BAR = 200, WIDEST = 190, MOST = 3;
+const FONT = "12px system-ui, sans-serif", ROW = 19, BAR = 240, WIDEST = 190, MOST = 3;
 
 /** What is left of a text that is longer than so many pixels. */
 function cut(pen: Pen, text: string, most: number): string {

@@ -16,7 +16,7 @@ import { heard, Selection } from "./selection";
 import type { Pen } from "./svg";
 import { BOUNDARY, Tools, type Choices } from "./tools";
 import { View } from "./view";
-import { mapOfPattern, spectral, type AffineMap } from "./weights";
+import { mapFrom, mapOfPattern, spectral, type AffineMap } from "./weights";
 
 /** Share of the window that is drawn beyond each of its sides, so that moving shows no gap. */
 const MARGIN = 0.25;
@@ -395,12 +395,12 @@ export class PlanarPage {
 
   /** The affine map of a cell, by the domain's coordinates: rows of A, and c. */
   affineMap(cell: number): AffineMap | null {
-    const { maps, weights, network } = this.record;
-    if (maps === "weights") return mapOfPattern(weights!, this.found, this.cells.pattern(cell).pieces!);
+    const { maps, weights, network, frame } = this.record;
+    if (maps === "weights") return mapOfPattern(weights!, this.found, this.cells.pattern(cell).pieces!, frame.low);
     if (!maps) return null;
     const A = this.found.get("maps.A")!, c = this.found.get("maps.c")!, outputs = network.outputs;
     const rows = Array.from({ length: outputs }, (_, k) => [A[2 * (cell * outputs + k)], A[2 * (cell * outputs + k) + 1]]);
-    return { A: rows, c: rows.map((_, k) => c[cell * outputs + k]) };
+    return mapFrom(rows, c.subarray(cell * outputs, (cell + 1) * outputs), frame.low);
   }
 
   /** The same, of the last cell from memory: the pointer moves within a cell for many events. */
@@ -411,9 +411,9 @@ export class PlanarPage {
 
   /** Outputs as affine functions of the coordinates, with their values at the pointer. */
   private map(cell: number, at: [number, number] | null): HTMLElement[] {
-    const { A, c } = this.mapOf(cell)!, [first, second] = this.record.axes, names = this.record.classes?.names ?? [];
+    const map = this.mapOf(cell)!, { A, c } = map, here = at && map.at(at), [first, second] = this.record.axes, names = this.record.classes?.names ?? [];
     const rows = A.slice(0, 20).map((row, k): string[] => {
-      const value = at ? told(row[0] * at[0] + row[1] * at[1] + c[k]) : "";
+      const value = here ? told(here[k]) : "";
       return [A.length > 1 ? (names[k] ?? String(k)) : "output", value, told(row[0]), told(row[1]), told(c[k])];
     });
     return [tableOfRows([["output", at ? "here" : "", `· ${first}`, `· ${second}`, "+"], ...rows])];

@@ -456,9 +456,10 @@ export class SegmentPage {
   about(t: number): { cell: number; rows: [string, string][]; outputs: number[]; margin: number; label: number; counts: number[] } | null {
     const cell = this.cellAt(t), { record, found } = this;
     if (cell < 0) return null;
-    const rows: [string, string][] = [["cell", `${cell}${this.selection.cells.has(cell) ? " (chosen)" : ""}`], ["at", `t = ${placed(t, (this.high - this.low) / this.plotWidth)}`], ["length", told(this.t[cell + 1] - this.t[cell])]];
+    const rows: [string, string][] = [["cell", `${cell}${this.selection.cells.has(cell) ? " (chosen)" : ""}`], ["at", `t = ${placed(t, (this.high - this.low) / this.plotWidth)}`]];
     const label = this.starts.length ? found.get("intervals.classes")![Math.max(0, this.reached(this.starts, t) - 1)] : -1;
     if (label >= 0) rows.push(["class", record.classes!.names[label]]);
+    rows.push(["length", told(this.t[cell + 1] - this.t[cell])]);
     const margin = record.margin ? this.between(this.marginT, found.get("margin")!, t) : NaN;
     if (record.margin) rows.push([`margin of ${record.margin}`, told(margin)]);
     record.panels.forEach((name, i) => rows.push([name, told(found.get(`panel.${i}`)![cell])]));

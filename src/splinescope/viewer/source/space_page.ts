@@ -12,7 +12,7 @@ import { Link, spot } from "./link";
 import { heard, Selection } from "./selection";
 import { Cells3, Polygons } from "./solid";
 import { Tools } from "./tools";
-import { spectral } from "./weights";
+import { mapFrom, spectral, type AffineMap } from "./weights";
 
 const BOUNDARY = packed([199, 56, 13]);
 
@@ -310,7 +310,7 @@ export class SpacePage {
   }
 
   /** What an item is: lines of a table, and its affine map by the coordinates. */
-  about(item: number): { rows: [string, string][]; counts: number[]; map: { A: number[][]; c: number[] } | null } {
+  about(item: number): { rows: [string, string][]; counts: number[]; map: AffineMap | null } {
     const { record, found } = this, rows: [string, string][] = [[record.solid ? "cell" : "polygon", `${item}${this.selection.cells.has(item) ? " (chosen)" : ""}`]];
     if (!record.solid) rows.push(["cell", String(found.get("cells")![item])]);
     if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![item]]]);
@@ -320,7 +320,7 @@ export class SpacePage {
     record.layers.nodes.forEach(({ name, start, stop }, layer) => rows.push([`layer ${name}`, `${counts[layer]} of ${stop - start} active`]));
     if (!record.maps) return { rows, counts, map: null };
     const A = found.get("maps.A")!, c = found.get("maps.c")!, n = record.outputs;
-    const map = { A: Array.from({ length: n }, (_, k) => Array.from(A.subarray(3 * (item * n + k), 3 * (item * n + k) + 3))), c: Array.from(c.subarray(item * n, item * n + n)) };
+    const map = mapFrom(Array.from({ length: n }, (_, k) => Array.from(A.subarray(3 * (item * n + k), 3 * (item * n + k) + 3))), c.subarray(item * n, item * n + n), record.frame.low);
     const norm = rows.find(([label]) => label === record.measures.find(({ key }) => key === "norm")?.label);
     if (norm) norm[1] = told(spectral(map.A, record.units!));
     return { rows, counts, map };
@@ -332,9 +332,9 @@ export class SpacePage {
     const { rows, map } = this.about(item), at = item !== this.hovered ? null : this.pointer ? this.seen(...this.pointer).at : (this.elsewhere?.place ?? null);
     if (at) rows.splice(1, 0, ["at", this.placed(at)]);
     if (!map) return sayCell(tableOfRows(rows));
-    const row = rows.findIndex(([label]) => label === "class"), values = at && map.A.map((slopes, k) => dot(slopes, at) + map.c[k]);
+    const row = rows.findIndex(([label]) => label === "class"), values = at && map.at(Array.from(at));
     if (row >= 0 && values) rows.splice(row, 1, ["class of the cell", rows[row][1]], ["class here", this.record.classes!.names[values.indexOf(Math.max(...values))]]);
-    const lines = map.A.slice(0, 12).map((row, k) => [map.A.length > 1 ? (this.record.classes?.names[k] ?? String(k)) : "output", at ? told(dot(row, at) + map.c[k]) : "", ...row.map(told), told(map.c[k])]);
+    const lines = map.A.slice(0, 12).map((row, k) => [map.A.length > 1 ? (this.record.classes?.names[k] ?? String(k)) : "output", values ? told(values[k]) : "", ...row.map((slope) => told(slope)), told(map.c[k])]);
     sayCell(tableOfRows(rows), tableOfRows([["output", at ? "here" : "", ...this.record.axes.map((name) => `· ${name}`), "+"], ...lines]));
   }
 

@@ -43,10 +43,10 @@ export class Tools {
     box.append(this.legend, this.lines, ...offer.more);
     const search = element("input", { type: "search", placeholder: offer.place });
     search.setAttribute("aria-label", `Find: ${offer.place}`);
-    search.addEventListener("keydown", (event) => {
+    search.onkeydown = (event) => {
       event.stopPropagation();
       if (event.key === "Enter") this.say(this.actions.find(search.value));
-    });
+    };
     box.append(element("fieldset", {}, element("label", {}, "Find", search)), this.buttons(), this.note);
     this.listLayers();
     this.scaleChosen();
@@ -82,11 +82,7 @@ export class Tools {
 
   private buttons(): HTMLElement {
     const { actions } = this, row = element("div", { className: "row" });
-    const button = (text: string, title: string, act: () => void) => {
-      const made = element("button", { textContent: text, title, type: "button" });
-      made.addEventListener("click", act);
-      row.append(made);
-    };
+    const button = (textContent: string, title: string, onclick: () => void) => row.append(element("button", { textContent, title, type: "button", onclick }));
     button("All", "Show the whole domain (0)", () => actions.reset());
     button("PNG", "Save the view as PNG", () => actions.png());
     if (actions.svg) button("SVG", "Save the view as SVG", () => this.say(actions.svg!()));

@@ -2,10 +2,16 @@
 
 import type { Numbers, WeightStage } from "./data";
 
-export interface AffineMap { A: number[][]; c: number[] }
+export interface AffineMap { A: number[][]; c: number[]; at(point: number[]): number[] }
+
+/** The map with slopes A that has the values `start` at a corner `low` near its cell, so that outputs keep their digits far from zero. */
+export function mapFrom(A: number[][], start: ArrayLike<number>, low: number[]): AffineMap {
+  const at = (point: number[]) => A.map((row, k) => row.reduce((sum, slope, i) => sum + slope * (point[i] - low[i]), start[k]));
+  return { A, c: at(low.map(() => 0)), at };
+}
 
 /** `pieces`: those of all units in the order of the layers. Each stage is a matrix and what its outputs then become. */
-export function mapOfPattern(stages: WeightStage[], found: Map<string, Numbers>, pieces: Uint8Array): AffineMap {
+export function mapOfPattern(stages: WeightStage[], found: Map<string, Numbers>, pieces: Uint8Array, low: number[]): AffineMap {
   let columns: Float64Array[] = [], at = 0;
   stages.forEach(({ inputs, outputs, slopes, intercepts }, stage) => {
     const weights = found.get(`weights.${stage}`)!, offsets = found.get(`offsets.${stage}`)!;
@@ -26,7 +32,7 @@ export function mapOfPattern(stages: WeightStage[], found: Map<string, Numbers>,
     columns = moved;
   });
   const c = columns.pop()!;
-  return { A: Array.from(c, (_, row) => columns.map((column) => column[row])), c: Array.from(c) };
+  return mapFrom(Array.from(c, (_, row) => columns.map((column) => column[row])), c, low);
 }
 
 /** Units along each coordinate, and the origin last. */
