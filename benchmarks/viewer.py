@@ -21,7 +21,7 @@ import splinescope
 from benchmarks.common import mlp_weights, reference_weights, save, to_module
 from splinescope.tessellation.planar.complex import PlanarComplex
 from splinescope.viewer import explore, explore_frames
-from splinescope.viewer.page_record import measure_of
+from splinescope.viewer.measures import measure_of
 from splinescope.viewer.planar import SHOWN, ViewFrame, edge_units
 from splinescope.viewer.plane_coding import coded_plane
 

@@ -10,6 +10,7 @@ from splinescope.plotting.colors import (
     PATTERN_COLORS,
     PATTERN_STEP,
     class_colors,
+    colors_of_classes,
     pattern_color_numbers,
     pattern_palette,
     scale_of,
@@ -87,6 +88,21 @@ def test_class_colors_differ(count: int) -> None:
         distance = np.abs(colors[:, None, :3] - colors[None, :, :3]).sum(axis=2)
         assert distance[~np.eye(count, dtype=bool)].min() > 0.1
     np.testing.assert_array_equal(class_colors(200)[:count], colors)
+
+
+def test_many_class_colors_are_told_apart() -> None:
+    """A thousand colours differ; none is near white or black."""
+    colors = np.rint(255 * class_colors(1000)[:, :3])
+    assert len(np.unique(colors, axis=0)) == 1000
+    assert len(np.unique(np.rint(255 * tinted(class_colors(1000), 0.75)), axis=0)) == 1000
+    assert lightness(class_colors(1000)).max() < 92
+    assert lightness(class_colors(1000)).min() > 30
+
+
+def test_classes_beyond_ten_have_colors_by_rank() -> None:
+    np.testing.assert_array_equal(colors_of_classes(np.array([2, 7])), class_colors(10)[[2, 7]])
+    np.testing.assert_array_equal(colors_of_classes(np.array([2, 7, 990])), class_colors(3))
+    assert len(colors_of_classes(np.array([], int))) == 0
 
 
 def test_first_class_colors_are_those_of_okabe_and_ito() -> None:

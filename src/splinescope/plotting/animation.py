@@ -59,7 +59,8 @@ class FrameColors:
             The polygons and their colours.
         """
         if self.scale is None:
-            return fill_cells(cells, "class" if self.kind == "class" else "pattern", self.competitors)
+            kind = "class" if self.kind == "class" else "pattern"
+            return fill_cells(cells, kind, self.competitors, among=self.classes or None)
         points, offsets = cells.vertices[cells.cell_vertices], np.asarray(cells.cell_offsets)
         return FilledPolygons(points, offsets, colors_of(norms(cells), self.scale), self.scale)
 

@@ -17,6 +17,20 @@ OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "
 FURTHER = ("#9933FF", "#33FF85")
 """Two more, of a ninth and a tenth class: the farthest from the eight among colours on which lines are seen."""
 
+DARKEST, LIGHTEST = 0.45, 0.88
+"""Lightness in OKLab between which further colours of classes are chosen."""
+
+_TO_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_TO_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
 PATTERN_COLORS = 13
 """Number of colours of activation patterns. It is prime, so that neighbours never share one."""
 
@@ -133,15 +147,14 @@ def tinted(colors: Float[np.ndarray, "colors 4"], strength: float) -> Float[np.n
 
 
 def class_colors(count: int) -> Float[np.ndarray, "count 4"]:
-    """One colour per class.
+    """So many colours, of which no two are alike and none is near white or black.
 
-    The first eight are those of Okabe and Ito, followed by a violet and a light green. Further classes get the
-    same ten hues mixed with white, then with black, then again more strongly: neighbours in number stay far apart in
-    hue, and classes ten apart differ in lightness. Beyond some 20 classes a legend is no longer readable, whatever the
-    colours.
+    The first eight are those of Okabe and Ito, followed by a violet and a light green. Each further one is the colour
+    of middle lightness that is farthest from all before it in the space OKLab (Ottosson 2020), so that the first ones
+    stay the same for any count. Beyond some 20 classes a legend is no longer readable, whatever the colours.
 
     Args:
-        count: Number of classes.
+        count: Number of colours.
 
     Returns:
         Red, green, blue, alpha.
@@ -149,13 +162,44 @@ def class_colors(count: int) -> Float[np.ndarray, "count 4"]:
     from matplotlib.colors import to_rgba_array
 
     base = to_rgba_array((*OKABE_ITO, *FURTHER))
-    colors = np.tile(base, (-(-count // len(base)), 1))[:count]
-    for turn in range(1, -(-count // len(base))):
-        rows = slice(turn * len(base), (turn + 1) * len(base))
-        strength = 1 - 0.55 ** (1 + (turn - 1) // 2)
-        target = 1.0 if turn % 2 else 0.0
-        colors[rows, :3] += strength * (target - colors[rows, :3])
-    return colors
+    if count <= len(base):
+        return base[:count]
+    steps = np.linspace(0, 1, 18 if count <= 1000 else int(4 * count ** (1 / 3)))
+    candidates = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = _oklab(candidates)
+    middle = (places[:, 0] > DARKEST) & (places[:, 0] < LIGHTEST)
+    candidates, places = candidates[middle], places[middle]
+    least = np.linalg.norm(places[:, None] - _oklab(base[:, :3]), axis=2).min(axis=1)
+    colors = [*base[:, :3]]
+    while len(colors) < count:
+        farthest = int(np.argmax(least))
+        colors.append(candidates[farthest])
+        least = np.minimum(least, np.linalg.norm(places - places[farthest], axis=1))
+    return np.column_stack([np.array(colors), np.ones(count)])
+
+
+def colors_of_classes(present: Int[np.ndarray, " classes"]) -> Float[np.ndarray, "classes 4"]:
+    """The colours of the classes that occur in a picture or a page.
+
+    Of classes 0 to 9 each has its own colour in all pictures; where others occur, colours go by the rank among those
+    that occur, so that ten of a thousand classes are told apart as well as ten of ten.
+
+    Args:
+        present: The classes that occur, ascending.
+
+    Returns:
+        Red, green, blue, alpha of each.
+    """
+    own = len(OKABE_ITO) + len(FURTHER)
+    labels = np.asarray(present, np.int64)
+    return class_colors(own)[labels] if labels.max(initial=0) < own else class_colors(len(labels))
+
+
+def _oklab(colors: np.ndarray) -> np.ndarray:
+    """[n, 3] lightness and two opponent axes of sRGB colours, in which equal distances look alike (Ottosson 2020)."""
+    linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
+    cones = np.cbrt(linear @ np.array(_TO_CONES).T)
+    return np.asarray(cones @ np.array(_TO_LAB).T)
 
 
 def scale_of(

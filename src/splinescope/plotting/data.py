@@ -14,7 +14,7 @@ from splinescope.generative import cell_log_volumes
 from splinescope.plotting.colors import (
     CLASS_STRENGTH,
     ColorScale,
-    class_colors,
+    colors_of_classes,
     pattern_color_numbers,
     pattern_palette,
     scale_of,
@@ -41,7 +41,7 @@ class FilledPolygons:
         offsets: Where each polygon starts in `points`; the last entry is its length.
         colors: Red, green, blue, alpha of each polygon.
         scale: The scale of the numbers behind the colours, or None.
-        classes: Classes that occur, in the order of `class_colors`; empty unless the colours are of classes.
+        classes: Classes that share the colours, ascending; empty unless the colours are of classes.
     """
 
     points: Float[np.ndarray, "points 2"]
@@ -93,6 +93,7 @@ def fill_cells(
     classes: Sequence[int] | None = None,
     colormap: str | None = None,
     logarithmic: bool | None = None,
+    among: Sequence[int] | None = None,
 ) -> FilledPolygons:
     """Polygons of a picture of a complex, and their colours.
 
@@ -104,6 +105,7 @@ def fill_cells(
         classes: Outputs that compete for the class regions; all if None.
         colormap: Colour map of numbers; the usual one if None.
         logarithmic: Whether numbers have a logarithmic scale; what they ask for if None.
+        among: Classes that share the colours, as those of all frames of a film; those that occur here if None.
 
     Returns:
         The polygons.
@@ -113,10 +115,10 @@ def fill_cells(
     """
     if isinstance(color, str) and color == "class":
         regions = class_regions(cells, classes)
-        present = np.unique(regions.classes)
-        palette = tinted(class_colors(int(present.max(initial=1)) + 1), CLASS_STRENGTH)
-        names = tuple(int(label) for label in present)
-        return FilledPolygons(regions.points, regions.offsets, palette[regions.classes], None, names)
+        present = np.unique(regions.classes if among is None else np.asarray(among, np.int64))
+        rank = np.minimum(np.searchsorted(present, regions.classes), len(present) - 1)
+        fills = tinted(colors_of_classes(present), CLASS_STRENGTH)[rank]
+        return FilledPolygons(regions.points, regions.offsets, fills, None, tuple(present.tolist()))
     points, offsets = cells.vertices[cells.cell_vertices], np.asarray(cells.cell_offsets)
     if isinstance(color, str) and color == "pattern":
         return FilledPolygons(points, offsets, pattern_palette()[pattern_color_numbers(cells)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from splinescope.plotting.colors import CLASS_STRENGTH, ColorScale, class_colors, tinted
+from splinescope.plotting.colors import CLASS_STRENGTH, ColorScale, colors_of_classes, tinted
 from splinescope.plotting.data import FilledPolygons, FoldLines, norm_of
 from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, figure_of, label_name, points_per_unit
 from splinescope.tessellation.boundary import DecisionBoundary
@@ -113,13 +113,14 @@ def draw_class_legend(ax: Axes, classes: tuple[int, ...], names: Sequence[str] |
 
     Args:
         ax: Axes.
-        classes: The classes that occur.
+        classes: The classes that occur, ascending.
         names: What all classes are called, those of `Network.classes`; their numbers if None.
     """
     from matplotlib.patches import Patch
 
-    colors = tinted(class_colors(max(2, max(classes) + 1)), CLASS_STRENGTH)
-    handles = [Patch(fc=colors[k], ec="black", lw=0.5, label=label_name(names, k)) for k in classes]
+    colors = tinted(colors_of_classes(np.array(classes)), CLASS_STRENGTH)
+    labels = [label_name(names, k) for k in classes]
+    handles = [Patch(fc=fill, ec="black", lw=0.5, label=label) for fill, label in zip(colors, labels, strict=True)]
     columns = 1 + (len(handles) - 1) // 20
     ax.legend(
         handles=handles,

@@ -14,8 +14,8 @@ from splinescope.plotting.colors import (
     CLASS_STRENGTH,
     PATTERN_STRENGTH,
     ColorScale,
-    class_colors,
     color_numbers,
+    colors_of_classes,
     pattern_palette,
     scale_of,
     tinted,
@@ -129,8 +129,8 @@ def _colors(mesh: SurfaceMesh, color: str | np.ndarray) -> _Coats:
 
     if isinstance(color, str) and color == "class" and mesh.classes is not None:
         present = np.unique(mesh.classes)
-        palette = tinted(class_colors(max(2, int(present.max(initial=1)) + 1)), CLASS_STRENGTH)[:, :3]
-        behind, in_front = mesh.classes.T
+        palette = tinted(colors_of_classes(present), CLASS_STRENGTH)[:, :3]
+        behind, in_front = np.searchsorted(present, mesh.classes).T
         return _Coats(palette[behind], palette[in_front], classes=tuple(int(k) for k in present))
     if isinstance(color, str) and color == "uniform":
         return _two_sided(np.tile(CLAY, (len(mesh), 1)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from splinescope.plotting.colors import class_colors
+from splinescope.plotting.colors import class_colors, colors_of_classes
 from splinescope.plotting.figures import ACCENT, INK, RASTER_LIMIT, drawable, figure_of, label_name, new_axes
 from splinescope.plotting.thumbnails import image_shape
 from splinescope.tessellation.segments import (
@@ -236,8 +236,8 @@ def _colors(profile: SegmentProfile) -> dict[int, np.ndarray]:
     """Colour of each output that has one: by its class, or by its place where outputs are no classes."""
     if profile.intervals is None:
         return dict(zip(profile.colored.tolist(), class_colors(len(profile.colored)), strict=True))
-    everyone = class_colors(max(2, int(profile.colored.max()) + 1))
-    return {int(label): everyone[label] for label in profile.colored}
+    present = np.unique(profile.colored)
+    return dict(zip(present.tolist(), colors_of_classes(present), strict=True))
 
 
 def _draw_lines(ax: Axes, profile: SegmentProfile, name: str) -> None:

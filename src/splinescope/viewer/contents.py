@@ -24,6 +24,10 @@ FRAME_CELLS = 20_000
 """Cells of a plane up to which a frame keeps all there is."""
 
 
+OWN_NAMES = ("pattern", "class", "norm", "area", "volume", "part", "none")
+"""What colours of pages mean without further numbers."""
+
+
 def heading(cells: Any) -> str:
     """What stands at the top of a page: how many cells of what."""
     if isinstance(cells, SurfaceMesh):
@@ -50,12 +54,7 @@ def contents(
         InvalidInputError: As for `explore`.
     """
     make = _maker(cells, framed)
-    found = {name: np.asarray(column, dtype=np.float64) for name, column in values.items()}
-    for name, column in found.items():
-        if column.shape != (len(cells),):
-            raise InvalidInputError(
-                f"`values`: {name!r} has the shape {column.shape}; expected ({len(cells)},), one per cell"
-            )
+    found = {name: _numbers(name, column, len(cells)) for name, column in values.items()}
     record, packer = make(cells, found)
     if record["kind"] == "segment":
         return {**record, "color": "none"}, packer
@@ -64,6 +63,26 @@ def contents(
     if color not in known:
         raise InvalidInputError(f"`color`: got {color!r}; expected one of {', '.join(map(repr, known))}")
     return {**record, "color": color}, packer
+
+
+def _numbers(name: Any, column: Any, count: int) -> np.ndarray:
+    """Further numbers of cells."""
+    if not isinstance(name, str) or name in OWN_NAMES:
+        raise InvalidInputError(
+            f"`values`: got the name {name!r}; expected a string other than {', '.join(map(repr, OWN_NAMES))}, "
+            "which pages have themselves"
+        )
+    try:
+        numbers = np.asarray(column)
+    except ValueError:
+        numbers = np.asarray(column, dtype=object)
+    if numbers.dtype.kind not in "biuf":
+        raise InvalidInputError(
+            f"`values`: {name!r} has entries of type {numbers.dtype}; expected real numbers, one per cell"
+        )
+    if numbers.shape != (count,):
+        raise InvalidInputError(f"`values`: {name!r} has the shape {numbers.shape}; expected ({count},), one per cell")
+    return numbers.astype(np.float64)
 
 
 def _maker(cells: Any, framed: bool) -> Any:

@@ -47,7 +47,7 @@ def explore(
 
     Raises:
         InvalidInputError: If there is no page of such cells (four dimensions, region graphs), `color` is none of
-            these, or `values` do not fit.
+            these, or `values` are no real numbers, one for each cell, or are called like one of these.
 
     Cost: norms and classes of all cells once; some 16 bytes of the page for each cell of a plane, 150 in
     three dimensions.

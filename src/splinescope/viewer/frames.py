@@ -6,11 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from splinescope.errors import InvalidInputError
 from splinescope.progress import Report
 from splinescope.viewer.contents import contents, opened, share_scales
 from splinescope.viewer.packing import Packer
 from splinescope.viewer.page import Page, page_of
+from splinescope.viewer.page_record import seen_classes
 
 MOST_FRAMES = 1000
 """Frames of one page at most."""
@@ -111,4 +114,4 @@ def _share_classes(records: list[dict[str, Any]]) -> None:
         fullest = max((record["classes"] for record in records), key=lambda classes: len(classes["names"]))
         present = sorted({label for record in records for label in record["classes"]["present"]})
         for record in records:
-            record["classes"] = {**fullest, "present": present}
+            record["classes"] = {**fullest, **seen_classes(np.array(present))}

@@ -16,6 +16,7 @@ import numpy as np
 from splinescope.errors import InvalidInputError
 from splinescope.viewer.contents import contents, opened, share_scales
 from splinescope.viewer.page import Page, page_of
+from splinescope.viewer.page_record import seen_classes
 
 MOST_VIEWS = 9
 """Views of one page at most."""
@@ -70,6 +71,7 @@ def explore_linked(
     measures = [measure for record, _ in made.values() for measure in record["measures"]]
     for key in {measure["key"] for measure in measures}:
         share_scales([measure for measure in measures if measure["key"] == key])
+    _share_classes([record for record, _ in made.values()])
     parts = [
         {"name": name, "text": page_of(record, [packer], name).text, **_place(found[name])}
         for name, (record, packer) in made.items()
@@ -87,6 +89,15 @@ def _contents(name: str, cells: Any, color: str) -> tuple[dict[str, Any], Any]:
     record, packer = contents(cells, {}, "pattern")
     has = [measure["key"] for measure in record["measures"]] + ["class"] * bool(record["classes"]) + ["none"]
     return {**record, "color": color if color in has else "pattern"}, packer
+
+
+def _share_classes(records: list[dict[str, Any]]) -> None:
+    """Give each class one colour in all views; the pairs of classes on surfaces have their own."""
+    own = [record["classes"] for record in records if record["classes"] and record.get("solid", True)]
+    seen = seen_classes(np.unique([label for classes in own for label in classes["present"]]).astype(int))
+    colors = dict(zip(seen["present"], seen["colors"], strict=True))
+    for classes in own:
+        classes["colors"] = [colors[label] for label in classes["present"]]
 
 
 def _place(cells: Any) -> dict[str, Any]:

@@ -55,10 +55,12 @@ class Packer:
 
         Args:
             name: What the page calls it.
-            values: [n] finite numbers.
+            values: [n] numbers.
         """
-        if (np.asarray(values, np.float32) == values).all():
-            self.add_floats(name, values)
+        with np.errstate(over="ignore"):
+            short = np.asarray(values, np.float32)
+        if np.array_equal(short, values, equal_nan=True):
+            self.add_floats(name, short)
             return
         bits = np.ascontiguousarray(values, dtype="<f8").view("<u8")
         self.add(name, (bits + np.uint64(1 << 23)) >> np.uint64(24), 5)

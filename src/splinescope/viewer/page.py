@@ -30,10 +30,12 @@ class Page:
     Attributes:
         text: All of it: markup, script and data.
         title: What stands at its top.
+        numbered: Number of cells, the most of all frames; None for several views.
     """
 
     text: str
     title: str
+    numbered: int | None = None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file that any browser opens, also without a network.
@@ -71,7 +73,7 @@ class Page:
         """
         from splinescope.viewer.widget import ViewerWidget
 
-        return ViewerWidget(self.text)
+        return ViewerWidget(self.text, self.numbered)
 
     def _repr_html_(self) -> str:
         """A frame with the page in it, for notebooks."""
@@ -111,4 +113,16 @@ def page_of(record: dict[str, Any], packers: list[Packer], title: str) -> Page:
             title=html.escape(title), record=data.replace("<", "\\u003c"), blocks="\n".join(blocks), script=script
         ),
         title,
+        max(_count(one) for one in _records(record)),
     )
+
+
+def _records(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The record of each frame, or the one."""
+    return [{**record, **frame["record"]} for frame in record["frames"]] if "frames" in record else [record]
+
+
+def _count(record: dict[str, Any]) -> int:
+    """Number of cells or polygons."""
+    counts = record["counts"]
+    return int(counts["items"] if "items" in counts else counts["cells"])

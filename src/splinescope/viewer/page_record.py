@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 
 from splinescope.network.graph import Network
-from splinescope.plotting.colors import ColorScale, class_colors, color_numbers, pattern_palette, scale_of
+from splinescope.plotting.colors import color_numbers, colors_of_classes, pattern_palette
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.viewer.packing import Packer
 
 _PALETTES = {"viridis": "viridis", "cividis": "cividis", "magma": "magma", "grey": "Greys"}
-
-LEVELS = 65534
-"""The largest whole number of a measure in 16 bits."""
 
 
 def mixed(units: np.ndarray) -> np.ndarray:
@@ -94,8 +91,8 @@ class PatternLayer:
 
 
 def layers_of(cells: PolyhedralComplex) -> list[PatternLayer]:
-    """The layers of a complex's patterns."""
-    return [PatternLayer(cells.network.nodes[node].name, start, stop) for node, start, stop in cells.pattern_nodes]
+    """The layers of a complex's patterns, numbered from 1 as in pictures."""
+    return [PatternLayer(str(place + 1), start, stop) for place, (_, start, stop) in enumerate(cells.pattern_nodes)]
 
 
 def layer_record(layers: Sequence[PatternLayer], *, flips: bool = False, root_hash: int = 0) -> dict[str, Any]:
@@ -119,7 +116,7 @@ def colors_of_all() -> dict[str, Any]:
 
 
 def class_record(network: Network, present: np.ndarray) -> dict[str, Any]:
-    """Names and colours of classes.
+    """Names of all classes, and colours of those that are seen.
 
     Args:
         network: The network, which names them.
@@ -128,9 +125,13 @@ def class_record(network: Network, present: np.ndarray) -> dict[str, Any]:
     Returns:
         Plain values.
     """
-    count = int(present.max(initial=0)) + 1
-    names = [network.class_name(label) for label in range(count)]
-    return {"present": present.tolist(), "names": names, "colors": whole_bytes(class_colors(count))}
+    names = [network.class_name(label) for label in range(network.num_classes)]
+    return {"names": names, **seen_classes(present)}
+
+
+def seen_classes(present: np.ndarray) -> dict[str, Any]:
+    """Classes that are seen, ascending, and the colour of each."""
+    return {"present": present.tolist(), "colors": whole_bytes(colors_of_classes(present))}
 
 
 def facts_of(cells: PolyhedralComplex, counts: str) -> str:
@@ -145,60 +146,6 @@ def facts_of(cells: PolyhedralComplex, counts: str) -> str:
     """
     level = cells.certificate.level if cells.certificate else "none"
     return f"{counts}; certificate: {level}{'; truncated' if cells.truncated else ''}"
-
-
-def add_measure(packer: Packer, key: str, values: np.ndarray, label: str, weights: np.ndarray) -> dict[str, Any]:
-    """Append numbers of all cells in 16 bits; see `measure_of`.
-
-    Args:
-        packer: Where to.
-        key: What the page calls them.
-        values: [F] the numbers.
-        label: What they are, with units.
-        weights: [F] how much of the picture each colours.
-
-    Returns:
-        How they are stored, and the scale of their colours.
-    """
-    stored, record = measure_of(key, values, label, weights)
-    packer.add(f"measure.{key}", stored, 2)
-    return record
-
-
-def measure_of(
-    key: str, values: np.ndarray, label: str, weights: np.ndarray, levels: int = LEVELS
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Numbers of all cells as whole numbers, of their logarithms where these spread better.
-
-    Args:
-        key: What the page calls them.
-        values: [F] the numbers.
-        label: What they are, with units.
-        weights: [F] how much of the picture each colours.
-        levels: The largest whole number; one more stands for no number.
-
-    Returns:
-        The whole numbers; and how they are stored, and the scale of their colours.
-    """
-    finite = np.isfinite(values)
-    positive = finite & (values > 0)
-    scale: ColorScale = scale_of(values, label, weights=weights)
-    logarithmic = bool(scale.logarithmic and positive.any() and (positive == finite).all())  # zero has no logarithm
-    usable = positive if logarithmic else finite
-    kept = np.log(values[usable]) if logarithmic else values[usable]
-    low, high = (float(kept.min()), float(kept.max())) if len(kept) else (0.0, 1.0)
-    stored = np.full(len(values), levels + 1, np.uint64)
-    stored[usable] = np.rint((kept - low) / max(high - low, np.finfo(float).tiny) * levels).astype(np.uint64)
-    return stored, {
-        "key": key,
-        "label": label,
-        "stored_as_logarithms": logarithmic,
-        "least": low,
-        "most": high,
-        "low": scale.low,
-        "high": scale.high,
-        "positive": bool((positive == finite).all()),
-    }
 
 
 def whole_bytes(colors: np.ndarray) -> list[list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,12 @@ from scipy.sparse.csgraph import connected_components
 from splinescope.plotting.colors import color_steps
 from splinescope.plotting.thumbnails import anchor_images
 from splinescope.tessellation.affine import norms
+from splinescope.tessellation.complex import PolyhedralComplex
+from splinescope.tessellation.metric import isometry
 from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.viewer.measures import LEVELS, measure_of
 from splinescope.viewer.packing import Packer, hilbert_order
-from splinescope.viewer.page_record import LEVELS, Patterns, facts_of, layer_record, layers_of, measure_of, mixed
+from splinescope.viewer.page_record import Patterns, facts_of, layer_record, layers_of, mixed
 from splinescope.viewer.pattern_hashes import hashes_of_bits
 from splinescope.viewer.pieces import add_pieces
 from splinescope.viewer.plane_coding import PageRings, coded_plane, unit_bits
@@ -124,10 +127,17 @@ def planar_page(cells: PlanarComplex, values: dict[str, np.ndarray], detail: Det
         shares = partial(frame.shares, bits=detail.bits)
         record["classes"] = add_pieces(packer, cells, shares, detail.width, order, (rings.corners, rings.offsets))
     record["anchors"] = _anchors(cells)
-    record["maps"], record["weights"] = None, None
+    record["maps"], record["weights"], record["units"] = None, None, units_of(cells)
     if detail.maps:
-        record["maps"], record["weights"] = _add_maps(packer, cells, order, record["layers"]["flips"])
+        flips = record["layers"]["flips"]
+        record["maps"], record["weights"] = _add_maps(packer, cells, frame.low, order, flips)
     return record, packer
+
+
+def units_of(cells: PolyhedralComplex) -> list[list[float]]:
+    """[d, d] what makes the slopes of an affine map, by coordinates, those by Euclidean units of the input."""
+    found: list[list[float]] = np.linalg.inv(isometry(cells)).T.tolist()
+    return found
 
 
 def edge_units(cells: PlanarComplex) -> np.ndarray:
@@ -251,9 +261,11 @@ def png_address(pixels: np.ndarray) -> str:
 
 
 def _add_maps(
-    packer: Packer, cells: PlanarComplex, order: np.ndarray, flips: bool
+    packer: Packer, cells: PlanarComplex, low: np.ndarray, order: np.ndarray, flips: bool
 ) -> tuple[str | None, list[dict[str, Any]] | None]:
     """Append the affine maps of all cells, or the weights of which the page makes them, where a page can hold either.
+
+    Coordinates count from the frame's corner `low`, as far from zero an offset would hold none of the outputs' digits.
 
     Returns:
         Which of both, and the stages of weights.
@@ -262,10 +274,11 @@ def _add_maps(
     if numbers > FEW_MAP_NUMBERS and flips:
         stages = chain_of(cells.network, cells.domain)
         if stages is not None and (numbers > MAP_NUMBERS or sum(stage.matrix.size for stage in stages) < numbers):
+            stages[0] = replace(stages[0], offset=stages[0].offset + stages[0].matrix @ low)
             return "weights", [stage.add(packer, number) for number, stage in enumerate(stages)]
     if numbers > MAP_NUMBERS:
         return None, None
     maps = cells.affine_maps()
     packer.add_floats("maps.A", maps.A[order].ravel())
-    packer.add_floats("maps.c", maps.c[order].ravel())
+    packer.add_floats("maps.c", (maps.c + maps.A @ low)[order].ravel())
     return "stored", None

@@ -43,7 +43,7 @@ def segment_page(cells: SegmentComplex, values: dict[str, np.ndarray]) -> tuple[
         packer.add_floats("margin", profile.margin)
     panels = {"norm of A": norms(cells), **values}
     for number, column in enumerate(panels.values()):
-        packer.add_floats(f"panel.{number}", column)
+        packer.add_doubles(f"panel.{number}", np.asarray(column, float))
     counts = {"cells": len(cells), "flips": len(cells.flip_op)}
     record: dict[str, Any] = {
         "kind": "segment",
@@ -61,7 +61,7 @@ def segment_page(cells: SegmentComplex, values: dict[str, np.ndarray]) -> tuple[
     if profile.intervals is not None:
         add_places(packer, "intervals", profile.intervals.start)
         packer.add("intervals.classes", profile.intervals.classes, 2)
-        record["classes"] = class_record(cells.network, np.unique(profile.intervals.classes))
+        record["classes"] = class_record(cells.network, np.union1d(profile.colored, profile.intervals.classes))
     return record, packer
 
 
@@ -78,13 +78,15 @@ def _units(cells: SegmentComplex) -> np.ndarray:
 
 
 def _labels(profile: SegmentProfile, labels: np.ndarray) -> list[dict[str, Any]]:
-    """Name and colour of each output; those of no class that leads are grey."""
-    colored = profile.colored.tolist()
+    """Name and colour of each output: that of its class where it leads, one of its own where outputs are no classes."""
+    colored = [] if len(labels) == 1 else profile.colored.tolist()
+    own = dict(zip(colored, whole_bytes(class_colors(len(colored))), strict=True))
     by_class = profile.intervals is not None
-    palette = whole_bytes(class_colors(max(2, max(colored, default=0) + 1 if by_class else len(colored))))
-    place = {label: label if by_class else number for number, label in enumerate(colored)}
-    single = len(labels) == 1
     return [
-        {"name": profile.name_of(int(label)), "color": palette[place[label]] if label in place and not single else None}
+        {
+            "name": profile.name_of(label),
+            "class": label if by_class and label in own else None,
+            "color": None if by_class else own.get(label),
+        }
         for label in map(int, labels)
     ]

@@ -11,18 +11,18 @@ from splinescope.tessellation.affine import norms
 from splinescope.tessellation.boundary import decision_boundary
 from splinescope.tessellation.spatial.complex import SpatialComplex
 from splinescope.tessellation.surface import SurfaceMesh
+from splinescope.viewer.measures import add_measure
 from splinescope.viewer.packing import Packer
 from splinescope.viewer.page_record import (
     PatternLayer,
     Patterns,
-    add_measure,
     class_record,
     facts_of,
     layer_record,
     layers_of,
     whole_bytes,
 )
-from splinescope.viewer.planar import MAP_NUMBERS, MOST_CLASSES, ViewFrame
+from splinescope.viewer.planar import MAP_NUMBERS, MOST_CLASSES, ViewFrame, units_of
 
 COORDINATE_BYTES = 4
 """Bytes of a coordinate: 32 bits of its share of the domain's extent; the picture is drawn in float32."""
@@ -78,8 +78,8 @@ def solid_page(cells: SpatialComplex, values: dict[str, np.ndarray]) -> tuple[di
     if 4 * record["outputs"] * len(cells) <= MAP_NUMBERS:
         maps = cells.affine_maps()
         packer.add_floats("maps.A", maps.A.ravel())
-        packer.add_floats("maps.c", maps.c.ravel())
-        record["maps"] = True
+        packer.add_floats("maps.c", (maps.c + maps.A @ frame.low).ravel())
+        record["maps"], record["units"] = True, units_of(cells)
     return record, packer
 
 

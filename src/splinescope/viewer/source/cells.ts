@@ -1,7 +1,7 @@
 /* The complex in the page: rings, edges, neighbours, patterns, and which cell a point is in. */
 
 import { mixed, type Layer, type Measure, type Numbers, type PlanarRecord } from "./data";
-import type { Plane, Points } from "./plane";
+import { depth, type Plane, type Points } from "./plane";
 import { planes } from "./reader";
 
 export interface CellPattern { pieces: Uint8Array | null; hash: number; counts: number[] }
@@ -158,19 +158,6 @@ export class Cells {
     return { side, starts, cells };
   }
 
-  /** How deep a point is inside a cell: the least cross product over its sides, negative outside. */
-  private depth(cell: number, x: number, y: number): number {
-    const start = this.offsets[cell], stop = this.offsets[cell + 1];
-    let least = Infinity;
-    for (let at = start; at < stop; at++) {
-      const a = this.corners[at], b = this.corners[at + 1 < stop ? at + 1 : start];
-      const ax = this.vertices.x[a], ay = this.vertices.y[a];
-      const cross = (this.vertices.x[b] - ax) * (y - ay) - (this.vertices.y[b] - ay) * (x - ax);
-      if (cross < least) least = cross;
-    }
-    return least;
-  }
-
   /** The cell of a point in shares of the frame, -1 outside. */
   locate(x: number, y: number): number {
     if (!(x >= 0 && x <= 1 && y >= 0 && y <= 1)) return -1;
@@ -178,8 +165,8 @@ export class Cells {
     const bucket = Math.min(side - 1, Math.floor(y * side)) * side + Math.min(side - 1, Math.floor(x * side));
     let best = -1, deepest = -1e-15;
     for (let at = starts[bucket]; at < starts[bucket + 1]; at++) {
-      const depth = this.depth(cells[at], x, y);
-      if (depth > deepest) [best, deepest] = [cells[at], depth];
+      const cell = cells[at], inside = depth(this.vertices, this.corners, this.offsets[cell], this.offsets[cell + 1], x, y);
+      if (inside > deepest) [best, deepest] = [cell, inside];
     }
     return best;
   }
@@ -195,12 +182,23 @@ export class Cells {
     return Math.max(0, (twice / 2) * this.record.frame.extent[0] * this.record.frame.extent[1]);
   }
 
+  /** By how much the area of a cell may be off, as its corners are known to so many bits. */
+  areaError(cell: number): number {
+    const { corners, offsets, vertices: { x, y } } = this, { extent } = this.record.frame;
+    let reach = 0;
+    for (let at = offsets[cell]; at < offsets[cell + 1]; at++) {
+      const a = corners[at], b = corners[at + 1 < offsets[cell + 1] ? at + 1 : offsets[cell]];
+      reach += Math.abs(x[a] - x[b]) + Math.abs(y[a] - y[b]);
+    }
+    return (reach * extent[0] * extent[1]) / 2 ** (this.record.coding.bits + 1);
+  }
+
   /** Areas of all cells, stored as the other measures are. */
-  areas({ least, most, stored_as_logarithms }: Measure): Uint16Array {
+  areas({ least, most, stored_as_logarithms, zeros }: Measure): Uint16Array {
     const stored = new Uint16Array(this.count);
     for (let cell = 0; cell < this.count; cell++) {
-      const area = this.area(cell), number = stored_as_logarithms ? Math.log(area) : area;
-      stored[cell] = Math.max(0, Math.min(65534, Math.round(((number - least) / (most - least || 1)) * 65534)));
+      const area = this.area(cell), number = stored_as_logarithms ? Math.log(area) : area, lowest = Number(zeros && area > 0);
+      stored[cell] = Math.max(lowest, Math.min(65534, Math.round(((number - least) / (most - least || 1)) * 65534)));
     }
     return stored;
   }

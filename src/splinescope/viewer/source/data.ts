@@ -2,12 +2,17 @@
 
 export interface Listed { name: string; count: number; width: number; differences: boolean; float?: boolean; double?: boolean }
 export interface Layer { name: string; start: number; stop: number }
+/**
+ * Numbers in `levels` steps from `least` to `most`, or their logarithms, whose lowest step is zero where there are `zeros`; colours
+ * are from `low` to `high`.
+ */
 export interface Measure {
-  key: string; label: string; stored_as_logarithms: boolean; least: number; most: number;
-  low: number; high: number; positive: boolean;
+  key: string; label: string; stored_as_logarithms: boolean; least: number; most: number; levels: number;
+  exact: boolean; zeros: boolean; missing: boolean; logarithmic: boolean; low: number; high: number; positive: boolean;
 }
 export interface Anchor { name: string; place: [number, number]; picture?: string }
 export type Color = [number, number, number];
+/** Names of all classes; those that are seen, ascending, and the colour of each. */
 export interface Classes { names: string[]; colors: Color[]; present: number[] }
 export interface Layers { flips: boolean; nodes: Layer[]; root_hash: number }
 export interface WeightStage { inputs: number; outputs: number; slopes: number[][] | null; intercepts: number[][] | null }
@@ -26,19 +31,20 @@ export interface PlanarRecord extends PageRecord {
   network: { inputs: number[]; outputs: number };
   coding: { bits: number; levels: number; measures: string[]; coded: boolean; unit_bits: number };
   anchors: Anchor[]; maps: "stored" | "weights" | null; weights: WeightStage[] | null;
+  units: number[][];
 }
 
-/** `extra`: names of further numbers of cells, drawn as panels; the outputs that are stored are `labels`. */
+/** `units` of planes and solids: what makes slopes by coordinates those by Euclidean units. `extra`: names of further numbers of cells, drawn as panels; the outputs that are stored are `labels`. */
 export interface SegmentRecord extends PageRecord {
   kind: "segment"; counts: { cells: number; flips: number };
-  labels: { name: string; color: Color | null }[]; margin: string | null; covered: [number, number]; panels: string[];
+  labels: { name: string; class: number | null; color: Color | null }[]; margin: string | null; covered: [number, number]; panels: string[];
 }
 
 /** Cells of space, or polygons of a surface (`solid` says which), and a surface within the cells. */
 export interface SpaceRecord extends PageRecord {
   kind: "space"; frame: { low: number[]; extent: number[] }; solid: boolean; item: string;
   counts: { items: number; vertices: number }; surface: string | null;
-  maps: boolean; outputs: number;
+  maps: boolean; outputs: number; units?: number[][];
 }
 
 export type Numbers = Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array;

@@ -1,11 +1,15 @@
-/* The view as a file. */
+/* The view as a file: what is drawn, what lies over it, and beside it what colours and lines mean. */
 
 import type { Cells } from "./cells";
+import { grouped, inks, pixelRatio } from "./dom";
+import { drawKeys, type Key } from "./key";
 import type { Points } from "./plane";
+import { Svg, type Pen } from "./svg";
 import type { View } from "./view";
 
 /** Cells up to which a view is written as SVG. */
 const MOST = 60000;
+const GAP = 20;
 
 export function saved(blob: Blob, name: string): void {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
@@ -13,46 +17,84 @@ export function saved(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-const hex = (pixel: number) => `#${[pixel & 255, (pixel >>> 8) & 255, (pixel >>> 16) & 255].map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+/** How wide a picture with its keys is, where these begin at `x`. */
+function widened(keys: Key[], x: number, width: number, height: number): number {
+  const wide = keys.length ? drawKeys(new Svg(1, 1), keys, x, height, inks()) : 0;
+  return Math.max(width, wide ? Math.ceil(x + wide + GAP) : 0);
+}
 
-/** Cells and lines that are seen, as paths; returns why not, if they are too many. */
-export function exportSvg(cells: Cells, view: View, pixels: Uint32Array, widths: number[], boundary: Points | null): string {
-  const seen: number[] = [], [left, top] = view.toShares(0, 0), [right, bottom] = view.toShares(view.width, view.height);
-  const inside = (at: number) => {
-    const x = cells.vertices.x[at], y = cells.vertices.y[at];
-    return [x < left, x > right, y < bottom, y > top];
-  };
-  for (let cell = 0; cell < cells.count; cell++) {
-    const out = [true, true, true, true];
-    for (let at = cells.offsets[cell]; at < cells.offsets[cell + 1]; at++) inside(cells.corners[at]).forEach((beyond, side) => (out[side] &&= beyond));
-    if (!out.some(Boolean)) seen.push(cell);
+/** A picture of pixels: layers of the page on paper, and keys from `x` on. */
+export function exportPng(layers: CanvasImageSource[], { width, height }: { width: number; height: number }, keys: Key[], x = width + GAP): void {
+  const ratio = pixelRatio(), whole = widened(keys, x, width, height), colors = inks();
+  const sheet = Object.assign(document.createElement("canvas"), { width: whole * ratio, height: height * ratio }), context = sheet.getContext("2d")!;
+  context.scale(ratio, ratio);
+  context.fillStyle = colors.paper;
+  context.fillRect(0, 0, whole, height);
+  for (const layer of layers) context.drawImage(layer, 0, 0, width, height);
+  if (whole > x) drawKeys(context, keys, x, height, colors);
+  sheet.toBlob((blob) => blob && saved(blob, "splinescope.png"));
+}
+
+/** The same of lines and areas, drawn by `draw`. */
+export function exportSvg(draw: (pen: Pen) => void, { width, height }: { width: number; height: number }, keys: Key[], x = width + GAP): void {
+  const whole = widened(keys, x, width, height), colors = inks(), pen = new Svg(whole, height);
+  pen.fillStyle = colors.paper;
+  pen.fillRect(0, 0, whole, height);
+  pen.save();
+  pen.beginPath();
+  pen.rect(0, 0, width, height);
+  pen.clip();
+  draw(pen);
+  pen.restore();
+  if (whole > x) drawKeys(pen, keys, x, height, colors);
+  saved(new Blob([pen.text()], { type: "image/svg+xml" }), "splinescope.svg");
+}
+
+/** Room around the window within which what is drawn ends, so that coordinates stay small at any zoom. */
+const ROOM = 50;
+type Place = [number, number];
+
+/** The part of a convex polygon within the window and its room. */
+function clipped(ring: Place[], { width, height }: View): Place[] {
+  for (const [axis, sign, limit] of [[0, 1, width + ROOM], [0, -1, ROOM], [1, 1, height + ROOM], [1, -1, ROOM]]) {
+    const beyond = (place: Place) => sign * place[axis] - limit;
+    if (ring.every((place) => beyond(place) <= 0)) continue;
+    ring = ring.flatMap((place, i): Place[] => {
+      const before = ring.at(i - 1)!, [from, to] = [beyond(before), beyond(place)], kept: Place[] = to <= 0 ? [place] : [];
+      if (from * to >= 0) return kept;
+      const share = from / (from - to);
+      return [[before[0] + share * (place[0] - before[0]), before[1] + share * (place[1] - before[1])], ...kept];
+    });
   }
-  if (seen.length > MOST) return `${seen.length.toLocaleString("en")} cells are seen; zoom in to ${MOST.toLocaleString("en")} for SVG`;
-  const place = (at: number) => view.toScreen(cells.vertices.x[at], cells.vertices.y[at]).map((part) => part.toFixed(2)).join(",");
-  const parts = [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${view.width} ${view.height}" width="${view.width}" height="${view.height}" stroke-linecap="round">`];
-  const edges = new Set<number>();
-  for (const cell of seen) {
-    const ring = [];
-    for (let at = cells.offsets[cell]; at < cells.offsets[cell + 1]; at++) {
-      ring.push(place(cells.corners[at]));
-      edges.add(cells.edgeOf[at]);
-    }
-    if (pixels[cell]) parts.push(`<path d="M${ring.join("L")}Z" fill="${hex(pixels[cell])}"/>`);
+  return ring;
+}
+
+/** Trace what is seen of a polygon, of points in their order or of those in `which`; whether that is anything. */
+export function traced(pen: Pen, view: View, points: Points, start: number, stop: number, which?: Uint32Array): boolean {
+  const ring = clipped(Array.from({ length: stop - start }, (_, i) => view.place(points, which ? which[start + i] : start + i)), view);
+  pen.beginPath();
+  for (const place of ring) pen.lineTo(...place);
+  pen.closePath();
+  return ring.length > 2;
+}
+
+/** Cells of which something is seen; why not, if they are too many. */
+export function seenCells({ count, offsets, corners, vertices }: Cells, view: View): number[] | string {
+  const seen = [], pen = new Svg(1, 1);
+  for (let cell = 0; cell < count; cell++) if (traced(pen, view, vertices, offsets[cell], offsets[cell + 1], corners)) seen.push(cell);
+  return seen.length > MOST ? `${grouped(seen.length)} cells are seen; zoom in to ${grouped(MOST)} for SVG` : seen;
+}
+
+/** Lines between pairs of points, by their numbers or two by two, within the window. */
+export function drawLines(pen: Pen, view: View, points: Points, ends: ArrayLike<number> | null, color: string, width: number): void {
+  pen.beginPath();
+  for (let i = 0; i < (ends ?? points.x).length; i += 2) {
+    const [a, b] = ends ? [ends[i], ends[i + 1]] : [i, i + 1], line = clipped([view.place(points, a), view.place(points, b)], view);
+    if (line.length < 2) continue;
+    pen.moveTo(...line[0]);
+    pen.lineTo(...line[1]);
   }
-  const byLayer: string[][] = widths.map(() => []), border: string[] = [];
-  for (const edge of edges) {
-    const line = `M${place(cells.ends[2 * edge])}L${place(cells.ends[2 * edge + 1])}`;
-    (cells.units[edge] ? byLayer[cells.layerOf(cells.units[edge] - 1)] : border).push(line);
-  }
-  for (let layer = widths.length - 1; layer >= 0; layer--)
-    if (widths[layer]) parts.push(`<path d="${byLayer[layer].join("")}" fill="none" stroke="#333" stroke-width="${widths[layer].toFixed(3)}"/>`);
-  parts.push(`<path d="${border.join("")}" fill="none" stroke="#000" stroke-width="1.5"/>`);
-  if (boundary) {
-    const lines = [];
-    for (let i = 0; i < boundary.x.length; i += 2)
-      lines.push(`M${view.toScreen(boundary.x[i], boundary.y[i]).map((part) => part.toFixed(2)).join(",")}L${view.toScreen(boundary.x[i + 1], boundary.y[i + 1]).map((part) => part.toFixed(2)).join(",")}`);
-    parts.push(`<path d="${lines.join("")}" fill="none" stroke="#c7380d" stroke-width="2.2"/>`);
-  }
-  saved(new Blob([...parts, "</svg>"], { type: "image/svg+xml" }), "splinescope.svg");
-  return "";
+  pen.strokeStyle = color;
+  pen.lineWidth = width;
+  pen.stroke();
 }

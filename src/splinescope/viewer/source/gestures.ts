@@ -1,5 +1,7 @@
 /* Pointers, wheel and keys of a stage: one listener for pages of every kind. */
 
+import { haloed, inks } from "./dom";
+
 type Place = [number, number];
 
 export interface Gestures {
@@ -8,6 +10,10 @@ export interface Gestures {
   click(place: Place, more: boolean): void;
   drag(dx: number, dy: number, other: boolean): void;
   zoom(factor: number, place?: Place): void;
+  /** Where Enter and the space bar click: at a cross that keys show. */
+  cursor(): Place;
+  /** Whether keys are used, so that the cross is shown. */
+  keyed(on: boolean): void;
   /** Whether the key meant something. */
   key(key: string): boolean;
   resize(): void;
@@ -15,21 +21,25 @@ export interface Gestures {
 
 export function listen(stage: HTMLElement, on: Gestures): void {
   const fingers = new Map<number, Place>(), place = (event: MouseEvent): Place => [event.clientX, event.clientY];
+  const hear = <K extends keyof HTMLElementEventMap>(kind: K, act: (event: HTMLElementEventMap[K]) => void) => stage.addEventListener(kind, act, { passive: false });
   let travelled = 0;
   window.addEventListener("resize", () => on.resize());
-  stage.addEventListener("wheel", (event) => {
+  hear("wheel", (event) => {
     event.preventDefault();
     on.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), place(event));
-  }, { passive: false });
-  stage.addEventListener("contextmenu", (event) => event.preventDefault());
-  stage.addEventListener("pointerdown", (event) => {
+  });
+  hear("contextmenu", (event) => event.preventDefault());
+  hear("pointerdown", (event) => {
     fingers.set(event.pointerId, place(event));
     stage.setPointerCapture(event.pointerId);
     travelled = 0;
   });
-  stage.addEventListener("pointermove", (event) => {
+  hear("pointermove", (event) => {
     const before = fingers.get(event.pointerId), here = place(event);
-    if (!before) return on.point(here);
+    if (!before) {
+      on.keyed(false);
+      return on.point(here);
+    }
     const others = [...fingers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
     travelled += Math.hypot(here[0] - before[0], here[1] - before[1]);
     if (others.length) {
@@ -41,14 +51,28 @@ export function listen(stage: HTMLElement, on: Gestures): void {
   const up = (event: PointerEvent) => {
     if (fingers.delete(event.pointerId) && event.type === "pointerup" && travelled < 4) on.click(place(event), event.shiftKey || event.ctrlKey || event.metaKey);
   };
-  stage.addEventListener("pointerup", up);
-  stage.addEventListener("pointercancel", up);
-  stage.addEventListener("pointerleave", () => on.point(null));
-  stage.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !on.key(event.key)) return;
+  hear("pointerup", up);
+  hear("pointercancel", up);
+  hear("pointerleave", ({ pointerType }) => {
+    if (pointerType !== "touch") on.point(null); // a finger that was lifted still points
+  });
+  hear("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const choose = event.key === "Enter" || event.key === " ";
+    if (choose || arrow(event.key) || /^[-+=0]$/.test(event.key)) on.keyed(true);
+    if (choose) on.click(on.cursor(), event.shiftKey);
+    else if (!on.key(event.key)) return;
     event.preventDefault();
   });
   stage.focus({ preventScroll: true });
+}
+
+/** A cross where keys choose. */
+export function crossed(context: CanvasRenderingContext2D, [x, y]: Place): void {
+  const { ink, paper } = inks();
+  Object.assign(context, { font: "36px sans-serif", textAlign: "center", textBaseline: "middle", fillStyle: ink, strokeStyle: paper });
+  haloed(context, "+", x, y);
+  Object.assign(context, { textAlign: "left", textBaseline: "alphabetic" });
 }
 
 /** Moves of the arrow keys, in pixels; null for other keys. */

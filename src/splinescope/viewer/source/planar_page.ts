@@ -1,19 +1,22 @@
 /* The page of a planar complex: drawing, pointing, and what a cell says. */
 
 import { Cells } from "./cells";
-import { lineColor, looked, packed, paled, pixelsOf, ticks, told, valueOf } from "./colors";
-import type { Numbers, PlanarRecord } from "./data";
-import { by, cleared, fitted, haloed, inks, tableOfRows } from "./dom";
-import { exportSvg, saved } from "./exports";
+import { ClassAreas } from "./classes";
+import { classFills, lineColor, looked, packed, pixelsOf, toldOf } from "./colors";
+import type { Color, Measure, Numbers, PlanarRecord } from "./data";
+import { by, cleared, css, fitted, haloed, inks, pixelRatio, sayCell, tableOfRows } from "./dom";
+import { drawLines, exportPng, exportSvg, seenCells, traced } from "./exports";
 import { foldsOf } from "./folds";
-import { arrow, listen } from "./gestures";
+import { arrow, crossed, listen } from "./gestures";
+import { known, placed, ticks, told } from "./numbers";
 import { piecesOf, type Points } from "./plane";
 import { Scene, type Fill, type Lines } from "./scene";
 import { Link, spot } from "./link";
 import { heard, Selection } from "./selection";
-import { Tools, type Choices } from "./tools";
+import type { Pen } from "./svg";
+import { BOUNDARY, Tools, type Choices } from "./tools";
 import { View } from "./view";
-import { mapOfPattern, type AffineMap } from "./weights";
+import { mapFrom, mapOfPattern, spectral, type AffineMap } from "./weights";
 
 /** Share of the window that is drawn beyond each of its sides, so that moving shows no gap. */
 const MARGIN = 0.25;
@@ -29,10 +32,10 @@ export class PlanarPage {
   private found!: Map<string, Numbers>;
   private readonly scene: Scene;
   private fill!: Fill;
-  private pieces: { fill: Fill; classes: Numbers } | null = null;
+  private pieces: { fill: Fill; areas: ClassAreas } | null = null;
   private lines: Lines[] = [];
   private border!: Lines;
-  private boundary: Lines | null = null;
+  private boundary: (Lines & { points: Points }) | null = null;
   private lengths: number[] = [];
   private readonly tools: Tools;
   private readonly stage = by<HTMLDivElement>("stage");
@@ -44,7 +47,9 @@ export class PlanarPage {
   private timer = 0;
   private hovered = -1;
   private edge = -1;
+  /** The place that is pointed at, in coordinates; it stays where it is while the view moves. */
   private pointer: [number, number] | null = null;
+  private keyed = false;
   /** What another page points at: coordinates, and whether they are its point or the nearest one. */
   private elsewhere: { place: [number, number]; near: boolean } | null = null;
   private readonly link = new Link({
@@ -73,7 +78,7 @@ export class PlanarPage {
       this.pictures.set(name, image);
     }
     this.tools = new Tools(record, {
-      layers: record.layers.nodes.map(({ name }) => name), boundary: record.classes && "decision boundary", colors: true, place: "cell, or x, y", more,
+      lines: true, boundary: record.classes && "decision boundary", colors: true, place: "cell, or x, y", more,
     }, {
       changed: (recolored) => this.changed(recolored), find: (text) => this.find(text), reset: () => this.fit(), looked: (look) => this.link.tell({ look }),
       png: () => this.png(), svg: () => this.svg(),
@@ -100,8 +105,8 @@ export class PlanarPage {
     if (record.classes) {
       const { offsets, points, boundary } = piecesOf(record, found, this.cells.plane);
       const fill = this.scene.fill(points, offsets, null);
-      this.pieces = { fill, classes: found.get("pieces.classes")! };
-      this.boundary = this.scene.lines(boundary, Uint32Array.from(boundary.x.keys()));
+      this.pieces = { fill, areas: new ClassAreas(offsets, points, found.get("pieces.classes")!, found.get("pieces.cells")!, found.get("classes")!) };
+      this.boundary = { ...this.scene.lines(boundary, Uint32Array.from(boundary.x.keys())), points: boundary };
     }
     this.hovered = this.edge = -1;
     this.selection.cells.clear();
@@ -113,7 +118,7 @@ export class PlanarPage {
     this.load(record, found);
     this.tools.follow(record);
     this.changed(true);
-    if (this.pointer) this.point(...this.pointer);
+    if (this.pointer) this.point(...this.view.toScreen(...this.shares(this.pointer)));
     this.tell();
   }
 
@@ -132,7 +137,7 @@ export class PlanarPage {
   private changed(recolored: boolean): void {
     if (recolored) {
       this.scene.recolor(this.fill, this.pixels());
-      if (this.pieces && this.choices.color === "class") this.scene.recolor(this.pieces.fill, looked(this.record.classes!.colors.map(packed).map(paled), this.pieces.classes));
+      if (this.pieces && this.choices.color === "class") this.scene.recolor(this.pieces.fill, looked(classFills(this.record.classes!).map(packed), this.pieces.areas.classes));
     }
     this.render();
   }
@@ -152,7 +157,7 @@ export class PlanarPage {
   /** Draw the window and what lies around it. */
   render(): void {
     clearTimeout(this.timer);
-    this.paint(this.wide(), window.devicePixelRatio || 1);
+    this.paint(this.wide(), pixelRatio());
     this.drawn = this.view.copy();
     this.slide();
   }
@@ -214,68 +219,81 @@ export class PlanarPage {
     else this.render();
   }
 
-  private outline(context: CanvasRenderingContext2D, cell: number, color: string, width: number): void {
+  private outline(pen: Pen, cell: number, color: string, width: number): void {
     const { offsets, corners, vertices } = this.cells;
-    context.beginPath();
-    for (let at = offsets[cell]; at < offsets[cell + 1]; at++) context.lineTo(...this.view.toScreen(vertices.x[corners[at]], vertices.y[corners[at]]));
-    context.closePath();
-    context.lineWidth = width;
-    context.strokeStyle = color;
-    context.stroke();
+    traced(pen, this.view, vertices, offsets[cell], offsets[cell + 1], corners);
+    pen.lineWidth = width;
+    pen.strokeStyle = color;
+    pen.stroke();
   }
 
   private overlay(): void {
     const context = cleared(this.over), { view, cells } = this, { ink, mark, paper } = inks();
-    for (const cell of this.selection.cells) this.outline(context, cell, mark, 3);
     if (this.hovered >= 0) this.outline(context, this.hovered, ink, 2);
     if (this.edge >= 0) {
       context.beginPath();
-      for (const end of [0, 1]) {
-        const vertex = cells.ends[2 * this.edge + end];
-        context.lineTo(...view.toScreen(cells.vertices.x[vertex], cells.vertices.y[vertex]));
-      }
+      for (const end of [0, 1]) context.lineTo(...view.place(cells.vertices, cells.ends[2 * this.edge + end]));
       context.lineWidth = 5;
       context.strokeStyle = mark;
       context.stroke();
     }
-    this.axes(context);
-    for (const { name, place } of this.record.anchors) {
-      const [x, y] = view.toScreen(...this.shares(place)), picture = this.pictures.get(name);
-      context.fillStyle = mark;
-      context.strokeStyle = paper;
-      context.lineWidth = 2;
-      context.beginPath();
-      context.arc(x, y, 6, 0, 2 * Math.PI);
-      context.fill();
-      context.stroke();
-      context.imageSmoothingEnabled = false;
-      if (picture?.complete) {
-        context.drawImage(picture, x + 10, y - 46, 44, (44 * picture.height) / picture.width);
-        context.strokeRect(x + 10, y - 46, 44, (44 * picture.height) / picture.width);
-      }
-      context.font = "bold 14px system-ui, sans-serif";
-      context.fillStyle = ink;
-      haloed(context, name, x - 18, y - 8);
-    }
+    this.marks(context);
     if (this.elsewhere) spot(context, ...view.toScreen(...this.shares(this.elsewhere.place)), this.elsewhere.near, { mark, paper });
+    if (this.keyed) crossed(context, this.centre);
   }
 
-  /** Numbers along the lower and the left side of the window. */
-  private axes(context: CanvasRenderingContext2D): void {
-    const { view, record } = this, { soft, paper } = inks();
-    context.font = "12px system-ui, sans-serif";
-    context.fillStyle = soft;
-    context.strokeStyle = paper;
-    const put = (text: string, x: number, y: number) => haloed(context, text, x, y);
+  private get centre(): [number, number] {
+    return [this.view.width / 2, this.view.height / 2];
+  }
+
+  /** What lies over cells in pictures, too: those that are chosen, axes, anchors. */
+  private marks(pen: Pen): void {
+    const { view } = this, { ink, mark, paper } = inks();
+    for (const cell of this.selection.cells) this.outline(pen, cell, mark, 3);
+    this.axes(pen);
+    for (const { name, place } of this.record.anchors) {
+      const [x, y] = view.toScreen(...this.shares(place)), picture = this.pictures.get(name);
+      pen.fillStyle = mark;
+      pen.strokeStyle = paper;
+      pen.lineWidth = 2;
+      pen.beginPath();
+      pen.arc(x, y, 6, 0, 2 * Math.PI);
+      pen.fill();
+      pen.stroke();
+      pen.imageSmoothingEnabled = false;
+      if (picture?.complete) {
+        pen.drawImage(picture, x + 10, y - 46, 44, (44 * picture.height) / picture.width);
+        pen.strokeRect(x + 10, y - 46, 44, (44 * picture.height) / picture.width);
+      }
+      pen.font = "bold 14px system-ui, sans-serif";
+      pen.fillStyle = ink;
+      haloed(pen, name, x - 18, y - 8);
+    }
+  }
+
+  /** Numbers along the lower and the left side of the window, with the names of the coordinates beside them. */
+  private axes(pen: Pen): void {
+    const { view, record } = this, { soft, paper } = inks(), foot = 44;
+    pen.font = "12px system-ui, sans-serif";
+    pen.fillStyle = soft;
+    pen.strokeStyle = paper;
     const [lowX, highY] = this.coordinates(0, 0), [highX, lowY] = this.coordinates(view.width, view.height);
-    for (const tick of ticks(lowX, highX, view.width / 110)) put(tick.text, view.toScreen(...this.shares([tick.value, lowY]))[0] - 10, view.height - 8);
-    for (const tick of ticks(lowY, highY, view.height / 90)) put(tick.text, 6, view.toScreen(...this.shares([lowX, tick.value]))[1] + 4);
-    put(record.axes[0], view.width / 2, view.height - 24);
-    context.save();
-    context.translate(52, view.height / 2);
-    context.rotate(-Math.PI / 2);
-    put(record.axes[1], 0, 0);
-    context.restore();
+    const [across, up] = [ticks(lowX, highX, view.width / 110), ticks(lowY, highY, view.height / 90)];
+    const wide = (text: string) => pen.measureText(text).width;
+    for (const { value, text } of across.marks) haloed(pen, text, view.toScreen(...this.shares([value, lowY]))[0] - wide(text) / 2, view.height - 8);
+    let right = 0;
+    for (const { value, text } of up.marks) {
+      const y = view.toScreen(...this.shares([lowX, value]))[1] + 4;
+      if (y > view.height - foot) continue;
+      haloed(pen, text, 6, y);
+      right = Math.max(right, wide(text));
+    }
+    haloed(pen, record.axes[0] + across.less, view.width / 2, view.height - 26);
+    pen.save();
+    pen.translate(right + 22, view.height / 2);
+    pen.rotate(-Math.PI / 2);
+    haloed(pen, record.axes[1] + up.less, 0, 0);
+    pen.restore();
   }
 
   /** Shares of a point given in the domain's coordinates, and back from the screen. */
@@ -312,17 +330,16 @@ export class PlanarPage {
 
   /** The place that is told of: under the pointer here or in another page. */
   private get at(): [number, number] | null {
-    return this.pointer ? this.coordinates(...this.pointer) : this.elsewhere?.near ? this.elsewhere.place : null;
+    return this.pointer ?? (this.elsewhere?.near ? this.elsewhere.place : null);
   }
 
   private point(px: number, py: number): void {
-    this.pointer = [px, py];
+    this.pointer = this.coordinates(px, py);
     this.elsewhere = null;
-    this.link.tell({ point: this.coordinates(px, py) });
-    const cell = this.cells.locate(...this.view.toShares(px, py)), edge = cell < 0 ? -1 : this.nearEdge(cell, px, py);
-    if (cell === this.hovered && edge === this.edge && !this.record.maps) return;
+    this.link.tell({ point: this.pointer });
+    const cell = this.cells.locate(...this.view.toShares(px, py)), edge = cell < 0 ? -1 : this.nearEdge(cell, px, py), moved = cell !== this.hovered || edge !== this.edge;
     [this.hovered, this.edge] = [cell, edge];
-    this.overlay();
+    if (moved || this.keyed) this.overlay();
     this.tell();
   }
 
@@ -330,8 +347,7 @@ export class PlanarPage {
     const { offsets, edgeOf, ends, vertices, units } = this.cells;
     let best = -1, least = 5;
     for (let at = offsets[cell]; at < offsets[cell + 1]; at++) {
-      const edge = edgeOf[at], [a, b] = [ends[2 * edge], ends[2 * edge + 1]];
-      const [ax, ay] = this.view.toScreen(vertices.x[a], vertices.y[a]), [bx, by] = this.view.toScreen(vertices.x[b], vertices.y[b]);
+      const edge = edgeOf[at], [ax, ay] = this.view.place(vertices, ends[2 * edge]), [bx, by] = this.view.place(vertices, ends[2 * edge + 1]);
       const square = (bx - ax) ** 2 + (by - ay) ** 2;
       const share = square ? Math.max(0, Math.min(1, ((px - ax) * (bx - ax) + (py - ay) * (by - ay)) / square)) : 0;
       const distance = Math.hypot(ax + share * (bx - ax) - px, ay + share * (by - ay) - py);
@@ -342,32 +358,49 @@ export class PlanarPage {
 
   /** What the cell under the pointer, or else the pinned one, is. */
   private tell(): void {
-    const cell = this.hovered >= 0 ? this.hovered : this.selection.last, box = by("cell");
-    box.replaceChildren();
-    if (cell < 0) return;
-    const { record, found, cells } = this, pattern = cells.pattern(cell), rows: [string, string][] = [];
+    const cell = this.hovered >= 0 ? this.hovered : this.selection.last;
+    if (cell < 0) return sayCell();
+    const { record, found, cells } = this, pattern = cells.pattern(cell), rows: [string, string][] = [], at = cell === this.hovered ? this.at : null;
     rows.push(["cell", `${found.has("numbers") ? this.numberOf(cell) : "no number"}${this.selection.cells.has(cell) ? " (chosen)" : ""}, ${cells.neighbours(cell)} neighbours`]);
-    if (this.at && cell === this.hovered) rows.push(["at", this.at.map(told).join(", ")]);
-    if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![cell]]]);
-    for (const measure of record.measures) rows.push([measure.label, told(measure.key === "area" ? cells.area(cell) : valueOf(measure, found.get(`measure.${measure.key}`)![cell]))]);
+    if (at) rows.push(["at", this.placed(at)]);
+    if (record.classes) rows.push(["class", this.classAt(cell, at)]);
+    for (const measure of record.measures) rows.push([measure.label, this.measured(cell, measure)]);
     rows.push(["pattern", `${pattern.hash.toString(16).padStart(8, "0")}`]);
     record.layers.nodes.forEach(({ name, start, stop }, layer) => rows.push([`layer ${name}`, `${pattern.counts[layer]} of ${stop - start} active`]));
     if (this.edge >= 0) {
       const unit = cells.units[this.edge] - 1, node = record.layers.nodes[cells.layerOf(unit)];
       rows.push(["edge", `unit ${unit - node.start} of layer ${node.name}`]);
     }
-    box.append(tableOfRows(rows));
-    if (record.maps) box.append(...this.map(cell));
+    sayCell(tableOfRows(rows), ...(record.maps ? this.map(cell, at) : []));
+  }
+
+  /** A place with the digits that pixels tell apart. */
+  private placed(at: [number, number]): string {
+    const { extent } = this.record.frame, { scale, scaleY } = this.view;
+    return `${placed(at[0], extent[0] / scale)}, ${placed(at[1], extent[1] / scaleY)}`;
+  }
+
+  /** Name of the class at a place of a cell, that of its colour there; of all classes of a cell that no place is told of. */
+  private classAt(cell: number, at: [number, number] | null): string {
+    const { areas } = this.pieces!, { names } = this.record.classes!;
+    return at ? names[areas.at(cell, ...this.shares(at))] : areas.of(cell).map((label) => names[label]).join(", ");
+  }
+
+  /** A number of a cell, computed where it can be, else as well as it was stored. */
+  private measured(cell: number, measure: Measure): string {
+    if (measure.key === "area") return known(this.cells.area(cell), this.cells.areaError(cell));
+    const map = measure.key === "norm" ? this.mapOf(cell) : null;
+    return map ? told(spectral(map.A, this.record.units)) : toldOf(measure, this.found.get(`measure.${measure.key}`)![cell]);
   }
 
   /** The affine map of a cell, by the domain's coordinates: rows of A, and c. */
   affineMap(cell: number): AffineMap | null {
-    const { maps, weights, network } = this.record;
-    if (maps === "weights") return mapOfPattern(weights!, this.found, this.cells.pattern(cell).pieces!);
+    const { maps, weights, network, frame } = this.record;
+    if (maps === "weights") return mapOfPattern(weights!, this.found, this.cells.pattern(cell).pieces!, frame.low);
     if (!maps) return null;
     const A = this.found.get("maps.A")!, c = this.found.get("maps.c")!, outputs = network.outputs;
     const rows = Array.from({ length: outputs }, (_, k) => [A[2 * (cell * outputs + k)], A[2 * (cell * outputs + k) + 1]]);
-    return { A: rows, c: rows.map((_, k) => c[cell * outputs + k]) };
+    return mapFrom(rows, c.subarray(cell * outputs, (cell + 1) * outputs), frame.low);
   }
 
   /** The same, of the last cell from memory: the pointer moves within a cell for many events. */
@@ -377,11 +410,10 @@ export class PlanarPage {
   }
 
   /** Outputs as affine functions of the coordinates, with their values at the pointer. */
-  private map(cell: number): HTMLElement[] {
-    const { A, c } = this.mapOf(cell)!, [first, second] = this.record.axes, names = this.record.classes?.names ?? [];
-    const at = cell === this.hovered ? this.at : null;
+  private map(cell: number, at: [number, number] | null): HTMLElement[] {
+    const map = this.mapOf(cell)!, { A, c } = map, here = at && map.at(at), [first, second] = this.record.axes, names = this.record.classes?.names ?? [];
     const rows = A.slice(0, 20).map((row, k): string[] => {
-      const value = at ? told(row[0] * at[0] + row[1] * at[1] + c[k]) : "";
+      const value = here ? told(here[k]) : "";
       return [A.length > 1 ? (names[k] ?? String(k)) : "output", value, told(row[0]), told(row[1]), told(c[k])];
     });
     return [tableOfRows([["output", at ? "here" : "", `· ${first}`, `· ${second}`, "+"], ...rows])];
@@ -410,20 +442,44 @@ export class PlanarPage {
   }
 
   private png(): void {
-    const view = this.view.copy();
-    this.paint(view, window.devicePixelRatio || 1);
-    const sheet = Object.assign(document.createElement("canvas"), { width: this.over.width, height: this.over.height });
-    const context = sheet.getContext("2d")!;
-    context.drawImage(this.scene.canvas, 0, 0, sheet.width, sheet.height);
-    context.drawImage(this.over, 0, 0);
-    sheet.toBlob((blob) => blob && saved(blob, "splinescope.png"));
+    this.paint(this.view.copy(), pixelRatio());
+    const marks = this.over.cloneNode() as HTMLCanvasElement;
+    this.marks(cleared(marks));
+    exportPng([this.scene.canvas, marks], this.view, this.tools.keys);
     this.render();
   }
 
   private svg(): string {
-    const widths = this.widths(this.view).map((width, layer) => (this.choices.layers[layer] ? width : 0));
-    const segments: Points | null = this.choices.boundary && this.record.classes ? points0(this.boundary) : null;
-    return exportSvg(this.cells, this.view, this.pixels(), widths, segments);
+    const seen = seenCells(this.cells, this.view);
+    if (typeof seen === "string") return seen;
+    exportSvg((pen) => this.sketch(pen, seen), this.view, this.tools.keys);
+    return "";
+  }
+
+  /** The same picture as lines and areas. */
+  private sketch(pen: Pen, seen: number[]): void {
+    const { cells, view, choices } = this, { vertices, corners, offsets } = cells, { ink, paper } = inks(), pixels = this.pixels(), folds = foldsOf(cells), widths = this.widths(view);
+    const area = (color: string, points: Points, start: number, stop: number, which?: Uint32Array) => {
+      if (!traced(pen, view, points, start, stop, which)) return;
+      pen.fillStyle = color;
+      pen.fill();
+    };
+    for (const cell of seen) {
+      const pixel = pixels[cell];
+      if (pixel) area(css([pixel & 255, (pixel >>> 8) & 255, (pixel >>> 16) & 255]), vertices, offsets[cell], offsets[cell + 1], corners);
+    }
+    if (this.pieces && choices.color === "class") {
+      const { offsets: starts, points, classes } = this.pieces.areas, fills = classFills(this.record.classes!);
+      for (let piece = 0; piece < classes.length; piece++) area(css(fills[classes[piece]]), points, starts[piece], starts[piece + 1]);
+    }
+    const shade = (layer: number) => css(lineColor(layer, folds.layers.length, choices.dark).map((part) => Math.round(255 * part)) as Color);
+    for (let layer = folds.layers.length - 1; layer >= 0; layer--) if (choices.layers[layer]) drawLines(pen, view, vertices, folds.layers[layer], shade(layer), widths[layer]);
+    drawLines(pen, view, vertices, folds.border, ink, 1.5);
+    if (this.boundary && choices.boundary) {
+      drawLines(pen, view, this.boundary.points, null, paper, 4.2);
+      drawLines(pen, view, this.boundary.points, null, choices.dark ? "#f27333" : BOUNDARY, 2.2);
+    }
+    this.marks(pen);
   }
 
   private listen(): void {
@@ -450,6 +506,12 @@ export class PlanarPage {
         this.view.zoom(factor, ...(place ?? []));
         this.moved();
       },
+      cursor: () => this.centre,
+      keyed: (on) => {
+        if (this.keyed === on) return;
+        this.keyed = on;
+        this.overlay();
+      },
       key: (key) => this.key(key),
       resize: () => this.resize(),
     });
@@ -474,9 +536,8 @@ export class PlanarPage {
       this.link.tell({ choose: null });
       this.tell();
     } else return this.tools.key(key);
+    if (key !== "Escape") this.point(...this.centre);
     this.moved();
     return true;
   }
 }
-
-const points0 = (lines: Lines | null): Points | null => lines && lines.positions.points;

@@ -18,6 +18,17 @@ export interface Plane {
   offsets: Uint32Array; corners: Uint32Array; edgeOf: Uint32Array; ends: Uint32Array; sides: Int32Array; units: Uint32Array; vertices: Points;
 }
 
+/** How deep a point is inside a convex polygon: the least cross product over its sides, negative outside. */
+export function depth({ x: xs, y: ys }: Points, corners: Uint32Array | null, start: number, stop: number, x: number, y: number): number {
+  let least = Infinity;
+  for (let at = start; at < stop; at++) {
+    const next = at + 1 < stop ? at + 1 : start, a = corners ? corners[at] : at, b = corners ? corners[next] : next;
+    const cross = (xs[b] - xs[a]) * (y - ys[a]) - (ys[b] - ys[a]) * (x - xs[a]);
+    if (cross < least) least = cross;
+  }
+  return least;
+}
+
 export function offsetsOf(sizes: ArrayLike<number>): Uint32Array {
   const offsets = new Uint32Array(sizes.length + 1);
   for (let i = 0; i < sizes.length; i++) offsets[i + 1] = offsets[i] + sizes[i];

@@ -1,12 +1,15 @@
 /* The page of a segment: classes, outputs, margin and further numbers along it, and the units that flip. */
 
-import { lineColor, ticks, told } from "./colors";
-import type { Numbers, SegmentRecord } from "./data";
-import { by, cleared, css, element, fitted, haloed, inks, tableOfRows } from "./dom";
-import { saved } from "./exports";
+import { classFills, lineColor } from "./colors";
+import type { Color, Numbers, SegmentRecord } from "./data";
+import { by, cleared, css, element, fitted, haloed, inks, sayCell, tableOfRows } from "./dom";
+import { exportPng, exportSvg } from "./exports";
 import { arrow, listen } from "./gestures";
+import type { Key } from "./key";
 import { heard, Selection } from "./selection";
-import { Tools } from "./tools";
+import { placed, ticks, told } from "./numbers";
+import type { Pen } from "./svg";
+import { BOUNDARY, Tools } from "./tools";
 
 const SHARE = 2 ** 48 - 1;
 
@@ -16,6 +19,7 @@ const TOLD = 12;
 
 interface Line { t: Float64Array; values: Numbers; color: string; width: number }
 interface Panel { top: number; height: number; low: number; high: number; label: string; lines: Line[]; steps: boolean }
+const FONT = "12px system-ui, sans-serif";
 
 export class SegmentPage {
   record!: SegmentRecord;
@@ -27,8 +31,9 @@ export class SegmentPage {
   private marginT!: Float64Array;
   private low = 0;
   private high = 1;
-  private width = 1;
-  private height = 1;
+  private readonly legend = element("fieldset", { id: "legend" });
+  width = 1;
+  height = 1;
   private pointer: [number, number] | null = null;
   private readonly stage = by<HTMLDivElement>("stage");
   private readonly over = by<HTMLCanvasElement>("over");
@@ -38,8 +43,8 @@ export class SegmentPage {
   constructor(record: SegmentRecord, found: Map<string, Numbers>, more: HTMLElement[]) {
     document.documentElement.classList.add("segment");
     this.load(record, found);
-    this.tools = new Tools(record, { layers: record.layers.nodes.map(({ name }) => name), boundary: null, colors: false, place: "cell, or t = 0.5", more: [this.legend(), ...more] }, {
-      changed: () => this.draw(), find: (text) => this.find(text), reset: () => this.fit(), png: () => this.over.toBlob((blob) => blob && saved(blob, "splinescope.png")),
+    this.tools = new Tools(record, { lines: true, boundary: null, colors: false, place: "cell, or t = 0.5", more: [this.legend, ...more] }, {
+      changed: () => this.draw(), find: (text) => this.find(text), reset: () => this.fit(), png: () => this.png(), svg: () => this.svg(),
     });
     heard((numbers) => {
       this.selection.choose(numbers.filter((cell) => cell < this.count));
@@ -54,6 +59,8 @@ export class SegmentPage {
       },
       drag: (dx) => this.move(-dx / this.plotWidth),
       zoom: (factor, place) => this.zoom(factor, place ? this.at(place[0]) : (this.low + this.high) / 2),
+      cursor: () => [LEFT + this.plotWidth / 2, (TOP + this.height - BOTTOM) / 2],
+      keyed: () => undefined,
       key: (key) => this.key(key),
       resize: () => this.resize(),
     });
@@ -76,6 +83,11 @@ export class SegmentPage {
     for (let i = 0; i < sizes.length; i++) this.flips[i + 1] = this.flips[i] + sizes[i];
     this.selection.cells.clear();
     by("facts").textContent = record.facts;
+    this.legend.replaceChildren(element("legend", { textContent: "Outputs" }), ...this.outputs.entries.map(({ name, color }) => {
+      const swatch = element("span", { className: "box" });
+      swatch.style.background = color;
+      return element("label", { title: name }, swatch, element("span", { className: "name", textContent: name }));
+    }));
   }
 
   show(record: SegmentRecord, found: Map<string, Numbers>): void {
@@ -84,16 +96,39 @@ export class SegmentPage {
     this.draw();
   }
 
+  /** Colour of an output: that of its class, where it leads somewhere. */
+  private colorOf(output: number): Color | null {
+    const { labels, classes } = this.record, { class: label, color } = labels[output];
+    return label === null || !classes ? color : (classes.colors[classes.present.indexOf(label)] ?? null);
+  }
+
   /** Names of the coloured outputs. */
-  private legend(): HTMLElement {
-    const box = element("fieldset", { id: "legend" }, element("legend", { textContent: "Outputs" }));
-    for (const { name, color } of this.record.labels) {
-      if (!color) continue;
-      const swatch = element("span", { className: "box" });
-      swatch.style.background = css(color);
-      box.append(element("label", {}, swatch, name));
-    }
-    return box;
+  private get outputs(): Key {
+    const entries = this.record.labels.flatMap(({ name }, k) => {
+      const color = this.colorOf(k);
+      return color ? [{ name, color: css(color) }] : [];
+    });
+    return { title: "outputs", bar: null, entries };
+  }
+
+  private png(): void {
+    const sheet = this.over.cloneNode() as HTMLCanvasElement;
+    this.sketch(cleared(sheet));
+    exportPng([sheet], this, this.keys, this.beside);
+  }
+
+  private svg(): string {
+    exportSvg((pen) => this.sketch(pen), this, this.keys, this.beside);
+    return "";
+  }
+
+  private get keys(): Key[] {
+    return this.outputs.entries.length ? [this.outputs] : [];
+  }
+
+  /** Where keys begin: beside the panels. */
+  private get beside(): number {
+    return LEFT + this.plotWidth + 20;
   }
 
   private get plotWidth(): number {
@@ -187,8 +222,8 @@ export class SegmentPage {
 
   private panels(top: number, height: number): Panel[] {
     const { record, found } = this, ink = inks().ink, wanted: [number, string, Line[], boolean][] = [];
-    const outputs = found.get("outputs")!, V = this.t.length;
-    const lines = record.labels.map(({ color }, k) => ({ t: this.t, values: outputs.subarray(k * V, (k + 1) * V) as Numbers, color: color ? css(color) : record.labels.length === 1 ? ink : "#9a9aa0", width: color ? 2 : 1.2 }));
+    const outputs = found.get("outputs")!, V = this.t.length, colors = record.labels.map((_, k) => this.colorOf(k));
+    const lines = record.labels.map((_, k) => ({ t: this.t, values: outputs.subarray(k * V, (k + 1) * V) as Numbers, color: colors[k] ? css(colors[k]) : record.labels.length === 1 ? ink : "#9a9aa0", width: colors[k] ? 2 : 1.2 }));
     wanted.push([3, record.labels.length === 1 ? "output" : "outputs", lines.reverse(), false]);
     if (record.margin) wanted.push([2, `margin of ${record.margin}`, [{ t: this.marginT, values: found.get("margin")!, color: ink, width: 1.6 }], false]);
     record.panels.forEach((label, i) => wanted.push([1.3, label, [{ t: this.t, values: found.get(`panel.${i}`)!, color: ink, width: 1.4 }], true]));
@@ -211,40 +246,48 @@ export class SegmentPage {
     for (const { t, values } of lines) {
       const [first, last] = this.window(t);
       for (let i = first; i <= last - Number(steps); i++) {
+        if (!Number.isFinite(values[i])) continue;
         if (values[i] < low) low = values[i];
         if (values[i] > high) high = values[i];
       }
     }
     if (!(high >= low)) [low, high] = [0, 1];
-    const room = 0.06 * (high - low) || 0.5 * Math.abs(high) || 1;
+    const room = Math.min(0.06 * (high / 2 - low / 2) * 2 || 0.5 * Math.abs(high) || 1, Number.MAX_VALUE / 4 - high / 4);
     return [low - room, high + room];
   }
 
   private draw(): void {
-    const context = cleared(this.over), { ink, soft, paper, mark } = inks();
-    context.font = "12px system-ui, sans-serif";
-    let top = TOP;
-    if (this.starts.length) {
-      this.drawClasses(context, top);
-      top += 22 + GAP;
-    }
-    const layers = this.record.layers.nodes, rug = layers.length ? Math.min(16 * layers.length, 120) : 0;
-    const panels = this.panels(top, this.height - BOTTOM - top - (rug ? rug + GAP : 0));
-    for (const cell of this.selection.cells) this.band(context, cell, mark, top);
-    for (const panel of panels) this.drawPanel(context, panel);
-    if (rug) this.drawRug(context, this.height - BOTTOM - rug, rug);
-    context.fillStyle = soft;
-    context.strokeStyle = paper;
-    context.textAlign = "center";
-    for (const tick of ticks(this.low, this.high, this.plotWidth / 110)) haloed(context, tick.text, this.across(tick.value), this.height - BOTTOM + 18);
-    context.fillStyle = ink;
-    haloed(context, this.record.axes[0], LEFT + this.plotWidth / 2, this.height - 8);
-    context.textAlign = "left";
+    const context = cleared(this.over), panels = this.sketch(context);
     if (this.inPlot()) this.drawPointer(context, panels);
     this.tell();
   }
 
-  private band(context: CanvasRenderingContext2D, cell: number, color: string, top: number): void {
+  /** All that pictures show, too. */
+  private sketch(pen: Pen): Panel[] {
+    const { ink, soft, paper, mark } = inks();
+    pen.font = FONT;
+    let top = TOP;
+    if (this.starts.length) {
+      this.drawClasses(pen, top);
+      top += 22 + GAP;
+    }
+    const layers = this.record.layers.nodes, rug = layers.length ? Math.min(16 * layers.length, 120) : 0;
+    const panels = this.panels(top, this.height - BOTTOM - top - (rug ? rug + GAP : 0));
+    for (const cell of this.selection.cells) this.band(pen, cell, mark, top);
+    for (const panel of panels) this.drawPanel(pen, panel);
+    if (rug) this.drawRug(pen, this.height - BOTTOM - rug, rug);
+    const { marks, less } = ticks(this.low, this.high, this.plotWidth / 110);
+    pen.fillStyle = soft;
+    pen.strokeStyle = paper;
+    pen.textAlign = "center";
+    for (const { value, text } of marks) haloed(pen, text, this.across(value), this.height - BOTTOM + 18);
+    pen.fillStyle = ink;
+    haloed(pen, this.record.axes[0] + less, LEFT + this.plotWidth / 2, this.height - 8);
+    pen.textAlign = "left";
+    return panels;
+  }
+
+  private band(context: Pen, cell: number, color: string, top: number): void {
     const [left, right] = [this.across(this.t[cell]), this.across(this.t[cell + 1])];
     context.globalAlpha = 0.22;
     context.fillStyle = color;
@@ -252,8 +295,8 @@ export class SegmentPage {
     context.globalAlpha = 1;
   }
 
-  private drawClasses(context: CanvasRenderingContext2D, top: number): void {
-    const classes = this.found.get("intervals.classes")!, { names, colors } = this.record.classes!;
+  private drawClasses(context: Pen, top: number): void {
+    const classes = this.found.get("intervals.classes")!, { names } = this.record.classes!, fills = classFills(this.record.classes!);
     context.save();
     context.beginPath();
     context.rect(LEFT, top, this.plotWidth, 22);
@@ -261,7 +304,7 @@ export class SegmentPage {
     for (let i = 0; i < classes.length; i++) {
       const left = this.across(this.starts[i]), right = this.across(i + 1 < classes.length ? this.starts[i + 1] : this.record.covered[1]);
       if (right < LEFT || left > LEFT + this.plotWidth) continue;
-      context.fillStyle = css(colors[classes[i]]);
+      context.fillStyle = css(fills[classes[i]]);
       context.fillRect(left, top, Math.max(right - left, 0.5), 22);
       const from = Math.max(left, LEFT), to = Math.min(right, LEFT + this.plotWidth), name = names[classes[i]];
       if (context.measureText(name).width + 8 < to - from) {
@@ -274,7 +317,7 @@ export class SegmentPage {
     context.fillText("class", 10, top + 15);
   }
 
-  private drawPanel(context: CanvasRenderingContext2D, panel: Panel): void {
+  private drawPanel(context: Pen, panel: Panel): void {
     const { soft, line, ink, paper } = inks(), { top, height, low, high } = panel, up = (value: number) => top + height - ((value - low) / (high - low)) * height;
     context.save();
     context.beginPath();
@@ -302,21 +345,23 @@ export class SegmentPage {
     context.fillStyle = soft;
     context.strokeStyle = paper;
     context.textAlign = "right";
-    for (const tick of ticks(low, high, height / 34)) haloed(context, tick.text, LEFT - 6, up(tick.value) + 4);
+    const { marks, less } = ticks(low, high, height / 34);
+    for (const { value, text } of marks) haloed(context, text, LEFT - 6, up(value) + 4);
     context.textAlign = "center";
     context.fillStyle = ink;
     context.save();
     context.translate(16, top + height / 2);
     context.rotate(-Math.PI / 2);
-    haloed(context, panel.label, 0, 0);
+    haloed(context, panel.label + less, 0, 0);
     context.restore();
     context.textAlign = "left";
   }
 
   /** What is below zero of a margin; corners where it crosses are found exactly. */
-  private fillBelow(context: CanvasRenderingContext2D, panel: Panel, up: (value: number) => number): void {
+  private fillBelow(context: Pen, panel: Panel, up: (value: number) => number): void {
     const { values, t } = panel.lines[0];
-    context.fillStyle = "#c7380d55";
+    context.fillStyle = BOUNDARY;
+    context.globalAlpha = 0.33;
     context.beginPath();
     for (let i = Math.max(0, this.reached(t, this.low) - 1); i + 1 < t.length && t[i] <= this.high; i++) {
       const a = values[i], b = values[i + 1];
@@ -329,13 +374,15 @@ export class SegmentPage {
       context.lineTo(this.across(right), up(0));
     }
     context.fill();
+    context.globalAlpha = 1;
   }
 
   /** A line through the window; where many vertices share a pixel, its least and largest number there. */
-  private trace(context: CanvasRenderingContext2D, { t, values }: Line, steps: boolean, up: (value: number) => number): void {
+  private trace(context: Pen, { t, values }: Line, steps: boolean, up: (value: number) => number): void {
     const [first, last] = this.window(t);
     if (last - first < 4 * this.plotWidth) {
       for (let i = first; i <= last; i++) {
+        if (!Number.isFinite(values[i])) continue;
         if (!steps) context.lineTo(this.across(t[i]), up(values[i]));
         else if (i < last) {
           context.lineTo(this.across(t[i]), up(values[i]));
@@ -356,13 +403,13 @@ export class SegmentPage {
     }
   }
 
-  private drawRug(context: CanvasRenderingContext2D, top: number, height: number): void {
+  private drawRug(context: Pen, top: number, height: number): void {
     const { record, flips, t } = this, units = this.found.get("flips.units")!, layers = record.layers.nodes, row = height / layers.length;
     const dark = this.tools?.choices.dark, { soft } = inks();
     let drawn = -1;
     for (let layer = 0; layer < layers.length; layer++) {
       context.fillStyle = soft;
-      if (row >= 11) context.fillText(layers[layer].name.slice(-10), 10, top + (layer + 0.5) * row + 4);
+      if (row >= 11) context.fillText(`layer ${layers[layer].name}`, 10, top + (layer + 0.5) * row + 4);
       if (this.tools && !this.tools.choices.layers[layer]) continue;
       const color = lineColor(layer, layers.length, dark).map((part) => Math.round(255 * part)) as [number, number, number];
       context.fillStyle = css(color);
@@ -409,9 +456,10 @@ export class SegmentPage {
   about(t: number): { cell: number; rows: [string, string][]; outputs: number[]; margin: number; label: number; counts: number[] } | null {
     const cell = this.cellAt(t), { record, found } = this;
     if (cell < 0) return null;
-    const rows: [string, string][] = [["cell", `${cell}${this.selection.cells.has(cell) ? " (chosen)" : ""}`], ["at", `t = ${told(t)}`], ["length", told(this.t[cell + 1] - this.t[cell])]];
+    const rows: [string, string][] = [["cell", `${cell}${this.selection.cells.has(cell) ? " (chosen)" : ""}`], ["at", `t = ${placed(t, (this.high - this.low) / this.plotWidth)}`]];
     const label = this.starts.length ? found.get("intervals.classes")![Math.max(0, this.reached(this.starts, t) - 1)] : -1;
     if (label >= 0) rows.push(["class", record.classes!.names[label]]);
+    rows.push(["length", told(this.t[cell + 1] - this.t[cell])]);
     const margin = record.margin ? this.between(this.marginT, found.get("margin")!, t) : NaN;
     if (record.margin) rows.push([`margin of ${record.margin}`, told(margin)]);
     record.panels.forEach((name, i) => rows.push([name, told(found.get(`panel.${i}`)![cell])]));
@@ -434,14 +482,13 @@ export class SegmentPage {
   }
 
   private tell(): void {
-    const box = by("cell"), chosen = this.selection.last, t = this.inPlot() ? this.at(this.pointer![0]) : chosen >= 0 ? (this.t[chosen] + this.t[chosen + 1]) / 2 : NaN;
+    const chosen = this.selection.last, t = this.inPlot() ? this.at(this.pointer![0]) : chosen >= 0 ? (this.t[chosen] + this.t[chosen + 1]) / 2 : NaN;
     const known = Number.isNaN(t) ? null : this.about(t);
-    box.replaceChildren();
-    if (!known) return;
+    if (!known) return sayCell();
     const flipped = this.flip(t);
     if (flipped) known.rows.push(["flips here", flipped]);
     const order = known.outputs.map((value, k) => [value, k]).sort((a, b) => b[0] - a[0]).slice(0, TOLD);
-    box.append(tableOfRows(known.rows), tableOfRows([["output", "here"], ...order.map(([value, k]) => [this.record.labels[k].name, told(value)])]));
+    sayCell(tableOfRows(known.rows), tableOfRows([["output", "here"], ...order.map(([value, k]) => [this.record.labels[k].name, told(value)])]));
   }
 }
 

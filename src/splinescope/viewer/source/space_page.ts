@@ -1,16 +1,18 @@
 /* The page of cells in space, or of a surface: orbit, a plane that cuts, and what is under the pointer. */
 
 import { Camera, dot, minus, type Vector } from "./camera";
-import { lineColor, packed, pixelsOf, told, valueOf } from "./colors";
+import { lineColor, packed, pixelsOf, toldOf } from "./colors";
 import type { Numbers, SpaceRecord } from "./data";
-import { by, check, cleared, element, fitted, haloed, inks, select, tableOfRows } from "./dom";
-import { saved } from "./exports";
-import { arrow, listen } from "./gestures";
+import { by, check, cleared, element, fitted, haloed, inks, pixelRatio, sayCell, select, tableOfRows } from "./dom";
+import { exportPng } from "./exports";
+import { arrow, crossed, listen } from "./gestures";
+import { placed, told } from "./numbers";
 import { Scene3, WHOLE, type Clip, type Mesh } from "./scene3";
 import { Link, spot } from "./link";
 import { heard, Selection } from "./selection";
 import { Cells3, Polygons } from "./solid";
 import { Tools } from "./tools";
+import { mapFrom, spectral, type AffineMap } from "./weights";
 
 const BOUNDARY = packed([199, 56, 13]);
 
@@ -32,6 +34,7 @@ export class SpacePage {
   private normal: Vector = [0, 0, 0];
   private sides: number[] = [1, 1, 1];
   private pointer: [number, number] | null = null;
+  private keyed = false;
   private hovered = -1;
   private frame = 0;
   /** What another page points at: coordinates, and whether they are its point or the nearest one. */
@@ -58,7 +61,7 @@ export class SpacePage {
     this.shown.plane = record.solid ? "1" : "";
     this.load(record, found);
     this.slider.setAttribute("aria-label", "Place of the cut");
-    this.tools = new Tools(record, { layers: record.solid ? record.layers.nodes.map(({ name }) => name) : [], boundary: record.surface, colors: true, place: record.solid ? "cell, or x, y, z" : "polygon", more: [this.controls(), ...more] }, {
+    this.tools = new Tools(record, { lines: record.solid, boundary: record.surface, colors: true, place: record.solid ? "cell, or x, y, z" : "polygon", more: [this.controls(), ...more] }, {
       changed: (recolored) => this.changed(recolored), find: (text) => this.find(text), png: () => this.png(), looked: (look) => this.link.tell({ look }),
       reset: () => {
         this.camera.reset();
@@ -169,7 +172,7 @@ export class SpacePage {
     this.frame = 0;
     const { scene, camera, shown, cut, meshes } = this, { choices } = this.tools, dark = choices.dark, layers = this.record.layers.nodes.length;
     const paper = dark ? [0.082, 0.094, 0.11] : [1, 1, 1], ink = dark ? [0.9, 0.92, 0.94] : [0.1, 0.12, 0.14];
-    scene.begin(camera, window.devicePixelRatio || 1, paper);
+    scene.begin(camera, pixelRatio(), paper);
     this.paint(paper, false);
     if (shown.edges) scene.drawLines(meshes!.edges, camera, this.clip, ink, this.solid ? 0.55 : 0.35);
     if (cut && shown.items) cut.lines.forEach((lines, layer) => {
@@ -193,11 +196,21 @@ export class SpacePage {
   }
 
   private overlay(): void {
-    const context = cleared(this.over), { ink, mark } = inks();
-    for (const item of this.selection.cells) this.outline(context, item, mark, 2.5);
+    const context = cleared(this.over), { ink } = inks();
+    this.marks(context);
     if (this.hovered >= 0) this.outline(context, this.hovered, ink, 1.5);
-    this.axes(context);
+    if (this.keyed) crossed(context, this.centre);
     if (this.elsewhere) spot(context, ...(this.camera.project(this.placeOf(this.elsewhere.place)).slice(0, 2) as [number, number]), this.elsewhere.near, inks());
+  }
+
+  private get centre(): [number, number] {
+    return [this.camera.width / 2, this.camera.height / 2];
+  }
+
+  /** What lies over the scene in pictures, too. */
+  private marks(context: CanvasRenderingContext2D): void {
+    for (const item of this.selection.cells) this.outline(context, item, inks().mark, 2.5);
+    this.axes(context);
   }
 
   private outline(context: CanvasRenderingContext2D, item: number, color: string, width: number): void {
@@ -242,8 +255,8 @@ export class SpacePage {
       context.strokeStyle = paper;
       context.fillStyle = soft;
       const { low: least, extent } = record.frame;
-      haloed(context, told(least[axis]), ...outwards(low, 18));
-      haloed(context, told(least[axis] + extent[axis]), ...outwards(high, 18));
+      haloed(context, placed(least[axis], extent[axis] / 100), ...outwards(low, 18));
+      haloed(context, placed(least[axis] + extent[axis], extent[axis] / 100), ...outwards(high, 18));
       context.fillStyle = ink;
       haloed(context, record.axes[axis], ...outwards([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2], 26));
     }
@@ -297,30 +310,38 @@ export class SpacePage {
   }
 
   /** What an item is: lines of a table, and its affine map by the coordinates. */
-  about(item: number): { rows: [string, string][]; counts: number[]; map: { A: number[][]; c: number[] } | null } {
+  about(item: number): { rows: [string, string][]; counts: number[]; map: AffineMap | null } {
     const { record, found } = this, rows: [string, string][] = [[record.solid ? "cell" : "polygon", `${item}${this.selection.cells.has(item) ? " (chosen)" : ""}`]];
     if (!record.solid) rows.push(["cell", String(found.get("cells")![item])]);
     if (record.classes) rows.push(["class", record.classes.names[found.get("classes")![item]]]);
-    for (const measure of record.measures) rows.push([measure.label, told(valueOf(measure, found.get(`measure.${measure.key}`)![item]))]);
+    for (const measure of record.measures) rows.push([measure.label, toldOf(measure, found.get(`measure.${measure.key}`)![item])]);
     rows.push(["pattern", found.get("hashes")![item].toString(16).padStart(8, "0")]);
     const counts = record.layers.nodes.map((_, layer) => found.get(`counts.${layer}`)![item]);
     record.layers.nodes.forEach(({ name, start, stop }, layer) => rows.push([`layer ${name}`, `${counts[layer]} of ${stop - start} active`]));
     if (!record.maps) return { rows, counts, map: null };
     const A = found.get("maps.A")!, c = found.get("maps.c")!, n = record.outputs;
-    const map = { A: Array.from({ length: n }, (_, k) => Array.from(A.subarray(3 * (item * n + k), 3 * (item * n + k) + 3))), c: Array.from(c.subarray(item * n, item * n + n)) };
+    const map = mapFrom(Array.from({ length: n }, (_, k) => Array.from(A.subarray(3 * (item * n + k), 3 * (item * n + k) + 3))), c.subarray(item * n, item * n + n), record.frame.low);
+    const norm = rows.find(([label]) => label === record.measures.find(({ key }) => key === "norm")?.label);
+    if (norm) norm[1] = told(spectral(map.A, record.units!));
     return { rows, counts, map };
   }
 
   private tell(): void {
-    const item = this.hovered >= 0 ? this.hovered : this.selection.last, box = by("cell");
-    box.replaceChildren();
-    if (item < 0) return;
+    const item = this.hovered >= 0 ? this.hovered : this.selection.last;
+    if (item < 0) return sayCell();
     const { rows, map } = this.about(item), at = item !== this.hovered ? null : this.pointer ? this.seen(...this.pointer).at : (this.elsewhere?.place ?? null);
-    if (at) rows.splice(1, 0, ["at", at.map(told).join(", ")]);
-    box.append(tableOfRows(rows));
-    if (!map) return;
-    const lines = map.A.slice(0, 12).map((row, k) => [map.A.length > 1 ? (this.record.classes?.names[k] ?? String(k)) : "output", at ? told(dot(row, at) + map.c[k]) : "", ...row.map(told), told(map.c[k])]);
-    box.append(tableOfRows([["output", at ? "here" : "", ...this.record.axes.map((name) => `· ${name}`), "+"], ...lines]));
+    if (at) rows.splice(1, 0, ["at", this.placed(at)]);
+    if (!map) return sayCell(tableOfRows(rows));
+    const row = rows.findIndex(([label]) => label === "class"), values = at && map.at(Array.from(at));
+    if (row >= 0 && values) rows.splice(row, 1, ["class of the cell", rows[row][1]], ["class here", this.record.classes!.names[values.indexOf(Math.max(...values))]]);
+    const lines = map.A.slice(0, 12).map((row, k) => [map.A.length > 1 ? (this.record.classes?.names[k] ?? String(k)) : "output", values ? told(values[k]) : "", ...row.map((slope) => told(slope)), told(map.c[k])]);
+    sayCell(tableOfRows(rows), tableOfRows([["output", at ? "here" : "", ...this.record.axes.map((name) => `· ${name}`), "+"], ...lines]));
+  }
+
+  /** A point with the digits that pixels tell apart. */
+  private placed(at: ArrayLike<number>): string {
+    const { extent } = this.record.frame, pixel = (0.7 * this.camera.distance) / Math.min(this.camera.width, this.camera.height);
+    return Array.from(at, (part, axis) => placed(part, (pixel * extent[axis]) / this.sides[axis])).join(", ");
   }
 
   private find(text: string): string {
@@ -338,10 +359,9 @@ export class SpacePage {
 
   private png(): void {
     this.render();
-    const sheet = Object.assign(document.createElement("canvas"), { width: this.over.width, height: this.over.height }), context = sheet.getContext("2d")!;
-    context.drawImage(this.scene.canvas, 0, 0, sheet.width, sheet.height);
-    context.drawImage(this.over, 0, 0);
-    sheet.toBlob((blob) => blob && saved(blob, "splinescope.png"));
+    const marks = this.over.cloneNode() as HTMLCanvasElement;
+    this.marks(cleared(marks));
+    exportPng([this.scene.canvas, marks], this.camera, this.tools.keys);
   }
 
   private listen(): void {
@@ -368,6 +388,12 @@ export class SpacePage {
         this.camera.zoom(factor);
         this.soon();
       },
+      cursor: () => this.centre,
+      keyed: (on) => {
+        if (this.keyed === on) return;
+        this.keyed = on;
+        this.overlay();
+      },
       key: (key) => this.key(key),
       resize: () => this.resize(),
     });
@@ -384,7 +410,8 @@ export class SpacePage {
       this.link.tell({ choose: null });
       this.tell();
     } else return this.tools.key(key);
-    this.soon();
+    this.render();
+    if (key !== "Escape") this.point(this.centre);
     return true;
   }
 }

@@ -26,9 +26,9 @@ export class Timeline {
   constructor(private readonly record: PageRecord, private readonly frames: Frame[], private readonly reader: Reader) {
     this.slider = element("input", { type: "range", min: "0", max: String(frames.length - 1), value: "0", step: "1" });
     this.slider.setAttribute("aria-label", "Frame");
-    this.slider.addEventListener("input", () => void this.go(Number(this.slider.value)));
-    this.slider.addEventListener("keydown", (event) => event.stopPropagation());
-    this.button.addEventListener("click", () => void this.play());
+    this.slider.oninput = () => void this.go(Number(this.slider.value));
+    this.slider.onkeydown = (event) => event.stopPropagation();
+    this.button.onclick = () => void this.play();
     this.box.append(this.slider, element("div", { className: "row" }, this.button, this.label));
     this.name(0);
   }

@@ -1,5 +1,7 @@
 /* What part of the plane is seen: a centre in shares of the frame, and pixels for each share. */
 
+import type { Points } from "./plane";
+
 export class View {
   x = 0.5;
   y = 0.5;
@@ -22,6 +24,11 @@ export class View {
 
   toScreen(x: number, y: number): [number, number] {
     return [this.width / 2 + (x - this.x) * this.scale, this.height / 2 - (y - this.y) * this.scaleY];
+  }
+
+  /** The same of one of many points. */
+  place({ x, y }: Points, at: number): [number, number] {
+    return this.toScreen(x[at], y[at]);
   }
 
   toShares(px: number, py: number): [number, number] {

@@ -2,10 +2,16 @@
 
 import type { Numbers, WeightStage } from "./data";
 
-export interface AffineMap { A: number[][]; c: number[] }
+export interface AffineMap { A: number[][]; c: number[]; at(point: number[]): number[] }
+
+/** The map with slopes A that has the values `start` at a corner `low` near its cell, so that outputs keep their digits far from zero. */
+export function mapFrom(A: number[][], start: ArrayLike<number>, low: number[]): AffineMap {
+  const at = (point: number[]) => A.map((row, k) => row.reduce((sum, slope, i) => sum + slope * (point[i] - low[i]), start[k]));
+  return { A, c: at(low.map(() => 0)), at };
+}
 
 /** `pieces`: those of all units in the order of the layers. Each stage is a matrix and what its outputs then become. */
-export function mapOfPattern(stages: WeightStage[], found: Map<string, Numbers>, pieces: Uint8Array): AffineMap {
+export function mapOfPattern(stages: WeightStage[], found: Map<string, Numbers>, pieces: Uint8Array, low: number[]): AffineMap {
   let columns: Float64Array[] = [], at = 0;
   stages.forEach(({ inputs, outputs, slopes, intercepts }, stage) => {
     const weights = found.get(`weights.${stage}`)!, offsets = found.get(`offsets.${stage}`)!;
@@ -26,7 +32,7 @@ export function mapOfPattern(stages: WeightStage[], found: Map<string, Numbers>,
     columns = moved;
   });
   const c = columns.pop()!;
-  return { A: Array.from(c, (_, row) => columns.map((column) => column[row])), c: Array.from(c) };
+  return mapFrom(Array.from(c, (_, row) => columns.map((column) => column[row])), c, low);
 }
 
 /** Units along each coordinate, and the origin last. */
@@ -35,3 +41,17 @@ function unit(count: number): Float64Array[] {
 }
 
 const of = (table: number[], unit: number) => (table.length > 1 ? table[unit] : table[0]);
+
+/** Largest singular value of the slopes A U, by rotations of their Gram matrix until it is diagonal. */
+export function spectral(A: number[][], units: number[][]): number {
+  const n = units.length, rows = A.map((row) => units.map((_, j) => row.reduce((sum, slope, i) => sum + slope * units[i][j], 0)));
+  const most = Math.max(1e-300, ...rows.flat().map(Math.abs)), gram = units.map((_, i) => units.map((_, j) => rows.reduce((sum, row) => sum + (row[i] / most) * (row[j] / most), 0)));
+  for (let sweep = 0; sweep < 12; sweep++)
+    for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) {
+      if (!gram[p][q]) continue;
+      const half = (gram[q][q] - gram[p][p]) / (2 * gram[p][q]), t = Math.sign(half || 1) / (Math.abs(half) + Math.hypot(1, half)), c = 1 / Math.hypot(1, t), s = t * c;
+      for (const row of gram) [row[p], row[q]] = [c * row[p] - s * row[q], s * row[p] + c * row[q]];
+      [gram[p], gram[q]] = [gram[p].map((part, k) => c * part - s * gram[q][k]), gram[q].map((part, k) => s * gram[p][k] + c * part)];
+    }
+  return most * Math.sqrt(Math.max(0, ...gram.map((row, i) => row[i])));
+}
