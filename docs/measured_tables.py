@@ -359,7 +359,17 @@ def frame_bits() -> str:
     )
 
 
+def real_networks() -> str:
+    """Planes of real networks, part by part, beside torch's own forward pass."""
+    parts = ("seconds", "evaluation", "splitting", "certificate", "forward pass", "total / forward pass")
+    return table(
+        ["network", "cells", "all, s", "evaluation", "cutting", "certificate", "torch's pass", "all / torch's pass"],
+        [[row["case"], f"{row['cells']:,}", *(figure(row[part]) for part in parts)] for row in results("real")],  # type: ignore[call-overload]
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "real networks": real_networks,
     "followers": followers,
     "eigenvalues": eigenvalues,
     "ten eigenvalues": ten_eigenvalues,

@@ -76,14 +76,14 @@ class Dense(_Matrix):
             The result, which is `out` if given.
         """
         (x,) = inputs
-        if self.nonzeros is not None and is_plain(x, self.weight, self.bias):
-            out = torch.empty(len(x), len(self.weight), dtype=torch.float64) if out is None else out
-            self.nonzeros.mapped(flat(x).detach().contiguous().numpy(), self.bias.detach().numpy(), out.numpy())
-            return out
-        device = worth_moving(len(x) * self.weight.numel())
-        if device is not None and is_plain(x, self.weight, self.bias):
-            found = multiplied(flat(x), self, self.weight, self.bias, device)
-            return found.cpu() if out is None else out.copy_(found)
+        if is_plain(x, self.weight, self.bias):
+            if self.nonzeros is not None:
+                out = torch.empty(len(x), len(self.weight), dtype=torch.float64) if out is None else out
+                self.nonzeros.mapped(flat(x).detach().contiguous().numpy(), self.bias.detach().numpy(), out.numpy())
+                return out
+            if (device := worth_moving(len(x) * self.weight.numel())) is not None:
+                found = multiplied(flat(x), self, self.weight, self.bias, device)
+                return found.cpu() if out is None else out.copy_(found)
         return torch.addmm(self.bias, flat(x), self.weight.T, out=out)
 
     @property
