@@ -66,6 +66,9 @@ def torch_alone(small: bool = True) -> Iterator[None]:
     Args:
         small: Whether calls are short; nothing changes where they are not.
 
+    Returns:
+        A context; within it torch is alone.
+
     Cost: two calls of torch.
 
     Example:
