@@ -155,6 +155,8 @@ def functionals(subject: Subject) -> FacetWalls:
         mine = np.flatnonzero(here & (facets.cells >= 0).all(axis=1))
         if op.elementwise and op.levels == 1:  # no neighbour is needed to say which breakpoint made the facet
             mine = np.flatnonzero(here)
+        elif op.elementwise:  # nobody knows yet which one did: corners there are vague
+            shift[here] = np.nan
         unit = facets.unit[mine]
         one, other = (pair_pieces(subject, node, facets.cells[mine, side], unit) for side in (0, 1))
         plus[mine], minus[mine], shift[mine] = op.between(unit, one, other)

@@ -330,7 +330,7 @@ class Settlement:
         subject = self.subject
         assert subject.facets is not None
         coordinates = subject.vertices[subject.cell_vertices[corner]]
-        rows: list[Any] = []
+        here, rows = _homogeneous(coordinates[subject.first :]), list[Any]()
         for facet in around:
             if subject.facets.op[facet] < 0 and subject.facets.side[facet] < 0:
                 self.settled.merged.add(cell)
@@ -338,9 +338,8 @@ class Settlement:
             if subject.facets.op[facet] < 0:
                 rows.append(subject.place.side(int(subject.facets.side[facet]), coordinates))
             else:
-                plus, minus, shift = functional(subject, int(facet))
                 whole = forms[int(subject.facets.op[facet])]
-                rows.append(_difference(whole, plus, minus, shift))
+                rows.append(_nearest([_difference(whole, *wall) for wall in around_facet(subject, int(facet))], here))
         return common_zero([[Fraction(x) for x in row] for row in rows])
 
 
@@ -374,14 +373,26 @@ def _form(facts: Facts, k: int, forms: ScaledIntegers) -> list[Any]:
     return row if facts.sign[k] > 0 else [-x for x in row]
 
 
-def functional(subject: Subject, facet: int) -> tuple[int, int, float]:
-    """What vanishes on a facet: `x[plus] - x[minus]`, or `x[plus] - shift` where `minus` is -1."""
+def _nearest(rows: list[list[Any]], point: list[Any]) -> list[Any]:
+    """The form that is least at a point."""
+    if len(rows) == 1:
+        return rows[0]
+    return min(rows, key=lambda row: abs(sum(a * b for a, b in zip(row, point, strict=True))))
+
+
+def around_facet(subject: Subject, facet: int) -> list[tuple[int, int, float]]:
+    """What vanishes on a facet: `x[plus] - x[minus]`, or `x[plus] - shift` where `minus` is -1.
+
+    Where the work ended, a facet has no neighbour that says at which end of the cell's own piece it is: both are given.
+    """
     assert subject.facets is not None
-    node = int(subject.facets.op[facet])
-    beside = subject.facets.cells[facet]
-    if (beside < 0).any():
-        beside = np.full(2, beside.max())
-    unit = subject.facets.unit[facet : facet + 1]
-    one, other = (pair_pieces(subject, node, beside[side : side + 1], unit) for side in (0, 1))
-    plus, minus, shift = subject.network.folds[node].between(unit, one, other)
-    return int(plus[0]), int(minus[0]), float(shift[0])
+    node, beside = int(subject.facets.op[facet]), subject.facets.cells[facet]
+    unit, op = subject.facets.unit[facet : facet + 1], subject.network.folds[node]
+    own = pair_pieces(subject, node, np.array([beside.max()]), unit)
+    others = [own]
+    if (beside >= 0).all():
+        others = [pair_pieces(subject, node, beside[beside != beside.max()][:1], unit)]
+    elif op.elementwise:
+        others = [own + step for step in (-1, 1) if 0 <= own[0] + step <= op.levels]
+    walls = [op.between(unit, own, other) for other in others]
+    return [(int(plus[0]), int(minus[0]), float(shift[0])) for plus, minus, shift in walls]
