@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import splinescope
 from splinescope import Box, Slice
@@ -56,3 +58,33 @@ def test_measures_in_space() -> None:
     network, domain = to_network(builder.build()), Box(-half, half)
     result = compare(splinescope.tessellate(network, domain, verify="proof"), exact_cells(network, domain))
     assert not result.wrong, str(result)
+
+
+def one_layer(weight: np.ndarray, bias: list[float]) -> nn.Sequential:
+    """One layer and a ReLU."""
+    layer = nn.Linear(weight.shape[1], len(weight)).double()
+    layer.weight.data, layer.bias.data = torch.tensor(weight), torch.tensor(bias, dtype=torch.float64)
+    return nn.Sequential(layer, nn.ReLU())
+
+
+@OPEN
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_small_box_of_four_dimensions() -> None:
+    """Some vertices have no coordinates where inputs are 1e-6, as they have where inputs are 1; it is refused."""
+    weight = np.array([[-2.0, -1, -1, 1], [0, -1, 1, 2], [-2, 2, -1, 1]])
+    network = splinescope.from_torch(one_layer(1e6 * weight, [1.0, 0, 0]), input_shape=(4,))
+    cells = splinescope.tessellate(network, Box(np.full(4, -1e-6), np.full(4, 1e-6)), verify="proof")
+    assert len(cells) == 8
+
+
+@OPEN
+def test_a_polytope_of_four_dimensions() -> None:
+    """A unit that is on its breakpoint all over a cell is refused in a polytope; in a box it is not."""
+    rng = np.random.default_rng(0)
+    corners = 2 * rng.normal(size=(8, 4))
+    rng.normal(size=(5, 4))
+    first, bias = rng.normal(size=(3, 4)), (rng.integers(-2, 3, (3, 4)), rng.normal(size=3))[1]
+    second = one_layer(np.array([[1.0, -1, 0]]), [0.0])
+    network = splinescope.from_torch(nn.Sequential(*one_layer(first, bias.tolist()), *second), input_shape=(4,))
+    domain = Slice(np.zeros(4), np.eye(4), corners)
+    assert splinescope.tessellate(network, domain, verify="proof").certificate.level == "proof"

@@ -240,11 +240,7 @@ class SpatialState:
         return self.lattice.cells.positive[: self.lattice.num_cells].copy()
 
     def fitting(self, key: int, folds: LayerFolds, left: np.ndarray) -> np.ndarray:
-        """For which units or groups there is room: of groups, within the budgets; of units for all at once.
-
-        Between two portions signs would be taken anew from interpolated values, and cells of 1e-30 of a domain are not
-        what they were then.
-        """
+        """For which units or groups there is room: for units all at once, since new rows hold no exact signs."""
         if not folds.columns.width:
             return left
         limit = max(self._limit(self.rows[key].shape[1]), 2 * self.num_cells)
