@@ -273,10 +273,11 @@ def test_nothing_stays_of_a_store_without_rows(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import sys
+import signal, sys
 from splinescope import sweeps
 from tests.sweeps.functions import wait
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
     engine = sys.argv[2]
     if engine == "joblib":
         import joblib

@@ -28,7 +28,7 @@ def in_frame(text: str, size: tuple[int, int], script: str) -> str:
         Object.assign(frame, {{ width: {size[0]}, height: {size[1]}, srcdoc: text }});
         frame.style.border = "0";
         document.body.append(frame);
-        const ready = () => frame.contentDocument?.documentElement.dataset.ready;
+        const ready = () => frame.contentDocument?.documentElement?.dataset.ready;
         for (let tries = 0; tries < 500 && !ready(); tries++) await wait(20);
         const at = frame.contentWindow, inner = at.splinescope, stage = at.document.getElementById("stage");
         stage.setPointerCapture = () => null;
