@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, overload
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from splinescope.errors import InvalidInputError
 from splinescope.network.load import ModelLike
+from splinescope.network.ops.devices import products_on
 from splinescope.numerics import Tolerance
-from splinescope.tessellation.arguments import question
+from splinescope.tessellation.arguments import Question, question
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.domains import Domain, Segment, as_slice
 
@@ -114,75 +116,33 @@ def tessellate(
         >>> len(cells), cells.domain.names
         (2, ('x (m)', 'y (m)'))
     """
-    if device is not None:
-        from splinescope.network.ops.devices import products_on
-
-        with products_on(device):
-            return tessellate(
-                network,
-                domain,
-                verify=verify,
-                max_cells=max_cells,
-                memory_budget=memory_budget,
-                store=store,
-                tolerance=tolerance,
-                progress=progress,
-            )
     asked = question(network, domain, verify, max_cells, memory_budget)
-    network, domain = asked.network, asked.domain
-    dimension = domain.dimension
+    dimension = asked.domain.dimension
     if store is not None and not 2 <= dimension <= WITH_VERTICES:
         raise InvalidInputError("`store`: streaming to a folder works in two to four dimensions only; expected None")
-    if dimension == 1:
+    options = {"verify": verify, "max_cells": max_cells, "memory_budget": memory_budget}
+    with nullcontext() if device is None else products_on(device):
+        return _cut(asked, store, {**options, "tolerance": tolerance, "progress": progress})
+
+
+def _cut(asked: Question[Domain], store: str | os.PathLike[str] | None, options: dict[str, Any]) -> PolyhedralComplex:
+    """The cells, by the engine for their dimension."""
+    network, domain = asked.network, asked.domain
+    if domain.dimension == 1:
         from splinescope.tessellation.segments import tessellate_segment
 
-        segment = domain if isinstance(domain, Segment) else _segment_of(domain)
-        return tessellate_segment(
-            network,
-            segment,
-            verify=verify,
-            max_cells=max_cells,
-            memory_budget=memory_budget,
-            tolerance=tolerance,
-            progress=progress,
-        )
-    if dimension == 2:
+        return tessellate_segment(network, domain if isinstance(domain, Segment) else _segment_of(domain), **options)
+    if domain.dimension == 2:
         from splinescope.tessellation.planar.engine import tessellate_slice
 
-        return tessellate_slice(
-            network,
-            as_slice(domain),
-            verify=verify,
-            max_cells=max_cells,
-            memory_budget=memory_budget,
-            store=store,
-            tolerance=tolerance,
-            progress=progress,
-        )
-    if dimension <= WITH_VERTICES:
+        return tessellate_slice(network, as_slice(domain), store=store, **options)
+    if domain.dimension <= WITH_VERTICES:
         from splinescope.tessellation.spatial import tessellate_polytope
 
-        return tessellate_polytope(
-            network,
-            domain,
-            verify=verify,
-            max_cells=max_cells,
-            memory_budget=memory_budget,
-            store=store,
-            tolerance=tolerance,
-            progress=progress,
-        )
+        return tessellate_polytope(network, domain, store=store, **options)
     from splinescope.tessellation.region_graph import region_graph
 
-    return region_graph(
-        network,
-        domain,
-        verify=verify,
-        max_cells=max_cells,
-        memory_budget=memory_budget,
-        tolerance=tolerance,
-        progress=progress,
-    )
+    return region_graph(network, domain, **options)
 
 
 def _segment_of(domain: Domain) -> Segment:
