@@ -21,7 +21,7 @@ from tests.reference.families import FAMILIES
 _NONE = Dyadic([], 0)
 
 
-def _by_node(network: splinescope.Network, pattern: bytes) -> dict[int, np.ndarray]:
+def by_node(network: splinescope.Network, pattern: bytes) -> dict[int, np.ndarray]:
     """A row of patterns, taken apart."""
     pieces, start = {}, 0
     for index, node in enumerate(network.nodes):
@@ -43,7 +43,7 @@ def test_outputs_on_every_cell_are_those_of_the_judge(family: str, seed: int) ->
     forms = ExactForms(network, domain_rows(domain.origin, domain.basis), _NONE)
     size = network.nodes[network.output].size
     for pattern, cell in exact_cells(network, domain).cells.items():
-        ours = _fractions(forms.values(_by_node(network, pattern), network.output, np.arange(size)))
+        ours = _fractions(forms.values(by_node(network, pattern), network.output, np.arange(size)))
         theirs = [[Fraction(int(x), 2**cell.output.exponent) for x in row] for row in cell.output.numbers]
         assert ours == theirs
 

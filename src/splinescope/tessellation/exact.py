@@ -35,6 +35,11 @@ _SHORT = 4
 """Terms of a row up to which they are summed one by one: a product of matrices takes longer to set up."""
 
 
+def input_rows(origin: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """[n_in, d + 1] the inputs as affine forms of the domain's coordinates, the constant last: see `domain_rows`."""
+    return np.column_stack([np.reshape(basis, (len(basis), -1)).T, np.ravel(origin)])
+
+
 def domain_rows(origin: np.ndarray, basis: np.ndarray) -> Dyadic:
     """The inputs as affine forms of the domain's coordinates.
 
@@ -45,7 +50,7 @@ def domain_rows(origin: np.ndarray, basis: np.ndarray) -> Dyadic:
     Returns:
         [n_in, d + 1] forms.
     """
-    return dyadic(np.column_stack([np.reshape(basis, (len(basis), -1)).T, np.ravel(origin)]))
+    return dyadic(input_rows(origin, basis))
 
 
 def segment_rows(start: np.ndarray, end: np.ndarray) -> Dyadic:

@@ -340,14 +340,31 @@ def cut_edges(halves: np.ndarray, points: np.ndarray, uncertainty: np.ndarray, l
     )
     shape = (layer.values, layer.thresholds, layer.slopes, points, uncertainty)
     in_ranges(_describe_groups, edges, halves, *shape, offsets, fractions, opens_group, doubtful, cuts)
-    _place_flat_cuts(judge, halves, uncertainty, cuts)
+    _place_flat_cuts(judge, halves, points, uncertainty, cuts)
     return cuts
 
 
-def _place_flat_cuts(judge: Judge, halves: np.ndarray, uncertainty: np.ndarray, cuts: EdgeCuts) -> None:
-    """Exact positions of the cuts by folds that are nearly parallel to their edge."""
-    for group in np.flatnonzero(~np.isfinite(cuts.uncertainty)).tolist():
-        edge = int(np.searchsorted(cuts.group_offsets, group, side="right")) - 1
-        (position,) = judge.positions(edge, cuts.columns[cuts.cut_offsets[group] : cuts.cut_offsets[group] + 1])
-        cuts.fractions[group] = min(max(int(position.p) / int(position.q), 0.0), 1.0)
-        cuts.uncertainty[group] = uncertainty[halves[2 * edge : 2 * edge + 2, ORIGIN]].max() + ROUNDING
+def _place_flat_cuts(
+    judge: Judge, halves: np.ndarray, points: np.ndarray, uncertainty: np.ndarray, cuts: EdgeCuts
+) -> None:
+    """Place the cuts by folds that are nearly parallel to their edge."""
+    groups = np.flatnonzero(~np.isfinite(cuts.uncertainty))
+    if not len(groups):
+        return
+    edges = np.searchsorted(cuts.group_offsets, groups, side="right") - 1
+    ends = halves[:, ORIGIN].reshape(-1, 2)[edges]
+    cuts.fractions[groups], errors = judge.cut_shares(edges, cuts.columns[cuts.cut_offsets[groups]])
+    cuts.uncertainty[groups] = placed_uncertainty(points, uncertainty, ends, errors)
+
+
+def placed_uncertainty(points: np.ndarray, uncertainty: np.ndarray, ends: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """How well vertices are known that were placed at shares of ways between others.
+
+    Args:
+        points: [V, 2] coordinates, as shares of the domain's extents.
+        uncertainty: [V] how well they are known.
+        ends: [k, 2] ends of each way.
+        errors: [k] how far each share may be off.
+    """
+    across = points[ends[:, 1]] - points[ends[:, 0]]
+    return np.asarray(uncertainty[ends].max(axis=1) + errors * np.hypot(*across.T) + ROUNDING)

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 End = tuple[int, int]
 """A vertex as (vertex, -1), or the place where a column cuts an edge as (edge, column)."""
+
+
+class Crossed(NamedTuple):
+    """Where a column crosses the chord of another one in a face.
+
+    Attributes:
+        face: The face.
+        base: The column whose chord it is.
+        other: The one that crosses it.
+        tail: Where the chord starts.
+        head: Where it ends.
+    """
+
+    face: int
+    base: int
+    other: int
+    tail: End
+    head: End
 
 
 @runtime_checkable
@@ -27,5 +45,8 @@ class Judge(Protocol):
         In this order: of the third at first x second, of the first at second x third, of the second at first x third.
         """
 
-    def share(self, face: int, base: int, other: int, tail: End, head: End) -> float:
-        """Where a column crosses the chord of another one, as a share of the way between the chord's two ends."""
+    def cut_shares(self, edges: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """[2, k] where a column cuts each of some edges, as shares of it from its tail on, and how far off they are."""
+
+    def chord_shares(self, crossings: Sequence[Crossed]) -> np.ndarray:
+        """[2, k] where columns cross chords of others, as shares of these, and how far off they are at most."""

@@ -11,10 +11,10 @@ from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.planar.answers import ASKED, Answers
 from splinescope.geometry.planar.chords import COLUMN, Chords, find_chords
 from splinescope.geometry.planar.doubts import faces_with
-from splinescope.geometry.planar.edge_cuts import ROUNDING, EdgeCuts, Layer, cut_edges, running_sums
+from splinescope.geometry.planar.edge_cuts import EdgeCuts, Layer, cut_edges, placed_uncertainty, running_sums
 from splinescope.geometry.planar.halfedges import FOLLOWING, ORIGIN, PRECEDING
 from splinescope.geometry.planar.insertion import insert_chords
-from splinescope.geometry.planar.judge import End, Judge
+from splinescope.geometry.planar.judge import Crossed, End, Judge
 from splinescope.geometry.planar.outer_edges import relabel_first, split_outer_edges
 from splinescope.geometry.planar.patterns import pattern_faces
 from splinescope.geometry.planar.subdivision import Subdivision
@@ -234,19 +234,30 @@ def _inserted(
 
 
 def _place_flat_crossings(
-    judge: Judge, target: Refined, cuts: EdgeCuts, chords: Chords, sizes: RefinedCounts, uncertainty: np.ndarray
+    judge: Judge,
+    target: Refined,
+    cuts: EdgeCuts,
+    chords: Chords,
+    sizes: RefinedCounts,
+    points: np.ndarray,
+    uncertainty: np.ndarray,
 ) -> None:
-    """Exact positions of crossings of nearly parallel chords, and of three or more."""
+    """Place crossings of nearly parallel chords, and of three or more."""
     on_edges = len(cuts.tails)
     inner = target.weights[on_edges:]
-    for at in (on_edges + np.flatnonzero(~np.isfinite(inner[:, UNCERTAINTY]) | (inner[:, SHARED] > 0))).tolist():
-        face = int(np.searchsorted(target.vertex_base, at + sizes.old_vertices, side="right")) - 1
+    found = on_edges + np.flatnonzero(~np.isfinite(inner[:, UNCERTAINTY]) | (inner[:, SHARED] > 0))
+    if not len(found):
+        return
+    faces = np.searchsorted(target.vertex_base, found + sizes.old_vertices, side="right") - 1
+    places, crossings = target.places[found], list[Crossed]()
+    for face, (tail, head, base, other) in zip(
+        faces.tolist(), places[:, [START, END, BASE, OTHER]].tolist(), strict=True
+    ):
         columns = chords.table[chords.offsets[face] : chords.offsets[face + 1], COLUMN]
-        tail, head, base, other = target.places[at, [START, END, BASE, OTHER]].tolist()
         ends = (_end(tail, cuts, sizes), _end(head, cuts, sizes))
-        share = judge.share(face, int(columns[base]), int(columns[other]), *ends)
-        known = uncertainty[[tail, head]].max() + ROUNDING
-        target.weights[at, FRACTION], target.weights[at, UNCERTAINTY] = share, known
+        crossings.append(Crossed(face, int(columns[base]), int(columns[other]), *ends))
+    target.weights[found, FRACTION], errors = judge.chord_shares(crossings)
+    target.weights[found, UNCERTAINTY] = placed_uncertainty(points, uncertainty, places[:, [START, END]], errors)
 
 
 def _end(vertex: int, cuts: EdgeCuts, sizes: RefinedCounts) -> End:
@@ -301,7 +312,7 @@ def refine(
     if extents.ndim > 1:
         extents = np.concatenate([extents, extents[cuts.tails]])
     doubts = _inserted(judge, split_faces, layer, chords, target, sizes, outer_points / extents, uncertainty)
-    _place_flat_crossings(judge, target, cuts, chords, sizes, uncertainty)
+    _place_flat_crossings(judge, target, cuts, chords, sizes, outer_points / extents, uncertainty)
     target = _compacted(target, sizes)
     faces = _labelled(target, split_faces, subdivision.num_faces)
     bits = faces_with(subdivision.first, subdivision.halves, layer.positive)[faces.parent]

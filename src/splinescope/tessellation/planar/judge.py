@@ -13,8 +13,9 @@ from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.planar.doubts import NUDGE, OpenSigns
 from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.halfedges import OUTSIDE
-from splinescope.geometry.planar.judge import End
+from splinescope.geometry.planar.judge import Crossed, End
 from splinescope.geometry.planar.subdivision import Subdivision
+from splinescope.tessellation.balls import Corner, Cut, Named, Spots
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Dyadic, Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
@@ -180,11 +181,82 @@ class PlanarJudge:
         signs = [0 if point is None else sign_at(form, point) for form, point in zip((h, f, g), at, strict=True)]
         return signs[0], signs[1], signs[2]
 
-    def share(self, face: int, base: int, other: int, tail: End, head: End) -> float:
-        """Where a column crosses the chord of another, as a share of the way between the chord's ends."""
-        (form,) = self._folds(face, np.array([other]))
-        a, b = (value_at(form, self._end(face, end)) for end in (tail, head))
-        return min(max(nearest(_share(a, b, face)), 0.0), 1.0)
+    def cut_shares(self, edges: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """See `splinescope.geometry.planar.judge.Judge`: by balls, or exactly."""
+        faces = np.array([self._beside(edge) for edge in edges.tolist()])
+        origins = self.subdivision.origin.reshape(-1, 2)[edges]
+        ways = [((tail, -1), (head, -1)) for tail, head in origins.tolist()]
+        shares = self._shares(faces, columns, ways)
+        for at in np.flatnonzero(np.isnan(shares[0])).tolist():
+            (exact,) = self.positions(int(edges[at]), columns[at : at + 1])
+            shares[:, at] = nearest(exact), 0.0
+        return shares
+
+    def chord_shares(self, crossings: Sequence[Crossed]) -> np.ndarray:
+        """See `splinescope.geometry.planar.judge.Judge`: by balls, or exactly."""
+        faces, others = (np.array(part) for part in ([one.face for one in crossings], [one.other for one in crossings]))
+        shares = self._shares(faces, others, [(one.tail, one.head) for one in crossings])
+        for at in np.flatnonzero(np.isnan(shares[0])).tolist():
+            one = crossings[at]
+            (form,) = self._folds(one.face, np.array([one.other]))
+            a, b = (value_at(form, self._end(one.face, end)) for end in (one.tail, one.head))
+            shares[:, at] = nearest(_share(a, b, one.face)), 0.0
+        return shares
+
+    def _shares(self, faces: np.ndarray, columns: np.ndarray, ways: Sequence[tuple[End, End]]) -> np.ndarray:
+        """[2, k] where columns cut ways through faces, as far as balls tell; NaN where they do not."""
+        vertices = {vertex for way in ways for vertex, column in way if column < 0}
+        self._find_corners(np.array(sorted(vertices), np.int64))
+        self._learn_pieces(faces)
+        named = self.columns.folds(faces, columns.astype(np.int64)).tolist()
+        shares = np.full((2, len(faces)), np.nan)
+        for number in np.unique(self.slices[faces]).tolist():
+            some = np.flatnonzero(self.slices[faces] == number)
+            cells, place = np.unique(faces[some], return_inverse=True)
+            cuts = [
+                Cut(cell, (self.columns.node, named[at]), *(self._named_end(int(faces[at]), end) for end in ways[at]))
+                for at, cell in zip(some.tolist(), place.tolist(), strict=True)
+            ]
+            patterns = [self._pieces[cell] for cell in cells.tolist()]
+            shares[:, some] = self.plan.balls(number).shares(patterns, cuts)
+        return shares
+
+    def spots(self, vertices: np.ndarray, node: int) -> Spots:
+        """Where vertices are, and the values of a node there, as far as balls tell; NaN where they do not.
+
+        Args:
+            vertices: Their numbers, ascending.
+            node: Index of the node, or -1 for none.
+        """
+        self._find_corners(vertices)
+        faces = np.array([self.subdivision.face[self._corners[vertex][0]] for vertex in vertices.tolist()])
+        self._learn_pieces(faces)
+        parts, order = list[Spots](), list[np.ndarray]()
+        for number in np.unique(self.slices[faces]).tolist():
+            some = np.flatnonzero(self.slices[faces] == number)
+            cells, place = np.unique(faces[some], return_inverse=True)
+            corners = [
+                Corner(cell, self._named_end(int(faces[at]), (int(vertices[at]), -1)))
+                for at, cell in zip(some.tolist(), place.tolist(), strict=True)
+            ]
+            patterns = [self._pieces[cell] for cell in cells.tolist()]
+            parts.append(self.plan.balls(number).spots(patterns, corners, node))
+            order.append(some)
+        back = np.argsort(np.concatenate(order), kind="stable")
+        return Spots(*(np.concatenate(part)[back] for part in zip(*parts, strict=True)))
+
+    def _named_end(self, face: int, end: End) -> tuple[Named, Named]:
+        """What vanishes at an end of a way through a face."""
+        place, column = end
+        if column < 0:
+            half = next(half for half in self._corners[place] if self.subdivision.face[half] == face)
+            return self._named_line(half >> 1), self._named_line(int(self.subdivision.preceding[half]) >> 1)
+        (fold,) = self.columns.folds(np.array([face]), np.array([column], np.int64)).tolist()
+        return self._named_line(place), (self.columns.node, fold)
+
+    def _named_line(self, edge: int) -> Named:
+        """What vanishes on an edge."""
+        return int(self.subdivision.edge_op[edge]), int(self.subdivision.edge_column[edge])
 
     def point(self, vertex: int) -> Form:
         """A vertex, exactly."""

@@ -33,6 +33,8 @@ _DEAR = 1 << 22
 are placed."""
 _HUGE, _BEARABLE = 1 << 28, 1 << 22
 """Products of a forward pass from which only vertices are placed whose edges take no more than so many products."""
+_NEAREST = 2.0**-53
+"""Doubt of an output, as a share of it, up to which it is as good as the nearest float64 number."""
 _VAGUE = 2.0**-33
 """Doubt of an output, as a share of the largest, from which all vertices are placed anew, if they are few."""
 _ILL = 2.0**-40
@@ -54,7 +56,13 @@ def placed(finished: FinishedPiece, plan: Plan) -> FinishedPiece:
     points, outputs = finished.subdivision.points.copy(), finished.outputs.copy()
     if cost > _HUGE:
         vertices = np.array([vertex for vertex in vertices.tolist() if judge.affords(vertex, _BEARABLE)], np.int64)
-    for vertex in vertices.tolist():
+    spots = judge.spots(vertices, output if cost <= _DEAR else -1)
+    known = (spots.radii <= _FINE * _shortest_at(finished, plan)[vertices, None]).all(axis=1)
+    known &= (spots.doubts <= _NEAREST * np.abs(spots.values)).all(axis=1)
+    points[vertices[known]] = spots.points[known]
+    if cost <= _DEAR:
+        outputs[vertices[known]] = spots.values[known]
+    for vertex in vertices[~known].tolist():
         point = judge.point(vertex)
         points[vertex] = coordinates(point)
         if cost <= _DEAR:
@@ -97,14 +105,18 @@ def _chosen(finished: FinishedPiece, plan: Plan, cost: int) -> np.ndarray:
 
 def _coarse(finished: FinishedPiece, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Vertices whose uncertainty is more than a small share of their shortest edge, and those of a very small one."""
-    subdivision = finished.subdivision
-    shortest = np.full(subdivision.num_vertices, np.inf)
-    extents = plan.slices.extents_at(subdivision, finished.slices)
-    _shortest(subdivision.halves, subdivision.points / extents, shortest)
-    uncertainty = subdivision.uncertainty
+    shortest, uncertainty = _shortest_at(finished, plan), finished.subdivision.uncertainty
     coarse = uncertainty > _COARSE * shortest
     fine = ~coarse & (uncertainty > _ILL) & (uncertainty > _FINE * shortest)
     return np.flatnonzero(coarse), np.flatnonzero(fine)
+
+
+def _shortest_at(finished: FinishedPiece, plan: Plan) -> np.ndarray:
+    """[V] length of the shortest edge of each vertex, as a share of the domain's extents."""
+    subdivision = finished.subdivision
+    shortest = np.full(subdivision.num_vertices, np.inf)
+    _shortest(subdivision.halves, subdivision.points / plan.slices.extents_at(subdivision, finished.slices), shortest)
+    return shortest
 
 
 def _vague(finished: FinishedPiece, plan: Plan, of_vertex: np.ndarray) -> np.ndarray:

@@ -11,10 +11,11 @@ from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
+from splinescope.tessellation.balls import BallForms
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.dyadics import Dyadic
-from splinescope.tessellation.exact import ExactForms, domain_rows
+from splinescope.tessellation.exact import ExactForms, domain_rows, input_rows
 from splinescope.tessellation.integer_rows import IntegerRows
 from splinescope.tessellation.planar.followers import ROUNDINGS
 from splinescope.tessellation.planar.slices import Slices
@@ -61,6 +62,7 @@ class Plan:
     tally: SignCounts = field(default_factory=SignCounts)
     _forms: dict[int, ExactForms] = field(default_factory=dict, init=False)
     _rows: dict[int, IntegerRows] = field(default_factory=dict, init=False)
+    _balls: dict[int, BallForms] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
@@ -109,6 +111,14 @@ class Plan:
             inputs, sides = domain_rows(domain.origin, domain.basis), sides_of_polygon(domain.polygon)
             self._forms[number] = ExactForms(self.network, inputs, sides, self._rows)
         return self._forms[number]
+
+    def balls(self, number: int) -> BallForms:
+        """The same to some thirty digits, for places."""
+        if number not in self._balls:
+            domain = self.slices.domains[number]
+            inputs = input_rows(domain.origin, domain.basis)
+            self._balls[number] = BallForms(self.network, inputs, sides_of_polygon(domain.polygon))
+        return self._balls[number]
 
     @cached_property
     def pieces(self) -> PieceTable:

@@ -12,11 +12,16 @@ from splinescope.geometry.lattice.corners import Moment
 from splinescope.geometry.lattice.decisions import DecidedSigns
 from splinescope.geometry.lattice.faces import NEW
 from splinescope.network.graph import Network
+from splinescope.tessellation.balls import BallForms, Cut, Named
 from splinescope.tessellation.codes import NodeCodes, PieceTable
-from splinescope.tessellation.dyadics import Form, integers
-from splinescope.tessellation.exact import ExactForms, Pieces
+from splinescope.tessellation.domains import Domain
+from splinescope.tessellation.dyadics import Dyadic, Form, integers
+from splinescope.tessellation.exact import ExactForms, Pieces, domain_rows, input_rows
 from splinescope.tessellation.predicates import fraction_between, independent_crossing, nearest
 from splinescope.tessellation.thresholds import Columns
+
+_NEAREST = 2.0**-52
+"""Error of a share up to which it is as good as the nearest float64 number."""
 
 
 class SpatialJudge:
@@ -25,16 +30,23 @@ class SpatialJudge:
     Args:
         network: The network.
         forms: Its exact forms.
+        balls: The same to some thirty digits, for places.
     """
 
-    def __init__(self, network: Network, forms: ExactForms) -> None:
-        self._network, self._forms, self._table = network, forms, PieceTable(network)
+    def __init__(self, network: Network, forms: ExactForms, balls: BallForms) -> None:
+        self._network, self._forms, self._balls, self._table = network, forms, balls, PieceTable(network)
         self._points: dict[int, Form] = {}
         self._pieces: dict[int, Pieces] = {}
         self._known: dict[tuple[int, int, int], Form] = {}
         self._codes: Sequence[NodeCodes] = ()
         self._columns = Columns(0, 0, 64)
         self.decided = 0
+
+    @classmethod
+    def of(cls, network: Network, domain: Domain, sides: Dyadic) -> SpatialJudge:
+        """The judge of a network on a domain with given sides."""
+        exact = ExactForms(network, domain_rows(domain.origin, domain.basis), sides)
+        return cls(network, exact, BallForms(network, input_rows(domain.origin, domain.basis), sides))
 
     def enter(self, columns: Columns, codes: Sequence[NodeCodes]) -> None:
         """Begin with a layer, on cells with the given patterns."""
@@ -48,19 +60,35 @@ class SpatialJudge:
 
     def part(self, vertices: np.ndarray) -> SpatialJudge:
         """The same for some of the vertices, in this order; it has decided nothing yet."""
-        part = SpatialJudge(self._network, self._forms)
+        part = SpatialJudge(self._network, self._forms, self._balls)
         part._table, part._points = self._table, dict(self._points)
         part.renumber(vertices)
         return part
 
     def fractions(self, moment: Moment, vertices: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Where the moment's column crosses edges, as the nearest float64 shares of the way."""
+        """Where the moment's column crosses edges, as float64 shares of the way."""
         cells = moment.cells_of(vertices)
-        out = np.empty(len(vertices))
-        for i, (cell, pair) in enumerate(zip(cells.tolist(), ends.tolist(), strict=True)):
+        out, errors = self._by_balls(moment, cells, ends)
+        for i in np.flatnonzero(~(errors <= _NEAREST)).tolist():
+            cell = int(cells[i])
             (form,) = self._facets(moment, cell, np.array([[NEW, moment.column]]))
-            out[i] = fraction_between(form, *(self.point(moment, cell, end) for end in pair))
+            out[i] = fraction_between(form, *(self.point(moment, cell, end) for end in ends[i].tolist()))
         return out
+
+    def _by_balls(self, moment: Moment, cells: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """[2, k] where the moment's column crosses edges of cells, and how far that may be off; NaN where unknown."""
+        origins, place = np.unique(moment.origins[cells], return_inverse=True)
+        self._prepare(origins)
+        shares, cuts, known = np.full((2, len(cells)), np.nan), list[Cut](), list[int]()
+        for i, (cell, pair) in enumerate(zip(cells.tolist(), ends.tolist(), strict=True)):
+            labels = [self._labels(moment, cell, end) for end in pair]
+            if all(len(some) == moment.dimension for some in labels):
+                tail, head = (self._named(int(moment.origins[cell]), some) for some in labels)
+                (form,) = self._named(int(moment.origins[cell]), np.array([[NEW, moment.column]]))
+                cuts.append(Cut(int(place[i]), form, tuple(tail), tuple(head)))
+                known.append(i)
+        shares[:, known] = self._balls.shares([self._pieces[origin] for origin in origins.tolist()], cuts)
+        return shares
 
     def signs(self, moment: Moment, vertices: np.ndarray, columns: np.ndarray) -> DecidedSigns:
         """Signs of columns at vertices, and the float64 values nearest to the exact ones."""
@@ -102,16 +130,25 @@ class SpatialJudge:
         ]
         return rows, [_rational(shift) for shift in walls.shift], known.exponent
 
-    def _facets(self, moment: Moment, cell: int, labels: np.ndarray) -> list[Form]:
-        """Forms that vanish on facets of a cell."""
-        origin = int(moment.origins[cell])
-        self._prepare(np.array([origin]))
+    def _labels(self, moment: Moment, cell: int, vertex: int) -> np.ndarray:
+        """[k, 2] labels of the facets of a cell through one of its vertices, the one that is being made included."""
+        labels = moment.facets_at(cell, vertex)
+        return np.vstack([labels, [[NEW, moment.column]]]) if vertex >= moment.first else labels
+
+    def _named(self, origin: int, labels: np.ndarray) -> list[Named]:
+        """Nodes and folds that facets are on, of a cell with a pattern."""
         nodes, columns = labels[:, 0].astype(np.int64), labels[:, 1].astype(np.int64)
         new = nodes == NEW
         if new.any():
             columns[new] = self._columns.folds(np.full(int(new.sum()), origin), columns[new])
             nodes[new] = self._columns.node
-        keys = [(origin, node, column) for node, column in zip(nodes.tolist(), columns.tolist(), strict=True)]
+        return list(zip(nodes.tolist(), columns.tolist(), strict=True))
+
+    def _facets(self, moment: Moment, cell: int, labels: np.ndarray) -> list[Form]:
+        """Forms that vanish on facets of a cell."""
+        origin = int(moment.origins[cell])
+        self._prepare(np.array([origin]))
+        keys = [(origin, node, column) for node, column in self._named(origin, labels)]
         missing: dict[int, list[int]] = {}
         for key in keys:
             if key not in self._known:
@@ -124,10 +161,8 @@ class SpatialJudge:
     def point(self, moment: Moment, cell: int, vertex: int) -> Form:
         """The exact place of a vertex of a cell, in homogeneous coordinates."""
         if vertex not in self._points:
-            labels = moment.facets_at(cell, vertex)
-            if vertex >= moment.first:
-                labels = np.vstack([labels, [[NEW, moment.column]]])
-            point = independent_crossing(self._facets(moment, cell, labels), moment.dimension)
+            facets = self._facets(moment, cell, self._labels(moment, cell, vertex))
+            point = independent_crossing(facets, moment.dimension)
             if point is None:
                 raise DegenerateArrangementError(
                     f"the facets through vertex {vertex} of cell {cell} have no common point: signs of node "

@@ -26,7 +26,7 @@ from splinescope.numerics import UNIT_ROUNDOFF, Tolerance, in_ranges
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.domains import Box, Domain
-from splinescope.tessellation.exact import ExactForms, domain_rows
+from splinescope.tessellation.exact import domain_rows
 from splinescope.tessellation.maxima import Tournament, visible
 from splinescope.tessellation.predicates import coordinates
 from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
@@ -351,8 +351,7 @@ def first_state(
 ) -> SpatialState:
     """The domain as one cell, before the first node."""
     lattice = lattice_of_polytope(domain.corners, domain.halfspaces)
-    inputs = domain_rows(domain.origin, domain.basis)
-    judge = SpatialJudge(network, ExactForms(network, inputs, exact_sides(domain, _incidence(lattice))))
+    judge = SpatialJudge.of(network, domain, exact_sides(domain, _incidence(lattice)))
     safety = _SAFETY * tolerance.safety
     bounds = measured_bounds(network, domain.embed(probes(domain.corners, network)), safety)
     extents = np.ptp(domain.corners, axis=0)
@@ -377,7 +376,7 @@ def first_state(
         moment = state.moment()
         points = [judge.point(moment, 0, vertex) for vertex in range(lattice.num_vertices)]
         lattice.points[:] = [coordinates(point) for point in points]
-        state.rows[0] = inputs_at(inputs, points)
+        state.rows[0] = inputs_at(domain_rows(domain.origin, domain.basis), points)
     return state
 
 
