@@ -142,7 +142,9 @@ class Convolution(Affine):
         sizes, geometry = shape[-axes:], self._geometry(shape[-axes:])
         sizes_out = geometry.sizes_out[3 - axes :]
         full = _spread_sizes(sizes_out, self.weight.shape[2:], self.stride, self.dilation)
-        crop = tuple((before, n - size - before) for (before, _), n, size in zip(self.padding, full, sizes, strict=True))
+        crop = tuple(
+            (before, n - size - before) for (before, _), n, size in zip(self.padding, full, sizes, strict=True)
+        )
         nothing = self.weight.new_zeros(shape[-axes - 1])
         transpose = TransposedConvolution(self.weight, nothing, self.stride, crop, self.dilation, self.groups)
         return transpose.rows(units, (*shape[: -axes - 1], len(self.weight), *sizes_out))

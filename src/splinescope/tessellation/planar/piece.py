@@ -116,8 +116,9 @@ class PlanarPiece:
             saved = rows.newest * node.affine.addends * node.size
             follow = index in followed(network) and saved >= (1 if self.followed else MANY)
             self.followed |= follow
-            tables = (self.subdivision.uncertainty, self._following_folds(index), index != network.output)
-            self.rows[index] = streamed(node.affine, node.size, rows, network.nodes[node.inputs[0]].shape, *tables, follow)
+            shape, folds = network.nodes[node.inputs[0]].shape, self._following_folds(index)
+            tables = (shape, self.subdivision.uncertainty, folds, index != network.output)
+            self.rows[index] = streamed(node.affine, node.size, rows, *tables, follow)
         elif node.affine is not None and node.affine.keeps_order:
             rows = self.rows[node.inputs[0]]
             last = self.plan.last_use[node.inputs[0]] == index

@@ -15,7 +15,7 @@ class Stencils(NamedTuple):
     """Columns of a convolution's matrix without their zeros.
 
     Attributes:
-        offsets: [n + 1] the column of unit `j` is `places[offsets[j]:offsets[j + 1]]`; empty where it was not asked for.
+        offsets: [n + 1] the column of unit `j` is `places[offsets[j]:offsets[j + 1]]`; empty where nobody asked for it.
         places: Outputs.
         numbers: Weights there, none of them zero.
     """

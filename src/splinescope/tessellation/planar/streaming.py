@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,7 @@ from splinescope.network.ops.devices import home
 from splinescope.numerics import in_blocks
 from splinescope.tessellation.planar.followers import Grown, RowTarget, anchors_of, kinking, write_between
 from splinescope.tessellation.planar.rows import GrowingRows, Signed
-from splinescope.tessellation.planar.stencils import Stencils, no_stencils, stencils_of
+from splinescope.tessellation.planar.stencils import no_stencils, stencils_of
 from splinescope.tessellation.thresholds import LayerFolds
 from splinescope.tessellation.zeros import mark_unproved
 
@@ -57,89 +58,96 @@ def streamed(
     signed = None
     if folds is not None:
         signed = Signed(folds, *(np.empty((vertices, folds.words), np.uint64) for _ in range(2)))
-    step = _step(op, before)
+    layer = _Layer(op, before, shape, rows.values, signed, uncertainty)
     grown = before.grown() if follow else None
-    work = partial(_stream_block, op, before, shape, rows.values, signed, uncertainty, step)
-    in_blocks(work, vertices if grown is None else grown.old, grain=step)
-    if grown is not None:
-        _follow(op, before, shape, grown, rows.values, signed, uncertainty)
+    if grown is None:
+        in_blocks(layer.write, vertices, grain=layer.step)
+    else:
+        in_blocks(layer.write, grown.old, grain=layer.step)
+        anchors = grown.old + anchors_of(grown)
+        in_blocks(partial(layer.write_some, anchors), len(anchors), grain=layer.step)
+        write_between(grown, layer.target(grown))
     rows.signed = signed
     return rows
 
 
-def _step(op: AffineOp, before: GrowingRows) -> int:
-    """Vertices that are taken at once: a product wants many rows, a convolution images in the cache."""
-    least = _FEWEST_IMAGES if op.is_local else _FEWEST_ROWS
-    return max(least, (_CACHED if home() is None else _MOVED) // max(1, before.columns))
+@dataclass(frozen=True)
+class _Layer:
+    """A layer, what it reads, and where its rows and their signs go.
 
+    Attributes:
+        op: The layer.
+        before: Rows of the activation before it.
+        shape: Shape of that.
+        out: [V, n] its rows.
+        signed: Their signs, or None.
+        uncertainty: [V] how well the positions of the vertices are known.
+    """
 
-def _follow(
-    op: AffineOp,
-    before: GrowingRows,
-    shape: tuple[int, ...],
-    grown: Grown,
-    out: np.ndarray,
-    signed: Signed | None,
-    uncertainty: np.ndarray,
-) -> None:
-    """Rows at the newest vertices and their signs, when those at all others are there."""
-    anchors = grown.old + anchors_of(grown)
-    if len(anchors):
-        chosen, found = before.taken(anchors), np.empty((len(anchors), out.shape[1]))
-        bits = None
-        if signed is not None:
-            bits = Signed(signed.folds, *(np.empty((len(anchors), signed.folds.words), np.uint64) for _ in range(2)))
-        step = _step(op, before)
-        chosen.load()
-        work = partial(_stream_block, op, chosen, shape, found, bits, uncertainty[anchors], step)
-        in_blocks(work, len(anchors), grain=step)
-        out[anchors] = found
-        if signed is not None and bits is not None:
-            signed.positive[anchors], signed.negative[anchors] = bits.positive, bits.negative
-    columns, stencils = np.empty((0, out.shape[1])), no_stencils()
-    if op.is_local:
-        stencils = stencils_of(op, shape, kinking(grown))
-    else:
-        columns = op.columns
-    write_between(grown, _target(columns, stencils, out, signed, uncertainty))
+    op: AffineOp
+    before: GrowingRows
+    shape: tuple[int, ...]
+    out: np.ndarray
+    signed: Signed | None
+    uncertainty: np.ndarray
 
+    @property
+    def step(self) -> int:
+        """Vertices that are taken at once: a product wants many rows, a convolution images in the cache."""
+        least = _FEWEST_IMAGES if self.op.is_local else _FEWEST_ROWS
+        return max(least, (_CACHED if home() is None else _MOVED) // max(1, self.before.columns))
 
-def _target(
-    columns: np.ndarray, stencils: Stencils, out: np.ndarray, signed: Signed | None, uncertainty: np.ndarray
-) -> RowTarget:
-    """Where the rows go."""
-    if signed is None:
-        none, bits = np.empty((0, out.shape[1])), np.empty((0, 0), np.uint64)
-        return RowTarget(columns, stencils, out, none, none, np.empty(0), uncertainty, bits, bits)
-    tables = (signed.folds.shifts, signed.folds.thresholds, signed.folds.slopes)
-    return RowTarget(columns, stencils, out, *tables, uncertainty, signed.positive, signed.negative)
+    def write(self, start: int, stop: int) -> None:
+        """Rows `start:stop`, a cache's worth at a time."""
+        scratch = np.empty((min(self.step, stop - start), self.before.columns))
+        for low in range(start, stop, self.step):
+            high = min(low + self.step, stop)
+            self.before.block(low, high, scratch[: high - low])
+            bits = None if self.signed is None else (self.signed.positive[low:high], self.signed.negative[low:high])
+            self._multiply(scratch[: high - low], self.out[low:high], self.uncertainty[low:high], bits)
 
+    def write_some(self, vertices: np.ndarray, start: int, stop: int) -> None:
+        """The rows of `vertices[start:stop]`."""
+        count = min(self.step, stop - start)
+        scratch, found = np.empty((count, self.before.columns)), np.empty((count, self.out.shape[1]))
+        for low in range(start, stop, self.step):
+            chosen = vertices[low : min(low + self.step, stop)]
+            part, rows = scratch[: len(chosen)], found[: len(chosen)]
+            self.before.chosen(chosen, part)
+            bits = None
+            if self.signed is not None:
+                bits = self.signed.positive[chosen], self.signed.negative[chosen]
+            self._multiply(part, rows, self.uncertainty[chosen], bits)
+            self.out[chosen] = rows
+            if self.signed is not None and bits is not None:
+                self.signed.positive[chosen], self.signed.negative[chosen] = bits
 
-def _stream_block(
-    op: AffineOp,
-    before: GrowingRows,
-    shape: tuple[int, ...],
-    out: np.ndarray,
-    signed: Signed | None,
-    uncertainty: np.ndarray,
-    step: int,
-    start: int,
-    stop: int,
-) -> None:
-    """Rows `start:stop` of a layer and their signs, a cache's worth at a time."""
-    scratch = np.empty((min(step, stop - start), before.columns))
-    for low in range(start, stop, step):
-        high = min(low + step, stop)
-        part = scratch[: high - low]
-        before.block(low, high, part)
-        images = torch.from_numpy(part).reshape(-1, *shape)
+    def _multiply(
+        self, part: np.ndarray, out: np.ndarray, uncertainty: np.ndarray, bits: tuple[np.ndarray, np.ndarray] | None
+    ) -> None:
+        """Apply the layer to some rows, and take the signs."""
+        images = torch.from_numpy(part).reshape(-1, *self.shape)
         with torch.no_grad():
-            op.write(torch.from_numpy(out[low:high]), images)
+            self.op.write(torch.from_numpy(out), images)
         doubts = 1
-        if signed is not None:
-            folds = signed.folds
-            tables = (folds.shifts, folds.thresholds, folds.slopes, uncertainty[low:high])
-            signs = (signed.positive[low:high], signed.negative[low:high])
-            doubts = pack_signs(0, high - low, out[low:high], *tables, *signs)
+        if self.signed is not None and bits is not None:
+            folds = self.signed.folds
+            tables = (folds.shifts, folds.thresholds, folds.slopes, uncertainty)
+            doubts = pack_signs(0, len(out), out, *tables, *bits)
         if doubts:
-            mark_unproved(op, [images], out[low:high])
+            mark_unproved(self.op, [images], out)
+
+    def target(self, grown: Grown) -> RowTarget:
+        """Where rows between others go, with the weights of the units that fold."""
+        columns, stencils = np.empty((0, self.out.shape[1])), no_stencils()
+        if self.op.is_local:
+            stencils = stencils_of(self.op, self.shape, kinking(grown))
+        else:
+            columns = self.op.columns
+        shifts, bits = np.empty((0, self.out.shape[1])), np.empty((0, 0), np.uint64)
+        tables = (columns, stencils, self.out)
+        if self.signed is None:
+            return RowTarget(*tables, shifts, shifts, np.empty(0), self.uncertainty, bits, bits)
+        folds = self.signed.folds
+        signs = (self.uncertainty, self.signed.positive, self.signed.negative)
+        return RowTarget(*tables, folds.shifts, folds.thresholds, folds.slopes, *signs)

@@ -40,7 +40,7 @@ def streaming(network: Network) -> frozenset[int]:
     found = []
     for index, node in enumerate(network.nodes):
         op = node.affine
-        if op is not None and (op.is_local or op.matrix is not None and readers[node.inputs[0]] == 1):
+        if op is not None and (op.is_local or (op.matrix is not None and readers[node.inputs[0]] == 1)):
             before = network.nodes[node.inputs[0]].fold
             if before is not None and before.elementwise:
                 found.append(index)
