@@ -1,8 +1,9 @@
-"""Rows of a dense layer at the vertices that the fold before it made, from those at the vertices before.
+"""Rows of a layer at the vertices that the fold before it made, from those at the vertices before.
 
 Between two vertices a and b of one cell, a share t of the way, a ReLU is below the straight line by
 min((1 - t) |z(a)|, t |z(b)|) in units whose sign changes there, and on it in all others. So a product with its values
-is the interpolation of the products at a and b, less one column of the weights for each unit that folds between them.
+is the interpolation of the products at a and b, less one column of the weights for each unit that folds between them;
+a column of a convolution is a stencil, a few of its outputs.
 New vertices are on edges, between vertices that were there, or on chords of cells, between vertices on their edges.
 Where more than `MOST` units fold on the way some of the vertices, the anchors, are evaluated in full, and the others
 lie between two of these.
@@ -69,7 +70,7 @@ class Grown(NamedTuple):
 
 
 class RowTarget(NamedTuple):
-    """Where rows of a dense layer and their signs are written.
+    """Where rows of a layer and their signs are written.
 
     Attributes:
         columns: [n, m] the weights of a dense layer, one row for each of its inputs; [0, m] of a convolution.

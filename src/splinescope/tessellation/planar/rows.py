@@ -1,9 +1,9 @@
 """Values of a node at all vertices, one row for each, settled as late as possible.
 
 After a fold, the rows of new vertices are known as interpolations, and the activation is still to be applied. Writing
-all of this down and reading it again costs as much as the next layer's product. So a dense layer takes its input in
-blocks that fit in cache: interpolate, activate, multiply, take signs. Everybody else asks for `values`, which settles
-the rows in memory.
+all of this down and reading it again costs as much as the next layer's product. So a dense layer or a convolution takes
+its input in blocks that fit in cache: interpolate, activate, multiply, take signs. Everybody else asks for `values`,
+which settles the rows in memory.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class _Layer:
 
     @property
     def step(self) -> int:
-        """Number of vertices taken at once: a product wants many rows, a convolution images in the cache."""
+        """Number of vertices taken at once; a product wants many rows, and a convolution images in the cache."""
         least = _FEWEST_IMAGES if self.op.is_local else _FEWEST_ROWS
         return max(least, (_CACHED if home() is None else _MOVED) // max(1, self.before.columns))
 
