@@ -119,3 +119,18 @@ def test_changed_weights_are_another_op() -> None:
     expected = 2 * op.linear.evaluate(x)
     torch.testing.assert_close(doubled.evaluate(x), expected)
     assert np.isfinite(doubled.evaluate(x).numpy()).all()
+
+
+@pytest.mark.parametrize("seed", seeds(range(16), range(400)))
+def test_stencils_are_columns_of_the_matrix(seed: int) -> None:
+    """What single inputs add to the outputs, to the last bit; also of images in a further axis."""
+    op, x = convolution(seed)
+    shape = (2, *x.shape[1:]) if seed % 3 == 0 else tuple(x.shape[1:])
+    numbers = int(np.prod(shape))
+    units = np.random.default_rng(seed).choice(numbers, min(numbers, 30), replace=False)
+    inputs = torch.zeros(len(units), numbers, dtype=torch.float64)
+    inputs[torch.arange(len(units)), torch.from_numpy(units)] = 1.0
+    columns = op.linear.evaluate(inputs.reshape(-1, *shape)).reshape(len(units), -1)
+    found = op.stencils(units, shape)
+    np.testing.assert_array_equal(found.toarray(), columns.numpy())
+    assert np.all(found.data != 0)

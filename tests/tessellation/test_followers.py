@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from fractions import Fraction
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,9 @@ from torch import nn
 
 import splinescope
 from splinescope.geometry.lattice.edge_cuts import UNPROVED
-from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.planar import piece as pieces
-from splinescope.tessellation.planar.followers import MOST, ROUNDINGS, Grown, anchors_of
-from splinescope.tessellation.planar.rows import GrowingRows
-from splinescope.tessellation.planar.streaming import streamed
+from splinescope.tessellation.planar.followers import MOST, ROUNDINGS, anchors_of
+from tests.tessellation.followed_rows import bound, exact_rows, layers_met
 
 SQUARE = splinescope.Slice.box([-1, -1], [1, 1])
 
@@ -49,27 +46,8 @@ def mlp(
 
 @pytest.fixture
 def met(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """The layers whose rows follow, of all sizes: the op, how its input grew, its rows, and products."""
-    found: list[tuple[Any, ...]] = []
-
-    def both(op: Any, size: int, before: GrowingRows, *rest: Any) -> GrowingRows:
-        rows = streamed(op, size, before, *rest)
-        if rest[-1]:
-            grown, products = before.grown(), streamed(op, size, before, *rest[:-1], False)
-            assert grown is not None
-            kept = [SimpleNamespace(values=made.values.copy(), signed=made.signed) for made in (rows, products)]
-            found.append((op, grown._replace(values=grown.values.copy()), *kept))
-        return rows
-
-    monkeypatch.setattr(pieces, "streamed", both)
-    monkeypatch.setattr(pieces, "MANY", 1)
-    return found
-
-
-def bound(op: Any, grown: Grown, roundings: float) -> np.ndarray:
-    """[m] so many roundings of a layer's terms."""
-    top = torch.from_numpy(np.maximum(grown.values[: grown.old], 0.0).max(axis=0, keepdims=True))
-    return roundings * UNIT_ROUNDOFF * op.magnitude(top).numpy()[0]
+    """The layers whose rows follow."""
+    return layers_met(monkeypatch)
 
 
 @pytest.mark.parametrize("numbers", [drawn, coarse])
@@ -88,26 +66,6 @@ def test_rows_are_those_of_products(met: list[tuple[Any, ...]], numbers: Any) ->
                 rows.signed.negative & products.signed.positive
             )
             assert not mixed.any()
-
-
-def exact_rows(grown: Grown) -> dict[int, list[Fraction]]:
-    """The values that were folded, exactly, at new vertices that are no anchors: those on edges, then on chords."""
-    values = [[Fraction(x) for x in row] for row in grown.values[: grown.old].tolist()]
-    cuts, chords, crossings = grown.cuts, grown.chords, grown.crossings
-    anchors, out = set(anchors_of(grown).tolist()), dict[int, list[Fraction]]()
-
-    def between(one: list[Fraction], other: list[Fraction], at: int) -> list[Fraction]:
-        share = Fraction(float(grown.fractions[at]))
-        return [a + share * (b - a) for a, b in zip(one, other, strict=True)]
-
-    for at, (tail, head) in enumerate(zip(cuts.tails.tolist(), cuts.heads.tolist(), strict=True)):
-        out[at] = between(values[tail], values[head], at)
-    for chord in range(len(crossings.faces)):
-        ends = [int(vertex) for vertex in chords.table[chord, 1:3]]
-        for at in crossings.order[crossings.offsets[chord] : crossings.offsets[chord + 1]].tolist():
-            tail, head = (values[end] if end < grown.old else out[end - grown.old] for end in ends)
-            out[at] = between(tail, head, at)
-    return {at: row for at, row in out.items() if at not in anchors}
 
 
 def test_rows_are_those_of_rational_arithmetic(met: list[tuple[Any, ...]]) -> None:

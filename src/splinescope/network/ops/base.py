@@ -177,6 +177,23 @@ class AffineOp(Op):
         return None
 
     @property
+    def is_local(self) -> bool:
+        """Whether each input reaches few outputs, those of its `stencils`."""
+        return False
+
+    def stencils(self, units: Int[np.ndarray, " k"], shape: tuple[int, ...]) -> csr_array:
+        """Columns of $W$, to the last bit: what single inputs add to the outputs. Only of ops that are local.
+
+        Args:
+            units: Flat indices of inputs.
+            shape: Shape of the input, without the batch.
+
+        Returns:
+            [k, n_out] sparse matrix over the flat outputs.
+        """
+        raise NotImplementedError
+
+    @property
     def keeps_order(self) -> bool:
         """Whether its flat value is that of its one input."""
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -131,6 +131,24 @@ class Convolution(Affine):
         first = image * channels + channel // (out // self.groups) * per_group
         return _kernel_rows(weight[channel], first, spot, inside, shape, math.prod(sizes))
 
+    @property
+    def is_local(self) -> bool:
+        """See `AffineOp`; it is."""
+        return True
+
+    def stencils(self, units: Int[np.ndarray, " k"], shape: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`: the rows of its transpose."""
+        axes = len(self.stride)
+        sizes, geometry = shape[-axes:], self._geometry(shape[-axes:])
+        sizes_out = geometry.sizes_out[3 - axes :]
+        full = _spread_sizes(sizes_out, self.weight.shape[2:], self.stride, self.dilation)
+        crop = tuple(
+            (before, n - size - before) for (before, _), n, size in zip(self.padding, full, sizes, strict=True)
+        )
+        nothing = self.weight.new_zeros(shape[-axes - 1])
+        transpose = TransposedConvolution(self.weight, nothing, self.stride, crop, self.dilation, self.groups)
+        return transpose.rows(units, (*shape[: -axes - 1], len(self.weight), *sizes_out))
+
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         function = _CONVOLUTIONS[weight.ndim - 3]
         symmetric = all(before == after for before, after in self.padding)
@@ -176,12 +194,8 @@ class TransposedConvolution(Affine):
 
     def _geometry(self, sizes: tuple[int, ...]) -> Geometry:
         kernel = self.weight.shape[2:]
-        sizes_out = [
-            (size - 1) * stride + dilation * (width - 1) + 1 - sum(crop)
-            for size, crop, dilation, width, stride in zip(
-                sizes, self.crop, self.dilation, kernel, self.stride, strict=True
-            )
-        ]
+        full = _spread_sizes(sizes, kernel, self.stride, self.dilation)
+        sizes_out = [n - sum(crop) for n, crop in zip(full, self.crop, strict=True)]
         before = [before for before, _ in self.crop]
         axes = (sizes, sizes_out, kernel, self.stride, before, self.dilation)
         return Geometry.of(*axes, transposed=True)
@@ -218,8 +232,8 @@ class TransposedConvolution(Affine):
         per_group, out, taps = channels // self.groups, self.weight.shape[1], self.weight[0, 0].numel()
         weight = self.weight.reshape(self.groups, per_group, out, taps).transpose(1, 2).flatten(0, 1).numpy()
         steps = np.indices(self.weight.shape[2:]).reshape(d, taps)
-        kernel = zip(sizes, self.crop, self.dilation, self.weight.shape[2:], self.stride, strict=True)
-        grid = [(n - 1) * stride + step * (k - 1) + 1 - sum(crop) for n, crop, step, k, stride in kernel]
+        full = _spread_sizes(sizes, self.weight.shape[2:], self.stride, self.dilation)
+        grid = [n - sum(crop) for n, crop in zip(full, self.crop, strict=True)]
         image, channel, *place = np.unravel_index(units, (math.prod(lead), len(weight), *grid))
         inside = np.ones((len(units), taps), np.bool_)
         spot = np.zeros((len(units), taps), np.int64)
@@ -230,6 +244,19 @@ class TransposedConvolution(Affine):
         first = image * channels + channel // out * per_group
         return _kernel_rows(weight[channel], first, spot, inside, shape, math.prod(sizes))
 
+    @property
+    def is_local(self) -> bool:
+        """See `AffineOp`; it is."""
+        return True
+
+    def stencils(self, units: Int[np.ndarray, " k"], shape: tuple[int, ...]) -> csr_array:
+        """See `AffineOp`: the rows of its transpose."""
+        axes = len(self.stride)
+        channels, sizes_out = self.groups * self.weight.shape[1], self._geometry(shape[-axes:]).sizes_out[3 - axes :]
+        nothing = self.weight.new_zeros(shape[-axes - 1])
+        transpose = Convolution(self.weight, nothing, self.stride, self.crop, self.dilation, self.groups)
+        return transpose.rows(units, (*shape[: -axes - 1], channels, *sizes_out))
+
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         function = _TRANSPOSED[weight.ndim - 3]
         pads = tuple((-before, -after) for before, after in self.crop)
@@ -239,6 +266,14 @@ class TransposedConvolution(Affine):
             return functional.pad(grown, _reversed(pads))
 
         return _in_parts(part, x, weight.ndim - 1)
+
+
+def _spread_sizes(
+    sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> list[int]:
+    """How far kernels reach that are put down on each pixel of an image, a stride apart."""
+    axes = zip(sizes, kernel, stride, dilation, strict=True)
+    return [(size - 1) * step + gap * (width - 1) + 1 for size, width, step, gap in axes]
 
 
 def _kernel_rows(

@@ -1,8 +1,9 @@
-"""Rows of a dense layer at the vertices that the fold before it made, from those at the vertices before.
+"""Rows of a layer at the vertices that the fold before it made, from those at the vertices before.
 
 Between two vertices a and b of one cell, a share t of the way, a ReLU is below the straight line by
 min((1 - t) |z(a)|, t |z(b)|) in units whose sign changes there, and on it in all others. So a product with its values
-is the interpolation of the products at a and b, less one column of the weights for each unit that folds between them.
+is the interpolation of the products at a and b, less one column of the weights for each unit that folds between them;
+a column of a convolution is a stencil, a few of its outputs.
 New vertices are on edges, between vertices that were there, or on chords of cells, between vertices on their edges.
 Where more than `MOST` units fold on the way some of the vertices, the anchors, are evaluated in full, and the others
 lie between two of these.
@@ -22,6 +23,7 @@ from splinescope.geometry.planar.chords import COLUMN, HEAD, HEAD_POSITION, TAIL
 from splinescope.geometry.planar.edge_cuts import EdgeCuts, running_sums, share_of
 from splinescope.geometry.planar.refinement import InnerVertices
 from splinescope.numerics import in_ranges
+from splinescope.tessellation.planar.stencils import Stencils, write_with_stencils
 
 MOST = 12
 """Units that fold between two vertices at most, for a vertex between them to follow from these."""
@@ -68,10 +70,11 @@ class Grown(NamedTuple):
 
 
 class RowTarget(NamedTuple):
-    """Where rows of a dense layer and their signs are written.
+    """Where rows of a layer and their signs are written.
 
     Attributes:
-        columns: [n, m] the layer's weights, one row for each of its inputs.
+        columns: [n, m] the weights of a dense layer, one row for each of its inputs; [0, m] of a convolution.
+        stencils: Those of a convolution, of the inputs that fold; none of a dense layer.
         out: [V + N, m] the rows; those of old vertices and anchors are there.
         shifts: [B, m] breakpoints of the fold that follows; none where there is none.
         thresholds: [B, m] see `LayerFolds`.
@@ -82,6 +85,7 @@ class RowTarget(NamedTuple):
     """
 
     columns: np.ndarray
+    stencils: Stencils
     out: np.ndarray
     shifts: np.ndarray
     thresholds: np.ndarray
@@ -227,6 +231,7 @@ def _mark_anchors(start: int, stop: int, grown: Grown, anchors: np.ndarray) -> N
 @njit(cache=True, nogil=True, forceinline=True)
 def _write(
     columns: np.ndarray,
+    stencils: Stencils,
     out: np.ndarray,
     row: int,
     tail: int,
@@ -239,6 +244,9 @@ def _write(
     high: int,
 ) -> None:
     """One row, between two others; the kinks `low:high` are given by their values at these."""
+    if columns.shape[0] == 0:
+        write_with_stencils(stencils, out, row, tail, head, share, units, at_tail, at_head, low, high)
+        return
     rest, zeros = 1.0 - share, 0
     mine, before, behind = out[row], out[tail], out[head]
     one = min(rest * abs(at_tail[low]), share * abs(at_head[low])) if low < high else 0.0
@@ -276,7 +284,7 @@ def _mark(
 def _along_edges(start: int, stop: int, grown: Grown, target: RowTarget) -> None:
     """Rows of the new vertices on edges `start:stop` that no more than `MOST` units cut."""
     values, old, shares, cuts, _, _ = grown
-    columns, out, shifts, thresholds, slopes, uncertainty, positive, negative = target
+    columns, stencils, out, shifts, thresholds, slopes, uncertainty, positive, negative = target
     groups, offsets, units, tails, heads = cuts.group_offsets, cuts.cut_offsets, cuts.columns, cuts.tails, cuts.heads
     mine, at_tail, at_head = np.empty(MOST, np.int64), np.empty(MOST), np.empty(MOST)
     for edge in range(start, stop):
@@ -291,7 +299,7 @@ def _along_edges(start: int, stop: int, grown: Grown, target: RowTarget) -> None
             mine[at] = units[first + at]
             at_tail[at], at_head[at] = values[tail, mine[at]], values[head, mine[at]]
         for group in range(low, high):
-            _write(columns, out, old + group, tail, head, shares[group], mine, at_tail, at_head, 0, count)
+            _write(columns, stencils, out, old + group, tail, head, shares[group], mine, at_tail, at_head, 0, count)
         if shifts.shape[0] > 0:
             pack_signs(old + low, old + high, out, shifts, thresholds, slopes, uncertainty, positive, negative)
 
@@ -300,7 +308,7 @@ def _along_edges(start: int, stop: int, grown: Grown, target: RowTarget) -> None
 def _along_chords(start: int, stop: int, grown: Grown, target: RowTarget) -> None:
     """Rows of the new vertices on chords `start:stop`."""
     values, old, shares, cuts, chords, crossings = grown
-    columns, out, shifts, thresholds, slopes, uncertainty, positive, negative = target
+    columns, stencils, out, shifts, thresholds, slopes, uncertainty, positive, negative = target
     tails, heads, table, offsets = cuts.tails, cuts.heads, chords.table, chords.offsets
     order, faces, first = crossings.order, crossings.faces, crossings.offsets
     room = 64 * ((values.shape[1] + 63) // 64)
@@ -318,7 +326,7 @@ def _along_chords(start: int, stop: int, grown: Grown, target: RowTarget) -> Non
         if count <= MOST:
             for vertex in mine:
                 row = old + vertex
-                _write(columns, out, row, tail, head, shares[vertex], units, at_tail, at_head, 0, count)
+                _write(columns, stencils, out, row, tail, head, shares[vertex], units, at_tail, at_head, 0, count)
                 if shifts.shape[0] > 0:
                     pack_signs(row, row + 1, out, shifts, thresholds, slopes, uncertainty, positive, negative)
             continue
@@ -332,7 +340,7 @@ def _along_chords(start: int, stop: int, grown: Grown, target: RowTarget) -> Non
                 at_left[kink], at_right[kink] = at_tail[kink] + begin * slope, at_tail[kink] + end * slope
             for vertex in mine[at:stop_at]:
                 row, share = old + vertex, _within(begin, end, shares[vertex])
-                _write(columns, out, row, left, right, share, units, at_left, at_right, behind, ahead)
+                _write(columns, stencils, out, row, left, right, share, units, at_left, at_right, behind, ahead)
                 if shifts.shape[0] > 0:
                     pack_signs(row, row + 1, out, shifts, thresholds, slopes, uncertainty, positive, negative)
             at, left, begin = stop_at + 1, right, end
@@ -346,6 +354,11 @@ def anchors_of(grown: Grown) -> np.ndarray:
     marked[: len(cuts.tails)] = np.repeat(many, np.diff(cuts.group_offsets))
     in_ranges(_mark_anchors, len(grown.crossings.faces), grown, marked, grain=512)
     return np.flatnonzero(marked)
+
+
+def kinking(grown: Grown) -> np.ndarray:
+    """The units that fold, ascending."""
+    return np.unique(np.concatenate([grown.cuts.columns, grown.chords.table[:, COLUMN]]))
 
 
 def write_between(grown: Grown, target: RowTarget) -> None:

@@ -80,8 +80,9 @@ class PlanarPiece:
         """Bytes of the cells and of the values at their vertices, but for rows that the next node reads unwritten."""
         held = sum(rows.nbytes for rows in self.rows.values())
         if self.position in streaming(self.plan.network):
-            rows = self.rows[self.plan.network.nodes[self.position].inputs[0]]
-            held -= rows.nbytes - rows.settled_nbytes
+            source = self.plan.network.nodes[self.position].inputs[0]
+            if self.plan.last_use[source] == self.position:
+                held -= self.rows[source].nbytes - self.rows[source].settled_nbytes
         return _BYTES_OF_CELL * self.num_cells + held
 
     @property
@@ -112,10 +113,11 @@ class PlanarPiece:
         node = network.nodes[index]
         if node.affine is not None and index in streaming(network):
             rows = self.rows[node.inputs[0]]
-            saved = rows.newest * rows.columns * node.size
+            saved = rows.newest * node.affine.addends * node.size
             follow = index in followed(network) and saved >= (1 if self.followed else MANY)
             self.followed |= follow
-            tables = (self.subdivision.uncertainty, self._following_folds(index), index != network.output)
+            shape, folds = network.nodes[node.inputs[0]].shape, self._following_folds(index)
+            tables = (shape, self.subdivision.uncertainty, folds, index != network.output)
             self.rows[index] = streamed(node.affine, node.size, rows, *tables, follow)
         elif node.affine is not None and node.affine.keeps_order:
             rows = self.rows[node.inputs[0]]

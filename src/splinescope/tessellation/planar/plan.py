@@ -75,7 +75,7 @@ class Plan:
 
     @cached_property
     def looser(self) -> Calibration:
-        """The calibration where rows of dense layers follow from one another, with more roundings (`followers`)."""
+        """The calibration where rows of layers follow from one another, with more roundings (`followers`)."""
         safety, longer = self.calibration.safety, dict.fromkeys(followed(self.network), ROUNDINGS)
         return Calibration(
             self.network, measured_bounds(self.network, self.slices.probes(self.network), safety, longer), safety

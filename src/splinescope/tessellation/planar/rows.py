@@ -1,9 +1,9 @@
 """Values of a node at all vertices, one row for each, settled as late as possible.
 
 After a fold, the rows of new vertices are known as interpolations, and the activation is still to be applied. Writing
-all of this down and reading it again costs as much as the next layer's product. So a dense layer takes its input in
-blocks that fit in cache: interpolate, activate, multiply, take signs. Everybody else asks for `values`, which settles
-the rows in memory.
+all of this down and reading it again costs as much as the next layer's product. So a dense layer or a convolution takes
+its input in blocks that fit in cache: interpolate, activate, multiply, take signs. Everybody else asks for `values`,
+which settles the rows in memory.
 """
 
 from __future__ import annotations
@@ -305,11 +305,23 @@ class GrowingRows:
         if split < stop:
             self._write_new(split - old, stop - old, out[split - start :])
         if self._activation is not None:
-            tensor = torch.from_numpy(out)
-            if self._activation.is_relu:
-                tensor.clamp_(min=0.0)
-            else:
-                tensor.copy_(self._activation.evaluate(tensor))
+            _activate_in_place(self._activation, out)
+
+    def chosen(self, vertices: np.ndarray, out: np.ndarray) -> None:
+        """Write the rows of some vertices, activated, to `out`."""
+        todo = self._unsettled
+        if todo is None:
+            np.take(self._buffer, vertices, axis=0, out=out, mode="clip")  # "clip" alone writes to `out` at once
+        else:
+            new = todo.new
+            tables = (vertices, self._buffer, self._settled, new.tails, new.heads, new.fractions)
+            in_ranges(_gather, len(vertices), *tables, out)
+            if todo.cuts is not None and todo.folds is not None:
+                made = (todo.cuts.cut_offsets, todo.cuts.columns, new.crossed, new.on_edges)
+                in_ranges(_vanish_some, len(vertices), vertices, self._settled, out, todo.folds.shifts, *made)
+        if self._activation is not None:
+            activation = self._activation
+            in_blocks(lambda start, stop: _activate_in_place(activation, out[start:stop]), len(out))
 
     def _write_new(self, start: int, stop: int, out: np.ndarray) -> None:
         """Rows of the new vertices `start:stop`, not activated."""
@@ -354,21 +366,8 @@ class GrowingRows:
 
     def gathered(self, selection: Selection) -> np.ndarray:
         """The rows of a selection of these, activated, and spare room behind them."""
-        todo, vertices = self._unsettled, selection.vertices
-        buffer = _roomy(len(vertices), self.columns)
-        out = buffer[: len(vertices)]
-        if todo is None:
-            np.take(self._buffer, vertices, axis=0, out=out, mode="clip")  # "clip" alone writes to `out` at once
-        else:
-            new = todo.new
-            tables = (vertices, self._buffer, self._settled, new.tails, new.heads, new.fractions)
-            in_ranges(_gather, len(vertices), *tables, out)
-            if todo.cuts is not None and todo.folds is not None:
-                made = (todo.cuts.cut_offsets, todo.cuts.columns, new.crossed, new.on_edges)
-                in_ranges(_vanish_some, len(vertices), vertices, self._settled, out, todo.folds.shifts, *made)
-        if self._activation is not None:
-            activation = self._activation
-            in_blocks(lambda start, stop: _activate_in_place(activation, out[start:stop]), len(out))
+        buffer = _roomy(len(selection.vertices), self.columns)
+        self.chosen(selection.vertices, buffer[: len(selection.vertices)])
         return buffer
 
     def taken(self, vertices: np.ndarray) -> GrowingRows:

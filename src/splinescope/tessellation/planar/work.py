@@ -19,9 +19,9 @@ _FEW = 256.0
 _OF_A_CELL = 3e4
 """Products that a cell costs when it is made."""
 _WIDE = 48
-"""Columns of a layer's input from which this saves time."""
+"""Products for each output of a layer from which this saves time."""
 _OLD = 1.0 / 3.0
-"""About the share of the vertices at which a dense layer behind a ReLU is a product: the others follow from these."""
+"""About the share of the vertices at which a layer behind a ReLU is a product: the others follow from these."""
 
 
 _SHORT = 1 << 20
@@ -35,11 +35,12 @@ def is_small(network: Network) -> bool:
 
 @remembered
 def streaming(network: Network) -> frozenset[int]:
-    """Dense layers that are the only readers of an activation."""
+    """Dense layers that are the only readers of an activation, and convolutions that read one."""
     readers = Counter(source for node in network.nodes for source in set(node.inputs))
     found = []
     for index, node in enumerate(network.nodes):
-        if node.affine is not None and node.affine.matrix is not None and readers[node.inputs[0]] == 1:
+        op = node.affine
+        if op is not None and (op.is_local or (op.matrix is not None and readers[node.inputs[0]] == 1)):
             before = network.nodes[node.inputs[0]].fold
             if before is not None and before.elementwise:
                 found.append(index)
@@ -48,12 +49,12 @@ def streaming(network: Network) -> frozenset[int]:
 
 @remembered
 def followed(network: Network) -> frozenset[int]:
-    """Dense layers of which rows at new vertices follow from the others where these are many: see `followers`."""
+    """Layers of which rows at new vertices follow from the others where these are many: see `followers`."""
     found = []
     for index in streaming(network):
-        affine, source = network.nodes[index].affine, network.nodes[network.nodes[index].inputs[0]]
-        clamps = source.fold is not None and source.fold.clamps
-        if affine is not None and affine.nonzeros is None and clamps and source.size >= _WIDE:
+        affine, before = network.nodes[index].affine, network.nodes[network.nodes[index].inputs[0]].fold
+        clamps = before is not None and before.clamps
+        if affine is not None and affine.nonzeros is None and clamps and affine.addends > _WIDE:
             found.append(index)
     return frozenset(found)
 
