@@ -11,7 +11,7 @@ from splinescope.progress import Advance, unseen
 from splinescope.tessellation.certificate.evaluators import Evaluator, resolution
 from splinescope.tessellation.certificate.facts import Bundle, Facts, undecided
 from splinescope.tessellation.certificate.forward import Passed
-from splinescope.tessellation.certificate.groups import CELLS, CELLS_AT_CORNERS, Group
+from splinescope.tessellation.certificate.groups import AT_CORNERS, INSIDE, Group
 from splinescope.tessellation.certificate.incidence import Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.seen import Proved, Seen, together
@@ -85,7 +85,7 @@ def check_interiors(
         return at_interiors(subject, evaluator, group, near, scale, scratch)
 
     wanted = np.full(len(subject), shares(subject, evaluator))
-    shared = proved_in_groups(subject, wanted, CELLS, prove, lambda cells: advance(len(cells) / len(subject)))
+    shared = proved_in_groups(subject, wanted, INSIDE, prove, lambda cells: advance(len(cells) / len(subject)))
     left = shared.left
 
     @np.errstate(all="ignore")  # bounds may be infinite
@@ -228,7 +228,7 @@ def check_corners(
         advance(int(corners[cells].sum()) / len(subject.cell_vertices))
 
     wanted = certain(subject, known) if shares(subject, evaluator) else np.zeros(len(subject), bool)
-    shared = proved_in_groups(subject, wanted, CELLS_AT_CORNERS, prove, told)
+    shared = proved_in_groups(subject, wanted, AT_CORNERS, prove, told)
     if len(shared.left) < len(subject):
         _note_again(subject, evaluator, near, shared.left)
         known = near.knowledge()
