@@ -20,8 +20,11 @@ from splinescope.tessellation.certificate.shared import Scratch
 from splinescope.tessellation.certificate.sharing import at_corners, at_interiors, certain, proved_in_groups, shares
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject
 
-_CHUNK_BYTES = 1 << 23
-"""Bytes of the widest layer that a chunk of points may have: what a processor's cache holds."""
+_CHUNK_BYTES = 1 << 21
+"""Bytes of the widest layer that a chunk of interior points may have: what a processor's cache holds."""
+
+_AT_CORNERS = 4
+"""Times as many corners may a chunk have: vertices between two chunks are looked at in both."""
 
 _CHUNK_SIGNS = 1 << 23
 """Signs that a chunk of points may be about: each of them may be left open, and is then a row of several numbers."""
@@ -33,10 +36,10 @@ _MANY = 1 << 17
 """Facts that one chunk may leave open for all of them to be settled together."""
 
 
-def chunk_size(subject: Subject) -> int:
-    """Number of points of one forward pass."""
+def chunk_size(subject: Subject, chunks: int = 1) -> int:
+    """Number of points of one forward pass, as many as of some chunks of interior points."""
     nodes = subject.network.nodes
-    size = max(32, _CHUNK_BYTES // (8 * max(node.size for node in nodes)))
+    size = max(32, chunks * _CHUNK_BYTES // (8 * max(node.size for node in nodes)))
     return max(1, min(size, _CHUNK_SIGNS // max(1, sum(node.units for node in nodes))))
 
 
@@ -233,7 +236,7 @@ def check_corners(
         _note_again(subject, evaluator, near, shared.left)
         known = near.knowledge()
     rest = int(corners[shared.left].sum()) / len(subject.cell_vertices)
-    groups = list(_groups_of_cells(subject, shared.left, chunk_size(subject)))
+    groups = list(_groups_of_cells(subject, shared.left, chunk_size(subject, _AT_CORNERS)))
 
     def sift(facts: Facts) -> Facts:
         return settlement.sifted_at_corners(facts, known.doubt[facts.corner])
@@ -245,7 +248,7 @@ def check_corners(
     seen = _in_stretches(block, len(groups), 1, 1, lambda share: advance(share * rest))
     seen.take(shared)
     if seen.blunt and len(shared.left) < len(subject):
-        groups = list(_groups_of_cells(subject, np.arange(len(subject)), chunk_size(subject)))
+        groups = list(_groups_of_cells(subject, np.arange(len(subject)), chunk_size(subject, _AT_CORNERS)))
         seen = _in_stretches(block, len(groups), 1, 1, unseen)
     off = Facts.joined([facts for facts, _ in seen.off])
     settlement.on_folds(off, np.concatenate([np.zeros(0), *(allowed for _, allowed in seen.off)]))
