@@ -21,5 +21,5 @@ def in_groups(cells: int = 24) -> Iterator[None]:
         patch.setattr(groups, "SHARE", 1e9)
         patch.setattr(sharing, "VAIN", 1.0)
         for limits in ("INSIDE", "AT_CORNERS"):
-            patch.setattr(passes, limits, groups.Limits(cells, math.inf))
+            patch.setattr(passes, limits, groups.GroupLimits(cells, math.inf))
         yield

@@ -18,7 +18,7 @@ from splinescope.network.ops import AffineOp
 from splinescope.tessellation import certify
 from splinescope.tessellation.certificate import Certificate, evaluators, sharing
 from splinescope.tessellation.certificate.evaluators import Float
-from splinescope.tessellation.certificate.groups import Group, Limits, groups_of
+from splinescope.tessellation.certificate.groups import Group, GroupLimits, groups_of
 from splinescope.tessellation.certificate.incidence import NearFolds
 from splinescope.tessellation.certificate.passes import check_interiors
 from splinescope.tessellation.certificate.settlement import Settlement
@@ -85,7 +85,7 @@ def exact_branch(cells: VertexComplex, cell: int, point: np.ndarray) -> dict[int
 def whole(subject: Subject) -> Group:
     """All cells as one group."""
     with in_groups():
-        (group,) = groups_of(subject, np.arange(len(subject)), Limits(len(subject), math.inf))
+        (group,) = groups_of(subject, np.arange(len(subject)), GroupLimits(len(subject), math.inf))
     return group
 
 

@@ -16,7 +16,7 @@ from splinescope.tessellation.certificate.subject import Subject
 from splinescope.tessellation.codes import Codes
 
 
-class Limits(NamedTuple):
+class GroupLimits(NamedTuple):
     """Which groups of cells share a pass.
 
     Attributes:
@@ -29,10 +29,10 @@ class Limits(NamedTuple):
     products: float
 
 
-INSIDE = Limits(8192, 0.2)
+INSIDE = GroupLimits(8192, 0.2)
 """At interior points: some forty units fold between so many cells, or a hundred where layers are deep."""
 
-AT_CORNERS = Limits(4096, 0.125)
+AT_CORNERS = GroupLimits(4096, 0.125)
 """At all corners, where a shared pass looks at one vertex once for each cell around it."""
 
 FEWEST = 256
@@ -161,7 +161,7 @@ class Group:
         return count + rows * outputs
 
 
-def groups_of(subject: Subject, cells: np.ndarray, limits: Limits) -> Iterator[Group]:
+def groups_of(subject: Subject, cells: np.ndarray, limits: GroupLimits) -> Iterator[Group]:
     """Cells in groups whose shared pass is worth it.
 
     Args:

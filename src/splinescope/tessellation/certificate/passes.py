@@ -29,6 +29,9 @@ _AT_CORNERS = 4
 _CHUNK_SIGNS = 1 << 23
 """Signs that a chunk of points may be about: each of them may be left open, and is then a row of several numbers."""
 
+_GRAIN = 256
+"""Points that are worth a block of their own; half a chunk, where that is more."""
+
 _CHUNKS = 16
 """Chunks that a thread takes between two reports."""
 
@@ -82,6 +85,7 @@ def check_interiors(
     _check_between(subject)
     scratch = Scratch()
     size, scale = chunk_size(subject), _scale(subject)
+    grain = max(_GRAIN, size // 2)
 
     @np.errstate(all="ignore")
     def prove(group: Group) -> Proved:
@@ -101,11 +105,11 @@ def check_interiors(
             for low in range(start, stop, size)
         ]
 
-    seen = _in_stretches(block, len(left), size, 256, lambda share: advance(share * len(left) / len(subject)))
+    seen = _in_stretches(block, len(left), size, grain, lambda share: advance(share * len(left) / len(subject)))
     seen.take(shared)
     if seen.blunt and len(left) < len(subject):  # a few cells say less of how large units are than all do
         left = np.arange(len(subject))
-        seen = _in_stretches(block, len(left), size, 256, unseen)
+        seen = _in_stretches(block, len(left), size, grain, unseen)
     settlement.settled.signs += seen.sifted
     settlement.at_points(Facts.joined(seen.open))
     _settle_outputs(settlement, seen, "values", scale)

@@ -13,7 +13,7 @@ from splinescope.network.ops import Fold, Maximum
 from splinescope.numerics import in_blocks, number_of_threads
 from splinescope.tessellation.certificate.evaluators import SMALL, Calibrated, Evaluator, Float
 from splinescope.tessellation.certificate.facts import Facts
-from splinescope.tessellation.certificate.groups import FEWEST, Group, Limits, activation, groups_of, maximum
+from splinescope.tessellation.certificate.groups import FEWEST, Group, GroupLimits, activation, groups_of, maximum
 from splinescope.tessellation.certificate.incidence import FacetWalls, Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.places import DomainPlace
 from splinescope.tessellation.certificate.seen import Proved
@@ -278,7 +278,7 @@ def _doubted_groups(op: Maximum, look: Look, owner: np.ndarray) -> np.ndarray:
 def proved_in_groups(
     subject: Subject,
     wanted: np.ndarray,
-    limits: Limits,
+    limits: GroupLimits,
     prove: Callable[[Group], Proved],
     told: Callable[[np.ndarray], object],
 ) -> Proved:
