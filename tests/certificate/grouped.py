@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,6 @@ def in_groups(cells: int = 24) -> Iterator[None]:
             patch.setattr(module, "FEWEST", 1)
         patch.setattr(groups, "SHARE", 1e9)
         patch.setattr(sharing, "VAIN", 1.0)
-        patch.setattr(passes, "CELLS", cells)
-        patch.setattr(passes, "CELLS_AT_CORNERS", cells)
+        for limits in ("INSIDE", "AT_CORNERS"):
+            patch.setattr(passes, limits, groups.GroupLimits(cells, math.inf))
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,9 +16,9 @@ import splinescope
 from splinescope.errors import CertificateError
 from splinescope.network.ops import AffineOp
 from splinescope.tessellation import certify
-from splinescope.tessellation.certificate import sharing
+from splinescope.tessellation.certificate import Certificate, evaluators, sharing
 from splinescope.tessellation.certificate.evaluators import Float
-from splinescope.tessellation.certificate.groups import Group, groups_of
+from splinescope.tessellation.certificate.groups import Group, GroupLimits, groups_of
 from splinescope.tessellation.certificate.incidence import NearFolds
 from splinescope.tessellation.certificate.passes import check_interiors
 from splinescope.tessellation.certificate.settlement import Settlement
@@ -84,7 +85,7 @@ def exact_branch(cells: VertexComplex, cell: int, point: np.ndarray) -> dict[int
 def whole(subject: Subject) -> Group:
     """All cells as one group."""
     with in_groups():
-        (group,) = groups_of(subject, np.arange(len(subject)), len(subject))
+        (group,) = groups_of(subject, np.arange(len(subject)), GroupLimits(len(subject), math.inf))
     return group
 
 
@@ -139,8 +140,8 @@ def test_numbers_that_overflow_are_left_to_passes_of_their_own() -> None:
 def large() -> VertexComplex:
     """A complex that is large enough to be looked at in groups as it is."""
     torch.manual_seed(1)
-    module = nn.Sequential(nn.Linear(2, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 4)).double()
-    return splinescope.tessellate(module, splinescope.Slice.box([-2, -2], [2, 2]), verify="topology")
+    module = nn.Sequential(nn.Linear(2, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 4)).double()
+    return splinescope.tessellate(module, splinescope.Slice.box([-0.15, -0.15], [0.15, 0.15]), verify="topology")
 
 
 @pytest.mark.parametrize("level", ["values", "proof"])
@@ -151,6 +152,26 @@ def test_most_points_share_a_pass(level: str) -> None:
     assert certificate.errors == "proved"
     assert certificate.own_passes < 0.1
     assert certificate.output_error <= certificate.tolerances["output"] < 1e-10
+
+
+def test_in_narrow_networks_points_have_passes_of_their_own() -> None:
+    """Nearly all units fold between the cells of a group: its sums over rows take more products than its points."""
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Linear(2, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 4)).double()
+    cells = splinescope.tessellate(module, splinescope.Slice.box([-2, -2], [2, 2]), verify="topology")
+    assert len(cells) * sum(node.size for node in cells.network.nodes) > evaluators._SMALL  # not looked at all at once
+    for level in ("values", "proof"):
+        own, (shared, rows) = certify(cells, level), in_large_groups(cells, level)
+        assert own.level == shared.level == level
+        assert own.own_passes == 1.0
+        assert shared.own_passes < 0.1
+        assert rows > 16
+
+
+def in_large_groups(cells: VertexComplex, level: str) -> tuple[Certificate, int]:
+    """The certificate of groups that need not be worth it, and how many units fold between the cells of all."""
+    with in_groups(len(cells)):
+        return certify(cells, level), whole(subject_of(cells, False)).folding
 
 
 def test_one_wrong_bit_among_many_cells_is_found() -> None:

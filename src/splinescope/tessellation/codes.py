@@ -41,6 +41,10 @@ class Codes(ABC):
         """[k, words] all bits of some cells, packed: column `c` in bit `c`."""
 
     @abstractmethod
+    def at(self, cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """[k] bits, as uint8, at pairs of a cell and a column."""
+
+    @abstractmethod
     def taken(self, cells: np.ndarray) -> NodeCodes:
         """The codes of some cells (repeats allowed)."""
 
@@ -72,6 +76,16 @@ class NodeCodes(Codes):
         base = pack(self.base[None])[0]
         out = np.empty((len(cells), len(base)), np.uint64)
         in_ranges(_full_codes, len(cells), cells, base, self.columns, self.words, out)
+        return out
+
+    def at(self, cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """[k] bits, as uint8, at pairs of a cell and a column."""
+        place = np.full(len(self.base), -1)
+        place[self.columns] = np.arange(len(self.columns))
+        out, there = self.base[columns].astype(np.uint8), place[columns]
+        mine = np.flatnonzero(there >= 0)
+        there = there[mine]
+        out[mine] = (self.words[cells[mine], there >> 6] >> (there & 63).astype(np.uint64)) & np.uint64(1)
         return out
 
     def taken(self, cells: np.ndarray) -> NodeCodes:

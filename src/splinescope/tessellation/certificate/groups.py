@@ -5,19 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from splinescope.geometry.bits import unpack
+from splinescope.network.evaluate import products
 from splinescope.network.ops import Activation, Fold, Maximum
 from splinescope.tessellation.certificate.subject import Subject
 from splinescope.tessellation.codes import Codes
 
-CELLS = 8192
-"""Cells of a group: some forty units fold between them, or a hundred where layers are deep."""
 
-CELLS_AT_CORNERS = 4096
-"""Cells of a group that is looked at at all corners."""
+class GroupLimits(NamedTuple):
+    """Which groups of cells share a pass.
+
+    Attributes:
+        cells: Cells of a group, at most.
+        products: Products of a shared pass at a point, as a share of the network's, above which passes of their own
+            are quicker.
+    """
+
+    cells: int
+    products: float
+
+
+INSIDE = GroupLimits(8192, 0.2)
+"""At interior points: some forty units fold between so many cells, or a hundred where layers are deep."""
+
+AT_CORNERS = GroupLimits(4096, 0.125)
+"""At all corners, where a shared pass looks at one vertex once for each cell around it."""
 
 FEWEST = 256
 """Cells below which the calls of a shared pass take longer than passes of their own."""
@@ -50,14 +66,16 @@ class Bits:
         size: Units of the node.
         base: [columns] bits of the middle cell.
         columns: Columns that are not the same in all cells, ascending.
-        stored: [len(columns), C] their bits.
+        words: [C, words] packed bits of the cells.
+        places: [len(columns)] where the columns are in these.
     """
 
     fold: Fold
     size: int
     base: np.ndarray
     columns: np.ndarray
-    stored: np.ndarray
+    words: np.ndarray
+    places: np.ndarray
 
     @staticmethod
     def of(fold: Fold, size: int, codes: Codes, cells: np.ndarray, middle: int) -> Bits:
@@ -67,7 +85,12 @@ class Bits:
         varies = np.flatnonzero(unpack(differ[None], len(columns))[0])
         base = np.array(codes.base, np.uint8)
         base[columns] = unpack(words[middle : middle + 1], len(columns))[0]
-        return Bits(fold, size, base, columns[varies].astype(np.int64), _picked(words, varies))
+        return Bits(fold, size, base, columns[varies].astype(np.int64), words, varies)
+
+    @cached_property
+    def stored(self) -> np.ndarray:
+        """[len(columns), C] bits of these columns."""
+        return _picked(self.words, self.places)
 
     @cached_property
     def units(self) -> np.ndarray:
@@ -128,32 +151,43 @@ class Group:
         """Number of units that fold between the cells."""
         return sum(len(bits.units) for bits in self.bits.values())
 
+    def products(self, rows: int, outputs: int) -> int:
+        """Products of a shared pass at a point, at least: each unit that folds is a sum over the rows before it."""
+        count = 0
+        for node in sorted(self.bits):
+            units = len(self.bits[node].units)
+            count += rows * units
+            rows += units
+        return count + rows * outputs
 
-def groups_of(subject: Subject, cells: np.ndarray, most: int) -> Iterator[Group]:
+
+def groups_of(subject: Subject, cells: np.ndarray, limits: GroupLimits) -> Iterator[Group]:
     """Cells in groups whose shared pass is worth it.
 
     Args:
         subject: All cells.
         cells: Numbers of those that are wanted.
-        most: Cells of a group, at most.
+        limits: Which groups are worth it.
 
     Yields:
         Groups; cells that are in none are to be looked at one by one.
     """
     waiting = [np.sort(cells)]
-    widest = max(node.size for node in subject.network.nodes)
+    nodes, first = subject.network.nodes, 1 + subject.points.shape[1]
+    widest, outputs = max(node.size for node in nodes), nodes[subject.network.output].size
+    most = limits.products * sum(products(subject.network))
     while waiting:
         part = waiting.pop()
         if len(part) < FEWEST:
             continue
-        if len(part) > most:
+        if len(part) > limits.cells:
             waiting += _halves(subject, part)
             continue
         group = _group(subject, part)
-        rows = 1 + subject.points.shape[1] + group.folding
+        rows = first + group.folding
         if rows * widest * 8 > _BYTES:
             waiting += _halves(subject, part)
-        elif rows <= SHARE * len(part):
+        elif rows <= SHARE * len(part) and group.products(first, outputs) <= most:
             yield group
 
 

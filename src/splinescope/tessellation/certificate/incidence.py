@@ -9,7 +9,7 @@ import numpy as np
 
 from splinescope.network.graph import Network
 from splinescope.tessellation.certificate.facts import Facts
-from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_bits, pair_pieces
+from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_pieces
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def implied(subject: Subject, facts: Facts) -> np.ndarray:
     clamped = [index for index, fold in network.folds.items() if fold.clamps]
     for source in np.intersect1d(other, clamped).tolist():
         mine = np.flatnonzero((other == source) & np.isin(winner, clamped) & (facts.plus >= 0) & (facts.minus >= 0))
-        out[mine] = ~pair_bits(subject.code_of[source], facts.cell[mine], place[mine]).astype(bool)
+        out[mine] = ~subject.code_of[source].at(facts.cell[mine], place[mine]).astype(bool)
     return out
 
 
@@ -222,13 +222,13 @@ def by_construction(subject: Subject, facts: Facts) -> np.ndarray:
     fact = np.repeat(np.arange(len(facts)), counts)
     inner = np.arange(len(fact)) - np.repeat(np.cumsum(counts) - counts, counts)
     facet = facets.items[first[fact] + inner]
-    other = facets.cells[facet].sum(axis=1) - facts.cell[fact]
-    inside = (facets.cells[facet] >= 0).all(axis=1)
+    left, right = facets.cells[facet].T
+    other, inside = left + right - facts.cell[fact], (left >= 0) & (right >= 0)
     cut_off = ~inside & (facets.op[facet] == node) & (facets.unit[facet] == facts.column[fact])
     out[fact[cut_off]] = True  # truncated complexes end at folds without a neighbour
     fact, other = fact[inside], other[inside]
     if op.elementwise:  # the bit of the breakpoint that the fact is about
-        there = pair_bits(subject.code_of[node], other, facts.column[fact])
+        there = subject.code_of[node].at(other, facts.column[fact])
         out[fact[there.astype(bool) != (facts.sign[fact] > 0)]] = True
         return out
     theirs = op.reads(pair_pieces(subject, node, other, facts.column[fact]), facts.column[fact]).places

@@ -11,7 +11,7 @@ from splinescope.progress import Advance, unseen
 from splinescope.tessellation.certificate.evaluators import Evaluator, resolution
 from splinescope.tessellation.certificate.facts import Bundle, Facts, undecided
 from splinescope.tessellation.certificate.forward import Passed
-from splinescope.tessellation.certificate.groups import CELLS, CELLS_AT_CORNERS, Group
+from splinescope.tessellation.certificate.groups import AT_CORNERS, INSIDE, Group
 from splinescope.tessellation.certificate.incidence import Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.seen import Proved, Seen, together
@@ -20,11 +20,17 @@ from splinescope.tessellation.certificate.shared import Scratch
 from splinescope.tessellation.certificate.sharing import at_corners, at_interiors, certain, proved_in_groups, shares
 from splinescope.tessellation.certificate.subject import RESOLUTION, Subject
 
-_CHUNK_BYTES = 1 << 23
-"""Bytes of the widest layer that a chunk of points may have: what a processor's cache holds."""
+_CHUNK_BYTES = 1 << 21
+"""Bytes of the widest layer that a chunk of interior points may have: what a processor's cache holds."""
+
+_AT_CORNERS = 4
+"""Times as many corners may a chunk have: vertices between two chunks are looked at in both."""
 
 _CHUNK_SIGNS = 1 << 23
 """Signs that a chunk of points may be about: each of them may be left open, and is then a row of several numbers."""
+
+_GRAIN = 256
+"""Points that are worth a block of their own; half a chunk, where that is more."""
 
 _CHUNKS = 16
 """Chunks that a thread takes between two reports."""
@@ -33,10 +39,10 @@ _MANY = 1 << 17
 """Facts that one chunk may leave open for all of them to be settled together."""
 
 
-def chunk_size(subject: Subject) -> int:
-    """Number of points of one forward pass."""
+def chunk_size(subject: Subject, chunks: int = 1) -> int:
+    """Number of points of one forward pass, as many as of some chunks of interior points."""
     nodes = subject.network.nodes
-    size = max(32, _CHUNK_BYTES // (8 * max(node.size for node in nodes)))
+    size = max(32, chunks * _CHUNK_BYTES // (8 * max(node.size for node in nodes)))
     return max(1, min(size, _CHUNK_SIGNS // max(1, sum(node.units for node in nodes))))
 
 
@@ -79,13 +85,14 @@ def check_interiors(
     _check_between(subject)
     scratch = Scratch()
     size, scale = chunk_size(subject), _scale(subject)
+    grain = max(_GRAIN, size // 2)
 
     @np.errstate(all="ignore")
     def prove(group: Group) -> Proved:
         return at_interiors(subject, evaluator, group, near, scale, scratch)
 
     wanted = np.full(len(subject), shares(subject, evaluator))
-    shared = proved_in_groups(subject, wanted, CELLS, prove, lambda cells: advance(len(cells) / len(subject)))
+    shared = proved_in_groups(subject, wanted, INSIDE, prove, lambda cells: advance(len(cells) / len(subject)))
     left = shared.left
 
     @np.errstate(all="ignore")  # bounds may be infinite
@@ -98,11 +105,11 @@ def check_interiors(
             for low in range(start, stop, size)
         ]
 
-    seen = _in_stretches(block, len(left), size, 256, lambda share: advance(share * len(left) / len(subject)))
+    seen = _in_stretches(block, len(left), size, grain, lambda share: advance(share * len(left) / len(subject)))
     seen.take(shared)
     if seen.blunt and len(left) < len(subject):  # a few cells say less of how large units are than all do
         left = np.arange(len(subject))
-        seen = _in_stretches(block, len(left), size, 256, unseen)
+        seen = _in_stretches(block, len(left), size, grain, unseen)
     settlement.settled.signs += seen.sifted
     settlement.at_points(Facts.joined(seen.open))
     _settle_outputs(settlement, seen, "values", scale)
@@ -228,12 +235,12 @@ def check_corners(
         advance(int(corners[cells].sum()) / len(subject.cell_vertices))
 
     wanted = certain(subject, known) if shares(subject, evaluator) else np.zeros(len(subject), bool)
-    shared = proved_in_groups(subject, wanted, CELLS_AT_CORNERS, prove, told)
+    shared = proved_in_groups(subject, wanted, AT_CORNERS, prove, told)
     if len(shared.left) < len(subject):
         _note_again(subject, evaluator, near, shared.left)
         known = near.knowledge()
     rest = int(corners[shared.left].sum()) / len(subject.cell_vertices)
-    groups = list(_groups_of_cells(subject, shared.left, chunk_size(subject)))
+    groups = list(_groups_of_cells(subject, shared.left, chunk_size(subject, _AT_CORNERS)))
 
     def sift(facts: Facts) -> Facts:
         return settlement.sifted_at_corners(facts, known.doubt[facts.corner])
@@ -245,7 +252,7 @@ def check_corners(
     seen = _in_stretches(block, len(groups), 1, 1, lambda share: advance(share * rest))
     seen.take(shared)
     if seen.blunt and len(shared.left) < len(subject):
-        groups = list(_groups_of_cells(subject, np.arange(len(subject)), chunk_size(subject)))
+        groups = list(_groups_of_cells(subject, np.arange(len(subject)), chunk_size(subject, _AT_CORNERS)))
         seen = _in_stretches(block, len(groups), 1, 1, unseen)
     off = Facts.joined([facts for facts, _ in seen.off])
     settlement.on_folds(off, np.concatenate([np.zeros(0), *(allowed for _, allowed in seen.off)]))

@@ -13,7 +13,7 @@ from splinescope.network.ops import Fold, Maximum
 from splinescope.numerics import in_blocks, number_of_threads
 from splinescope.tessellation.certificate.evaluators import SMALL, Calibrated, Evaluator, Float
 from splinescope.tessellation.certificate.facts import Facts
-from splinescope.tessellation.certificate.groups import FEWEST, Group, activation, groups_of, maximum
+from splinescope.tessellation.certificate.groups import FEWEST, Group, GroupLimits, activation, groups_of, maximum
 from splinescope.tessellation.certificate.incidence import FacetWalls, Knowledge, NearFolds, by_construction, implied
 from splinescope.tessellation.certificate.places import DomainPlace
 from splinescope.tessellation.certificate.seen import Proved
@@ -278,7 +278,7 @@ def _doubted_groups(op: Maximum, look: Look, owner: np.ndarray) -> np.ndarray:
 def proved_in_groups(
     subject: Subject,
     wanted: np.ndarray,
-    most: int,
+    limits: GroupLimits,
     prove: Callable[[Group], Proved],
     told: Callable[[np.ndarray], object],
 ) -> Proved:
@@ -287,11 +287,11 @@ def proved_in_groups(
     Args:
         subject: All cells.
         wanted: Whether each cell may be in a group.
-        most: Cells of a group, at most.
+        limits: Which groups are worth it.
         prove: What is proved of a group.
         told: Called with the cells that are done.
     """
-    groups = groups_of(subject, np.flatnonzero(wanted), most)
+    groups = groups_of(subject, np.flatnonzero(wanted), limits)
     rest, tried, in_vain = np.ones(len(subject), bool), 0, 0
     found: list[Proved] = []
     while part := list(islice(groups, _GROUPS * number_of_threads())):

@@ -173,30 +173,6 @@ class Shapes:
     width: np.ndarray
 
 
-def pair_bits(codes: Codes, cells: np.ndarray, columns: np.ndarray, block: int = 1 << 22) -> np.ndarray:
-    """Bits of a node's codes at pairs of a cell and a column.
-
-    Args:
-        codes: Codes of the node.
-        cells: [k] cells.
-        columns: [k] columns.
-        block: Words that are held at once.
-
-    Returns:
-        [k] zeros and ones.
-    """
-    out = np.zeros(len(cells), np.uint8)
-    words = max(1, (len(codes.base) + 63) // 64)
-    order = np.argsort(cells, kind="stable")
-    for part in np.array_split(order, max(1, len(order) * words // block)):
-        if len(part):
-            which, row = np.unique(cells[part], return_inverse=True)
-            column = columns[part]
-            word = codes.full(which)[row, column >> 6]
-            out[part] = (word >> (column & 63).astype(np.uint64)) & np.uint64(1)
-    return out
-
-
 def pair_pieces(subject: Subject, node: int, cells: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Recorded pieces at pairs of a cell and a unit.
 
@@ -210,5 +186,5 @@ def pair_pieces(subject: Subject, node: int, cells: np.ndarray, units: np.ndarra
         [k] pieces.
     """
     op, size = subject.network.folds[node], subject.network.nodes[node].size
-    bits = [pair_bits(subject.code_of[node], cells, units + level * size) for level in range(op.levels)]
+    bits = [subject.code_of[node].at(cells, units + level * size) for level in range(op.levels)]
     return op.named(np.stack(bits), units)

@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 import torch
+from numba import njit
 
 from splinescope.geometry.planar.halfedges import FACE, ORIGIN, OUTSIDE, PRECEDING
 from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
-from splinescope.network.ops import Walls
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.stepping import without_gradients
+
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 def residuals(network: Network, subdivision: Subdivision, inputs: np.ndarray) -> np.ndarray:
@@ -43,7 +45,7 @@ def residuals(network: Network, subdivision: Subdivision, inputs: np.ndarray) ->
                 mine = np.flatnonzero(subdivision.edge_op[edge] == index)
                 columns = subdivision.edge_column[edge[mine]].astype(np.int64)
                 walls = network.folds[index].walls(columns, network.nodes[index].size)
-                np.maximum.at(out, corner[mine], _shares(walls, value, rounding, corner[mine], other[mine]))
+                _raise_shares(corner[mine], other[mine], *walls, value, rounding, out)
     return out
 
 
@@ -97,19 +99,53 @@ def _corners(subdivision: Subdivision) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return vertex[folds], other[folds], edge[folds]
 
 
-def _shares(
-    walls: Walls, values: np.ndarray, rounding: np.ndarray, corner: np.ndarray, other: np.ndarray
-) -> np.ndarray:
-    """How far corners are off walls of a node, as shares of the way to other vertices."""
-    second, pair = np.maximum(walls.minus, 0), walls.minus >= 0
+@njit(cache=True, nogil=True, forceinline=True)
+def _larger(one: float, other: float) -> float:
+    """The larger number; NaN if one of them is NaN."""
+    return one if one >= other or one != one else other
 
-    def at(vertices: np.ndarray) -> np.ndarray:
-        return values[vertices, walls.plus] - np.where(pair, values[vertices, second], walls.shift)
 
-    tops = np.maximum(values.max(axis=0), -values.min(axis=0))
-    size = np.maximum(tops[walls.plus], np.where(pair, tops[second], np.abs(walls.shift)))
-    left = np.abs(at(corner))
-    typical = np.nan_to_num(left / size).max(initial=0.0)
-    rounded = rounding[corner, walls.plus] + np.where(pair, rounding[corner, second], 0.0)
-    left = np.maximum(left, np.maximum(typical * size, rounded))
-    return np.asarray(np.nan_to_num(left / np.abs(at(other)), nan=np.inf))
+@njit(cache=True, nogil=True, error_model="numpy")
+def _raise_shares(
+    corner: np.ndarray,
+    other: np.ndarray,
+    plus: np.ndarray,
+    minus: np.ndarray,
+    shift: np.ndarray,
+    values: np.ndarray,
+    rounding: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Raise what corners are off walls of a node, as shares of the way to other vertices, in `out`.
+
+    Args:
+        corner: [k] vertices.
+        other: [k] vertices to which the way is.
+        plus: [k] place of the number that vanishes on the wall.
+        minus: [k] place of what is taken from it, or -1 where that is `shift`.
+        shift: [k] the breakpoint.
+        values: [V, n] the node at the vertices.
+        rounding: [V, n] about by how much it is rounded there.
+        out: [V] changed in place; what is not a number counts as infinite.
+    """
+    tops = np.zeros(values.shape[1])
+    for row in range(values.shape[0]):
+        for unit in range(tops.size):
+            tops[unit] = _larger(tops[unit], abs(values[row, unit]))
+    left, sizes, typical = np.empty(corner.size), np.empty(corner.size), 0.0
+    for at in range(corner.size):
+        pair = minus[at] >= 0
+        reference = values[corner[at], minus[at]] if pair else shift[at]
+        left[at] = abs(values[corner[at], plus[at]] - reference)
+        sizes[at] = _larger(tops[plus[at]], tops[minus[at]] if pair else abs(shift[at]))
+        ratio = left[at] / sizes[at]
+        if ratio > typical:
+            typical = min(ratio, _LARGEST)
+    for at in range(corner.size):
+        pair = minus[at] >= 0
+        rounded = rounding[corner[at], plus[at]] + (rounding[corner[at], minus[at]] if pair else 0.0)
+        reference = values[other[at], minus[at]] if pair else shift[at]
+        least = _larger(typical * sizes[at], rounded)
+        share = _larger(left[at], least) / abs(values[other[at], plus[at]] - reference)
+        share = np.inf if share != share else min(share, _LARGEST)
+        out[corner[at]] = max(out[corner[at]], share)

@@ -12,6 +12,9 @@ from splinescope.geometry.bits import unpack
 from splinescope.tessellation.codes import Codes, NodeCodes
 from splinescope.tessellation.segments.kernels.lists import chosen_entries, chosen_offsets
 
+_WORDS = 1 << 22
+"""Words that are held at once."""
+
 
 @dataclass(frozen=True)
 class FlipCodes(Codes):
@@ -48,6 +51,15 @@ class FlipCodes(Codes):
         out = np.empty((len(cells), self.first.shape[1]), np.uint64)
         segments = np.searchsorted(self.starts, cells, side="right") - 1
         _follow(cells, segments, self.first, self.starts, self.flip_offsets, self.flips, out)
+        return out
+
+    def at(self, cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """[k] bits, as uint8, at pairs of a cell and a column: words of a part of the cells at a time."""
+        out, order = np.zeros(len(cells), np.uint8), np.argsort(cells, kind="stable")
+        for part in np.array_split(order, max(1, len(order) * self.first.shape[1] // _WORDS)):
+            which, row = np.unique(cells[part], return_inverse=True)
+            column = columns[part]
+            out[part] = (self.full(which)[row, column >> 6] >> (column & 63).astype(np.uint64)) & np.uint64(1)
         return out
 
     def taken(self, cells: np.ndarray) -> NodeCodes:

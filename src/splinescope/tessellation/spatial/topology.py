@@ -9,7 +9,6 @@ import numpy as np
 from splinescope.geometry.lattice.polytopes import closed, vertices_of_faces, volumes
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import Topology, fail
-from splinescope.tessellation.certificate.subject import pair_bits
 from splinescope.tessellation.neighbours import check_neighbours
 from splinescope.tessellation.spatial.complex import SpatialComplex, cell_means
 
@@ -95,7 +94,7 @@ def _check_sides(cells: SpatialComplex) -> None:
         mine = np.flatnonzero((cells.facet_op == codes.node) & (cells.facet_cells >= 0).all(axis=1))
         below, above = (
             sum(
-                pair_bits(codes, cells.facet_cells[mine, side], cells.facet_unit[mine] + level * node.size).astype(int)
+                codes.at(cells.facet_cells[mine, side], cells.facet_unit[mine] + level * node.size).astype(int)
                 for level in range(op.levels)
             )
             for side in (0, 1)
