@@ -57,7 +57,7 @@ def place_vertices(
         blur[vertex] = (threshold + before * size) / rise
         known = max(before, threshold / rise * length) * max(1.0, size * length / rise / _WELL) + ROUNDING
         uncertainty[vertex] = known
-        if below > 0.0 or above < 0.0 or not known <= coarsest:
+        if below > 0.0 or above < 0.0 or rise == 0.0 or not known <= coarsest:
             uncertainty[vertex] = np.inf
             unknown += 1
     return unknown
