@@ -18,7 +18,7 @@ UNPROVED = 5e-324
 """What stands for a zero that rounding made: a number is exactly 0.0 only where it is proved to be."""
 _LOOSE = 1024.0
 """Multiple of the least uncertainty that a fold's vertices may have, up to which they are where float64 puts them."""
-_COARSEST = 2.0**-20
+_COARSEST = 2.0**-30
 """Uncertainty from which a vertex is placed by exact arithmetic in any case."""
 _WELL = 16.0
 """Slope across an edge, over that along it, up to which the errors of its ends are carried on as they are."""
