@@ -17,7 +17,7 @@ from torch import nn
 
 import splinescope
 from splinescope.errors import CertificateError
-from splinescope.geometry.lattice.polytopes import vertices_of_faces, volumes
+from splinescope.geometry.lattice.polytopes import volumes
 from splinescope.tessellation import certify
 from splinescope.tessellation.planar.certificate import certify_slices
 from splinescope.tessellation.planar.complex import PlanarComplex, measure_cells
@@ -206,7 +206,7 @@ def moved(cells: Any, vertices: np.ndarray) -> Any:
         return replace(broken, measures=areas, interior_points=centres)
     if isinstance(cells, SpatialComplex):
         levels = [cells.faces[k] for k in range(2, cells.dimension + 1)]
-        measures = volumes(vertices, cells.edges, levels, vertices_of_faces(cells.edges, levels))
+        measures = volumes(vertices, cells.edges, levels)
         means = cell_means(vertices, cells.cell_vertices, cells.cell_offsets)
         return replace(broken, measures=measures, interior_points=means)
     t = vertices[:, 0]

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import splinescope
-from splinescope import Box, Slice
+from splinescope import Slice
 from splinescope.errors import CertificateError, DegenerateArrangementError
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.recipes import ABS, Builder, Recipe
+from tests.fixtures.single_layers import one_layer
 from tests.reference.comparison import compare
 from tests.reference.exact_cells import exact_cells
 
@@ -47,44 +46,11 @@ def test_planes() -> None:
 
 
 @OPEN
-def test_measures_in_space() -> None:
-    """A fold that is what is left of two that cancel: its place is known to 1e-11, and so is a volume."""
-    builder = Builder(3)
-    builder.dense(np.diag([0.0, 0, 1, 0])[:, :3], [0, 0, 0, 1e-9])
-    builder.dense([[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1.0000014, -8e-07], [0, 0, 0, 0]])
-    builder.total((1, 2), (1.0, -1.0))
-    builder.layer([[0, 1, 0, 0], [0, 0, 1, 0]])
-    half = np.array([4.933013080593664e-05, 2.175833562938983e-06, 4.653799897148813e-05])
-    network, domain = to_network(builder.build()), Box(-half, half)
-    result = compare(splinescope.tessellate(network, domain, verify="proof"), exact_cells(network, domain))
-    assert not result.wrong, str(result)
-
-
-def one_layer(weight: np.ndarray, bias: list[float]) -> nn.Sequential:
-    """One layer and a ReLU."""
-    layer = nn.Linear(weight.shape[1], len(weight)).double()
-    layer.weight.data, layer.bias.data = torch.tensor(weight), torch.tensor(bias, dtype=torch.float64)
-    return nn.Sequential(layer, nn.ReLU())
-
-
-@OPEN
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_small_box_of_four_dimensions() -> None:
-    """Some vertices have no coordinates where inputs are 1e-6, as they have where inputs are 1; it is refused."""
-    weight = np.array([[-2.0, -1, -1, 1], [0, -1, 1, 2], [-2, 2, -1, 1]])
-    network = splinescope.from_torch(one_layer(1e6 * weight, [1.0, 0, 0]), input_shape=(4,))
-    cells = splinescope.tessellate(network, Box(np.full(4, -1e-6), np.full(4, 1e-6)), verify="proof")
-    assert len(cells) == 8
-
-
-@OPEN
-def test_a_polytope_of_four_dimensions() -> None:
-    """A unit that is on its breakpoint all over a cell is refused in a polytope; in a box it is not."""
+def test_a_prism_of_four_dimensions() -> None:
+    """Edges on four sides whose corners float64 puts beside them: as half-spaces these do not meet in one line."""
     rng = np.random.default_rng(0)
-    corners = 2 * rng.normal(size=(8, 4))
-    rng.normal(size=(5, 4))
-    first, bias = rng.normal(size=(3, 4)), (rng.integers(-2, 3, (3, 4)), rng.normal(size=3))[1]
-    second = one_layer(np.array([[1.0, -1, 0]]), [0.0])
-    network = splinescope.from_torch(nn.Sequential(*one_layer(first, bias.tolist()), *second), input_shape=(4,))
+    base, frame = rng.normal(size=(7, 3)), np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    corners = np.vstack([np.column_stack([base, np.full(7, end)]) for end in (-1.0, 1.0)]) @ frame
+    network = splinescope.from_torch(one_layer(rng.normal(size=(5, 4)), [0.0] * 5), input_shape=(4,))
     domain = Slice(np.zeros(4), np.eye(4), corners)
     assert splinescope.tessellate(network, domain, verify="proof").certificate.level == "proof"

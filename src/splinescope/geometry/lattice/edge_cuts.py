@@ -18,7 +18,7 @@ UNPROVED = 5e-324
 """What stands for a zero that rounding made: a number is exactly 0.0 only where it is proved to be."""
 _LOOSE = 1024.0
 """Multiple of the least uncertainty that a fold's vertices may have, up to which they are where float64 puts them."""
-_COARSEST = 2.0**-20
+_COARSEST = 2.0**-30
 """Uncertainty from which a vertex is placed by exact arithmetic in any case."""
 _WELL = 16.0
 """Slope across an edge, over that along it, up to which the errors of its ends are carried on as they are."""
@@ -57,7 +57,7 @@ def place_vertices(
         blur[vertex] = (threshold + before * size) / rise
         known = max(before, threshold / rise * length) * max(1.0, size * length / rise / _WELL) + ROUNDING
         uncertainty[vertex] = known
-        if below > 0.0 or above < 0.0 or not known <= coarsest:
+        if below > 0.0 or above < 0.0 or rise == 0.0 or not known <= coarsest:
             uncertainty[vertex] = np.inf
             unknown += 1
     return unknown

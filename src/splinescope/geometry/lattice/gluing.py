@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.lattice.arrays import FaceLattice
 from splinescope.geometry.lattice.polytopes import Lists
+from splinescope.numerics import give_back_memory
 
 
 @dataclass(frozen=True)
@@ -75,20 +77,21 @@ def glued(parts: list[FinishedLattice], partial: bool) -> tuple[FinishedLattice,
     points, edges, sides, labels = ([getattr(part, name) for part in parts] for name in _NAMES)
     lists = [[part.lists[k] for part in parts] for k in range(d - 1)]
     parts.clear()
+    give_back_memory()
     kept, number = borders[0].numbered(counts[0])
     vertices = np.flatnonzero(kept)
     places = _concatenated(points)[vertices]
     ends = _moved(edges, starts[:, 0], number)
-    borders[1].compare(2 * np.arange(len(ends) + 1), ends.ravel())
+    borders[1].compare(ends.ravel())
     kept, number = borders[1].numbered(counts[1])
     ends, found = ends[kept], []
     for k in range(2, d + 1):
-        offsets = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(own) for own, _ in lists[k - 2]]))])
+        offsets = _offsets([own for own, _ in lists[k - 2]])
         items = [own for _, own in lists[k - 2]]
         lists[k - 2].clear()
         whole = _moved(items, starts[:, k - 1], number)
         if k < d:
-            borders[k].compare(offsets, whole)
+            borders[k].compare(whole, offsets)
             kept, number = borders[k].numbered(counts[k])
             offsets, whole = _chosen(offsets, whole, kept)
         found.append((offsets, whole))
@@ -128,13 +131,13 @@ class _Border:
         number[self.faces] = number[self.same]
         return kept, number
 
-    def compare(self, offsets: np.ndarray, items: np.ndarray) -> None:
-        """Faces that are taken for one have the same facets."""
+    def compare(self, items: np.ndarray, offsets: np.ndarray | None = None) -> None:
+        """Faces that are taken for one have the same facets, two each where no offsets say how many."""
         lists = []
         for faces in (self.faces, self.same):
-            lengths = offsets[faces + 1] - offsets[faces]
-            ends = np.cumsum(lengths)
-            own = items[np.repeat(offsets[faces] - ends + lengths, lengths) + np.arange(lengths.sum())]
+            start, stop = (2 * faces, 2 * faces + 2) if offsets is None else (offsets[faces], offsets[faces + 1])
+            lengths = stop - start
+            own = items[np.repeat(stop - np.cumsum(lengths), lengths) + np.arange(lengths.sum())]
             lists.append((lengths, own[np.lexsort((own, np.repeat(np.arange(len(faces)), lengths)))]))
         if not all(np.array_equal(one, other) for one, other in zip(*lists, strict=True)):
             raise _disagreement()
@@ -155,21 +158,52 @@ def _concatenated(arrays: list[np.ndarray]) -> np.ndarray:
     """All arrays, one after the other; the list is empty then."""
     whole = np.concatenate(arrays)
     arrays.clear()
+    give_back_memory()
     return whole
+
+
+def _offsets(parts: list[np.ndarray]) -> np.ndarray:
+    """Offsets of lists of several parts, one part after the other, from those within the parts."""
+    out = np.zeros(sum(len(own) - 1 for own in parts) + 1, np.int64)
+    at = 0
+    for own in parts:
+        out[at + 1 : at + len(own)] = own[1:] + out[at]
+        at += len(own) - 1
+    return out
 
 
 def _moved(arrays: list[np.ndarray], starts: np.ndarray, number: np.ndarray | None) -> np.ndarray:
     """Numbers within parts, one part after the other, as new ones, or as those among all parts; -1 stays."""
-    for i in range(len(arrays)):
-        moved = arrays[i] + starts[i]
-        arrays[i] = np.where(arrays[i] < 0, -1, moved).astype(np.int32) if number is None else number[moved]
-    return _concatenated(arrays)
+    out = np.empty((sum(len(array) for array in arrays), *arrays[0].shape[1:]), np.int32)
+    at = 0
+    for start in starts[: len(arrays)]:
+        own = arrays.pop(0)
+        there = out[at : at + len(own)]
+        moved = own + start
+        there[:] = np.where(own < 0, -1, moved) if number is None else number[moved]
+        at += len(own)
+    give_back_memory()
+    return out
 
 
 def _chosen(offsets: np.ndarray, items: np.ndarray, kept: np.ndarray) -> Lists:
-    """The lists of some faces."""
-    lengths = np.diff(offsets)
-    return np.concatenate([[0], np.cumsum(lengths[kept])]), items[np.repeat(kept, lengths)]
+    """The lists of some faces, nearly all of them: the items are moved together in their array."""
+    out = np.zeros(int(kept.sum()) + 1, np.int64)
+    _move_together(offsets, items, kept, out)
+    return out, items[: out[-1]]
+
+
+@njit(cache=True, nogil=True)
+def _move_together(offsets: np.ndarray, items: np.ndarray, kept: np.ndarray, out: np.ndarray) -> None:
+    """Move the lists that are kept to the beginning, one after the other, and write down where they end."""
+    number, used = 0, 0
+    for face in range(kept.size):
+        if kept[face]:
+            for at in range(offsets[face], offsets[face + 1]):
+                items[used] = items[at]
+                used += 1
+            number += 1
+            out[number] = used
 
 
 def _disagreement() -> DegenerateArrangementError:

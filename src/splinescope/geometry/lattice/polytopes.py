@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+
 import numpy as np
 from numba import njit
 
@@ -18,18 +21,21 @@ def _unite(
     lower_offsets: np.ndarray,
     lower_items: np.ndarray,
     stamps: np.ndarray,
+    fill: bool,
     out_offsets: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Union of the vertex lists of the facets of each face."""
+    """Union of the vertex lists of the facets of each face; or only how long they are."""
     used = 0
+    stamps[:] = -1
     for face in range(offsets.size - 1):
         for at in range(offsets[face], offsets[face + 1]):
             for k in range(lower_offsets[items[at]], lower_offsets[items[at] + 1]):
                 vertex = lower_items[k]
                 if stamps[vertex] != face:
                     stamps[vertex] = face
-                    out[used] = vertex
+                    if fill:
+                        out[used] = vertex
                     used += 1
         out_offsets[face + 1] = used
 
@@ -44,16 +50,26 @@ def vertices_of_faces(edges: np.ndarray, levels: list[Lists]) -> list[Lists]:
     Returns:
         Offsets and items of their vertices, in no particular order.
     """
-    vertices = int(edges.max(initial=-1)) + 1
+    return list(_united(edges, levels))
+
+
+def vertices_of_cells(edges: np.ndarray, levels: list[Lists]) -> Lists:
+    """Vertices of the faces of the last dimension alone, see `vertices_of_faces`; lists of the others are not kept."""
+    (found,) = deque(_united(edges, levels), maxlen=1)
+    return found
+
+
+def _united(edges: np.ndarray, levels: list[Lists]) -> Iterator[Lists]:
+    """Vertices of the faces of one dimension after the other; they are counted first, for facets share them."""
+    stamps = np.empty(int(edges.max(initial=-1)) + 1, np.int32)
     lower = (2 * np.arange(len(edges) + 1, dtype=np.int64), np.ascontiguousarray(edges, np.int32).ravel())
-    out = []
-    for offsets, items in levels:
-        starts = np.zeros(len(offsets), np.int64)
-        united = np.empty(int(np.diff(lower[0]).astype(np.int32)[items].sum(dtype=np.int64)), np.int32)
-        _unite(offsets, items, *lower, np.full(vertices, -1, np.int32), starts, united)
-        lower = (starts, united[: starts[-1]].copy())
-        out.append(lower)
-    return out
+    for lists in levels:
+        starts = np.zeros(len(lists[0]), np.int64)
+        _unite(*lists, *lower, stamps, False, starts, np.empty(0, np.int32))
+        united = np.empty(int(starts[-1]), np.int32)
+        _unite(*lists, *lower, stamps, True, starts, united)
+        lower = (starts, united)
+        yield lower
 
 
 @njit(cache=True, nogil=True)
@@ -165,12 +181,7 @@ def _volumes_of_cells(
         out[cell] = total / 6.0
 
 
-def volumes(
-    points: np.ndarray,
-    edges: np.ndarray,
-    levels: list[Lists],
-    vertices: list[Lists],
-) -> np.ndarray:
+def volumes(points: np.ndarray, edges: np.ndarray, levels: list[Lists]) -> np.ndarray:
     """Volumes of the cells of a complex.
 
     Every convex polytope is the union of the pyramids from one of its vertices over its facets; taken down to edges
@@ -180,7 +191,6 @@ def volumes(
         points: [V, d] coordinates.
         edges: [E, 2] vertices of the edges.
         levels: Offsets and items of the facets of the faces of dimension 2, ..., d.
-        vertices: Offsets and items of the vertices of the same faces.
 
     Returns:
         [F] volumes.
@@ -189,7 +199,7 @@ def volumes(
         out = np.empty(len(levels[1][0]) - 1)
         in_ranges(_volumes_of_cells, len(out), points, edges, *levels[1], *levels[0], out)
         return out
-    return _volumes_by_simplices(points, edges, levels, vertices)
+    return _volumes_by_simplices(points, edges, levels, vertices_of_faces(edges, levels))
 
 
 def _volumes_by_simplices(
@@ -216,6 +226,68 @@ def _volumes_by_simplices(
         size = np.abs(np.linalg.det(simplices[:, 1:] - simplices[:, :1]))
         out += np.bincount(owner, size, minlength=count)
     return out / float(np.prod(np.arange(1, d + 1)))
+
+
+@njit(cache=True, nogil=True)
+def _boxes(
+    start: int,
+    stop: int,
+    points: np.ndarray,
+    offsets: np.ndarray,
+    items: np.ndarray,
+    means: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Means of the vertices of cells, and volumes of boxes around them."""
+    d = points.shape[1]
+    for cell in range(start, stop):
+        low, high = offsets[cell], offsets[cell + 1]
+        out[cell] = 1.0
+        for axis in range(d):
+            total, least, most = 0.0, np.inf, -np.inf
+            for at in range(low, high):
+                x = points[items[at], axis]
+                total += x
+                least, most = min(least, x), max(most, x)
+            means[cell, axis] = total / (high - low)
+            out[cell] *= most - least
+
+
+def means_and_boxes(points: np.ndarray, cells: Lists) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the vertices of cells, and how large the boxes along the axes are that have the same extents.
+
+    Args:
+        points: [V, d] coordinates, or other values.
+        cells: Offsets and items of the vertices of the cells.
+
+    Returns:
+        [F, d] means and [F] volumes of boxes.
+    """
+    count = len(cells[0]) - 1
+    means, boxes = np.empty((count, points.shape[1])), np.empty(count)
+    in_ranges(_boxes, count, np.ascontiguousarray(points), *cells, means, boxes)
+    return means, boxes
+
+
+@njit(cache=True, nogil=True)
+def count_listed(
+    offsets: np.ndarray, items: np.ndarray, sides: np.ndarray, listed: np.ndarray, strange: np.ndarray
+) -> None:
+    """In how many lists each facet is, to `listed`, and which cells list one that has others on both sides.
+
+    Args:
+        offsets: [F + 1] start of each cell's list.
+        items: Facets of all cells.
+        sides: [M, 2] cells recorded on both sides of each facet.
+        listed: [M] zeros, to which 1 is added for each list.
+        strange: [F] set to True for cells that are not recorded at a facet of theirs.
+    """
+    for cell in range(offsets.size - 1):
+        for at in range(offsets[cell], offsets[cell + 1]):
+            facet = items[at]
+            listed[facet] += 1
+            if sides[facet, 0] != cell and sides[facet, 1] != cell:
+                strange[cell] = True
 
 
 def plane_through(points: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import singledispatch
 from typing import Any
 
@@ -356,35 +355,3 @@ def _scattered(
         stop = out.shape[2 + i] - max(0, after)
         out = out[(slice(None), slice(None), *[slice(None)] * i, slice(max(0, before), stop))]
     return ScaledIntegers(out.reshape(*lead, *out.shape[1:]), x.bits + weight.bits)
-
-
-def common_zero(rows: list[list[Fraction]]) -> list[Fraction] | None:
-    """The one point where affine forms vanish, in homogeneous coordinates with a positive last one.
-
-    Args:
-        rows: [k][d + 1] forms; those that depend on earlier ones are left out.
-
-    Returns:
-        [d + 1] coordinates, None if the forms don't determine a point.
-    """
-    width = len(rows[0])
-    kept: list[tuple[int, list[Fraction]]] = []
-    for row in rows:
-        rest = list(row)
-        for pivot, known in kept:
-            if rest[pivot]:
-                factor = rest[pivot] / known[pivot]
-                rest = [a - factor * b for a, b in zip(rest, known, strict=True)]
-        pivot = next((i for i in range(width - 1) if rest[i]), -1)
-        if pivot >= 0:
-            reduced = []
-            for place, known in kept:
-                factor = known[pivot] / rest[pivot]
-                reduced.append((place, [a - factor * b for a, b in zip(known, rest, strict=True)]))
-            kept = [*reduced, (pivot, rest)]
-        if len(kept) == width - 1:
-            point = [Fraction(0)] * (width - 1) + [Fraction(1)]
-            for place, known in kept:
-                point[place] = -known[-1] / known[place]
-            return point
-    return None

@@ -8,11 +8,15 @@ from functools import cached_property
 
 import numpy as np
 
+from splinescope.tessellation.certificate.elimination import hyperplane_through
 from splinescope.tessellation.certificate.forms import ScaledIntegers, exactly, total
 from splinescope.tessellation.certificate.forward import gamma
 from splinescope.tessellation.domains import Box, Domain, Segment
 from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.segments.batch import Segments
+
+_ON_SIDE = 1e-9
+"""Distance of a corner from a side, over the domain's width across it, up to which it is a corner of this side."""
 
 
 class Place(ABC):
@@ -98,15 +102,38 @@ class DomainPlace(Place):
         return ScaledIntegers(np.concatenate([directions.at(bits), origin.at(bits)], axis=-1), bits)
 
     def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
-        """[d + 1] exact form that vanishes on a side of the domain: the line through two corners in a plane."""
+        """[d + 1] exact form that vanishes on a side of the domain: the line through two corners in a plane.
+
+        In space it is the hyperplane through the side's corners, where these are exactly on one, on every side; else
+        what the coefficients of the half-space say.
+        """
         domain = self._domain
         if domain.dimension == 2 and not isinstance(domain, Box):
             corners = exactly(np.asarray(domain.corners))
             (ax, ay), (bx, by) = corners.numbers[number], corners.numbers[(number + 1) % len(corners.numbers)]
             unit = Fraction(1, 1 << corners.bits) if corners.bits >= 0 else Fraction(1 << -corners.bits)
             return np.array([ay - by, bx - ax, (ax * by - ay * bx) * unit], object)
+        if self._hyperplanes:
+            return np.array(self._hyperplanes[number], object)
         row = exactly(np.asarray(domain.halfspaces)[number])
         return row.numbers
+
+    @cached_property
+    def _hyperplanes(self) -> list[list[Fraction]]:
+        """Of each side of a polytope the hyperplane through its corners; none at all if one has no such hyperplane."""
+        domain, found = self._domain, list[list[Fraction]]()
+        if isinstance(domain, Box | Segment):
+            return found
+        corners, rows = np.asarray(domain.corners), np.asarray(domain.halfspaces)
+        heights = corners @ rows[:, :-1].T + rows[:, -1]
+        points = [[*(Fraction(float(x)) for x in corner), Fraction(1)] for corner in corners]
+        for height in heights.T:
+            on = np.flatnonzero(height >= height.max() - _ON_SIDE * np.ptp(height))
+            form = hyperplane_through([points[i] for i in on])
+            if form is None:
+                return []
+            found.append(form)
+        return found
 
 
 def _rounded(basis: np.ndarray, origin: np.ndarray) -> np.ndarray:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from splinescope.geometry.bits import unpack
+from splinescope.tessellation.certificate.elimination import common_zero
 from splinescope.tessellation.certificate.evaluators import Evaluator
 from splinescope.tessellation.certificate.facts import Facts
 from splinescope.tessellation.certificate.forms import (
     Parameters,
     ScaledIntegers,
     cell_forms,
-    common_zero,
     exactly,
     work,
 )

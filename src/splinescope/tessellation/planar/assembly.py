@@ -8,12 +8,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import Subdivision, half_edges
 from splinescope.network.graph import Network
 from splinescope.tessellation.codes import NodeCodes, merged
 from splinescope.tessellation.planar.dissolve import without_straight_vertices
+from splinescope.tessellation.planar.matching import BorderEnds, matched
 
 
 @dataclass(frozen=True)
@@ -45,25 +45,25 @@ class FinishedPiece:
         return self.outputs.nbytes + sum(codes.words.nbytes for codes in self.codes) + 120 * len(self.vertex_tags)
 
 
-def join(pieces: list[FinishedPiece], border_ends: np.ndarray, partial: bool) -> FinishedPiece:
+def join(pieces: list[FinishedPiece], borders: BorderEnds, partial: bool) -> FinishedPiece:
     """One piece from several.
 
     Args:
         pieces: Pieces whose union is the domain, or a part of it; emptied, to free their memory.
-        border_ends: [T, 4] ends of each numbered border edge.
+        borders: The ends of their common borders.
         partial: Whether pieces may be missing, so that a border may have one side only.
 
     Returns:
         Their union; borders with both sides have become inner edges.
 
     Raises:
-        DegenerateArrangementError: If two pieces disagree about the vertices on their common border.
+        DegenerateArrangementError: If two pieces have cut their common border in different ways.
     """
     if len(pieces) == 1:
         return pieces[0]
     joined = _side_by_side(pieces)
     pieces.clear()
-    keep_half, drop_half = _matching(joined.subdivision, border_ends, partial)
+    keep_half, drop_half = matched(joined.subdivision, joined.vertex_tags, borders, partial)
     vertex = _common_vertices(joined, keep_half, drop_half)
     return _glued(joined, keep_half, drop_half, vertex)
 
@@ -92,36 +92,6 @@ def _side_by_side(pieces: list[FinishedPiece]) -> FinishedPiece:
         np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("vertex_tags", "outputs", "slices")
     )
     return FinishedPiece(subdivision, tags, outputs, codes, slices)
-
-
-def _matching(subdivision: Subdivision, ends: np.ndarray, partial: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of half-edges, one from either side of a border, that are the same in opposite direction."""
-    half = np.arange(2 * subdivision.num_edges)
-    tag = subdivision.edge_tag[half >> 1]
-    half = half[(tag >= 0) & (subdivision.face != OUTSIDE) & (subdivision.face[half ^ 1] == OUTSIDE)]
-    tag = subdivision.edge_tag[half >> 1]
-    tail, head = subdivision.points[subdivision.origin[half]], subdivision.points[subdivision.origin[half ^ 1]]
-    start, direction = ends[tag, :2], ends[tag, 2:] - ends[tag, :2]
-    side = np.sum((head - tail) * direction, axis=1) > 0
-    place = np.sum((0.5 * (tail + head) - start) * direction, axis=1) / np.sum(direction**2, axis=1)
-    order = np.lexsort((place, tag))
-    left, right = order[side[order]], order[~side[order]]
-    if not np.array_equal(tag[left], tag[right]):
-        if not partial:
-            raise DegenerateArrangementError(
-                "pieces of the domain disagree about the folds on their border; pass a `tolerance` with a larger "
-                "`safety` "
-                "or a larger `memory_budget`"
-            )
-        left, right = _two_sided(tag, left, right)
-    return half[left], half[right]
-
-
-def _two_sided(tag: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Only the borders with as many edges on one side as on the other."""
-    size = int(tag.max()) + 1
-    same = np.bincount(tag[left], minlength=size) == np.bincount(tag[right], minlength=size)
-    return left[same[tag[left]]], right[same[tag[right]]]
 
 
 def _common_vertices(joined: FinishedPiece, keep_half: np.ndarray, drop_half: np.ndarray) -> np.ndarray:

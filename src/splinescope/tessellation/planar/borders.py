@@ -9,6 +9,7 @@ import numpy as np
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import Subdivision, half_edges
 from splinescope.tessellation.planar.centroids import centroids_and_areas
+from splinescope.tessellation.planar.matching import BorderEnds
 from splinescope.tessellation.planar.piece import PlanarPiece
 
 
@@ -16,13 +17,14 @@ class Borders:
     """Numbers for edges and vertices that several pieces share, with the ends of each edge when it was numbered."""
 
     def __init__(self) -> None:
-        self._ends: list[np.ndarray] = []
+        self._points: list[np.ndarray] = []
+        self._tags: list[np.ndarray] = []
         self._edges = 0
         self._vertices = 0
 
     def __bool__(self) -> bool:
         """Whether anything was shared."""
-        return bool(self._ends)
+        return bool(self._points)
 
     def tag(self, piece: PlanarPiece, group: np.ndarray) -> None:
         """Number the edges between faces of different groups, and all their ends."""
@@ -34,17 +36,20 @@ class Borders:
         tags[shared] = self._edges + np.arange(len(shared))
         self._edges += len(shared)
         ends = np.stack([subdivision.origin[2 * shared], subdivision.origin[2 * shared + 1]], axis=1)
-        self._ends.append(subdivision.points[ends].reshape(-1, 4))
+        self._points.append(subdivision.points[ends].reshape(-1, 4))
         fresh = np.unique(ends)
         fresh = fresh[piece.vertex_tags[fresh] < 0]
         piece.vertex_tags[fresh] = self._vertices + np.arange(len(fresh))
         self._vertices += len(fresh)
+        self._tags.append(piece.vertex_tags[ends])
         piece.subdivision = replace(subdivision, edge_tag=tags)
 
     @property
-    def ends(self) -> np.ndarray:
-        """[T, 4] coordinates of both ends of each numbered edge."""
-        return np.concatenate(self._ends) if self._ends else np.empty((0, 4))
+    def ends(self) -> BorderEnds:
+        """Both ends of each numbered edge."""
+        if not self:
+            return BorderEnds(np.empty((0, 4)), np.empty((0, 2), np.int64))
+        return BorderEnds(np.concatenate(self._points), np.concatenate(self._tags))
 
 
 def part_of(piece: PlanarPiece, faces: np.ndarray) -> PlanarPiece:

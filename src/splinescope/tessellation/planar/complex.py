@@ -134,6 +134,21 @@ def _scales(vertices: np.ndarray, cell_vertices: np.ndarray, low: int, high: int
 
 
 @njit(cache=True, nogil=True)
+def _flat(vertices: np.ndarray, cell_vertices: np.ndarray, low: int, high: int, fx: float, fy: float) -> bool:
+    """Whether a cell has no area, or an eighth of it or more is in triangles that rounding has turned over."""
+    first = cell_vertices[low]
+    area = over = ax = ay = 0.0
+    for at in range(low + 1, high):
+        vertex = cell_vertices[at]
+        bx, by = (vertices[vertex, 0] - vertices[first, 0]) * fx, (vertices[vertex, 1] - vertices[first, 1]) * fy
+        cross = ax * by - ay * bx
+        area += cross
+        over += max(0.0, -cross)
+        ax, ay = bx, by
+    return not area > _THIN or 8.0 * over >= area
+
+
+@njit(cache=True, nogil=True)
 def measure_cells(
     start: int,
     stop: int,
@@ -163,7 +178,7 @@ def measure_cells(
             my += by
             ax, ay = bx, by
         areas[cell] = 0.5 * area / fx / fy
-        if area > _THIN:
+        if not _flat(vertices, cell_vertices, low, high, fx, fy):
             centroids[cell, 0], centroids[cell, 1] = x0 + sx / (3.0 * area) / fx, y0 + sy / (3.0 * area) / fy
         else:
             centroids[cell, 0], centroids[cell, 1] = x0 + mx / (high - low) / fx, y0 + my / (high - low) / fy
@@ -188,7 +203,7 @@ def _blend(
         for unit in range(width):
             out[cell, unit] = 0.0
         fx, fy = _scales(vertices, cell_vertices, low, high)
-        if 2.0 * areas[cell] * fx * fy > _THIN:
+        if not _flat(vertices, cell_vertices, low, high, fx, fy):
             for at in range(low + 1, high - 1):
                 b, c = cell_vertices[at], cell_vertices[at + 1]
                 bx, by = vertices[b, 0] - vertices[apex, 0], vertices[b, 1] - vertices[apex, 1]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.lattice.polytopes import cyclic_order, plane_through, vertices_of_faces
+from splinescope.geometry.lattice.polytopes import cyclic_order, means_and_boxes, plane_through, vertices_of_cells
 from splinescope.tessellation.complex import Facets, VertexComplex, facets_beside
 from splinescope.tessellation.queries import ask
 from splinescope.tessellation.results import AffineMaps
@@ -68,7 +67,7 @@ class SpatialComplex(VertexComplex):
     def facet_vertices(self) -> Incidence:
         """Vertices of each facet, in no particular order."""
         levels = [(self.faces[k].offsets, self.faces[k].items) for k in range(2, self.dimension)]
-        return Incidence(*vertices_of_faces(self.edges, levels)[-1])
+        return Incidence(*vertices_of_cells(self.edges, levels))
 
     def halfspaces(self, cell: SupportsIndex) -> Float[np.ndarray, "facets _"]:
         """Rows `(n, b)` of one cell, with unit outward normals: see `PolyhedralComplex.halfspaces`."""
@@ -136,7 +135,4 @@ def cell_means(
     Returns:
         One row for each cell.
     """
-    sizes = np.diff(cell_offsets)
-    ones = np.ones(len(cell_vertices))
-    incidence = csr_array((ones, cell_vertices, cell_offsets), shape=(len(sizes), len(values)))
-    return np.asarray(incidence @ values) / sizes[:, None]
+    return means_and_boxes(values, (cell_offsets, cell_vertices))[0]

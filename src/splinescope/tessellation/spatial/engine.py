@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.lattice.polytopes import vertices_of_faces, volumes
+from splinescope.geometry.lattice.polytopes import vertices_of_cells, volumes
 from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance, available_memory
@@ -106,9 +106,8 @@ def _complex(run: SpatialRun, domain: Domain, tolerance: Tolerance) -> SpatialCo
     """The complex of all that has passed the whole network."""
     finished = run.joined()
     lattice, network = finished.lattice, run.network
-    vertices = vertices_of_faces(lattice.edges, lattice.lists)
     op, fold = lattice.labels.T
-    cell_offsets, cell_vertices = vertices[-1]
+    cell_offsets, cell_vertices = vertices_of_cells(lattice.edges, lattice.lists)
     sizes = np.array([node.size for node in network.nodes])
     return SpatialComplex(
         network=network,
@@ -118,7 +117,7 @@ def _complex(run: SpatialRun, domain: Domain, tolerance: Tolerance) -> SpatialCo
         cell_vertices=cell_vertices,
         cell_offsets=cell_offsets,
         interior_points=cell_means(lattice.points, cell_vertices, cell_offsets),
-        measures=volumes(lattice.points, lattice.edges, lattice.lists, vertices),
+        measures=volumes(lattice.points, lattice.edges, lattice.lists),
         codes=tuple(finished.codes),
         tolerance=tolerance,
         truncated=not run.complete,

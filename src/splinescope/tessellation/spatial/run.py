@@ -11,6 +11,7 @@ import numpy as np
 from splinescope.geometry.lattice.gluing import FinishedLattice, glued
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
+from splinescope.numerics import give_back_memory
 from splinescope.tessellation.codes import NodeCodes, merged
 from splinescope.tessellation.part_store import PartStore
 from splinescope.tessellation.spatial.state import SpatialState
@@ -105,12 +106,15 @@ class SpatialRun:
         parts = self.store.emptied()
         if len(parts) == 1:
             return parts[0]
+        give_back_memory()
         codes = [merged([part.codes.pop(0) for part in parts]) for _ in range(len(parts[0].codes))]
         outputs = np.concatenate([part.outputs for part in parts])
         lattices = [part.lattice for part in parts]
         parts.clear()
         lattice, vertices = glued(lattices, partial=not self.complete)
-        return FinishedPart(lattice, outputs[vertices], codes)
+        outputs = outputs[vertices]
+        give_back_memory()
+        return FinishedPart(lattice, outputs, codes)
 
     def _advance(self, state: SpatialState, last_use: tuple[int, ...]) -> None:
         """The next node, or a portion of it; then leave out cells that are not wanted, or that there is no room for."""

@@ -18,7 +18,7 @@ from splinescope.geometry.lattice.corners import Moment
 from splinescope.geometry.lattice.decisions import Inserted, decide, insert_folds
 from splinescope.geometry.lattice.edge_cuts import interpolate, pack_decided, settle
 from splinescope.geometry.lattice.faces import NEW, LatticeLayer, Vertices
-from splinescope.geometry.lattice.polytopes import vertices_of_faces
+from splinescope.geometry.lattice.polytopes import vertices_of_cells
 from splinescope.geometry.lattice.tags import halves, refine_tags
 from splinescope.network.graph import Network
 from splinescope.network.ops import Activation
@@ -144,7 +144,7 @@ class SpatialState:
         """Offsets and items of the vertices of each cell."""
         lattice = self.lattice
         levels = [lattice.list_of(k) for k in range(2, lattice.dimension + 1)]
-        return vertices_of_faces(lattice.edges.ends[: lattice.counts[0, 1]], levels)[-1]
+        return vertices_of_cells(lattice.edges.ends[: lattice.counts[0, 1]], levels)
 
     def restrict(self, cells: np.ndarray) -> np.ndarray:
         """Keep only some cells; the old numbers of the vertices that are left."""
@@ -384,7 +384,7 @@ def _incidence(lattice: FaceLattice) -> np.ndarray:
     """[corners, sides] which vertices of a single cell are on which of its facets."""
     edges = lattice.edges.ends[: lattice.counts[0, 1]]
     levels = [lattice.list_of(k) for k in range(2, lattice.dimension)]
-    offsets, items = vertices_of_faces(edges, levels)[-1]
+    offsets, items = vertices_of_cells(edges, levels)
     on = np.zeros((lattice.num_vertices, len(offsets) - 1), bool)
     on[items, np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))] = True
     return on

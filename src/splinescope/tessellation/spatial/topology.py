@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from splinescope.geometry.lattice.polytopes import closed, vertices_of_faces, volumes
+from splinescope.geometry.lattice.polytopes import closed, count_listed, means_and_boxes, volumes
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.record import Topology, fail
 from splinescope.tessellation.neighbours import check_neighbours
-from splinescope.tessellation.spatial.complex import SpatialComplex, cell_means
+from splinescope.tessellation.spatial.complex import SpatialComplex
 
 
 def check_topology(cells: SpatialComplex) -> Topology:
@@ -41,15 +41,11 @@ def check_topology(cells: SpatialComplex) -> Topology:
 def _check_volumes(cells: SpatialComplex, allowed: float) -> float:
     """Volumes and interior points are those of the vertices, and volumes sum to the domain's."""
     levels: list[Any] = [cells.faces[k] for k in range(2, cells.dimension + 1)]
-    measured = volumes(cells.vertices, cells.edges, levels, vertices_of_faces(cells.edges, levels))
+    measured = volumes(cells.vertices, cells.edges, levels)
     total = cells.domain.measure
     size = np.abs(cells.vertices).max(axis=0)
-    means = cell_means(cells.vertices, cells.cell_vertices, cells.cell_offsets)
-    moved = (np.abs(means - cells.interior_points) > 64 * UNIT_ROUNDOFF * size).any(axis=1)
-    boxes, starts = np.ones(len(cells)), cells.cell_offsets[:-1]
-    for axis in cells.vertices.T:
-        along = axis[cells.cell_vertices]
-        boxes *= np.maximum.reduceat(along, starts) - np.minimum.reduceat(along, starts)
+    means, boxes = means_and_boxes(cells.vertices, (cells.cell_offsets, cells.cell_vertices))
+    moved = ~(np.abs(means - cells.interior_points) <= 64 * UNIT_ROUNDOFF * size).all(axis=1)
     wrong = np.flatnonzero(~(np.abs(measured - cells.measures) <= 64 * UNIT_ROUNDOFF * boxes) | moved)
     if len(wrong):
         fail("measures", wrong, "a measure or an interior point is not that of the cell's vertices")
@@ -76,11 +72,11 @@ def _check_closed(cells: SpatialComplex) -> None:
 def _check_facets(cells: SpatialComplex) -> None:
     """The cells recorded for a facet are those in whose lists it is: two, or one on the boundary."""
     lists = cells.faces[cells.dimension]
-    owner = np.repeat(np.arange(len(cells)), np.diff(lists.offsets))
-    listed = np.bincount(lists.items, minlength=len(cells.facet_op))
-    recorded = (cells.facet_cells >= 0).sum(axis=1)
-    there = (cells.facet_cells[lists.items] == owner[:, None]).any(axis=1)
-    wrong = np.unique(owner[~there | (listed != recorded)[lists.items]])
+    listed, strange = np.zeros(len(cells.facet_op), np.int32), np.zeros(len(cells), np.bool_)
+    count_listed(lists.offsets, lists.items, cells.facet_cells, listed, strange)
+    uneven = np.flatnonzero(listed != (cells.facet_cells >= 0).sum(axis=1, dtype=np.int32))
+    wrong = np.union1d(np.flatnonzero(strange), cells.facet_cells[uneven])
+    wrong = wrong[wrong >= 0]
     if len(wrong):
         fail("facets", wrong, "a facet of the cell is not recorded as such")
 
