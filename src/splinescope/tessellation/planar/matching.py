@@ -2,7 +2,8 @@
 
 A border is an edge that two pieces had in common when they were parted, and that each has cut since. What it was cut in
 is counted along the chain from one of its ends to the other, not measured: coordinates do not tell vertices apart that
-round to one point. Only where cells are missing, so that chains have gaps, edges are ordered by their middles.
+round to one point. Only where cells are missing, so that chains have gaps, edges are matched by the places of their
+ends; those that are no longer than these places are known have one side only then.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from numba import njit
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.subdivision import Subdivision
+
+_ROUNDING, _ROOM = 2.0**-50, 4.0
+"""What places along a border are known to in any case, as a share of the domain, and how often what they are known to
+two of them may be apart."""
 
 
 class BorderEnds(NamedTuple):
@@ -67,8 +72,7 @@ def matched(
                 "pieces of the domain disagree about the folds on their border; pass a `tolerance` with a larger "
                 "`safety` or a larger `memory_budget`"
             )
-        ends = subdivision.points[tail[rest]], subdivision.points[head[rest]]
-        pair = _by_places(tag[rest], *ends, borders.points)
+        pair = _by_places(tag[rest], subdivision, np.stack([tail[rest], head[rest]], axis=1), borders.points)
         left, other = (np.append(one, rest[more]) for one, more in zip((left, other), pair, strict=True))
     return half[left], half[other]
 
@@ -119,13 +123,46 @@ def _walk(
         start = stop
 
 
-def _by_places(tag: np.ndarray, tail: np.ndarray, head: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges on the left and on the right in their order along borders, of those with as many on either side."""
-    start, direction = ends[tag, :2], ends[tag, 2:] - ends[tag, :2]
-    side = np.sum((head - tail) * direction, axis=1) > 0
-    middle = np.sum((0.5 * (tail + head) - start) * direction, axis=1)
-    order = np.lexsort((middle, tag))
-    size = int(tag.max()) + 1
-    same = np.bincount(tag[side], minlength=size) == np.bincount(tag[~side], minlength=size)
-    order = order[same[tag[order]]]
-    return order[side[order]], order[~side[order]]
+def _by_places(
+    tag: np.ndarray, subdivision: Subdivision, ends: np.ndarray, borders: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Edges on the left and on the right of borders that end at the same two places, as far as these are known."""
+    start, direction = borders[tag, :2], borders[tag, 2:] - borders[tag, :2]
+    length = np.hypot(*direction.T)
+    along = np.sum((subdivision.points[ends] - start[:, None]) * direction[:, None], axis=2) / length[:, None]
+    known = subdivision.uncertainty[ends].max(axis=1) + _ROUNDING
+    blur = _ROOM * known * np.ptp(subdivision.points, axis=0).max()
+    right = along[:, 1] > along[:, 0]
+    low, high = along.min(axis=1), along.max(axis=1)
+    order = np.lexsort((low, tag))
+    partner = np.full(len(tag), -1, np.int64)
+    _meet(order[right[order]], order[~right[order]], tag, low, high, blur, partner)
+    left = np.flatnonzero(partner >= 0)
+    return left, partner[left]
+
+
+@njit(cache=True, nogil=True)
+def _meet(
+    first: np.ndarray,
+    second: np.ndarray,
+    tag: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    blur: np.ndarray,
+    partner: np.ndarray,
+) -> None:
+    """The edge of the second list that each of the first one is, both in order; none where that is not clear."""
+    j = 0
+    for i in first:
+        while j < second.size and (
+            tag[second[j]] < tag[i]
+            or (tag[second[j]] == tag[i] and high[second[j]] <= low[i] + blur[i] + blur[second[j]])
+        ):
+            j += 1
+        if j == second.size:
+            return
+        k = second[j]
+        near = blur[i] + blur[k]
+        longer = min(high[i] - low[i], high[k] - low[k]) > 4.0 * near
+        if tag[k] == tag[i] and longer and abs(low[i] - low[k]) <= near and abs(high[i] - high[k]) <= near:
+            partner[i] = k
