@@ -422,19 +422,31 @@ def caught_alone(cells: Any, level: str) -> bool:
 def test_copies_of_cells_squeezed_flat_are_caught() -> None:
     """Around a breakpoint that is there three times, the cells beside it are twice; all signs hold weakly."""
     cells = right("segment")
-    cells = replace(cells, codes=tuple(code.taken(np.arange(len(cells))) for code in cells.codes), certificate=None)
     for at in range(1, len(cells)):
-        rows = [*range(at + 1), at, *range(at, len(cells.vertices))]
-        which = np.array([*range(at), at, at - 1, *range(at, len(cells))])
-        entries = [np.arange(*cells.flip_offsets[row : row + 2]) for row in rows]
+        thrice = np.array([*range(at), at, at, at, *range(at + 1, len(cells.vertices))])
+        offsets, entries = of_rows(cells.flip_offsets, thrice)
         parts = {
-            "vertices": cells.vertices[rows],
-            "vertex_outputs": cells.vertex_outputs[rows],
-            "flip_offsets": np.concatenate([[0], np.cumsum([len(entry) for entry in entries])]),
-            "flip_op": cells.flip_op[np.concatenate(entries)],
-            "flip_unit": cells.flip_unit[np.concatenate(entries)],
-            "codes": tuple(code.taken(which) for code in cells.codes),
+            "vertex_outputs": cells.vertex_outputs[thrice],
+            "cell_vertices": np.repeat(np.arange(len(thrice)), 2)[1:-1],
+            "cell_offsets": np.arange(0, 2 * len(thrice), 2),
+            "flip_offsets": offsets,
+            "flip_op": cells.flip_op[entries],
+            "flip_unit": cells.flip_unit[entries],
+            "codes": tuple(with_flips(code, thrice[:-1]) for code in cells.codes),
         }
-        broken = moved(replace(cells, **parts), cells.vertices[rows])
+        broken = moved(replace(cells, **parts), cells.vertices[thrice])
+        assert certify(broken, "topology").level == "topology"
         assert refuses(broken, "values")
         assert refuses(broken, "proof")
+
+
+def of_rows(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of some of several lists, and places of their items."""
+    lists = [np.arange(*offsets[row : row + 2]) for row in rows]
+    return np.concatenate([[0], np.cumsum([len(one) for one in lists])]), np.concatenate(lists)
+
+
+def with_flips(code: Any, cells: np.ndarray) -> Any:
+    """Codes along a segment whose cells start with the flips of these."""
+    offsets, entries = of_rows(code.flip_offsets, cells)
+    return replace(code, starts=np.array([0, len(cells)]), flip_offsets=offsets, flips=code.flips[entries])
