@@ -43,8 +43,8 @@ class Doubts:
 def suspects(subject: Subject, doubts: Doubts, merged: set[int], near: NearFolds | None) -> np.ndarray:
     """Cells that may have no interior point, as far as is known.
 
-    Where all signs are proved at exact corners, and these are where they are recorded to a part of the cell's width, a
-    cell has interior points, and every unit is of one sign there.
+    Vague ones are. Of a tie not where all signs are proved at exact corners, and these are where they are recorded to a
+    part of the cell's width: it has interior points then, and every unit is of one sign there.
 
     Args:
         subject: All cells.
@@ -52,14 +52,13 @@ def suspects(subject: Subject, doubts: Doubts, merged: set[int], near: NearFolds
         merged: Cells with a corner at which a sign is wrong by no more than roundings.
         near: How well folds around cells are known; None where corners are not looked at.
     """
-    out = np.array(sorted(doubts.vague | doubts.tied), np.int64)
-    if near is None or not len(out):
-        vague = np.isin(out, list(doubts.vague))
-        return out[vague | ~subject.resolved[out]]
+    vague, tied = (np.array(sorted(cells), np.int64) for cells in (doubts.vague, doubts.tied - doubts.vague))
+    if near is None or not len(tied):
+        return np.concatenate([vague, tied[~subject.resolved[tied]]])
     assert subject.corners is not None
     doubt = np.where(subject.corners.straight, 0.0, near.knowledge().doubt)
-    unsteady = np.maximum.reduceat(doubt, subject.cell_offsets[:-1])[out] > _STEADY
-    return out[unsteady | np.isin(out, list(merged))]
+    unsteady = np.maximum.reduceat(doubt, subject.cell_offsets[:-1])[tied] > _STEADY
+    return np.concatenate([vague, tied[unsteady | np.isin(tied, list(merged))]])
 
 
 def unconfirmed(subject: Subject, cells: np.ndarray, forms: Forms) -> int:
