@@ -378,3 +378,75 @@ def test_a_certificate_that_fails_leaves_torch_and_numpy_as_they_were() -> None:
     assert torch.is_grad_enabled()
     assert np.geterr() == before
     del held
+
+
+def folds_twice(kind: str, apart: float) -> nn.Sequential:
+    """A network two units of which fold at one place, or at two that are so far apart."""
+    inputs = 3 if kind == "space" else 2
+    generator = torch.Generator().manual_seed(3)
+    net = nn.Sequential(nn.Linear(inputs, 6), nn.ReLU(), nn.Linear(6, 3), nn.ReLU(), nn.Linear(3, 1)).double()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.7)
+        net[0].weight[:2, :] = torch.tensor([[3.0], [-3.0]])
+        net[0].weight[:2, 1] /= 3
+        net[0].bias[:2] = torch.tensor([0.25, -0.25 + apart], dtype=torch.float64)
+    return net
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("apart", [2.0**-54, -(2.0**-54)])
+@pytest.mark.parametrize("level", ["values", "proof"])
+def test_a_made_up_cell_of_measure_zero_is_caught(kind: str, apart: float, level: str) -> None:
+    """Between folds that coincide: at its corners all signs hold weakly, and no set of points has its pattern."""
+
+    def cells_for(apart: float) -> Any:
+        network = splinescope.load(folds_twice(kind, apart), input_shape=(3 if kind == "space" else 2,))
+        return splinescope.tessellate(network, DOMAINS[kind], verify="topology")
+
+    plain, more = cells_for(0.0), cells_for(apart)
+    assert len(more) > len(plain)
+    assert certify(plain, level).level == certify(more, level).level == level  # what is thin, but there, is no fault
+    assert caught_alone(replace(more, network=plain.network, certificate=None), level)
+
+
+def caught_alone(cells: Any, level: str) -> bool:
+    """Whether a level refuses a complex, also where passes are shared."""
+    refused = refuses(cells, level)
+    if not isinstance(cells, SegmentComplex):
+        with in_groups():
+            assert refuses(cells, level) == refused
+    return refused
+
+
+def test_copies_of_cells_squeezed_flat_are_caught() -> None:
+    """Around a breakpoint that is there three times, the cells beside it are twice; all signs hold weakly."""
+    cells = right("segment")
+    for at in range(1, len(cells)):
+        thrice = np.array([*range(at), at, at, at, *range(at + 1, len(cells.vertices))])
+        offsets, entries = of_rows(cells.flip_offsets, thrice)
+        parts = {
+            "vertex_outputs": cells.vertex_outputs[thrice],
+            "cell_vertices": np.repeat(np.arange(len(thrice)), 2)[1:-1],
+            "cell_offsets": np.arange(0, 2 * len(thrice), 2),
+            "flip_offsets": offsets,
+            "flip_op": cells.flip_op[entries],
+            "flip_unit": cells.flip_unit[entries],
+            "codes": tuple(with_flips(code, thrice[:-1]) for code in cells.codes),
+        }
+        broken = moved(replace(cells, **parts), cells.vertices[thrice])
+        assert certify(broken, "topology").level == "topology"
+        assert refuses(broken, "values")
+        assert refuses(broken, "proof")
+
+
+def of_rows(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of some of several lists, and places of their items."""
+    lists = [np.arange(*offsets[row : row + 2]) for row in rows]
+    return np.concatenate([[0], np.cumsum([len(one) for one in lists])]), np.concatenate(lists)
+
+
+def with_flips(code: Any, cells: np.ndarray) -> Any:
+    """Codes along a segment whose cells start with the flips of these."""
+    offsets, entries = of_rows(code.flip_offsets, cells)
+    return replace(code, starts=np.array([0, len(cells)]), flip_offsets=offsets, flips=code.flips[entries])

@@ -16,6 +16,7 @@ from tests.fixtures.recipes import ABS, Builder, Recipe
 from tests.fixtures.single_layers import one_layer
 from tests.reference.comparison import compare
 from tests.reference.exact_cells import exact_cells
+from tests.regressions.test_spikes import spikes
 
 OPEN = pytest.mark.xfail(reason="not mended yet", raises=(AssertionError, CertificateError, DegenerateArrangementError))
 
@@ -54,3 +55,9 @@ def test_a_prism_of_four_dimensions() -> None:
     network = splinescope.from_torch(one_layer(rng.normal(size=(5, 4)), [0.0] * 5), input_shape=(4,))
     domain = Slice(np.zeros(4), np.eye(4), corners)
     assert splinescope.tessellate(network, domain, verify="proof").certificate.level == "proof"
+
+
+@OPEN
+def test_vertices_in_four_dimensions() -> None:
+    """All cells are right, and a vertex is farther off a fold of a slope of 1e10 than coordinates are rounded."""
+    splinescope.tessellate(spikes(5, 4), Box([-1.0] * 4, [1.0] * 4), verify="proof")

@@ -61,6 +61,9 @@ _SOUND = 2.0**-33
 """Share of a unit's magnitude up to which a proved bound is small enough to route its signs by."""
 
 
+_SHOWN = 8.0
+"""Ratio of a unit's errors behind a fold to those in front of it from which those behind are not all there are."""
+
 _FEWEST, _MOST, _PROBED = 4, 16, 10**10
 """Probes beside the corners, and products that an evaluation at all of them should not exceed."""
 _ROOM = 1 << 23
@@ -174,7 +177,8 @@ def _compare_evaluations(
             size = node.op.terms(sources, value)
             twin = node.op.evaluate(*(twins[source] for source in node.inputs)) if sources else x
             if index in asleep:
-                hidden = torch.from_numpy(_hidden(network.folds[index], errors[node.inputs[0]], asleep[index]))
+                shown = (twin - value).abs_().amax(dim=0).reshape(-1).numpy()
+                hidden = torch.from_numpy(_hidden(network.folds[index], errors[node.inputs[0]], asleep[index], shown))
                 size = size + hidden.reshape(1, *value.shape[1:]) / (2 * UNIT_ROUNDOFF)
             noise = torch.from_numpy(generator.uniform(-1.0, 1.0, tuple(size.shape)))
             values[index], twins[index] = value, twin + noise.mul_(size).mul_(2 * UNIT_ROUNDOFF)
@@ -186,13 +190,20 @@ def _compare_evaluations(
                     del values[source], twins[source]
 
 
-def _hidden(op: Fold, before: np.ndarray, asleep: np.ndarray) -> np.ndarray:
-    """[n] errors of its input that a folding op passes on where it does what no point has shown."""
+def _hidden(op: Fold, before: np.ndarray, asleep: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """[n] errors of its input that a folding op passes on where it does what no point has shown.
+
+    A unit may do so at some points, but not at those where its input is off most: what makes its input large may never
+    have been awake together with the unit.
+    """
     reads = op.reads(np.broadcast_to(np.arange(op.count)[:, None], asleep.shape))
     steep = np.abs(reads.slopes)
     if op.elementwise:  # all pieces read one number, and a steeper one was seen
         asleep = asleep & (steep > np.where(asleep, 0.0, steep).max(axis=0))
-    return np.asarray(np.where(asleep, before[reads.places] * steep, 0.0).max(axis=0))
+    passed = before[reads.places] * steep
+    hidden = np.where(asleep, passed, 0.0).max(axis=0)
+    most = passed.max(axis=0)
+    return np.asarray(np.where(_SHOWN * shown < most, most, hidden))
 
 
 def _carried(

@@ -11,6 +11,7 @@ from splinescope.errors import CertificateWarning
 from splinescope.progress import Advance, unseen
 from splinescope.tessellation.certificate.evaluators import SMALL, choose
 from splinescope.tessellation.certificate.incidence import NearFolds
+from splinescope.tessellation.certificate.inhabited import suspects, unconfirmed
 from splinescope.tessellation.certificate.passes import check_corners, check_interiors
 from splinescope.tessellation.certificate.record import LEVELS, MEASURE_TOLERANCE, Certificate, Topology
 from splinescope.tessellation.certificate.seen import Seen
@@ -83,8 +84,10 @@ def examination(certificate: Certificate, subject: Subject, level: str, advance:
         checks = certificate.vertex_checks + len(subject.cell_vertices)
         certificate = _with(certificate, at_corners, vertex_checks=checks)
     settled = settlement.settled
+    doubtful = suspects(subject, settled.doubts, settled.merged, near)
+    unsure = unconfirmed(subject, doubtful, settlement.forms)
     errors = "measured" if "measured" in (certificate.errors, evaluator.errors) else "proved"
-    reached = _reached(level, certificate, settled.open, errors)
+    reached = _reached(level, certificate, settled.open, unsure, errors)
     merged = np.array(sorted(settled.merged), np.int64)
     merged = merged[subject.resolved[merged]]
     whole = replace(
@@ -94,11 +97,12 @@ def examination(certificate: Certificate, subject: Subject, level: str, advance:
         settled=certificate.settled + settled.signs,
         undecided_signs=certificate.undecided_signs + settled.open,
         merged=certificate.merged + len(merged),
+        unconfirmed=certificate.unconfirmed + unsure,
     )
     return Examination(whole, merged)
 
 
-def _reached(level: str, certificate: Certificate, undecided: int, errors: str) -> str:
+def _reached(level: str, certificate: Certificate, undecided: int, unsure: int, errors: str) -> str:
     """The highest level that was reached.
 
     Resolution says which wrong signs are told from rounding without exact arithmetic. It is no obstacle where bounds
@@ -109,8 +113,8 @@ def _reached(level: str, certificate: Certificate, undecided: int, errors: str) 
     blunt = certificate.resolution > SMALL
     if blunt and not (all_settled and certificate.tolerances["output"] <= 8 * SMALL):
         return "topology"
-    if level == "values":
-        return level
+    if level == "values" or unsure or certificate.unconfirmed:
+        return "values"
     return "proof" if all_settled else "calibrated"
 
 
@@ -139,7 +143,8 @@ def announced(certificate: Certificate) -> Certificate:
     if LEVELS.index(certificate.level) < LEVELS.index(certificate.requested):
         warnings.warn(
             f"certificate: level {certificate.level!r} reached instead of {certificate.requested!r} "
-            f"({certificate.undecided_signs} signs undecided, errors {certificate.errors}, "
+            f"({certificate.undecided_signs} signs undecided, {certificate.unconfirmed} cells unconfirmed, "
+            f"errors {certificate.errors}, "
             f"resolution {certificate.resolution:.0e})",
             CertificateWarning,
             stacklevel=4,

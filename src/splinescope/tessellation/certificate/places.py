@@ -8,9 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.elimination import hyperplane_through
 from splinescope.tessellation.certificate.forms import ScaledIntegers, exactly, total
 from splinescope.tessellation.certificate.forward import gamma
+from splinescope.tessellation.certificate.polytopes import Polytope, hull
 from splinescope.tessellation.domains import Box, Domain, Segment
 from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.segments.batch import Segments
@@ -51,6 +53,10 @@ class Place(ABC):
     @abstractmethod
     def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
         """[d + 1] exact form that vanishes on a side of the domain."""
+
+    @abstractmethod
+    def outline(self, coordinates: np.ndarray) -> Polytope:
+        """The domain, or the one of several in which some coordinates are, as an exact polytope."""
 
 
 class DomainPlace(Place):
@@ -135,6 +141,21 @@ class DomainPlace(Place):
             found.append(form)
         return found
 
+    def outline(self, coordinates: np.ndarray) -> Polytope:
+        """The domain as an exact polytope."""
+        return _outline(self._domain)
+
+
+def _outline(domain: Domain) -> Polytope:
+    """A domain with its corners as they are; to which sides they belong, rounded half-spaces say."""
+    corners = np.asarray(domain.corners, np.float64)
+    if domain.dimension == 2 and not isinstance(domain, Box):  # corners in order
+        first = np.eye(len(corners), dtype=bool)
+        return hull(corners, first | np.roll(first, -1, axis=1))
+    rows = np.asarray(domain.halfspaces)
+    allowed = 64 * UNIT_ROUNDOFF * (np.abs(rows[:, :-1]) @ np.abs(corners).max(axis=0) + np.abs(rows[:, -1]))
+    return hull(corners, np.abs(corners @ rows[:, :-1].T + rows[:, -1]) <= allowed)
+
 
 def _rounded(basis: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """[n_in] which inputs of a domain are rounded: what is one coordinate of the domain, or a constant, is copied."""
@@ -181,6 +202,10 @@ class SegmentsPlace(Place):
         """[2] the form that vanishes at an end, which is where work ended if cells are missing."""
         return np.array([1, -Fraction(float(coordinates[1]))], object)
 
+    def outline(self, coordinates: np.ndarray) -> Polytope:
+        """The parameters of a segment."""
+        return hull(np.array([[0.0], [1.0]]), np.eye(2, dtype=bool))
+
 
 class SlicesPlace(Place):
     """Several slices; coordinates are the number of a slice and the coordinates there."""
@@ -221,6 +246,10 @@ class SlicesPlace(Place):
     def side(self, number: int, coordinates: np.ndarray) -> np.ndarray:
         """[3] exact form that vanishes on a side of the slice of some coordinates."""
         return self._place(coordinates).side(number, coordinates[1:])
+
+    def outline(self, coordinates: np.ndarray) -> Polytope:
+        """The slice of some coordinates as an exact polytope."""
+        return self._place(coordinates).outline(coordinates[1:])
 
     def _place(self, coordinates: np.ndarray) -> DomainPlace:
         return DomainPlace(self._slices.domains[int(coordinates[0])])

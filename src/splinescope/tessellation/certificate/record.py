@@ -46,6 +46,8 @@ class Certificate(Shown):
         settled: Signs that were settled in higher precision or exact arithmetic.
         merged: Cells that float64 coordinates cannot separate from a neighbour: thinner than roundings of the
             coordinates, or with a corner that is on the other side of a fold by less than that.
+        unconfirmed: Cells of which no point was shown to have the pattern, since exact arithmetic would have taken too
+            long: they may be made up. None at the levels "calibrated" and "proof".
         own_passes: Share of those points (one in each cell, and the pairs of a cell and a vertex) that had a forward
             pass of their own; cells near one another share one where that proves as much.
         exact_signs: Share of the engine's signs that needed more than float64; NaN if the engine does not say.
@@ -69,6 +71,7 @@ class Certificate(Shown):
     resolution: float = float("nan")
     settled: int = 0
     merged: int = 0
+    unconfirmed: int = 0
     own_passes: float = float("nan")
     exact_signs: float = float("nan")
 

@@ -12,16 +12,12 @@ from splinescope.geometry.bits import unpack
 from splinescope.tessellation.certificate.elimination import common_zero
 from splinescope.tessellation.certificate.evaluators import Evaluator
 from splinescope.tessellation.certificate.facts import Facts
-from splinescope.tessellation.certificate.forms import (
-    Parameters,
-    ScaledIntegers,
-    cell_forms,
-    exactly,
-    work,
-)
+from splinescope.tessellation.certificate.forms import Parameters, ScaledIntegers, cell_forms, work
+from splinescope.tessellation.certificate.inhabited import Doubts
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.roundings import first_order
-from splinescope.tessellation.certificate.subject import RESOLUTION, Subject, pair_pieces
+from splinescope.tessellation.certificate.rows import around_facet, difference, fact_form, homogeneous, nearest
+from splinescope.tessellation.certificate.subject import RESOLUTION, Subject
 
 _BUDGET = 2e8
 """Products of integers that exact arithmetic may take for one certificate: about twenty seconds."""
@@ -38,11 +34,13 @@ class Settled:
         signs: Number of signs that were settled.
         merged: Cells that a fold crosses within the resolution of the coordinates.
         open: Number of signs that were too expensive to settle.
+        doubts: Cells at whose interior points signs hold, but not strictly.
     """
 
     signs: int = 0
     merged: set[int] = field(default_factory=set)
     open: int = 0
+    doubts: Doubts = field(default_factory=Doubts)
 
 
 class Settlement:
@@ -74,7 +72,7 @@ class Settlement:
         Args:
             facts: What the forward pass left open.
         """
-        return self._sifted(facts, self.subject.points, facts.cell, np.zeros(len(facts)))
+        return self._sifted(facts, self.subject.points, facts.cell, np.zeros(len(facts)), self.settled.doubts.tied)
 
     def at_corners(self, facts: Facts, doubt: np.ndarray) -> None:
         """Settle facts at corners of cells.
@@ -97,7 +95,7 @@ class Settlement:
             doubt: Share of a unit's swing that the position of each corner leaves open.
         """
         place = self.subject.cell_vertices[facts.corner]
-        return self._sifted(facts, self.subject.vertices, place, doubt)
+        return self._sifted(facts, self.subject.vertices, place, doubt, set())
 
     def outputs(
         self, cells: np.ndarray, points: np.ndarray, values: np.ndarray, allowed: np.ndarray, error: np.ndarray
@@ -121,8 +119,8 @@ class Settlement:
                 self.settled.open += 1
                 continue
             self.settled.signs += 1
-            whole = self._forms(cell, {-1})[-1]
-            point, bits = _homogeneous(points[k, self.subject.first :]), whole.bits
+            whole = self.forms(cell, {-1})[-1]
+            point, bits = homogeneous(points[k, self.subject.first :]), whole.bits
             rows = zip(whole.numbers, values[k], strict=True)
             off = [self._off(cell, list(form), point, bits, float(value)) / Fraction(2) ** bits for form, value in rows]
             room = allowed[k] + 8 * self._float_error(cell, self.subject.network.output)
@@ -142,7 +140,7 @@ class Settlement:
         for other in np.unique(subject.owner[np.isin(subject.cell_vertices, corners)]).tolist():
             if not self._affords():
                 break
-            whole = self._forms(other, {-1})[-1]
+            whole = self.forms(other, {-1})[-1]
             unit = Fraction(2) ** whole.bits
             out = [
                 max(known, self._blur(other, row) / unit)
@@ -178,11 +176,11 @@ class Settlement:
                 self.settled.open += len(mine)
                 continue
             self.settled.signs += len(mine)
-            forms = self._forms(cell, set(facts.node[mine].tolist()))
+            forms = self.forms(cell, set(facts.node[mine].tolist()))
             for k in mine.tolist():
                 whole = forms[int(facts.node[k])]
-                point = _homogeneous(subject.vertices[subject.cell_vertices[facts.corner[k]], subject.first :])
-                off = self._off(cell, _form(facts, k, whole), point, whole.bits, 0.0)
+                point = homogeneous(subject.vertices[subject.cell_vertices[facts.corner[k]], subject.first :])
+                off = self._off(cell, fact_form(facts, k, whole), point, whole.bits, 0.0)
                 if off > _finite(allowed[k]) * Fraction(2) ** whole.bits:
                     name = subject.network.nodes[int(facts.node[k])].name
                     what = f"a vertex is not on the fold of node {name!r} that is recorded there"
@@ -207,8 +205,8 @@ class Settlement:
         return Fraction(_SEPARATE) * sum(abs(Fraction(c)) * s for c, s in zip(form[:-1], scale, strict=True))
 
     @np.errstate(all="ignore")  # bounds may be infinite
-    def _sifted(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray) -> Facts:
-        """Those facts that bounds at each point don't prove, either."""
+    def _sifted(self, facts: Facts, points: np.ndarray, place: np.ndarray, doubt: np.ndarray, tied: set[int]) -> Facts:
+        """Those facts that bounds at each point don't prove, either; cells with some that are zero go to `tied`."""
         subject, kept = self.subject, []
         used, row = np.unique(place, return_inverse=True)
         size = _rows(subject)
@@ -230,6 +228,8 @@ class Settlement:
                 with np.errstate(invalid="ignore"):
                     slack = np.where(share > 0, share * (here.swing + 2 * error), 0.0)
                 zero = (margin == 0) & (error == 0) & ((share == 0) | (here.swing == 0))
+                zero &= (here.sign < 0) | (here.minus >= 0)  # a unit is off where it is zero
+                tied.update(here.cell[zero].tolist())
                 proved = (margin > error + slack) | zero
                 kept.append(here.taken(np.flatnonzero(~proved)))
         return Facts.joined(kept)
@@ -263,15 +263,19 @@ class Settlement:
             assert subject.facets is not None
             around = {int(spot): subject.facets.at(spot) for spot in spots}
             wanted |= {int(op) for items in around.values() for op in subject.facets.op[items] if op >= 0}
-        forms = self._forms(cell, wanted)
+        forms = self.forms(cell, wanted)
         thin = subject.shapes.width[cell] <= 2 * _SEPARATE  # coordinates don't tell its interior from its surroundings
         for spot in spots:
             point = self._crossing(int(spot), cell, around[int(spot)], forms) if corners else self._point(cell)
             if point is None:
                 continue
             for k in np.flatnonzero(facts.corner == spot):
-                form = _form(facts, int(k), forms[int(facts.node[k])])
+                form = fact_form(facts, int(k), forms[int(facts.node[k])])
                 value = Fraction(sum(a * b for a, b in zip(form, point, strict=True)))
+                if value <= 0 and not corners:
+                    self.settled.doubts.vague.add(cell)
+                    if facts.sign[k] > 0 and facts.minus[k] < 0 and not any(form):
+                        return True  # a unit that is zero everywhere is off
                 if value < 0:
                     room = self._blur(cell, form)
                     if not corners and not thin:
@@ -294,8 +298,8 @@ class Settlement:
             return False
         spots = range(int(subject.cell_offsets[cell]), int(subject.cell_offsets[cell + 1]))
         around = [subject.facets.at(spot) for spot in spots]
-        forms = self._forms(cell, {node} | {int(op) for items in around for op in subject.facets.op[items] if op >= 0})
-        form = _form(facts, k, forms[node])
+        forms = self.forms(cell, {node} | {int(op) for items in around for op in subject.facets.op[items] if op >= 0})
+        form = fact_form(facts, k, forms[node])
         for spot, items in zip(spots, around, strict=True):
             point = self._crossing(spot, cell, items, forms)
             if point is not None:
@@ -310,7 +314,8 @@ class Settlement:
         units = [int(unit) for unit in (facts.plus[k], facts.minus[k]) if unit >= 0]
         return _finite(4 * facts.error[k] + sum(float(placed[unit] if placed.ndim else placed) for unit in units))
 
-    def _forms(self, cell: int, wanted: set[int]) -> dict[int, ScaledIntegers]:
+    def forms(self, cell: int, wanted: set[int]) -> dict[int, ScaledIntegers]:
+        """Exact forms on a cell of what some folding nodes read; -1 for the output."""
         subject = self.subject
         patterns = {}
         for node, codes in subject.code_of.items():
@@ -321,7 +326,7 @@ class Settlement:
 
     def _point(self, cell: int) -> list[Any]:
         """The interior point as it is, in homogeneous coordinates."""
-        return _homogeneous(self.subject.points[cell, self.subject.first :])
+        return homogeneous(self.subject.points[cell, self.subject.first :])
 
     def _crossing(
         self, corner: int, cell: int, around: np.ndarray, forms: dict[int, ScaledIntegers]
@@ -330,7 +335,7 @@ class Settlement:
         subject = self.subject
         assert subject.facets is not None
         coordinates = subject.vertices[subject.cell_vertices[corner]]
-        here, rows = _homogeneous(coordinates[subject.first :]), list[Any]()
+        here, rows = homogeneous(coordinates[subject.first :]), list[Any]()
         for facet in around:
             if subject.facets.op[facet] < 0 and subject.facets.side[facet] < 0:
                 self.settled.merged.add(cell)
@@ -339,7 +344,7 @@ class Settlement:
                 rows.append(subject.place.side(int(subject.facets.side[facet]), coordinates))
             else:
                 whole = forms[int(subject.facets.op[facet])]
-                rows.append(_nearest([_difference(whole, *wall) for wall in around_facet(subject, int(facet))], here))
+                rows.append(nearest([difference(whole, *wall) for wall in around_facet(subject, int(facet))], here))
         return common_zero([[Fraction(x) for x in row] for row in rows])
 
 
@@ -350,49 +355,3 @@ def _finite(allowed: Any) -> Fraction:
 def _rows(subject: Subject) -> int:
     widest = max(node.size for node in subject.network.nodes)
     return min(max(32, (1 << 20) // widest), max(1, (1 << 24) // widest))
-
-
-def _homogeneous(point: np.ndarray) -> list[Any]:
-    whole = exactly(point)
-    one = Fraction(1 << whole.bits) if whole.bits >= 0 else Fraction(1, 1 << -whole.bits)
-    return [*(Fraction(x) for x in whole.numbers.tolist()), one]
-
-
-def _difference(forms: ScaledIntegers, plus: int, minus: int, shift: float) -> list[Any]:
-    """The form `x[plus] - x[minus]`, or `x[plus] - shift`, up to a positive factor."""
-    if minus >= 0:
-        return list(forms.numbers[plus] - forms.numbers[minus])
-    row = list(forms.numbers[plus])
-    if shift:
-        row[-1] -= Fraction(shift) * Fraction(2) ** forms.bits
-    return row
-
-
-def _form(facts: Facts, k: int, forms: ScaledIntegers) -> list[Any]:
-    row = _difference(forms, int(facts.plus[k]), int(facts.minus[k]), float(facts.shift[k]))
-    return row if facts.sign[k] > 0 else [-x for x in row]
-
-
-def _nearest(rows: list[list[Any]], point: list[Any]) -> list[Any]:
-    """The form that is least at a point."""
-    if len(rows) == 1:
-        return rows[0]
-    return min(rows, key=lambda row: abs(sum(a * b for a, b in zip(row, point, strict=True))))
-
-
-def around_facet(subject: Subject, facet: int) -> list[tuple[int, int, float]]:
-    """What vanishes on a facet: `x[plus] - x[minus]`, or `x[plus] - shift` where `minus` is -1.
-
-    Where the work ended, a facet has no neighbour that says at which end of the cell's own piece it is: both are given.
-    """
-    assert subject.facets is not None
-    node, beside = int(subject.facets.op[facet]), subject.facets.cells[facet]
-    unit, op = subject.facets.unit[facet : facet + 1], subject.network.folds[node]
-    own = pair_pieces(subject, node, np.array([beside.max()]), unit)
-    others = [own]
-    if (beside >= 0).all():
-        others = [pair_pieces(subject, node, beside[beside != beside.max()][:1], unit)]
-    elif op.elementwise:
-        others = [own + step for step in (-1, 1) if 0 <= own[0] + step <= op.levels]
-    walls = [op.between(unit, own, other) for other in others]
-    return [(int(plus[0]), int(minus[0]), float(shift[0])) for plus, minus, shift in walls]

@@ -39,7 +39,8 @@ def certify_slices(
     except CertificateError:
         found = ()
     alone = np.zeros(len(batch), bool) if level == "topology" else ~batch.of_one_size
-    if not found or (level != "topology" and (found[0].level != level or found[0].undecided_signs)):
+    left = found and (found[0].undecided_signs or found[0].unconfirmed)
+    if not found or (level != "topology" and (found[0].level != level or left)):
         alone[:] = True
     named = range(len(batch)) if numbers is None else numbers.tolist()
     return tuple(
@@ -73,7 +74,7 @@ def _together(batch: PlanarBatch, level: str) -> tuple[Certificate, ...]:
     merged = np.bincount(batch.of_cell[found.merged], minlength=len(batch)).tolist()
     corners = np.diff(batch.cell_offsets[batch.cell_starts]).tolist()
     whole, shared = found.certificate, ("level", "output_error", "sign_error", "resolution", "errors", "settled")
-    seen = {name: getattr(whole, name) for name in (*shared, "undecided_signs")}
+    seen = {name: getattr(whole, name) for name in (*shared, "undecided_signs", "unconfirmed")}
     return tuple(
         replace(
             certificate,
