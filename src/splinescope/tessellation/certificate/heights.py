@@ -12,11 +12,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+import torch
 
+from splinescope.network.evaluate import walk
+from splinescope.network.graph import Network, Node
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.evaluators import Float
 from splinescope.tessellation.certificate.forms import ScaledIntegers
-from splinescope.tessellation.certificate.forward import forward, gamma
+from splinescope.tessellation.certificate.forward import forward, gamma, rounded
 from splinescope.tessellation.certificate.places import DomainPlace
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.settlement import Settlement
@@ -27,6 +30,10 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 
 PLACED = 2.0**-32
 """Share of the domain's extent by which the engine leaves vertices where float64 puts them, twice over."""
+
+SEVERAL = 4.0
+"""Errors that add up where a forward pass is compared with the level: its own, those of the two values between which
+the position is interpolated, and that of the position."""
 
 _CHUNK = 1 << 18
 """Numbers of the widest node that one pass holds."""
@@ -51,7 +58,9 @@ class Combination:
     def bounds(self, outputs: np.ndarray, errors: np.ndarray) -> np.ndarray:
         """[N] bounds of their errors, where those of the outputs are [1 or N, n_out]."""
         size = np.abs(self.weights)
-        return np.asarray(errors @ size + gamma(np.count_nonzero(size) + 2) * (np.abs(outputs) @ size + abs(self.level)))
+        return np.asarray(
+            errors @ size + gamma(np.count_nonzero(size) + 2) * (np.abs(outputs) @ size + abs(self.level))
+        )
 
 
 def placement(cells: VertexComplex) -> np.ndarray:
@@ -77,18 +86,61 @@ def bounded(
     """
     network, place = cells.network, DomainPlace(cells.domain)
     moved = placed @ np.abs(np.asarray(cells.domain.basis).reshape(len(placed), -1))
-    step = max(1, _CHUNK // max(node.size for node in network.nodes))
+    step = _step(network)
     values, bounds = np.empty(len(points)), np.empty(len(points))
     for start in range(0, len(points), step):
         some = slice(start, start + step)
-        *_, passed = forward(network, place.embed(points[some]), place.errors(points[some]) + moved, pointwise)
+        errors = place.errors(points[some]) + moved
+        (passed,) = forward(network, place.embed(points[some]), errors, pointwise, folds=False)
         values[some], bounds[some] = height.of(passed.values), height.bounds(passed.values, passed.errors)
     return values, np.nan_to_num(bounds, nan=np.inf)
 
 
-def rounded(cells: VertexComplex) -> np.ndarray:
-    """[d] how far roundings of coordinates move a point, along each axis."""
-    return RESOLUTION * np.abs(np.asarray(cells.domain.corners)).max(axis=0)
+def off_level(cells: VertexComplex, points: np.ndarray, height: Combination) -> tuple[np.ndarray, np.ndarray]:
+    """How far a combination of outputs is from zero at some points of its zero set, and how far it may be.
+
+    Args:
+        cells: The complex whose network and domain it is.
+        points: [N, d] points of the domain.
+        height: The combination.
+
+    Returns:
+        [N] distances by forward passes, and [N] what they are held to: some times what the last op's own roundings are;
+        where that does not suffice, some times a bound of all errors, those of the coordinates among them.
+    """
+    network, step = cells.network, _step(cells.network)
+    last, *moves = reversed(_ends(network))
+    values, allowed = np.empty(len(points)), np.zeros(len(points))
+    for start in range(0, len(points), step):
+        some = slice(start, start + step)
+        inputs = torch.from_numpy(np.ascontiguousarray(cells.domain.embed(points[some])))
+        known = {index: value for index, value in walk(network, inputs) if index in (*last.inputs, network.output)}
+        outputs = known[network.output].reshape(len(inputs), -1).numpy()
+        values[some] = height.of(outputs)
+        if last.inputs and last.op.rounds:
+            fresh = rounded(last.op, [known[source] for source in last.inputs])
+            for node in moves:
+                fresh = node.op.carried(fresh)
+            allowed[some] = SEVERAL * height.bounds(outputs, fresh.reshape(len(inputs), -1).numpy())
+    left = np.flatnonzero(~(np.abs(values) <= allowed))
+    if len(left):
+        moved = RESOLUTION * np.abs(np.asarray(cells.domain.corners)).max(axis=0)
+        _, bounds = bounded(cells, points[left], height, moved, pointwise=True)
+        allowed[left] = SEVERAL * bounds
+    return np.abs(values), allowed
+
+
+def _ends(network: Network) -> list[Node]:
+    """The last nodes, from the output back to the first one that does not only move numbers of another one."""
+    ends = [network.nodes[network.output]]
+    while len(ends[-1].inputs) == 1 and ends[-1].fold is None and not ends[-1].op.rounds:
+        ends.append(network.nodes[ends[-1].inputs[0]])
+    return ends
+
+
+def _step(network: Network) -> int:
+    """Number of points of one pass."""
+    return max(1, _CHUNK // max(node.size for node in network.nodes))
 
 
 def checked_signs(cells: SpatialComplex, height: Combination, recorded: np.ndarray) -> tuple[np.ndarray, int]:

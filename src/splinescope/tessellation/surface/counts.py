@@ -9,16 +9,6 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.spatial import SpatialComplex
 
 
-def edges_of(cells: SpatialComplex) -> np.ndarray:
-    """[E, 2] edges of the cells, the smaller vertex first, each once."""
-    loops = cells.face_loops()
-    following = np.arange(1, len(loops.items) + 1)
-    following[loops.offsets[1:] - 1] = loops.offsets[:-1]
-    here, there = loops.items.astype(np.int64), loops.items[following].astype(np.int64)
-    keys = np.unique(np.minimum(here, there) * len(cells.vertices) + np.maximum(here, there))
-    return np.column_stack([keys // len(cells.vertices), keys % len(cells.vertices)])
-
-
 def check_crossings(cells: SpatialComplex, signs: np.ndarray, sources: np.ndarray) -> int:
     """Every edge of the cells on which the sign changes has a vertex of the surface, and no other edge has one.
 
@@ -33,7 +23,7 @@ def check_crossings(cells: SpatialComplex, signs: np.ndarray, sources: np.ndarra
     Raises:
         CertificateError: If an edge is missing, or there is one too many.
     """
-    edges, number = edges_of(cells), np.int64(len(signs))
+    edges, number = np.sort(cells.edges.astype(np.int64), axis=1), np.int64(len(signs))
     high = signs > 0
     crossed = edges[high[edges[:, 0]] != high[edges[:, 1]]]
     low = np.where(high[crossed[:, 0]], crossed[:, 1], crossed[:, 0])

@@ -10,7 +10,7 @@ from splinescope.errors import CertificateError, InvalidInputError
 from splinescope.geometry.surface.collapse import PolygonMesh, collapsed
 from splinescope.geometry.surface.sections import facing, trace_section
 from splinescope.tessellation.affine import branch_maps
-from splinescope.tessellation.certificate.heights import bounded, checked_signs, rounded
+from splinescope.tessellation.certificate.heights import checked_signs, off_level
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.counts import (
     check_crossings,
@@ -21,10 +21,6 @@ from splinescope.tessellation.surface.counts import (
 )
 from splinescope.tessellation.surface.heights import Heights, heights_of
 from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
-
-_SEVERAL = 4.0
-"""Errors that add up where a forward pass is compared with the level: its own, those of the two values between which
-the position is interpolated, and that of the position."""
 
 
 def extracted(cells: SpatialComplex, weights: np.ndarray, level: float, check: bool) -> SurfaceMesh:
@@ -118,10 +114,10 @@ def _certified(
     )
     if not check:
         return certificate
-    at_vertices, at_vertices_allowed = _distances(cells, heights, surface.vertices)
-    at_centres, at_centres_allowed = _distances(cells, heights, surface.centres)
-    wrong = np.flatnonzero(at_centres > at_centres_allowed)
-    if len(wrong) or (at_vertices > at_vertices_allowed).any():
+    at_vertices, vertices_allowed = off_level(cells, surface.vertices, heights.function)
+    at_centres, centres_allowed = off_level(cells, surface.centres, heights.function)
+    wrong = np.flatnonzero(at_centres > centres_allowed)
+    if len(wrong) or (at_vertices > vertices_allowed).any():
         raise CertificateError(
             f"the output differs from the level by up to {max(at_vertices.max(), at_centres.max()):.1e} on the surface",
             cells=np.unique(surface.cells[wrong]),
@@ -131,11 +127,5 @@ def _certified(
         level="topology" if undecided else "values",
         value_error=float(at_vertices.max(initial=0.0)),
         centre_error=float(at_centres.max(initial=0.0)),
-        value_tolerance=float(max(at_vertices_allowed.max(initial=0.0), at_centres_allowed.max(initial=0.0))),
+        value_tolerance=float(max(vertices_allowed.max(initial=0.0), centres_allowed.max(initial=0.0))),
     )
-
-
-def _distances(cells: SpatialComplex, heights: Heights, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far the function is from the level at some points by a forward pass, and how far it may be."""
-    values, bounds = bounded(cells, points, heights.function, rounded(cells), pointwise=True)
-    return np.abs(values), _SEVERAL * bounds
