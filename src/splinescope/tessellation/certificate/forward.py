@@ -60,6 +60,7 @@ def forward(
     errors: np.ndarray,
     pointwise: bool = False,
     measured: Mapping[int, np.ndarray] | None = None,
+    folds: bool = True,
 ) -> Iterator[Passed]:
     """Values before every folding node, then the outputs, each with bounds of its errors.
 
@@ -70,6 +71,7 @@ def forward(
         pointwise: Whether each point has bounds of its own, which are smaller and cost a second pass; otherwise all
             points share one row.
         measured: [1, n] errors of what each folding node reads, taken where they are smaller than the bounds.
+        folds: Whether folding nodes are wanted, and not the output alone.
 
     Yields:
         Folding nodes in order, and last the output.
@@ -99,7 +101,7 @@ def forward(
             if limits and node.fold is not None and node.fold.clamps:
                 low, high = limits[0]
                 ranges[index] = low.clamp(min=0.0), high.clamp(min=0.0)
-        if node.fold is not None:
+        if folds and node.fold is not None:
             source = node.inputs[0]
             yield _passed(index, values[source], bounds[source], ranges.get(source) or _range(values[source]))
         for source in {index, *node.inputs}:
@@ -173,6 +175,8 @@ def _table(parameter: Tensor, like: Tensor) -> Tensor:
 
 def _activation(op: Activation, value: Tensor, bound: Tensor, limits: Range | None) -> Tensor:
     """An error grows by the steepest slope of the pieces within reach, and by the roundings of the piece."""
+    if op.is_relu:
+        return bound if limits is not None else torch.where(value >= bound * -(1 + 4 * UNIT_ROUNDOFF), bound, 0.0)
     flat, errors = value.reshape(len(value), -1), bound.reshape(len(bound), -1)
     slopes, breakpoints, intercepts = (_table(p, flat) for p in (op.slopes, op.breakpoints, op.intercepts))
     steep = slopes.abs()
@@ -191,8 +195,6 @@ def _activation(op: Activation, value: Tensor, bound: Tensor, limits: Range | No
         out = slope * errors
     else:
         out = steep.amax(dim=0) * errors
-    if op.is_relu:
-        return out.reshape(len(out), *value.shape[1:])
     # At a breakpoint the two pieces need agree in exact arithmetic only up to the roundings of their parameters.
     gaps = ((slopes[1:] - slopes[:-1]) * breakpoints + (intercepts[1:] - intercepts[:-1])).abs()
     sizes = steep.amax(dim=0) * _extent(value, limits).reshape(-1, flat.shape[1]) + intercepts.abs().amax(dim=0)

@@ -115,7 +115,7 @@ class Settlement:
         """
         for number, k in enumerate(np.argsort(-error, kind="stable").tolist()):
             cell = int(cells[k])
-            if not self._affords() and number:  # the worst one is looked at whatever it takes
+            if not self.affords() and number:  # the worst one is looked at whatever it takes
                 self.settled.open += 1
                 continue
             self.settled.signs += 1
@@ -138,7 +138,7 @@ class Settlement:
         corners = subject.cell_vertices[subject.cell_offsets[cell] : subject.cell_offsets[cell + 1]]
         out = [Fraction(0)] * subject.outputs.shape[1]
         for other in np.unique(subject.owner[np.isin(subject.cell_vertices, corners)]).tolist():
-            if not self._affords():
+            if not self.affords():
                 break
             whole = self.forms(other, {-1})[-1]
             unit = Fraction(2) ** whole.bits
@@ -172,7 +172,7 @@ class Settlement:
         worst = np.argsort(facts.margin / (allowed + facts.swing + np.finfo(float).tiny), kind="stable")
         for number, cell in enumerate(dict.fromkeys(facts.cell[worst].tolist())):
             mine = np.flatnonzero(facts.cell == cell)
-            if number and not self._affords():  # the worst one is looked at whatever it takes
+            if number and not self.affords():  # the worst one is looked at whatever it takes
                 self.settled.open += len(mine)
                 continue
             self.settled.signs += len(mine)
@@ -186,7 +186,7 @@ class Settlement:
                     what = f"a vertex is not on the fold of node {name!r} that is recorded there"
                     fail("vertices", np.unique(facts.cell), what)
 
-    def _affords(self) -> bool:
+    def affords(self) -> bool:
         """Whether the forms of one more cell are within the budget, which they are taken from then."""
         cost = 8.0 * self._work * self.subject.vertices.shape[1]
         if cost > self._left:
@@ -244,7 +244,7 @@ class Settlement:
         members = np.split(np.argsort(facts.cell, kind="stable"), np.searchsorted(np.sort(facts.cell), cells)[1:])
         for number in np.argsort(first, kind="stable"):
             part = facts.taken(members[number])
-            if not self._affords():
+            if not self.affords():
                 self.settled.open += len(part)
                 self.settled.signs -= len(part)
                 continue
@@ -266,7 +266,7 @@ class Settlement:
         forms = self.forms(cell, wanted)
         thin = subject.shapes.width[cell] <= 2 * _SEPARATE  # coordinates don't tell its interior from its surroundings
         for spot in spots:
-            point = self._crossing(int(spot), cell, around[int(spot)], forms) if corners else self._point(cell)
+            point = self.crossing(int(spot), cell, around[int(spot)], forms) if corners else self._point(cell)
             if point is None:
                 continue
             for k in np.flatnonzero(facts.corner == spot):
@@ -301,7 +301,7 @@ class Settlement:
         forms = self.forms(cell, {node} | {int(op) for items in around for op in subject.facets.op[items] if op >= 0})
         form = fact_form(facts, k, forms[node])
         for spot, items in zip(spots, around, strict=True):
-            point = self._crossing(spot, cell, items, forms)
+            point = self.crossing(spot, cell, items, forms)
             if point is not None:
                 value = Fraction(sum(a * b for a, b in zip(form, point, strict=True)))
                 if -value > self._blur(cell, form) * abs(point[-1]):
@@ -328,7 +328,7 @@ class Settlement:
         """The interior point as it is, in homogeneous coordinates."""
         return homogeneous(self.subject.points[cell, self.subject.first :])
 
-    def _crossing(
+    def crossing(
         self, corner: int, cell: int, around: np.ndarray, forms: dict[int, ScaledIntegers]
     ) -> list[Any] | None:
         """The point where the cell's own facets meet, in homogeneous coordinates; None if they don't say where."""

@@ -9,23 +9,12 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.spatial import SpatialComplex
 
 
-def edges_of(cells: SpatialComplex) -> np.ndarray:
-    """[E, 2] edges of the cells, the smaller vertex first, each once."""
-    loops = cells.face_loops()
-    following = np.arange(1, len(loops.items) + 1)
-    following[loops.offsets[1:] - 1] = loops.offsets[:-1]
-    here, there = loops.items.astype(np.int64), loops.items[following].astype(np.int64)
-    keys = np.unique(np.minimum(here, there) * len(cells.vertices) + np.maximum(here, there))
-    return np.column_stack([keys // len(cells.vertices), keys % len(cells.vertices)])
-
-
-def check_crossings(cells: SpatialComplex, values: np.ndarray, slack: float, sources: np.ndarray) -> int:
+def check_crossings(cells: SpatialComplex, signs: np.ndarray, sources: np.ndarray) -> int:
     """Every edge of the cells on which the sign changes has a vertex of the surface, and no other edge has one.
 
     Args:
         cells: The cells.
-        values: [V] heights at their vertices.
-        slack: What counts as zero.
+        signs: [V] signs of heights at their vertices.
         sources: [N, 2] ends of the edge that each vertex of the surface is on; twice the same where it is a vertex.
 
     Returns:
@@ -34,12 +23,12 @@ def check_crossings(cells: SpatialComplex, values: np.ndarray, slack: float, sou
     Raises:
         CertificateError: If an edge is missing, or there is one too many.
     """
-    edges, number = edges_of(cells), np.int64(len(values))
-    high = values > slack
+    edges, number = np.sort(cells.edges.astype(np.int64), axis=1), np.int64(len(signs))
+    high = signs > 0
     crossed = edges[high[edges[:, 0]] != high[edges[:, 1]]]
     low = np.where(high[crossed[:, 0]], crossed[:, 1], crossed[:, 0])
     # Where the lower end is on the level, the surface passes through it and not through the edge.
-    expected = crossed[np.abs(values[low]) > slack]
+    expected = crossed[signs[low] != 0]
     expected_keys = np.unique(expected[:, 0] * number + expected[:, 1])
     found = np.sort(sources[sources[:, 0] != sources[:, 1]].astype(np.int64), axis=1)
     keys = np.unique(found[:, 0] * number + found[:, 1])
@@ -50,18 +39,17 @@ def check_crossings(cells: SpatialComplex, values: np.ndarray, slack: float, sou
             f"have no vertex of the surface, and {more} others have one"
         )
     at = np.unique(sources[sources[:, 0] == sources[:, 1], 0])
-    if (np.abs(values[at]) > slack).any():
+    if (signs[at] != 0).any():
         raise CertificateError("certificate check `crossings` failed: the surface has a vertex where there is no zero")
     return len(expected_keys)
 
 
-def check_polygons(cells: SpatialComplex, values: np.ndarray, slack: float, polygons: np.ndarray) -> None:
+def check_polygons(cells: SpatialComplex, signs: np.ndarray, polygons: np.ndarray) -> None:
     """Every cell with larger and smaller values has one polygon.
 
     Args:
         cells: The cells.
-        values: [V] heights at their vertices.
-        slack: What counts as zero.
+        signs: [V] signs of heights at their vertices.
         polygons: [P] cell of each polygon.
 
     Raises:
@@ -69,8 +57,8 @@ def check_polygons(cells: SpatialComplex, values: np.ndarray, slack: float, poly
     """
     starts = cells.cell_offsets[:-1]
     corners = cells.cell_vertices
-    high = np.maximum.reduceat(values[corners] > slack, starts)
-    low = np.maximum.reduceat(values[corners] < -slack, starts)
+    high = np.maximum.reduceat(signs[corners] > 0, starts)
+    low = np.maximum.reduceat(signs[corners] < 0, starts)
     counts = np.bincount(polygons, minlength=len(cells))
     wrong = np.flatnonzero((high & low & (counts != 1)) | (~high & (counts > 0)))
     if len(wrong):

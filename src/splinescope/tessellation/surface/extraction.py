@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from splinescope.errors import CertificateError, InvalidInputError
 from splinescope.geometry.surface.collapse import PolygonMesh, collapsed
 from splinescope.geometry.surface.sections import facing, trace_section
 from splinescope.tessellation.affine import branch_maps
+from splinescope.tessellation.certificate.heights import checked_signs, off_level
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.counts import (
     check_crossings,
@@ -18,42 +19,8 @@ from splinescope.tessellation.surface.counts import (
     check_polygons,
     check_twins,
 )
+from splinescope.tessellation.surface.heights import Heights, heights_of
 from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
-from splinescope.tessellation.surface.rounding import doubtful_outputs, output_error
-
-_SAMPLE = 256
-"""Points at which the magnitudes of a network's values are looked up."""
-
-_SEVERAL = 4.0
-"""Errors that add up where a forward pass is compared with the level: its own, those of the two values between which
-the position is interpolated, and that of the position."""
-
-
-@dataclass(frozen=True)
-class Heights:
-    """A function that is affine on the cells of a complex, less the level that is sought, at the vertices.
-
-    Attributes:
-        values: [V] values.
-        slack: What counts as zero: how near to the level rounding leaves a value in doubt.
-        weights: [n_out] the function as a combination of the network's outputs.
-        level: The level.
-    """
-
-    values: np.ndarray
-    slack: float
-    weights: np.ndarray
-    level: float
-
-    @property
-    def above(self) -> np.ndarray:
-        """[V] whether the value is larger than zero."""
-        return self.values > self.slack
-
-    @property
-    def zero(self) -> np.ndarray:
-        """[V] whether the value is zero within rounding."""
-        return np.abs(self.values) <= self.slack
 
 
 def extracted(cells: SpatialComplex, weights: np.ndarray, level: float, check: bool) -> SurfaceMesh:
@@ -87,13 +54,6 @@ def extracted(cells: SpatialComplex, weights: np.ndarray, level: float, check: b
         sources=mesh.sources,
     )
     return replace(surface, certificate=_certified(surface, cells, heights, mesh, check))
-
-
-def heights_of(cells: SpatialComplex, weights: np.ndarray, level: float) -> Heights:
-    """A combination of outputs at the vertices of a complex, with its rounding error."""
-    sample = cells.interior_points[:: max(1, len(cells) // _SAMPLE)]
-    bounds = doubtful_outputs(cells.network, cells.domain, cells.tolerance.safety, sample)
-    return Heights(cells.vertex_outputs @ weights - level, output_error(bounds, weights, level), weights, level)
 
 
 def _mesh(cells: SpatialComplex, heights: Heights) -> PolygonMesh:
@@ -135,14 +95,14 @@ def _certified(
 ) -> SurfaceCertificate:
     """Check a surface: no holes inside the domain, and the level at all vertices and centres by forward passes."""
     check_twins(surface.offsets, surface.corners, surface.twins, surface.cells)
-    values = cells.vertex_outputs @ heights.weights - heights.level
-    crossings = check_crossings(cells, values, heights.slack, surface.sources)
-    check_polygons(cells, values, heights.slack, surface.cells)
+    signs, undecided = checked_signs(cells, heights.function, heights.signs) if check else (heights.signs, 0)
+    crossings = check_crossings(cells, signs, surface.sources)
+    check_polygons(cells, signs, surface.cells)
     check_places(cells, surface.vertices, surface.sources)
     border = np.flatnonzero(surface.twins < 0)
     polygon = np.searchsorted(surface.offsets, border, side="right") - 1
     holes = check_holes(cells, mesh.faces[border], surface.cells[polygon])
-    flat = np.minimum.reduceat(heights.zero[cells.cell_vertices], cells.cell_offsets[:-1])
+    flat = np.minimum.reduceat(signs[cells.cell_vertices] == 0, cells.cell_offsets[:-1])
     certificate = SurfaceCertificate(
         "topology",
         cells.certificate.level if cells.certificate else "none",
@@ -150,30 +110,22 @@ def _certified(
         crossings,
         covered_faces=mesh.covered,
         flat_cells=int(np.count_nonzero(flat)),
+        undecided=undecided,
     )
     if not check:
         return certificate
-    at_vertices = _distance(cells, heights, surface.vertices)
-    at_centres = _distance(cells, heights, surface.centres)
-    allowed = _SEVERAL * heights.slack
-    wrong = np.flatnonzero(at_centres > allowed)
-    if len(wrong) or (at_vertices > allowed).any():
+    at_vertices, vertices_allowed = off_level(cells, surface.vertices, heights.function)
+    at_centres, centres_allowed = off_level(cells, surface.centres, heights.function)
+    wrong = np.flatnonzero(at_centres > centres_allowed)
+    if len(wrong) or (at_vertices > vertices_allowed).any():
         raise CertificateError(
             f"the output differs from the level by up to {max(at_vertices.max(), at_centres.max()):.1e} on the surface",
             cells=np.unique(surface.cells[wrong]),
         )
     return replace(
         certificate,
-        level="values",
+        level="topology" if undecided else "values",
         value_error=float(at_vertices.max(initial=0.0)),
         centre_error=float(at_centres.max(initial=0.0)),
-        value_tolerance=allowed,
+        value_tolerance=float(max(vertices_allowed.max(initial=0.0), centres_allowed.max(initial=0.0))),
     )
-
-
-def _distance(cells: SpatialComplex, heights: Heights, points: np.ndarray) -> np.ndarray:
-    """How far the function is from the level at some points, by a forward pass of the network."""
-    if not len(points):
-        return np.zeros(0)
-    outputs = cells.network(cells.domain.embed(points)).reshape(len(points), -1)
-    return np.abs(outputs @ heights.weights - heights.level)

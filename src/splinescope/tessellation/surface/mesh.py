@@ -47,6 +47,8 @@ class SurfaceCertificate(Shown):
             not separate larger from smaller values and are left out.
         flat_cells: Cells on which the function is the level. They count as smaller: the surface passes between larger
             values and them.
+        undecided: Vertices of the cells of which neither a forward pass nor exact arithmetic, within what it may take,
+            told on which side of the level they are. Where there are any, the level is "topology".
     """
 
     level: str
@@ -58,6 +60,7 @@ class SurfaceCertificate(Shown):
     value_tolerance: float = float("nan")
     covered_faces: int = 0
     flat_cells: int = 0
+    undecided: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON."""
