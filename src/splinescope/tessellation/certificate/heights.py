@@ -59,7 +59,7 @@ class Combination:
         """[N] bounds of their errors, where those of the outputs are [1 or N, n_out]."""
         size = np.abs(self.weights)
         return np.asarray(
-            errors @ size + gamma(np.count_nonzero(size) + 2) * (np.abs(outputs) @ size + abs(self.level))
+            errors @ size + gamma(int(np.count_nonzero(size)) + 2) * (np.abs(outputs) @ size + abs(self.level))
         )
 
 
@@ -194,13 +194,14 @@ def _exactly(cells: SpatialComplex, height: Combination, vertices: np.ndarray) -
         mine = [corner for corner in mine.tolist() if int(cells.cell_vertices[corner]) not in found]
         if not mine or not settlement.affords():
             continue
-        own = slice(*np.searchsorted(beside, [owners[k], owners[k] + 1]))
+        first, last = np.searchsorted(beside, [owners[k], owners[k] + 1]).tolist()
+        own = slice(first, last)
         forms = settlement.forms(int(owners[k]), {-1, *(int(op) for op in cells.facet_op[facet[own]] if op >= 0)})
         row = _form(height, forms[-1])
         for corner in mine:
             number = int(cells.cell_vertices[corner])
-            around = np.unique(facet[own][vertex[own] == number])
-            point = settlement.crossing(corner, int(owners[k]), around, forms) if any(row[:-1]) else [Fraction(1)]
+            around, anywhere = np.unique(facet[own][vertex[own] == number]), not any(row[:-1])
+            point = [Fraction(1)] if anywhere else settlement.crossing(corner, int(owners[k]), around, forms)
             if point is not None:
                 value = sum(a * x for a, x in zip(row[-len(point) :], point, strict=True))
                 found[number] = (value > 0) - (value < 0)
