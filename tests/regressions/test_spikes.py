@@ -17,7 +17,7 @@ from splinescope import Box, Network, Slice
 from splinescope.errors import CertificateError
 from splinescope.tessellation import Segment, rounding
 from tests.fixtures.engine_networks import to_network
-from tests.fixtures.recipes import mlp
+from tests.fixtures.recipes import ABS, Builder, mlp
 from tests.reference.comparison import compare
 from tests.reference.exact_cells import exact_cells
 
@@ -41,6 +41,19 @@ def spike() -> Network:
     second[0, :2] = second[1, 2] = 1e9
     second[2, 7] = second[3, 8] = 1.0
     return to_network(mlp([first, second, [[1.0, -1, 1, -1]], [[1.0]]], [shift, [1.0, 1, 0, 0], [0.0], [0.0]]))
+
+
+def fall() -> Network:
+    """A unit that falls from 6e11 to -2 within 1e-9: its slope there is far above its magnitude over the domain."""
+    builder = Builder()
+    first = builder.layer([[0.0, -36228773846.0], [0.0, 0.0], [0.0, -529225.0]], [0.0, 1.0, 84.0], ABS)
+    builder.join((first, 0))
+    row = [-2731143561.0, -1613174983.0, 7535003304.0, 0.0, -4766577879.0]
+    other = [-5462287122.0, -3226349966.0, 15070006608.000004, 4541560744.0, -9533155758.0]
+    second = builder.layer([row, other])
+    builder.join((second, 0))
+    builder.layer([[0.0, 1e8, 0.0, 0.0], [0.0, 3e8, 0.0, 0.0]], [-190944272.0, -572832815.0])
+    return to_network(builder.build())
 
 
 def spikes(seed: int, inputs: int = 2) -> Network:
@@ -91,6 +104,13 @@ CASES: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_cells_are_the_exact_ones(name: str) -> None:
     network, domain = CASES[name][0](), CASES[name][1]
+    result = compare(splinescope.tessellate(network, domain, verify="proof"), exact_cells(network, domain))
+    assert not result.wrong, str(result)
+    assert result.level == "proof"
+
+
+def test_a_steep_fall() -> None:
+    network, domain = fall(), Slice(np.zeros(2), np.eye(2), np.array([[1.0, 0.25], [0.0, 1.0], [0.0, 0.0]]))
     result = compare(splinescope.tessellate(network, domain, verify="proof"), exact_cells(network, domain))
     assert not result.wrong, str(result)
     assert result.level == "proof"
