@@ -14,7 +14,7 @@ import splinescope
 from splinescope import Box, Slice
 from splinescope.errors import CertificateError, DegenerateArrangementError
 from tests.fixtures.engine_networks import to_network
-from tests.fixtures.recipes import ABS, Builder, Recipe
+from tests.fixtures.recipes import ABS, Builder, Recipe, mlp
 from tests.reference.comparison import compare
 from tests.reference.exact_cells import exact_cells
 
@@ -88,3 +88,11 @@ def test_a_polytope_of_four_dimensions() -> None:
     network = splinescope.from_torch(nn.Sequential(*one_layer(first, bias.tolist()), *second), input_shape=(4,))
     domain = Slice(np.zeros(4), np.eye(4), corners)
     assert splinescope.tessellate(network, domain, verify="proof").certificate.level == "proof"
+
+
+@OPEN
+def test_classes_on_a_segment_beside_a_steep_ramp() -> None:
+    """Outputs of a segment are compared within one common error: |x| - 1/2 + 1e15 relu(x - 0.9) is zero at 1/2."""
+    network = to_network(mlp([[[1], [-1], [1]], [[1, 1, 1e15]]], [[0, 0, -0.9], [-0.5]]))
+    cells = splinescope.tessellate(network, splinescope.Segment([-1.0], [1.0]))
+    np.testing.assert_allclose(splinescope.decision_boundary(cells).start, [0.0, 0.25, 0.75])

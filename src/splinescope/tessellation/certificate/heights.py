@@ -59,7 +59,7 @@ class Combination:
         """[N] bounds of their errors, where those of the outputs are [1 or N, n_out]."""
         size = np.abs(self.weights)
         return np.asarray(
-            errors @ size + gamma(np.count_nonzero(size) + 2) * (np.abs(outputs) @ size + abs(self.level))
+            errors @ size + gamma(int(np.count_nonzero(size)) + 2) * (np.abs(outputs) @ size + abs(self.level))
         )
 
 
@@ -190,8 +190,8 @@ def _exactly(cells: SpatialComplex, height: Combination, vertices: np.ndarray) -
     corners = np.flatnonzero(np.isin(cells.cell_vertices, vertices))
     owners, starts, counts = np.unique(subject.owner[corners], return_index=True, return_counts=True)
     for k in np.argsort(-counts, kind="stable").tolist():
-        mine = corners[starts[k] : starts[k] + counts[k]]
-        mine = [corner for corner in mine.tolist() if int(cells.cell_vertices[corner]) not in found]
+        all_of_it = corners[starts[k] : starts[k] + counts[k]].tolist()
+        mine = [corner for corner in all_of_it if int(cells.cell_vertices[corner]) not in found]
         if not mine or not settlement.affords():
             continue
         own = slice(*np.searchsorted(beside, [owners[k], owners[k] + 1]))
