@@ -18,8 +18,10 @@ from splinescope.progress import Report
 from splinescope.shown import Shown
 from splinescope.tessellation.complex import PolyhedralComplex
 from splinescope.tessellation.contest import competing
+from splinescope.tessellation.exact_outputs import ExactOutputs
 from splinescope.tessellation.metric import check_choice, isometry, plane_of
 from splinescope.tessellation.planar.complex import PlanarComplex
+from splinescope.tessellation.predicates import nearest
 from splinescope.tessellation.segments.complex import SegmentComplex
 from splinescope.tessellation.segments.queries.classes import ClassIntervals, class_intervals
 from splinescope.tessellation.spatial.complex import SpatialComplex
@@ -27,6 +29,13 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 if TYPE_CHECKING:
     from splinescope.tessellation.region_graph.decision import DecisionFacets
     from splinescope.tessellation.surface import SurfaceMesh
+
+
+_ALIKE = 16.0
+"""Ratio of values from which errors of the larger ones are none of the smaller ones' business."""
+
+_FEW = 1 << 25
+"""Products of integers that exact values of these may take: some seconds."""
 
 
 @dataclass(frozen=True)
@@ -301,9 +310,30 @@ def _envelope(cells: PlanarComplex, classes: Sequence[int] | None) -> tuple[Enve
     """Upper envelope of the competing outputs, and the class of each of them."""
     labels = competing(cells.network, classes)
     values = _contest(cells.vertex_outputs, labels)
-    resolution = 64 * UNIT_ROUNDOFF * float(np.abs(values).max(initial=0.0))
+    resolution = _settled(cells, values, labels)
     family = (cells.vertices, cells.cell_vertices, cells.cell_offsets, cells.edges, cells.edge_cells)
     return upper_envelope(*family, values, resolution), labels
+
+
+def _settled(cells: PlanarComplex, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """[V] differences up to which values count as equal; values that are far smaller than others become exact.
+
+    Rounding errors of the largest values say nothing of those at a vertex where all are small.
+    """
+    sizes = np.abs(values).max(axis=1, initial=0.0)
+    tie = 64 * UNIT_ROUNDOFF * float(sizes.max(initial=0.0))
+    gaps = np.diff(np.sort(values, axis=1), axis=1)
+    close = ((gaps > 0) & (gaps <= tie)).any(axis=1)
+    small = np.flatnonzero(close & (_ALIKE * 64 * UNIT_ROUNDOFF * sizes <= tie))
+    resolution = np.full(len(values), tie)
+    if len(small):
+        outputs = cells.vertex_outputs.shape[1]
+        weights = np.eye(outputs) if outputs == 1 else np.eye(outputs)[labels]
+        for vertex, exact in zip(small.tolist(), ExactOutputs(cells, _FEW).combined(small, weights, 0.0), strict=True):
+            if exact is not None:
+                values[vertex, -len(exact) :] = [nearest(number) for number in exact]
+                resolution[vertex] = 64 * UNIT_ROUNDOFF * np.abs(values[vertex]).max()
+    return resolution
 
 
 def _contest(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from splinescope.tessellation.spatial.complex import SpatialComplex
 from splinescope.tessellation.spatial.sides import exact_sides
 
 _MOST = 1 << 28
-"""Products of integers that one question may take: some twenty seconds."""
+"""Products of integers that a surface may take: some twenty seconds."""
 
 _BESIDE = 2.0**-46
 """Distance from a side of the domain, as a share of the largest coordinate, up to which a vertex is on it."""
@@ -39,10 +39,11 @@ class ExactOutputs:
 
     Args:
         cells: A complex of two or three dimensions.
+        most: Products of integers that may be spent.
     """
 
-    def __init__(self, cells: PlanarComplex | SpatialComplex) -> None:
-        self._cells, domain = cells, cells.domain
+    def __init__(self, cells: PlanarComplex | SpatialComplex, most: int = _MOST) -> None:
+        self._cells, self._most, domain = cells, most, cells.domain
         rows, corners = np.asarray(domain.halfspaces), np.asarray(domain.corners)
         near = _BESIDE * np.abs(corners).max()
         self._on = np.abs(cells.vertices @ rows[:, :-1].T + rows[:, -1]) <= near
@@ -73,7 +74,7 @@ class ExactOutputs:
         for place in np.argsort(-sizes, kind="stable").tolist():
             mine = around[starts[place] : starts[place] + sizes[place]]
             left = [vertex for vertex in np.unique(mine[:, 1]).tolist() if vertex not in found]
-            if not left or self._forms.products > _MOST:
+            if not left or self._forms.products > self._most:
                 continue
             cell = int(cells[place])
             (pieces,) = pieces_of_cells(self._cells.network, self._cells.codes, cells[place : place + 1])

@@ -38,7 +38,7 @@ def contact_segments(
     edges: Int[np.ndarray, "edges 2"],
     edge_cells: Int[np.ndarray, "edges 2"],
     values: Float[np.ndarray, "vertices functions"],
-    resolution: float,
+    resolution: Float[np.ndarray, " vertices"],
 ) -> Contacts:
     """Find the parts of interior edges whose two sides have different largest functions.
 
@@ -50,7 +50,7 @@ def contact_segments(
         edges: Vertices of each edge.
         edge_cells: Cells on the left and right of each edge, -1 outside.
         values: Values of the functions at the vertices.
-        resolution: Difference up to which two values count as equal.
+        resolution: Difference up to which two values at a vertex count as equal.
 
     Returns:
         The parts, directed as their edges.
@@ -79,7 +79,7 @@ def _partial_contacts(
     edges: np.ndarray,
     edge_cells: np.ndarray,
     values: np.ndarray,
-    resolution: float,
+    resolution: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Contacts on the edges of cells that are not whole: row of the candidate, parameters along the edge, functions."""
     rows, spans, pairs = [], [], []
@@ -87,9 +87,9 @@ def _partial_contacts(
     _find_ties(candidates, edges, values, resolution, tied)
     for row in np.flatnonzero(tied):
         edge = candidates[row]
-        a, b = values[edges[edge, 0]], values[edges[edge, 1]]
-        for group in _tied_groups(a, b, resolution):
-            low, high = _span(a, b, group, resolution)
+        (a, b), near = values[edges[edge]], resolution[edges[edge]]
+        for group in _tied_groups(a, b, near):
+            low, high = _span(a, b, group, near)
             sides = [
                 _winner(values, cell_vertices[cell_offsets[cell] : cell_offsets[cell + 1]], group, resolution)
                 for cell in edge_cells[edge]
@@ -107,43 +107,46 @@ def _partial_contacts(
 
 @njit(cache=True, nogil=True)
 def _find_ties(
-    candidates: np.ndarray, edges: np.ndarray, values: np.ndarray, resolution: float, tied: np.ndarray
+    candidates: np.ndarray, edges: np.ndarray, values: np.ndarray, resolution: np.ndarray, tied: np.ndarray
 ) -> None:
     """Mark the edges on which two functions agree that can be the largest there."""
     contenders = np.empty(values.shape[1], dtype=np.int64)
     for row in range(len(candidates)):
-        a, b = values[edges[candidates[row], 0]], values[edges[candidates[row], 1]]
+        tail, head = edges[candidates[row], 0], edges[candidates[row], 1]
+        a, b, near_tail, near_head = values[tail], values[head], resolution[tail], resolution[head]
         guaranteed = -np.inf
         for k in range(len(a)):
             guaranteed = max(guaranteed, min(a[k], b[k]))
         count = 0
         for k in range(len(a)):
-            if max(a[k], b[k]) + resolution >= guaranteed:
+            if max(a[k] + near_tail, b[k] + near_head) >= guaranteed:
                 contenders[count] = k
                 count += 1
         for i in range(count):
             for j in range(i):
                 c, k = contenders[i], contenders[j]
-                if abs(a[c] - a[k]) <= resolution and abs(b[c] - b[k]) <= resolution:
+                if abs(a[c] - a[k]) <= near_tail and abs(b[c] - b[k]) <= near_head:
                     tied[row] = True
 
 
-def _tied_groups(a: np.ndarray, b: np.ndarray, resolution: float) -> list[np.ndarray]:
+def _tied_groups(a: np.ndarray, b: np.ndarray, near: np.ndarray) -> list[np.ndarray]:
     """Groups of at least two functions that agree at both ends."""
     groups, seen = [], np.zeros(len(a), dtype=bool)
     for k in range(len(a)):
-        group = np.flatnonzero((np.abs(a - a[k]) <= resolution) & (np.abs(b - b[k]) <= resolution) & ~seen)
+        group = np.flatnonzero((np.abs(a - a[k]) <= near[0]) & (np.abs(b - b[k]) <= near[1]) & ~seen)
         if not seen[k] and len(group) > 1:
             groups.append(group)
         seen[group] = True
     return groups
 
 
-def _span(a: np.ndarray, b: np.ndarray, group: np.ndarray, resolution: float) -> tuple[float, float]:
+def _span(a: np.ndarray, b: np.ndarray, group: np.ndarray, near: np.ndarray) -> tuple[float, float]:
     """Parameters of the part of the edge on which the group is the largest."""
     others = np.setdiff1d(np.arange(len(a)), group)
     start, stop = a[group[0]] - a[others], b[group[0]] - b[others]
-    start, stop = (np.where(np.abs(margin) <= resolution, 0.0, margin) for margin in (start, stop))
+    start, stop = (
+        np.where(np.abs(margin) <= tie, 0.0, margin) for margin, tie in zip((start, stop), near, strict=True)
+    )
     if np.any((start < 0) & (stop <= 0)) or np.any((start <= 0) & (stop < 0)):
         return 1.0, 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -151,7 +154,7 @@ def _span(a: np.ndarray, b: np.ndarray, group: np.ndarray, resolution: float) ->
     return float(cut[start < 0].max(initial=0.0)), float(cut[stop < 0].min(initial=1.0))
 
 
-def _winner(values: np.ndarray, ring: np.ndarray, group: np.ndarray, resolution: float) -> int:
+def _winner(values: np.ndarray, ring: np.ndarray, group: np.ndarray, resolution: np.ndarray) -> int:
     """Which of a group tied on an edge is the largest next to it in a cell: the others fall behind at all vertices."""
     totals = values[np.ix_(ring, group)].sum(axis=0)
-    return int(group[np.flatnonzero(totals >= totals.max() - len(ring) * resolution)[0]])
+    return int(group[np.flatnonzero(totals >= totals.max() - resolution[ring].sum())[0]])

@@ -2,8 +2,8 @@
 
 Function `k` has the value `values[v, k]` at vertex `v` and is affine on each cell. A cell is *whole* if one
 function is the largest on all of it, else *mixed*: it is then cut into convex pieces by the lines on which
-two functions agree. Where functions agree within `resolution` they are tied, and the one of lowest index
-wins.
+two functions agree. Where functions agree within the `resolution` of a vertex they are tied, and the one of
+lowest index wins.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def upper_envelope(
     edges: Int[np.ndarray, "edges 2"],
     edge_cells: Int[np.ndarray, "edges 2"],
     values: Float[np.ndarray, "vertices functions"],
-    resolution: float,
+    resolution: Float[np.ndarray, " vertices"],
 ) -> Envelope:
     """Cut the cells where the largest of several functions changes.
 
@@ -63,7 +63,7 @@ def upper_envelope(
         edges: Vertices of each edge of the subdivision.
         edge_cells: Cells on the left and right of each edge, -1 outside.
         values: Values of the functions at the vertices.
-        resolution: Difference up to which two values count as equal.
+        resolution: Difference up to which two values at a vertex count as equal; between vertices it is interpolated.
 
     Returns:
         The envelope. Cost: cells x functions, plus for each mixed cell the square of the number of functions
@@ -91,12 +91,12 @@ def upper_envelope(
 
 @njit(cache=True, nogil=True)
 def _whole_cells(
-    values: np.ndarray, cell_vertices: np.ndarray, cell_offsets: np.ndarray, resolution: float, winners: np.ndarray
+    values: np.ndarray, cell_vertices: np.ndarray, cell_offsets: np.ndarray, resolution: np.ndarray, winners: np.ndarray
 ) -> None:
     """The first function that is the largest, within the resolution, at all vertices of a cell; -1 if there is none."""
     tops = np.empty(len(values))
     for vertex in range(len(values)):
-        tops[vertex] = values[vertex].max() - resolution
+        tops[vertex] = values[vertex].max() - resolution[vertex]
     for cell in range(len(winners)):
         ring = cell_vertices[cell_offsets[cell] : cell_offsets[cell + 1]]
         winners[cell] = -1
@@ -112,7 +112,7 @@ def _whole_cells(
 
 
 @njit(cache=True, nogil=True)
-def _contenders(values: np.ndarray, ring: np.ndarray, resolution: float, contenders: np.ndarray) -> int:
+def _contenders(values: np.ndarray, ring: np.ndarray, resolution: np.ndarray, contenders: np.ndarray) -> int:
     """Functions that can be the largest somewhere: not below the best of the guaranteed values."""
     guaranteed = -np.inf
     for k in range(values.shape[1]):
@@ -123,7 +123,7 @@ def _contenders(values: np.ndarray, ring: np.ndarray, resolution: float, contend
     count = 0
     for k in range(values.shape[1]):
         for vertex in ring:
-            if values[vertex, k] + resolution >= guaranteed:
+            if values[vertex, k] + resolution[vertex] >= guaranteed:
                 contenders[count] = k
                 count += 1
                 break
@@ -136,7 +136,7 @@ def _cut_cells(
     cell_vertices: np.ndarray,
     cell_offsets: np.ndarray,
     values: np.ndarray,
-    resolution: float,
+    resolution: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
     """Pieces and segments of the mixed cells; the kernel stops where its room ends and goes on with twice the room."""
     room = 64 + 4 * len(mixed)
@@ -168,7 +168,7 @@ def _cut(
     cell_vertices: np.ndarray,
     cell_offsets: np.ndarray,
     values: np.ndarray,
-    resolution: float,
+    resolution: np.ndarray,
     state: np.ndarray,
     points: np.ndarray,
     offsets: np.ndarray,
@@ -231,7 +231,12 @@ def _end(ring: np.ndarray, origin: int, tag: int, key: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True)
 def _piece(
-    vertices: np.ndarray, ring: np.ndarray, values: np.ndarray, resolution: float, contenders: np.ndarray, which: int
+    vertices: np.ndarray,
+    ring: np.ndarray,
+    values: np.ndarray,
+    resolution: np.ndarray,
+    contenders: np.ndarray,
+    which: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The part of a cell on which contender `which` is the largest: its corners, their vertices, its sides.
 
@@ -240,7 +245,7 @@ def _piece(
     """
     size, count = len(ring), len(contenders)
     place = np.empty((size, 2))
-    heights = np.empty((size, count))
+    heights = np.empty((size, count + 1))  # the last column says how near to each other values are tied
     origin = np.empty(size, dtype=np.int64)
     tags = np.empty(size, dtype=np.int64)
     for i in range(size):
@@ -249,9 +254,10 @@ def _piece(
         tags[i] = -1 - i
         for k in range(count):
             heights[i, k] = values[ring[i], contenders[k]]
+        heights[i, count] = resolution[ring[i]]
     for other in range(count):
         if other != which and len(place) >= 3:
-            place, heights, origin, tags = _clip(place, heights, origin, tags, which, other, resolution)
+            place, heights, origin, tags = _clip(place, heights, origin, tags, which, other)
     return place, origin, tags
 
 
@@ -263,7 +269,6 @@ def _clip(
     tags: np.ndarray,
     which: int,
     other: int,
-    resolution: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Keep the part of a convex piece on which `which` is at least `other`.
 
@@ -274,7 +279,7 @@ def _clip(
     margin = heights[:, which] - heights[:, other]
     positive, negative = False, False
     for i in range(size):
-        if abs(margin[i]) <= resolution:
+        if abs(margin[i]) <= heights[i, -1]:
             margin[i] = 0.0
         positive |= margin[i] > 0.0
         negative |= margin[i] < 0.0

@@ -190,8 +190,8 @@ def _exactly(cells: SpatialComplex, height: Combination, vertices: np.ndarray) -
     corners = np.flatnonzero(np.isin(cells.cell_vertices, vertices))
     owners, starts, counts = np.unique(subject.owner[corners], return_index=True, return_counts=True)
     for k in np.argsort(-counts, kind="stable").tolist():
-        listed = corners[starts[k] : starts[k] + counts[k]].tolist()
-        mine = [corner for corner in listed if int(cells.cell_vertices[corner]) not in found]
+        all_of_it = corners[starts[k] : starts[k] + counts[k]].tolist()
+        mine = [corner for corner in all_of_it if int(cells.cell_vertices[corner]) not in found]
         if not mine or not settlement.affords():
             continue
         first, last = np.searchsorted(beside, [owners[k], owners[k] + 1]).tolist()

@@ -12,6 +12,7 @@ from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike, as_network
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.arguments import fitted
+from splinescope.tessellation.certificate.heights import PLACED
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.spatial.engine import tessellate_polytope
@@ -84,7 +85,8 @@ def cells_that_meet(
     space = fitted(three_dimensional(domain), source.input_shape)
     keep = None
     if options.prune:
-        error = output_error(doubtful_outputs(source, space, options.safety), weights, level)
+        bounds = doubtful_outputs(source, space, options.safety)
+        error = output_error(bounds, weights, level) + PLACED * float(np.abs(weights) @ bounds.magnitude)
         keep = keeper(source, Level(weights, level, WIDE * error))
     return tessellated(source, space, options, keep)
 
