@@ -10,8 +10,8 @@ import numpy as np
 from splinescope.network.ops import Fold
 from splinescope.tessellation.certificate.forms import ScaledIntegers, exactly, work
 from splinescope.tessellation.certificate.groups import activation, maximum
+from splinescope.tessellation.certificate.hulls import Row
 from splinescope.tessellation.certificate.incidence import NearFolds
-from splinescope.tessellation.certificate.polytopes import Row
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.subject import Subject
 
@@ -29,7 +29,7 @@ Forms = Callable[[int, set[int]], dict[int, ScaledIntegers]]
 
 
 @dataclass
-class Doubts:
+class OpenCells:
     """Cells of whose interior points not every sign is proved to be strict.
 
     Attributes:
@@ -41,7 +41,7 @@ class Doubts:
     tied: set[int] = field(default_factory=set)
 
 
-def suspects(subject: Subject, doubts: Doubts, merged: set[int], near: NearFolds | None) -> np.ndarray:
+def suspects(subject: Subject, doubts: OpenCells, merged: set[int], near: NearFolds | None) -> np.ndarray:
     """Cells that may have no interior point, as far as is known.
 
     Vague ones are. Of a tie not where all signs are proved at exact corners, and these are where they are recorded to a
