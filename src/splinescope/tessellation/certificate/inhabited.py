@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from splinescope.network.ops import Activation, Fold, Maximum
+from splinescope.network.ops import Fold
 from splinescope.tessellation.certificate.forms import ScaledIntegers, exactly, work
+from splinescope.tessellation.certificate.groups import activation, maximum
+from splinescope.tessellation.certificate.hulls import Row
 from splinescope.tessellation.certificate.incidence import NearFolds
-from splinescope.tessellation.certificate.polytopes import Row
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.subject import Subject
 
@@ -28,7 +29,7 @@ Forms = Callable[[int, set[int]], dict[int, ScaledIntegers]]
 
 
 @dataclass
-class Doubts:
+class OpenCells:
     """Cells of whose interior points not every sign is proved to be strict.
 
     Attributes:
@@ -40,7 +41,7 @@ class Doubts:
     tied: set[int] = field(default_factory=set)
 
 
-def suspects(subject: Subject, doubts: Doubts, merged: set[int], near: NearFolds | None) -> np.ndarray:
+def suspects(subject: Subject, doubts: OpenCells, merged: set[int], near: NearFolds | None) -> np.ndarray:
     """Cells that may have no interior point, as far as is known.
 
     Vague ones are. Of a tie not where all signs are proved at exact corners, and these are where they are recorded to a
@@ -118,8 +119,8 @@ def _kept(op: Fold, read: ScaledIntegers, bits: np.ndarray) -> list[Row] | None:
 
     A unit that is at its breakpoint everywhere is on the piece before it.
     """
-    if isinstance(op, Activation):
-        tables = op.tables(len(read.numbers))
+    if op.elementwise:
+        tables = activation(op).tables(len(read.numbers))
         level, unit = np.nonzero(tables.folding)
         shift = exactly(tables.breakpoints[level, unit])
         most = max(shift.bits, read.bits)
@@ -131,8 +132,7 @@ def _kept(op: Fold, read: ScaledIntegers, bits: np.ndarray) -> list[Row] | None:
         if (zero & above).any():
             return None
     else:
-        assert isinstance(op, Maximum)
-        members = op.members.numpy()
+        members = maximum(op).members.numpy()
         winner = op.reads(op.named(bits.reshape(op.levels, len(members)))).places
         group, place = np.nonzero(members != winner[:, None])
         numbers = read.numbers[winner[group]] - read.numbers[members[group, place]]

@@ -12,7 +12,7 @@ from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.certificate.elimination import hyperplane_through
 from splinescope.tessellation.certificate.forms import ScaledIntegers, exactly, total
 from splinescope.tessellation.certificate.forward import gamma
-from splinescope.tessellation.certificate.polytopes import Polytope, hull
+from splinescope.tessellation.certificate.hulls import Hull, hull
 from splinescope.tessellation.domains import Box, Domain, Segment
 from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.segments.batch import Segments
@@ -55,7 +55,7 @@ class Place(ABC):
         """[d + 1] exact form that vanishes on a side of the domain."""
 
     @abstractmethod
-    def outline(self, coordinates: np.ndarray) -> Polytope:
+    def outline(self, coordinates: np.ndarray) -> Hull:
         """The domain, or the one of several in which some coordinates are, as an exact polytope."""
 
 
@@ -141,12 +141,12 @@ class DomainPlace(Place):
             found.append(form)
         return found
 
-    def outline(self, coordinates: np.ndarray) -> Polytope:
+    def outline(self, coordinates: np.ndarray) -> Hull:
         """The domain as an exact polytope."""
         return _outline(self._domain)
 
 
-def _outline(domain: Domain) -> Polytope:
+def _outline(domain: Domain) -> Hull:
     """A domain with its corners as they are; to which sides they belong, rounded half-spaces say."""
     corners = np.asarray(domain.corners, np.float64)
     if domain.dimension == 2 and not isinstance(domain, Box):  # corners in order
@@ -202,7 +202,7 @@ class SegmentsPlace(Place):
         """[2] the form that vanishes at an end, which is where work ended if cells are missing."""
         return np.array([1, -Fraction(float(coordinates[1]))], object)
 
-    def outline(self, coordinates: np.ndarray) -> Polytope:
+    def outline(self, coordinates: np.ndarray) -> Hull:
         """The parameters of a segment."""
         return hull(np.array([[0.0], [1.0]]), np.eye(2, dtype=bool))
 
@@ -247,7 +247,7 @@ class SlicesPlace(Place):
         """[3] exact form that vanishes on a side of the slice of some coordinates."""
         return self._place(coordinates).side(number, coordinates[1:])
 
-    def outline(self, coordinates: np.ndarray) -> Polytope:
+    def outline(self, coordinates: np.ndarray) -> Hull:
         """The slice of some coordinates as an exact polytope."""
         return self._place(coordinates).outline(coordinates[1:])
 

@@ -13,7 +13,7 @@ from splinescope.tessellation.certificate.elimination import common_zero
 from splinescope.tessellation.certificate.evaluators import Evaluator
 from splinescope.tessellation.certificate.facts import Facts
 from splinescope.tessellation.certificate.forms import Parameters, ScaledIntegers, cell_forms, work
-from splinescope.tessellation.certificate.inhabited import Doubts
+from splinescope.tessellation.certificate.inhabited import OpenCells
 from splinescope.tessellation.certificate.record import fail
 from splinescope.tessellation.certificate.roundings import first_order
 from splinescope.tessellation.certificate.rows import around_facet, difference, fact_form, homogeneous, nearest
@@ -40,7 +40,7 @@ class Settled:
     signs: int = 0
     merged: set[int] = field(default_factory=set)
     open: int = 0
-    doubts: Doubts = field(default_factory=Doubts)
+    doubts: OpenCells = field(default_factory=OpenCells)
 
 
 class Settlement:

@@ -14,7 +14,7 @@ Row = list[int]
 
 
 @dataclass(frozen=True)
-class Polytope:
+class Hull:
     """A polytope with interior points.
 
     Attributes:
@@ -27,7 +27,7 @@ class Polytope:
     facets: list[int]
     count: int
 
-    def within(self, rows: Sequence[Row]) -> Polytope | None:
+    def within(self, rows: Sequence[Row]) -> Hull | None:
         """The part where forms are positive.
 
         Args:
@@ -41,13 +41,13 @@ class Polytope:
         if not rows:
             return self
         values = (fmpz_mat(rows) * fmpz_mat(self.vertices).transpose()).tolist()
-        left: Polytope | None = self
+        left: Hull | None = self
         for row, there in zip(rows, values, strict=True):
             if min(there) < 0 or max(there) <= 0:
                 left = left._cut(row) if left is not None else None
         return left
 
-    def _cut(self, row: Row) -> Polytope | None:
+    def _cut(self, row: Row) -> Hull | None:
         """The part where one form is positive."""
         values = [sum(a * b for a, b in zip(row, vertex, strict=True)) for vertex in self.vertices]
         above, below = ([k for k, value in enumerate(values) if sign * value > 0] for sign in (1, -1))
@@ -65,7 +65,7 @@ class Polytope:
                     pairs = zip(self.vertices[k], self.vertices[other], strict=True)
                     vertices.append(_reduced([down * a + up * b for a, b in pairs]))
                     facets.append(common | fresh)
-        return Polytope(vertices, facets, self.count + 1)
+        return Hull(vertices, facets, self.count + 1)
 
     def _joined(self, k: int, other: int, common: int) -> bool:
         """Whether two vertices are the ends of an edge: no third one is on all facets through both."""
@@ -80,7 +80,7 @@ def _reduced(point: Row) -> Row:
     return [number // common for number in point]
 
 
-def hull(corners: np.ndarray, on: np.ndarray) -> Polytope:
+def hull(corners: np.ndarray, on: np.ndarray) -> Hull:
     """A polytope by its corners.
 
     Args:
@@ -93,4 +93,4 @@ def hull(corners: np.ndarray, on: np.ndarray) -> Polytope:
         weight = max(below for _, below in ratios)  # powers of two
         points.append([*(above * (weight // below) for above, below in ratios), weight])
     facets = [sum(1 << side for side in np.flatnonzero(row).tolist()) for row in on]
-    return Polytope(points, facets, on.shape[1])
+    return Hull(points, facets, on.shape[1])
