@@ -6,61 +6,14 @@ by hand, so that none is left behind when a benchmark is run again.
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
+from measured import figure, listed, percent, results, table, tiny
+from measured_speed import before_and_after, followers, real_networks, reference_planes
+
 MARK = re.compile(r"<!-- measured: ([\w -]+?) -->")
-
-
-def results(name: str) -> dict[str, Any]:
-    """What a benchmark measured."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["results"]
-
-
-def figure(value: float, digits: int = 2) -> str:
-    """A number with so many digits that count, 0.10 rather than 0.1."""
-    if value == 0:
-        return "0"
-    places = digits - 1 - math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
-    return f"{round(value, places):,.{max(0, places)}f}"
-
-
-def tiny(value: float) -> str:
-    """A small number by its power of ten, such as 4e-15."""
-    return re.sub(r"e([+-])0*(?=\d)", r"e\1", f"{value:.0e}") if value else "0"
-
-
-def percent(share: float, digits: int = 3) -> str:
-    """A share in percent."""
-    return f"{figure(100 * share, digits)} %"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table, numbers to the right but for the first column."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def listed(words: Sequence[str]) -> str:
-    """Words with commas and a last "and"."""
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
-
-
-def followers() -> str:
-    """Planes whose rows follow from one another, beside those with products alone."""
-    rows = []
-    for row in results("followers")["cases"]:
-        spent = row["seconds"]
-        times = [f"{figure(spent[name])} s" for name in ("dense products", "products alone", "topology")]
-        ratios = [figure(row[name]) for name in ("topology / dense products", "products alone / topology")]
-        rows.append([row["case"], f"{row['cells']:,}", *times, *ratios])
-    head = ["net", "cells", "dense products", "`topology`, products alone", "`topology`", "over the products", "gain"]
-    return table(head, rows)
 
 
 def eigenvalues() -> str:
@@ -359,16 +312,9 @@ def frame_bits() -> str:
     )
 
 
-def real_networks() -> str:
-    """Planes of real networks, part by part, beside torch's own forward pass."""
-    parts = ("seconds", "evaluation", "splitting", "certificate", "forward pass", "total / forward pass")
-    return table(
-        ["network", "cells", "all, s", "evaluation", "cutting", "certificate", "torch's pass", "all / torch's pass"],
-        [[row["case"], f"{row['cells']:,}", *(figure(row[part]) for part in parts)] for row in results("real")],  # type: ignore[call-overload]
-    )
-
-
 TABLES: dict[str, Callable[[], str]] = {
+    "reference planes": reference_planes,
+    "before and after": before_and_after,
     "real networks": real_networks,
     "followers": followers,
     "eigenvalues": eigenvalues,
