@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT, save, saved
+from benchmarks.common import ROOT, in_checkout, save, saved
 
 CASES: dict[str, tuple[str, ...]] = {
     "N1": ("topology", "values", "proof"),
@@ -77,11 +75,7 @@ print(json.dumps({
 
 def run(checkout: Path, case: str, level: str, repeats: int) -> dict[str, Any]:
     """One case with the source of a checkout."""
-    path = os.pathsep.join([str(checkout / "src"), str(ROOT.parent)])
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, case, level, str(repeats)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT.parent)
-    return json.loads(done.stdout.splitlines()[-1])
+    return in_checkout(checkout, PROGRAM, case, level, str(repeats))
 
 
 def main() -> None:

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT, save, saved
+from benchmarks.common import ROOT, in_checkout, save, saved
 
 NETWORKS = (
     "vnncomp_mnist_fc_256x2",
@@ -105,11 +103,7 @@ print(json.dumps(row))
 def run(checkout: Path, name: str) -> dict[str, Any]:
     """One network with the source of a checkout."""
     program = LEVEL_PROGRAM if name in LEVELS else PROGRAM
-    path = os.pathsep.join([str(checkout / "src"), str(ROOT.parent)])
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", program, name, str(NEAR.get(name, 1.0))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT.parent)
-    return json.loads(done.stdout.splitlines()[-1])
+    return in_checkout(checkout, program, name, str(NEAR.get(name, 1.0)))
 
 
 def main() -> None:

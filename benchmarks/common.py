@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -128,3 +129,12 @@ def save(name: str, results: Any) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
     temporary.replace(path)
+
+
+def in_checkout(checkout: Path, program: str, *arguments: str) -> dict[str, Any]:
+    """What a program prints as JSON in a process of one thread, with the source of a checkout and these benchmarks."""
+    path = os.pathsep.join([str(checkout / "src"), str(ROOT.parent)])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT.parent)
+    return json.loads(done.stdout.splitlines()[-1])

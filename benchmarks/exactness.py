@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import ROOT, save
+from benchmarks.common import ROOT, in_checkout, save
 
 MLPS = {"N1": (2, 64, 64, 64, 1), "N2": (2, 256, 256, 256, 10), "N5s": (3, 16, 16, 16, 1), "N5": (3, 32, 32, 32, 1)}
 CASES = ("N1", "N2", "N3", "N4", "N5s", "N5", "ResNet-20", "ACAS")
@@ -65,11 +63,7 @@ def scene(name: str) -> tuple[Any, Any]:
 
 def run(checkout: Path, case: str, level: str, repeats: int) -> dict[str, Any]:
     """One process: the source of a checkout under the benchmarks of this one."""
-    path = os.pathsep.join([str(checkout / "src"), str(ROOT.parent)])
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, case, level, str(repeats)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT.parent)
-    return json.loads(done.stdout.splitlines()[-1])
+    return in_checkout(checkout, PROGRAM, case, level, str(repeats))
 
 
 def main() -> None:

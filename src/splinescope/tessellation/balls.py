@@ -29,13 +29,16 @@ _KNOWN = 2.0**-32
 _PRODUCTS = 1 << 26
 """Products of the units that the forms of a cell need from which they are not evaluated here: a second."""
 _HELD = 1 << 24
-"""Weights of rows that are remembered from when it is known what is needed until it is evaluated."""
+"""Weights that are remembered, from when it is known what is needed until others are."""
 _TOGETHER, _NUMBERS = 64, 1 << 22
 """Cells that are looked at together, whose numbers of a unit are in the nearest cache; and units of the network, times
 these, at most."""
 
 Named = tuple[int, int]
 """A form by what folds: a node, or -1 for the sides of the domain, and its fold, by the numbers of `Fold.walls`."""
+
+Rows = dict[int, tuple[np.ndarray, csr_array]]
+"""For each affine node the units that were asked for last, and their rows over the flat inputs."""
 
 
 class Cut(NamedTuple):
@@ -89,13 +92,14 @@ class BallForms:
         network: The network.
         inputs: [n_in, d + 1] its inputs as forms of the domain's coordinates, the constant last.
         sides: Forms that vanish on the sides of the domain, exactly.
+        rows: Weights of affine nodes, filled as they are asked for; forms of one network on several domains share them.
     """
 
-    def __init__(self, network: Network, inputs: np.ndarray, sides: Dyadic) -> None:
+    def __init__(self, network: Network, inputs: np.ndarray, sides: Dyadic, rows: Rows | None = None) -> None:
         self._network, self._inputs, self._sides = network, np.ascontiguousarray(inputs, np.float64), sides
         self._last_use = last_uses(network)
         self._together = max(1, min(_TOGETHER, _NUMBERS // sum(node.size for node in network.nodes)))
-        self._rows: dict[int, tuple[np.ndarray, csr_array]] = {}
+        self._rows: Rows = {} if rows is None else rows
 
     def shares(self, patterns: Sequence[Pieces], cuts: Sequence[Cut]) -> np.ndarray:
         """Where forms cut ways across cells, as shares of the way.

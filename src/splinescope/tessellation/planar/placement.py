@@ -57,7 +57,8 @@ def placed(finished: FinishedPiece, plan: Plan) -> FinishedPiece:
     if cost > _HUGE:
         vertices = np.array([vertex for vertex in vertices.tolist() if judge.affords(vertex, _BEARABLE)], np.int64)
     spots = judge.spots(vertices, output if cost <= _DEAR else -1)
-    known = (spots.radii <= _FINE * _shortest_at(finished, plan)[vertices, None]).all(axis=1)
+    extents = np.broadcast_to(plan.slices.extents_at(finished.subdivision, finished.slices), points.shape)[vertices]
+    known = (spots.radii / extents <= _FINE * _shortest_at(finished, plan)[vertices, None]).all(axis=1)
     known &= (spots.doubts <= _NEAREST * np.abs(spots.values)).all(axis=1)
     points[vertices[known]] = spots.points[known]
     if cost <= _DEAR:

@@ -11,7 +11,7 @@ from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
-from splinescope.tessellation.balls import BallForms
+from splinescope.tessellation.balls import BallForms, Rows
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.dyadics import Dyadic
@@ -63,6 +63,7 @@ class Plan:
     _forms: dict[int, ExactForms] = field(default_factory=dict, init=False)
     _rows: dict[int, IntegerRows] = field(default_factory=dict, init=False)
     _balls: dict[int, BallForms] = field(default_factory=dict, init=False)
+    _weights: Rows = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
@@ -117,7 +118,7 @@ class Plan:
         if number not in self._balls:
             domain = self.slices.domains[number]
             inputs = input_rows(domain.origin, domain.basis)
-            self._balls[number] = BallForms(self.network, inputs, sides_of_polygon(domain.polygon))
+            self._balls[number] = BallForms(self.network, inputs, sides_of_polygon(domain.polygon), self._weights)
         return self._balls[number]
 
     @cached_property
