@@ -37,15 +37,39 @@ these, at most."""
 Named = tuple[int, int]
 """A form by what folds: a node, or -1 for the sides of the domain, and its fold, by the numbers of `Fold.walls`."""
 
-Rows = dict[int, tuple[np.ndarray, csr_array]]
-"""For each affine node the units that were asked for last, and their rows over the flat inputs."""
+_WHOLE = 1 << 13
+"""Products up to which all units of a node are evaluated: to find out which are needed would take longer."""
+
+
+class Frame(NamedTuple):
+    """A domain, as forms.
+
+    Attributes:
+        inputs: [n_in, d + 1] inputs of the network as forms of the domain's coordinates, the constant last.
+        sides: Forms that vanish on the sides of the domain, exactly.
+    """
+
+    inputs: np.ndarray
+    sides: Dyadic
+
+
+class Cell(NamedTuple):
+    """A cell of a network in a domain.
+
+    Attributes:
+        pieces: Its pieces at folding nodes.
+        frame: The domain.
+    """
+
+    pieces: Pieces
+    frame: Frame
 
 
 class Cut(NamedTuple):
     """A way across a cell that a form cuts.
 
     Attributes:
-        cell: Which pattern.
+        cell: Which cell.
         form: What cuts.
         tail: Forms that vanish where the way starts, as many as there are coordinates.
         head: Those where it ends.
@@ -61,7 +85,7 @@ class Corner(NamedTuple):
     """A place on a cell.
 
     Attributes:
-        cell: Which pattern.
+        cell: Which cell.
         forms: Forms that vanish there, as many as there are coordinates.
     """
 
@@ -90,22 +114,18 @@ class BallForms:
 
     Args:
         network: The network.
-        inputs: [n_in, d + 1] its inputs as forms of the domain's coordinates, the constant last.
-        sides: Forms that vanish on the sides of the domain, exactly.
-        rows: Weights of affine nodes, filled as they are asked for; forms of one network on several domains share them.
     """
 
-    def __init__(self, network: Network, inputs: np.ndarray, sides: Dyadic, rows: Rows | None = None) -> None:
-        self._network, self._inputs, self._sides = network, np.ascontiguousarray(inputs, np.float64), sides
-        self._last_use = last_uses(network)
+    def __init__(self, network: Network) -> None:
+        self._network, self._last_use = network, last_uses(network)
         self._together = max(1, min(_TOGETHER, _NUMBERS // sum(node.size for node in network.nodes)))
-        self._rows: Rows = {} if rows is None else rows
+        self._rows: dict[int, tuple[np.ndarray, csr_array, np.ndarray]] = {}
 
-    def shares(self, patterns: Sequence[Pieces], cuts: Sequence[Cut]) -> np.ndarray:
+    def shares(self, cells: Sequence[Cell], cuts: Sequence[Cut]) -> np.ndarray:
         """Where forms cut ways across cells, as shares of the way.
 
         Args:
-            patterns: Of each cell its pieces at all folding nodes before those that are named.
+            cells: Cells of domains of one dimension, with pieces at all folding nodes before those that are named.
             cuts: Ways, and what cuts them.
 
         Returns:
@@ -114,22 +134,23 @@ class BallForms:
         """
         out = np.full((2, len(cuts)), np.nan)
         corners = [Corner(cut.cell, (cut.form, *cut.tail, *cut.head)) for cut in cuts]
-        for at, known, _ in self._known(patterns, corners):
+        for at, known, _ in self._known(cells, corners):
             out[:, at] = _share(known, cuts[at])
         return out
 
-    def spots(self, patterns: Sequence[Pieces], corners: Sequence[Corner], node: int) -> Spots:
+    def spots(self, cells: Sequence[Cell], corners: Sequence[Corner], node: int) -> Spots:
         """Where forms meet, and the values of a node there.
 
         Args:
-            patterns: Of each cell its pieces at all folding nodes up to `node` and before those that are named.
+            cells: Cells of domains of one dimension, with pieces at all folding nodes up to `node` and before those
+                that are named.
             corners: What meets.
             node: Index of the node, or -1 for none.
         """
-        count, dimension = len(corners), self._inputs.shape[1] - 1
+        count, dimension = len(corners), len(corners[0].forms) if corners else 0
         size = self._network.nodes[node].size if node >= 0 else 0
         out = Spots(*(np.full((count, width), np.nan) for width in (dimension, dimension, size, size)))
-        for at, known, rows in self._known(patterns, corners, node):
+        for at, known, rows in self._known(cells, corners, node):
             point = _crossing(known, corners[at].forms)
             if point is not None:
                 out.points[at], out.radii[at] = _rounded(point)
@@ -137,39 +158,39 @@ class BallForms:
         return out
 
     def _known(
-        self, patterns: Sequence[Pieces], corners: Sequence[Corner], node: int = -1
+        self, cells: Sequence[Cell], corners: Sequence[Corner], node: int = -1
     ) -> Iterator[tuple[int, dict[Named, list[Any]], list[list[Any]]]]:
         """For each corner its number, the forms that it names, and those of a node on its cell, if that can be had."""
         of_cell: dict[int, list[int]] = {}
         for number, corner in enumerate(corners):
             of_cell.setdefault(corner.cell, []).append(number)
-        cells, together = list(of_cell), self._together
-        for start in range(0, len(cells), together):
-            some = cells[start : start + together]
-            names = [list(dict.fromkeys(name for at in of_cell[cell] for name in corners[at].forms)) for cell in some]
+        numbers, together = list(of_cell), self._together
+        for start in range(0, len(numbers), together):
+            some = numbers[start : start + together]
+            names = [list(dict.fromkeys(name for at in of_cell[n] for name in corners[at].forms)) for n in some]
             with ctx.workprec(_PRECISION), np.errstate(all="ignore"):
-                for cell, (known, rows) in zip(
-                    some, self._forms([patterns[c] for c in some], names, node), strict=False
-                ):
-                    for at in of_cell[cell]:
+                forms = self._forms([cells[n] for n in some], names, node)
+                for number, (known, rows) in zip(some, forms, strict=False):
+                    for at in of_cell[number]:
                         yield at, known, rows
 
     def _forms(
-        self, patterns: Sequence[Pieces], asked: Sequence[Sequence[Named]], node: int
+        self, cells: Sequence[Cell], asked: Sequence[Sequence[Named]], node: int
     ) -> Iterator[tuple[dict[Named, list[Any]], list[list[Any]]]]:
         """For each cell the forms that are asked for, and those of a node, unless that takes too many products."""
         walls, every = [self._walls(names) for names in asked], np.arange(self._network.nodes[node].size)
         units: dict[int, list[np.ndarray]] = {} if node < 0 else {node: [every]}
         for source, columns in ((source, w) for of_cell in walls for source, (_, w) in of_cell.items()):
             units.setdefault(source, []).extend([columns.plus, columns.minus[columns.minus >= 0]])
-        known = self._evaluated(patterns, {source: np.unique(np.concatenate(parts)) for source, parts in units.items()})
+        known = self._evaluated(cells, {source: np.unique(np.concatenate(parts)) for source, parts in units.items()})
         if known is None:
             return
-        for cell, names in enumerate(asked):
-            found = {name: [arb(number) for number in self._sides.rows[name[1]]] for name in names if name[0] < 0}
-            for source, (of_node, wall) in walls[cell].items():
-                found.update(zip(of_node, _differences(known[source], cell, wall), strict=True))
-            yield found, [] if node < 0 else [_ball(known[node], cell, unit) for unit in every.tolist()]
+        for number, (cell, names) in enumerate(zip(cells, asked, strict=True)):
+            sides = cell.frame.sides.rows
+            found = {name: [arb(coefficient) for coefficient in sides[name[1]]] for name in names if name[0] < 0}
+            for source, (of_node, wall) in walls[number].items():
+                found.update(zip(of_node, _differences(known[source], number, wall), strict=True))
+            yield found, [] if node < 0 else [_ball(known[node], number, unit) for unit in every.tolist()]
 
     def _walls(self, names: Sequence[Named]) -> dict[int, tuple[list[Named], Walls]]:
         """By the node that is read: the forms that are asked of it, and what they are there."""
@@ -187,21 +208,21 @@ class BallForms:
             out[node.inputs[0]] = (before + some, walls)
         return out
 
-    def _evaluated(self, patterns: Sequence[Pieces], asked: dict[int, np.ndarray]) -> dict[int, Balls] | None:
+    def _evaluated(self, cells: Sequence[Cell], asked: dict[int, np.ndarray]) -> dict[int, Balls] | None:
         """Forms of units of some nodes in some cells; None if that takes too many products."""
-        needed = self._needed(patterns, asked)
+        needed = self._needed(cells, asked)
         if needed is None:
             return None
         known: dict[int, Balls] = {}
         for index in sorted(needed):
-            known[index] = self._evaluate(index, needed[index], patterns, known)
+            known[index] = self._evaluate(index, needed[index], cells, known)
             for source in self._network.nodes[index].inputs:
                 if self._last_use[source] <= index and source not in asked:
                     known.pop(source, None)
         return known
 
-    def _needed(self, patterns: Sequence[Pieces], asked: dict[int, np.ndarray]) -> dict[int, np.ndarray] | None:
-        """Units of each node that some units of some nodes need in any of the cells."""
+    def _needed(self, cells: Sequence[Cell], asked: dict[int, np.ndarray]) -> dict[int, np.ndarray] | None:
+        """Units of each node that units of some nodes need in any of the cells, and all of them where they are few."""
         nodes, spent = self._network.nodes, 0
         needed: dict[int, np.ndarray] = {}
         masks = {place: np.zeros(nodes[place].size, bool) for place in asked}
@@ -210,6 +231,8 @@ class BallForms:
         while masks:
             index = max(masks)
             node, units = nodes[index], np.flatnonzero(masks.pop(index))
+            if node.inputs and node.affine is not None and node.size * node.op.addends <= _WHOLE and len(units):
+                units = np.arange(node.size)
             needed[index] = units
             spent += len(units) * (node.op.addends if node.fold is None else 1)
             if spent > _PRODUCTS:
@@ -217,10 +240,10 @@ class BallForms:
             if not node.inputs or not len(units):
                 continue
             if node.fold is not None:
-                reads = node.fold.reads(_stacked(patterns, index)[:, units], units)
+                reads = node.fold.reads(_stacked(cells, index)[:, units], units)
                 parts = [(node.inputs[0], reads.places[reads.slopes != 0])]
             else:
-                parts = self._sources(index, self._weights(index, units))
+                parts = self._sources(index, self._weights(index, units)[0])
             for source, read in parts:
                 masks.setdefault(source, np.zeros(nodes[source].size, bool))[read] = True
         return needed
@@ -233,34 +256,34 @@ class BallForms:
         cuts = np.cumsum([self._network.nodes[source].size for source in inputs])[:-1]
         return [(source, np.flatnonzero(part)) for source, part in zip(inputs, np.split(read, cuts), strict=True)]
 
-    def _weights(self, index: int, units: np.ndarray) -> csr_array:
-        """Rows of an affine node, the last ones remembered: over the flat inputs, one after the other."""
+    def _weights(self, index: int, units: np.ndarray) -> tuple[csr_array, np.ndarray]:
+        """Rows of an affine node over the flat inputs one after another, and its offsets; the last ones remembered."""
         if index in self._rows:
-            known, rows = self._rows[index]
+            known, rows, offsets = self._rows[index]
             if np.array_equal(known, units):
-                return rows
+                return rows, offsets
             del self._rows[index]
         node = self._network.nodes[index]
         assert node.affine is not None
-        rows = node.affine.rows(units, *(self._network.nodes[source].shape for source in node.inputs))
+        shapes = [self._network.nodes[source].shape for source in node.inputs]
+        rows, offsets = node.affine.rows(units, *shapes), node.affine.offsets(*shapes)[units]
         rows.eliminate_zeros()
-        if rows.nnz + sum(held.nnz for _, held in self._rows.values()) <= _HELD:
-            self._rows[index] = units, rows
-        return rows
+        if rows.nnz + sum(held.nnz for _, held, _ in self._rows.values()) <= _HELD:
+            self._rows[index] = units, rows, offsets
+        return rows, offsets
 
-    def _evaluate(self, index: int, units: np.ndarray, patterns: Sequence[Pieces], known: dict[int, Balls]) -> Balls:
-        node, cells, width = self._network.nodes[index], len(patterns), self._inputs.shape[1]
+    def _evaluate(self, index: int, units: np.ndarray, cells: Sequence[Cell], known: dict[int, Balls]) -> Balls:
+        node = self._network.nodes[index]
         if not node.inputs:
-            high = np.repeat(self._inputs[units][:, None], cells, axis=1)
+            high = np.stack([cell.frame.inputs[units] for cell in cells], axis=1)
             return Balls(units, high, np.zeros_like(high), np.zeros_like(high))
         sizes = [self._network.nodes[source].size for source in node.inputs]
-        before = joined([known.get(source) for source in node.inputs], sizes, cells, width)
+        width = cells[0].frame.inputs.shape[1]
+        before = joined([known.get(source) for source in node.inputs], sizes, len(cells), width)
         if node.fold is not None:
-            reads = node.fold.reads(_stacked(patterns, index)[:, units], units)
+            reads = node.fold.reads(_stacked(cells, index)[:, units], units)
             return folded(units, Reads(*(part.T for part in reads)), before)
-        assert node.affine is not None
-        shapes = [self._network.nodes[source].shape for source in node.inputs]
-        rows, offsets = self._weights(index, units), node.affine.offsets(*shapes)[units]
+        rows, offsets = self._weights(index, units)
         return applied(units, rows.indptr, _places(before.units, rows), rows.data, offsets, before)
 
 
@@ -271,9 +294,9 @@ def _places(units: np.ndarray, rows: csr_array) -> np.ndarray:
     return np.asarray(place[rows.indices])
 
 
-def _stacked(patterns: Sequence[Pieces], index: int) -> np.ndarray:
+def _stacked(cells: Sequence[Cell], index: int) -> np.ndarray:
     """[cells, units] pieces of a node."""
-    return np.stack([pieces[index] for pieces in patterns])
+    return np.stack([cell.pieces[index] for cell in cells])
 
 
 def _ball(balls: Balls, cell: int, place: int) -> list[Any]:

@@ -19,8 +19,6 @@ from splinescope.network.ops import Fold
 from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.rounding import Bounds
 
-_COARSE = 2.0**-30
-"""Doubtful distance, relative to a unit's magnitude, from which half of the units are looked at again."""
 _POINTS, _LEAST = 256, 16
 """Points at which that is done, at most and at least."""
 _CHEAP = 1 << 24
@@ -39,11 +37,13 @@ class Calibration:
         network: The network.
         bounds: For each node its magnitude and doubtful distances, on the whole domain.
         safety: Multiple of a measured error.
+        coarse: Doubtful distance, relative to a unit's magnitude, from which half of the units are looked at again.
     """
 
     network: Network
     bounds: tuple[Bounds, ...]
     safety: float
+    coarse: float = 2.0**-30
     _coarse: dict[int, bool] = field(default_factory=dict)
 
     def is_coarse(self, node: int) -> bool:
@@ -51,7 +51,7 @@ class Calibration:
         if node not in self._coarse:
             known = self.bounds[node]
             alive = known.magnitude > 0
-            coarse = alive & (known.error > _COARSE * known.magnitude)
+            coarse = alive & (known.error > self.coarse * known.magnitude)
             self._coarse[node] = 2 * int(np.count_nonzero(coarse)) > int(np.count_nonzero(alive))
         return self._coarse[node]
 

@@ -40,6 +40,13 @@ def _unite(
         out_offsets[face + 1] = used
 
 
+def taken_lists(offsets: np.ndarray, items: np.ndarray, which: np.ndarray) -> Lists:
+    """Some of the lists, in any order."""
+    sizes = offsets[which + 1] - offsets[which]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    return starts, items[np.repeat(offsets[which] - starts[:-1], sizes) + np.arange(starts[-1])]
+
+
 def vertices_of_faces(edges: np.ndarray, levels: list[Lists]) -> list[Lists]:
     """Vertices of all faces of each dimension.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.judge import Crossed, End
 from splinescope.geometry.planar.subdivision import Subdivision
-from splinescope.tessellation.balls import BallForms, Corner, Cut, Named, Spots
+from splinescope.tessellation.balls import Cell, Corner, Cut, Named, Spots
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Dyadic, Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
@@ -208,22 +208,20 @@ class PlanarJudge:
         vertices = {vertex for way in ways for vertex, column in way if column < 0}
         self._find_corners(np.array(sorted(vertices), np.int64))
         named = self.columns.folds(faces, columns.astype(np.int64)).tolist()
-        shares = np.full((2, len(faces)), np.nan)
-        for balls, some, place, patterns in self._by_slice(faces):
-            cuts = [
-                Cut(cell, (self.columns.node, named[at]), *(self._named_end(int(faces[at]), end) for end in ways[at]))
-                for at, cell in zip(some.tolist(), place.tolist(), strict=True)
-            ]
-            shares[:, some] = balls.shares(patterns, cuts)
-        return shares
+        cells, place = self._cells(faces)
+        cuts = [
+            Cut(cell, (self.columns.node, named[at]), *(self._named_end(int(faces[at]), end) for end in ways[at]))
+            for at, cell in enumerate(place)
+        ]
+        return self.plan.balls.shares(cells, cuts)
 
-    def _by_slice(self, faces: np.ndarray) -> Iterator[tuple[BallForms, np.ndarray, np.ndarray, list[Pieces]]]:
-        """For each slice its balls, which of the faces are there, and of each its place among the patterns of these."""
+    def _cells(self, faces: np.ndarray) -> tuple[list[Cell], list[int]]:
+        """Cells as balls want them, each once, and the place of each face among them."""
         self._learn_pieces(faces)
-        for number in np.unique(self.slices[faces]).tolist():
-            some = np.flatnonzero(self.slices[faces] == number)
-            cells, place = np.unique(faces[some], return_inverse=True)
-            yield self.plan.balls(number), some, place, [self._pieces[cell] for cell in cells.tolist()]
+        cells, place = np.unique(faces, return_inverse=True)
+        slices = self.slices[cells].tolist()
+        found = [Cell(self._pieces[cell], self.plan.frame(n)) for cell, n in zip(cells.tolist(), slices, strict=True)]
+        return found, place.tolist()
 
     def spots(self, vertices: np.ndarray, node: int) -> Spots:
         """Where vertices are, and the values of a node there, as far as balls tell; NaN where they do not.
@@ -234,16 +232,12 @@ class PlanarJudge:
         """
         self._find_corners(vertices)
         faces = np.array([self.subdivision.face[self._corners[vertex][0]] for vertex in vertices.tolist()])
-        parts, order = list[Spots](), list[np.ndarray]()
-        for balls, some, place, patterns in self._by_slice(faces):
-            corners = [
-                Corner(cell, self._named_end(int(faces[at]), (int(vertices[at]), -1)))
-                for at, cell in zip(some.tolist(), place.tolist(), strict=True)
-            ]
-            parts.append(balls.spots(patterns, corners, node))
-            order.append(some)
-        back = np.argsort(np.concatenate(order), kind="stable")
-        return Spots(*(np.concatenate(part)[back] for part in zip(*parts, strict=True)))
+        cells, place = self._cells(faces)
+        corners = [
+            Corner(cell, self._named_end(face, (vertex, -1)))
+            for cell, face, vertex in zip(place, faces.tolist(), vertices.tolist(), strict=True)
+        ]
+        return self.plan.balls.spots(cells, corners, node)
 
     def _named_end(self, face: int, end: End) -> tuple[Named, Named]:
         """What vanishes at an end of a way through a face."""

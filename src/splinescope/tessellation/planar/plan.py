@@ -11,7 +11,7 @@ from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
-from splinescope.tessellation.balls import BallForms, Rows
+from splinescope.tessellation.balls import BallForms, Frame
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.dyadics import Dyadic
@@ -62,8 +62,7 @@ class Plan:
     tally: SignCounts = field(default_factory=SignCounts)
     _forms: dict[int, ExactForms] = field(default_factory=dict, init=False)
     _rows: dict[int, IntegerRows] = field(default_factory=dict, init=False)
-    _balls: dict[int, BallForms] = field(default_factory=dict, init=False)
-    _weights: Rows = field(default_factory=dict, init=False)
+    _frames: dict[int, Frame] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
@@ -113,13 +112,17 @@ class Plan:
             self._forms[number] = ExactForms(self.network, inputs, sides, self._rows)
         return self._forms[number]
 
-    def balls(self, number: int) -> BallForms:
-        """The same to some thirty digits, for places."""
-        if number not in self._balls:
+    def frame(self, number: int) -> Frame:
+        """A slice, as `balls` want it."""
+        if number not in self._frames:
             domain = self.slices.domains[number]
-            inputs = input_rows(domain.origin, domain.basis)
-            self._balls[number] = BallForms(self.network, inputs, sides_of_polygon(domain.polygon), self._weights)
-        return self._balls[number]
+            self._frames[number] = Frame(input_rows(domain.origin, domain.basis), sides_of_polygon(domain.polygon))
+        return self._frames[number]
+
+    @cached_property
+    def balls(self) -> BallForms:
+        """The forms to some thirty digits, for places."""
+        return BallForms(self.network)
 
     @cached_property
     def pieces(self) -> PieceTable:

@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from splinescope.geometry.curves import z_order
 from splinescope.geometry.lattice.gluing import FinishedLattice, glued
+from splinescope.geometry.lattice.polytopes import taken_lists
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import give_back_memory
 from splinescope.tessellation.codes import NodeCodes, merged
 from splinescope.tessellation.part_store import PartStore
+from splinescope.tessellation.spatial.complex import cell_means
 from splinescope.tessellation.spatial.state import SpatialState
 from splinescope.tessellation.sweep import advance
 
 Keep = Callable[[int, dict[int, np.ndarray], np.ndarray, np.ndarray], np.ndarray]
-"""A function of (node, rows of the live nodes at the vertices, cell_vertices, cell_offsets): which cells to keep."""
+"""A function of (node, rows of the live nodes at the vertices, cell_vertices, cell_offsets): which cells to keep. Cells
+come in an order in which neighbours, which share vertices, are near one another."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,9 @@ class SpatialRun:
         done = state.position > before and self.network.nodes[before].units and before != self.network.output
         if self.keep is not None and done:
             offsets, items = state.cell_vertices()
-            state.restrict(np.flatnonzero(self.keep(before, state.rows, items, offsets)))
+            order = z_order(cell_means(state.lattice.points, items, offsets))
+            offsets, items = taken_lists(offsets, items, order)
+            state.restrict(np.sort(order[self.keep(before, state.rows, items, offsets)]))
 
     def _finish(self, state: SpatialState) -> None:
         self._count(state)

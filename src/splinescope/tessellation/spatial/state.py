@@ -45,8 +45,10 @@ _FEWEST = 64
 """Cells that there may be in any case, whatever the memory budget."""
 _SAFETY = 16.0
 """Multiple of `Tolerance.safety` by which measured rounding errors are taken: they only say what is decided exactly."""
-_PLACED = 2.0**-33
+_PLACED = 2.0**-30
 """Uncertainty up to which a vertex is where float64 puts it, where its coordinates resolve as much."""
+_COARSE = 2.0**-40
+"""See `Calibration.coarse`: cells are many here, and what is in doubt is dear."""
 
 
 @dataclass
@@ -360,7 +362,7 @@ def first_state(
         network,
         lattice,
         {},
-        Calibration(network, bounds, safety),
+        Calibration(network, bounds, safety, _COARSE),
         domain.embed,
         judge,
         extents,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from splinescope.geometry.lattice.polytopes import taken_lists
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -22,10 +24,8 @@ class Cells:
 
     def taken(self, which: np.ndarray) -> Cells:
         """Some of the cells."""
-        sizes = self.offsets[which + 1] - self.offsets[which]
-        offsets = np.concatenate([[0], np.cumsum(sizes)])
-        places = np.repeat(self.offsets[which] - offsets[:-1], sizes) + np.arange(offsets[-1])
-        return Cells(self.vertices[places], offsets)
+        offsets, vertices = taken_lists(self.offsets, self.vertices, which)
+        return Cells(vertices, offsets)
 
     def least(self, values: np.ndarray) -> np.ndarray:
         """[F, ...] the least of the values [C, ...] at the corners of each cell."""
