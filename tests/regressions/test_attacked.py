@@ -87,3 +87,60 @@ def test_slices_whose_coordinates_cancel_against_their_origin(far: float, seed: 
     biases[0] = biases[0] - weights[0] @ domain.embed(centre[None])[0]
     cells = splinescope.tessellate(to_network(mlp(weights, biases)), domain, verify="proof")
     assert cells.certificate.level == "proof"
+
+
+def tetrahedron(rng: np.random.Generator, inputs: int, origin: np.ndarray, size: float) -> splinescope.Slice:
+    """A small space around a point, in random directions."""
+    basis = np.ascontiguousarray(np.linalg.qr(rng.normal(size=(inputs, 3)))[0].T)
+    return splinescope.Slice(origin, basis, size * np.vstack([-np.ones(3), 3 * np.eye(3) - 1]))
+
+
+@pytest.mark.parametrize(("size", "seed"), [(1e-3, 9), (1e-8, 1), (1e-8, 2), (1e-10, 0), (1e-10, 3)])
+def test_spaces_of_a_unit_that_is_zero_everywhere(size: float, seed: int) -> None:
+    """relu(u) - relu(u) is zero at all probes: its bound of errors was replaced by none, and cells had it on."""
+    rng = np.random.default_rng(seed)
+    origin = rng.normal(size=3)
+    row = rng.integers(-1, 2, 3) * 1.0
+    row[1] = -1
+    weight = np.stack([row, [-1.0, 1.0, 1.0], row]) / size
+    bias = -weight @ origin
+    bias[2] = bias[0]
+    network = to_network(mlp([weight, [[1, 0, -1]], [[1]]], [bias, [0], [0]]))
+    domain = tetrahedron(rng, 3, origin, size)
+    cells = splinescope.tessellate(network, domain, verify="topology")
+    assert not np.asarray(cells.patterns)[:, 3].any()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=CertificateError,
+    reason="vertices are left within 2^-33 of the domain, and volumes over facets that are not flat sum to less",
+)
+@pytest.mark.parametrize("size", [1e-5, 1e-6])
+def test_small_spaces_around_a_point(size: float) -> None:
+    """Random networks of two layers, as steep as the space is small: a third to a half of them were refused."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        parts = [(rng.normal(size=shape), rng.normal(size=shape[0]) * 0.4) for shape in ((6, 4), (6, 6), (1, 6))]
+        origin = rng.normal(size=4)
+        weights, biases = [part[0] for part in parts], [part[1] for part in parts]
+        weights[0] = weights[0] / size
+        biases[0] = biases[0] - weights[0] @ origin
+        splinescope.tessellate(to_network(mlp(weights, biases)), tetrahedron(rng, 4, origin, size))
+
+
+@pytest.mark.xfail(
+    strict=True, raises=pytest.fail.Exception, reason="of interior points only the box of the cell is looked at"
+)
+def test_interior_points_in_the_neighbouring_cell() -> None:
+    """Two cells exchange patterns and interior points, and outputs are zero: "values" passes it, "proof" does not."""
+    rng = np.random.default_rng(0)
+    network = to_network(mlp([rng.normal(size=(7, 2)), np.zeros((1, 7))], [rng.normal(size=7) * 0.4, [0]]))
+    cells = splinescope.tessellate(network, SQUARE, verify="proof")
+    for pair in cells.facets.cells:
+        order = np.arange(len(cells))
+        order[pair] = pair[::-1]
+        codes = tuple(code.taken(order) for code in cells.codes)
+        swapped = replace(cells, codes=codes, interior_points=cells.interior_points[order], certificate=None)
+        with pytest.raises(CertificateError):
+            certify(swapped, "values")
