@@ -336,7 +336,7 @@ class AxisMap(Affine):
             if axis in factors:
                 chosen, weights = (table[where[axis]] for table in factors[axis])
             width = places.shape[1]
-            places = (places[:, :, None] * size + chosen[:, None, :]).reshape(count, -1)
+            places = (places[:, :, None] * size + chosen[:, None, :]).reshape(count, width * chosen.shape[1])
             parts = {a: np.repeat(part, chosen.shape[1], axis=1) for a, part in parts.items()}
             parts[axis] = np.tile(weights, (1, width))
         data = np.ones(places.shape)

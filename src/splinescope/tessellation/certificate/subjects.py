@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from splinescope.tessellation.certificate.places import DomainPlace, SegmentsPlace, SlicesPlace
 from splinescope.tessellation.certificate.record import fail
-from splinescope.tessellation.certificate.subject import RESOLUTION, CornerFacets, Corners, Subject
+from splinescope.tessellation.certificate.subject import RESOLUTION, CornerFacets, Corners, Subject, pair_pieces
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.planar.batch import PlanarBatch, batch_of_one
@@ -172,6 +172,7 @@ def _planar(subject: Subject, cells: PlanarBatch) -> tuple[CornerFacets, Corners
         cells.edge_cells, cells.edge_op, cells.edge_unit, side, np.arange(0, 2 * len(rows) + 1, 2), items
     )
     same = (cells.edge_op[before] == cells.edge_op[after]) & (cells.edge_unit[before] == cells.edge_unit[after])
+    same &= _same_rivals(subject, cells, before, after, same)
     straight = same & (side[before] == side[after]) & ((cells.edge_op[before] >= 0) | (side[before] >= 0))
     scale = subject.scale_of(owner)
     steps = (cells.vertices[cells.cell_vertices[following]] - cells.vertices[cells.cell_vertices]) / scale
@@ -182,6 +183,22 @@ def _planar(subject: Subject, cells: PlanarBatch) -> tuple[CornerFacets, Corners
         sure = np.abs(sine) - 2 * RESOLUTION * (1 / length + 1 / length[previous])
         gain = np.where(sure > 0, 2.0 / sure, np.inf)
     return facets, Corners(straight, gain)
+
+
+def _same_rivals(
+    subject: Subject, cells: PlanarBatch, before: np.ndarray, after: np.ndarray, asked: np.ndarray
+) -> np.ndarray:
+    """[R] whether, of edges that a maximum made, one member leads beyond both: three members meet in a corner."""
+    out = np.ones(len(asked), bool)
+    for node, op in subject.network.folds.items():
+        mine = np.flatnonzero(asked & (cells.edge_op[before] == node) & (not op.elementwise))
+        rivals = np.full((2, len(mine)), -1)
+        for rival, edge in zip(rivals, (before[mine], after[mine]), strict=True):
+            beyond = cells.edge_cells[edge].sum(axis=1) - subject.owner[mine]
+            there = np.flatnonzero(beyond >= 0)
+            rival[there] = pair_pieces(subject, node, beyond[there], cells.edge_unit[edge[there]])
+        out[mine] = rivals[0] == rivals[1]
+    return out
 
 
 def _edges_after(cells: PlanarBatch, owner: np.ndarray) -> np.ndarray:

@@ -30,7 +30,8 @@ def measured(bounds: Bounds, values: np.ndarray) -> Bounds:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = np.where(seen, bounds.error / bounds.magnitude, 0.0)
         typical = float(np.median(share[seen])) if seen.any() else 0.0
-        error = np.where(seen, bounds.error * (magnitude / bounds.magnitude), typical * magnitude)
+        grown = np.where(seen, magnitude / bounds.magnitude, 1.0)
+        error = np.maximum(bounds.error * grown, np.where(seen, 0.0, typical * magnitude))
     return Bounds(magnitude, np.maximum(np.nan_to_num(error), np.finfo(np.float64).tiny))
 
 
