@@ -111,14 +111,9 @@ def test_spaces_of_a_unit_that_is_zero_everywhere(size: float, seed: int) -> Non
     assert not np.asarray(cells.patterns)[:, 3].any()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=CertificateError,
-    reason="vertices are left within 2^-33 of the domain, and volumes over facets that are not flat sum to less",
-)
 @pytest.mark.parametrize("size", [1e-5, 1e-6])
 def test_small_spaces_around_a_point(size: float) -> None:
-    """Random networks of two layers, as steep as the space is small: a third to a half of them were refused."""
+    """Networks as steep as the space is small: vertices leave facets uneven, and volumes over these summed to more."""
     for seed in range(10):
         rng = np.random.default_rng(seed)
         parts = [(rng.normal(size=shape), rng.normal(size=shape[0]) * 0.4) for shape in ((6, 4), (6, 6), (1, 6))]

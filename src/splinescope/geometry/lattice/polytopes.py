@@ -172,27 +172,63 @@ def _volumes_of_cells(
     polygon_items: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Volumes in three dimensions: tetrahedra from one vertex of the cell and one of each polygon over its edges."""
+    """Volumes in three dimensions: tetrahedra from one vertex of the cell and one of each polygon over its edges.
+
+    What cells share counts with opposite signs on its two sides, even where rounded vertices make a polygon uneven.
+    """
+    centre, up = np.empty(3), np.empty(3)
     for cell in range(start, stop):
         apex = points[edges[polygon_items[polygon_offsets[items[offsets[cell]]]], 0]]
-        total = 0.0
+        centre[:] = 0.0
+        corners, total = 0, 0.0
+        for at in range(offsets[cell], offsets[cell + 1]):
+            for k in range(polygon_offsets[items[at]], polygon_offsets[items[at] + 1]):
+                for axis in range(3):
+                    centre[axis] += points[edges[polygon_items[k], 0], axis] + points[edges[polygon_items[k], 1], axis]
+                corners += 2
         for at in range(offsets[cell], offsets[cell + 1]):
             low, high = polygon_offsets[items[at]], polygon_offsets[items[at] + 1]
             origin = points[edges[polygon_items[low], 0]]
-            ux, uy, uz = origin[0] - apex[0], origin[1] - apex[1], origin[2] - apex[2]
+            _direction(points, edges, polygon_items[low:high], up)
+            outwards = 0.0
+            for axis in range(3):
+                outwards += up[axis] * (corners * origin[axis] - centre[axis])
+            pyramid = 0.0
             for k in range(low, high):
-                a, b = points[edges[polygon_items[k], 0]], points[edges[polygon_items[k], 1]]
-                ax, ay, az = a[0] - origin[0], a[1] - origin[1], a[2] - origin[2]
-                bx, by, bz = b[0] - origin[0], b[1] - origin[1], b[2] - origin[2]
-                total += abs(ux * (ay * bz - az * by) + uy * (az * bx - ax * bz) + uz * (ax * by - ay * bx))
-        out[cell] = total / 6.0
+                x, y, z = _normal(points, origin, edges[polygon_items[k], 0], edges[polygon_items[k], 1])
+                term = (origin[0] - apex[0]) * x + (origin[1] - apex[1]) * y + (origin[2] - apex[2]) * z
+                pyramid += term if x * up[0] + y * up[1] + z * up[2] > 0.0 else -term
+            total += pyramid if outwards > 0.0 else -pyramid
+        out[cell] = abs(total) / 6.0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _normal(points: np.ndarray, origin: np.ndarray, a: int, b: int) -> tuple[float, float, float]:
+    """Twice the area of a triangle, as a vector."""
+    ax, ay, az = points[a, 0] - origin[0], points[a, 1] - origin[1], points[a, 2] - origin[2]
+    bx, by, bz = points[b, 0] - origin[0], points[b, 1] - origin[1], points[b, 2] - origin[2]
+    return ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+
+
+@njit(cache=True, nogil=True)
+def _direction(points: np.ndarray, edges: np.ndarray, polygon: np.ndarray, out: np.ndarray) -> None:
+    """A normal of a polygon: that of the largest triangle from its first vertex over an edge."""
+    largest = -1.0
+    origin = points[edges[polygon[0], 0]]
+    for edge in polygon:
+        x, y, z = _normal(points, origin, edges[edge, 0], edges[edge, 1])
+        size = x * x + y * y + z * z
+        if size > largest:
+            largest = size
+            out[0], out[1], out[2] = x, y, z
 
 
 def volumes(points: np.ndarray, edges: np.ndarray, levels: list[Lists]) -> np.ndarray:
     """Volumes of the cells of a complex.
 
     Every convex polytope is the union of the pyramids from one of its vertices over its facets; taken down to edges
-    this cuts it into simplices, whose volumes are sums of terms of one sign: slivers keep their digits.
+    this cuts it into simplices, whose volumes are sums of terms of one sign, but for what rounded vertices make of flat
+    facets: slivers keep their digits.
 
     Args:
         points: [V, d] coordinates.
