@@ -104,3 +104,11 @@ def test_boundaries_in_a_plane(ramp: float, classes: int) -> None:
     cells = splinescope.tessellate(square(ramp, classes), splinescope.Slice.box([-1, -1], [1, 1]))
     assert decision_boundary(cells).lengths.sum() == pytest.approx(2 * np.sqrt(2), rel=1e-12)
     assert class_areas(cells) == pytest.approx([0.5, 3.5], rel=1e-12)
+
+
+@pytest.mark.parametrize("ramp", [1.0, 1e15, 1e16, 1e20])
+def test_classes_on_a_segment(ramp: float) -> None:
+    """Outputs were compared within one common error: |x| - 1/2 + ramp relu(x - 0.9) is zero at 1/2 and at -1/2."""
+    network = to_network(mlp([[[1], [-1], [1]], [[1, 1, ramp]]], [[0, 0, -0.9], [-0.5]]))
+    cells = splinescope.tessellate(network, splinescope.Segment([-1.0], [1.0]))
+    np.testing.assert_allclose(decision_boundary(cells).start, [0.0, 0.25, 0.75], rtol=1e-15)

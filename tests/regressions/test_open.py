@@ -11,8 +11,6 @@ import pytest
 import splinescope
 from splinescope import Box, Slice
 from splinescope.errors import CertificateError, DegenerateArrangementError
-from tests.fixtures.engine_networks import to_network
-from tests.fixtures.recipes import mlp
 from tests.fixtures.single_layers import one_layer
 from tests.regressions.test_spikes import spikes
 
@@ -34,11 +32,3 @@ def test_a_prism_of_four_dimensions() -> None:
 def test_vertices_in_four_dimensions() -> None:
     """All cells are right, and a vertex is farther off a fold of a slope of 1e10 than coordinates are rounded."""
     splinescope.tessellate(spikes(5, 4), Box([-1.0] * 4, [1.0] * 4), verify="proof")
-
-
-@OPEN
-def test_classes_on_a_segment_beside_a_steep_ramp() -> None:
-    """Outputs of a segment are compared within one common error: |x| - 1/2 + 1e15 relu(x - 0.9) is zero at 1/2."""
-    network = to_network(mlp([[[1], [-1], [1]], [[1, 1, 1e15]]], [[0, 0, -0.9], [-0.5]]))
-    cells = splinescope.tessellate(network, splinescope.Segment([-1.0], [1.0]))
-    np.testing.assert_allclose(splinescope.decision_boundary(cells).start, [0.0, 0.25, 0.75])

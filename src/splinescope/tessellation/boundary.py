@@ -297,6 +297,10 @@ def cell_classes(cells: PolyhedralComplex, classes: Sequence[int] | None = None)
         [1, 0, 0]
     """
     labels = competing(cells.network, classes)
+    if isinstance(cells, SegmentComplex):
+        intervals, middles = class_intervals(cells, classes), cells.interior_points[:, 0]
+        behind, before = (np.searchsorted(intervals.start, middles, side) - 1 for side in ("right", "left"))
+        return np.asarray(np.minimum(intervals.classes[behind], intervals.classes[np.maximum(before, 0)]))
     if not isinstance(cells, PlanarComplex):
         return labels[_contest(cells.interior_outputs(), labels).argmax(axis=1)]
     regions = class_regions(cells, classes)

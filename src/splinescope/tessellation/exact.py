@@ -192,6 +192,21 @@ class ExactForms:
             out.append(form)
         return out
 
+    def between(self, pieces: Pieces, there: Pieces, node: int, units: np.ndarray) -> list[Form]:
+        """Forms that vanish where units go from their pieces on a cell to those on another one.
+
+        Args:
+            pieces: Pattern of the cell at all folding nodes up to `node`.
+            there: Pieces of the other cell at that node.
+            node: A node that folds.
+            units: Units of it.
+
+        Returns:
+            The forms, on the first cell.
+        """
+        walls = self._network.folds[node].between(units, pieces[node][units], there[node][units])
+        return self.differences(pieces, self._network.nodes[node].inputs[0], walls)
+
     def values(self, pieces: Pieces, node: int, units: np.ndarray) -> Dyadic:
         """Values of units as forms, on the cell with a pattern.
 

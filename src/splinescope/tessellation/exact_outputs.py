@@ -121,15 +121,12 @@ class ExactOutputs:
                 forms += self._forms.forms(pieces, -1, sides.tolist()) if len(sides) == 1 else []
                 continue
             unit, fold = self._facets.unit[facet : facet + 1].astype(np.int64), self._cells.network.folds[node]
-            own = pieces[node][unit]
             if (beside >= 0).all():
                 other = np.array([int(beside[beside != cell][0])])
                 codes = [code for code in self._cells.codes if code.node == node]
                 (there,) = pieces_of_cells(self._cells.network, codes, other)
-                walls = fold.between(unit, own, there[node][unit])
+                forms += self._forms.between(pieces, there, node, unit)
             elif fold.elementwise and fold.levels == 1:
-                walls = fold.between(unit, own, 1 - own)
-            else:  # where cells were left out, nobody says at which breakpoint
-                continue
-            forms += self._forms.differences(pieces, self._cells.network.nodes[node].inputs[0], walls)
+                forms += self._forms.between(pieces, {node: 1 - pieces[node]}, node, unit)
+            # where cells were left out, nobody says at which breakpoint
         return independent_crossing(forms, self._forms.dimension)

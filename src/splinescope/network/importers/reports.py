@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from splinescope.errors import UnsupportedOpError
 from splinescope.network.copies import placed
-from splinescope.network.evaluate import chunk_rows, forward, last_uses
+from splinescope.network.evaluate import chunk_rows, forward
 from splinescope.network.graph import Deviation, ImportReport, Network
 from splinescope.network.importers.disagreements import DisagreementError, check_own_fault, check_repeats
 from splinescope.network.importers.module_copy import first_line
 from splinescope.network.importers.onnx_runners import Runner, RunnerCrashError, RunnerError, runners
 from splinescope.network.importers.outputs import Guarded, outputs_of
 from splinescope.network.importers.probes import SAMPLES, probe
+from splinescope.network.importers.roundings import SHAKE, absolute_terms, rounded_outputs, shaken_outputs
 
 SLACK = 1024.0
 """Multiple of the rounding errors that were estimated by which a reference may deviate."""
@@ -35,8 +36,8 @@ _TOGETHER = 2
 _SATURATED = 2.0**-6
 """Outputs of a sigmoid, relatively to the largest, below which their absolute errors are looked at."""
 
-_SHAKE = 2.0**-40
-"""By how much values are shaken, relatively, to see what roundings of this size make of outputs."""
+_SPREAD = 4.0
+"""Multiple of what roundings inside of the network make of outputs by which these may differ."""
 
 Function = Callable[[Tensor], Any]
 
@@ -47,7 +48,9 @@ class Agreement:
     What rounding may explain is the lesser of two estimates, for the inputs of each order of magnitude apart. One is a
     bound: the unit round-off times the sum of the absolute values of all terms. It grows with the depth, so that for
     deep networks it would allow anything. The other is measured: how far the network in float32 is from itself in
-    float64, and in float64 from itself with all values shaken a little, scaled to the reference's round-off.
+    float64, and in float64 from itself with all values shaken a little, scaled to the reference's round-off. Inputs for
+    which that is not enough are looked at one by one: whether roundings of the terms inside the network, as large as
+    the reference makes them, explain what is left.
 
     Attributes:
         network: The network.
@@ -85,7 +88,7 @@ class Agreement:
         found = [errors[self._group[rows] == g].max() for g in range(len(places))]
         # Behind a clip, or where large offsets cancel, float32 is saturated and float64 is not: small shakes tell more.
         shaken = self._behind_head(shaken_outputs(self.network, self.x))
-        change = (shaken - self._own).abs().amax(dim=1) * (torch.finfo(torch.float32).eps / _SHAKE)
+        change = (shaken - self._own).abs().amax(dim=1) * (torch.finfo(torch.float32).eps / SHAKE)
         return torch.stack([torch.fmax(error, change[at].max()) for error, at in zip(found, places, strict=True)])
 
     def tolerances(self, rows: Tensor, unit: float) -> Tensor:
@@ -104,6 +107,20 @@ class Agreement:
         measured = self._float32[group] / torch.finfo(torch.float32).eps + sizes
         # Where float32 overflows, or terms cancel so that all outputs are zero, nothing was measured.
         return SLACK * unit * torch.where(measured.isfinite() & (measured > 0), torch.minimum(bound, measured), bound)
+
+    def _explained(self, rows: Tensor, errors: Tensor, allowed: Tensor, unit: float) -> Tensor:
+        """[K] what differences are held to: where they are larger than allowed, what roundings inside make of it.
+
+        Sums in another order, as of a batch of another size, are off by shares of their terms, and these may be far
+        larger than all outputs.
+        """
+        left = (errors > allowed).nonzero().reshape(-1)
+        if not len(left):
+            return allowed
+        outputs = self._own[rows[left]]
+        found = [self._behind_head(y) for y in rounded_outputs(self.network, self.x[rows[left]], unit)]
+        spread = torch.stack([(y - outputs).abs().amax(dim=1) for y in found]).nan_to_num(0.0, torch.inf).amax(dim=0)
+        return allowed.index_copy(0, left, torch.maximum(allowed[left], _SPREAD * spread))
 
     def _least_size(self) -> float:
         """Of a head whose values lie between bounds, programs know the small ones absolutely, not relatively."""
@@ -142,7 +159,7 @@ class Agreement:
         if not own.numel():
             return Deviation(reference, len(rows), 0.0, 0.0)
         errors = (own[rows] - outputs[rows]).abs().amax(dim=1)
-        allowed = self.tolerances(rows, unit)
+        allowed = self._explained(rows, errors, self.tolerances(rows, unit), unit)
         if not bool((errors <= allowed).all()):
             worst = int((errors - allowed).argmax())
             raise DisagreementError(
@@ -188,10 +205,10 @@ class Agreement:
             return torch.cat([single, outputs_of(function, rest)]) if len(rest) else single
         whole = whole.reshape(len(together), *single.shape[1:])
         rows = torch.arange(min(len(single), len(together)))
-        difference = (whole[: len(rows)] - single[: len(rows)]).reshape(len(rows), -1).double().abs()
-        allowed = torch.maximum(math.sqrt(unit) * self._sizes(rows), self.tolerances(rows, unit))
+        difference = (whole[: len(rows)] - single[: len(rows)]).reshape(len(rows), -1).double().abs().amax(dim=1)
+        allowed = self._explained(rows, difference, math.sqrt(unit) * self._sizes(rows), unit)
         # What overflows or is not a number is compared no further.
-        if bool((difference > allowed.unsqueeze(1)).any()) and bool(difference.isfinite().all()):
+        if bool((difference > allowed).any()) and bool(difference.isfinite().all()):
             check_repeats(function, self.x[:1])
             raise UnsupportedOpError(
                 "the model's output for one input depends on the other inputs of its batch, or on those before; "
@@ -210,42 +227,6 @@ class Agreement:
 
 def _largest(values: Tensor) -> float:
     return float(values.max()) if values.numel() else 0.0
-
-
-def shaken_outputs(network: Network, x: Tensor) -> Tensor:
-    """[N, ...] outputs where inputs and values of affine nodes are off by random shares of up to 2^-40."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.cat([_shaken(network, part, generator) for part in x.split(chunk_rows(network))])
-
-
-def _shaken(network: Network, x: Tensor, generator: torch.Generator) -> Tensor:
-    last, values = last_uses(network), dict[int, Tensor]()
-    for index, node in enumerate(network.nodes[: network.output + 1]):
-        value = node.op.evaluate(*(values[source] for source in node.inputs)) if node.inputs else x
-        if node.fold is None:
-            noise = torch.rand(value.shape, generator=generator, dtype=torch.float64)
-            value = value * (1.0 + _SHAKE * (2.0 * noise - 1.0))
-        values[index] = value
-        for source in {index, *node.inputs}:
-            if last[source] <= index:
-                del values[source]
-    return values[network.output]
-
-
-def absolute_terms(network: Network, x: Tensor) -> Tensor:
-    """[N, ...] sums of the absolute values of all terms that outputs are made of, which bound their rounding errors."""
-    return torch.cat([_terms(network, part.abs()) for part in x.split(chunk_rows(network))])
-
-
-def _terms(network: Network, x: Tensor) -> Tensor:
-    values, last = {0: x}, last_uses(network)
-    for index, node in enumerate(network.nodes[1:], start=1):
-        inputs = [values[source].reshape(len(x), *network.nodes[source].shape) for source in node.inputs]
-        values[index] = node.op.magnitude(*inputs)
-        for source in set(node.inputs):
-            if last[source] == index:
-                del values[source]
-    return values[network.output]
 
 
 def compare_with_module(

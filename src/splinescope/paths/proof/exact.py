@@ -128,6 +128,7 @@ def _joined_intervals(groups: list[Exact]) -> ClassIntervals:
         np.concatenate([part.start for part in parts]),
         np.concatenate([part.stop for part in parts]),
         np.concatenate([part.classes for part in parts]),
+        sum(part.undecided for part in parts),
     )
 
 

@@ -84,16 +84,66 @@ def bounded(
     Returns:
         [N] values and [N] bounds.
     """
+    outputs, errors = known_outputs(cells, points, placed, pointwise)
+    return height.of(outputs), np.nan_to_num(height.bounds(outputs, errors), nan=np.inf)
+
+
+def known_outputs(
+    cells: VertexComplex, points: np.ndarray, placed: np.ndarray, pointwise: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs at some points, with bounds of their errors.
+
+    Args:
+        cells: The complex whose network and domain it is.
+        points: [N, d] points of the domain.
+        placed: [d] how far each point may be from where it is meant, along each axis.
+        pointwise: Whether each point has bounds of its own.
+
+    Returns:
+        [N, n_out] outputs and [N, n_out] bounds.
+    """
     network, place = cells.network, DomainPlace(cells.domain)
     moved = placed @ np.abs(np.asarray(cells.domain.basis).reshape(len(placed), -1))
-    step = _step(network)
-    values, bounds = np.empty(len(points)), np.empty(len(points))
+    step, size = _step(network), network.nodes[network.output].size
+    outputs, bounds = np.empty((len(points), size)), np.empty((len(points), size))
     for start in range(0, len(points), step):
         some = slice(start, start + step)
         errors = place.errors(points[some]) + moved
         (passed,) = forward(network, place.embed(points[some]), errors, pointwise, folds=False)
-        values[some], bounds[some] = height.of(passed.values), height.bounds(passed.values, passed.errors)
-    return values, np.nan_to_num(bounds, nan=np.inf)
+        outputs[some], bounds[some] = passed.values, passed.errors
+    return outputs, bounds
+
+
+def last_roundings(cells: VertexComplex, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs at some points by forward passes, and what the last op adds to their errors.
+
+    Args:
+        cells: The complex whose network and domain it is.
+        points: [N, d] points of the domain.
+
+    Returns:
+        [N, n_out] outputs and [N, n_out] bounds of the last op's own roundings.
+    """
+    network, step = cells.network, _step(cells.network)
+    last, *moves = reversed(_ends(network))
+    size = network.nodes[network.output].size
+    outputs, errors = np.empty((len(points), size)), np.zeros((len(points), size))
+    for start in range(0, len(points), step):
+        some = slice(start, start + step)
+        inputs = torch.from_numpy(np.ascontiguousarray(cells.domain.embed(points[some])))
+        known = {index: value for index, value in walk(network, inputs) if index in (*last.inputs, network.output)}
+        outputs[some] = known[network.output].reshape(len(inputs), -1).numpy()
+        if last.inputs and last.op.rounds:
+            fresh = rounded(last.op, [known[source] for source in last.inputs])
+            for node in moves:
+                fresh = node.op.carried(fresh)
+            errors[some] = fresh.reshape(len(inputs), -1).numpy()
+    return outputs, errors
+
+
+def resolution(cells: VertexComplex) -> np.ndarray:
+    """[d] how well float64 coordinates say where a vertex is, along each axis."""
+    return np.asarray(RESOLUTION * np.abs(np.asarray(cells.domain.corners)).max(axis=0))
 
 
 def off_level(cells: VertexComplex, points: np.ndarray, height: Combination) -> tuple[np.ndarray, np.ndarray]:
@@ -108,24 +158,11 @@ def off_level(cells: VertexComplex, points: np.ndarray, height: Combination) -> 
         [N] distances by forward passes, and [N] what they are held to: some times what the last op's own roundings are;
         where that does not suffice, some times a bound of all errors, those of the coordinates among them.
     """
-    network, step = cells.network, _step(cells.network)
-    last, *moves = reversed(_ends(network))
-    values, allowed = np.empty(len(points)), np.zeros(len(points))
-    for start in range(0, len(points), step):
-        some = slice(start, start + step)
-        inputs = torch.from_numpy(np.ascontiguousarray(cells.domain.embed(points[some])))
-        known = {index: value for index, value in walk(network, inputs) if index in (*last.inputs, network.output)}
-        outputs = known[network.output].reshape(len(inputs), -1).numpy()
-        values[some] = height.of(outputs)
-        if last.inputs and last.op.rounds:
-            fresh = rounded(last.op, [known[source] for source in last.inputs])
-            for node in moves:
-                fresh = node.op.carried(fresh)
-            allowed[some] = SEVERAL * height.bounds(outputs, fresh.reshape(len(inputs), -1).numpy())
+    outputs, errors = last_roundings(cells, points)
+    values, allowed = height.of(outputs), np.where(errors.any(axis=1), SEVERAL * height.bounds(outputs, errors), 0.0)
     left = np.flatnonzero(~(np.abs(values) <= allowed))
     if len(left):
-        moved = RESOLUTION * np.abs(np.asarray(cells.domain.corners)).max(axis=0)
-        _, bounds = bounded(cells, points[left], height, moved, pointwise=True)
+        _, bounds = bounded(cells, points[left], height, resolution(cells), pointwise=True)
         allowed[left] = SEVERAL * bounds
     return np.abs(values), allowed
 

@@ -12,6 +12,7 @@ from splinescope.network.graph import Network
 from splinescope.network.load import ModelLike
 from splinescope.numerics import Tolerance
 from splinescope.tessellation.arguments import fitted
+from splinescope.tessellation.certificate.heights import PLACED
 from splinescope.tessellation.contest import competing, with_winner
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.spatial import SpatialComplex
@@ -100,10 +101,13 @@ def decision_surface(
 
 def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: CellOptions, check: bool) -> SurfaceMesh:
     """The surface between three or more classes."""
-    margin = 4 * float(doubtful_outputs(network, domain, options.safety).error[labels].max())
-    keep = keeper(network, Contest(labels, WIDE * margin)) if options.prune else None
+    keep = None
+    if options.prune:
+        bounds = doubtful_outputs(network, domain, options.safety)
+        margin = 4 * float((bounds.error + PLACED * bounds.magnitude)[labels].max())
+        keep = keeper(network, Contest(labels, WIDE * margin))
     cells = tessellated(with_winner(network, labels), domain, options, keep)
     node, start, _ = cells.pattern_nodes[-1]
     assert node == cells.network.output
     winners = labels[cells.patterns[:, start]]
-    return replace(between_classes(cells, network, winners, labels, margin, check), class_names=network.classes)
+    return replace(between_classes(cells, network, winners, labels, check), class_names=network.classes)

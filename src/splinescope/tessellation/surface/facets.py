@@ -11,13 +11,14 @@ from splinescope.geometry.surface.collapse import fans
 from splinescope.geometry.surface.sections import Section, consistent, facing
 from splinescope.network.graph import Network
 from splinescope.tessellation.affine import branch_maps
+from splinescope.tessellation.certificate.contests import checked_winners, off_contest
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface.counts import check_twins
 from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
 
 
 def between_classes(
-    cells: SpatialComplex, network: Network, winners: np.ndarray, labels: np.ndarray, margin: float, check: bool
+    cells: SpatialComplex, network: Network, winners: np.ndarray, labels: np.ndarray, check: bool
 ) -> SurfaceMesh:
     """The facets between cells of different classes, as a mesh.
 
@@ -26,8 +27,7 @@ def between_classes(
         network: The network itself.
         winners: [F] class of each cell.
         labels: The classes that compete.
-        margin: Difference of outputs that rounding may make.
-        check: Whether to compare the outputs at vertices and centres by a forward pass.
+        check: Whether to compare outputs, in cells and at vertices and centres of the surface, by forward passes.
 
     Returns:
         The surface; polygons face the class with the larger number.
@@ -35,6 +35,7 @@ def between_classes(
     Raises:
         CertificateError: If a check fails.
     """
+    own = _without_winner(cells, network)
     beside = cells.facet_cells
     facets = np.flatnonzero((beside >= 0).all(axis=1) & (winners[beside[:, 0]] != winners[beside[:, 1]]))
     pairs = beside[facets]
@@ -52,9 +53,9 @@ def between_classes(
         offsets=section.offsets,
         corners=corners,
         twins=section.twins,
-        normals=_normals(cells, network, pairs[:, 1], winners[pairs]),
+        normals=_normals(own, pairs[:, 1], winners[pairs]),
         cells=pairs[:, 1],
-        patterns=_without_winner(cells, network).patterns_of(pairs[:, 1]),
+        patterns=own.patterns_of(pairs[:, 1]),
         sources=np.column_stack([sources, sources]),
         classes=winners[pairs],
     )
@@ -62,22 +63,17 @@ def between_classes(
     check_twins(surface.offsets, surface.sources[surface.corners, 0], surface.twins, surface.cells)
     if holes and not cells.truncated:
         raise CertificateError(f"certificate check `holes` failed: the surface ends inside the domain at {holes} edges")
-    _check_winners(cells, network, winners, labels, margin, len(surface))
-    certificate = SurfaceCertificate("topology", cells.certificate.level if cells.certificate else "none", holes)
+    _check_count(cells, winners, len(surface))
+    undecided = checked_winners(own, winners, labels) if check else 0
+    level = cells.certificate.level if cells.certificate else "none"
+    certificate = SurfaceCertificate("topology", level, holes, undecided=undecided)
     if check and len(surface):
-        certificate = _checked(surface, cells, network, labels, margin, certificate)
+        certificate = _checked(surface, own, labels, certificate)
     return replace(surface, certificate=certificate)
 
 
-def _check_winners(
-    cells: SpatialComplex, network: Network, winners: np.ndarray, labels: np.ndarray, margin: float, polygons: int
-) -> None:
-    """Classes of cells are those of forward passes inside of them, and there is a polygon wherever they change."""
-    outputs = network(cells.domain.embed(cells.interior_points)).reshape(len(cells), -1)[:, labels]
-    place = np.searchsorted(labels, winners)
-    behind = np.flatnonzero(outputs.max(axis=1) - outputs[np.arange(len(cells)), place] > 2 * margin)
-    if len(behind):
-        raise CertificateError("certificate check `classes` failed: cells are given to other classes", cells=behind)
+def _check_count(cells: SpatialComplex, winners: np.ndarray, polygons: int) -> None:
+    """There is a polygon wherever the class changes."""
     beside = cells.facet_cells[(cells.facet_cells >= 0).all(axis=1)]
     expected = int(np.count_nonzero(winners[beside[:, 0]] != winners[beside[:, 1]]))
     if polygons != expected:
@@ -112,12 +108,12 @@ def _without_winner(cells: SpatialComplex, network: Network) -> SpatialComplex:
     return replace(cells, network=network, codes=cells.codes[:-1], vertex_outputs=outputs)
 
 
-def _normals(cells: SpatialComplex, network: Network, which: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def _normals(cells: SpatialComplex, which: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Unit gradients of the difference of the two outputs."""
     if not len(which):
         return np.zeros((0, 3))
     distinct, inverse = np.unique(which, return_inverse=True)
-    slopes = branch_maps(_without_winner(cells, network), "domain", distinct).A[inverse]
+    slopes = branch_maps(cells, "domain", distinct).A[inverse]
     rows = np.arange(len(which))
     gradients = slopes[rows, classes[:, 1]] - slopes[rows, classes[:, 0]]
     length = np.linalg.norm(gradients, axis=1, keepdims=True)
@@ -141,46 +137,24 @@ def _holes(cells: SpatialComplex, start: np.ndarray, end: np.ndarray) -> int:
 
 
 def _checked(
-    surface: SurfaceMesh,
-    cells: SpatialComplex,
-    network: Network,
-    labels: np.ndarray,
-    margin: float,
-    certificate: SurfaceCertificate,
+    surface: SurfaceMesh, cells: SpatialComplex, labels: np.ndarray, certificate: SurfaceCertificate
 ) -> SurfaceCertificate:
     """At all corners and centres the two classes are equal and no other is larger, by a forward pass."""
     assert surface.classes is not None
-    sizes = np.diff(surface.offsets)
-    at_corners = _gap(
-        network, surface, surface.vertices, labels, surface.corners, np.repeat(surface.classes, sizes, axis=0)
-    )
-    at_centres = _gap(network, surface, surface.centres, labels, np.arange(len(surface)), surface.classes)
-    wrong = np.flatnonzero(
-        (at_centres > 2 * margin) | np.maximum.reduceat(at_corners > 2 * margin, surface.offsets[:-1])
-    )
-    if len(wrong):
+    sides, polygons = np.repeat(surface.classes, np.diff(surface.offsets), axis=0), np.arange(len(surface))
+    at_corners, corners_allowed = off_contest(cells, surface.vertices, surface.corners, sides, labels)
+    at_centres, centres_allowed = off_contest(cells, surface.centres, polygons, surface.classes, labels)
+    wrong = ~(at_centres <= centres_allowed)
+    wrong |= np.maximum.reduceat(~(at_corners <= corners_allowed), surface.offsets[:-1])
+    if wrong.any():
         raise CertificateError(
             f"classes differ by up to {max(at_corners.max(), at_centres.max()):.1e} on the surface between them",
             cells=np.unique(surface.cells[wrong]),
         )
     return replace(
         certificate,
-        level="values",
+        level="topology" if certificate.undecided else "values",
         value_error=float(at_corners.max()),
         centre_error=float(at_centres.max()),
-        value_tolerance=2 * margin,
+        value_tolerance=float(max(corners_allowed.max(), centres_allowed.max())),
     )
-
-
-def _gap(
-    network: Network,
-    surface: SurfaceMesh,
-    points: np.ndarray,
-    labels: np.ndarray,
-    which: np.ndarray,
-    classes: np.ndarray,
-) -> np.ndarray:
-    """How far the largest output is above the smaller of two, at `points[which]`."""
-    outputs = network(surface.domain.embed(points)).reshape(len(points), -1)
-    largest = outputs[:, labels].max(axis=1)[which]
-    return largest - np.minimum(outputs[which, classes[:, 0]], outputs[which, classes[:, 1]])

@@ -48,7 +48,8 @@ class SurfaceCertificate(Shown):
         flat_cells: Cells on which the function is the level. They count as smaller: the surface passes between larger
             values and them.
         undecided: Vertices of the cells of which neither a forward pass nor exact arithmetic, within what it may take,
-            told on which side of the level they are. Where there are any, the level is "topology".
+            told on which side of the level they are; of surfaces between more than two classes, cells whose class they
+            did not tell. Where there are any, the level is "topology".
     """
 
     level: str

@@ -77,7 +77,8 @@ class _Interval(NamedTuple):
     """How well float64 knows values on an interval: numbers only, which cost nothing to hand on.
 
     Attributes:
-        factor: Factor of the rounding errors of values.
+        blur_here: Factor of the rounding errors of values at its start.
+        blur_next: Factor of those at its end.
         length: Its length.
         tight: Whether it is so short that its ends are hardly known apart; then float64 decides nothing on it.
         unsure_here: Uncertainty of its start, as a share of its length.
@@ -85,7 +86,8 @@ class _Interval(NamedTuple):
         zeros: Whether values that are zero are exactly so.
     """
 
-    factor: float
+    blur_here: float
+    blur_next: float
     length: float
     tight: bool
     unsure_here: float
@@ -111,13 +113,12 @@ class _Change(NamedTuple):
 
 @njit(cache=True, nogil=True, inline="always")
 def _interval(here: int, t: np.ndarray, uncertainty: np.ndarray, scale: np.ndarray, zeros: bool) -> _Interval:
-    factor = max(scale[here], scale[here + 1])
     length = t[here + 1] - t[here]
     # Written so that a NaN is tight.
     tight = not length > 8.0 * (uncertainty[here] + uncertainty[here + 1])
     unsure_here = 0.0 if tight else uncertainty[here] / length
     unsure_next = 0.0 if tight else uncertainty[here + 1] / length
-    return _Interval(factor, length, tight, unsure_here, unsure_next, zeros)
+    return _Interval(scale[here], scale[here + 1], length, tight, unsure_here, unsure_next, zeros)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -127,9 +128,9 @@ def _tolerance(one: int, other: int, errors: np.ndarray) -> float:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _vanish(values: np.ndarray, one: int, other: int, zeros: bool) -> bool:
-    """Whether two members are equal for certain: both clamped to zero by the ReLU before."""
-    return zeros and values[one] == 0.0 and values[other] == 0.0
+def _equal(values: np.ndarray, one: int, other: int, zeros: bool, blur: float) -> bool:
+    """Whether two members are equal for certain: both clamped to zero by the ReLU before, or known without an error."""
+    return values[one] == values[other] and (blur == 0.0 or (zeros and values[one] == 0.0))
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -146,13 +147,15 @@ def _first_leader(
             leader = candidate
             continue
         one = members[leader]
-        known = interval.factor * _tolerance(one, other, errors)
+        tolerance = _tolerance(one, other, errors)
         ahead = before[other] - before[one]
         later = after[other] - after[one]
         # The start itself is uncertain: the difference may have changed by its slope on the way there.
-        slack = known + interval.unsure_here * abs(later - ahead)
+        slack = interval.blur_here * tolerance + interval.unsure_here * abs(later - ahead)
         tied = abs(ahead) <= slack
-        if ahead > slack or (tied and later > known + interval.unsure_next * abs(later - ahead)):
+        if ahead > slack or (
+            tied and later > interval.blur_next * tolerance + interval.unsure_next * abs(later - ahead)
+        ):
             leader = candidate
     return leader
 
@@ -173,12 +176,12 @@ def _first_is_doubtful(
             continue
         behind = before[one] - before[other]
         later = after[one] - after[other]
-        known = interval.factor * _tolerance(one, other, errors)
-        if behind > known + interval.unsure_here * abs(later - behind):
+        tolerance = _tolerance(one, other, errors)
+        if behind > interval.blur_here * tolerance + interval.unsure_here * abs(later - behind):
             continue
-        certain = _vanish(after, one, other, interval.zeros)
-        certain = certain or later > known + interval.unsure_next * abs(later - behind)
-        if not (certain and _vanish(before, one, other, interval.zeros)):
+        certain = _equal(after, one, other, interval.zeros, interval.blur_next)
+        certain = certain or later > interval.blur_next * tolerance + interval.unsure_next * abs(later - behind)
+        if not (certain and _equal(before, one, other, interval.zeros, interval.blur_here)):
             return True
     return False
 
@@ -205,16 +208,19 @@ def _next_change(
         later = after[other] - after[one]
         behind = before[one] - before[other]
         rise = abs(later + behind)
-        known = interval.factor * _tolerance(one, other, errors)
-        slack = known + interval.unsure_next * rise
+        tolerance = _tolerance(one, other, errors)
+        blur_here, blur_next = interval.blur_here * tolerance, interval.blur_next * tolerance
+        slack = blur_next + interval.unsure_next * rise
         if later <= slack:
             # Not ahead at the end, so it doesn't take over before; in doubt where it may be ahead by a rounding.
-            doubt |= later >= -slack and not _vanish(after, one, other, interval.zeros)
+            doubt |= later >= -slack and not _equal(after, one, other, interval.zeros, interval.blur_next)
             continue
         # Who ties with the leader at the start overtakes at once: the quotient of two roundings says nothing.
-        decided = behind > known + interval.unsure_here * rise
+        decided = behind > blur_here + interval.unsure_here * rise
         where = max(reached, behind / rise) if decided else reached
-        error = known / later if not decided else known / rise
+        error = blur_here / later
+        if decided:
+            error = ((1.0 - where) * blur_here + where * blur_next) / (rise - blur_here - blur_next)
         error += max((1.0 - where) * interval.unsure_here, where * interval.unsure_next)
         nearer = where < place - (error + width)
         tied = not nearer and where <= place + (error + width)

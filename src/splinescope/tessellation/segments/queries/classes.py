@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.shown import Shown
 from splinescope.tessellation.contest import competing
 from splinescope.tessellation.segments.batch import SegmentBatch
 from splinescope.tessellation.segments.complex import SegmentComplex
-from splinescope.tessellation.segments.kernels.crossings import grouped
-from splinescope.tessellation.segments.kernels.envelopes import leads
+from splinescope.tessellation.segments.queries.leading import leading
 
 Classes: TypeAlias = int | Sequence[int] | np.ndarray
 """One class for all segments, or one for each."""
@@ -32,6 +30,8 @@ class ClassIntervals(Shown):
         start: Where the interval starts.
         stop: Where it ends; the next one of the segment starts there.
         classes: The class.
+        undecided: Cells, of all segments asked for, on which outputs that rounding hides count as equal, since exact
+            arithmetic would have taken too long; none as a rule.
     """
 
     offsets: Int[np.ndarray, " _"]
@@ -39,6 +39,7 @@ class ClassIntervals(Shown):
     start: Float[np.ndarray, " rows"]
     stop: Float[np.ndarray, " rows"]
     classes: Int[np.ndarray, " rows"]
+    undecided: int = 0
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -59,7 +60,7 @@ class ClassIntervals(Shown):
         """
         counts = np.bincount(self.segments[rows], minlength=len(self.offsets) - 1)
         arrays = (self.segments[rows], self.start[rows], self.stop[rows], self.classes[rows])
-        return ClassIntervals(np.concatenate([[0], np.cumsum(counts)]), *arrays)
+        return ClassIntervals(np.concatenate([[0], np.cumsum(counts)]), *arrays, self.undecided)
 
 
 def competitors(batch: SegmentBatch) -> np.ndarray:
@@ -94,7 +95,9 @@ def class_intervals(cells: SegmentComplex | SegmentBatch, classes: Sequence[int]
 
     On a cell the outputs are affine and their maximum convex, so that the changes are crossings of lines: exact up to
     rounding, however short an interval is. Of outputs that are equal on a whole cell the first one counts, as with
-    `argmax`. A network with one output has the classes 0 and 1, by its sign.
+    `argmax`. A network with one output has the classes 0 and 1, by its sign. What float64 does not tell apart, by a
+    bound of each vertex' own rounding errors, is compared in exact arithmetic; where that takes too long (some
+    seconds), it counts as equal, and `undecided` counts these cells.
 
     Args:
         cells: The cells of one segment or of many.
@@ -106,7 +109,8 @@ def class_intervals(cells: SegmentComplex | SegmentBatch, classes: Sequence[int]
     Raises:
         InvalidInputError: If `classes` are not at least two different ones.
 
-    Cost: cells x classes, and the square of the number of classes on cells where the class changes.
+    Cost: cells x classes, and the square of the number of classes on cells where the class changes; where outputs come
+    near to each other, a forward pass or two at the vertices, and exact forms on cells.
 
     Example:
         >>> import splinescope, torch
@@ -118,26 +122,18 @@ def class_intervals(cells: SegmentComplex | SegmentBatch, classes: Sequence[int]
     batch = cells.batch if isinstance(cells, SegmentComplex) else cells
     labels = competing(batch.network, classes)
     values = np.ascontiguousarray(competitors(batch)[:, labels])
-    inner = np.ones(len(batch.t), bool)
-    inner[batch.offsets[1:] - 1] = False
-    magnitude = np.maximum.reduceat(np.abs(values).max(axis=1), batch.offsets[:-1])
-    most = max(float(magnitude.max()), np.finfo(np.float64).tiny)
-    # Outputs of a segment are as well known as its own largest one, so that thresholds shrink with it.
-    scale = (magnitude / most)[batch.vertex_segments]
-    errors = np.full(values.shape[1], 4 * UNIT_ROUNDOFF * batch.tolerance.safety * most)
-    everyone = np.arange(values.shape[1])[None]
-    sure = np.zeros(len(batch.t))
-    found = leads(inner, batch.t, sure, scale, values, everyone, errors)
-    cuts = grouped(found.raw, batch.t, lambda here, columns: None, 1.0)
-    last = cuts.cut_offsets[1:] - 1  # the last change of several at one point
-    cell = np.repeat(np.arange(len(inner)), np.diff(cuts.group_offsets))
-    positions = batch.t[cell] + cuts.fractions * (batch.t[cell + 1] - batch.t[cell])
-    starts = np.flatnonzero(inner)
-    where = np.concatenate([batch.t[starts], positions])
-    segment = batch.vertex_segments[np.concatenate([starts, cell])]
-    winners = labels[np.concatenate([found.first[starts, 0], cuts.jumps[last]]).astype(np.int64)]
-    order = np.lexsort((where, segment))
-    return _merged(segment[order], where[order], winners[order], batch.t[batch.offsets[1:] - 1])
+    outputs = labels - 1 if batch.vertex_outputs.shape[1] == 1 else labels
+    found, undecided = leading(batch, values, outputs)
+    cell = np.repeat(np.arange(len(batch.t)), np.diff(found.raw.offsets))
+    positions = batch.t[cell] + found.raw.fractions * (batch.t[cell + 1] - batch.t[cell])
+    starts = batch.cell_starts
+    before = np.concatenate([starts, cell])
+    where = np.concatenate([batch.t[starts], np.minimum(positions, batch.t[cell + 1])])
+    winners = labels[np.concatenate([found.first[starts, 0], found.raw.jumps]).astype(np.int64)]
+    order = np.argsort(before, kind="stable")  # by cells, since several changes may have one place in float64
+    segment = batch.vertex_segments[before[order]]
+    merged = _merged(segment, where[order], winners[order], batch.t[batch.offsets[1:] - 1])
+    return replace(merged, undecided=undecided)
 
 
 def _merged(segment: np.ndarray, where: np.ndarray, classes: np.ndarray, ends: np.ndarray) -> ClassIntervals:
