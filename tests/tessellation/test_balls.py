@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import splinescope
-from splinescope.tessellation.balls import BallForms, Cell, Corner, Frame
+from splinescope.tessellation.balls import BallCell, BallDomain, BallForms, Corner
 from splinescope.tessellation.double_words import Balls, applied
 from splinescope.tessellation.exact import ExactForms, domain_rows, input_rows
 from splinescope.tessellation.planar.judge import PlanarJudge
@@ -64,10 +64,10 @@ def test_outputs_at_corners_of_the_domain_are_the_exact_ones(family: str, seed: 
     network, domain = member.network, member.domain
     sides = sides_of_polygon(domain.polygon)
     exact = ExactForms(network, domain_rows(domain.origin, domain.basis), sides)
-    balls, frame = BallForms(network), Frame(input_rows(domain.origin, domain.basis), sides)
+    balls, flat = BallForms(network), BallDomain(input_rows(domain.origin, domain.basis), sides)
     patterns = [by_node(network, pattern) for pattern in exact_cells(network, domain).cells]
     corners = [Corner(cell, ((-1, 0), (-1, 1))) for cell in range(len(patterns))]
-    spots = balls.spots([Cell(pattern, frame) for pattern in patterns], corners, network.output)
+    spots = balls.spots([BallCell(pattern, flat) for pattern in patterns], corners, network.output)
     corner = [Fraction(x) for x in domain.polygon[1].tolist()]
     units = np.arange(network.nodes[network.output].size)
     for pattern, point, values, doubts in zip(patterns, spots.points, spots.values, spots.doubts, strict=True):
@@ -152,6 +152,6 @@ def test_what_float64_cannot_hold_is_not_known() -> None:
     assert not np.isfinite(found.radius).any()
     member = FAMILIES["quantised"](0, 2)
     domain = member.domain
-    frame = Frame(input_rows(domain.origin, domain.basis), sides_of_polygon(domain.polygon))
-    spots = BallForms(member.network).spots([Cell({}, frame)], [Corner(0, ((-1, 0), (-1, 0)))], -1)
+    flat = BallDomain(input_rows(domain.origin, domain.basis), sides_of_polygon(domain.polygon))
+    spots = BallForms(member.network).spots([BallCell({}, flat)], [Corner(0, ((-1, 0), (-1, 0)))], -1)
     assert np.isnan(spots.points).all()

@@ -41,7 +41,7 @@ _WHOLE = 1 << 13
 """Products up to which all units of a node are evaluated: to find out which are needed would take longer."""
 
 
-class Frame(NamedTuple):
+class BallDomain(NamedTuple):
     """A domain, as forms.
 
     Attributes:
@@ -53,16 +53,16 @@ class Frame(NamedTuple):
     sides: Dyadic
 
 
-class Cell(NamedTuple):
+class BallCell(NamedTuple):
     """A cell of a network in a domain.
 
     Attributes:
         pieces: Its pieces at folding nodes.
-        frame: The domain.
+        domain: The domain.
     """
 
     pieces: Pieces
-    frame: Frame
+    domain: BallDomain
 
 
 class Cut(NamedTuple):
@@ -121,7 +121,7 @@ class BallForms:
         self._together = max(1, min(_TOGETHER, _NUMBERS // sum(node.size for node in network.nodes)))
         self._rows: dict[int, tuple[np.ndarray, csr_array, np.ndarray]] = {}
 
-    def shares(self, cells: Sequence[Cell], cuts: Sequence[Cut]) -> np.ndarray:
+    def shares(self, cells: Sequence[BallCell], cuts: Sequence[Cut]) -> np.ndarray:
         """Where forms cut ways across cells, as shares of the way.
 
         Args:
@@ -138,7 +138,7 @@ class BallForms:
             out[:, at] = _share(known, cuts[at])
         return out
 
-    def spots(self, cells: Sequence[Cell], corners: Sequence[Corner], node: int) -> Spots:
+    def spots(self, cells: Sequence[BallCell], corners: Sequence[Corner], node: int) -> Spots:
         """Where forms meet, and the values of a node there.
 
         Args:
@@ -158,7 +158,7 @@ class BallForms:
         return out
 
     def _known(
-        self, cells: Sequence[Cell], corners: Sequence[Corner], node: int = -1
+        self, cells: Sequence[BallCell], corners: Sequence[Corner], node: int = -1
     ) -> Iterator[tuple[int, dict[Named, list[Any]], list[list[Any]]]]:
         """For each corner its number, the forms that it names, and those of a node on its cell, if that can be had."""
         of_cell: dict[int, list[int]] = {}
@@ -175,7 +175,7 @@ class BallForms:
                         yield at, known, rows
 
     def _forms(
-        self, cells: Sequence[Cell], asked: Sequence[Sequence[Named]], node: int
+        self, cells: Sequence[BallCell], asked: Sequence[Sequence[Named]], node: int
     ) -> Iterator[tuple[dict[Named, list[Any]], list[list[Any]]]]:
         """For each cell the forms that are asked for, and those of a node, unless that takes too many products."""
         walls, every = [self._walls(names) for names in asked], np.arange(self._network.nodes[node].size)
@@ -186,7 +186,7 @@ class BallForms:
         if known is None:
             return
         for number, (cell, names) in enumerate(zip(cells, asked, strict=True)):
-            sides = cell.frame.sides.rows
+            sides = cell.domain.sides.rows
             found = {name: [arb(coefficient) for coefficient in sides[name[1]]] for name in names if name[0] < 0}
             for source, (of_node, wall) in walls[number].items():
                 found.update(zip(of_node, _differences(known[source], number, wall), strict=True))
@@ -208,7 +208,7 @@ class BallForms:
             out[node.inputs[0]] = (before + some, walls)
         return out
 
-    def _evaluated(self, cells: Sequence[Cell], asked: dict[int, np.ndarray]) -> dict[int, Balls] | None:
+    def _evaluated(self, cells: Sequence[BallCell], asked: dict[int, np.ndarray]) -> dict[int, Balls] | None:
         """Forms of units of some nodes in some cells; None if that takes too many products."""
         needed = self._needed(cells, asked)
         if needed is None:
@@ -221,7 +221,7 @@ class BallForms:
                     known.pop(source, None)
         return known
 
-    def _needed(self, cells: Sequence[Cell], asked: dict[int, np.ndarray]) -> dict[int, np.ndarray] | None:
+    def _needed(self, cells: Sequence[BallCell], asked: dict[int, np.ndarray]) -> dict[int, np.ndarray] | None:
         """Units of each node that units of some nodes need in any of the cells, and all of them where they are few."""
         nodes, spent = self._network.nodes, 0
         needed: dict[int, np.ndarray] = {}
@@ -272,13 +272,13 @@ class BallForms:
             self._rows[index] = units, rows, offsets
         return rows, offsets
 
-    def _evaluate(self, index: int, units: np.ndarray, cells: Sequence[Cell], known: dict[int, Balls]) -> Balls:
+    def _evaluate(self, index: int, units: np.ndarray, cells: Sequence[BallCell], known: dict[int, Balls]) -> Balls:
         node = self._network.nodes[index]
         if not node.inputs:
-            high = np.stack([cell.frame.inputs[units] for cell in cells], axis=1)
+            high = np.stack([cell.domain.inputs[units] for cell in cells], axis=1)
             return Balls(units, high, np.zeros_like(high), np.zeros_like(high))
         sizes = [self._network.nodes[source].size for source in node.inputs]
-        width = cells[0].frame.inputs.shape[1]
+        width = cells[0].domain.inputs.shape[1]
         before = joined([known.get(source) for source in node.inputs], sizes, len(cells), width)
         if node.fold is not None:
             reads = node.fold.reads(_stacked(cells, index)[:, units], units)
@@ -294,7 +294,7 @@ def _places(units: np.ndarray, rows: csr_array) -> np.ndarray:
     return np.asarray(place[rows.indices])
 
 
-def _stacked(cells: Sequence[Cell], index: int) -> np.ndarray:
+def _stacked(cells: Sequence[BallCell], index: int) -> np.ndarray:
     """[cells, units] pieces of a node."""
     return np.stack([cell.pieces[index] for cell in cells])
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from splinescope.geometry.lattice.arrays import FaceLattice
 from splinescope.geometry.lattice.corners import Moment
-from splinescope.geometry.lattice.edge_cuts import ROUNDING, settle
+from splinescope.geometry.lattice.edge_cuts import ROUNDING, interpolate, settle
 from splinescope.geometry.lattice.faces import Edges, Faces, LatticeLayer, Vertices, unite_all
 from splinescope.geometry.lattice.surgery import (
     COLUMN,
@@ -97,6 +97,14 @@ class Inserted:
     negative: np.ndarray
     rest: LatticeLayer | None = None
     tangled: int = -1
+
+    def extended(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of values with those of the new vertices, interpolated along the edges on which they were made."""
+        old = len(rows)
+        out = np.empty((old + len(self.fractions), rows.shape[1]))
+        out[:old] = rows
+        interpolate(out, old, self.edges, self.fractions)
+        return out
 
 
 @dataclass

@@ -15,7 +15,7 @@ from splinescope.geometry.planar.edge_cuts import Layer
 from splinescope.geometry.planar.halfedges import OUTSIDE
 from splinescope.geometry.planar.judge import Crossed, End
 from splinescope.geometry.planar.subdivision import Subdivision
-from splinescope.tessellation.balls import Cell, Corner, Cut, Named, Spots
+from splinescope.tessellation.balls import BallCell, Corner, Cut, Named, Spots
 from splinescope.tessellation.codes import NodeCodes
 from splinescope.tessellation.dyadics import Dyadic, Form, integers
 from splinescope.tessellation.exact import ExactForms, Pieces
@@ -215,12 +215,15 @@ class PlanarJudge:
         ]
         return self.plan.balls.shares(cells, cuts)
 
-    def _cells(self, faces: np.ndarray) -> tuple[list[Cell], list[int]]:
+    def _cells(self, faces: np.ndarray) -> tuple[list[BallCell], list[int]]:
         """Cells as balls want them, each once, and the place of each face among them."""
         self._learn_pieces(faces)
         cells, place = np.unique(faces, return_inverse=True)
         slices = self.slices[cells].tolist()
-        found = [Cell(self._pieces[cell], self.plan.frame(n)) for cell, n in zip(cells.tolist(), slices, strict=True)]
+        found = [
+            BallCell(self._pieces[cell], self.plan.ball_domain(n))
+            for cell, n in zip(cells.tolist(), slices, strict=True)
+        ]
         return found, place.tolist()
 
     def spots(self, vertices: np.ndarray, node: int) -> Spots:

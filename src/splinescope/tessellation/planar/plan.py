@@ -11,7 +11,7 @@ from splinescope.geometry.planar.subdivision import Subdivision
 from splinescope.network.evaluate import last_uses
 from splinescope.network.graph import Network
 from splinescope.numerics import Tolerance
-from splinescope.tessellation.balls import BallForms, Frame
+from splinescope.tessellation.balls import BallDomain, BallForms
 from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.codes import PieceTable
 from splinescope.tessellation.dyadics import Dyadic
@@ -62,7 +62,7 @@ class Plan:
     tally: SignCounts = field(default_factory=SignCounts)
     _forms: dict[int, ExactForms] = field(default_factory=dict, init=False)
     _rows: dict[int, IntegerRows] = field(default_factory=dict, init=False)
-    _frames: dict[int, Frame] = field(default_factory=dict, init=False)
+    _domains: dict[int, BallDomain] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
@@ -112,12 +112,14 @@ class Plan:
             self._forms[number] = ExactForms(self.network, inputs, sides, self._rows)
         return self._forms[number]
 
-    def frame(self, number: int) -> Frame:
+    def ball_domain(self, number: int) -> BallDomain:
         """A slice, as `balls` want it."""
-        if number not in self._frames:
+        if number not in self._domains:
             domain = self.slices.domains[number]
-            self._frames[number] = Frame(input_rows(domain.origin, domain.basis), sides_of_polygon(domain.polygon))
-        return self._frames[number]
+            self._domains[number] = BallDomain(
+                input_rows(domain.origin, domain.basis), sides_of_polygon(domain.polygon)
+            )
+        return self._domains[number]
 
     @cached_property
     def balls(self) -> BallForms:

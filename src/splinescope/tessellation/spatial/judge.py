@@ -12,7 +12,7 @@ from splinescope.geometry.lattice.corners import Moment
 from splinescope.geometry.lattice.decisions import DecidedSigns
 from splinescope.geometry.lattice.faces import NEW
 from splinescope.network.graph import Network
-from splinescope.tessellation.balls import BallForms, Cell, Cut, Frame, Named
+from splinescope.tessellation.balls import BallCell, BallDomain, BallForms, Cut, Named
 from splinescope.tessellation.codes import NodeCodes, PieceTable
 from splinescope.tessellation.domains import Domain
 from splinescope.tessellation.dyadics import Dyadic, Form, integers
@@ -31,11 +31,11 @@ class SpatialJudge:
         network: The network.
         forms: Its exact forms.
         balls: The same to some thirty digits, for places.
-        frame: The domain, as they want it.
+        domain: The domain, as they want it.
     """
 
-    def __init__(self, network: Network, forms: ExactForms, balls: BallForms, frame: Frame) -> None:
-        self._network, self._forms, self._balls, self._frame = network, forms, balls, frame
+    def __init__(self, network: Network, forms: ExactForms, balls: BallForms, domain: BallDomain) -> None:
+        self._network, self._forms, self._balls, self._domain = network, forms, balls, domain
         self._table = PieceTable(network)
         self._points: dict[int, Form] = {}
         self._pieces: dict[int, Pieces] = {}
@@ -48,7 +48,7 @@ class SpatialJudge:
     def of(cls, network: Network, domain: Domain, sides: Dyadic) -> SpatialJudge:
         """The judge of a network on a domain with given sides."""
         exact = ExactForms(network, domain_rows(domain.origin, domain.basis), sides)
-        return cls(network, exact, BallForms(network), Frame(input_rows(domain.origin, domain.basis), sides))
+        return cls(network, exact, BallForms(network), BallDomain(input_rows(domain.origin, domain.basis), sides))
 
     def enter(self, columns: Columns, codes: Sequence[NodeCodes]) -> None:
         """Begin with a layer, on cells with the given patterns."""
@@ -62,7 +62,7 @@ class SpatialJudge:
 
     def part(self, vertices: np.ndarray) -> SpatialJudge:
         """The same for some of the vertices, in this order; it has decided nothing yet."""
-        part = SpatialJudge(self._network, self._forms, self._balls, self._frame)
+        part = SpatialJudge(self._network, self._forms, self._balls, self._domain)
         part._table, part._points = self._table, dict(self._points)
         part.renumber(vertices)
         return part
@@ -89,7 +89,7 @@ class SpatialJudge:
                 (form,) = self._named(int(moment.origins[cell]), np.array([[NEW, moment.column]]))
                 cuts.append(Cut(int(place[i]), form, tuple(tail), tuple(head)))
                 known.append(i)
-        asked = [Cell(self._pieces[origin], self._frame) for origin in origins.tolist()]
+        asked = [BallCell(self._pieces[origin], self._domain) for origin in origins.tolist()]
         shares[:, known] = self._balls.shares(asked, cuts)
         return shares
 

@@ -16,7 +16,7 @@ from splinescope.geometry.lattice.arrays import FaceLattice, lattice_of_polytope
 from splinescope.geometry.lattice.coarsening import coarsened
 from splinescope.geometry.lattice.corners import Moment
 from splinescope.geometry.lattice.decisions import Inserted, decide, insert_folds
-from splinescope.geometry.lattice.edge_cuts import interpolate, pack_decided, settle
+from splinescope.geometry.lattice.edge_cuts import pack_decided, settle
 from splinescope.geometry.lattice.faces import NEW, LatticeLayer, Vertices
 from splinescope.geometry.lattice.polytopes import vertices_of_cells
 from splinescope.geometry.lattice.tags import halves, refine_tags
@@ -228,7 +228,7 @@ class SpatialState:
             if inserted.tangled >= 0:
                 raise _tangled(self.lattice, columns.node)
             self._name(inserted.parents, columns)
-            self.rows = {node: extended(rows, inserted) for node, rows in self.rows.items()}
+            self.rows = {node: inserted.extended(rows) for node, rows in self.rows.items()}
             self._take(inserted.parents)
             values, rest = inserted.values, inserted.rest
             if rest is not None:
@@ -390,12 +390,3 @@ def _incidence(lattice: FaceLattice) -> np.ndarray:
     on = np.zeros((lattice.num_vertices, len(offsets) - 1), bool)
     on[items, np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))] = True
     return on
-
-
-def extended(rows: np.ndarray, inserted: Inserted) -> np.ndarray:
-    """Rows with those of the new vertices, interpolated along the edges on which they were made."""
-    old = len(rows)
-    out = np.empty((old + len(inserted.fractions), rows.shape[1]))
-    out[:old] = rows
-    interpolate(out, old, inserted.edges, inserted.fractions)
-    return out
