@@ -27,6 +27,7 @@ class Moment:
         parents: [V, 2] ends of the edges that vertices were made on.
         serial: The mark of edges that are cut at the moment.
         cells: Cells among which those with a vertex are sought.
+        facets: Facets of cells among which those with a vertex that is made at the moment are sought.
         origins: [F] for each cell, the cell that it was part of before the layer.
         first: First vertex that is made at the moment.
         column: The column that makes them, or -1.
@@ -38,6 +39,7 @@ class Moment:
     parents: np.ndarray
     serial: int
     cells: np.ndarray
+    facets: np.ndarray
     origins: np.ndarray
     first: int
     column: int
@@ -54,8 +56,15 @@ class Moment:
         base = int(vertices[0])
         out = np.full(int(vertices[-1]) - base + 1, -1, np.int32)
         out[vertices - base] = _WANTED
-        faces = (self.dimension, self.levels, self.edges, self.serial, self.parents)
-        _find_cells(self.cells, len(vertices), *faces, base >= self.first, base, out)
+        if base >= self.first:
+            polygons = self.levels[0]
+            cut = (polygons.lists, polygons.pool, self.edges.marks, self.edges.section)
+            beside = self.levels[-2].cells
+            _find_new(self.facets, self.dimension - 1, self.levels, *cut, self.serial, beside, base, out)
+        else:
+            _find_cells(
+                self.cells, len(vertices), self.dimension, self.levels, self.edges, self.serial, self.parents, base, out
+            )
         return out[vertices - base]
 
     def facets_at(self, cell: int, vertex: int) -> np.ndarray:
@@ -114,15 +123,12 @@ def _find_in(
     edges: Edges,
     serial: int,
     parents: np.ndarray,
-    fresh: bool,
     base: int,
     out: np.ndarray,
 ) -> int:
-    """Note a cell for all vertices of one of its faces; how many were sought. Fresh ones are on faces that are cut."""
+    """Note a cell for all vertices of one of its faces; how many were sought."""
     found = 0
     if k == 1:
-        if fresh and edges.marks[face] != serial:
-            return 0
         if edges.marks[face] == serial:
             middle = edges.section[face]
             found += _claim(middle, cell, base, out)
@@ -130,8 +136,7 @@ def _find_in(
         return found + _claim(edges.ends[face, 0], cell, base, out) + _claim(edges.ends[face, 1], cell, base, out)
     lists, pool = levels[k - 2].lists, levels[k - 2].pool
     for at in range(lists[face, START], lists[face, START] + lists[face, LENGTH]):
-        if not fresh or k == 2 or levels[k - 3].marks[pool[at]] == serial:
-            found += _find_in(pool[at], k - 1, cell, levels, edges, serial, parents, fresh, base, out)
+        found += _find_in(pool[at], k - 1, cell, levels, edges, serial, parents, base, out)
     return found
 
 
@@ -144,12 +149,76 @@ def _find_cells(
     edges: Edges,
     serial: int,
     parents: np.ndarray,
-    fresh: bool,
     base: int,
     out: np.ndarray,
 ) -> None:
     """Look for a cell of each vertex, until all have one."""
     for cell in cells:
-        number -= _find_in(cell, dimension, cell, levels, edges, serial, parents, fresh, base, out)
+        number -= _find_in(cell, dimension, cell, levels, edges, serial, parents, base, out)
         if number <= 0:
             return
+
+
+@njit(cache=True, nogil=True)
+def _new_in_polygon(
+    polygon: int,
+    cell: int,
+    lists: np.ndarray,
+    pool: np.ndarray,
+    edge_marks: np.ndarray,
+    section: np.ndarray,
+    serial: int,
+    base: int,
+    out: np.ndarray,
+) -> None:
+    """Note a cell for the new vertices on a polygon's edges."""
+    for at in range(lists[polygon, START], lists[polygon, START] + lists[polygon, LENGTH]):
+        if edge_marks[pool[at]] == serial:
+            _claim(section[pool[at]], cell, base, out)
+
+
+@njit(cache=True, nogil=True)
+def _new_in(
+    face: int,
+    k: int,
+    cell: int,
+    levels: tuple[Faces, ...],
+    lists: np.ndarray,
+    pool: np.ndarray,
+    edge_marks: np.ndarray,
+    section: np.ndarray,
+    serial: int,
+    base: int,
+    out: np.ndarray,
+) -> None:
+    """Note a cell for the new vertices on a face that is cut, of dimension k."""
+    if k == 2:
+        _new_in_polygon(face, cell, lists, pool, edge_marks, section, serial, base, out)
+        return
+    faces = levels[k - 2]
+    for at in range(faces.lists[face, START], faces.lists[face, START] + faces.lists[face, LENGTH]):
+        if levels[k - 3].marks[faces.pool[at]] == serial:
+            _new_in(faces.pool[at], k - 1, cell, levels, lists, pool, edge_marks, section, serial, base, out)
+
+
+@njit(cache=True, nogil=True)
+def _find_new(
+    facets: np.ndarray,
+    k: int,
+    levels: tuple[Faces, ...],
+    lists: np.ndarray,
+    pool: np.ndarray,
+    edge_marks: np.ndarray,
+    section: np.ndarray,
+    serial: int,
+    beside: np.ndarray,
+    base: int,
+    out: np.ndarray,
+) -> None:
+    """Look for a cell of each vertex that is made at the moment: beside a facet that is cut, of dimension k."""
+    for facet in facets:
+        cell = max(beside[facet, 0], beside[facet, 1])
+        if k == 2:
+            _new_in_polygon(facet, cell, lists, pool, edge_marks, section, serial, base, out)
+        else:
+            _new_in(facet, k, cell, levels, lists, pool, edge_marks, section, serial, base, out)

@@ -162,6 +162,7 @@ class _Work:
             self.vertices.parents,
             int(self.progress[SERIAL]),
             self.faces[d, : self.found[d]],
+            self.faces[d - 1, : self.found[d - 1]],
             self.parents,
             lattice.num_vertices - int(self.found[1]),
             int(self.layer.columns[self.progress[COLUMN]]),

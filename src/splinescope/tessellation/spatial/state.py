@@ -279,7 +279,7 @@ class SpatialState:
         lattice, cells = self.lattice, np.arange(self.lattice.num_cells, dtype=np.int32)
         none = np.zeros((0, 2), np.int32)
         d, count = lattice.dimension, lattice.num_vertices
-        return Moment(d, lattice.edges, lattice.levels, none, -2, cells, cells, count, -1)
+        return Moment(d, lattice.edges, lattice.levels, none, -2, cells, cells[:0], cells, count, -1)
 
     def _name(self, parents: np.ndarray, columns: Columns) -> None:
         """Label the facets that a layer made with its node and the folds that its columns were there."""
