@@ -88,21 +88,31 @@ class _Shapes:
         areas: [F] areas, from the corners.
         doubt: [F] by how much roundings of the corners change them.
         turn: [F] the most concave turn beyond its doubt; 0 if there is none.
+        side: [F] how far the interior point is on the wrong side of an edge, times its length, beyond its doubt; or 0.
         extents: [F, 2] sizes.
     """
 
     def __init__(self, batch: PlanarBatch, steps: np.ndarray) -> None:
         self._batch = batch
         count = len(batch.interior_points)
-        self.areas, self.turn, self.extents = np.empty(count), np.empty(count), np.empty((count, 2))
-        arguments = (batch.vertices, batch.cell_vertices, batch.cell_offsets, batch.of_cell, steps)
-        in_ranges(_measure, count, *arguments, self.areas, self.turn, self.extents)
-        corners, step = np.diff(batch.cell_offsets), steps[batch.of_cell]
+        self.areas, self.turn, self.side, self.extents = (
+            np.empty(shape) for shape in (count, count, count, (count, 2))
+        )
+        arguments = (
+            batch.vertices,
+            batch.cell_vertices,
+            batch.cell_offsets,
+            batch.interior_points,
+            batch.of_cell,
+            steps,
+        )
+        in_ranges(_measure, count, *arguments, self.areas, self.turn, self.side, self.extents)
+        sizes, step = np.diff(batch.cell_offsets), steps[batch.of_cell]
         (wide, tall), (along, across) = self.extents.T, step.T
-        self.doubt = (4.0 + corners) * (wide * across + tall * along + 2.0 * along * across)
+        self.doubt = (4.0 + sizes) * (wide * across + tall * along + 2.0 * along * across)
 
     def check(self) -> None:
-        """Measures are those of the corners and of the edges, and cells are convex."""
+        """Measures are those of the corners and of the edges, cells are convex, and interior points are inside."""
         batch = self._batch
         edges, steps = np.zeros(len(self.areas)), np.zeros(len(self.areas))
         first = batch.vertices[batch.cell_vertices[batch.cell_offsets[:-1]]]
@@ -118,6 +128,9 @@ class _Shapes:
         wrong = np.flatnonzero(self.turn < 0)
         if len(wrong):
             fail("convexity", wrong, f"a corner turns inwards (by {-self.turn[wrong].min():.1e})")
+        wrong = np.flatnonzero(self.side < 0)
+        if len(wrong):
+            fail("inside", wrong, "an interior point is outside of its cell")
 
 
 @njit(cache=True, nogil=True)
@@ -127,13 +140,15 @@ def _measure(
     vertices: np.ndarray,
     cell_vertices: np.ndarray,
     offsets: np.ndarray,
+    points: np.ndarray,
     of_cell: np.ndarray,
     steps: np.ndarray,
     areas: np.ndarray,
     turns: np.ndarray,
+    sides: np.ndarray,
     extents: np.ndarray,
 ) -> None:
-    """Area and extents of each cell from its corners, and its most concave turn that roundings don't explain."""
+    """Area and extents of each cell; its most concave turn, how far its interior point is outside, but roundings."""
     for cell in range(start, stop):
         low, high = offsets[cell], offsets[cell + 1]
         step = steps[of_cell[cell]]
@@ -141,6 +156,8 @@ def _measure(
         px, py = vertices[cell_vertices[high - 1], 0] - x0, vertices[cell_vertices[high - 1], 1] - y0
         ux, uy = -px, -py
         ax = ay = area = worst = 0.0
+        ox, oy = points[cell, 0] - x0, points[cell, 1] - y0
+        outside = 0.0 if np.isfinite(ox) and np.isfinite(oy) else -np.inf
         left = right = bottom = top = 0.0
         for at in range(low, high):
             following = at + 1 if at + 1 < high else low
@@ -151,9 +168,13 @@ def _measure(
             spread = 2.0 * step[0] * (abs(uy) + abs(vy)) + 2.0 * step[1] * (abs(ux) + abs(vx))
             turn = ux * vy - uy * vx + spread + 8.0 * step[0] * step[1]
             worst = min(worst, turn)
+            wx, wy = ox - ax, oy - ay
+            spread = 2.0 * step[0] * (abs(wy) + abs(vy)) + 2.0 * step[1] * (abs(wx) + abs(vx))
+            height = vx * wy - vy * wx + spread + 8.0 * step[0] * step[1]
+            outside = min(outside, height)
             ux, uy = vx, vy
             ax, ay = bx, by
-        areas[cell], turns[cell] = 0.5 * area, worst
+        areas[cell], turns[cell], sides[cell] = 0.5 * area, worst, outside
         extents[cell, 0], extents[cell, 1] = right - left, top - bottom
 
 
