@@ -10,6 +10,7 @@ from numba import njit
 
 from splinescope.geometry.planar.halfedges import ORIGIN
 from splinescope.network.evaluate import forward, products
+from splinescope.numerics import UNIT_ROUNDOFF
 from splinescope.tessellation.planar.assembly import FinishedPiece
 from splinescope.tessellation.planar.judge import PlanarJudge
 from splinescope.tessellation.planar.plan import Plan
@@ -58,7 +59,8 @@ def placed(finished: FinishedPiece, plan: Plan) -> FinishedPiece:
         vertices = np.array([vertex for vertex in vertices.tolist() if judge.affords(vertex, _BEARABLE)], np.int64)
     spots = judge.spots(vertices, output if cost <= _DEAR else -1)
     extents = np.broadcast_to(plan.slices.extents_at(finished.subdivision, finished.slices), points.shape)[vertices]
-    known = (spots.radii / extents <= _FINE * _shortest_at(finished, plan)[vertices, None]).all(axis=1)
+    small = spots.radii / extents <= _FINE * _shortest_at(finished, plan)[vertices, None]
+    known = (small | (spots.radii <= UNIT_ROUNDOFF * np.abs(spots.points))).all(axis=1)
     known &= (spots.doubts <= _NEAREST * np.abs(spots.values)).all(axis=1)
     points[vertices[known]] = spots.points[known]
     if cost <= _DEAR:
