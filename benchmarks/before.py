@@ -26,6 +26,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "ResNet-20": ("values",),
     "N5 in space": ("topology", "values"),
     "fox, its surface": ("values",),
+    "birdcage, its surface": ("values",),
 }
 """Levels of the certificate for each case."""
 
@@ -55,9 +56,10 @@ if case in MLPS:
 elif case in real.CASES:
     network, domain = real.loaded(case)
 else:
-    network, domain = surfaces.network_of("fox 3-32x8-1"), surfaces.BOX
-function = splinescope.level_set if case.startswith("fox") else splinescope.tessellate
-options = {"level": 0.0} if case.startswith("fox") else {}
+    (file,) = (name for name in surfaces.FILES if name.split()[0] == case.split(",")[0])
+    network, domain = surfaces.network_of(file), surfaces.BOX
+surface = case.endswith("its surface")
+function, options = (splinescope.level_set, {"level": 0.0}) if surface else (splinescope.tessellate, {})
 times = []
 while len(times) <= repeats and sum(times) < 60:
     start = time.process_time()
