@@ -322,7 +322,8 @@ def _envelope(cells: PlanarComplex, classes: Sequence[int] | None) -> tuple[Enve
 def _settled(cells: PlanarComplex, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """[V] differences up to which values count as equal; values that are far smaller than others become exact.
 
-    Rounding errors of the largest values say nothing of those at a vertex where all are small.
+    Rounding errors of the largest values say nothing of those at a vertex where all are small. It has
+    bounds of its own, within which values count as equal where exact ones take too long.
     """
     sizes = np.abs(values).max(axis=1, initial=0.0)
     tie = 64 * UNIT_ROUNDOFF * float(sizes.max(initial=0.0))
@@ -330,6 +331,15 @@ def _settled(cells: PlanarComplex, values: np.ndarray, labels: np.ndarray) -> np
     close = ((gaps > 0) & (gaps <= tie)).any(axis=1)
     small = np.flatnonzero(close & (_ALIKE * 64 * UNIT_ROUNDOFF * sizes <= tie))
     resolution = np.full(len(values), tie)
+    if len(small):
+        from splinescope.tessellation.certificate.heights import known_outputs
+
+        passed, errors = (
+            _contest(part, labels) for part in known_outputs(cells, cells.vertices[small], np.zeros(2), True)
+        )
+        values[small], resolution[small] = passed, np.minimum(tie, np.nan_to_num(2 * errors.max(axis=1), nan=np.inf))
+        gaps = np.diff(np.sort(passed, axis=1), axis=1)
+        small = small[((gaps > 0) & (gaps <= resolution[small, None])).any(axis=1)]
     if len(small):
         outputs = cells.vertex_outputs.shape[1]
         weights = np.eye(outputs) if outputs == 1 else np.eye(outputs)[labels]

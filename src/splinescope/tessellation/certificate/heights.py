@@ -28,7 +28,7 @@ from splinescope.tessellation.certificate.subjects import sides_of, subject_of
 from splinescope.tessellation.complex import VertexComplex
 from splinescope.tessellation.spatial.complex import SpatialComplex
 
-PLACED = 2.0**-32
+PLACED = 2.0**-29
 """Share of the domain's extent by which the engine leaves vertices where float64 puts them, twice over."""
 
 SEVERAL = 4.0
