@@ -68,6 +68,20 @@ def test_a_decision_boundary_for_which_exact_values_take_too_long(monkeypatch: p
     np.testing.assert_allclose(splinescope.decision_boundary(cells).lengths.sum(), 4.0)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_decision_boundary_along_folds_of_a_second_layer(exact: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1e7 relu(x - 1/3) - 1e7 relu(y - 1/3) is zero at vertices whose places are rounded, beside a ramp of 1e16."""
+    third = 1e7 / 3
+    first = [[1e7, 0], [0, 1e7], [1, 0]], [-third, -third, -0.9]
+    second = [[1, -1, 0], [-1, 1, 0], [0, 0, 1]], [0, 0, 0]
+    network = to_network(mlp([first[0], second[0], [[1, -1, 1e16]]], [first[1], second[1], [0]]))
+    cells = splinescope.tessellate(network, SQUARE, verify="proof")
+    if not exact:
+        monkeypatch.setattr("splinescope.tessellation.boundary._FEW", -1)
+    length = 4 / 3 + np.sqrt(2) * (0.9 - 1 / 3) + 0.1
+    np.testing.assert_allclose(splinescope.decision_boundary(cells).lengths.sum(), length, rtol=1e-6)
+
+
 @pytest.mark.xfail(
     strict=True,
     raises=(CertificateError, DegenerateArrangementError),

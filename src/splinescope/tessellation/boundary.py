@@ -322,8 +322,8 @@ def _envelope(cells: PlanarComplex, classes: Sequence[int] | None) -> tuple[Enve
 def _settled(cells: PlanarComplex, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """[V] differences up to which values count as equal; values that are far smaller than others become exact.
 
-    Rounding errors of the largest values say nothing of those at a vertex where all are small. It has
-    bounds of its own, within which values count as equal where exact ones take too long.
+    Rounding errors of the largest values say nothing of those at a vertex where all are small. Where
+    exact values take too long, values within bounds of its own count as equal there.
     """
     sizes = np.abs(values).max(axis=1, initial=0.0)
     tie = 64 * UNIT_ROUNDOFF * float(sizes.max(initial=0.0))
@@ -332,22 +332,25 @@ def _settled(cells: PlanarComplex, values: np.ndarray, labels: np.ndarray) -> np
     small = np.flatnonzero(close & (_ALIKE * 64 * UNIT_ROUNDOFF * sizes <= tie))
     resolution = np.full(len(values), tie)
     if len(small):
-        from splinescope.tessellation.certificate.heights import known_outputs
-
-        passed, errors = (
-            _contest(part, labels) for part in known_outputs(cells, cells.vertices[small], np.zeros(2), True)
-        )
-        values[small], resolution[small] = passed, np.minimum(tie, np.nan_to_num(2 * errors.max(axis=1), nan=np.inf))
-        gaps = np.diff(np.sort(passed, axis=1), axis=1)
-        small = small[((gaps > 0) & (gaps <= resolution[small, None])).any(axis=1)]
-    if len(small):
         outputs = cells.vertex_outputs.shape[1]
         weights = np.eye(outputs) if outputs == 1 else np.eye(outputs)[labels]
         for vertex, exact in zip(small.tolist(), ExactOutputs(cells, _FEW).combined(small, weights, 0.0), strict=True):
             if exact is not None:
                 values[vertex, -len(exact) :] = [nearest(number) for number in exact]
                 resolution[vertex] = 64 * UNIT_ROUNDOFF * np.abs(values[vertex]).max()
+        left = small[resolution[small] == tie]
+        if len(left):
+            resolution[left] = np.minimum(tie, _own_errors(cells, labels, left))
     return resolution
+
+
+def _own_errors(cells: PlanarComplex, labels: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """[k] bounds of the errors of differences of outputs at some vertices, for those of their places among others."""
+    from splinescope.tessellation.certificate.heights import known_outputs, placement
+
+    outputs, errors = known_outputs(cells, cells.vertices[vertices], placement(cells), pointwise=True)
+    off = _contest(np.abs(outputs - cells.vertex_outputs[vertices]) + errors, labels)
+    return np.nan_to_num(2 * off.max(axis=1), nan=np.inf)
 
 
 def _contest(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:

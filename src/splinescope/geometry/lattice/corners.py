@@ -53,19 +53,30 @@ class Moment:
         Returns:
             Numbers of cells.
         """
+        if vertices[0] >= self.first:
+            return self._cells_of_new(vertices)
         base = int(vertices[0])
         out = np.full(int(vertices[-1]) - base + 1, -1, np.int32)
         out[vertices - base] = _WANTED
-        if base >= self.first:
-            polygons = self.levels[0]
-            cut = (polygons.lists, polygons.pool, self.edges.marks, self.edges.section)
-            beside = self.levels[-2].cells
-            _find_new(self.facets, self.dimension - 1, self.levels, *cut, self.serial, beside, base, out)
-        else:
-            _find_cells(
-                self.cells, len(vertices), self.dimension, self.levels, self.edges, self.serial, self.parents, base, out
-            )
+        faces = (self.dimension, self.levels, self.edges, self.serial, self.parents)
+        _find_cells(self.cells, len(vertices), *faces, base, out)
         return out[vertices - base]
+
+    def _cells_of_new(self, vertices: np.ndarray) -> np.ndarray:
+        """A cell of each vertex that is made at the moment: down from the facets that are cut to edges that are."""
+        marks = [self.edges.marks, *(faces.marks for faces in self.levels)]
+        faces, cells = self.facets, self.levels[-2].cells[self.facets].max(axis=1)
+        for k in range(self.dimension - 1, 1, -1):
+            level = self.levels[k - 2]
+            starts, lengths = level.lists[faces, START], level.lists[faces, LENGTH]
+            before = np.cumsum(lengths) - lengths
+            below = level.pool[np.repeat(starts - before, lengths) + np.arange(lengths.sum())]
+            cut = marks[k - 2][below] == self.serial
+            faces, cells = below[cut], np.repeat(cells, lengths)[cut]
+        made = self.edges.section[faces] - self.first
+        out = np.full(int(made.max()) + 1, -1, np.int32)
+        out[made] = cells
+        return out[vertices - self.first]
 
     def facets_at(self, cell: int, vertex: int) -> np.ndarray:
         """[k, 2] labels of the facets of a cell through one of its vertices."""
@@ -157,68 +168,3 @@ def _find_cells(
         number -= _find_in(cell, dimension, cell, levels, edges, serial, parents, base, out)
         if number <= 0:
             return
-
-
-@njit(cache=True, nogil=True)
-def _new_in_polygon(
-    polygon: int,
-    cell: int,
-    lists: np.ndarray,
-    pool: np.ndarray,
-    edge_marks: np.ndarray,
-    section: np.ndarray,
-    serial: int,
-    base: int,
-    out: np.ndarray,
-) -> None:
-    """Note a cell for the new vertices on a polygon's edges."""
-    for at in range(lists[polygon, START], lists[polygon, START] + lists[polygon, LENGTH]):
-        if edge_marks[pool[at]] == serial:
-            _claim(section[pool[at]], cell, base, out)
-
-
-@njit(cache=True, nogil=True)
-def _new_in(
-    face: int,
-    k: int,
-    cell: int,
-    levels: tuple[Faces, ...],
-    lists: np.ndarray,
-    pool: np.ndarray,
-    edge_marks: np.ndarray,
-    section: np.ndarray,
-    serial: int,
-    base: int,
-    out: np.ndarray,
-) -> None:
-    """Note a cell for the new vertices on a face that is cut, of dimension k."""
-    if k == 2:
-        _new_in_polygon(face, cell, lists, pool, edge_marks, section, serial, base, out)
-        return
-    faces = levels[k - 2]
-    for at in range(faces.lists[face, START], faces.lists[face, START] + faces.lists[face, LENGTH]):
-        if levels[k - 3].marks[faces.pool[at]] == serial:
-            _new_in(faces.pool[at], k - 1, cell, levels, lists, pool, edge_marks, section, serial, base, out)
-
-
-@njit(cache=True, nogil=True)
-def _find_new(
-    facets: np.ndarray,
-    k: int,
-    levels: tuple[Faces, ...],
-    lists: np.ndarray,
-    pool: np.ndarray,
-    edge_marks: np.ndarray,
-    section: np.ndarray,
-    serial: int,
-    beside: np.ndarray,
-    base: int,
-    out: np.ndarray,
-) -> None:
-    """Look for a cell of each vertex that is made at the moment: beside a facet that is cut, of dimension k."""
-    for facet in facets:
-        cell = max(beside[facet, 0], beside[facet, 1])
-        if k == 2:
-            _new_in_polygon(facet, cell, lists, pool, edge_marks, section, serial, base, out)
-        else:
-            _new_in(facet, k, cell, levels, lists, pool, edge_marks, section, serial, base, out)
