@@ -9,6 +9,7 @@ from numba import njit
 
 from splinescope.geometry.lattice.edge_cuts import ROUNDING
 from splinescope.geometry.lattice.faces import LENGTH, START, Edges, Faces
+from splinescope.geometry.lattice.polytopes import taken_lists
 
 _ON_FACET = 1e-9
 """Distance from a facet's hyperplane, relative to the polytope's width across it, within which a corner lies on it:
@@ -170,10 +171,7 @@ def restricted(lattice: FaceLattice, cells: np.ndarray) -> tuple[FaceLattice, np
     counts = np.zeros_like(lattice.counts)
     counts[0, d] = len(cells)
     for k in range(d, 1, -1):
-        offsets, items = lattice.list_of(k)
-        lengths = np.diff(offsets)[kept]
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        chosen = items[np.repeat(offsets[kept] - starts[:-1], lengths) + np.arange(starts[-1])]
+        starts, chosen = taken_lists(*lattice.list_of(k), kept)
         old = lattice.levels[k - 2]
         lower, numbers = np.unique(chosen, return_inverse=True)
         faces = faces_of(starts, numbers, old.positive.shape[1])

@@ -260,11 +260,9 @@ def _volumes_by_simplices(
         faces, corners = owner, np.empty((len(owner), 0), np.int64)
         for (offsets, items), (vertex_offsets, vertex_items) in zip(reversed(levels), reversed(vertices), strict=True):
             corners = np.column_stack([corners, vertex_items[vertex_offsets[faces]]])
-            lengths = np.diff(offsets)[faces]
-            starts = np.concatenate([[0], np.cumsum(lengths)])
-            index = np.repeat(offsets[faces] - starts[:-1], lengths) + np.arange(starts[-1])
+            starts, faces = taken_lists(offsets, items, faces)
+            lengths = np.diff(starts)
             owner, corners = np.repeat(owner, lengths), np.repeat(corners, lengths, axis=0)
-            faces = items[index]
         simplices = points[np.column_stack([corners, edges[faces]])]
         size = np.abs(np.linalg.det(simplices[:, 1:] - simplices[:, :1]))
         out += np.bincount(owner, size, minlength=count)

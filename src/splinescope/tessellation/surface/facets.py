@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from splinescope.errors import CertificateError
+from splinescope.geometry.lattice.polytopes import taken_lists
 from splinescope.geometry.surface.collapse import fans
 from splinescope.geometry.surface.sections import Section, consistent, facing
 from splinescope.network.graph import Network
@@ -85,11 +86,9 @@ def _check_count(cells: SpatialComplex, winners: np.ndarray, polygons: int) -> N
 def _section(cells: SpatialComplex, facets: np.ndarray, pairs: np.ndarray, classes: np.ndarray) -> Section:
     """The facets as polygons, joined along edges where just two of the same classes meet."""
     loops = cells.face_loops()
-    sizes = np.diff(loops.offsets)[facets]
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    places = np.repeat(loops.offsets[facets] - offsets[:-1], sizes) + np.arange(offsets[-1])
-    start = loops.items[places].astype(np.int64)
-    section = Section(offsets, pairs[:, 1], start, start, np.repeat(facets, sizes), np.full(len(start), -1, np.int64))
+    offsets, start = taken_lists(loops.offsets, loops.items.astype(np.int64), facets)
+    owners = np.repeat(facets, np.diff(offsets))
+    section = Section(offsets, pairs[:, 1], start, start, owners, np.full(len(start), -1, np.int64))
     end = start[section.following]
     kind = (classes[:, 0] * (classes.max(initial=0) + 1) + classes[:, 1])[section.polygons]
     order = np.lexsort((np.maximum(start, end), np.minimum(start, end), kind))
