@@ -37,12 +37,14 @@ class Calibration:
         network: The network.
         bounds: For each node its magnitude and doubtful distances, on the whole domain.
         safety: Multiple of a measured error.
+        terms: [*input_shape] to what inputs are rounded relatively (`Domain.terms`).
         coarse: Doubtful distance, relative to a unit's magnitude, from which half of the units are looked at again.
     """
 
     network: Network
     bounds: tuple[Bounds, ...]
     safety: float
+    terms: np.ndarray
     coarse: float = 2.0**-30
     _coarse: dict[int, bool] = field(default_factory=dict)
 
@@ -76,7 +78,7 @@ class Calibration:
             return known
         some = points[:: max(1, -(-len(points) // most))]
         x = torch.from_numpy(np.ascontiguousarray(embed(some), np.float64)).reshape(-1, *self.network.input_shape)
-        local = self.safety * local_errors(self.network, node, x, self.safety)
+        local = self.safety * local_errors(self.network, node, x, self.terms, self.safety)
         return Bounds(known.magnitude, np.minimum(known.error, np.maximum(local, np.finfo(np.float64).tiny)))
 
     def _affordable(self, node: int, points: int) -> int:
@@ -87,7 +89,7 @@ class Calibration:
         return allowed // ((1 + _TWINS) * here)
 
 
-def local_errors(network: Network, node: int, x: torch.Tensor, safety: float) -> np.ndarray:
+def local_errors(network: Network, node: int, x: torch.Tensor, terms: np.ndarray, safety: float) -> np.ndarray:
     """Largest rounding error of each unit of a node among some points, as measured at each of them.
 
     The network is evaluated again, with every op's rounding error made anew at random. A unit passes on all of
@@ -97,6 +99,7 @@ def local_errors(network: Network, node: int, x: torch.Tensor, safety: float) ->
         network: The network.
         node: Index of the node.
         x: [k, *input_shape] points.
+        terms: [*input_shape] to what inputs are rounded relatively.
         safety: Multiple of its error from which a unit is sure to be on one side of a fold.
 
     Returns:
@@ -104,15 +107,16 @@ def local_errors(network: Network, node: int, x: torch.Tensor, safety: float) ->
     """
     generator = np.random.default_rng(0)
     found = np.zeros(network.nodes[node].size)
+    sizes = torch.from_numpy(np.array(terms, np.float64)).reshape(1, *network.input_shape)
     for part in x.split(max(1, _ROOM // (8 * max(one.size for one in network.nodes)))):
-        error = _errors_at(network, node, part, safety, generator).amax(dim=0)
+        error = _errors_at(network, node, part, sizes, safety, generator).amax(dim=0)
         np.maximum(found, error.reshape(-1).numpy(), out=found)
     return found
 
 
 @torch.no_grad()
 def _errors_at(
-    network: Network, node: int, x: torch.Tensor, safety: float, generator: np.random.Generator
+    network: Network, node: int, x: torch.Tensor, sizes: torch.Tensor, safety: float, generator: np.random.Generator
 ) -> torch.Tensor:
     """[k, *shape] error of a node at each point."""
     last = last_uses(network)
@@ -123,7 +127,7 @@ def _errors_at(
         before = [values[source] for source in one.inputs]
         value = one.op.evaluate(*before) if before else x
         twin = one.op.evaluate(*(twins[source] for source in one.inputs)) if before else torch.cat([x] * _TWINS)
-        terms = one.op.terms(before, value) if before else x.abs().amax(dim=0)  # points are rounded at any place
+        terms = one.op.terms(before, value) if before else sizes
         size = 2 * UNIT_ROUNDOFF * terms
         if one.fold is not None:
             size = size + _passed(one.fold, before[0], errors[one.inputs[0]], safety)

@@ -30,7 +30,7 @@ class Bounds:
 
 
 def input_bounds(inputs: np.ndarray) -> Bounds:
-    """Bounds of inputs given at the corners of the domain: [k, n]."""
+    """Bounds of inputs that are given as they are: [k, n]."""
     magnitude = np.abs(inputs).max(axis=0)
     return Bounds(magnitude, 2 * UNIT_ROUNDOFF * np.full_like(magnitude, magnitude.max(initial=0.0)))
 
@@ -71,7 +71,11 @@ _ROOM = 1 << 23
 
 
 def measured_bounds(
-    network: Network, inputs: np.ndarray, safety: float, longer: Mapping[int, int] = MappingProxyType({})
+    network: Network,
+    inputs: np.ndarray,
+    terms: np.ndarray,
+    safety: float,
+    longer: Mapping[int, int] = MappingProxyType({}),
 ) -> tuple[Bounds, ...]:
     """How near to zero a value of each node may be for its sign to be in doubt.
 
@@ -83,6 +87,7 @@ def measured_bounds(
     Args:
         network: The network.
         inputs: [k, *input_shape] points of the domain.
+        terms: [*input_shape] to what inputs are rounded relatively (`Domain.terms`).
         safety: Multiple of the measured error.
         longer: For some nodes, how many more roundings their values have than a forward pass gives them.
 
@@ -92,7 +97,8 @@ def measured_bounds(
     x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
     parts = x.split(max(1, _ROOM // (8 * max(node.size for node in network.nodes))))
     magnitudes, asleep = _seen(network, parts)
-    proved = _proved_errors(network, magnitudes, longer)
+    sizes = torch.from_numpy(np.array(terms, np.float64)).reshape(1, *network.input_shape)
+    proved = _proved_errors(network, magnitudes, sizes, longer)
     for error in proved:
         np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
     bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
@@ -100,7 +106,7 @@ def measured_bounds(
     folding = {network.nodes[index].inputs[0] for index in network.folds} | {network.output}
     if all(small[index].all() for index in folding):
         return tuple(bounds)
-    measured = _measured_errors(network, parts, asleep)
+    measured = _measured_errors(network, parts, sizes, asleep)
     for index, part in enumerate(small):
         error = np.maximum(np.minimum(proved[index], safety * measured[index]), np.finfo(np.float64).tiny)
         bounds[index] = Bounds(magnitudes[index], np.where(part, proved[index], error))
@@ -127,7 +133,9 @@ def _seen(network: Network, parts: Sequence[torch.Tensor]) -> tuple[list[np.ndar
     return tops, asleep
 
 
-def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray], longer: Mapping[int, int]) -> list[np.ndarray]:
+def _proved_errors(
+    network: Network, magnitudes: Sequence[np.ndarray], inputs: torch.Tensor, longer: Mapping[int, int]
+) -> list[np.ndarray]:
     """A bound of the rounding error of each unit where no value is larger than its magnitude."""
     last = last_uses(network)
     tops: dict[int, torch.Tensor] = {}
@@ -137,7 +145,10 @@ def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray], longer: M
         for index, node in enumerate(network.nodes):
             top = torch.from_numpy(magnitudes[index]).reshape(1, *node.shape)
             sizes, before = [tops[s] for s in node.inputs], [proved[s] for s in node.inputs]
-            error = _carried(node.op, sizes, before, top, longer.get(index, 0))
+            if before:
+                error = _carried(node.op, sizes, before, top, longer.get(index, 0))
+            else:
+                error = 2 * UNIT_ROUNDOFF * inputs
             largest = top.max() if top.numel() else 0.0
             tops[index] = torch.where(top > 0, top, largest)  # a unit that no input wakes may be large elsewhere
             proved[index] = error
@@ -149,19 +160,20 @@ def _proved_errors(network: Network, magnitudes: Sequence[np.ndarray], longer: M
 
 
 def _measured_errors(
-    network: Network, parts: Sequence[torch.Tensor], asleep: Mapping[int, np.ndarray]
+    network: Network, parts: Sequence[torch.Tensor], inputs: torch.Tensor, asleep: Mapping[int, np.ndarray]
 ) -> list[np.ndarray]:
     """Largest difference of each unit between two evaluations, the second one with rounding errors made anew."""
     generator = np.random.default_rng(0)
     errors = [np.zeros(node.size) for node in network.nodes]
     for x in parts:
-        _compare_evaluations(network, x, asleep, generator, errors)
+        _compare_evaluations(network, x, inputs, asleep, generator, errors)
     return errors
 
 
 def _compare_evaluations(
     network: Network,
     x: torch.Tensor,
+    inputs: torch.Tensor,
     asleep: Mapping[int, np.ndarray],
     generator: np.random.Generator,
     errors: Sequence[np.ndarray],
@@ -174,7 +186,7 @@ def _compare_evaluations(
         for index, node in enumerate(network.nodes):
             sources = [values[source] for source in node.inputs]
             value = node.op.evaluate(*sources) if sources else x
-            size = node.op.terms(sources, value)
+            size = node.op.terms(sources, value) if sources else inputs.expand_as(x)
             twin = node.op.evaluate(*(twins[source] for source in node.inputs)) if sources else x
             if index in asleep:
                 shown = (twin - value).abs_().amax(dim=0).reshape(-1).numpy()
@@ -213,8 +225,6 @@ def _carried(
 
     Sums may be taken in any order.
     """
-    if not errors:
-        return 2 * UNIT_ROUNDOFF * top
     if not op.rounds:
         return op.carried(*errors)
     return op.carried(*errors) * (1 + _SOUND) + (op.addends + 3 + more) * UNIT_ROUNDOFF * op.terms(tops, top)

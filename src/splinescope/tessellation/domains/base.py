@@ -122,6 +122,15 @@ class Domain(Shown, ABC):
         """Largest extent along a coordinate."""
         return float(np.ptp(self.corners, axis=0).max())
 
+    @property
+    def terms(self) -> np.ndarray:
+        r"""[*input_shape] the largest $|\text{origin}| + \sum_i |t_i|\,|\text{basis}_i|$ on the domain.
+
+        Inputs are rounded relative to this, not to themselves: origin and coordinates may cancel.
+        """
+        far = np.abs(self.corners).max(axis=0)
+        return np.abs(self.origin) + np.tensordot(far, np.abs(self.basis), 1)
+
     @abstractmethod
     def reshaped(self: D, input_shape: tuple[int, ...]) -> D:
         """The same domain with inputs of another shape of as many numbers; coordinates and names stay.

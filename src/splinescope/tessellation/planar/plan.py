@@ -70,16 +70,17 @@ class Plan:
     ) -> Plan:
         """The plan for a network on planar slices."""
         safety = _WIDE * tolerance.safety
-        calibration = Calibration(network, measured_bounds(network, slices.probes(network), safety), safety)
+        bounds = measured_bounds(network, slices.probes(network), slices.terms, safety)
+        calibration = Calibration(network, bounds, safety, slices.terms)
         return cls(network, slices, last_uses(network), calibration, max_cells, memory_budget, NodeWork.of(network))
 
     @cached_property
     def looser(self) -> Calibration:
         """The calibration where rows of layers follow from one another, with more roundings (`followers`)."""
         safety, longer = self.calibration.safety, dict.fromkeys(followed(self.network), ROUNDINGS)
-        return Calibration(
-            self.network, measured_bounds(self.network, self.slices.probes(self.network), safety, longer), safety
-        )
+        slices = self.slices
+        bounds = measured_bounds(self.network, slices.probes(self.network), slices.terms, safety, longer)
+        return Calibration(self.network, bounds, safety, slices.terms)
 
     def together(self, position: int) -> float:
         """Cells from which on a piece that comes to a node is halved.

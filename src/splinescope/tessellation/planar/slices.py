@@ -66,6 +66,11 @@ class Slices:
         """[S] area of each in its coordinates."""
         return np.array([domain.area for domain in self.domains])
 
+    @cached_property
+    def terms(self) -> np.ndarray:
+        """[*input_shape] to what inputs are rounded relatively, as the largest of all of them; see `Domain.terms`."""
+        return np.max([domain.terms for domain in self.domains], axis=0)
+
     def centre(self, number: int) -> np.ndarray:
         """[2] point of a slice around which cells are kept where there are too many."""
         return np.asarray(self.domains[number].polygon.mean(axis=0))
@@ -119,4 +124,4 @@ def groups_of(domains: Sequence[Slice]) -> list[np.ndarray]:
     Returns:
         Groups of ascending numbers; usually there is only one.
     """
-    return groups_alike(np.array([np.abs(domain.embed(domain.polygon)).max(initial=0.0) for domain in domains]))
+    return groups_alike(np.array([domain.terms.max(initial=0.0) for domain in domains]))

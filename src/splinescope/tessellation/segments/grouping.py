@@ -22,6 +22,11 @@ def groups_of(starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
     return groups_alike(np.maximum(np.abs(starts).max(axis=1, initial=0.0), np.abs(ends).max(axis=1, initial=0.0)))
 
 
+def terms_of(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """[*input_shape] to what inputs on segments are rounded relatively, as the largest of all; see `Domain.terms`."""
+    return np.asarray(np.maximum(np.abs(starts), np.abs(ends)).max(axis=0))
+
+
 def reordered(finished: FinishedSegments, order: np.ndarray) -> FinishedSegments:
     """The same segments in another order.
 

@@ -11,6 +11,7 @@ from splinescope.network.graph import Network
 from splinescope.network.ops import AffineOp
 from splinescope.numerics import UNIT_ROUNDOFF, Tolerance
 from splinescope.tessellation.rounding import Bounds, measured_bounds
+from splinescope.tessellation.segments.grouping import terms_of
 
 _SEGMENTS = 32
 """Segments on which errors are measured."""
@@ -46,7 +47,7 @@ def doubtful_distances(
     points = (1.0 - t[:, :, None]) * low + t[:, :, None] * high
     safety = doubt_safety(tolerance)
     with np.errstate(over="ignore"):
-        measured = measured_bounds(network, points.reshape(-1, *network.input_shape), safety)
+        measured = measured_bounds(network, points.reshape(-1, *network.input_shape), terms_of(starts, ends), safety)
     return tuple(_with_local(network, index, measured, safety) for index in range(len(network.nodes)))
 
 

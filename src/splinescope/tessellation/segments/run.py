@@ -17,6 +17,7 @@ from splinescope.tessellation.calibration import Calibration
 from splinescope.tessellation.rounding import Bounds
 from splinescope.tessellation.segments.arbiter import Arbiter, Tally
 from splinescope.tessellation.segments.assembly import FinishedSegments, finish, join
+from splinescope.tessellation.segments.grouping import terms_of
 from splinescope.tessellation.segments.part import Numbers, SegmentsPart, halves_of, start_of
 from splinescope.tessellation.segments.placement import place
 from splinescope.tessellation.segments.routing import doubt_safety, doubtful_distances
@@ -57,7 +58,7 @@ class SegmentsRun:
         """
         bounds = self.bounds or doubtful_distances(self.plan.network, starts, ends, self.plan.tolerance)
         arbiter = Arbiter(self.plan.network, starts, ends, first, self.plan.integers)
-        calibration = Calibration(self.plan.network, bounds, doubt_safety(self.plan.tolerance))
+        calibration = Calibration(self.plan.network, bounds, doubt_safety(self.plan.tolerance), terms_of(starts, ends))
         work = Work(self.plan, calibration, arbiter, Numbers(2 * len(starts)), self.memory_budget)
         cells = np.zeros(len(starts), np.int64)
         waiting, done, share = [_whole(starts, ends, first)], list[FinishedSegments](), 0.0

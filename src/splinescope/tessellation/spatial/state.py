@@ -355,14 +355,14 @@ def first_state(
     lattice = lattice_of_polytope(domain.corners, domain.halfspaces)
     judge = SpatialJudge.of(network, domain, exact_sides(domain, _incidence(lattice)))
     safety = _SAFETY * tolerance.safety
-    bounds = measured_bounds(network, domain.embed(probes(domain.corners, network)), safety)
+    bounds = measured_bounds(network, domain.embed(probes(domain.corners, network)), domain.terms, safety)
     extents = np.ptp(domain.corners, axis=0)
     resolution = float((np.abs(domain.corners).max(axis=0) / extents).max())
     state = SpatialState(
         network,
         lattice,
         {},
-        Calibration(network, bounds, safety, _COARSE),
+        Calibration(network, bounds, safety, domain.terms, _COARSE),
         domain.embed,
         judge,
         extents,

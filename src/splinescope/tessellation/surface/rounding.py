@@ -30,4 +30,4 @@ def doubtful_outputs(network: Network, domain: Domain, safety: float, points: np
     """
     some = probes(domain.corners, network)
     inputs = domain.embed(some if points is None else np.concatenate([some, points]))
-    return measured_bounds(network, inputs, safety)[network.output]
+    return measured_bounds(network, inputs, domain.terms, safety)[network.output]

@@ -23,6 +23,7 @@ from splinescope.tessellation.exact import ExactForms, Pieces, segment_rows
 from splinescope.tessellation.predicates import envelope, nearest
 from splinescope.tessellation.rounding import measured_bounds
 from splinescope.tessellation.segments.batch import SegmentBatch
+from splinescope.tessellation.segments.grouping import terms_of
 from splinescope.tessellation.segments.kernels.envelopes import Leads, Walked, corrected, leads
 
 _SAMPLE = 256
@@ -93,7 +94,8 @@ def _common_error(batch: SegmentBatch, outputs: np.ndarray) -> float:
     chosen = np.linspace(0, len(batch.t) - 1, min(len(batch.t), _SAMPLE)).astype(np.int64)
     chosen = np.union1d(chosen, np.abs(batch.vertex_outputs[:, outputs]).argmax(axis=0))
     coordinates = np.column_stack([batch.vertex_segments[chosen], batch.t[chosen]])
-    bounds = measured_bounds(batch.network, batch.domain.embed(coordinates), batch.tolerance.safety)
+    inputs, terms = batch.domain.embed(coordinates), terms_of(batch.domain.starts, batch.domain.ends)
+    bounds = measured_bounds(batch.network, inputs, terms, batch.tolerance.safety)
     return float(bounds[batch.network.output].error[outputs].max())
 
 
