@@ -7,8 +7,9 @@ where it wakes, and so for each layer. At the vertices at hand it is known which
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from splinescope.network.evaluate import last_uses, products
 from splinescope.network.graph import Network
 from splinescope.network.ops import Fold
 from splinescope.numerics import UNIT_ROUNDOFF
-from splinescope.tessellation.rounding import Bounds
+from splinescope.tessellation.rounding import Bounds, Trial
 
 _POINTS, _LEAST = 256, 16
 """Points at which that is done, at most and at least."""
@@ -47,6 +48,13 @@ class Calibration:
     terms: np.ndarray
     coarse: float = 2.0**-30
     _coarse: dict[int, bool] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, trial: Trial, longer: Mapping[int, int] = MappingProxyType({}), coarse: float = 2.0**-30
+    ) -> Calibration:
+        """That of a trial on the whole domain; `longer` as of `Trial.bounds`."""
+        return cls(trial.network, trial.bounds(longer), trial.safety, trial.terms, coarse)
 
     def is_coarse(self, node: int) -> bool:
         """Whether half of the doubtful distances of a node on the whole domain are coarse."""

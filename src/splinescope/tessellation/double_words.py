@@ -1,23 +1,27 @@
 r"""Arithmetic of balls whose centres are double words: unevaluated sums of two float64 numbers.
 
-A row of weights multiplies by error-free products and sums (Dekker; Ogita, Rump and Oishi, Accurate sum and dot
-product, 2005). Their errors are summed apart, again with errors that are summed apart: where those of the first kind
-have sizes that sum to T, about $u = 2^{-53}$ times the terms, what is left is off by a little more than $3 u T$, and by
-the radii that were there before, times the weights.
+A row of weights multiplies by error-free products, which are fused, and sums (Ogita, Rump and Oishi, Accurate sum and
+dot product, 2005). Their errors are summed apart, again with errors that are summed apart: where those of the first
+kind have sizes that sum to T, about $u = 2^{-53}$ times the terms, what is left is off by a little more than $3 u T$,
+and by the radii that were there before, times the weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import intrinsic
 
 from splinescope.network.ops import Reads
 from splinescope.numerics import in_ranges
 
-_SPLITTER = 2.0**27 + 1.0
+_BLOCK = 8
+"""Coefficients that go through a row of weights side by side."""
 _UNIT, _TINY = 2.0**-53, 2.0**-1060
 """Rounding of a sum, and what underflow may leave of a product."""
 
@@ -81,10 +85,78 @@ def applied(
     """
     _, cells, width = before.high.shape
     rows = (starts.astype(np.int64), places.astype(np.int64), *map(np.ascontiguousarray, (weights, offsets)))
-    inner = [np.ascontiguousarray(part).ravel() for part in before[1:]]
+    packed = _packed(before)
     outer = [np.empty((len(starts) - 1, cells, width)) for _ in range(3)]
-    in_ranges(_multiply, len(starts) - 1, *rows, cells, width, *inner, *(part.reshape(-1) for part in outer), grain=64)
+    in_ranges(_multiply, len(starts) - 1, *rows, cells, width, packed, *(part.reshape(-1) for part in outer), grain=64)
     return Balls(units, *outer)
+
+
+def _packed(balls: Balls) -> np.ndarray:
+    """[blocks, units, 3 * BLOCK] centres, what is below, and radii, a block of coefficients after the other."""
+    count, cells, width = balls.high.shape
+    across = cells * width
+    blocks = -(-across // _BLOCK)
+    out = np.zeros((blocks, count, 3, _BLOCK))
+    for at, part in enumerate(balls[1:]):
+        flat = part.reshape(count, across)
+        for block in range(blocks):
+            some = flat[:, block * _BLOCK : (block + 1) * _BLOCK]
+            out[block, :, at, : some.shape[1]] = some
+    return out.reshape(blocks, count, 3 * _BLOCK)
+
+
+@intrinsic
+def _accumulate(typing_context: Any, weight: Any, packed: Any, first: Any, sums: Any) -> Any:
+    """Add a block of balls times a weight to sums, the errors of these, errors of those, their sizes, and radii.
+
+    All coefficients of the block go side by side, which compilers do not find out: arrays might overlap.
+
+    Args:
+        typing_context: Numba's.
+        weight: The weight.
+        packed: Blocks of balls, in a row.
+        first: Where the block starts.
+        sums: [5 * BLOCK] the sums.
+    """
+    vector = ir.VectorType(ir.DoubleType(), _BLOCK)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        add, less, times = builder.fadd, builder.fsub, builder.fmul
+
+        def parts(kind: Any, array: Any, start: Any, count: int) -> list[Any]:
+            data = context.make_array(kind)(context, builder, array).data
+            block = builder.bitcast(builder.gep(data, [start]), vector.as_pointer())
+            return [builder.gep(block, [ir.Constant(ir.IntType(64), k)]) for k in range(count)]
+
+        def sum_of(a: Any, b: Any) -> tuple[Any, Any]:  # with its error
+            total = add(a, b)
+            shadow = less(total, a)
+            return total, add(less(a, less(total, shadow)), less(b, shadow))
+
+        def call(name: str, *numbers: Any) -> Any:
+            kind = ir.FunctionType(vector, [vector] * len(numbers))
+            return builder.call(get_or_insert_function(builder.module, kind, f"llvm.{name}.v{_BLOCK}f64"), numbers)
+
+        empty = ir.Constant(vector, ir.Undefined)
+        lone = builder.insert_element(empty, arguments[0], ir.Constant(ir.IntType(32), 0))
+        every = builder.shuffle_vector(lone, empty, ir.Constant(ir.VectorType(ir.IntType(32), _BLOCK), None))
+        balls = parts(signature.args[1], arguments[1], arguments[2], 3)
+        places = parts(signature.args[3], arguments[3], ir.Constant(ir.IntType(64), 0), 5)
+        number, low, radius = (builder.load(place, align=8) for place in balls)
+        high, rest, third, apart, spread = (builder.load(place, align=8) for place in places)
+
+        product, below = times(every, number), times(every, low)
+        error = call("fma", every, number, builder.fneg(product))
+        total, lost = sum_of(high, product)
+        after, left = sum_of(rest, add(add(lost, error), below))
+        sizes = add(add(call("fabs", lost), call("fabs", error)), call("fabs", below))
+        spreads = times(call("fabs", every), radius)
+        found = total, after, add(third, left), add(apart, sizes), add(spread, spreads)
+        for value, place in zip(found, places, strict=True):
+            builder.store(value, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.float64, packed, types.int64, sums), generate
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -97,70 +169,31 @@ def _multiply(
     offsets: np.ndarray,
     cells: int,
     width: int,
-    high: np.ndarray,
-    low: np.ndarray,
-    radius: np.ndarray,
+    packed: np.ndarray,
     out_high: np.ndarray,
     out_low: np.ndarray,
     out_radius: np.ndarray,
 ) -> None:
     """Sums of products of weights and balls; errors of products and sums are exact, and summed apart."""
-    across = cells * width
-    sums, rest, third, apart, spread = (
-        np.empty(across), np.empty(across), np.empty(across), np.empty(across), np.empty(across)
-    )  # fmt: skip
+    across, sums, numbers = cells * width, np.empty(5 * _BLOCK), packed.ravel()
     for row in range(start, stop):
-        for j in range(across):
-            sums[j] = rest[j] = third[j] = apart[j] = spread[j] = 0.0
-        for cell in range(cells):
-            sums[cell * width + width - 1] = offsets[row]
-        for at in range(starts[row], starts[row + 1]):
-            _accumulate(weights[at], places[at] * across, high, low, radius, sums, rest, third, apart, spread)
         terms = starts[row + 1] - starts[row] + 4.0
-        for j in range(across):
-            total = sums[j] + rest[j]
-            shadow = total - sums[j]
-            left = ((sums[j] - (total - shadow)) + (rest[j] - shadow)) + third[j]
-            upper = total + left
-            doubt = (4.0 + terms * terms * 2.0**-50) * _UNIT * apart[j] + 2.0 * _UNIT * abs(left)
-            out_high[row * across + j] = upper
-            out_low[row * across + j] = left - (upper - total)
-            out_radius[row * across + j] = (spread[j] + doubt) * (1.0 + terms * 2.0**-50) + terms * _TINY
-
-
-@njit(nogil=True, error_model="numpy")
-def _accumulate(
-    weight: float,
-    base: int,
-    high: np.ndarray,
-    low: np.ndarray,
-    radius: np.ndarray,
-    sums: np.ndarray,
-    rest: np.ndarray,
-    third: np.ndarray,
-    apart: np.ndarray,
-    spread: np.ndarray,
-) -> None:
-    """Add one weight times the balls from a place on: the product, its error and that of the sum."""
-    turned = _SPLITTER * weight
-    coarse = turned - (turned - weight)
-    fine, size = weight - coarse, abs(weight)
-    for j in range(len(sums)):
-        number = high[base + j]
-        product = weight * number
-        turned = _SPLITTER * number
-        head = turned - (turned - number)
-        tail = number - head
-        error = ((coarse * head - product) + coarse * tail + fine * head) + fine * tail
-        total = sums[j] + product
-        shadow = total - sums[j]
-        lost = (sums[j] - (total - shadow)) + (product - shadow)
-        sums[j] = total
-        below = weight * low[base + j]
-        apart[j] += abs(lost) + abs(error) + abs(below)
-        term = (lost + error) + below
-        total = rest[j] + term
-        shadow = total - rest[j]
-        third[j] += (rest[j] - (total - shadow)) + (term - shadow)
-        rest[j] = total
-        spread[j] += size * radius[base + j]
+        for block in range(len(packed)):
+            first = block * _BLOCK
+            count = min(_BLOCK, across - first)
+            sums[:] = 0.0
+            for j in range(count):
+                if (first + j) % width == width - 1:
+                    sums[j] = offsets[row]
+            for at in range(starts[row], starts[row + 1]):
+                _accumulate(weights[at], numbers, (block * len(packed[0]) + places[at]) * 3 * _BLOCK, sums)
+            for j in range(count):
+                high, rest, out = sums[j], sums[_BLOCK + j], row * across + first + j
+                total = high + rest
+                shadow = total - high
+                left = ((high - (total - shadow)) + (rest - shadow)) + sums[2 * _BLOCK + j]
+                upper = total + left
+                doubt = (4.0 + terms * terms * 2.0**-50) * _UNIT * sums[3 * _BLOCK + j] + 2.0 * _UNIT * abs(left)
+                out_high[out] = upper
+                out_low[out] = left - (upper - total)
+                out_radius[out] = (sums[4 * _BLOCK + j] + doubt) * (1.0 + terms * 2.0**-50) + terms * _TINY

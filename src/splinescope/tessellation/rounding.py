@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -70,47 +70,73 @@ _ROOM = 1 << 23
 """Bytes that the values of the widest node may take: points are tried in parts."""
 
 
-def measured_bounds(
-    network: Network,
-    inputs: np.ndarray,
-    terms: np.ndarray,
-    safety: float,
-    longer: Mapping[int, int] = MappingProxyType({}),
-) -> tuple[Bounds, ...]:
-    """How near to zero a value of each node may be for its sign to be in doubt.
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A network as it is at some points of a domain: what bounds of its rounding errors are made of.
 
-    Two estimates. A running error bound, which adds up magnitudes and holds for sure; it grows with each layer by the
-    norm of the weights' absolute values, and is useless behind some fifteen. And a measured error: the network is
-    evaluated twice, the second time with every op's rounding error made anew at random, and the difference is taken
-    `safety` times. Neither decides a sign: what is nearer to zero is decided in exact arithmetic.
-
-    Args:
+    Attributes:
         network: The network.
         inputs: [k, *input_shape] points of the domain.
         terms: [*input_shape] to what inputs are rounded relatively (`Domain.terms`).
         safety: Multiple of the measured error.
-        longer: For some nodes, how many more roundings their values have than a forward pass gives them.
-
-    Returns:
-        Magnitude and doubtful distance of each node: the proved bound where it is small, else the measured one.
     """
-    x = torch.from_numpy(np.ascontiguousarray(inputs, np.float64))
-    parts = x.split(max(1, _ROOM // (8 * max(node.size for node in network.nodes))))
-    magnitudes, asleep = _seen(network, parts)
-    sizes = torch.from_numpy(np.array(terms, np.float64)).reshape(1, *network.input_shape)
-    proved = _proved_errors(network, magnitudes, sizes, longer)
-    for error in proved:
-        np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
-    bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
-    small = [e <= _SOUND * m for m, e in zip(magnitudes, proved, strict=True)]
-    folding = {network.nodes[index].inputs[0] for index in network.folds} | {network.output}
-    if all(small[index].all() for index in folding):
+
+    network: Network
+    inputs: np.ndarray
+    terms: np.ndarray
+    safety: float
+
+    @cached_property
+    def _parts(self) -> Sequence[torch.Tensor]:
+        x = torch.from_numpy(np.ascontiguousarray(self.inputs, np.float64))
+        return x.split(max(1, _ROOM // (8 * max(node.size for node in self.network.nodes))))
+
+    @cached_property
+    def _sizes(self) -> torch.Tensor:
+        return torch.from_numpy(np.array(self.terms, np.float64)).reshape(1, *self.network.input_shape)
+
+    @cached_property
+    def _seen(self) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
+        return _seen(self.network, self._parts)
+
+    @cached_property
+    def _measured(self) -> list[np.ndarray]:
+        return _measured_errors(self.network, self._parts, self._sizes, self._seen[1])
+
+    def bounds(self, longer: Mapping[int, int] = MappingProxyType({})) -> tuple[Bounds, ...]:
+        """How near to zero a value of each node may be for its sign to be in doubt.
+
+        Two estimates. A running error bound, which adds up magnitudes and holds for sure; it grows with each layer by
+        the norm of the weights' absolute values, and is useless behind some fifteen. And a measured error: the network
+        is evaluated twice, the second time with every op's rounding error made anew at random, and the difference is
+        taken `safety` times. Neither decides a sign: what is nearer to zero is decided in exact arithmetic.
+
+        Args:
+            longer: For some nodes, how many more roundings their values have than a forward pass gives them.
+
+        Returns:
+            Magnitude and doubtful distance of each node: the proved bound where it is small, else the measured one.
+        """
+        network, magnitudes = self.network, self._seen[0]
+        proved = _proved_errors(network, magnitudes, self._sizes, longer)
+        for error in proved:
+            np.maximum(error, np.finfo(np.float64).tiny, out=error)  # products may underflow
+        bounds = [Bounds(m, e) for m, e in zip(magnitudes, proved, strict=True)]
+        small = [e <= _SOUND * m for m, e in zip(magnitudes, proved, strict=True)]
+        folding = {network.nodes[index].inputs[0] for index in network.folds} | {network.output}
+        if all(small[index].all() for index in folding):
+            return tuple(bounds)
+        for index, part in enumerate(small):
+            error = np.maximum(
+                np.minimum(proved[index], self.safety * self._measured[index]), np.finfo(np.float64).tiny
+            )
+            bounds[index] = Bounds(magnitudes[index], np.where(part, proved[index], error))
         return tuple(bounds)
-    measured = _measured_errors(network, parts, sizes, asleep)
-    for index, part in enumerate(small):
-        error = np.maximum(np.minimum(proved[index], safety * measured[index]), np.finfo(np.float64).tiny)
-        bounds[index] = Bounds(magnitudes[index], np.where(part, proved[index], error))
-    return tuple(bounds)
+
+
+def measured_bounds(network: Network, inputs: np.ndarray, terms: np.ndarray, safety: float) -> tuple[Bounds, ...]:
+    """The bounds of a `Trial`."""
+    return Trial(network, inputs, terms, safety).bounds()
 
 
 def _seen(network: Network, parts: Sequence[torch.Tensor]) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:

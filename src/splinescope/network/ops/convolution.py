@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numba import njit
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn import functional
@@ -129,7 +130,7 @@ class Convolution(Affine):
             inside &= (at >= 0) & (at < n)
             spot = spot * n + at
         first = image * channels + channel // (out // self.groups) * per_group
-        return _kernel_rows(weight[channel], first, spot, inside, shape, math.prod(sizes))
+        return _kernel_rows(weight, channel, first, spot, inside, shape, math.prod(sizes))
 
     @property
     def is_local(self) -> bool:
@@ -242,7 +243,7 @@ class TransposedConvolution(Affine):
             inside &= (left == 0) & (at >= 0) & (at < n)
             spot = spot * n + at
         first = image * channels + channel // out * per_group
-        return _kernel_rows(weight[channel], first, spot, inside, shape, math.prod(sizes))
+        return _kernel_rows(weight, channel, first, spot, inside, shape, math.prod(sizes))
 
     @property
     def is_local(self) -> bool:
@@ -277,13 +278,49 @@ def _spread_sizes(
 
 
 def _kernel_rows(
-    values: np.ndarray, first: np.ndarray, spot: np.ndarray, inside: np.ndarray, shape: tuple[int, ...], pixels: int
+    weight: np.ndarray,
+    channel: np.ndarray,
+    first: np.ndarray,
+    spot: np.ndarray,
+    inside: np.ndarray,
+    shape: tuple[int, ...],
+    pixels: int,
 ) -> csr_array:
     """[k, n_in] rows of weights, of channels from the first one on, at spots of an image, where these are inside."""
-    columns = (first[:, None] + np.arange(values.shape[1]))[:, :, None] * pixels + spot[:, None, :]
-    kept = inside[:, None, :] & (values != 0)
-    lines = np.broadcast_to(np.arange(len(values))[:, None, None], kept.shape)[kept]
-    return csr_array((values[kept], (lines, columns[kept])), shape=(len(values), math.prod(shape)))
+    width, most = math.prod(shape), inside.size * weight.shape[1]
+    kind = np.int32 if max(width, most) < 2**31 else np.int64
+    starts, columns, numbers = np.zeros(len(channel) + 1, kind), np.empty(most, kind), np.empty(most)
+    count = _write_rows(np.ascontiguousarray(weight), channel, first, spot, inside, pixels, starts, columns, numbers)
+    rows = csr_array((numbers[:count], columns[:count], starts), shape=(len(channel), width))
+    rows.sort_indices()
+    return rows
+
+
+@njit(cache=True, nogil=True)
+def _write_rows(
+    weight: np.ndarray,
+    channel: np.ndarray,
+    first: np.ndarray,
+    spot: np.ndarray,
+    inside: np.ndarray,
+    pixels: int,
+    starts: np.ndarray,
+    columns: np.ndarray,
+    numbers: np.ndarray,
+) -> int:
+    """Write rows without zeros one after another; their length."""
+    count = 0
+    for row in range(len(channel)):
+        kernel = weight[channel[row]]
+        for before in range(kernel.shape[0]):
+            base = (first[row] + before) * pixels
+            for tap in range(kernel.shape[1]):
+                if inside[row, tap] and kernel[before, tap] != 0.0:
+                    columns[count] = base + spot[row, tap]
+                    numbers[count] = kernel[before, tap]
+                    count += 1
+        starts[row + 1] = count
+    return count
 
 
 def _is_narrow(channels_out: int, groups: int) -> bool:

@@ -21,7 +21,7 @@ from splinescope.tessellation.planar.followers import ROUNDINGS
 from splinescope.tessellation.planar.slices import Slices
 from splinescope.tessellation.planar.work import NodeWork, followed
 from splinescope.tessellation.predicates import exact_point, line_through
-from splinescope.tessellation.rounding import Bounds, measured_bounds
+from splinescope.tessellation.rounding import Bounds, Trial
 
 _TOGETHER = 1 << 13
 """Cells of a piece, where they are limited: more than so many are halved if the rest of the way is long."""
@@ -45,7 +45,7 @@ class Plan:
         network: The network.
         slices: The slices.
         last_use: For each node the last node that reads it.
-        calibration: How near to zero a sign is in doubt.
+        trial: The network as it is at some points of the slices.
         max_cells: Largest number of cells of a slice, or None.
         memory_budget: Bytes for the cells under way.
         work: What the nodes cost.
@@ -55,7 +55,7 @@ class Plan:
     network: Network
     slices: Slices
     last_use: tuple[int, ...]
-    calibration: Calibration
+    trial: Trial
     max_cells: int | None
     memory_budget: int
     work: NodeWork
@@ -70,17 +70,18 @@ class Plan:
     ) -> Plan:
         """The plan for a network on planar slices."""
         safety = _WIDE * tolerance.safety
-        bounds = measured_bounds(network, slices.probes(network), slices.terms, safety)
-        calibration = Calibration(network, bounds, safety, slices.terms)
-        return cls(network, slices, last_uses(network), calibration, max_cells, memory_budget, NodeWork.of(network))
+        trial = Trial(network, slices.probes(network), slices.terms, safety)
+        return cls(network, slices, last_uses(network), trial, max_cells, memory_budget, NodeWork.of(network))
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """How near to zero a sign is in doubt."""
+        return Calibration.of(self.trial)
 
     @cached_property
     def looser(self) -> Calibration:
         """The calibration where rows of layers follow from one another, with more roundings (`followers`)."""
-        safety, longer = self.calibration.safety, dict.fromkeys(followed(self.network), ROUNDINGS)
-        slices = self.slices
-        bounds = measured_bounds(self.network, slices.probes(self.network), slices.terms, safety, longer)
-        return Calibration(self.network, bounds, safety, slices.terms)
+        return Calibration.of(self.trial, dict.fromkeys(followed(self.network), ROUNDINGS))
 
     def together(self, position: int) -> float:
         """Cells from which on a piece that comes to a node is halved.

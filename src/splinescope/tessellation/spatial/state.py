@@ -29,7 +29,7 @@ from splinescope.tessellation.domains import Box, Domain
 from splinescope.tessellation.exact import domain_rows
 from splinescope.tessellation.maxima import Tournament, visible
 from splinescope.tessellation.predicates import coordinates
-from splinescope.tessellation.rounding import Bounds, measured_bounds, probes
+from splinescope.tessellation.rounding import Bounds, Trial, probes
 from splinescope.tessellation.spatial.complex import cell_means
 from splinescope.tessellation.spatial.folds import families, measured
 from splinescope.tessellation.spatial.judge import SpatialJudge
@@ -355,14 +355,14 @@ def first_state(
     lattice = lattice_of_polytope(domain.corners, domain.halfspaces)
     judge = SpatialJudge.of(network, domain, exact_sides(domain, _incidence(lattice)))
     safety = _SAFETY * tolerance.safety
-    bounds = measured_bounds(network, domain.embed(probes(domain.corners, network)), domain.terms, safety)
+    trial = Trial(network, domain.embed(probes(domain.corners, network)), domain.terms, safety)
     extents = np.ptp(domain.corners, axis=0)
     resolution = float((np.abs(domain.corners).max(axis=0) / extents).max())
     state = SpatialState(
         network,
         lattice,
         {},
-        Calibration(network, bounds, safety, domain.terms, _COARSE),
+        Calibration.of(trial, coarse=_COARSE),
         domain.embed,
         judge,
         extents,
