@@ -109,6 +109,21 @@ def test_the_surface_is_the_same(seed: int) -> None:
         np.testing.assert_allclose(pruned.vertices[other], whole.vertices[order], atol=1e-9)
 
 
+@pytest.mark.parametrize("seed", seeds(range(0, 12, 3), range(12)))
+def test_the_surface_is_the_same_in_parts(seed: int) -> None:
+    """Cells are left out on either side of a border at different times: what is left joins nevertheless."""
+    network = to_network(gaussian(seed, (16, 16, 12), 1, inputs=3))
+    level = float(np.median(splinescope.tessellate(network, BOX, verify="topology").vertex_outputs))
+    whole, parts = (level_set(network, BOX, level=level, memory_budget=budget) for budget in (1 << 30, 1 << 18))
+    assert len(whole) > 300
+    assert parts.certificate.holes == 0
+    assert (len(parts), len(parts.vertices)) == (len(whole), len(whole.vertices))
+    assert (parts.euler_characteristic, parts.num_parts) == (whole.euler_characteristic, whole.num_parts)
+    assert parts.area == pytest.approx(whole.area, rel=1e-12)
+    order, other = (np.lexsort(np.round(m.vertices, 9).T) for m in (whole, parts))
+    np.testing.assert_allclose(parts.vertices[other], whole.vertices[order], atol=1e-9)
+
+
 def test_bounds_are_tight_where_nothing_folds() -> None:
     """On cells on which the rest of the network is affine, only those that meet the level are kept."""
     network = to_network(gaussian(5, (10,), 1, inputs=3))

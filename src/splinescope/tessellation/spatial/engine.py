@@ -26,6 +26,10 @@ from splinescope.tessellation.spatial.state import first_state
 _PATIENCE = 5.0
 """Seconds for comparisons with forward passes after an interruption: who pressed Ctrl-C is waiting."""
 
+_PART = 1 << 29
+"""Bytes of a part by default where most cells are left out soon: arrays that grow in new memory cost more than
+borders."""
+
 
 def tessellate_polytope(
     network: ModelLike,
@@ -48,8 +52,9 @@ def tessellate_polytope(
         verify: Level of the certificate.
         max_cells: Stop refining outwards from the centre at so many cells.
         memory_budget: Bytes for the faces of cells under way and for values at their vertices, half of the free memory
-            by default. Where it does not suffice, the domain is finished part by part; with `max_cells` or `keep`, and
-            where the network has max nodes, cells far from the centre are left out, and the result says `truncated`.
+            by default (at most 512 MiB with `keep`). Where it does not suffice, the domain is finished part by part;
+            with `max_cells` or `shortage`, and where the network has max nodes, cells far from the centre are left
+            out, and the result says `truncated`.
         store: Folder for finished parts.
         tolerance: Its `safety` says how near to zero signs are decided in exact arithmetic.
         progress: Progress bar, or a function of (share done, cells found).
@@ -81,7 +86,9 @@ def tessellate_polytope(
     with spent("planning"):
         state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
     state.shortage = shortage
-    state.streams = max_cells is None and keep is None and shortage is None and _elementwise(network)
+    state.streams = max_cells is None and shortage is None and _elementwise(network)
+    if keep is not None and state.streams and memory_budget is None:
+        state.memory_budget = min(state.memory_budget, _PART)
     waiting = [state]
     del state
     run = SpatialRun(network, keep, part_store(store))

@@ -96,7 +96,7 @@ class SpatialRun:
                     self._finish(state)
                 state.watch = None  # it refers to the state, which is freed at once without
         except KeyboardInterrupt:
-            if not len(self.store):
+            if not len(self.store) or self.keep is not None:  # nobody could tell what is missing from what is dropped
                 raise
             self.interrupted = True
 
