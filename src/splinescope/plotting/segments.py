@@ -338,7 +338,7 @@ def with_crossings(t: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nd
         Positions and values, those at crossings exactly zero.
     """
     before, after = values[:-1], values[1:]
-    crossed = np.flatnonzero(before * after < 0)
+    crossed = np.flatnonzero(np.sign(before) * np.sign(after) < 0)  # products underflow
     share = before[crossed] / (before[crossed] - after[crossed])
     at = t[crossed] + share * (t[crossed + 1] - t[crossed])
     return np.insert(t, crossed + 1, at), np.insert(values, crossed + 1, 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from splinescope.errors import InvalidInputError
-from splinescope.geometry.planar.envelope import Envelope, upper_envelope
+from splinescope.geometry.planar.envelope import Envelope, upper_envelope, whole_cells
 from splinescope.geometry.planar.polygons import polygon_areas
 from splinescope.geometry.surface.chains import join_segments
 from splinescope.numerics import UNIT_ROUNDOFF
@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 _ALIKE = 16.0
 """Ratio of values from which errors of the larger ones are none of the smaller ones' business."""
 
+_TIE = 32 * UNIT_ROUNDOFF
+"""What a value may be off for its size: it is in a tie with another up to the sum of theirs."""
+
+_COARSE = 2.0**30
+"""Differences on cells where the class changes are known to this share: they say where."""
+_ROWS = 1 << 14
+"""Vertices that are looked at together."""
 _FEW = 1 << 25
 """Products of integers that exact values of these may take: some seconds."""
 
@@ -314,43 +321,63 @@ def _envelope(cells: PlanarComplex, classes: Sequence[int] | None) -> tuple[Enve
     """Upper envelope of the competing outputs, and the class of each of them."""
     labels = competing(cells.network, classes)
     values = _contest(cells.vertex_outputs, labels)
-    resolution = _settled(cells, values, labels)
+    errors = _settled(cells, values, labels)
     family = (cells.vertices, cells.cell_vertices, cells.cell_offsets, cells.edges, cells.edge_cells)
-    return upper_envelope(*family, values, resolution), labels
+    return upper_envelope(*family, values, errors), labels
 
 
 def _settled(cells: PlanarComplex, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """[V] differences up to which values count as equal; values that are far smaller than others become exact.
+    """[V, classes] what values may be off; where some are far smaller than elsewhere, those of a vertex become exact.
 
-    Rounding errors of the largest values say nothing of those at a vertex where all are small. Where
-    exact values take too long, values within bounds of its own count as equal there.
+    Rounding errors of an output where it is large say nothing of it where it is small, and nothing of others. Where
+    exact values take too long, they are within bounds of their own there.
     """
-    sizes = np.abs(values).max(axis=1, initial=0.0)
-    tie = 64 * UNIT_ROUNDOFF * float(sizes.max(initial=0.0))
-    gaps = np.diff(np.sort(values, axis=1), axis=1)
-    close = ((gaps > 0) & (gaps <= tie)).any(axis=1)
-    small = np.flatnonzero(close & (_ALIKE * 64 * UNIT_ROUNDOFF * sizes <= tie))
-    resolution = np.full(len(values), tie)
+    single = cells.vertex_outputs.shape[1] == 1
+    most = _TIE * np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
+    most = most[-1:].repeat(2) if single else most
+    errors = np.tile(most, (len(values), 1))
+    mixed = np.zeros(len(values), bool)
+    parted = whole_cells(values, cells.cell_vertices, cells.cell_offsets, errors) < 0
+    mixed[cells.cell_vertices[np.repeat(parted, np.diff(cells.cell_offsets))]] = True
+    small = np.flatnonzero(_vague(values, most, np.where(mixed, _COARSE, 1.0)))
     if len(small):
-        outputs = cells.vertex_outputs.shape[1]
-        weights = np.eye(outputs) if outputs == 1 else np.eye(outputs)[labels]
-        for vertex, exact in zip(small.tolist(), ExactOutputs(cells, _FEW).combined(small, weights, 0.0), strict=True):
+        left = np.ones(len(small), bool)
+        weights = np.eye(1) if single else np.eye(cells.vertex_outputs.shape[1])[labels]
+        found = ExactOutputs(cells, _FEW).combined(small, weights, 0.0)
+        for at, (vertex, exact) in enumerate(zip(small.tolist(), found, strict=True)):
             if exact is not None:
                 values[vertex, -len(exact) :] = [nearest(number) for number in exact]
-                resolution[vertex] = 64 * UNIT_ROUNDOFF * np.abs(values[vertex]).max()
-        left = small[resolution[small] == tie]
-        if len(left):
-            resolution[left] = np.minimum(tie, _own_errors(cells, labels, left))
-    return resolution
+                errors[vertex] = _TIE * np.abs(values[vertex])
+                left[at] = False
+        if left.any():
+            errors[small[left]] = np.minimum(errors[small[left]], _own_errors(cells, labels, small[left]))
+    return errors
+
+
+def _vague(values: np.ndarray, errors: np.ndarray, safety: np.ndarray) -> np.ndarray:
+    """[V] whether errors of values where they are large leave too little of some difference where they are small.
+
+    That is less than so many times what it may be off.
+    """
+    vague = np.zeros(len(values), bool)
+    for start in range(0, len(values), _ROWS):
+        some = values[start : start + _ROWS]
+        order = np.argsort(some, axis=1)
+        ranked, off = np.take_along_axis(some, order, axis=1), errors[order]
+        gaps, ties = np.diff(ranked, axis=1), off[:, 1:] + off[:, :-1]
+        own = np.maximum(np.abs(ranked[:, 1:]), np.abs(ranked[:, :-1]))
+        close = (gaps > 0) & (gaps <= safety[start : start + _ROWS, None] * ties) & (2 * _ALIKE * _TIE * own <= ties)
+        vague[start : start + _ROWS] = close.any(axis=1)
+    return vague
 
 
 def _own_errors(cells: PlanarComplex, labels: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """[k] bounds of the errors of differences of outputs at some vertices, for those of their places among others."""
+    """[k, classes] bounds of the errors of outputs at some vertices, for those of their places among others."""
     from splinescope.tessellation.certificate.heights import known_outputs, placement
 
     outputs, errors = known_outputs(cells, cells.vertices[vertices], placement(cells), pointwise=True)
-    off = _contest(np.abs(outputs - cells.vertex_outputs[vertices]) + errors, labels)
-    return np.nan_to_num(2 * off.max(axis=1), nan=np.inf)
+    off = np.abs(outputs - cells.vertex_outputs[vertices]) + errors
+    return np.nan_to_num(_contest(off, labels), nan=np.inf)
 
 
 def _contest(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def contact_segments(
     edges: Int[np.ndarray, "edges 2"],
     edge_cells: Int[np.ndarray, "edges 2"],
     values: Float[np.ndarray, "vertices functions"],
-    resolution: Float[np.ndarray, " vertices"],
+    errors: Float[np.ndarray, "vertices functions"],
 ) -> Contacts:
     """Find the parts of interior edges whose two sides have different largest functions.
 
@@ -50,7 +50,7 @@ def contact_segments(
         edges: Vertices of each edge.
         edge_cells: Cells on the left and right of each edge, -1 outside.
         values: Values of the functions at the vertices.
-        resolution: Difference up to which two values at a vertex count as equal.
+        errors: What each may be off there; two values count as equal up to the sum of theirs.
 
     Returns:
         The parts, directed as their edges.
@@ -60,7 +60,7 @@ def contact_segments(
     one, two = winners[left], winners[right]
     plain = np.flatnonzero(inside & (one >= 0) & (two >= 0) & (one != two))
     candidates = np.flatnonzero(inside & ((one < 0) | (two < 0)))
-    found = _partial_contacts(candidates, cell_vertices, cell_offsets, edges, edge_cells, values, resolution)
+    found = _partial_contacts(candidates, cell_vertices, cell_offsets, edges, edge_cells, values, errors)
     rows, spans, pairs = found
     both = np.concatenate([plain, candidates[rows]])
     span = np.concatenate([np.tile([0.0, 1.0], (len(plain), 1)), spans])
@@ -79,19 +79,19 @@ def _partial_contacts(
     edges: np.ndarray,
     edge_cells: np.ndarray,
     values: np.ndarray,
-    resolution: np.ndarray,
+    errors: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Contacts on the edges of cells that are not whole: row of the candidate, parameters along the edge, functions."""
     rows, spans, pairs = [], [], []
     tied = np.zeros(len(candidates), dtype=np.bool_)
-    _find_ties(candidates, edges, values, resolution, tied)
+    _find_ties(candidates, edges, values, errors, tied)
     for row in np.flatnonzero(tied):
         edge = candidates[row]
-        (a, b), near = values[edges[edge]], resolution[edges[edge]]
+        (a, b), near = values[edges[edge]], errors[edges[edge]]
         for group in _tied_groups(a, b, near):
             low, high = _span(a, b, group, near)
             sides = [
-                _winner(values, cell_vertices[cell_offsets[cell] : cell_offsets[cell + 1]], group, resolution)
+                _winner(values, cell_vertices[cell_offsets[cell] : cell_offsets[cell + 1]], group, errors)
                 for cell in edge_cells[edge]
             ]
             if low < high and sides[0] != sides[1]:
@@ -107,25 +107,25 @@ def _partial_contacts(
 
 @njit(cache=True, nogil=True)
 def _find_ties(
-    candidates: np.ndarray, edges: np.ndarray, values: np.ndarray, resolution: np.ndarray, tied: np.ndarray
+    candidates: np.ndarray, edges: np.ndarray, values: np.ndarray, errors: np.ndarray, tied: np.ndarray
 ) -> None:
     """Mark the edges on which two functions agree that can be the largest there."""
     contenders = np.empty(values.shape[1], dtype=np.int64)
     for row in range(len(candidates)):
         tail, head = edges[candidates[row], 0], edges[candidates[row], 1]
-        a, b, near_tail, near_head = values[tail], values[head], resolution[tail], resolution[head]
+        a, b, near_a, near_b = values[tail], values[head], errors[tail], errors[head]
         guaranteed = -np.inf
         for k in range(len(a)):
-            guaranteed = max(guaranteed, min(a[k], b[k]))
+            guaranteed = max(guaranteed, min(a[k] - near_a[k], b[k] - near_b[k]))
         count = 0
         for k in range(len(a)):
-            if max(a[k] + near_tail, b[k] + near_head) >= guaranteed:
+            if max(a[k] + near_a[k], b[k] + near_b[k]) >= guaranteed:
                 contenders[count] = k
                 count += 1
         for i in range(count):
             for j in range(i):
                 c, k = contenders[i], contenders[j]
-                if abs(a[c] - a[k]) <= near_tail and abs(b[c] - b[k]) <= near_head:
+                if abs(a[c] - a[k]) <= near_a[c] + near_a[k] and abs(b[c] - b[k]) <= near_b[c] + near_b[k]:
                     tied[row] = True
 
 
@@ -133,7 +133,8 @@ def _tied_groups(a: np.ndarray, b: np.ndarray, near: np.ndarray) -> list[np.ndar
     """Groups of at least two functions that agree at both ends."""
     groups, seen = [], np.zeros(len(a), dtype=bool)
     for k in range(len(a)):
-        group = np.flatnonzero((np.abs(a - a[k]) <= near[0]) & (np.abs(b - b[k]) <= near[1]) & ~seen)
+        alike = (np.abs(a - a[k]) <= near[0] + near[0, k]) & (np.abs(b - b[k]) <= near[1] + near[1, k])
+        group = np.flatnonzero(alike & ~seen)
         if not seen[k] and len(group) > 1:
             groups.append(group)
         seen[group] = True
@@ -145,7 +146,8 @@ def _span(a: np.ndarray, b: np.ndarray, group: np.ndarray, near: np.ndarray) -> 
     others = np.setdiff1d(np.arange(len(a)), group)
     start, stop = a[group[0]] - a[others], b[group[0]] - b[others]
     start, stop = (
-        np.where(np.abs(margin) <= tie, 0.0, margin) for margin, tie in zip((start, stop), near, strict=True)
+        np.where(np.abs(margin) <= tie[others] + tie[group[0]], 0.0, margin)
+        for margin, tie in zip((start, stop), near, strict=True)
     )
     if np.any((start < 0) & (stop <= 0)) or np.any((start <= 0) & (stop < 0)):
         return 1.0, 0.0
@@ -154,7 +156,7 @@ def _span(a: np.ndarray, b: np.ndarray, group: np.ndarray, near: np.ndarray) -> 
     return float(cut[start < 0].max(initial=0.0)), float(cut[stop < 0].min(initial=1.0))
 
 
-def _winner(values: np.ndarray, ring: np.ndarray, group: np.ndarray, resolution: np.ndarray) -> int:
+def _winner(values: np.ndarray, ring: np.ndarray, group: np.ndarray, errors: np.ndarray) -> int:
     """Which of a group tied on an edge is the largest next to it in a cell: the others fall behind at all vertices."""
-    totals = values[np.ix_(ring, group)].sum(axis=0)
-    return int(group[np.flatnonzero(totals >= totals.max() - resolution[ring].sum())[0]])
+    totals, off = (part[np.ix_(ring, group)].sum(axis=0) for part in (values, errors))
+    return int(group[np.flatnonzero(totals + off >= (totals - off).max())[0]])

@@ -2,8 +2,7 @@
 
 Function `k` has the value `values[v, k]` at vertex `v` and is affine on each cell. A cell is *whole* if one
 function is the largest on all of it, else *mixed*: it is then cut into convex pieces by the lines on which
-two functions agree. Where functions agree within the `resolution` of a vertex they are tied, and the one of
-lowest index wins.
+two functions agree. Where functions agree within what both may be off they are tied, and the one of lowest index wins.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def upper_envelope(
     edges: Int[np.ndarray, "edges 2"],
     edge_cells: Int[np.ndarray, "edges 2"],
     values: Float[np.ndarray, "vertices functions"],
-    resolution: Float[np.ndarray, " vertices"],
+    errors: Float[np.ndarray, "vertices functions"],
 ) -> Envelope:
     """Cut the cells where the largest of several functions changes.
 
@@ -63,18 +62,18 @@ def upper_envelope(
         edges: Vertices of each edge of the subdivision.
         edge_cells: Cells on the left and right of each edge, -1 outside.
         values: Values of the functions at the vertices.
-        resolution: Difference up to which two values at a vertex count as equal; between vertices it is interpolated.
+        errors: What each may be off there; two values count as equal up to the sum of theirs. Between vertices it is
+            interpolated.
 
     Returns:
         The envelope. Cost: cells x functions, plus for each mixed cell the square of the number of functions
         that can be the largest on it.
     """
-    values = np.ascontiguousarray(values)
-    winners = np.empty(len(cell_offsets) - 1, dtype=np.int64)
-    _whole_cells(values, cell_vertices, cell_offsets, resolution, winners)
+    values, errors = np.ascontiguousarray(values), np.ascontiguousarray(errors)
+    winners = whole_cells(values, cell_vertices, cell_offsets, errors)
     mixed = np.flatnonzero(winners < 0)
-    pieces = _cut_cells(mixed, vertices, cell_vertices, cell_offsets, values, resolution)
-    contacts = contact_segments(winners, vertices, cell_vertices, cell_offsets, edges, edge_cells, values, resolution)
+    pieces = _cut_cells(mixed, vertices, cell_vertices, cell_offsets, values, errors)
+    contacts = contact_segments(winners, vertices, cell_vertices, cell_offsets, edges, edge_cells, values, errors)
     points, offsets, labels, ends, classes, cells, keys = pieces
     return Envelope(
         winners,
@@ -90,40 +89,41 @@ def upper_envelope(
 
 
 @njit(cache=True, nogil=True)
-def _whole_cells(
-    values: np.ndarray, cell_vertices: np.ndarray, cell_offsets: np.ndarray, resolution: np.ndarray, winners: np.ndarray
-) -> None:
-    """The first function that is the largest, within the resolution, at all vertices of a cell; -1 if there is none."""
-    tops = np.empty(len(values))
+def whole_cells(
+    values: np.ndarray, cell_vertices: np.ndarray, cell_offsets: np.ndarray, errors: np.ndarray
+) -> np.ndarray:
+    """The first function that is the largest, within errors, at all vertices of a cell; -1 if there is none."""
+    tops, winners = np.empty(len(values)), np.empty(len(cell_offsets) - 1, np.int64)
     for vertex in range(len(values)):
-        tops[vertex] = values[vertex].max() - resolution[vertex]
+        tops[vertex] = (values[vertex] - errors[vertex]).max()
     for cell in range(len(winners)):
         ring = cell_vertices[cell_offsets[cell] : cell_offsets[cell + 1]]
         winners[cell] = -1
         for k in range(values.shape[1]):
             wins = True
             for vertex in ring:
-                if values[vertex, k] < tops[vertex]:
+                if values[vertex, k] + errors[vertex, k] < tops[vertex]:
                     wins = False
                     break
             if wins:
                 winners[cell] = k
                 break
+    return winners
 
 
 @njit(cache=True, nogil=True)
-def _contenders(values: np.ndarray, ring: np.ndarray, resolution: np.ndarray, contenders: np.ndarray) -> int:
+def _contenders(values: np.ndarray, ring: np.ndarray, errors: np.ndarray, contenders: np.ndarray) -> int:
     """Functions that can be the largest somewhere: not below the best of the guaranteed values."""
     guaranteed = -np.inf
     for k in range(values.shape[1]):
         lowest = np.inf
         for vertex in ring:
-            lowest = min(lowest, values[vertex, k])
+            lowest = min(lowest, values[vertex, k] - errors[vertex, k])
         guaranteed = max(guaranteed, lowest)
     count = 0
     for k in range(values.shape[1]):
         for vertex in ring:
-            if values[vertex, k] + resolution[vertex] >= guaranteed:
+            if values[vertex, k] + errors[vertex, k] >= guaranteed:
                 contenders[count] = k
                 count += 1
                 break
@@ -136,7 +136,7 @@ def _cut_cells(
     cell_vertices: np.ndarray,
     cell_offsets: np.ndarray,
     values: np.ndarray,
-    resolution: np.ndarray,
+    errors: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
     """Pieces and segments of the mixed cells; the kernel stops where its room ends and goes on with twice the room."""
     room = 64 + 4 * len(mixed)
@@ -151,7 +151,7 @@ def _cut_cells(
     ]
     state = np.zeros(3, dtype=np.int64)  # mixed cells done, pieces, segments
     while True:
-        _cut(mixed, vertices, cell_vertices, cell_offsets, values, resolution, state, *buffers)
+        _cut(mixed, vertices, cell_vertices, cell_offsets, values, errors, state, *buffers)
         if state[0] == len(mixed):
             break
         buffers = [np.concatenate([buffer, np.zeros_like(buffer)]) for buffer in buffers]
@@ -168,7 +168,7 @@ def _cut(
     cell_vertices: np.ndarray,
     cell_offsets: np.ndarray,
     values: np.ndarray,
-    resolution: np.ndarray,
+    errors: np.ndarray,
     state: np.ndarray,
     points: np.ndarray,
     offsets: np.ndarray,
@@ -182,7 +182,7 @@ def _cut(
     while state[0] < len(mixed):
         cell = mixed[state[0]]
         ring = cell_vertices[cell_offsets[cell] : cell_offsets[cell + 1]]
-        count = _contenders(values, ring, resolution, contenders)
+        count = _contenders(values, ring, errors, contenders)
         corners = len(ring) + 2 * count
         pieces, ends = state[1], state[2]
         if (
@@ -192,7 +192,7 @@ def _cut(
         ):
             return
         for which in range(count):
-            place, origin, tags = _piece(vertices, ring, values, resolution, contenders[:count], which)
+            place, heights, origin, tags = _piece(vertices, ring, values, errors, contenders[:count], which)
             size = len(place)
             if size < 3:
                 continue
@@ -201,13 +201,17 @@ def _cut(
             pieces += 1
             offsets[pieces] = offsets[pieces - 1] + size
             for i in range(size):
-                if tags[i] < 0 or tags[i] <= which:
+                if tags[i] < 0:
                     continue
                 j = (i + 1) % size
+                tied = _tied(heights[i], heights[j], which, tags[i])
+                other = _beyond(ring, values, errors, contenders[:count], tied, which, tags[i])
+                if other <= which:  # the side is that of another piece, too
+                    continue
                 segments[ends, 0] = place[i]
                 segments[ends, 1] = place[j]
                 segment_winners[ends, 0] = contenders[which]
-                segment_winners[ends, 1] = contenders[tags[i]]
+                segment_winners[ends, 1] = contenders[other]
                 segment_cells[ends] = cell
                 _end(ring, origin[i], tags[i - 1], segment_ends[ends, 0])
                 _end(ring, origin[j], tags[j], segment_ends[ends, 1])
@@ -234,18 +238,20 @@ def _piece(
     vertices: np.ndarray,
     ring: np.ndarray,
     values: np.ndarray,
-    resolution: np.ndarray,
+    errors: np.ndarray,
     contenders: np.ndarray,
     which: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The part of a cell on which contender `which` is the largest: its corners, their vertices, its sides.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The part of a cell on which contender `which` is the largest: its corners, values, their vertices, its sides.
+
+    At each corner there are the values of all contenders, followed by what these may be off.
 
     `tags[i]` says what the side from corner `i` to the next is: `-1 - s` for side `s` of the cell, and `k >=
     0` for the line on which the piece's function and contender `k` agree.
     """
     size, count = len(ring), len(contenders)
     place = np.empty((size, 2))
-    heights = np.empty((size, count + 1))  # the last column says how near to each other values are tied
+    heights = np.empty((size, 2 * count))
     origin = np.empty(size, dtype=np.int64)
     tags = np.empty(size, dtype=np.int64)
     for i in range(size):
@@ -254,11 +260,53 @@ def _piece(
         tags[i] = -1 - i
         for k in range(count):
             heights[i, k] = values[ring[i], contenders[k]]
-        heights[i, count] = resolution[ring[i]]
+            heights[i, count + k] = errors[ring[i], contenders[k]]
     for other in range(count):
         if other != which and len(place) >= 3:
             place, heights, origin, tags = _clip(place, heights, origin, tags, which, other)
-    return place, origin, tags
+    return place, heights, origin, tags
+
+
+@njit(cache=True, nogil=True)
+def _tied(tail: np.ndarray, head: np.ndarray, which: int, tag: int) -> np.ndarray:
+    """Contenders that agree with one all along a side of its piece, of which one is known."""
+    count = len(tail) // 2
+    tied = np.empty(count, dtype=np.bool_)
+    for k in range(count):
+        apart_tail, apart_head = abs(tail[k] - tail[which]), abs(head[k] - head[which])
+        tied[k] = apart_tail <= tail[count + k] + tail[count + which]
+        tied[k] &= apart_head <= head[count + k] + head[count + which]
+    tied[which] = tied[tag] = True
+    return tied
+
+
+@njit(cache=True, nogil=True)
+def _beyond(
+    ring: np.ndarray,
+    values: np.ndarray,
+    errors: np.ndarray,
+    contenders: np.ndarray,
+    tied: np.ndarray,
+    which: int,
+    tag: int,
+) -> int:
+    """Of contenders that agree on a side of the piece of one of them, the one that is the largest beyond.
+
+    That is the largest one at the vertex where the one that the side is named after is most ahead.
+    """
+    farthest, most = ring[0], -np.inf
+    for vertex in ring:
+        ahead = values[vertex, contenders[tag]] - values[vertex, contenders[which]]
+        if ahead > most:
+            farthest, most = vertex, ahead
+    top = -np.inf
+    for k in range(len(contenders)):
+        if tied[k]:
+            top = max(top, values[farthest, contenders[k]] - errors[farthest, contenders[k]])
+    for k in range(len(contenders)):
+        if tied[k] and values[farthest, contenders[k]] + errors[farthest, contenders[k]] >= top:
+            return k
+    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -276,10 +324,10 @@ def _clip(
     inside --- inside --- Y
     """
     size = len(place)
-    margin = heights[:, which] - heights[:, other]
+    margin, last = heights[:, which] - heights[:, other], heights.shape[1] // 2
     positive, negative = False, False
     for i in range(size):
-        if abs(margin[i]) <= heights[i, -1]:
+        if abs(margin[i]) <= heights[i, last + which] + heights[i, last + other]:
             margin[i] = 0.0
         positive |= margin[i] > 0.0
         negative |= margin[i] < 0.0
@@ -299,10 +347,11 @@ def _clip(
             new_origin[count] = origin[i]
             new_tags[count] = other if margin[i] == 0.0 and margin[j] < 0.0 else tags[i]
             count += 1
-        if margin[i] * margin[j] < 0.0 and count < size + 2:
-            s = margin[i] / (margin[i] - margin[j])
-            new_place[count] = (1.0 - s) * place[i] + s * place[j]
-            new_heights[count] = (1.0 - s) * heights[i] + s * heights[j]
+        if min(margin[i], margin[j]) < 0.0 < max(margin[i], margin[j]) and count < size + 2:  # products underflow
+            near, far = (i, j) if abs(margin[i]) <= abs(margin[j]) else (j, i)
+            s = margin[near] / (margin[near] - margin[far])  # from the nearer end: less from one would lose digits
+            new_place[count] = (1.0 - s) * place[near] + s * place[far]
+            new_heights[count] = (1.0 - s) * heights[near] + s * heights[far]
             new_origin[count] = -1
             new_tags[count] = other if margin[i] > 0.0 else tags[i]
             count += 1
