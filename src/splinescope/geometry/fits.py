@@ -26,6 +26,26 @@ class AffineFits:
     centres: Float[np.ndarray, "cells 2"]
     widths: Float[np.ndarray, " cells"]
 
+    def errors(
+        self,
+        cell_vertices: Int[np.ndarray, " sides"],
+        cell_offsets: Int[np.ndarray, " bounds"],
+        values: Float[np.ndarray, " functions"],
+        places: float,
+    ) -> Float[np.ndarray, "cells functions"]:
+        """What the values that each function was fitted to may be off at most.
+
+        At a vertex that is `values`, and the steepest gradient of a cell around it times what its place is off.
+
+        Args:
+            cell_vertices: As of `fit_affine`.
+            cell_offsets: As of `fit_affine`.
+            values: What values of each function are off for themselves.
+            places: What places of vertices are off.
+        """
+        count = int(cell_vertices.max(initial=-1)) + 1
+        return _errors(self.gradients, self.widths, cell_vertices, cell_offsets, values, places, count)
+
 
 def fit_affine(
     vertices: Float[np.ndarray, "vertices 2"],
@@ -123,3 +143,31 @@ def _fit(
             gradients[cell, k, 0] = gx
             gradients[cell, k, 1] = gy
             constants[cell, k] = mean - gx * centre[0] - gy * centre[1]
+
+
+@njit(cache=True, nogil=True)
+def _errors(
+    gradients: np.ndarray,
+    widths: np.ndarray,
+    cell_vertices: np.ndarray,
+    cell_offsets: np.ndarray,
+    values: np.ndarray,
+    places: float,
+    count: int,
+) -> np.ndarray:
+    cells, functions = gradients.shape[:2]
+    steepest, out = np.zeros((count, functions)), np.empty((cells, functions))
+    for cell in range(cells):
+        if widths[cell] > 0.0:
+            for k in range(functions):
+                slope = abs(gradients[cell, k, 0]) + abs(gradients[cell, k, 1])
+                for at in range(cell_offsets[cell], cell_offsets[cell + 1]):
+                    vertex = cell_vertices[at]
+                    steepest[vertex, k] = max(steepest[vertex, k], slope)
+    for cell in range(cells):
+        for k in range(functions):
+            most = 0.0
+            for at in range(cell_offsets[cell], cell_offsets[cell + 1]):
+                most = max(most, steepest[cell_vertices[at], k])
+            out[cell, k] = values[k] + most * places
+    return out

@@ -23,7 +23,7 @@ from splinescope.tessellation.results import AffineMaps as AffineMaps
 from splinescope.tessellation.results import Extrema as Extrema
 
 GRADIENT_ACCURACY = 2.0**-30
-"""A gradient fitted to values at vertices is kept when its expected error, relative to the mean gradient, is less."""
+"""A gradient fitted to values at vertices is kept when its expected error is less, relative to the gradient itself."""
 
 
 def affine_maps(
@@ -32,7 +32,7 @@ def affine_maps(
     r"""Affine map of the network on each cell.
 
     "domain": $f(o + tB) = A t + c$ for slice coordinates $t$, fitted to the outputs at the cell's vertices;
-    cells too thin for that are evaluated on their affine branch. "input": $f(x) = A x + c$ for the flat
+    cells too thin or too gentle for that are evaluated on their affine branch. "input": $f(x) = A x + c$ for the flat
     input $x$, $A$ being the Jacobian of the branch, by one vector-Jacobian product per output.
 
     Args:
@@ -59,10 +59,10 @@ def affine_maps(
         return _input_maps(cells, chosen)
     fits = fit_affine(cells.vertices, cells.cell_vertices, cells.cell_offsets, cells.vertex_outputs)
     A, c = fits.gradients[chosen], fits.constants[chosen]
-    thin = np.flatnonzero(_expected_errors(cells, fits)[chosen] > GRADIENT_ACCURACY)
-    if len(thin):
-        exact = _domain_maps(cells, chosen[thin])
-        A[thin], c[thin] = exact.A, exact.c
+    vague = np.flatnonzero(_vague(cells, fits)[chosen])
+    if len(vague):
+        exact = _domain_maps(cells, chosen[vague])
+        A[vague], c[vague] = exact.A, exact.c
     return AffineMaps(A, c, "domain")
 
 
@@ -253,18 +253,15 @@ def _check_whole(cells: PolyhedralComplex) -> None:
         )
 
 
-def _expected_errors(cells: PlanarComplex, fits: AffineFits) -> np.ndarray:
-    """Expected error of each fitted gradient relative to the mean gradient: rounding divided by the cell's width."""
-    size = np.sqrt(np.einsum("fki,fki->f", fits.gradients, fits.gradients))
-    # Weighted by width: the gradient of a cell too thin to be fitted does not count.
-    mean = float((size * fits.widths).sum() / max(fits.widths.sum(), np.finfo(np.float64).tiny))
-    values = 16 * UNIT_ROUNDOFF * float(np.abs(cells.vertex_outputs).max(initial=0.0))
-    error = values + mean * position_resolution(cells.vertices)
-    if mean == 0.0:
-        return np.zeros(len(size))
-    with np.errstate(divide="ignore"):
-        relative: np.ndarray = error / (fits.widths * mean)
-    return relative
+def _vague(cells: PlanarComplex, fits: AffineFits) -> np.ndarray:
+    """[cells] whether the gradient of some output is not known from values at the vertices.
+
+    These are off by roundings, and by the steepest slope of a cell around them times those of their places.
+    """
+    values = 16 * UNIT_ROUNDOFF * np.abs(cells.vertex_outputs).max(axis=0, initial=0.0)
+    errors = fits.errors(cells.cell_vertices, cells.cell_offsets, values, position_resolution(cells.vertices))
+    sizes = np.hypot(fits.gradients[:, :, 0], fits.gradients[:, :, 1])
+    return np.asarray((errors > GRADIENT_ACCURACY * fits.widths[:, None] * sizes).any(axis=1))
 
 
 @torch.no_grad()

@@ -56,9 +56,13 @@ def _check_volumes(cells: SpatialComplex, allowed: float) -> float:
 
 
 def _allowed(cells: SpatialComplex) -> float:
-    """How nearly volumes have to sum to the domain's, by the roundings of vertices on its boundary and of the sums."""
+    """How nearly volumes have to sum to the domain's, by the roundings of vertices on its boundary and of the sums.
+
+    Terms of determinants are as large as a box around the domain.
+    """
     size, extent = np.abs(cells.vertices).max(axis=0), np.ptp(np.asarray(cells.domain.corners), axis=0)
-    return float(64 * UNIT_ROUNDOFF * (size / extent).sum() + 256 * UNIT_ROUNDOFF)
+    slender = float(np.prod(extent / cells.domain.measure ** (1 / cells.dimension)))
+    return float(64 * UNIT_ROUNDOFF * (size / extent).sum() + (256 + 2 * slender) * UNIT_ROUNDOFF)
 
 
 def _check_closed(cells: SpatialComplex) -> None:

@@ -45,19 +45,21 @@ def affine_maps(
     if space == "input":
         return branch_maps(cells, space, chosen)
     slopes = (np.diff(cells.vertex_outputs, axis=0) / cells.measures[:, None])[chosen]
-    thin = np.flatnonzero(_expected_errors(cells)[chosen] > GRADIENT_ACCURACY)
-    if len(thin):
-        slopes[thin] = branch_maps(cells, space, chosen[thin]).A[:, :, 0]
-    middles = cells.interior_points[chosen]
-    return AffineMaps(slopes[:, :, None], cells.interior_outputs()[chosen] - slopes * middles, "domain")
+    constants = cells.interior_outputs()[chosen] - slopes * cells.interior_points[chosen]
+    vague = np.flatnonzero(_vague(cells)[chosen])
+    if len(vague):
+        exact = branch_maps(cells, space, chosen[vague])
+        slopes[vague], constants[vague] = exact.A[:, :, 0], exact.c
+    return AffineMaps(slopes[:, :, None], constants, "domain")
 
 
-def _expected_errors(cells: SegmentComplex) -> np.ndarray:
-    """Expected error of each difference quotient, relative to the mean slope along the segment."""
-    steps = np.abs(np.diff(cells.vertex_outputs, axis=0)).max(axis=1)
-    mean = float(steps.sum()) / float(cells.measures.sum())
-    if mean == 0.0:
-        return np.zeros(len(cells))
-    values = 16 * UNIT_ROUNDOFF * float(np.abs(cells.vertex_outputs).max())
-    error = values + mean * UNIT_ROUNDOFF
-    return np.asarray(error / (mean * cells.measures))
+def _vague(cells: SegmentComplex) -> np.ndarray:
+    """[cells] whether the slope of some output is not known from values at the ends.
+
+    These are off by roundings, and by the steeper of the slopes beside them times those of their places.
+    """
+    steps, lengths = np.abs(np.diff(cells.vertex_outputs, axis=0)), cells.measures[:, None]
+    slopes = np.pad(steps / lengths, ((1, 1), (0, 0)))
+    values = 16 * UNIT_ROUNDOFF * np.abs(cells.vertex_outputs).max(axis=0)
+    errors = values + UNIT_ROUNDOFF * np.maximum(slopes[1:], slopes[:-1])
+    return np.asarray((np.maximum(errors[1:], errors[:-1]) > GRADIENT_ACCURACY * steps).any(axis=1))
