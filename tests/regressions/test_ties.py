@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
@@ -86,3 +88,22 @@ def test_a_sliver_of_a_class_along_an_edge() -> None:
     rows = [[0.0, 0.0, 0.0], [1.0, 0.0, 1e16], [0.0, 0.0, 0.0]]
     cells = plane([[[1, 0], [-1, 0], [0, 1]], rows], [[2, 2, 0], [-5, -2, 0]])
     assert lengths(cells)[1, 2] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("small", [1e-290, 1e-100, 1.0])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_small_outputs_change_the_lead_beside_a_large_one(
+    order: tuple[int, int, int], small: float, folded: bool
+) -> None:
+    """Of (y, -y, -1e100 x) the third is tied with both others, as far as is known, along all of x = 0."""
+    hidden, biases = ([[1, 0], [0, 1]], [2, 2])
+    rows, offsets = np.array([[0, small], [0, -small], [-1e100, 0]]), np.array([-2 * small, 2 * small, 2e100])
+    if folded:
+        hidden, biases, offsets[2] = [[1, 0], [-1, 0], [0, 1]], [0, 0, 2], 0.0
+        rows = np.array([[0, 0, small], [0, 0, -small], [-1e100, 1e100, 0]])
+    cells = plane([hidden, rows[list(order)]], [biases, offsets[list(order)]])
+    first, second, third = np.argsort(order).tolist()
+    expected = {(min(pair), max(pair)): 1.0 for pair in [(first, second), (first, third), (second, third)]}
+    assert lengths(cells) == pytest.approx(expected)
+    assert class_areas(cells)[[first, second, third]].tolist() == pytest.approx([1, 1, 2])

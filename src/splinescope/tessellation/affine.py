@@ -277,7 +277,7 @@ def _domain_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
         pieces = pieces_of(cells, torch.from_numpy(which[rows]))
         x = torch.from_numpy(embedded(cells.domain, points[rows]))
         (reached,) = deque(walk_branches(network, pieces, x, directions), maxlen=1)
-        A[rows] = reached.slopes.numpy().transpose(0, 2, 1) / FAR
+        A[rows] = reached.slopes.numpy().transpose(0, 2, 1) / FAR + 0.0  # no zeros below zero
         c[rows] = reached.value.numpy() - np.einsum("foj,fj->fo", A[rows], points[rows])
     return AffineMaps(A, c, "domain")
 
@@ -292,7 +292,7 @@ def _input_maps(cells: PolyhedralComplex, which: np.ndarray) -> AffineMaps:
         pieces = pieces_of(cells, torch.from_numpy(which[rows]))
         x = torch.zeros(len(which[rows]), *network.input_shape, dtype=torch.float64)
         value, gradients = branch_gradients(network, pieces, x, torch.eye(outputs).double().expand(len(x), -1, -1))
-        A[rows], c[rows] = gradients.numpy(), value.numpy()
+        A[rows], c[rows] = gradients.numpy() + 0.0, value.numpy()
     return AffineMaps(A, c, "input")
 
 

@@ -12,6 +12,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
+_FINER = 16.0
+"""Ratio of errors from which two functions are told apart where a third, of larger errors, is tied with both."""
+
 
 @dataclass(frozen=True)
 class Contacts:
@@ -28,6 +31,16 @@ class Contacts:
     winners: Int[np.ndarray, "segments 2"]
     cells: Int[np.ndarray, " segments"]
     ends: Int[np.ndarray, "segments 2 2"]
+
+
+@njit(cache=True, nogil=True)
+def finer(one: float, two: float) -> bool:
+    """Whether one error is far less than another.
+
+    A function that may be off by much is tied with all small ones where it is small itself, while these may well
+    change the lead among each other: what lies between it and them is theirs to say.
+    """
+    return _FINER * one < two
 
 
 def contact_segments(
@@ -88,8 +101,8 @@ def _partial_contacts(
     for row in np.flatnonzero(tied):
         edge = candidates[row]
         (a, b), near = values[edges[edge]], errors[edges[edge]]
-        for group in _tied_groups(a, b, near):
-            low, high = _span(a, b, group, near)
+        for seed, group in _tied_groups(a, b, near):
+            low, high = _span(a, b, seed, group, near)
             sides = [
                 _winner(values, cell_vertices[cell_offsets[cell] : cell_offsets[cell + 1]], group, errors)
                 for cell in edge_cells[edge]
@@ -129,24 +142,24 @@ def _find_ties(
                     tied[row] = True
 
 
-def _tied_groups(a: np.ndarray, b: np.ndarray, near: np.ndarray) -> list[np.ndarray]:
-    """Groups of at least two functions that agree at both ends."""
-    groups, seen = [], np.zeros(len(a), dtype=bool)
-    for k in range(len(a)):
+def _tied_groups(a: np.ndarray, b: np.ndarray, near: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Groups of at least two functions that agree at both ends with the first one named, whose errors are the least."""
+    groups, seen, errors = [], np.zeros(len(a), dtype=bool), near.max(axis=0)
+    for k in np.argsort(errors, kind="stable").tolist():
         alike = (np.abs(a - a[k]) <= near[0] + near[0, k]) & (np.abs(b - b[k]) <= near[1] + near[1, k])
-        group = np.flatnonzero(alike & ~seen)
+        group = np.flatnonzero(alike & (~seen | (_FINER * errors[k] < errors)))
         if not seen[k] and len(group) > 1:
-            groups.append(group)
+            groups.append((k, group))
         seen[group] = True
     return groups
 
 
-def _span(a: np.ndarray, b: np.ndarray, group: np.ndarray, near: np.ndarray) -> tuple[float, float]:
+def _span(a: np.ndarray, b: np.ndarray, seed: int, group: np.ndarray, near: np.ndarray) -> tuple[float, float]:
     """Parameters of the part of the edge on which the group is the largest."""
     others = np.setdiff1d(np.arange(len(a)), group)
-    start, stop = a[group[0]] - a[others], b[group[0]] - b[others]
+    start, stop = a[seed] - a[others], b[seed] - b[others]
     start, stop = (
-        np.where(np.abs(margin) <= tie[others] + tie[group[0]], 0.0, margin)
+        np.where(np.abs(margin) <= tie[others] + tie[seed], 0.0, margin)
         for margin, tie in zip((start, stop), near, strict=True)
     )
     if np.any((start < 0) & (stop <= 0)) or np.any((start <= 0) & (stop < 0)):

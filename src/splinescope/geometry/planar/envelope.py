@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
-from splinescope.geometry.planar.contacts import contact_segments
+from splinescope.geometry.planar.contacts import contact_segments, finer
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _cut(
                 j = (i + 1) % size
                 tied = _tied(heights[i], heights[j], which, tags[i])
                 other = _beyond(ring, values, errors, contenders[:count], tied, which, tags[i])
-                if other <= which:  # the side is that of another piece, too
+                if not _names(ring, errors, contenders, which, other):  # the other piece has it
                     continue
                 segments[ends, 0] = place[i]
                 segments[ends, 1] = place[j]
@@ -218,6 +218,18 @@ def _cut(
                 ends += 1
         state[0] += 1
         state[1], state[2] = pieces, ends
+
+
+@njit(cache=True, nogil=True)
+def _names(ring: np.ndarray, errors: np.ndarray, contenders: np.ndarray, one: int, two: int) -> bool:
+    """Whether the segment between the pieces of two contenders is that of the first one: see `finer`."""
+    if two < 0 or one == two:
+        return False
+    off_one, off_two = 0.0, 0.0
+    for vertex in ring:
+        off_one = max(off_one, errors[vertex, contenders[one]])
+        off_two = max(off_two, errors[vertex, contenders[two]])
+    return finer(off_one, off_two) or (one < two and not finer(off_two, off_one))
 
 
 @njit(cache=True, nogil=True)
