@@ -123,7 +123,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--large", action="store_true", help="the birdcage too: minutes, 6 GB")
+    parser.add_argument("--large", action="store_true", help="the birdcage too: minutes, 2 GB")
     options = parser.parse_args()
     rows = []
     n5 = splinescope.load(to_module(reference_weights("N5", (3, 32, 32, 32, 1))), input_shape=(3,))

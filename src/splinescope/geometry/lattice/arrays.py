@@ -157,7 +157,7 @@ def lattice_of_polytope(corners: np.ndarray, halfspaces: np.ndarray) -> FaceLatt
 
 
 def restricted(lattice: FaceLattice, cells: np.ndarray) -> tuple[FaceLattice, np.ndarray]:
-    """The lattice of some cells only; facets towards the others are on its outside.
+    """The lattice of some cells only, in arrays of its own; facets towards the others are on its outside.
 
     Args:
         lattice: The lattice.
@@ -166,27 +166,87 @@ def restricted(lattice: FaceLattice, cells: np.ndarray) -> tuple[FaceLattice, np
     Returns:
         The new lattice, and the old numbers of its vertices.
     """
-    d = lattice.dimension
-    kept, levels = cells, []
-    counts = np.zeros_like(lattice.counts)
-    counts[0, d] = len(cells)
-    for k in range(d, 1, -1):
-        starts, chosen = taken_lists(*lattice.list_of(k), kept)
-        old = lattice.levels[k - 2]
-        lower, numbers = np.unique(chosen, return_inverse=True)
-        faces = faces_of(starts, numbers, old.positive.shape[1])
-        faces.positive[:], faces.negative[:] = old.positive[kept], old.negative[kept]
-        faces.labels[:], faces.tags[:] = old.labels[kept], old.tags[kept]
-        if k == d - 1:
-            number = np.full(lattice.num_cells + 1, -1, np.int32)
-            number[cells] = np.arange(len(cells), dtype=np.int32)
-            faces.cells[:] = number[old.cells[kept]]
+    levels = []
+    taken, edges, vertices, ends = _taken(lattice, cells)
+    for old, (kept, starts, items) in zip(lattice.levels, taken, strict=True):
+        faces = faces_of(starts, items, old.positive.shape[1])
+        _move(old, faces, kept)
         levels.append(faces)
-        counts[0, k - 1], counts[1, k] = len(lower), len(numbers)
-        kept = lower
-    vertices, ends = np.unique(lattice.edges.ends[kept], return_inverse=True)
-    counts[0, 0] = len(vertices)
-    edges = edges_of(ends.reshape(-1, 2))
-    edges.tags[:] = lattice.edges.tags[kept]
+    _renumber_sides(lattice, cells, levels[-2].cells)
+    fewer = edges_of(ends)
+    fewer.tags[:] = lattice.edges.tags[edges]
     known = (lattice.points[vertices], lattice.uncertainty[vertices], lattice.tags[vertices])
-    return FaceLattice(d, *known, edges, tuple(reversed(levels)), counts, lattice.serial), vertices
+    counts = _counts(vertices, edges, taken)
+    return FaceLattice(lattice.dimension, *known, fewer, tuple(levels), counts, lattice.serial), vertices
+
+
+def restrict(lattice: FaceLattice, cells: np.ndarray) -> np.ndarray:
+    """Keep some cells only, in place, so that what was kept for growth stays; see `restricted`.
+
+    Args:
+        lattice: The lattice.
+        cells: Numbers of the cells to keep, ascending.
+
+    Returns:
+        The old numbers of its vertices.
+    """
+    taken, edges, vertices, ends = _taken(lattice, cells)
+    for k, (faces, (kept, starts, items)) in enumerate(zip(lattice.levels, taken, strict=True), start=2):
+        count, size = lattice.counts[0, k], np.diff(starts)
+        faces.lists[: len(kept)] = np.stack([starts[:-1], size, size], axis=1)
+        faces.lists[len(kept) : count] = 0
+        faces.pool[: len(items)] = items
+        faces.marks[:count] = -1
+        _move(faces, faces, kept)
+    facets = taken[-2][0]
+    _renumber_sides(lattice, cells, lattice.facets.cells[: len(facets)])
+    lattice.edges.ends[: len(edges)] = ends
+    lattice.edges.marks[: lattice.counts[0, 1]] = -1
+    lattice.edges.tags[: len(edges)] = lattice.edges.tags[edges]
+    for array in (lattice.points, lattice.uncertainty, lattice.tags):
+        array[: len(vertices)] = array[vertices]
+    lattice.counts = _counts(vertices, edges, taken)
+    return vertices
+
+
+_Taken = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def _taken(lattice: FaceLattice, cells: np.ndarray) -> tuple[_Taken, np.ndarray, np.ndarray, np.ndarray]:
+    """Faces of some cells: for k = 2, ..., d those that are kept, and their lists; edges, vertices, ends of edges."""
+    kept, taken = cells, []
+    for k in range(lattice.dimension, 1, -1):
+        starts, chosen = taken_lists(*lattice.list_of(k), kept)
+        lower, items = _distinct(chosen, int(lattice.counts[0, k - 1]))
+        taken.append((kept, starts, items))
+        kept = lower
+    vertices, ends = _distinct(lattice.edges.ends[kept], lattice.num_vertices)
+    return taken[::-1], kept, vertices, ends
+
+
+def _distinct(numbers: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers below `count` that occur, ascending, and which of them is in each place."""
+    occurs = np.zeros(count, bool)
+    occurs[numbers] = True
+    place = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(occurs), place[numbers]
+
+
+def _counts(vertices: np.ndarray, edges: np.ndarray, taken: _Taken) -> np.ndarray:
+    """[2, d + 1] numbers of faces, and lengths of pools."""
+    counts = [len(vertices), len(edges), *(len(kept) for kept, _, _ in taken)]
+    return np.array([counts, [0, 0, *(len(items) for _, _, items in taken)]], np.int64)
+
+
+def _move(old: Faces, new: Faces, kept: np.ndarray) -> None:
+    """Set the first rows to those of some faces, but for lists and marks."""
+    for before, after in ((old.positive, new.positive), (old.negative, new.negative), (old.cells, new.cells)):
+        after[: len(kept)] = before[kept]
+    new.labels[: len(kept)], new.tags[: len(kept)] = old.labels[kept], old.tags[kept]
+
+
+def _renumber_sides(lattice: FaceLattice, cells: np.ndarray, sides: np.ndarray) -> None:
+    """Old numbers of cells on the sides of facets to new ones, in place; -1 for cells that are left out."""
+    number = np.full(lattice.num_cells + 1, -1, np.int32)
+    number[cells] = np.arange(len(cells), dtype=np.int32)
+    sides[:] = number[sides]

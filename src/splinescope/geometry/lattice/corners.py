@@ -80,8 +80,24 @@ class Moment:
 
     def facets_at(self, cell: int, vertex: int) -> np.ndarray:
         """[k, 2] labels of the facets of a cell through one of its vertices."""
-        there = _facets_through(cell, self.dimension, self.levels, self.edges, self.serial, self.parents, vertex)
-        return self.levels[-2].labels[there]
+        return self.facets_of(np.array([cell]), np.array([vertex]))[1]
+
+    def facets_of(self, cells: np.ndarray, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same for many vertices.
+
+        Args:
+            cells: [k] a cell of each vertex.
+            vertices: [k] numbers of vertices.
+
+        Returns:
+            [k + 1] where those of each start, and [n, 2] labels.
+        """
+        starts = np.zeros(len(cells) + 1, np.int64)
+        np.cumsum(self.levels[-1].lists[cells, LENGTH], out=starts[1:])
+        there = np.empty(int(starts[-1]), np.int32)
+        faces = (self.dimension, self.levels, self.edges, self.serial, self.parents)
+        _find_facets(cells, vertices, *faces, starts, there)
+        return starts, self.levels[-2].labels[there[: starts[-1]]]
 
 
 @njit(cache=True, nogil=True)
@@ -102,18 +118,27 @@ def _touches(
 
 
 @njit(cache=True, nogil=True)
-def _facets_through(
-    cell: int, dimension: int, levels: tuple[Faces, ...], edges: Edges, serial: int, parents: np.ndarray, vertex: int
-) -> np.ndarray:
-    """Facets of a cell through a vertex."""
-    cells = levels[dimension - 2]
-    start, length = cells.lists[cell, START], cells.lists[cell, LENGTH]
-    there, number = np.empty(length, np.int32), 0
-    for at in range(start, start + length):
-        if _touches(cells.pool[at], dimension - 1, levels, edges, serial, parents, vertex):
-            there[number] = cells.pool[at]
-            number += 1
-    return there[:number]
+def _find_facets(
+    some: np.ndarray,
+    vertices: np.ndarray,
+    dimension: int,
+    levels: tuple[Faces, ...],
+    edges: Edges,
+    serial: int,
+    parents: np.ndarray,
+    starts: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Facets of cells through vertices, one after the other, and where those of each start."""
+    cells, number = levels[dimension - 2], 0
+    for i in range(len(some)):
+        starts[i] = number
+        first = cells.lists[some[i], START]
+        for at in range(first, first + cells.lists[some[i], LENGTH]):
+            if _touches(cells.pool[at], dimension - 1, levels, edges, serial, parents, vertices[i]):
+                out[number] = cells.pool[at]
+                number += 1
+    starts[len(some)] = number
 
 
 @njit(cache=True, nogil=True)

@@ -21,11 +21,10 @@ def _unite(
     lower_offsets: np.ndarray,
     lower_items: np.ndarray,
     stamps: np.ndarray,
-    fill: bool,
     out_offsets: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Union of the vertex lists of the facets of each face; or only how long they are."""
+    """Union of the vertex lists of the facets of each face."""
     used = 0
     stamps[:] = -1
     for face in range(offsets.size - 1):
@@ -34,8 +33,7 @@ def _unite(
                 vertex = lower_items[k]
                 if stamps[vertex] != face:
                     stamps[vertex] = face
-                    if fill:
-                        out[used] = vertex
+                    out[used] = vertex
                     used += 1
         out_offsets[face + 1] = used
 
@@ -67,15 +65,14 @@ def vertices_of_cells(edges: np.ndarray, levels: list[Lists]) -> Lists:
 
 
 def _united(edges: np.ndarray, levels: list[Lists]) -> Iterator[Lists]:
-    """Vertices of the faces of one dimension after the other; they are counted first, for facets share them."""
+    """Vertices of the faces of one dimension after the other."""
     stamps = np.empty(int(edges.max(initial=-1)) + 1, np.int32)
     lower = (2 * np.arange(len(edges) + 1, dtype=np.int64), np.ascontiguousarray(edges, np.int32).ravel())
-    for lists in levels:
-        starts = np.zeros(len(lists[0]), np.int64)
-        _unite(*lists, *lower, stamps, False, starts, np.empty(0, np.int32))
-        united = np.empty(int(starts[-1]), np.int32)
-        _unite(*lists, *lower, stamps, True, starts, united)
-        lower = (starts, united)
+    for offsets, items in levels:
+        starts = np.zeros(len(offsets), np.int64)
+        united = np.empty(int(np.diff(lower[0])[items].sum()), np.int32)  # facets share them: the rest is not touched
+        _unite(offsets, items, *lower, stamps, starts, united)
+        lower = (starts, united[: starts[-1]])
         yield lower
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,12 +83,11 @@ class SpatialJudge:
         origins, place = np.unique(moment.origins[cells], return_inverse=True)
         self._prepare(origins)
         shares, cuts, known = np.full((2, len(cells)), np.nan), list[Cut](), list[int]()
-        for i, (cell, pair) in enumerate(zip(cells.tolist(), ends.tolist(), strict=True)):
-            labels = [self._labels(moment, cell, end) for end in pair]
-            if all(len(some) == moment.dimension for some in labels):
-                tail, head = (self._named(int(moment.origins[cell]), some) for some in labels)
-                (form,) = self._named(int(moment.origins[cell]), np.array([[NEW, moment.column]]))
-                cuts.append(Cut(int(place[i]), form, tuple(tail), tuple(head)))
+        forms = self._named(moment.origins[cells], np.full((len(cells), 2), [NEW, moment.column]))
+        around = self._around(moment, np.repeat(cells, 2), ends.ravel())
+        for i, (tail, head) in enumerate(zip(around[::2], around[1::2], strict=True)):
+            if len(tail) == len(head) == moment.dimension:
+                cuts.append(Cut(int(place[i]), forms[i], tail, head))
                 known.append(i)
         asked = [BallCell(self._pieces[origin], self._domain) for origin in origins.tolist()]
         shares[:, known] = self._balls.shares(asked, cuts)
@@ -138,12 +138,18 @@ class SpatialJudge:
         labels = moment.facets_at(cell, vertex)
         return np.vstack([labels, [[NEW, moment.column]]]) if vertex >= moment.first else labels
 
-    def _named(self, origin: int, labels: np.ndarray) -> list[Named]:
-        """Nodes and folds that facets are on, of a cell with a pattern."""
+    def _around(self, moment: Moment, cells: np.ndarray, vertices: np.ndarray) -> list[tuple[Named, ...]]:
+        """For each of some vertices that there were before the column, what facets of a cell are there."""
+        starts, labels = moment.facets_of(cells, vertices)
+        named = self._named(np.repeat(moment.origins[cells], np.diff(starts)), labels)
+        return [tuple(named[start:stop]) for start, stop in itertools.pairwise(starts.tolist())]
+
+    def _named(self, origins: np.ndarray, labels: np.ndarray) -> list[Named]:
+        """Nodes and folds that facets are on, of cells with the patterns of these."""
         nodes, columns = labels[:, 0].astype(np.int64), labels[:, 1].astype(np.int64)
         new = nodes == NEW
         if new.any():
-            columns[new] = self._columns.folds(np.full(int(new.sum()), origin), columns[new])
+            columns[new] = self._columns.folds(origins[new], columns[new])
             nodes[new] = self._columns.node
         return list(zip(nodes.tolist(), columns.tolist(), strict=True))
 
@@ -151,7 +157,7 @@ class SpatialJudge:
         """Forms that vanish on facets of a cell."""
         origin = int(moment.origins[cell])
         self._prepare(np.array([origin]))
-        keys = [(origin, node, column) for node, column in self._named(origin, labels)]
+        keys = [(origin, node, column) for node, column in self._named(np.full(len(labels), origin), labels)]
         missing: dict[int, list[int]] = {}
         for key in keys:
             if key not in self._known:

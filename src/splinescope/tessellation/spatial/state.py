@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from splinescope.errors import DegenerateArrangementError
 from splinescope.geometry.bits import count_bits
-from splinescope.geometry.lattice.arrays import FaceLattice, lattice_of_polytope, restricted
+from splinescope.geometry.lattice.arrays import FaceLattice, lattice_of_polytope, restrict
 from splinescope.geometry.lattice.coarsening import coarsened
 from splinescope.geometry.lattice.corners import Moment
 from splinescope.geometry.lattice.decisions import Inserted, decide, insert_folds
@@ -152,7 +152,7 @@ class SpatialState:
         """Keep only some cells; the old numbers of the vertices that are left."""
         if len(cells) == self.lattice.num_cells:
             return np.arange(self.lattice.num_vertices)
-        self.lattice, vertices = restricted(self.lattice, cells)
+        vertices = restrict(self.lattice, cells)
         self.rows = {node: rows[vertices] for node, rows in self.rows.items()}
         self._take(cells)
         self.judge.renumber(vertices)
