@@ -14,6 +14,7 @@ from splinescope.tessellation.certificate.contests import checked_winners
 from splinescope.tessellation.contest import with_winner
 from splinescope.tessellation.spatial import SpatialComplex
 from splinescope.tessellation.surface import SurfaceMesh, decision_surface
+from splinescope.tessellation.surface.cells import FoundCells
 from splinescope.tessellation.surface.facets import between_classes
 from tests.fixtures.engine_networks import to_network
 from tests.fixtures.recipes import Dense, Recipe, mlp
@@ -40,7 +41,9 @@ def cells_of(network: splinescope.Network, outputs: int) -> tuple[SpatialComplex
 
 
 def surface(cells: SpatialComplex, network: splinescope.Network, winners: np.ndarray) -> SurfaceMesh:
-    return between_classes(cells, network, winners, np.arange(network.output_shape[0]), True)
+    return between_classes(
+        FoundCells(cells, cells.truncated), network, winners, np.arange(network.output_shape[0]), True
+    )
 
 
 @pytest.mark.parametrize("prune", [True, False])

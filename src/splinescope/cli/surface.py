@@ -163,6 +163,7 @@ def _facts(mesh: SurfaceMesh) -> Facts:
         "euler_characteristic": mesh.euler_characteristic,
         "closed": mesh.is_closed,
         "watertight": mesh.is_watertight,
+        "truncated": mesh.truncated,
         "area": mesh.area,
         "volume": mesh.volume,
         "largest_parts": [
@@ -190,15 +191,18 @@ def _draw(mesh: SurfaceMesh, color: str, view: tuple[float, float], up: int, nam
 def _lines(facts: Facts) -> dict[str, str]:
     """The main facts, for people."""
     polygons = f"{facts['polygons']:,} polygons, {facts['vertices']:,} vertices in {facts['seconds']:.2f} s"
+    empty = "empty: the value is not taken in this domain"
+    if facts["truncated"]:
+        polygons, empty = f"at least {polygons} (truncated)", "none in the cells that were found, which are not all"
     state = "watertight" if facts["watertight"] else f"{facts['border_edges']:,} edges on its border"
     certificate = facts["certificate"]
     checked = certificate["level"]
     if certificate["value_error"] is not None:
         checked += f"; off its value by at most {certificate['value_error']:.1g} at a vertex"
     if certificate["holes"]:
-        checked += f"; {certificate['holes']:,} edges end inside the domain, where a budget left out cells"
+        checked += f"; {certificate['holes']:,} edges end inside the domain, where cells are missing"
     lines = {
-        "surface": polygons if facts["polygons"] else "empty: the value is not taken in this domain",
+        "surface": polygons if facts["polygons"] else empty,
         "parts": f"{facts['parts']:,}, Euler characteristic {facts['euler_characteristic']}, {state}",
         "area": f"{facts['area']:.6g}" + (f", enclosing {facts['volume']:.6g}" if facts["closed"] else ""),
         "certificate": checked,

@@ -294,8 +294,8 @@ def plot_mesh(
 
 
 def mesh_title(mesh: SurfaceMesh) -> str:
-    """Polygons, parts and Euler characteristic, in words."""
-    polygons = f"{len(mesh):,} polygon{'' if len(mesh) == 1 else 's'}"
+    """Polygons, parts and Euler characteristic, in words; of a truncated mesh, how many polygons there are at least."""
+    polygons = f"{'at least ' if mesh.truncated else ''}{len(mesh):,} polygon{'' if len(mesh) == 1 else 's'}"
     parts = "" if mesh.num_parts <= 1 else f", {mesh.num_parts:,} parts"
     return f"{polygons}{parts}, Euler characteristic {mesh.euler_characteristic}" if len(mesh) else "empty surface"
 

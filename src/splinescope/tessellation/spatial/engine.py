@@ -43,6 +43,7 @@ def tessellate_polytope(
     progress: bool | Callable[[float, int], None] = False,
     keep: Keep | None = None,
     shortage: Callable[[], None] | None = None,
+    partial: Callable[[], None] | None = None,
 ) -> SpatialComplex:
     """The cells of a network in a polytope; arguments, results and errors are those of `tessellate`.
 
@@ -60,7 +61,10 @@ def tessellate_polytope(
         progress: Progress bar, or a function of (share done, cells found).
         keep: Asked after every activation which cells are of interest; the others are dropped, and the result says
             `truncated`.
-        shortage: Called before a budget leaves out cells, which `truncated` does not tell from what `keep` drops.
+        shortage: Called before a budget leaves out cells, instead of finishing the domain part by part.
+        partial: Called where cells are missing that a budget left out or that an interruption did not let be found,
+            which `truncated` does not tell from what `keep` drops. Without it, work with `keep` that is interrupted
+            keeps nothing.
 
     Returns:
         The complex, with its certificate.
@@ -85,13 +89,13 @@ def tessellate_polytope(
     tolerance = tolerance or Tolerance()
     with spent("planning"):
         state = first_state(network, domain, max_cells, memory_budget or available_memory() // 2, tolerance)
-    state.shortage = shortage
+    state.shortage = shortage or partial
     state.streams = max_cells is None and shortage is None and _elementwise(network)
     if keep is not None and state.streams and memory_budget is None:
         state.memory_budget = min(state.memory_budget, _PART)
     waiting = [state]
     del state
-    run = SpatialRun(network, keep, part_store(store))
+    run = SpatialRun(network, keep, part_store(store), partial)
     with run.store:
         with reporting(progress) as report:
             run.report = report

@@ -58,6 +58,8 @@ class SpatialRun:
         network: The network.
         keep: Asked after every activation which cells are of interest, or None.
         store: Where finished parts go.
+        partial: Called where cells are missing that `keep` did not drop; without it, nobody could tell, and what is
+            finished is not kept when somebody interrupts work with `keep`.
         report: Called with the share done and the number of cells.
         interrupted: Whether somebody pressed Ctrl-C.
         dropped: Whether cells were left out.
@@ -69,6 +71,7 @@ class SpatialRun:
     network: Network
     keep: Keep | None = None
     store: PartStore[FinishedPart] = field(default_factory=part_store)
+    partial: Callable[[], None] | None = None
     report: Callable[[float, int], None] = lambda share, cells: None
     interrupted: bool = False
     dropped: bool = False
@@ -96,9 +99,11 @@ class SpatialRun:
                     self._finish(state)
                 state.watch = None  # it refers to the state, which is freed at once without
         except KeyboardInterrupt:
-            if not len(self.store) or self.keep is not None:  # nobody could tell what is missing from what is dropped
+            if not len(self.store) or (self.keep is not None and self.partial is None):
                 raise
             self.interrupted = True
+            if self.partial is not None:
+                self.partial()
 
     @property
     def complete(self) -> bool:

@@ -42,6 +42,19 @@ class CellOptions:
         return (self.tolerance or Tolerance()).safety
 
 
+@dataclass(frozen=True)
+class FoundCells:
+    """Cells in which a surface is sought.
+
+    Attributes:
+        cells: The cells.
+        truncated: Whether others that it may meet are missing: a budget left them out, or somebody interrupted.
+    """
+
+    cells: SpatialComplex
+    truncated: bool
+
+
 def source_of(source: ModelLike | SpatialComplex, domain: Domain | None) -> Network | SpatialComplex:
     """The network or the complex that a user means.
 
@@ -62,8 +75,8 @@ def source_of(source: ModelLike | SpatialComplex, domain: Domain | None) -> Netw
 
 def cells_that_meet(
     source: Network | SpatialComplex, domain: Domain | None, weights: np.ndarray, level: float, options: CellOptions
-) -> SpatialComplex:
-    """Cells among which are all that a level of a combination of outputs meets.
+) -> FoundCells:
+    """Cells among which are all that a level of a combination of outputs meets, as far as they were found.
 
     Args:
         source: A network, or a complex, which is returned.
@@ -81,7 +94,7 @@ def cells_that_meet(
     if not isinstance(source, Network):
         if domain is not None:
             raise InvalidInputError("`domain`: a tessellation has its own; expected none")
-        return source
+        return FoundCells(source, source.truncated)
     space = fitted(three_dimensional(domain), source.input_shape)
     keep = None
     if options.prune:
@@ -99,9 +112,10 @@ def three_dimensional(domain: Domain | None) -> Domain:
     return domain
 
 
-def tessellated(network: Network, domain: Domain, options: CellOptions, keep: Keep | None) -> SpatialComplex:
+def tessellated(network: Network, domain: Domain, options: CellOptions, keep: Keep | None) -> FoundCells:
     """The cells of a network in a domain, or those that `keep` keeps."""
-    return tessellate_polytope(
+    partial: list[bool] = []
+    cells = tessellate_polytope(
         network,
         domain,
         verify=options.verify,
@@ -110,4 +124,6 @@ def tessellated(network: Network, domain: Domain, options: CellOptions, keep: Ke
         tolerance=options.tolerance,
         progress=options.progress,
         keep=keep,
+        partial=lambda: partial.append(True),
     )
+    return FoundCells(cells, bool(partial))

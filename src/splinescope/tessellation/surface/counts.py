@@ -120,13 +120,14 @@ def check_places(cells: SpatialComplex, vertices: np.ndarray, sources: np.ndarra
         )
 
 
-def check_holes(cells: SpatialComplex, faces: np.ndarray, where: np.ndarray) -> int:
-    """Sides on the border are on sides of the domain, or where cells are missing because a budget ended the work.
+def check_holes(cells: SpatialComplex, faces: np.ndarray, where: np.ndarray, truncated: bool) -> int:
+    """Sides on the border are on sides of the domain, or where cells are missing that could not all be found.
 
     Args:
         cells: The cells.
         faces: [B] face of the cells in which each border side lies.
         where: [B] cell of its polygon.
+        truncated: Whether such cells are missing.
 
     Returns:
         Number of those where cells are missing.
@@ -135,7 +136,7 @@ def check_holes(cells: SpatialComplex, faces: np.ndarray, where: np.ndarray) -> 
         CertificateError: If there is another one.
     """
     inside = cells.facet_op[faces] >= 0
-    known = (cells.facet_cells[faces] >= 0).all(axis=1) | (not cells.truncated)
+    known = (cells.facet_cells[faces] >= 0).all(axis=1) | (not truncated)
     wrong = inside & known
     if wrong.any():
         raise CertificateError(

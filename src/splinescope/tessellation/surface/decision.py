@@ -89,8 +89,7 @@ def decision_surface(
     if len(labels) == 2:
         count = int(np.prod(network.output_shape, dtype=np.int64))
         weights = np.eye(count)[labels[1]] - np.eye(count)[labels[0]] if count > 1 else np.ones(1)
-        cells = cells_that_meet(known, domain, weights, 0.0, options)
-        surface = extracted(cells, weights, 0.0, check)
+        surface = extracted(cells_that_meet(known, domain, weights, 0.0, options), weights, 0.0, check)
         return replace(surface, classes=np.tile(labels, (len(surface), 1)), class_names=network.classes)
     if not isinstance(known, Network):
         if domain is not None:
@@ -106,8 +105,9 @@ def _among_many(network: Network, domain: Domain, labels: np.ndarray, options: C
         bounds = doubtful_outputs(network, domain, options.safety)
         margin = 4 * float((bounds.error + PLACED * bounds.magnitude)[labels].max())
         keep = keeper(network, Contest(labels, WIDE * margin))
-    cells = tessellated(with_winner(network, labels), domain, options, keep)
+    found = tessellated(with_winner(network, labels), domain, options, keep)
+    cells = found.cells
     node, start, _ = cells.pattern_nodes[-1]
     assert node == cells.network.output
     winners = labels[cells.patterns[:, start]]
-    return replace(between_classes(cells, network, winners, labels, check), class_names=network.classes)
+    return replace(between_classes(found, network, winners, labels, check), class_names=network.classes)

@@ -12,6 +12,7 @@ from splinescope.geometry.surface.sections import facing, trace_section
 from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.certificate.heights import checked_signs, off_level
 from splinescope.tessellation.spatial import SpatialComplex
+from splinescope.tessellation.surface.cells import FoundCells
 from splinescope.tessellation.surface.counts import (
     check_crossings,
     check_holes,
@@ -23,11 +24,11 @@ from splinescope.tessellation.surface.heights import Heights, heights_of
 from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
 
 
-def extracted(cells: SpatialComplex, weights: np.ndarray, level: float, check: bool) -> SurfaceMesh:
+def extracted(found: FoundCells, weights: np.ndarray, level: float, check: bool) -> SurfaceMesh:
     """The boundary of the set where a combination of outputs is larger than a level.
 
     Args:
-        cells: A complex of three dimensions.
+        found: Cells of three dimensions.
         weights: [n_out] coefficients of the outputs.
         level: The level.
         check: Whether to check values by forward passes.
@@ -38,6 +39,7 @@ def extracted(cells: SpatialComplex, weights: np.ndarray, level: float, check: b
     Raises:
         CertificateError: If a check fails.
     """
+    cells = found.cells
     if cells.dimension != 3:
         raise InvalidInputError(f"`source`: a complex of dimension {cells.dimension}; expected three dimensions")
     heights = heights_of(cells, weights, level)
@@ -52,6 +54,7 @@ def extracted(cells: SpatialComplex, weights: np.ndarray, level: float, check: b
         cells=mesh.cells,
         patterns=cells.patterns_of(mesh.cells),
         sources=mesh.sources,
+        truncated=found.truncated,
     )
     return replace(surface, certificate=_certified(surface, cells, heights, mesh, check))
 
@@ -101,7 +104,7 @@ def _certified(
     check_places(cells, surface.vertices, surface.sources)
     border = np.flatnonzero(surface.twins < 0)
     polygon = np.searchsorted(surface.offsets, border, side="right") - 1
-    holes = check_holes(cells, mesh.faces[border], surface.cells[polygon])
+    holes = check_holes(cells, mesh.faces[border], surface.cells[polygon], surface.truncated)
     flat = np.minimum.reduceat(signs[cells.cell_vertices] == 0, cells.cell_offsets[:-1])
     certificate = SurfaceCertificate(
         "topology",

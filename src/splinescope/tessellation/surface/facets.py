@@ -14,17 +14,18 @@ from splinescope.network.graph import Network
 from splinescope.tessellation.affine import branch_maps
 from splinescope.tessellation.certificate.contests import checked_winners, off_contest
 from splinescope.tessellation.spatial import SpatialComplex
+from splinescope.tessellation.surface.cells import FoundCells
 from splinescope.tessellation.surface.counts import check_twins
 from splinescope.tessellation.surface.mesh import SurfaceCertificate, SurfaceMesh
 
 
 def between_classes(
-    cells: SpatialComplex, network: Network, winners: np.ndarray, labels: np.ndarray, check: bool
+    found: FoundCells, network: Network, winners: np.ndarray, labels: np.ndarray, check: bool
 ) -> SurfaceMesh:
     """The facets between cells of different classes, as a mesh.
 
     Args:
-        cells: Cells of the network followed by the maximum of the competing outputs.
+        found: Cells of the network followed by the maximum of the competing outputs.
         network: The network itself.
         winners: [F] class of each cell.
         labels: The classes that compete.
@@ -36,6 +37,7 @@ def between_classes(
     Raises:
         CertificateError: If a check fails.
     """
+    cells = found.cells
     own = _without_winner(cells, network)
     beside = cells.facet_cells
     facets = np.flatnonzero((beside >= 0).all(axis=1) & (winners[beside[:, 0]] != winners[beside[:, 1]]))
@@ -59,10 +61,11 @@ def between_classes(
         patterns=own.patterns_of(pairs[:, 1]),
         sources=np.column_stack([sources, sources]),
         classes=winners[pairs],
+        truncated=found.truncated,
     )
     holes = _holes(cells, section.below, section.below[section.following])
     check_twins(surface.offsets, surface.sources[surface.corners, 0], surface.twins, surface.cells)
-    if holes and not cells.truncated:
+    if holes and not found.truncated:
         raise CertificateError(f"certificate check `holes` failed: the surface ends inside the domain at {holes} edges")
     _check_count(cells, winners, len(surface))
     undecided = checked_winners(own, winners, labels) if check else 0

@@ -33,8 +33,8 @@ class SurfaceCertificate(Shown):
         level: "topology": edges, orientations and parts of the mesh. "values": also a forward pass of the network at
             every vertex and at the centre of every polygon.
         cells: Level of the certificate of the cells in which the surface was found.
-        holes: Edges where the surface ends inside the domain, so that a part of it is missing. Zero, unless a budget
-            had ended the tessellation and cells are missing there; any other hole is an error.
+        holes: Edges where the surface ends inside the domain, so that a part of it is missing. Zero, unless the surface
+            is truncated and cells are missing there; any other hole is an error.
         crossings: Edges of the cells on which the function passes the level, counted from its signs at their vertices;
             each has a vertex of the surface, and no other has one. Zero for surfaces between more than two classes,
             whose polygons are faces of cells.
@@ -91,6 +91,8 @@ class SurfaceMesh(Explorable):
         classes: [P, 2] classes behind and in front of each polygon; None for a level set.
         class_names: What the network's classes are called; None if they have no names, or for a level set.
         certificate: What was verified.
+        truncated: Whether parts of it may be missing, since a budget left out cells or somebody interrupted: it ends
+            at `certificate.holes`, and whole connected parts may not be there.
     """
 
     domain: Domain
@@ -105,6 +107,7 @@ class SurfaceMesh(Explorable):
     classes: Int[np.ndarray, "P 2"] | None = None
     certificate: SurfaceCertificate = field(default_factory=lambda: SurfaceCertificate("topology", "none", 0))
     class_names: Sequence[str] | None = None
+    truncated: bool = False
 
     def __len__(self) -> int:
         """Number of polygons."""
@@ -113,6 +116,7 @@ class SurfaceMesh(Explorable):
     def __repr__(self) -> str:
         """One line."""
         state = "watertight" if self.is_watertight else "closed" if self.is_closed else "with border"
+        state = f"truncated, {state}" if self.truncated else state
         return (
             f"SurfaceMesh({len(self)} polygons, {len(self.vertices)} vertices, {self.num_parts} parts, {state}, "
             f"Euler characteristic {self.euler_characteristic})"
